@@ -1,0 +1,109 @@
+"""How a command ends: an error becomes one line on standard error and an exit status."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TextIO
+
+import typer
+
+from latticework.core.commands import printable
+from latticework.core.errors import InputError, MissingExtraError
+
+FAILED = 1
+BAD_INPUT = 2
+INTERRUPTED = 130  # 128 + SIGINT, as shells count
+
+
+@dataclass
+class Invocation:
+    """What the root options say about one run of the command."""
+
+    debug: bool = False
+
+
+def exit_status(action: Callable[[], object], invocation: Invocation) -> int:
+    """Run the whole command and return its exit status, having said what went wrong on one line.
+
+    Parameters
+    ----------
+    action : callable
+        Runs the command; an int it returns is the exit status that a command asked for.
+    invocation : Invocation
+        Read after `action` has ended, when its root options are known.
+    """
+    with warnings.catch_warnings():
+        warnings.showwarning = _show_warning
+        try:
+            status = action()
+            sys.stdout.flush()
+        except SystemExit as end:  # Typer's way out when the reader of a pipe has gone
+            status = end.code
+        except BrokenPipeError:
+            status = FAILED
+        except (Exception, KeyboardInterrupt) as error:
+            if invocation.debug:
+                traceback.print_exception(error)
+            status, message = verdict(error)
+            if message:
+                _say("error", message)
+        if status == INTERRUPTED:
+            _say("error", "interrupted")
+        _forget_broken_pipe()
+    return status if isinstance(status, int) else 0
+
+
+def verdict(error: BaseException) -> tuple[int, str]:
+    """Return the exit status of an error and what to say about it.
+
+    Examples
+    --------
+    >>> verdict(InputError("no sentences"))
+    (2, 'no sentences')
+    >>> verdict(ZeroDivisionError("division by zero"))
+    (1, 'ZeroDivisionError: division by zero (latticework --debug ... shows where)')
+    """
+    if isinstance(error, InputError):
+        return BAD_INPUT, str(error)
+    if isinstance(error, MissingExtraError):
+        return FAILED, str(error)
+    if isinstance(error, KeyboardInterrupt):
+        return INTERRUPTED, ""
+    if isinstance(error, typer.Abort):
+        return FAILED, "aborted"
+    if isinstance(error, typer.TyperException):
+        message = error.format_message()
+        context = getattr(error, "ctx", None)
+        if message and context is not None:
+            message = f"{message} ({context.command_path} --help tells more)"
+        return error.exit_code, message
+    return FAILED, f"{type(error).__name__}: {error} (latticework --debug ... shows where)"
+
+
+def _say(kind: str, message: str) -> None:
+    line = " ".join(part.strip() for part in message.splitlines())
+    print(f"{kind}: {printable(line)}", file=sys.stderr)
+
+
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    _say("warning", str(message))
+
+
+def _forget_broken_pipe() -> None:
+    """Point standard output elsewhere if its reader has gone, or Python complains about it when it exits."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,157 @@
+"""What is true of every estimator: parameters, `fit`, and a folder it is saved to and loaded from."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from numbers import Integral
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_is_fitted
+
+from latticework.core.capability import estimator_class, estimator_key
+from latticework.core.errors import InputError
+from latticework.core.persistence import State, read_folder, write_folder
+from latticework.core.values import encode
+from latticework.core.version import VERSION
+
+
+class Estimator(BaseEstimator):
+    """Base of all estimators: scikit-learn's parameters, and a folder instead of a pickle.
+
+    A subclass stores its keyword parameters in `__init__` and nothing else, learns in `fit`, which returns `self`,
+    gives what was learned names that end in an underscore, and implements `_to_state` and `_from_state`. What else it
+    can do (`predict`, `transform`, `score`, ...) it adds itself.
+
+    Attributes
+    ----------
+    config_class : type or None
+        The dataclass of a constructor parameter called `config`, if there is one.
+    """
+
+    config_class: ClassVar[type[Any] | None] = None
+
+    def save(self, folder: str | os.PathLike[str]) -> None:
+        """Save the fitted estimator; a crash leaves what the folder held before, or the whole of the new.
+
+        Parameters
+        ----------
+        folder : path-like
+            Created if it does not exist; a model it holds is replaced.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            If `fit` was not called.
+        InputError
+            If a parameter is more than a plain value (such as a `random_state` that is a generator), or the folder
+            holds something else.
+        """
+        save_estimator(self, folder)
+
+    @classmethod
+    def load(cls, folder: str | os.PathLike[str]) -> Self:
+        """Load an estimator of this class.
+
+        Parameters
+        ----------
+        folder : path-like
+            Where one was saved.
+
+        Raises
+        ------
+        InputError
+            If the folder holds an estimator of another class, or is missing, damaged or foreign.
+        """
+        estimator: Self = _load(folder, cls)
+        return estimator
+
+    def describe(self) -> dict[str, object]:
+        """Return what is worth knowing about the estimator, as plain values; `latticework show` prints it."""
+        return {"parameters": _plain_parameters(self)}
+
+    def _to_state(self) -> State:
+        """Return everything that was learned."""
+        raise NotImplementedError(f"{type(self).__name__} does not say how it is saved")
+
+    def _from_state(self, state: State) -> None:
+        """Take back everything that was learned."""
+        raise NotImplementedError(f"{type(self).__name__} does not say how it is loaded")
+
+
+def save_estimator(estimator: Estimator, folder: str | os.PathLike[str]) -> None:
+    """Save a fitted estimator of a registered class; see `Estimator.save`."""
+    check_is_fitted(estimator)
+    key = estimator_key(type(estimator))
+    random_state = estimator.get_params(deep=False).get("random_state")
+    if not (random_state is None or isinstance(random_state, Integral)):
+        kind = type(random_state).__name__
+        raise InputError(f"random_state is a {kind}, which cannot be saved: use None or an int")
+    parameters = _plain_parameters(estimator)
+    header = {"kind": "model", "class": key, "latticework": VERSION, "parameters": parameters}
+    encode(header, type(estimator).__name__)  # refuse odd parameters before anything else is done
+    write_folder(folder, header=header, state=estimator._to_state())
+
+
+def load_estimator(folder: str | os.PathLike[str]) -> Any:
+    """Load a saved estimator of whatever registered class it is.
+
+    Parameters
+    ----------
+    folder : path-like
+        Where it was saved.
+
+    Returns
+    -------
+    Estimator
+        Fitted, and equal to the one that was saved.
+
+    Raises
+    ------
+    InputError
+        If the folder is missing, damaged, foreign, of a newer format, or of a class that is not registered.
+    """
+    return _load(folder, Estimator)
+
+
+def _load(folder: str | os.PathLike[str], expected: type[Estimator]) -> Any:
+    folder = Path(folder)
+    header, state = read_folder(folder)
+    kind, key, parameters = header.get("kind"), header.get("class"), header.get("parameters")
+    if kind != "model":
+        raise InputError(f"{folder} holds a {kind}, not a model")
+    if not (isinstance(key, str) and isinstance(parameters, dict)):
+        raise InputError(f"{folder} does not say which estimator it holds")
+    try:
+        cls = estimator_class(key)
+    except InputError as error:
+        raise InputError(f"{folder}: {error}") from error
+    if not issubclass(cls, expected):
+        raise InputError(f"{folder} holds a {cls.__name__}, not a {expected.__name__}")
+    try:
+        estimator = _build(cls, parameters)
+        estimator._from_state(state)
+    except InputError:
+        raise
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+        raise InputError(f"{folder} does not hold a {cls.__name__} that can be rebuilt ({error!r})") from error
+    return estimator
+
+
+def _plain_parameters(estimator: Estimator) -> dict[str, Any]:
+    """Return the constructor parameters, a config dataclass as a dict."""
+    parameters: dict[str, Any] = estimator.get_params(deep=False)
+    config = parameters.get("config")
+    if estimator.config_class and isinstance(config, estimator.config_class):
+        fields = dataclasses.fields(config)
+        parameters["config"] = {field.name: getattr(config, field.name) for field in fields}
+    return parameters
+
+
+def _build(cls: type[Estimator], parameters: dict[str, Any]) -> Estimator:
+    config = parameters.get("config")
+    if cls.config_class and isinstance(config, dict):
+        parameters = {**parameters, "config": cls.config_class(**config)}
+    return cls(**parameters)

@@ -1,0 +1,213 @@
+"""Text files read line by line, strictly; files written so that a crash leaves the old content or the new."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import os
+import re
+import secrets
+import sys
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO, Final, cast
+
+from latticework.core.errors import InputError
+
+MAX_LINE_BYTES: Final = 16 * 2**20  # a text file without line ends must not fill the memory
+TEMPORARY_NAME: Final = re.compile(r"\.latticework-[0-9a-f]{16}\.tmp")
+_BUFFER_BYTES: Final = 2**17
+_GZIP_MAGIC: Final = b"\x1f\x8b"
+_UTF8_BOM: Final = b"\xef\xbb\xbf"
+_UTF16_BOMS: Final = (b"\xff\xfe", b"\xfe\xff")
+
+
+def read_lines(path: str | os.PathLike[str]) -> Iterator[str]:
+    r"""Yield the lines of a UTF-8 text file, plain or gzip-compressed, without their line ends.
+
+    Only ``\n`` and ``\r\n`` end a line: U+2028, U+0085 and a vertical tab stay inside it, so line numbers agree with
+    every other tool. Compression is recognised by content.
+
+    Parameters
+    ----------
+    path : path-like
+        The file, or ``"-"`` for standard input.
+
+    Yields
+    ------
+    str
+        One line.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, is a folder, or is a damaged gzip file, and, with file and line number, for a byte that
+        is not UTF-8, a NUL character, or a line longer than 16 MiB.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     file = Path(folder) / "two.txt"
+    ...     _ = file.write_bytes(b"ein Haus\r\nzwei\n")
+    ...     list(read_lines(file))
+    ['ein Haus', 'zwei']
+    """
+    if os.fspath(path) == "-":
+        yield from decode_lines(sys.stdin.buffer, "<stdin>")
+        return
+    path = Path(path)
+    try:
+        stream = path.open("rb")
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: there is no such file") from error
+    except IsADirectoryError as error:
+        raise InputError(f"{path} is a folder, expected a text file") from error
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}") from error
+    with stream:
+        yield from _lines(stream, str(path), compressed=path.suffix == ".gz")
+
+
+def decode_lines(stream: BinaryIO, name: str) -> Iterator[str]:
+    r"""Yield the lines of a binary stream as `read_lines` does.
+
+    Parameters
+    ----------
+    stream : binary file object
+        Where to read from; it is left open.
+    name : str
+        What to call the stream in error messages.
+
+    Yields
+    ------
+    str
+        One line.
+
+    Raises
+    ------
+    InputError
+        As `read_lines`.
+
+    Examples
+    --------
+    >>> import io
+    >>> list(decode_lines(io.BytesIO("\ufeffgrün\nrot\u2028er".encode()), "colours"))
+    ['grün', 'rot\u2028er']
+    """
+    yield from _lines(stream, name, compressed=False)
+
+
+def _lines(stream: BinaryIO, name: str, *, compressed: bool) -> Iterator[str]:
+    start = b""
+    while len(start) < len(_GZIP_MAGIC) and (more := stream.read(len(_GZIP_MAGIC) - len(start))):
+        start += more
+    raw: io.RawIOBase = _Rejoined(start, stream)
+    if start == _GZIP_MAGIC:
+        raw = cast(io.RawIOBase, gzip.GzipFile(fileobj=io.BufferedReader(raw, _BUFFER_BYTES)))
+    elif compressed:
+        raise InputError(f"{name} is named .gz but is not a gzip file: it may be empty, cut off or not compressed")
+    source = io.BufferedReader(raw, _BUFFER_BYTES)
+    number = 0
+    try:
+        while line := source.readline(MAX_LINE_BYTES + 1):
+            number += 1
+            yield _decode(line, f"{name}:{number}", first=number == 1)
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise InputError(f"{name}: the gzip file is damaged or cut off after line {number} ({error})") from error
+
+
+class _Rejoined(io.RawIOBase):
+    """A stream whose first bytes were looked at; it gives what there is and does not wait for more."""
+
+    def __init__(self, start: bytes, rest: BinaryIO) -> None:
+        self._start = start
+        self._read = getattr(rest, "read1", rest.read)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        piece, self._start = self._start or self._read(len(buffer)), b""
+        buffer[: len(piece)] = piece
+        return len(piece)
+
+
+def _decode(raw: bytes, place: str, *, first: bool) -> str:
+    if len(raw) > MAX_LINE_BYTES:
+        raise InputError(f"{place}: the line is longer than {MAX_LINE_BYTES:,} bytes; is this a text file?")
+    if first and raw.startswith(_UTF16_BOMS):
+        raise InputError(f"{place}: the file starts like UTF-16, expected UTF-8: save it as UTF-8")
+    if first:
+        raw = raw.removeprefix(_UTF8_BOM)
+    if b"\0" in raw:
+        raise InputError(f"{place}: NUL character at byte {raw.index(0) + 1}; is this a text file?")
+    line = raw.removesuffix(b"\n")
+    if line is not raw:
+        line = line.removesuffix(b"\r")
+    try:
+        return line.decode()
+    except UnicodeDecodeError as error:
+        found = line[error.start]
+        reason = f"byte 0x{found:02X} at position {error.start + 1} is not UTF-8"
+        raise InputError(f"{place}: {reason}: convert the file to UTF-8") from error
+
+
+def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
+    """Write a file so that a crash at any moment leaves the old content or the new, never a part.
+
+    Parameters
+    ----------
+    path : path-like
+        The file to create or replace; its folder must exist.
+    data : bytes
+        The whole new content.
+
+    Raises
+    ------
+    InputError
+        If the folder does not exist, or `path` is a folder.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     write_atomically(Path(folder) / "note.txt", b"kept")
+    ...     (Path(folder) / "note.txt").read_bytes()
+    b'kept'
+    """
+    path = Path(path)
+    if not path.parent.is_dir():
+        raise InputError(f"{path} cannot be written: there is no folder {path.parent}")
+    if path.is_dir():
+        raise InputError(f"{path} is a folder, expected the name of a file to write")
+    temporary = temporary_in(path.parent)
+    try:
+        with temporary.open("xb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
+
+
+def temporary_in(folder: Path) -> Path:
+    """Return a fresh name in a folder, recognisable (`TEMPORARY_NAME`) as left over after a crash."""
+    return folder / f".latticework-{secrets.token_hex(8)}.tmp"
+
+
+def sync_folder(folder: Path) -> None:
+    """Make renames in a folder durable (Windows cannot, and has no need to)."""
+    if os.name == "nt":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

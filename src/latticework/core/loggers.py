@@ -1,0 +1,123 @@
+"""Where a run writes its figures: a CSV file always, TensorBoard or Weights & Biases where asked for."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final, Protocol
+
+from latticework.core.errors import InputError, require
+from latticework.core.files import write_atomically
+
+Row = dict[str, float]
+
+
+class Logger(Protocol):
+    """Receives a row of figures at a time, each with its "step"."""
+
+    def log(self, row: Row) -> None:
+        """Take note of a row."""
+        ...
+
+    def close(self) -> None:
+        """Write what is still in memory."""
+        ...
+
+
+class CSVLogger:
+    """One line a row, one column a figure; a column that appears later is added to the whole file.
+
+    Parameters
+    ----------
+    path
+        Replaced by `rows`, then appended to.
+    rows
+        What was logged before an interruption.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], rows: Sequence[Row] = ()) -> None:
+        self.path = Path(path)
+        self.rows = list(rows)
+        self.columns: list[str] = []
+        self._rewrite()
+
+    def log(self, row: Row) -> None:
+        """Append a row."""
+        self.rows.append(row)
+        if set(row) <= set(self.columns):
+            with self.path.open("a", newline="", encoding="utf-8") as file:
+                csv.DictWriter(file, self.columns).writerow(row)
+        else:
+            self._rewrite()
+
+    def close(self) -> None:
+        """Nothing to do: every row is on disk."""
+
+    def _rewrite(self) -> None:
+        self.columns = list(dict.fromkeys(name for row in self.rows for name in row))
+        text = io.StringIO(newline="")
+        writer = csv.DictWriter(text, self.columns)
+        if self.columns:
+            writer.writeheader()
+        writer.writerows(self.rows)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(self.path, text.getvalue().encode())
+
+
+class TensorBoardLogger:
+    """Event files for `tensorboard --logdir`."""
+
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
+        require("tensorboard", extra="tensorboard", purpose="logging to TensorBoard")
+        from torch.utils.tensorboard import SummaryWriter
+
+        self._writer = SummaryWriter(str(folder))
+
+    def log(self, row: Row) -> None:
+        """Add each figure as a scalar."""
+        for name, value in row.items():
+            if name != "step":
+                self._writer.add_scalar(name, value, int(row["step"]))
+
+    def close(self) -> None:
+        """Flush and close the event file."""
+        self._writer.close()
+
+
+class WandbLogger:
+    """A run of Weights & Biases, whose own environment variables say where it goes."""
+
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
+        wandb = require("wandb", extra="wandb", purpose="logging to Weights & Biases")
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        self._run = wandb.init(project="latticework", dir=str(folder))
+
+    def log(self, row: Row) -> None:
+        """Send the figures of a step."""
+        self._run.log({name: value for name, value in row.items() if name != "step"}, step=int(row["step"]))
+
+    def close(self) -> None:
+        """Finish the run."""
+        self._run.finish()
+
+
+LOGGERS: Final = {"tensorboard": TensorBoardLogger, "wandb": WandbLogger}
+
+
+def make_loggers(names: Sequence[str], folder: str | os.PathLike[str]) -> list[Logger]:
+    """The loggers of these names, writing into a folder.
+
+    Raises
+    ------
+    InputError
+        If there is no logger of such a name.
+    MissingExtraError
+        If its library is not installed.
+    """
+    unknown = [name for name in names if name not in LOGGERS]
+    if unknown:
+        raise InputError(f"logger={unknown[0]!r}: expected one of {', '.join(LOGGERS)}")
+    return [LOGGERS[name](folder) for name in names]

@@ -1,0 +1,50 @@
+"""A training run that ends in a saved model: the same call, made again after a crash, goes on; after the end, it is done."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Final
+
+from latticework.core import checkpoint
+from latticework.core.errors import InputError
+from latticework.core.estimator import Estimator, load_estimator
+from latticework.core.persistence import CONFIG, read_folder
+
+TRAINING: Final = "training"  # inside the model's folder: the checkpoint while it lasts, and log.csv
+
+
+def finished(folder: str | os.PathLike[str], fingerprint: str) -> Estimator | None:
+    """The model in a folder if this very run made it, or None where there is no model.
+
+    Parameters
+    ----------
+    folder
+        Where the run saves its model.
+    fingerprint
+        Says which data and settings the run has; the model's state holds it under "fingerprint".
+
+    Raises
+    ------
+    InputError
+        If the folder holds any other model, which would be lost.
+    """
+    folder = Path(folder)
+    if not (folder / CONFIG).exists():
+        return None
+    header, state = read_folder(folder)
+    if state.values.get("fingerprint") != fingerprint:
+        name = header.get("class", "folder of something else")
+        raise InputError(
+            f"{folder} holds a {name} of other data or settings: "
+            "choose another folder, or replace it with --restart (restart=True)"
+        )
+    model: Estimator = load_estimator(folder)
+    return model
+
+
+def conclude(estimator: Estimator, folder: str | os.PathLike[str]) -> None:
+    """Save what a run has learned, then drop its checkpoint; under `torchrun` one process does it for all."""
+    if int(os.environ.get("RANK", "0")) == 0:
+        estimator.save(folder)
+        checkpoint.discard(Path(folder, TRAINING))

@@ -1,0 +1,356 @@
+"""The training loop: every capability that learns by gradients supplies batches and a loss, and uses this one.
+
+A run lives in a folder. It is checkpointed there atomically; started again with the same data and settings it goes on
+where it was, and ends with the same weights as a run that was never interrupted: weights, optimiser, random numbers and
+the place in the data are all restored. Under `torchrun` each process takes its share of every batch.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from latticework.core import checkpoint
+from latticework.core.hardware import make_fabric, threads
+from latticework.core.loggers import CSVLogger, Logger
+from latticework.core.progress import progress
+from latticework.core.seeds import spawn
+from latticework.core.tensors import Stored, store_tensors
+
+if TYPE_CHECKING:
+    import numpy as np
+    from lightning_fabric import Fabric
+
+Row = dict[str, float]
+
+
+class Task(Protocol):
+    """What is learned from what. Everything here depends on its arguments and the task's own seed alone."""
+
+    module: nn.Module
+    """Called with the inputs of a batch, in training mode, it gives the loss summed over its terms."""
+
+    validates: bool
+    """Whether there is held-out data."""
+
+    def batches(self, epoch: int) -> Sequence[np.ndarray]:
+        """The batches of an epoch, each an array of the indices of its examples."""
+        ...
+
+    def terms(self, batch: np.ndarray) -> int:
+        """How many terms (tokens, rows) the loss of these examples sums."""
+        ...
+
+    def inputs(self, batch: np.ndarray) -> tuple[Tensor, ...]:
+        """The tensors of these examples, on the CPU."""
+        ...
+
+    def validate(self) -> Mapping[str, float]:
+        """Figures of the module as it is on held-out data; the one called "loss" is to be made small."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """How to train. One of `max_epochs` and `max_steps` must end it; the first one reached does."""
+
+    optimizer: Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer]
+    learning_rate: Callable[[int], float]  # of step 1, 2, ...
+    max_epochs: int | None = None
+    max_steps: int | None = None
+    accumulate: int = 1  # batches to a step
+    clip_norm: float | None = None
+    validate_every: int | None = None  # steps; an epoch when None
+    patience: int | None = None  # validations without a better loss before stopping
+    average: int = 1  # the candidate model is the mean of the weights at this many last validations
+    log_every: int = 20  # steps
+    checkpoint_seconds: float = 60.0
+
+
+@dataclass
+class Position:
+    """Where a run is: everything about it that is a plain value."""
+
+    epoch: int = 0
+    step_in_epoch: int = 0
+    step: int = 0
+    seconds: float = 0.0
+    best_loss: float = math.inf
+    best_step: int = 0
+    stale: int = 0
+    validated_at: int = -1
+    finished: bool = False
+    history: list[Row] = field(default_factory=list)
+
+
+def train(
+    task: Task,
+    plan: Plan,
+    *,
+    seed: int,
+    device: str = "auto",
+    precision: str = "auto",
+    folder: str | os.PathLike[str] | None = None,
+    fingerprint: str = "",
+    restart: bool = False,
+    loggers: Sequence[Logger] = (),
+) -> list[Row]:
+    """Train `task.module` in place and return what was logged.
+
+    The module ends up with the candidate that validated best, or with the last one where nothing is validated. A
+    candidate is the mean of the weights at the last `plan.average` validations.
+
+    Parameters
+    ----------
+    task, plan
+        What to train, and how.
+    seed
+        Of dropout and the like; each process of `torchrun` gets its own stream.
+    device, precision
+        As in `core.hardware`.
+    folder
+        Where the run keeps its checkpoint and `log.csv`. A temporary one when absent: nothing to resume then.
+    fingerprint
+        Says which data and settings the run belongs to; a checkpoint of another run is refused.
+    restart
+        Begin anew, whatever the folder holds.
+    loggers
+        Receive each logged row, beside `log.csv`.
+
+    Raises
+    ------
+    InputError
+        If the folder holds the checkpoint of another run, or a damaged one.
+    FloatingPointError
+        If the loss is no longer finite.
+    """
+    if plan.max_epochs is None and plan.max_steps is None:
+        raise ValueError("a plan needs max_epochs or max_steps")
+    with ExitStack() as stack:
+        place = Path(folder) if folder is not None else Path(stack.enter_context(TemporaryDirectory()))
+        fabric = make_fabric(device, precision)
+        devices = [fabric.device] if fabric.device.type == "cuda" else []
+        stack.enter_context(torch.random.fork_rng(devices))
+        stack.enter_context(threads())
+        torch.manual_seed(spawn(seed, f"training-{fabric.global_rank}"))
+        loop = _Loop(fabric, task, plan, place, fingerprint)
+        if folder is not None and not restart:
+            loop.resume()
+        if fabric.is_global_zero:
+            loop.loggers = [CSVLogger(place / "log.csv", loop.position.history), *loggers]
+        for logger in loop.loggers:
+            stack.callback(logger.close)
+        loop.run(keep=folder is not None)
+        return loop.position.history
+
+
+class _Loop:
+    """A run in progress in this process."""
+
+    def __init__(self, fabric: Fabric, task: Task, plan: Plan, folder: Path, fingerprint: str) -> None:
+        self.fabric, self.task, self.plan, self.folder = fabric, task, plan, folder
+        self.fingerprint = fingerprint
+        self.plain_optimizer = plan.optimizer(task.module.parameters())
+        self.module, self.optimizer = fabric.setup(task.module, self.plain_optimizer)
+        self.position = Position()
+        self.snapshots: dict[str, Stored] = {}  # weights to average, oldest first
+        self.best: Stored | None = None
+        self.loggers: Sequence[Logger] = ()
+        self.loss = torch.zeros((), device=fabric.device, dtype=torch.float64)  # of this process since the last row
+        self.terms = 0  # of all processes since the last row
+        self.row_started = self.started = self.saved = time.monotonic()
+
+    def resume(self) -> None:
+        found = checkpoint.read(self.folder, self.fingerprint)
+        if found is not None:
+            self.position = Position(**found.position)
+            self.snapshots, self.best = found.snapshots, found.best
+            checkpoint.restore(found, self.task.module, self.plain_optimizer, self.fabric.global_rank)
+
+    def run(self, *, keep: bool) -> None:
+        position, plan = self.position, self.plan
+        self.started = time.monotonic() - position.seconds
+        total = plan.max_steps or (plan.max_epochs or 0) * len(self._steps(position.epoch))
+        with progress("training", total=total, unit="steps", done=position.step) as bar:
+            while not position.finished:
+                for batches in self._steps(position.epoch)[position.step_in_epoch :]:
+                    self._step(batches)
+                    if position.step % plan.log_every == 0:
+                        row = self._row()
+                        self._log(row)
+                        bar.update(loss=row["loss"], per_second=row["terms_per_second"])
+                    bar.advance()
+                    if plan.validate_every and position.step % plan.validate_every == 0:
+                        self._validate(keep)
+                    if position.finished or position.step == plan.max_steps:
+                        break
+                    if keep and position.step % plan.log_every == 0 and self._due():
+                        self._save()
+                else:
+                    position.epoch, position.step_in_epoch = position.epoch + 1, 0
+                    if plan.validate_every is None:
+                        self._validate(keep)
+                if position.step == plan.max_steps or position.epoch == plan.max_epochs:
+                    if position.validated_at != position.step:
+                        self._validate(keep)
+                    position.finished = True
+            self._finish(keep)
+
+    def _steps(self, epoch: int) -> list[Sequence[np.ndarray]]:
+        batches, size = self.task.batches(epoch), self.plan.accumulate
+        return [batches[start : start + size] for start in range(0, len(batches), size)]
+
+    def _step(self, batches: Sequence[np.ndarray]) -> None:
+        """One step of the optimiser; the loss is normalised over the terms of all batches and processes."""
+        rank, world = self.fabric.global_rank, self.fabric.world_size
+        terms = sum(self.task.terms(batch) for batch in batches)
+        self.module.train()
+        for number, batch in enumerate(batches, start=1):
+            share = batch[rank::world]
+            weight = world / terms if len(share) else 0.0  # a process without a share still takes part, at weight 0
+            inputs = [tensor.to(self.fabric.device) for tensor in self.task.inputs(share if len(share) else batch[:1])]
+            with self.fabric.no_backward_sync(self.module, enabled=number < len(batches)):
+                loss = self.module(*inputs)
+                self.fabric.backward(loss * weight)  # processes average their gradients, hence the factor `world`
+            if len(share):
+                self.loss += loss.detach()
+        if self.plan.clip_norm is not None:
+            self.fabric.clip_gradients(self.module, self.optimizer, max_norm=self.plan.clip_norm)
+        self.position.step += 1
+        self.position.step_in_epoch += 1
+        for group in self.plain_optimizer.param_groups:
+            group["lr"] = self.plan.learning_rate(self.position.step)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        self.terms += terms
+
+    def _row(self) -> Row:
+        """What happened since the last row."""
+        position, now = self.position, time.monotonic()
+        position.seconds = now - self.started
+        row = {
+            "step": position.step,
+            "epoch": position.epoch,
+            "seconds": position.seconds,
+            "learning_rate": self.plan.learning_rate(max(1, position.step)),
+        }
+        if self.terms:
+            total = float(self.fabric.all_reduce(self.loss, reduce_op="sum"))
+            if not math.isfinite(total):
+                raise FloatingPointError(
+                    f"training diverged: the loss is {total} at step {position.step}; "
+                    "lower learning_rate, or raise warmup_steps or batch_tokens"
+                )
+            row["loss"] = total / self.terms
+            row["terms_per_second"] = self.terms / max(1e-9, now - self.row_started)
+        self.loss.zero_()
+        self.terms = 0
+        return row
+
+    def _log(self, row: Row) -> None:
+        self.position.history.append(row)
+        for logger in self.loggers:
+            logger.log(row)
+        self.row_started = time.monotonic()
+
+    def _validate(self, keep: bool) -> None:
+        """Judge the candidate and keep it if it is the best so far; then checkpoint."""
+        position, row = self.position, self._row()
+        position.validated_at = position.step
+        if self.plan.average > 1 and self.fabric.is_global_zero:
+            self._take_snapshot(keep)
+        if self.task.validates:
+            figures = {}
+            if self.fabric.is_global_zero:
+                with self._candidate(), self.fabric.autocast():
+                    figures = dict(self.task.validate())
+                    if figures["loss"] < position.best_loss:
+                        self.best = store_tensors(self.folder, "best", self.task.module.state_dict())
+            figures = self.fabric.broadcast(figures)
+            position.stale += 1
+            if figures["loss"] < position.best_loss:
+                position.best_loss, position.best_step, position.stale = figures["loss"], position.step, 0
+            position.finished = position.stale == self.plan.patience
+            row |= {f"valid_{name}": value for name, value in figures.items()}
+        self._log(row)
+        if keep:
+            self._save()
+
+    def _take_snapshot(self, keep: bool) -> None:
+        name = f"snapshot-{self.position.step}"
+        self.snapshots[name] = store_tensors(self.folder, name, self.task.module.state_dict())
+        while len(self.snapshots) > self.plan.average:
+            oldest = self.snapshots.pop(next(iter(self.snapshots)))
+            if not keep:  # otherwise the last checkpoint still lists it, and the next one removes it
+                oldest.path.unlink()
+
+    @contextmanager
+    def _candidate(self) -> Iterator[None]:
+        """Give the module the mean of the snapshots for a while."""
+        own = self.task.module.state_dict()
+        before = {name: tensor.clone() for name, tensor in own.items()}
+        if self.snapshots:
+            self.task.module.load_state_dict(mean(list(self.snapshots.values())))
+        self.task.module.eval()
+        try:
+            yield
+        finally:
+            self.task.module.load_state_dict(before)
+
+    def _due(self) -> bool:
+        return bool(self.fabric.broadcast(time.monotonic() - self.saved >= self.plan.checkpoint_seconds))
+
+    def _save(self) -> None:
+        states = {"cpu": torch.get_rng_state()}
+        if self.fabric.device.type == "cuda":
+            states["cuda"] = torch.cuda.get_rng_state(self.fabric.device)
+        world = self.fabric.world_size
+        generators = {name: self.fabric.all_gather(state).cpu().view(world, -1) for name, state in states.items()}
+        if self.fabric.is_global_zero:
+            checkpoint.write(
+                self.folder,
+                self.fingerprint,
+                checkpoint.Checkpoint(
+                    position=asdict(self.position),
+                    module=self.task.module.state_dict(),
+                    optimizer=checkpoint.flatten(self.plain_optimizer),
+                    generators=generators,
+                    snapshots=self.snapshots,
+                    best=self.best,
+                ),
+            )
+        self.saved = time.monotonic()
+
+    def _finish(self, keep: bool) -> None:
+        """Checkpoint the end of the run, then leave the chosen candidate in the module of every process."""
+        if keep:
+            self._save()
+        module = self.task.module
+        if self.fabric.is_global_zero:
+            if self.best is not None:
+                module.load_state_dict(self.best.read())
+            elif self.snapshots:
+                module.load_state_dict(mean(list(self.snapshots.values())))
+        if self.fabric.world_size > 1:
+            for tensor in module.state_dict().values():
+                torch.distributed.broadcast(tensor, src=0)
+        module.eval()
+
+
+def mean(weights: Sequence[Stored]) -> dict[str, Tensor]:
+    """The arithmetic mean of stored weights, one set in memory at a time beside the sum."""
+    total = {name: tensor.double() for name, tensor in weights[0].read().items()}
+    for stored in weights[1:]:
+        for name, tensor in stored.read().items():
+            total[name] += tensor
+    return {name: tensor / len(weights) for name, tensor in total.items()}

@@ -1,0 +1,70 @@
+"""Plain values as strict JSON and back, with what JSON lacks: NaN, infinities and tuples."""
+
+from __future__ import annotations
+
+import math
+import sys
+from typing import Any
+
+from latticework.core.errors import InputError
+
+
+def encode(value: Any, place: str) -> Any:
+    """Return a plain value as strict JSON: what JSON lacks becomes an object with one key that starts with ``$``.
+
+    Parameters
+    ----------
+    value : None, bool, int, float, str, or list, tuple or dict of them
+        NumPy scalars count as the Python numbers they are.
+    place : str
+        What to call the value in an error.
+
+    Returns
+    -------
+    object
+        What ``json.dumps(..., allow_nan=False)`` takes and `decode` turns back.
+
+    Raises
+    ------
+    InputError
+        If the value is anything else.
+
+    Examples
+    --------
+    >>> encode({"sizes": (64, 64), "limit": float("inf")}, "parameters")
+    {'sizes': {'$tuple': [64, 64]}, 'limit': {'$float': 'inf'}}
+    >>> decode(_)
+    {'sizes': (64, 64), 'limit': inf}
+    """
+    numpy = sys.modules.get("numpy")
+    if numpy and isinstance(value, numpy.generic):
+        value = value.item()
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else {"$float": str(value)}
+    if isinstance(value, tuple):
+        return {"$tuple": [encode(item, place) for item in value]}
+    if isinstance(value, list):
+        return [encode(item, place) for item in value]
+    if isinstance(value, dict) and all(isinstance(key, str) and not key.startswith("$") for key in value):
+        return {key: encode(item, f"{place}.{key}") for key, item in value.items()}
+    raise InputError(f"{place} is a {type(value).__name__}, which a folder cannot hold: expected plain values")
+
+
+def decode(value: Any) -> Any:
+    """Return the value that `encode` was given."""
+    if isinstance(value, list):
+        return [decode(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if value.keys() == {"$float"}:
+        return float(value["$float"])
+    if value.keys() == {"$tuple"}:
+        return tuple(decode(item) for item in value["$tuple"])
+    return {key: decode(item) for key, item in value.items()}
+
+
+def refuse_constant(name: str) -> float:
+    """Refuse what Python's JSON reader takes but JSON has not, as its `parse_constant`."""
+    raise ValueError(f"{name} is not a JSON number")

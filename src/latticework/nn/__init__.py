@@ -1,0 +1,24 @@
+"""Model blocks that capabilities compose: attention, Transformer layers, positions and losses."""
+
+from latticework.nn.attention import CrossAttention, KeyValueCache, SelfAttention, attend, attention_weights
+from latticework.nn.dropout import Dropout
+from latticework.nn.losses import linear_cross_entropy, smoothed_cross_entropy
+from latticework.nn.positions import SinusoidalPositions, sinusoids
+from latticework.nn.transformer import DecoderLayer, EncoderLayer, FeedForward, Residual
+
+__all__ = [
+    "CrossAttention",
+    "DecoderLayer",
+    "Dropout",
+    "EncoderLayer",
+    "FeedForward",
+    "KeyValueCache",
+    "Residual",
+    "SelfAttention",
+    "SinusoidalPositions",
+    "attend",
+    "attention_weights",
+    "linear_cross_entropy",
+    "sinusoids",
+    "smoothed_cross_entropy",
+]

@@ -1,0 +1,113 @@
+"""Cross-entropy with label smoothing: Vaswani et al. 2017, section 5.4, after Szegedy et al. 2016, section 7.
+
+The smoothed target is (1 - ε)·δ(gold) + ε/V, over all V outputs, the gold one included: Szegedy's definition, to which
+the paper refers, and torch's. (The published code spreads ε over the V - 1 others, which is this with ε·V/(V - 1).)
+"""
+
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from latticework.nn.linear import rounded
+
+CHUNK_ELEMENTS = 1 << 22  # logits held at once: 16 MB of float32, which stays near the cache and bounds memory
+
+
+def smoothed_cross_entropy(
+    logits: Float[Tensor, "tokens vocabulary"], targets: Int[Tensor, " tokens"], *, smoothing: float = 0.0
+) -> Float[Tensor, " tokens"]:
+    """-Σ_v q(v) log p(v) for each token, with q the smoothed target.
+
+    Examples
+    --------
+    >>> smoothed_cross_entropy(torch.zeros(1, 4), torch.tensor([2]), smoothing=0.1).item() == torch.tensor(4.0).log()
+    tensor(True)
+    """
+    log_normaliser = logits.logsumexp(-1)
+    gold = logits.gather(-1, targets[:, None]).squeeze(-1)
+    return log_normaliser - (1 - smoothing) * gold - smoothing * logits.mean(-1)
+
+
+def linear_cross_entropy(
+    states: Float[Tensor, "tokens model"],
+    weight: Float[Tensor, "vocabulary model"],
+    targets: Int[Tensor, " tokens"],
+    *,
+    smoothing: float = 0.0,
+) -> Float[Tensor, ""]:
+    """Summed `smoothed_cross_entropy` of `states @ weight.T`, without ever holding all logits.
+
+    Loss and gradients come from one pass over chunks of tokens: the logits of a chunk become its gradient in place.
+    Memory is O(chunk × vocabulary) rather than several times tokens × vocabulary, and each chunk is read while cached.
+    Gradients of gradients are not available.
+
+    Parameters
+    ----------
+    states
+        Decoder states of the tokens that have a target.
+    weight
+        Output embeddings.
+    targets
+        Gold indices.
+    smoothing
+        ε, from 0 to 1.
+
+    Examples
+    --------
+    >>> states, weight = torch.randn(5, 8), torch.randn(11, 8)
+    >>> targets = torch.arange(5)
+    >>> direct = smoothed_cross_entropy(states @ weight.T, targets, smoothing=0.1).sum()
+    >>> torch.allclose(linear_cross_entropy(states, weight, targets, smoothing=0.1), direct)
+    True
+    """
+    if torch.is_autocast_enabled(states.device.type):
+        product_dtype = torch.get_autocast_dtype(states.device.type)
+    else:
+        product_dtype = states.dtype
+    loss: Tensor = _LinearCrossEntropy.apply(states, weight, targets, smoothing, product_dtype)
+    return loss
+
+
+class _LinearCrossEntropy(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, states: Tensor, weight: Tensor, targets: Tensor, smoothing: float, product_dtype: torch.dtype
+    ) -> Tensor:
+        vocabulary = weight.shape[0]
+        accumulate = torch.promote_types(weight.dtype, torch.float32)
+        matrix = weight.to(product_dtype)
+        grad_states = torch.empty_like(states)
+        grad_weight = torch.zeros_like(weight, dtype=accumulate)
+        loss = torch.zeros((), dtype=accumulate, device=states.device)
+        size = max(1, CHUNK_ELEMENTS // vocabulary)
+        with torch.autocast(states.device.type, enabled=False):
+            for chunk, gold, grad in zip(
+                states.split(size), targets[:, None].split(size), grad_states.split(size), strict=True
+            ):
+                rows = len(chunk)
+                chunk = rounded(chunk, product_dtype)
+                logits = (chunk @ matrix.T)[:rows].to(accumulate)
+                loss -= (1 - smoothing) * logits.gather(1, gold).sum() + smoothing / vocabulary * logits.sum()
+                largest = logits.amax(1, keepdim=True)
+                # exp(logits - largest) / sum = softmax; minus the smoothed target = the gradient
+                probabilities = logits.sub_(largest).exp_()
+                normaliser = probabilities.sum(1, keepdim=True)
+                loss += (normaliser.log() + largest).sum()
+                probabilities.div_(normaliser)
+                if smoothing:
+                    probabilities.sub_(smoothing / vocabulary)
+                probabilities.scatter_add_(1, gold, probabilities.new_full(gold.shape, smoothing - 1))
+                gradient = rounded(probabilities, product_dtype)
+                grad.copy_((gradient @ matrix)[:rows])
+                grad_weight += gradient.T @ chunk
+        ctx.save_for_backward(grad_states, grad_weight.to(weight.dtype))
+        return loss
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad_loss: Tensor) -> tuple[Tensor, Tensor, None, None, None]:
+        grad_states, grad_weight = ctx.saved_tensors
+        return grad_states * grad_loss, grad_weight * grad_loss, None, None, None

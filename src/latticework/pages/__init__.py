@@ -1,0 +1,8 @@
+"""Pictures and self-contained HTML pages: what a capability's report and the tour are made of."""
+
+from latticework.pages.lines import line_plot
+from latticework.pages.matrix import heat_map
+from latticework.pages.page import Page, Section, Table
+from latticework.pages.picture import Picture
+
+__all__ = ["Page", "Section", "Table", "Picture", "line_plot", "heat_map"]

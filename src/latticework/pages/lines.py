@@ -1,0 +1,175 @@
+"""Curves: one or several named lines over a common pair of axes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from latticework.core.errors import InputError
+from latticework.pages import svg
+from latticework.pages.picture import BASELINE, COLUMN, LINE, NAME_WIDTH, Picture, with_gaps, write
+from latticework.pages.text import columns, label, show
+from latticework.pages.theme import LIGHT, SERIES
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Line = tuple[NDArray[np.float64], NDArray[np.float64]]
+
+WIDTH, HEIGHT = 380.0, 228.0  # readable on a telephone without scrolling; the legend comes on top
+TOP, BOTTOM, RIGHT = LINE + 12, 2 * LINE + 6, 14.0
+SAMPLE = 22.0  # width of the sample of a line in the legend
+DASHES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1.2, 1.6)), (0, (6, 2, 1.2, 2)))
+MAX_SERIES = math.lcm(SERIES, len(DASHES))  # beyond it two lines would look the same
+FEW_POINTS = 25  # up to here every point of a line has a dot
+LARGEST = 1e150  # in size, of the numbers shown: beyond it the arithmetic of the axes overflows
+
+
+def line_plot(
+    series: Mapping[str, tuple[ArrayLike, ArrayLike]],
+    *,
+    x_label: str,
+    y_label: str,
+    caption: str,
+    alt: str | None = None,
+) -> Picture:
+    """Plot named lines; a `y` that is not finite leaves a gap, and the caption then says so.
+
+    Parameters
+    ----------
+    series : Mapping[str, tuple[ArrayLike, ArrayLike]]
+        `(x, y)` by name, each one-dimensional and of equal length; at most 12 lines.
+    x_label, y_label : str
+        What the axes show, with the unit.
+    caption : str
+        Stands below the picture.
+    alt : str, optional
+        For screen readers; by default the course of every line in a sentence.
+
+    Returns
+    -------
+    Picture
+        380 pixels wide, in colours that follow the page's light or dark theme.
+
+    Raises
+    ------
+    InputError
+        If there is nothing to plot, lengths differ, some `x` is not finite, or a number is beyond 1e150.
+    MissingExtraError
+        Without Matplotlib.
+
+    Examples
+    --------
+    >>> picture = line_plot({"training": ([1, 2], [3.5, 0.25])}, x_label="epoch", y_label="loss", caption="It learns.")
+    >>> picture.alt
+    'Lines of loss against epoch. training: from 3.5 to 0.25, lowest 0.25, highest 3.5.'
+    """
+    if not 1 <= len(series) <= MAX_SERIES:
+        raise InputError(f"A line plot takes 1 to {MAX_SERIES} series, got {len(series)}.")
+    lines = {name: _points(name, pair) for name, pair in series.items()}
+    names = [label(name, width=NAME_WIDTH) for name in lines] if len(lines) > 1 else []
+    places = _flow(names)
+    legend_height = LINE * (1 + places[-1][1]) + 6 if places else 0.0
+    height = HEIGHT + legend_height
+
+    def paint(figure: Figure) -> None:
+        axes = figure.add_axes((0, 0, 1, 1), facecolor="none")
+        for number, (x, y) in enumerate(lines.values()):
+            axes.plot(x, y, **_look(number), marker="o", markersize=3.6, markevery=_dots(y))
+        left = _dress(axes)
+        inner = height - TOP - legend_height - BOTTOM
+        axes.set_position((left / WIDTH, BOTTOM / height, (WIDTH - left - RIGHT) / WIDTH, inner / height))
+        write(figure, 0, height - legend_height - 13, label(y_label, width=NAME_WIDTH), colour=LIGHT["muted"])
+        middle = (left + WIDTH - RIGHT) / 2
+        write(figure, middle, 7, label(x_label, width=NAME_WIDTH), colour=LIGHT["muted"], align="center")
+        for number, (name, (x_of_name, row)) in enumerate(zip(names, places, strict=True)):
+            y_of_name = height - LINE * (row + 0.5)
+            _sample(figure, x_of_name, y_of_name, number)
+            write(figure, x_of_name + SAMPLE + 6, y_of_name - BASELINE, name)
+
+    gaps = sum(int(np.sum(~np.isfinite(y))) for _, y in lines.values())
+    told = f"Lines of {y_label} against {x_label}. " + " ".join(_told(name, y) for name, (_, y) in lines.items())
+    return Picture(svg.draw(WIDTH, height, paint), with_gaps(caption, gaps, "A gap"), told if alt is None else alt)
+
+
+def _points(name: str, pair: tuple[ArrayLike, ArrayLike]) -> Line:
+    try:
+        x, y = (np.asarray(values, dtype=np.float64) for values in pair)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"Series {name!r} must be a pair (x, y) of numbers, but {error}.") from error
+    if x.ndim != 1 or x.shape != y.shape or not x.size:
+        raise InputError(
+            f"Series {name!r} needs x and y of one dimension and equal length, at least 1; got {x.shape}, {y.shape}."
+        )
+    if not np.isfinite(x).all():
+        raise InputError(f"Series {name!r} has x = {x[~np.isfinite(x)][0]}; only y may have gaps.")
+    largest = max(np.abs(x).max(), np.abs(y[np.isfinite(y)]).max(initial=0.0))
+    if largest > LARGEST:
+        raise InputError(f"Series {name!r} reaches {largest:g} in size; at most {LARGEST:g} can be drawn.")
+    return x, y
+
+
+def _look(number: int) -> dict[str, Any]:
+    colour = LIGHT[f"series-{1 + number % SERIES}"]
+    return {"color": colour, "linestyle": DASHES[number % len(DASHES)], "linewidth": 1.8}
+
+
+def _dots(y: NDArray[np.float64]) -> list[int]:
+    """Points with a dot: all when they are few, else those that no line reaches."""
+    gap = np.concatenate([[True], ~np.isfinite(y), [True]])
+    lonely = gap[:-2] & gap[2:]
+    return np.flatnonzero(lonely | (y.size <= FEW_POINTS)).tolist()
+
+
+def _dress(axes: Axes) -> float:
+    """Style axes whose lines are drawn; give the width in pixels that the numbers beside the y axis need."""
+    from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+    axes.margins(x=0.03, y=0.08)
+    for axis, ticks in ((axes.xaxis, 6), (axes.yaxis, 5)):
+        axis.set_major_locator(MaxNLocator(ticks))
+        axis.set_major_formatter(FuncFormatter(lambda value, _: _tick(value)))
+    axes.grid(axis="y", color=LIGHT["rule"], linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.spines[["left", "right", "top"]].set_visible(False)
+    axes.spines["bottom"].set_color(LIGHT["rule"])
+    axes.tick_params(length=0, pad=6, labelcolor=LIGHT["muted"])
+    low, high = axes.get_ylim()
+    shown = [_tick(value) for value in axes.get_yticks() if low <= value <= high]
+    return 8 + COLUMN * max(map(len, shown), default=0)
+
+
+def _tick(value: float) -> str:
+    return f"{value:,.6g}".replace("-", "\N{MINUS SIGN}")
+
+
+def _flow(names: list[str]) -> list[tuple[float, int]]:
+    """Set the entries of the legend like words of a paragraph: the place of each as (x, row)."""
+    places: list[tuple[float, int]] = []
+    x, row = 0.0, 0
+    for name in names:
+        width = SAMPLE + 6 + COLUMN * columns(name)
+        if x and x + width > WIDTH:
+            x, row = 0.0, row + 1
+        places.append((x, row))
+        x += width + 16
+    return places
+
+
+def _sample(figure: Figure, x: float, y: float, number: int) -> None:
+    from matplotlib.lines import Line2D
+    from matplotlib.transforms import IdentityTransform
+
+    figure.add_artist(Line2D([x, x + SAMPLE], [y, y], transform=IdentityTransform(), **_look(number)))
+
+
+def _told(name: str, y: NDArray[np.float64]) -> str:
+    seen = y[np.isfinite(y)]
+    if not seen.size:
+        return f"{name}: no finite value."
+    return f"{name}: from {show(seen[0])} to {show(seen[-1])}, lowest {show(seen.min())}, highest {show(seen.max())}."

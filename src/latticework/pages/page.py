@@ -1,0 +1,149 @@
+"""One self-contained HTML page: no network, no script, every text escaped; light, dark, narrow, wide and on paper."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass
+from importlib import resources
+from os import PathLike
+from typing import Any
+
+from latticework.core.errors import InputError, require
+from latticework.core.files import write_atomically
+from latticework.pages import svg
+from latticework.pages.picture import Picture
+from latticework.pages.text import columns, is_number, printable, show
+from latticework.pages.theme import DARK, LIGHT
+
+LONG_CELL = 24  # columns of text: from here on a cell gets room for more than its longest word, however narrow the page
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table; numbers are set to the right, with four significant digits (whole numbers with all).
+
+    Parameters
+    ----------
+    header : Sequence[str]
+        Names of the columns.
+    rows : Sequence[Sequence[object]]
+        Cells, row by row: text, numbers, or None for an empty one.
+    caption : str
+        What the table shows; stands above it.
+
+    Raises
+    ------
+    InputError
+        If a row has not as many cells as the header.
+    """
+
+    header: Sequence[str]
+    rows: Sequence[Sequence[object]]
+    caption: str
+
+    def __post_init__(self) -> None:
+        for index, row in enumerate(self.rows):
+            if len(row) != len(self.header):
+                raise InputError(
+                    f"Row {index} of the table {self.caption!r} has {len(row)} cells, its header {len(self.header)}."
+                )
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of a page, shown in the order of the parameters.
+
+    Parameters
+    ----------
+    title : str
+        The heading.
+    summary : str
+        What to take away, in a sentence or two.
+    facts : Sequence[tuple[str, object]]
+        The figures that matter, as `(label, value)`: two to six, large.
+    paragraphs : Sequence[str]
+        Plain text.
+    pictures : Sequence[Picture]
+        From `line_plot` and `heat_map`.
+    tables : Sequence[Table]
+        Examples, comparisons.
+    """
+
+    title: str
+    summary: str
+    _: KW_ONLY
+    facts: Sequence[tuple[str, object]] = ()
+    paragraphs: Sequence[str] = ()
+    pictures: Sequence[Picture] = ()
+    tables: Sequence[Table] = ()
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page.
+
+    Parameters
+    ----------
+    title : str
+        Heading, and title of the browser's window.
+    intro : str
+        What the page is, in a sentence or two.
+    sections : Sequence[Section]
+        Its parts; from two on, a table of contents lists them.
+
+    Examples
+    --------
+    >>> page = Page("Spelled-out numbers", "A model learns to count.", [Section("Result", "98 % right.")])
+    >>> "<h1>Spelled-out numbers</h1>" in page.html()
+    True
+    """
+
+    title: str
+    intro: str
+    sections: Sequence[Section]
+
+    def html(self) -> str:
+        """Give the page as text: the same for the same contents.
+
+        Raises
+        ------
+        MissingExtraError
+            Without Jinja2.
+        """
+        jinja2 = require("jinja2", extra="pages", purpose="writing HTML pages")
+        environment = jinja2.Environment(
+            autoescape=True,
+            undefined=jinja2.StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            finalize=lambda value: printable(value) if type(value) is str else value,
+        )
+        environment.filters["show"] = show
+        environment.tests["a_number"] = is_number
+        environment.tests["long"] = lambda value: columns(show(value)) > LONG_CELL
+        numbers = iter(range(1, 1 + sum(len(section.pictures) for section in self.sections)))
+
+        def drawn(picture: Picture) -> Any:
+            return jinja2.utils.markupsafe.Markup(
+                svg.inline(picture.svg, prefix=f"picture-{next(numbers)}-", title=printable(picture.alt))
+            )
+
+        environment.filters["drawn"] = drawn
+        environment.filters["width"] = lambda picture: svg.width_of(picture.svg)
+        template = environment.from_string(_file("page.html"))
+        style = jinja2.utils.markupsafe.Markup(_file("page.css"))
+        return str(template.render(page=self, light=LIGHT, dark=DARK, style=style))
+
+    def write(self, path: str | PathLike[str]) -> None:
+        """Write the page to a file, as a whole or not at all.
+
+        Raises
+        ------
+        MissingExtraError
+            Without Jinja2.
+        """
+        write_atomically(path, self.html().encode())
+
+
+def _file(name: str) -> str:
+    return resources.files(__package__).joinpath(name).read_text(encoding="utf-8")

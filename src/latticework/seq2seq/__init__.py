@@ -1,0 +1,1 @@
+"""Text to text: vocabulary, bucketed batches, encoder-decoder and beam search, for translation and parsing."""

@@ -1,0 +1,74 @@
+"""Everything about an encoder-decoder Transformer and its training that is not the data: one dataclass.
+
+The defaults are the paper's base model (Vaswani et al. 2017, table 3 and section 5).
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from latticework.core.errors import InputError
+
+
+@dataclass(frozen=True, kw_only=True)
+class TransformerConfig:
+    """Shape and training of a Transformer.
+
+    Examples
+    --------
+    >>> TransformerConfig(layers=2, d_model=64, heads=4, feed_forward=256).dropout
+    0.1
+    """
+
+    layers: int = 6  # N, in the encoder and again in the decoder
+    d_model: int = 512
+    heads: int = 8
+    feed_forward: int = 2048  # d_ff
+    dropout: float = 0.1  # of sub-layer outputs and of embeddings plus positions (section 5.4)
+    norm_first: bool = False  # the paper's order is LayerNorm(x + Sublayer(x))
+    positions: Literal["paper", "t2t"] = "paper"  # layout of the sinusoids
+    label_smoothing: float = 0.1
+    batch_tokens: int = 25_000  # padded tokens of a batch, for source and target each (section 5.1)
+    accumulate: int = 1  # batches to one step of the optimiser
+    warmup_steps: int = 4_000
+    learning_rate: float = 1.0  # factor before the paper's schedule, equation 3
+    clip_norm: float | None = None  # largest gradient norm; the paper does not clip
+    average_checkpoints: int = 5  # the model is the mean of this many last checkpoints (section 6.1)
+    validate_every: int | None = None  # steps between checkpoints to validate and average; an epoch when None
+    patience: int | None = None  # stop after this many validations without a better loss
+    max_length: int = 256  # pieces; longer pairs are left out of training, longer inputs are translated in parts
+
+    def __post_init__(self) -> None:
+        for name in ("layers", "d_model", "heads", "feed_forward", "batch_tokens", "accumulate", "warmup_steps"):
+            _check(name, getattr(self, name), int, lowest=1)
+        _check("average_checkpoints", self.average_checkpoints, int, lowest=1)
+        _check("max_length", self.max_length, int, lowest=2)
+        for name in ("validate_every", "patience"):
+            if getattr(self, name) is not None:
+                _check(name, getattr(self, name), int, lowest=1)
+        for name in ("dropout", "label_smoothing"):
+            _check(name, getattr(self, name), float, lowest=0)
+            if getattr(self, name) >= 1:
+                raise InputError(f"{name}={getattr(self, name)}: expected a share of at least 0 and below 1")
+        for name in ("learning_rate", "clip_norm"):
+            value = getattr(self, name)
+            if value is not None:
+                _check(name, value, float, lowest=0)
+                if value == 0:
+                    raise InputError(f"{name}={value}: expected a positive number")
+        if self.d_model % self.heads or self.d_model % 2:
+            raise InputError(f"d_model={self.d_model} must be even and a multiple of heads={self.heads}")
+        if not isinstance(self.norm_first, bool):
+            raise InputError(f"norm_first={self.norm_first!r}: expected True or False")
+        if self.positions not in ("paper", "t2t"):
+            raise InputError(f"positions={self.positions!r}: expected 'paper' or 't2t'")
+        if self.positions == "t2t" and self.d_model < 4:
+            raise InputError("positions='t2t' needs d_model of at least 4")
+
+
+def _check(name: str, value: object, kind: type, *, lowest: int) -> None:
+    accepted = (int, float) if kind is float else (int,)
+    if isinstance(value, bool) or not isinstance(value, accepted) or not value >= lowest:
+        noun = "a whole number" if kind is int else "a number"
+        raise InputError(f"{name}={value!r}: expected {noun} of at least {lowest}")
+
+

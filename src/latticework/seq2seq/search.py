@@ -1,0 +1,169 @@
+"""Beam search with a length penalty: Vaswani et al. 2017, section 6.1, after Wu et al. 2016, equation 14.
+
+A hypothesis scores log P / ((5 + length) / 6)^α, its end token counted. Alive and finished hypotheses are kept apart, as
+in the authors' code, so that a finished one never takes the place of one that could still grow.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from latticework.nn import KeyValueCache
+from latticework.seq2seq.model import EncoderDecoder, Memory
+from latticework.seq2seq.vocabulary import BEGIN, END, PAD, UNKNOWN
+
+NEVER = (PAD, UNKNOWN, BEGIN)  # pieces no output may hold
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """One output: its tokens without the end token, its penalised score and its log-probability in nats."""
+
+    tokens: list[int]
+    score: float
+    log_probability: float
+
+
+def length_penalty(length: int, alpha: float) -> float:
+    """((5 + length) / 6)^α; `length` counts the end token.
+
+    Examples
+    --------
+    >>> length_penalty(1, 0.6), round(length_penalty(7, 1.0), 6)
+    (1.0, 2.0)
+    """
+    return float(((5 + length) / 6) ** alpha)
+
+
+@torch.inference_mode()
+def beam_search(
+    model: EncoderDecoder,
+    memory: Memory,
+    *,
+    beam_size: int,
+    max_lengths: Int[Tensor, " sentences"],
+    alpha: float = 0.6,
+    n_best: int = 1,
+) -> list[list[Hypothesis]]:
+    """The best outputs of every sentence of a batch, best first.
+
+    Parameters
+    ----------
+    model
+        In evaluation mode.
+    memory
+        Of the sentences, from `model.memory`.
+    beam_size
+        Hypotheses kept alive for each sentence; 1 is greedy search.
+    max_lengths
+        Most tokens of each sentence's output, the end token included; there a hypothesis can only end.
+    alpha
+        Length penalty, at least 0, which compares plain log-probabilities.
+    n_best
+        Outputs to return for each sentence, at most `beam_size`.
+
+    Returns
+    -------
+    list of list of Hypothesis
+        Fewer than `n_best` only where fewer outputs exist. Cost: one decoder step a token over the sentences still open;
+        a sentence is closed when none of its alive hypotheses can beat the `n_best` finished ones.
+    """
+    search = _Search(memory, beam_size, max_lengths, alpha, n_best)
+    while not search.done:
+        logits = model.step(search.tokens[:, :, -1], search.memory, search.caches)
+        search.advance(logits.float())
+    return search.outcomes
+
+
+class _Search:
+    """The beams of the sentences still open: one row a sentence, and its beams beside each other."""
+
+    def __init__(self, memory: Memory, beam: int, max_lengths: Tensor, alpha: float, n_best: int) -> None:
+        rows, device = len(max_lengths), memory.layers[0][0].device
+        self.memory = memory
+        self.caches = [KeyValueCache() for _ in memory.layers]
+        self.alpha = alpha
+        self.n_best = n_best
+        self.outcomes: list[list[Hypothesis]] = [[] for _ in range(rows)]
+        self.step = 0
+        self.sentence = torch.arange(rows, device=device)
+        self.closed = torch.zeros(rows, dtype=torch.bool, device=device)
+        self.limit = max_lengths.to(device)
+        self.last_penalty = ((5 + self.limit) / 6) ** alpha
+        self.tokens = torch.full((rows, beam, 1), BEGIN, device=device)
+        self.alive = torch.full((rows, beam), -torch.inf, device=device)  # log P
+        self.alive[:, 0] = 0.0  # the beams begin alike: only one may count
+        self.finished = torch.full((rows, beam), -torch.inf, device=device)  # scores
+        self.finished_tokens = torch.full((rows, beam, 1), PAD, device=device)
+
+    @property
+    def done(self) -> bool:
+        return len(self.sentence) == 0
+
+    def advance(self, logits: Float[Tensor, "rows beam vocabulary"]) -> None:
+        """Extend every hypothesis by one token."""
+        self.step += 1
+        beam, vocabulary = logits.shape[1:]
+        log_normaliser = logits.logsumexp(-1, keepdim=True)
+        logits[:, :, NEVER] = -torch.inf
+        at_limit = self.limit == self.step
+        if bool(at_limit.any()):
+            ends = logits[:, :, END].clone()
+            logits[at_limit] = -torch.inf
+            logits[:, :, END] = ends
+        totals = logits.sub_(log_normaliser).add_(self.alive[:, :, None]).flatten(1)
+        # Twice the beam, because half of the candidates may end. A beam of one is greedy: its only candidate decides.
+        log_p, places = totals.topk(2 * beam if beam > 1 else 1)
+        parents, tokens = places // vocabulary, places % vocabulary
+        histories = torch.cat([_rows(self.tokens, parents), tokens[:, :, None]], dim=2)
+        ended = tokens == END
+        self._finish(histories, log_p.masked_fill(~ended, -torch.inf))
+        self.alive, chosen = log_p.masked_fill(ended, -torch.inf).topk(beam)
+        self.tokens = _rows(histories, chosen)
+        bound = self.alive[:, 0] / self.last_penalty  # log P only falls and the penalty grows to its last value
+        closing = ((self.finished[:, self.n_best - 1] >= bound) | at_limit) & ~self.closed
+        self._close(closing)
+        self._keep(parents.gather(1, chosen))
+
+    def _finish(self, histories: Tensor, log_p: Tensor) -> None:
+        """Merge newly ended hypotheses into the best finished ones."""
+        scores = log_p / length_penalty(self.step, self.alpha)
+        earlier = torch.nn.functional.pad(self.finished_tokens, (0, histories.shape[2] - self.finished_tokens.shape[2]))
+        self.finished, best = torch.cat([self.finished, scores], 1).topk(self.finished.shape[1])
+        self.finished_tokens = _rows(torch.cat([earlier, histories], 1), best)
+
+    def _close(self, closing: Tensor) -> None:
+        """Write down the outcomes of sentences that are decided."""
+        for row in closing.nonzero().flatten().tolist():
+            best = zip(
+                self.finished[row, : self.n_best].tolist(), self.finished_tokens[row, : self.n_best].tolist(), strict=True
+            )
+            self.outcomes[int(self.sentence[row])] = [
+                _hypothesis(tokens, score, self.alpha) for score, tokens in best if score > -torch.inf
+            ]
+        self.closed |= closing
+
+    def _keep(self, parents: Tensor) -> None:
+        """Let the caches follow the beams, and drop closed sentences once they are an eighth of the rows."""
+        rows, beam = parents.shape
+        open_rows = torch.arange(rows, device=parents.device)
+        if int(self.closed.sum()) * 8 > rows:
+            open_rows = (~self.closed).nonzero().flatten()
+            self.memory = self.memory.select(open_rows)
+            for name in ("sentence", "closed", "limit", "last_penalty", "tokens", "alive", "finished", "finished_tokens"):
+                setattr(self, name, getattr(self, name)[open_rows])
+        sources = (open_rows[:, None] * beam + parents[open_rows]).flatten()
+        if len(open_rows) < rows or not torch.equal(sources, torch.arange(rows * beam, device=sources.device)):
+            for cache in self.caches:
+                cache.select(sources)
+
+
+def _rows(histories: Int[Tensor, "rows beam time"], chosen: Int[Tensor, "rows kept"]) -> Int[Tensor, "rows kept time"]:
+    return histories.gather(1, chosen[:, :, None].expand(-1, -1, histories.shape[2]))
+
+
+def _hypothesis(tokens: list[int], score: float, alpha: float) -> Hypothesis:
+    length = tokens.index(END)  # the first token is BEGIN, so this counts END instead
+    return Hypothesis(tokens[1:length], score, score * length_penalty(length, alpha))

@@ -1,0 +1,123 @@
+"""Joint byte-pair vocabulary (Sennrich et al. 2016; Vaswani et al. 2017, section 5.1), learnt by SentencePiece.
+
+Text goes in and comes out unchanged: nothing is normalised, and spaces are part of the pieces.
+"""
+
+import io
+import warnings
+from collections.abc import Iterable, Sequence
+from itertools import chain
+
+import numpy as np
+from jaxtyping import Int32
+
+from latticework.core.errors import InputError, require
+from latticework.seq2seq.corpus import EncodedText
+
+PAD, UNKNOWN, BEGIN, END = 0, 1, 2, 3
+SPECIAL = 4  # how many indices are not text
+
+MAX_TRAINING_LINES = 4_000_000  # merges of common pairs are settled long before; memory is what more would cost
+MAX_LINE_BYTES = 1 << 16  # longer lines teach nothing more about pieces
+MAX_MODEL_BYTES = 1 << 28
+
+
+class Vocabulary:
+    """Pieces of words and their indices.
+
+    Examples
+    --------
+    >>> vocabulary = Vocabulary.train(["the cat sat", "the mat sat"], size=19)
+    >>> encoded = vocabulary.encode(["the cat"])
+    >>> vocabulary.decode([encoded[0].tolist()])
+    ['the cat']
+    """
+
+    def __init__(self, model: bytes) -> None:
+        sentencepiece = require("sentencepiece", extra="translation", purpose="learning and using subword vocabularies")
+        if len(model) > MAX_MODEL_BYTES:
+            raise InputError(f"a vocabulary of {len(model)} bytes is larger than {MAX_MODEL_BYTES}")
+        self.model = model
+        self._processor = sentencepiece.SentencePieceProcessor()
+        try:
+            loaded = self._processor.LoadFromSerializedProto(model)
+        except RuntimeError as error:
+            raise InputError("the vocabulary is not a SentencePiece model") from error
+        special = [self._processor.pad_id(), self._processor.unk_id(), self._processor.bos_id(), self._processor.eos_id()]
+        if not loaded or special != [PAD, UNKNOWN, BEGIN, END]:
+            raise InputError("the vocabulary is not one that Latticework made: its special pieces are elsewhere")
+
+    @classmethod
+    def train(cls, texts: Iterable[str], *, size: int) -> "Vocabulary":
+        """Learn at most `size` pieces from `texts`; a small corpus gives fewer, with a warning.
+
+        Every character of the texts becomes a piece where they fit into a quarter of the vocabulary; otherwise the
+        rarest (up to 0.05 % of the text) are spelled in bytes, so that they can still be read and written.
+
+        Raises
+        ------
+        InputError
+            If the texts are empty or `size` is too small for their characters.
+        """
+        sentencepiece = require("sentencepiece", extra="translation", purpose="learning subword vocabularies")
+        lines = texts if isinstance(texts, Sequence) else list(texts)
+        if len(lines) > MAX_TRAINING_LINES:
+            step = -(-len(lines) // MAX_TRAINING_LINES)
+            lines = lines[::step]
+        characters = set(chain.from_iterable(lines)) - {" "}
+        if not characters:
+            raise InputError("there is no text to learn a vocabulary from")
+        spell_rare = len(characters) > size // 4 and size >= 1024
+        output = io.BytesIO()
+        try:
+            sentencepiece.SentencePieceTrainer.Train(
+                sentence_iterator=iter(lines),
+                model_writer=output,
+                model_type="bpe",
+                vocab_size=size,
+                hard_vocab_limit=False,
+                character_coverage=0.9995 if spell_rare else 1.0,
+                byte_fallback=spell_rare,
+                normalization_rule_name="identity",
+                remove_extra_whitespaces=False,
+                max_sentence_length=MAX_LINE_BYTES,
+                pad_id=PAD,
+                unk_id=UNKNOWN,
+                bos_id=BEGIN,
+                eos_id=END,
+                num_threads=1,
+                minloglevel=2,
+            )
+        except RuntimeError as error:
+            raise InputError(
+                f"vocab_size={size} is too small for text of {len(characters)} different characters: "
+                f"give at least {len(characters) + SPECIAL + 1}"
+            ) from error
+        vocabulary = cls(output.getvalue())
+        if len(vocabulary) < size:
+            warnings.warn(
+                f"the text is small: {len(vocabulary)} pieces instead of vocab_size={size}", UserWarning, stacklevel=2
+            )
+        return vocabulary
+
+    def __len__(self) -> int:
+        return int(self._processor.get_piece_size())
+
+    def encode(self, texts: Sequence[str]) -> EncodedText:
+        """Indices of every text, each ending in END; characters never seen become UNKNOWN."""
+        encoded = self._processor.encode(list(texts), out_type=int, add_eos=True)
+        lengths = np.fromiter(map(len, encoded), dtype=np.int64, count=len(encoded))
+        offsets = np.concatenate([[0], lengths.cumsum()])
+        tokens = np.fromiter(chain.from_iterable(encoded), dtype=np.int32, count=int(offsets[-1]))
+        return EncodedText(tokens, offsets)
+
+    def decode(self, sequences: Sequence[Sequence[int]]) -> list[str]:
+        """Texts of index sequences; special pieces leave no trace, except UNKNOWN, which reads ⁇."""
+        kept = [[index for index in sequence if index not in (PAD, BEGIN, END)] for sequence in sequences]
+        texts: list[str] = self._processor.decode(kept)
+        return texts
+
+    def pieces(self, sequence: Int32[np.ndarray, " tokens"] | Sequence[int]) -> list[str]:
+        """The pieces of one sequence as text, for looking at; a leading ▁ stands for a space."""
+        pieces: list[str] = self._processor.id_to_piece([int(index) for index in sequence])
+        return pieces

@@ -1,0 +1,24 @@
+"""Translation with the Transformer (Vaswani et al. 2017): train on your own parallel text, translate, measure, look inside."""
+
+from typing import TYPE_CHECKING
+
+from latticework.core.lazy import attach
+
+if TYPE_CHECKING:
+    from latticework.seq2seq.config import TransformerConfig
+    from latticework.translation.estimator import AttentionMaps, TransformerTranslator, Translation
+    from latticework.translation.metrics import CorpusScores, corpus_scores
+
+__all__ = ["TransformerTranslator", "TransformerConfig", "Translation", "AttentionMaps", "CorpusScores", "corpus_scores"]
+
+__getattr__, __dir__ = attach(
+    __name__,
+    {
+        "TransformerTranslator": "latticework.translation.estimator:TransformerTranslator",
+        "TransformerConfig": "latticework.seq2seq.config:TransformerConfig",
+        "Translation": "latticework.translation.estimator:Translation",
+        "AttentionMaps": "latticework.translation.estimator:AttentionMaps",
+        "CorpusScores": "latticework.translation.metrics:CorpusScores",
+        "corpus_scores": "latticework.translation.metrics:corpus_scores",
+    },
+)

@@ -1,0 +1,517 @@
+"""The Transformer (Vaswani et al. 2017) as an estimator: sentences in one language in, sentences in another out."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+from latticework.core.errors import InputError
+from latticework.core.estimator import Estimator
+from latticework.core.persistence import State
+from latticework.core.progress import message, progress
+from latticework.core.seeds import seed_from, spawn
+from latticework.seq2seq.config import TransformerConfig
+from latticework.translation.metrics import corpus_scores
+from latticework.translation.presets import find_preset
+from latticework.translation.text import check_pairs, check_sentences, split_long
+
+if TYPE_CHECKING:
+    from latticework.seq2seq.corpus import EncodedText
+    from latticework.seq2seq.model import EncoderDecoder
+    from latticework.seq2seq.vocabulary import Vocabulary
+
+EXTRA_LENGTH: Final = 50  # an output may be this many pieces longer than its input (section 6.1)
+SEARCH_TOKENS: Final = 4096  # padded source tokens, times the beam, that are decoded together
+ENCODE_TOKENS: Final = 8192  # padded source tokens that are encoded together
+
+Pairs = tuple[Iterable[str], Iterable[str]]
+
+
+@dataclass(frozen=True)
+class Translation:
+    """One translation: its text, its score (log P over the length penalty) and its log-probability in nats."""
+
+    text: str
+    score: float
+    log_probability: float
+
+
+@dataclass(frozen=True)
+class AttentionMaps:
+    """Where every head of every layer looks, for one pair of sentences.
+
+    Attributes
+    ----------
+    source, target
+        Pieces, the end piece included.
+    encoder
+        ``(layers, heads, source, source)``; rows sum to 1, as in the others.
+    decoder
+        ``(layers, heads, target, target)``. Row t is the step that predicts ``target[t]``; column 0 is the begin piece and
+        column j is ``target[j - 1]``.
+    cross
+        ``(layers, heads, target, source)``: row t is again the step that predicts ``target[t]``.
+    """
+
+    source: list[str]
+    target: list[str]
+    encoder: np.ndarray
+    decoder: np.ndarray
+    cross: np.ndarray
+
+
+class TransformerTranslator(Estimator):
+    """Translator that is trained on pairs of sentences.
+
+    Parameters
+    ----------
+    preset : {"base", "big", "small", "tiny"}
+        Shape and training. "base" and "big" are the paper's, for millions of pairs; "tiny" learns from 30,000 pairs on a
+        laptop.
+    vocab_size : int, optional
+        Most pieces of the joint vocabulary; a small corpus gets fewer. The preset's when absent.
+    max_epochs, max_steps : int, optional
+        Length of training, whichever ends first. The preset's when both are absent.
+    config : TransformerConfig, optional
+        Everything else; replaces the preset's as a whole.
+    random_state : int, optional
+        The same number gives the same model.
+    device : str
+        "auto", "cpu", "cuda", "cuda:1", "mps".
+    precision : {"auto", "32", "bf16", "64"}
+        Of training and of inference on a GPU. "auto" is "bf16" where the hardware multiplies it.
+
+    Attributes
+    ----------
+    config_ : TransformerConfig
+        The configuration that was used.
+    vocabulary_ : Vocabulary
+        The learnt pieces.
+    model_ : EncoderDecoder
+        The torch module.
+    pairs_ : dict
+        How many training pairs were given and used, and why others were not.
+    history_ : list of dict
+        What was logged during training.
+
+    Examples
+    --------
+    >>> from latticework.translation import TransformerConfig, TransformerTranslator
+    >>> digits, words = list("123") * 20, ["eins", "zwei", "drei"] * 20
+    >>> small = TransformerConfig(layers=1, d_model=32, heads=2, feed_forward=64, dropout=0.0, batch_tokens=64)
+    >>> translator = TransformerTranslator(vocab_size=20, max_epochs=30, config=small, random_state=0, device="cpu")
+    >>> translator.fit(digits, words).predict(["2"])
+    ['zwei']
+    """
+
+    config_class: ClassVar[type[Any] | None] = TransformerConfig
+
+    def __init__(
+        self,
+        preset: str = "base",
+        *,
+        vocab_size: int | None = None,
+        max_epochs: int | None = None,
+        max_steps: int | None = None,
+        config: TransformerConfig | None = None,
+        random_state: int | None = None,
+        device: str = "auto",
+        precision: str = "auto",
+    ) -> None:
+        self.preset = preset
+        self.vocab_size = vocab_size
+        self.max_epochs = max_epochs
+        self.max_steps = max_steps
+        self.config = config
+        self.random_state = random_state
+        self.device = device
+        self.precision = precision
+
+    def fit(
+        self,
+        source: Iterable[str],
+        target: Iterable[str],
+        validation: Pairs | None = None,
+        *,
+        folder: str | os.PathLike[str] | None = None,
+        restart: bool = False,
+        loggers: Sequence[str] = (),
+    ) -> Self:
+        """Learn the vocabulary and the model.
+
+        Pairs with an empty side, or with more than `max_length` pieces on one, are left out and counted in `pairs_`.
+
+        Parameters
+        ----------
+        source, target
+            Sentences; target n is the translation of source n.
+        validation
+            Held-out sources and targets: training keeps the weights that do best on them.
+        folder
+            Where to save the model. The run checkpoints there too: the same call, made again after a crash, goes on where
+            it was, and once the model is finished just loads it. Needs a `random_state`.
+        restart
+            Start over, and replace what `folder` holds.
+        loggers
+            "tensorboard", "wandb": figures go there beside `folder`/training/log.csv. Needs `folder`.
+
+        Raises
+        ------
+        InputError
+            If something given cannot be used; nothing has been trained then.
+        FloatingPointError
+            If training diverges.
+        """
+        config, vocab_size, epochs, steps = self._settings()
+        seed = seed_from(self.random_state)
+        if folder is None and (restart or loggers):
+            raise InputError("restart and loggers need a folder")
+        if folder is not None and self.random_state is None:
+            raise InputError("a run that saves to a folder needs random_state: only a repeatable one can be resumed")
+        sources, targets = check_pairs(source, target, "training")
+        held_out = check_pairs(*validation, "validation") if validation is not None else None
+
+        from latticework.core import runs
+        from latticework.core.hardware import resolve_device, resolve_precision
+        from latticework.core.loggers import make_loggers
+        from latticework.core.training import train
+        from latticework.seq2seq.learning import PairsTask, fingerprint, training_plan
+        from latticework.seq2seq.vocabulary import Vocabulary
+
+        precision = resolve_precision(self.precision, resolve_device(self.device))
+        sources, targets, counts = _without_empty(sources, targets)
+        message(f"learning a vocabulary from {len(sources):,} pairs")
+        vocabulary = Vocabulary.train([*sources, *targets], size=vocab_size)
+        training = vocabulary.encode(sources), vocabulary.encode(targets)
+        training, counts["too_long"] = _without_long(training, config.max_length)
+        counts["used"] = len(training[0])
+        if not counts["used"]:
+            raise InputError(f"every training pair is longer than max_length={config.max_length} pieces")
+        if counts["used"] < counts["given"]:
+            warnings.warn(
+                f"{counts['given'] - counts['used']:,} of {counts['given']:,} pairs left out: {counts['empty']:,} with an "
+                f"empty side, {counts['too_long']:,} of more than max_length={config.max_length} pieces",
+                UserWarning,
+                stacklevel=2,
+            )
+        checking = (vocabulary.encode(held_out[0]), vocabulary.encode(held_out[1])) if held_out else None
+        settings = {"seed": seed, "epochs": epochs, "steps": steps, "precision": precision}
+        mark = fingerprint(settings, config, [*training, *(checking or ())])
+        if folder is not None and not restart and isinstance(made := runs.finished(folder, mark), TransformerTranslator):
+            message(f"{folder} holds the finished model of this run already (--restart trains it anew)")
+            self.__dict__.update({name: value for name, value in vars(made).items() if name.endswith("_")})
+            return self
+
+        model = _build(config, len(vocabulary), spawn(seed, "weights"))
+        run_folder = None if folder is None else Path(folder, runs.TRAINING)
+        history = train(
+            PairsTask(model, training, checking, seed=spawn(seed, "batches")),
+            training_plan(config, max_epochs=epochs, max_steps=steps),
+            seed=seed,
+            device=self.device,
+            precision=precision,
+            folder=run_folder,
+            fingerprint=mark,
+            restart=restart,
+            loggers=make_loggers(loggers, run_folder) if run_folder is not None else (),
+        )
+        self.config_, self.vocabulary_, self.model_ = config, vocabulary, model
+        self.pairs_, self.history_, self.fingerprint_ = counts, history, mark
+        if folder is not None:
+            runs.conclude(self, folder)
+        return self
+
+    def predict(
+        self,
+        sentences: Iterable[str],
+        *,
+        beam_size: int = 4,
+        length_penalty: float = 0.6,
+        n_best: int = 1,
+    ) -> list[Any]:
+        """Translate sentences, in order.
+
+        An empty sentence gives an empty translation. One of more than `config_.max_length` pieces is translated in
+        parts, cut where a sentence or a word ends, with a warning.
+
+        Parameters
+        ----------
+        sentences
+            In the source language.
+        beam_size
+            Hypotheses kept at each step (section 6.1); 1 is greedy search.
+        length_penalty
+            α of section 6.1; larger values favour longer translations.
+        n_best
+            How many translations of each sentence, at most `beam_size`.
+
+        Returns
+        -------
+        list
+            A text for each sentence, or with `n_best` above 1 a list of texts, best first.
+
+        Raises
+        ------
+        InputError
+            If an option is out of its range, or a sentence is not text.
+        """
+        found = self.translations(sentences, beam_size=beam_size, length_penalty=length_penalty, n_best=n_best)
+        if n_best == 1:
+            return [best[0].text for best in found]
+        return [[translation.text for translation in best] for best in found]
+
+    def translations(
+        self,
+        sentences: Iterable[str],
+        *,
+        beam_size: int = 4,
+        length_penalty: float = 0.6,
+        n_best: int = 1,
+    ) -> list[list[Translation]]:
+        """The `n_best` translations of each sentence with their scores, best first; parameters as for `predict`.
+
+        A sentence translated in parts has the sums of its parts' scores.
+        """
+        check_is_fitted(self)
+        _check_search(beam_size, length_penalty, n_best, len(self.vocabulary_))
+        texts = check_sentences(sentences, "sentences")
+
+        import torch
+
+        from latticework.seq2seq.corpus import token_batches
+        from latticework.seq2seq.search import Hypothesis, beam_search
+
+        parts, owners = self._encode(texts)
+        filled = np.array([bool(texts[owner].strip()) for owner in owners], dtype=bool)
+        found: list[list[Hypothesis]] = [[Hypothesis([], 0.0, 0.0)]] * len(parts)
+        todo = np.flatnonzero(filled)
+        budget = max(1, SEARCH_TOKENS // beam_size)
+        with self._inference() as device, progress("translating", total=len(todo), unit="sentences") as bar:
+            for batch in token_batches([parts.lengths[todo]], budget, np.random.default_rng(0)):
+                indices = todo[batch]
+                hypotheses = beam_search(
+                    self.model_,
+                    self.model_.remember(parts.padded(indices, padding=0).to(device)),
+                    beam_size=beam_size,
+                    max_lengths=torch.from_numpy(parts.lengths[indices] + EXTRA_LENGTH),
+                    alpha=length_penalty,
+                    n_best=n_best,
+                )
+                for index, best in zip(indices, hypotheses, strict=True):
+                    found[index] = best
+                bar.advance(len(indices))
+        return self._join(found, owners, len(texts), n_best)
+
+    def score(self, source: Iterable[str], references: Iterable[str]) -> float:
+        """SacreBLEU's BLEU, from 0 to 100, of the translations of `source` with the default search."""
+        sources, targets = check_pairs(source, references, "score")
+        return corpus_scores(self.predict(sources), targets).bleu
+
+    def transform(self, sentences: Iterable[str]) -> np.ndarray:
+        """Mean of the encoder's states over each sentence.
+
+        Returns
+        -------
+        array of float32, shape (n, d_model)
+            A sentence of more than `config_.max_length` pieces is the mean over all of its parts' states.
+        """
+        check_is_fitted(self)
+        texts = check_sentences(sentences, "sentences")
+
+        from latticework.seq2seq.corpus import token_batches
+        from latticework.seq2seq.model import padding_mask
+
+        parts, owners = self._encode(texts)
+        sums = np.zeros((len(texts), self.config_.d_model), dtype=np.float64)
+        with self._inference() as device:
+            for batch in token_batches([parts.lengths], ENCODE_TOKENS, np.random.default_rng(0)):
+                tokens = parts.padded(batch, padding=0).to(device)
+                states = self.model_.encode(tokens, padding_mask(tokens)).double()
+                np.add.at(sums, owners[batch], (states * (tokens != 0)[:, :, None]).sum(1).cpu().numpy())
+        lengths = np.bincount(owners, weights=parts.lengths, minlength=len(texts))
+        return (sums / lengths[:, None]).astype(np.float32)
+
+    def perplexity(self, source: Iterable[str], target: Iterable[str]) -> float:
+        """exp of the mean negative log-probability of a target piece, the end piece included, without smoothing."""
+        check_is_fitted(self)
+        sources, targets = check_pairs(source, target, "perplexity")
+
+        from latticework.seq2seq.learning import negative_log_likelihood
+
+        encoded = self.vocabulary_.encode(sources), self.vocabulary_.encode(targets)
+        with self._inference():
+            nats = negative_log_likelihood(self.model_, *encoded)
+        return float(np.exp(nats / int(encoded[1].lengths.sum())))
+
+    def attention(self, source: Iterable[str], target: Iterable[str] | None = None) -> list[AttentionMaps]:
+        """Attention weights of every layer and head, for each pair of sentences.
+
+        Parameters
+        ----------
+        source
+            Sentences in the source language.
+        target
+            Their translations; the model's own when absent.
+        """
+        check_is_fitted(self)
+        sources = check_sentences(source, "source")
+        sources, targets = check_pairs(sources, self.predict(sources) if target is None else target, "attention")
+
+        import torch
+
+        encoded = self.vocabulary_.encode(sources), self.vocabulary_.encode(targets)
+        maps = []
+        with self._inference() as device:
+            for index in range(len(sources)):
+                pair = [text.padded(np.array([index]), padding=0).to(device) for text in encoded]
+                weights = self.model_.attention_maps(*pair)
+                arrays = [torch.cat(layers).float().cpu().numpy() for layers in weights]
+                pieces = [self.vocabulary_.pieces(text[index]) for text in encoded]
+                maps.append(AttentionMaps(*pieces, *arrays))
+        return maps
+
+    def describe(self) -> dict[str, object]:
+        """What a saved translator is: its shape, its vocabulary, what it was trained on and how that went."""
+        check_is_fitted(self)
+        last = {key: row[key] for row in self.history_ for key in ("step", "epoch", "seconds", "loss") if key in row}
+        losses = [row["valid_loss"] for row in self.history_ if "valid_loss" in row]
+        return {
+            **super().describe(),
+            "config": asdict(self.config_),
+            "vocabulary": len(self.vocabulary_),
+            "weights": sum(parameter.numel() for parameter in self.model_.parameters()),
+            "pairs": dict(self.pairs_),
+            "training": {**last, **({"best_valid_loss": min(losses)} if losses else {})},
+        }
+
+    def _settings(self) -> tuple[TransformerConfig, int, int | None, int | None]:
+        preset = find_preset(self.preset)
+        config = preset.config if self.config is None else self.config
+        if not isinstance(config, TransformerConfig):
+            raise InputError(f"config: expected a TransformerConfig, got {type(config).__name__}")
+        given = {"vocab_size": self.vocab_size, "max_epochs": self.max_epochs, "max_steps": self.max_steps}
+        for name, value in given.items():
+            if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
+                raise InputError(f"{name}={value!r}: expected a whole number of at least 1")
+        vocab_size = preset.vocab_size if self.vocab_size is None else self.vocab_size
+        if self.max_epochs is None and self.max_steps is None:
+            return config, vocab_size, preset.max_epochs, preset.max_steps
+        return config, vocab_size, self.max_epochs, self.max_steps
+
+    def _encode(self, texts: list[str]) -> tuple[EncodedText, np.ndarray]:
+        """Encode texts, those that are too long in parts; say whose part each is."""
+        encoded = self.vocabulary_.encode(texts)
+        too_long = np.flatnonzero(encoded.lengths > self.config_.max_length)
+        if len(too_long):
+            warnings.warn(
+                f"{len(too_long)} of {len(texts)} sentences (the first at index {too_long[0]}) have more than "
+                f"max_length={self.config_.max_length} pieces and are taken in parts",
+                UserWarning,
+                stacklevel=3,
+            )
+        return split_long(encoded, self.vocabulary_, self.config_.max_length)
+
+    def _join(self, found: list[list[Any]], owners: np.ndarray, count: int, n_best: int) -> list[list[Translation]]:
+        """Put the parts of each text together again, the best with the best."""
+        flat = [hypothesis for best in found for hypothesis in best]
+        texts = iter(self.vocabulary_.decode([hypothesis.tokens for hypothesis in flat]))
+        ranked = [[Translation(next(texts), h.score, h.log_probability) for h in best] for best in found]
+        parts: list[list[list[Translation]]] = [[] for _ in range(count)]
+        for owner, best in zip(owners, ranked, strict=True):
+            parts[owner].append(best)
+        return [_joined(own, n_best) for own in parts]
+
+    @contextmanager
+    def _inference(self) -> Iterator[Any]:
+        """Evaluation on the chosen device; on a CPU in float32, which is as fast there for one token at a time."""
+        import torch
+
+        from latticework.core.hardware import computing, resolve_device, resolve_precision
+
+        device = resolve_device(self.device)
+        precision = "32" if device.type == "cpu" else resolve_precision(self.precision, device)
+        self.model_.to(device).eval()
+        with torch.inference_mode(), computing(device, precision):
+            yield device
+
+    def _to_state(self) -> State:
+        return State(
+            values={
+                "config": asdict(self.config_),
+                "pairs": self.pairs_,
+                "history": self.history_,
+                "fingerprint": self.fingerprint_,
+            },
+            tensors={"weights": self.model_.state_dict()},
+            files={"vocabulary.model": self.vocabulary_.model},
+        )
+
+    def _from_state(self, state: State) -> None:
+        from latticework.seq2seq.vocabulary import Vocabulary
+
+        self.config_ = TransformerConfig(**state.values["config"])
+        self.pairs_, self.history_ = state.values["pairs"], state.values["history"]
+        self.fingerprint_ = state.values["fingerprint"]
+        self.vocabulary_ = Vocabulary(state.files["vocabulary.model"])
+        weights = dict(state.tensors["weights"])
+        self.model_ = _build(self.config_, len(self.vocabulary_), seed=0).to(weights["embedding"].dtype)
+        self.model_.load_state_dict(weights)
+        self.model_.eval()
+
+
+def _build(config: TransformerConfig, vocabulary_size: int, seed: int) -> EncoderDecoder:
+    import torch
+
+    from latticework.seq2seq.model import EncoderDecoder
+
+    with torch.random.fork_rng([]):
+        torch.manual_seed(seed)
+        return EncoderDecoder(config, vocabulary_size)
+
+
+def _without_empty(sources: list[str], targets: list[str]) -> tuple[list[str], list[str], dict[str, int]]:
+    kept = [(s, t) for s, t in zip(sources, targets, strict=True) if s.strip() and t.strip()]
+    if not kept:
+        raise InputError("every training pair has an empty side")
+    counts = {"given": len(sources), "empty": len(sources) - len(kept)}
+    return [s for s, _ in kept], [t for _, t in kept], counts
+
+
+def _without_long(
+    pairs: tuple[EncodedText, EncodedText], max_length: int
+) -> tuple[tuple[EncodedText, EncodedText], int]:
+    source, target = pairs
+    kept = np.flatnonzero((source.lengths <= max_length) & (target.lengths <= max_length))
+    return (source.select(kept), target.select(kept)), len(source) - len(kept)
+
+
+def _joined(parts: list[list[Translation]], n_best: int) -> list[Translation]:
+    if len(parts) == 1:
+        return parts[0]
+    ranks = [[part[min(rank, len(part) - 1)] for part in parts] for rank in range(n_best)]
+    return [
+        Translation(
+            " ".join(part.text for part in rank), sum(p.score for p in rank), sum(p.log_probability for p in rank)
+        )
+        for rank in ranks
+    ]
+
+
+def _check_search(beam_size: int, length_penalty: float, n_best: int, vocabulary_size: int) -> None:
+    for name, value in (("beam_size", beam_size), ("n_best", n_best)):
+        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+            raise InputError(f"{name}={value!r}: expected a whole number of at least 1")
+    if beam_size > vocabulary_size:
+        raise InputError(f"beam_size={beam_size} is more than the {vocabulary_size} pieces of the vocabulary")
+    if n_best > beam_size:
+        raise InputError(f"n_best={n_best} needs a beam_size of at least {n_best}, got {beam_size}")
+    if not isinstance(length_penalty, int | float) or not 0 <= length_penalty < float("inf"):
+        raise InputError(f"length_penalty={length_penalty!r}: expected a number of at least 0")

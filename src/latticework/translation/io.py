@@ -1,0 +1,134 @@
+"""Parallel text: two line-aligned files, or one TSV or JSONL file; plain or gzip-compressed.
+
+A file named .tsv gives its first column as source and its second as target; one named .jsonl an object a line, with
+"source" and "target". Any other file is plain text, a sentence a line. All of them may end in .gz.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Final, Literal
+
+from latticework.core.datasets import Dataset, RemoteFile
+from latticework.core.errors import InputError
+from latticework.core.files import read_lines
+
+Side = Literal["source", "target"]
+_COLUMNS: Final = {"source": 0, "target": 1}
+
+
+def read_sentences(path: str | Path, side: Side = "source") -> list[str]:
+    """All sentences of one side of a file.
+
+    Raises
+    ------
+    InputError
+        With file and line, if a line has no such column or key, or is not text.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     file = Path(folder) / "pairs.tsv"
+    ...     _ = file.write_text("a house\\tein Haus\\n")
+    ...     read_sentences(file, "target")
+    ['ein Haus']
+    """
+    return list(sentences_in(read_lines(path), str(path), side))
+
+
+def sentences_in(lines: Iterable[str], name: str, side: Side = "source") -> Iterator[str]:
+    """The sentences of one side, as the lines of a file of that name come in."""
+    suffix = Path(name.removesuffix(".gz")).suffix.lower()
+    extract = {".tsv": _from_tsv, ".jsonl": _from_json}.get(suffix)
+    for number, line in enumerate(lines, start=1):
+        yield line if extract is None else extract(line, side, f"{name}:{number}")
+
+
+def _from_tsv(line: str, side: Side, place: str) -> str:
+    columns = line.split("\t")
+    if len(columns) <= _COLUMNS[side]:
+        raise InputError(f"{place}: expected the {side} in column {_COLUMNS[side] + 1}, got {len(columns)} columns")
+    return columns[_COLUMNS[side]]
+
+
+def _from_json(line: str, side: Side, place: str) -> str:
+    try:
+        entry = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{place}: not a JSON object: {error}") from error
+    if not isinstance(entry, dict) or not isinstance(entry.get(side), str):
+        raise InputError(f'{place}: expected an object with a text under "{side}"')
+    return str(entry[side])
+
+
+def read_pairs(source: str | Path, target: str | Path | None = None) -> tuple[list[str], list[str]]:
+    """Sources and targets, line by line.
+
+    Parameters
+    ----------
+    source, target
+        Two files, or one TSV or JSONL file that holds both.
+
+    Raises
+    ------
+    InputError
+        If the files have different numbers of lines, or no line at all.
+    """
+    if target is None:
+        target = source
+        if Path(str(source).removesuffix(".gz")).suffix.lower() not in (".tsv", ".jsonl"):
+            raise InputError(f"{source} is one side only: name the file with the translations too (or a .tsv or .jsonl)")
+    sources, targets = read_sentences(source, "source"), read_sentences(target, "target")
+    if len(sources) != len(targets):
+        raise InputError(
+            f"{source} has {len(sources)} lines and {target} has {len(targets)}: "
+            "line n of one must be the translation of line n of the other"
+        )
+    if not sources:
+        raise InputError(f"{source} is empty")
+    return sources, targets
+
+
+def _multi30k_file(name: str, sha256: str, size: int) -> RemoteFile:
+    return RemoteFile(
+        path=f"translation/multi30k/{name}.gz",
+        url=f"https://github.com/multi30k/dataset/raw/a3d2e0d26b56f3846f66a952536ffed4e401d05a/data/task1/raw/{name}.gz",
+        sha256=sha256,
+        size=size,
+    )
+
+
+MULTI30K: Final = Dataset(
+    name="multi30k",
+    summary="Image captions in English and German: 29,000 pairs to train, 1,014 to validate, 1,000 to test (2016).",
+    source="https://github.com/multi30k/dataset",
+    licence="none stated; derived from Flickr30K, for non-commercial research and education",
+    files=(
+        _multi30k_file("train.en", "d79cfa999dd4c51d2cb42499b6796d5a882c3a8a961923c25a898c90f8bbd56f", 568_929),
+        _multi30k_file("train.de", "726e39b2fa9eb9ffb6dc763fb35a179f80fae06ffc5d28b6ace5faa883de28a6", 637_044),
+        _multi30k_file("val.en", "14f7d25ddd868909a9213e361768460edcacdd6ab9d1e77b92560dc10c10dc28", 21_650),
+        _multi30k_file("val.de", "f0cba2f995189cf5770f29a8a9a537a3ad3f51657ad873405082ff6863a5e75a", 24_681),
+        _multi30k_file("test_2016_flickr.en", "611d361c6334bc7246101d48097c13cf5c4413c5befc793cc629934359d532d9", 21_077),
+        _multi30k_file("test_2016_flickr.de", "9204244e408ccb38d2a55cfcd344df15005fc42a07a6e55ca6c52b6ababb8cc8", 22_890),
+    ),
+    reader="latticework.translation.io:read_multi30k",
+)
+
+
+def read_multi30k(
+    path: Callable[[str], Path], *, split: str = "train", languages: tuple[str, str] = ("en", "de")
+) -> tuple[list[str], list[str]]:
+    """Sources and targets of a split: "train", "val" or "test_2016_flickr".
+
+    Raises
+    ------
+    InputError
+        If there is no such split or language.
+    """
+    if split not in ("train", "val", "test_2016_flickr"):
+        raise InputError(f"split={split!r}: expected 'train', 'val' or 'test_2016_flickr'")
+    if sorted(languages) != ["de", "en"]:
+        raise InputError(f"languages={languages!r}: expected ('en', 'de') or ('de', 'en')")
+    source, target = (path(f"translation/multi30k/{split}.{language}.gz") for language in languages)
+    return read_pairs(source, target)

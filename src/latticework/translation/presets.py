@@ -1,0 +1,79 @@
+"""Named configurations: the paper's two, and two for less data and time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from latticework.core.errors import InputError
+from latticework.seq2seq.config import TransformerConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preset:
+    """A configuration, and the vocabulary and length of training that go with it."""
+
+    config: TransformerConfig
+    vocab_size: int
+    max_epochs: int | None = None
+    max_steps: int | None = None
+
+
+PRESETS: Final = {
+    # 30,000 pairs on a laptop in half an hour
+    "tiny": Preset(
+        config=TransformerConfig(
+            layers=3,
+            d_model=256,
+            heads=4,
+            feed_forward=1024,
+            dropout=0.3,
+            batch_tokens=2048,
+            warmup_steps=2000,
+            average_checkpoints=5,
+        ),
+        vocab_size=6000,
+        max_epochs=30,
+    ),
+    # some 200,000 pairs, such as talks; a GPU helps
+    "small": Preset(
+        config=TransformerConfig(
+            layers=6,
+            d_model=512,
+            heads=4,
+            feed_forward=1024,
+            dropout=0.3,
+            batch_tokens=4096,
+            average_checkpoints=10,
+        ),
+        vocab_size=10_000,
+        max_epochs=50,
+    ),
+    # the paper's, tables 2 and 3, for millions of pairs; it wrote a checkpoint every ten minutes, at 0.4 and 1.0 s a step
+    "base": Preset(config=TransformerConfig(validate_every=1500), vocab_size=37_000, max_steps=100_000),
+    "big": Preset(
+        config=TransformerConfig(
+            d_model=1024,
+            heads=16,
+            feed_forward=4096,
+            dropout=0.3,
+            average_checkpoints=20,
+            validate_every=600,
+        ),
+        vocab_size=37_000,
+        max_steps=300_000,
+    ),
+}
+
+
+def find_preset(name: str) -> Preset:
+    """The preset of a name.
+
+    Raises
+    ------
+    InputError
+        If there is none.
+    """
+    if name not in PRESETS:
+        raise InputError(f"preset={name!r}: expected one of {', '.join(PRESETS)}")
+    return PRESETS[name]

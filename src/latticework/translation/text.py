@@ -1,0 +1,100 @@
+"""What users hand over as sentences: checked, and too long ones taken in parts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from latticework.core.errors import InputError
+from latticework.seq2seq.vocabulary import END
+
+if TYPE_CHECKING:
+    from latticework.seq2seq.corpus import EncodedText
+    from latticework.seq2seq.vocabulary import Vocabulary
+
+SENTENCE_ENDS: Final = tuple(".!?;:。！？；…")
+SPACE: Final = "▁"  # how SentencePiece writes a space
+
+
+def check_sentences(sentences: Iterable[str], name: str) -> list[str]:
+    """Sentences as a list; line breaks within one become spaces.
+
+    Raises
+    ------
+    InputError
+        With the index, if one is not text or holds a NUL character or half a surrogate pair.
+
+    Examples
+    --------
+    >>> check_sentences(["ein Haus", "zwei\\nHäuser"], "source")
+    ['ein Haus', 'zwei Häuser']
+    """
+    if isinstance(sentences, str | bytes) or not isinstance(sentences, Iterable):
+        raise InputError(f"{name}: expected a list of sentences, got a single {type(sentences).__name__}")
+    checked = []
+    for index, sentence in enumerate(sentences):
+        if not isinstance(sentence, str):
+            raise InputError(f"{name}[{index}]: expected text, got {type(sentence).__name__}")
+        if "\0" in sentence:
+            raise InputError(f"{name}[{index}]: NUL character at position {sentence.index(chr(0))}")
+        if not sentence.isascii() and any("\ud800" <= character <= "\udfff" for character in sentence):
+            raise InputError(f"{name}[{index}]: not valid Unicode text (half of a surrogate pair)")
+        if "\n" in sentence or "\r" in sentence:
+            sentence = sentence.replace("\r\n", " ").replace("\n", " ").replace("\r", " ")
+        checked.append(str(sentence))
+    return checked
+
+
+def check_pairs(source: Iterable[str], target: Iterable[str], name: str) -> tuple[list[str], list[str]]:
+    """Two sides of the same length.
+
+    Raises
+    ------
+    InputError
+        If they are not, or there are no pairs.
+    """
+    sources, targets = check_sentences(source, f"{name} source"), check_sentences(target, f"{name} target")
+    if len(sources) != len(targets):
+        raise InputError(f"{name}: {len(sources)} sources but {len(targets)} targets; each source needs one target")
+    if not sources:
+        raise InputError(f"{name}: there are no pairs")
+    return sources, targets
+
+
+def split_long(text: EncodedText, vocabulary: Vocabulary, max_length: int) -> tuple[EncodedText, np.ndarray]:
+    """Texts in parts of at most `max_length` pieces, END included, and the index of the text each part is of.
+
+    A part ends after the last mark that ends a sentence, else before the last space, else where it must.
+    """
+    from latticework.seq2seq.corpus import EncodedText
+
+    if not (text.lengths > max_length).any():
+        return text, np.arange(len(text))
+    parts: list[Sequence[int]] = []
+    owners: list[int] = []
+    for index in range(len(text)):
+        tokens = text[index].tolist()
+        if len(tokens) > max_length:
+            pieces = vocabulary.pieces(tokens[:-1])
+            cut = [[*tokens[start:end], END] for start, end in _windows(pieces, max_length - 1)]
+        else:
+            cut = [tokens]
+        parts += cut
+        owners += [index] * len(cut)
+    return EncodedText.from_sequences(parts), np.array(owners)
+
+
+def _windows(pieces: list[str], size: int) -> list[tuple[int, int]]:
+    windows = []
+    start = 0
+    while len(pieces) - start > size:
+        end = start + size
+        earliest = start + size // 2  # a cut that leaves less than half would only make more parts
+        after_sentence = (i + 1 for i in range(end - 1, earliest, -1) if pieces[i].endswith(SENTENCE_ENDS))
+        before_word = (i for i in range(end, earliest, -1) if pieces[i].startswith(SPACE))
+        end = next(after_sentence, None) or next(before_word, None) or end
+        windows.append((start, end))
+        start = end
+    return [*windows, (start, len(pieces))]

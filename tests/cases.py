@@ -1,0 +1,280 @@
+"""The checks every estimator must pass: inherit `EstimatorCases`, say how to make and fit one, and what to ask it."""
+
+from __future__ import annotations
+
+import copy
+import importlib.util
+import inspect
+import json
+import sys
+from contextlib import nullcontext
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+
+import latticework as lw
+from latticework.core.capability import estimator_class, estimator_key, estimator_references, register, resolve
+
+MAX_PARAMETERS = 8  # more belong in one config dataclass
+IMMUTABLE = (type(None), bool, int, float, str, tuple)
+
+
+class EstimatorCases:
+    """Common checks of one estimator, as a mixin for a test class.
+
+    Override `make`, `fit_arguments` and `queries`, and list what is to be refused in `bad_fits` and `bad_inputs`.
+    """
+
+    capability = None  # one to register while the checks run, for an estimator that is not installed
+
+    def make(self):
+        """Return a new estimator with a fixed `random_state`, small enough to be fitted in a second or two."""
+        raise NotImplementedError
+
+    def fit_arguments(self):
+        """Return the positional and the keyword arguments of `fit`."""
+        raise NotImplementedError
+
+    def queries(self):
+        """Return the arguments for every public method that uses what was learned, by its name."""
+        raise NotImplementedError
+
+    def bad_fits(self):
+        """Return pairs of a name and a `(arguments, keyword arguments)` that `fit` must refuse; at least one."""
+        raise NotImplementedError
+
+    def bad_inputs(self):
+        """Return pairs of a name and a function of a fitted estimator that must raise `InputError`."""
+        return []
+
+    # Helpers
+
+    def fit(self, estimator):
+        arguments, options = self.fit_arguments()
+        return estimator.fit(*arguments, **options)
+
+    def fitted(self):
+        """Return one fitted estimator for all checks of the class that only look at it."""
+        if "_fitted" not in vars(type(self)):
+            type(self)._fitted = self.fit(self.make())
+        return type(self)._fitted
+
+    def answers(self, estimator):
+        return {method: getattr(estimator, method)(*arguments) for method, arguments in self.queries().items()}
+
+    @pytest.fixture(autouse=True)
+    def _registered(self):
+        with register(self.capability) if self.capability else nullcontext():
+            yield
+
+    # Construction
+
+    def test_constructor_only_stores_its_parameters(self):
+        names = list(signature(self.make()))
+        given = {name: object() for name in names}
+        stored = vars(type(self.make())(**given))
+        assert stored == given, "__init__ must assign every parameter, unchanged and unchecked, and nothing else"
+
+    def test_constructor_has_few_parameters_with_immutable_defaults(self):
+        parameters = signature(self.make())
+        assert len(parameters) <= MAX_PARAMETERS
+        for name, parameter in parameters.items():
+            assert parameter.kind in (parameter.KEYWORD_ONLY, parameter.POSITIONAL_OR_KEYWORD)
+            default = parameter.default
+            assert default is parameter.empty or isinstance(default, IMMUTABLE), name
+
+    def test_clone_has_the_same_parameters_and_nothing_learned(self):
+        copied = clone(self.fitted())
+        assert_same(copied.get_params(deep=False), self.make().get_params(deep=False))
+        assert learned(copied) == set()
+
+    def test_set_params_sets_what_get_params_gives(self):
+        estimator = self.make()
+        for name, value in self.make().get_params(deep=False).items():
+            other = object()
+            assert estimator.set_params(**{name: other}) is estimator
+            assert estimator.get_params(deep=False)[name] is other
+            estimator.set_params(**{name: value})
+
+    # Fitting
+
+    def test_fit_returns_self_and_learns_attributes_with_an_underscore(self):
+        estimator = self.make()
+        assert learned(estimator) == set()
+        before = copy.deepcopy(estimator.get_params(deep=False))
+        assert self.fit(estimator) is estimator
+        assert learned(estimator)
+        odd = {name for name in vars(estimator).keys() - before.keys() if not name.startswith("_") and name[-1] != "_"}
+        assert not odd, "what is learned ends in an underscore"
+        assert_same(estimator.get_params(deep=False), before)
+
+    def test_inputs_are_not_modified(self):
+        (arguments, options), queries = self.fit_arguments(), self.queries()
+        given = arguments, options, queries
+        before = copy.deepcopy(given)
+        estimator = self.make().fit(*arguments, **options)
+        for method, query in queries.items():
+            getattr(estimator, method)(*query)
+        assert_same(given, before)
+
+    def test_same_seed_gives_the_same_bytes_even_when_fitted_again(self, tmp_path):
+        again = self.fit(self.fit(self.make()))
+        assert_same(self.answers(again), self.answers(self.fitted()))
+        self.fitted().save(tmp_path / "once")
+        again.save(tmp_path / "again")
+        assert contents(tmp_path / "again") == contents(tmp_path / "once")
+
+    def test_refused_fit_raises_input_error_and_learns_nothing(self):
+        bad_fits = list(self.bad_fits())
+        assert bad_fits, "name at least one input that fit must refuse"
+        for name, (arguments, options) in bad_fits:
+            estimator = self.make()
+            refused(name, lambda estimator=estimator, a=arguments, o=options: estimator.fit(*a, **o))
+            assert learned(estimator) == set(), name
+
+    # Use
+
+    def test_unfitted_estimator_says_so(self, tmp_path):
+        for method, arguments in self.queries().items():
+            with pytest.raises(NotFittedError):
+                getattr(self.make(), method)(*arguments)
+        with pytest.raises(NotFittedError):
+            self.make().save(tmp_path / "model")
+        assert not (tmp_path / "model").exists()
+
+    def test_every_common_method_is_compared(self):
+        present = {name for name in ("predict", "transform", "score") if hasattr(self.fitted(), name)}
+        assert present <= self.queries().keys()
+
+    def test_transform_gives_a_finite_float_row_for_every_example(self):
+        if not hasattr(self.fitted(), "transform"):
+            return
+        arguments = self.queries()["transform"]
+        rows = self.fitted().transform(*arguments)
+        assert type(rows) is np.ndarray
+        assert np.issubdtype(rows.dtype, np.floating)
+        assert rows.ndim == 2
+        assert len(rows) == len(arguments[0])
+        assert np.isfinite(rows).all()
+
+    def test_bad_input_is_refused(self):
+        for name, use in self.bad_inputs():
+            refused(name, lambda use=use: use(self.fitted()))
+
+    # Saving
+
+    def test_loaded_estimator_answers_as_the_saved_one(self, tmp_path):
+        self.fitted().save(tmp_path)
+        for loaded in (lw.load(tmp_path), type(self.fitted()).load(tmp_path), lw.Estimator.load(str(tmp_path))):
+            assert type(loaded) is type(self.fitted())
+            assert_same(loaded.get_params(deep=False), self.fitted().get_params(deep=False))
+            assert_same(self.answers(loaded), self.answers(self.fitted()))
+            assert loaded.describe() == self.fitted().describe()
+
+    def test_loaded_estimator_saves_the_same_bytes(self, tmp_path):
+        self.fitted().save(tmp_path / "first")
+        lw.load(tmp_path / "first").save(tmp_path / "second")
+        assert contents(tmp_path / "second") == contents(tmp_path / "first")
+
+    def test_loading_as_another_class_is_refused(self, tmp_path):
+        class Another(lw.Estimator):
+            pass
+
+        self.fitted().save(tmp_path)
+        with pytest.raises(lw.InputError, match=f"{type(self.fitted()).__name__}, not a Another"):
+            Another.load(tmp_path)
+
+    def test_damage_to_any_saved_file_is_noticed(self, tmp_path):
+        self.fitted().save(tmp_path)
+        for path in sorted(tmp_path.iterdir()):
+            good = path.read_bytes()
+            for damaged in (good[:-1], good[: len(good) // 2], flipped(good)):
+                path.write_bytes(damaged)
+                refused(path.name, lambda: lw.load(tmp_path))
+            path.write_bytes(good)
+        lw.load(tmp_path)
+
+    def test_description_is_strict_json(self):
+        assert json.loads(json.dumps(self.fitted().describe(), allow_nan=False))
+
+    def test_class_is_found_in_the_registry(self, tmp_path):
+        key = estimator_key(type(self.fitted()))
+        assert estimator_class(key) is type(self.fitted())
+        self.fitted().save(tmp_path)
+        assert json.loads((tmp_path / "config.json").read_bytes())["class"] == key
+
+
+def signature(estimator):
+    """Return the constructor's parameters without `self`."""
+    return inspect.signature(type(estimator)).parameters
+
+
+def learned(estimator):
+    """Return the names of what scikit-learn takes for learned: public ones with an underscore at the end."""
+    return {name for name in vars(estimator) if name.endswith("_") and not name.startswith("_")}
+
+
+def refused(name, use):
+    """Check that a use raises `InputError`; say which one if it does not."""
+    try:
+        use()
+    except lw.InputError:
+        return
+    pytest.fail(f"{name}: expected an InputError, nothing was raised")
+
+
+def flipped(data):
+    """Return data with one bit in the middle changed."""
+    middle = len(data) // 2
+    return data[:middle] + bytes([data[middle] ^ 1]) + data[middle + 1 :]
+
+
+def contents(folder):
+    """Return the bytes of every file of a folder, by name."""
+    return {path.name: path.read_bytes() for path in Path(folder).iterdir()}
+
+
+def assert_same(found, expected):
+    """Check that two values are equal to the last bit, through containers, dataclasses, arrays and tensors."""
+    assert type(found) is type(expected)
+    if isinstance(expected, dict):
+        assert found.keys() == expected.keys()
+        for key in expected:
+            assert_same(found[key], expected[key])
+    elif isinstance(expected, list | tuple):
+        assert len(found) == len(expected)
+        for one, other in zip(found, expected, strict=True):
+            assert_same(one, other)
+    elif is_dataclass(expected) and not isinstance(expected, type):
+        for field in fields(expected):
+            assert_same(getattr(found, field.name), getattr(expected, field.name))
+    elif hasattr(expected, "dtype"):
+        assert found.dtype == expected.dtype
+        np.testing.assert_array_equal(np.asarray(found), np.asarray(expected))
+    else:
+        assert found == expected or found != found  # NaN is the same as NaN
+
+
+def classes_with_cases(folder):
+    """Return the estimator classes that have a subclass of `EstimatorCases` in some test module of a folder."""
+    covered = set()
+    for number, path in enumerate(sorted(Path(folder).rglob("test_*.py"))):
+        if "EstimatorCases" not in path.read_text(encoding="utf-8"):
+            continue
+        spec = importlib.util.spec_from_file_location(f"_cases_{number}_{path.stem}", path)
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[spec.name] = module  # dataclasses look themselves up there
+        spec.loader.exec_module(module)
+        for value in vars(module).values():
+            if isinstance(value, type) and issubclass(value, EstimatorCases) and value is not EstimatorCases:
+                covered.add(type(value().make()))
+    return covered
+
+
+def estimators_without_cases(covered):
+    """Return the keys of the registered estimators that are not among the covered classes."""
+    return {key for key, reference in estimator_references().items() if resolve(reference) not in covered}

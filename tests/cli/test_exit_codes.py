@@ -1,0 +1,78 @@
+"""How commands end: the exit status, one line on standard error, and nothing but results on standard output."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from latticework.cli import main
+
+Command = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.mark.parametrize(
+    "arguments, status, line",
+    [
+        (["juggle", "drop", "input"], 2, r"error: balls.txt:3: not a ball: \x1b[31mcube"),
+        (["juggle", "drop", "extra"], 1, "error: juggling fire needs torches: pip install 'latticework[fire]'"),
+        (["juggle", "drop", "bug"], 1, "error: RuntimeError: dropped (latticework --debug ... shows where)"),
+        (["juggle", "drop", "interrupt"], 130, "error: interrupted"),
+        (["juggle", "drop"], 2, "error: Missing argument 'how'. (latticework juggle drop --help tells more)"),
+        (["juggle", "fling"], 2, "error: No such command 'fling'. (latticework juggle --help tells more)"),
+        (["jugle"], 2, "error: No such command 'jugle'. Did you mean 'juggle'? (latticework --help tells more)"),
+        (["--colour"], 2, "error: No such option: --colour (latticework --help tells more)"),
+        (["show"], 2, "error: Missing argument 'MODEL'. (latticework show --help tells more)"),
+    ],
+)
+def test_an_error_is_one_line_and_a_status(
+    juggling: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], status: int, line: str
+) -> None:
+    assert main(arguments) == status
+    captured = capsys.readouterr()
+    assert captured.err == line + "\n"
+    assert captured.out == ""
+
+
+def test_a_seed_below_zero_is_bad_usage(juggling: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["juggle", "throw", "--seed", "-1"]) == 2
+    assert "'--seed'" in capsys.readouterr().err
+
+
+def test_debug_shows_the_traceback(juggling: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--debug", "juggle", "drop", "input"]) == 2
+    text = capsys.readouterr().err
+    assert text.startswith("Traceback (most recent call last):\n")
+    assert "in drop\n" in text
+    assert text.endswith("error: balls.txt:3: not a ball: \\x1b[31mcube\n")
+
+
+def test_a_command_may_fail_without_a_word(juggling: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["juggle", "drop", "status"]) == 1
+    assert capsys.readouterr().err == ""
+
+
+def test_a_warning_is_one_line(command: Command) -> None:
+    done = command("juggle", "drop", "warning")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "warning: one ball is heavier\n")
+
+
+def test_the_status_reaches_the_shell(command: Command) -> None:
+    assert command("juggle", "drop", "input").returncode == 2
+    assert command("juggle", "drop", "interrupt").returncode == 130
+
+
+def test_a_reader_that_stops_reading_is_no_error(juggling: Path) -> None:
+    program = [sys.executable, "-c", "import sys; from latticework.cli import main; sys.exit(main())"]
+    with subprocess.Popen(
+        [*program, "juggle", "drop", "flood"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline() == '{"ball": 0}\n'
+        process.stdout.close()
+        assert process.stderr.read() == ""
+    assert process.returncode == 1

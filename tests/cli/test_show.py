@@ -1,0 +1,51 @@
+"""`latticework show`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+import latticework
+from latticework.cli import main
+
+
+@pytest.fixture
+def model(juggling: Path, tmp_path: Path) -> Path:
+    from juggling import Juggler  # type: ignore[import-not-found]
+
+    Juggler(hands=3).fit([1, 2]).save(tmp_path / "model")
+    return tmp_path / "model"
+
+
+def test_show_prints_what_a_model_is(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["show", str(model)]) == 0
+    captured = capsys.readouterr()
+    assert captured.out.splitlines() == [
+        "class        juggling.Juggler",
+        f"latticework  {latticework.__version__}",
+        "parameters",
+        "  hands         3",
+        "  random_state  -",
+        "balls        2",
+    ]
+    assert captured.err == ""
+
+
+def test_show_prints_json(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["show", str(model), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {
+        "class": "juggling.Juggler",
+        "latticework": latticework.__version__,
+        "parameters": {"hands": 3, "random_state": None},
+        "balls": 2,
+    }
+
+
+def test_show_of_a_missing_folder_is_bad_input(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["show", str(tmp_path / "nowhere")]) == 2
+    captured = capsys.readouterr()
+    assert str(tmp_path / "nowhere") in captured.err
+    assert captured.out == ""
+    assert len(captured.err.splitlines()) == 1

@@ -1,0 +1,100 @@
+"""What the commands of all capabilities share: the options and the printing of results."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import pytest
+import torch
+import typer
+from typer.testing import CliRunner
+
+from latticework.core import commands
+
+
+@dataclass
+class Score:
+    bleu: float
+    signature: str
+
+
+@pytest.mark.parametrize(
+    "value, expected",
+    [
+        (np.float32(0.5), 0.5),
+        (np.arange(4).reshape(2, 2), [[0, 1], [2, 3]]),
+        (torch.tensor([1.0, float("inf")]), [1.0, None]),
+        ({1: Path("a") / "b", "n": {3, 1}}, {"1": "a/b", "n": [1, 3]}),
+        ([Score(bleu=float("nan"), signature="s")], [{"bleu": None, "signature": "s"}]),
+        (True, True),
+    ],
+)
+def test_results_become_what_strict_json_can_hold(
+    value: object, expected: object, capsys: pytest.CaptureFixture[str]
+) -> None:
+    commands.print_json(value)
+    text = capsys.readouterr().out
+    assert json.loads(text, parse_constant=pytest.fail) == expected
+    assert text.count("\n") == 1
+
+
+def test_figures_are_aligned_nested_and_safe_for_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    figures = {
+        "score": Score(34.21987, "nrefs:1"),
+        "lengths": [1, 2.5],
+        "nothing": None,
+        "empty": {},
+        "name": "a\x1b[2Jb\nc",
+    }
+    commands.print_result(figures, as_json=False)
+    assert capsys.readouterr().out.splitlines() == [
+        "score",
+        "  bleu       34.22",
+        "  signature  nrefs:1",
+        "lengths  1, 2.5",
+        "nothing  -",
+        "empty    -",
+        r"name     a\x1b[2Jb\nc",
+    ]
+
+
+def test_as_json_prints_one_object(capsys: pytest.CaptureFixture[str]) -> None:
+    commands.print_result({"score": Score(34.5, "nrefs:1")}, as_json=True)
+    assert json.loads(capsys.readouterr().out) == {"score": {"bleu": 34.5, "signature": "nrefs:1"}}
+
+
+def fit(
+    source: Annotated[Path, commands.text_file("SRC", "Sentences, one a line")],
+    output: commands.Output,
+    valid: commands.ValidPair = None,
+    seed: commands.Seed = 0,
+    device: commands.Device = "auto",
+    precision: commands.Precision = "auto",
+    restart: commands.Restart = False,
+    as_json: commands.Json = False,
+) -> None:
+    """Fit."""
+    commands.print_json([source, output, valid, seed, device, precision, restart, as_json])
+
+
+def run(*arguments: str) -> object:
+    app = typer.Typer()
+    app.command()(fit)
+    result = CliRunner().invoke(app, list(arguments))
+    return json.loads(result.stdout) if result.exit_code == 0 else result.exit_code
+
+
+def test_shared_options_read_the_same_everywhere() -> None:
+    assert run("a.en", "-o", "model") == ["a.en", "model", None, 0, "auto", "auto", False, False]
+    arguments = ["-", "--output", "m", "--valid", "v.en", "v.de", "--seed", "3", "--device", "cpu", "--precision", "32"]
+    expected = ["-", "m", ["v.en", "v.de"], 3, "cpu", "32", True, True]
+    assert run(*arguments, "--restart", "--json") == expected
+
+
+def test_a_missing_output_and_half_a_pair_are_bad_usage() -> None:
+    assert run("a.en") == 2
+    assert run("a.en", "-o", "m", "--valid", "v.en") == 2

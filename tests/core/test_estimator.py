@@ -1,0 +1,137 @@
+import json
+from dataclasses import replace
+
+import fakes
+import numpy as np
+import pytest
+from sklearn.exceptions import NotFittedError
+
+import latticework as lw
+from latticework.core import State
+
+pytestmark = pytest.mark.usefixtures("fakes_registered")
+
+POINTS = np.random.default_rng(0).normal(size=(10, 2))
+
+
+def test_config_says_what_was_saved(tmp_path):
+    fakes.NeighbourBank(n_neighbors=2, random_state=np.int64(0)).fit(POINTS).save(tmp_path)
+    config = json.loads((tmp_path / "config.json").read_bytes())
+    assert config["kind"] == "model"
+    assert config["class"] == "fake.NeighbourBank"
+    assert config["latticework"] == lw.__version__
+    expected = {"n_neighbors": 2, "bank_size": 256, "contamination": 0.1, "random_state": 0}
+    assert config["parameters"] == expected
+
+
+def test_config_dataclass_comes_back_as_one(tmp_path):
+    config = fakes.LexiconConfig(lowercase=False, limits=(2, 3))
+    fakes.Lexicon(config=config).fit(["Ein Haus"]).save(tmp_path)
+    assert json.loads((tmp_path / "config.json").read_bytes())["parameters"]["config"]["lowercase"] is False
+    loaded = fakes.Lexicon.load(tmp_path)
+    assert loaded.config == config
+    assert isinstance(loaded.config, fakes.LexiconConfig)
+
+
+def test_absent_config_stays_absent(tmp_path):
+    fakes.Lexicon().fit(["Ein Haus"]).save(tmp_path)
+    assert lw.load(tmp_path).config is None
+
+
+def test_config_of_another_version_of_the_class_is_refused(tmp_path, monkeypatch):
+    @fakes.dataclass
+    class Renamed:
+        lower: bool = True
+
+    fakes.Lexicon(config=fakes.LexiconConfig()).fit(["Ein Haus"]).save(tmp_path)
+    monkeypatch.setattr(fakes.Lexicon, "config_class", Renamed)
+    with pytest.raises(lw.InputError, match=r"does not hold a Lexicon that can be rebuilt.*lowercase"):
+        lw.load(tmp_path)
+
+
+@pytest.mark.parametrize("random_state", [np.random.RandomState(0), "0", 1.0])
+def test_random_state_that_is_more_than_a_seed_cannot_be_saved(tmp_path, random_state):
+    model = fakes.NeighbourBank(random_state=0).fit(POINTS).set_params(random_state=random_state)
+    with pytest.raises(lw.InputError, match=r"random_state is a .*use None or an int"):
+        model.save(tmp_path / "model")
+    assert not (tmp_path / "model").exists()
+
+
+@pytest.mark.parametrize("value", [object(), print, {1, 2}, fakes.LexiconConfig()])
+def test_parameters_that_are_not_plain_cannot_be_saved(tmp_path, value):
+    model = fakes.NeighbourBank().fit(POINTS).set_params(contamination=value)
+    with pytest.raises(lw.InputError, match=r"NeighbourBank\.parameters\.contamination is a"):
+        model.save(tmp_path / "model")
+    assert not (tmp_path / "model").exists()
+
+
+def test_parameters_keep_their_types(tmp_path):
+    values = {"n_neighbors": 1, "bank_size": (1, (2.0, [None])), "contamination": float("inf")}
+    model = fakes.NeighbourBank().fit(POINTS).set_params(**values)
+    model.save(tmp_path)
+    assert lw.load(tmp_path).get_params() == {**values, "random_state": None}
+
+
+def test_unfitted_estimator_is_not_saved(tmp_path):
+    with pytest.raises(NotFittedError):
+        fakes.NeighbourBank().save(tmp_path / "model")
+    assert not (tmp_path / "model").exists()
+
+
+def test_subclass_of_a_registered_class_is_not_saved_as_its_parent(tmp_path):
+    class Changed(fakes.NeighbourBank):
+        pass
+
+    with pytest.raises(lw.InputError, match="Changed is not declared by any capability"):
+        Changed().fit(POINTS).save(tmp_path / "model")
+
+
+def test_load_accepts_subclasses_of_the_class_asked(tmp_path):
+    fakes.Twofold().fit(POINTS).save(tmp_path)
+    assert type(fakes.NeighbourBank.load(tmp_path)) is fakes.Twofold
+    with pytest.raises(lw.InputError, match="holds a Twofold, not a Lexicon"):
+        fakes.Lexicon.load(tmp_path)
+
+
+def test_one_folder_can_hold_one_model_after_another(tmp_path):
+    fakes.Twofold().fit(POINTS).save(tmp_path)
+    fakes.Lexicon().fit(["ein Haus"]).save(tmp_path)
+    assert lw.load(tmp_path).words_ == ["ein", "haus"]
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+@pytest.mark.parametrize("error", [KeyError("x"), ValueError("shape"), RuntimeError("size mismatch")])
+def test_state_the_class_cannot_use_is_refused(tmp_path, monkeypatch, error):
+    def fail(self, state):
+        raise error
+
+    fakes.Lexicon().fit(["ein Haus"]).save(tmp_path)
+    monkeypatch.setattr(fakes.Lexicon, "_from_state", fail)
+    with pytest.raises(lw.InputError, match="does not hold a Lexicon that can be rebuilt"):
+        lw.load(tmp_path)
+
+
+def test_a_missing_library_is_reported_as_such_when_loading(tmp_path, monkeypatch):
+    def fail(self, state):
+        raise lw.MissingExtraError("needs x")
+
+    fakes.Lexicon().fit(["ein Haus"]).save(tmp_path)
+    monkeypatch.setattr(fakes.Lexicon, "_from_state", fail)
+    with pytest.raises(lw.MissingExtraError):
+        lw.load(tmp_path)
+
+
+def test_description_holds_the_parameters():
+    config = replace(fakes.LexiconConfig(), lowercase=False)
+    described = fakes.Lexicon(config=config).describe()
+    assert described == {"parameters": {"config": {"lowercase": False, "limits": (1, 100)}}}
+
+
+def test_subclass_must_say_how_it_is_saved(tmp_path, monkeypatch):
+    class Silent(lw.Estimator):
+        pass
+
+    with pytest.raises(NotImplementedError, match="Silent"):
+        Silent()._to_state()
+    with pytest.raises(NotImplementedError, match="Silent"):
+        Silent()._from_state(State())

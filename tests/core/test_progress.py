@@ -1,0 +1,136 @@
+import io
+import os
+import pty
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from latticework.core import progress as module
+from latticework.core.progress import message, progress, show_progress, showing
+
+
+class Clock:
+    now = 100.0
+
+    def monotonic(self):
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr(module, "time", clock)
+    return clock
+
+
+def test_nothing_is_shown_unless_asked_for(capsys):
+    message("hidden")
+    with progress("hidden", total=2) as bar:
+        bar.advance(loss=1.0)
+    assert capsys.readouterr() == ("", "")
+    assert bar.done == 1
+
+
+def test_showing_ends_with_its_context(capsys):
+    with showing():
+        message("shown")
+        with showing(shown=False):
+            message("hidden")
+    message("hidden")
+    assert capsys.readouterr() == ("", "shown\n")
+    assert show_progress.get() is False
+
+
+def test_log_gets_a_line_now_and_then_and_one_at_the_end(capsys, clock):
+    with showing(), progress("training", total=1000, unit="batches") as bar:
+        for _ in range(1000):
+            clock.now += 0.025
+            bar.advance(loss=0.5, tokens_per_s=12345.678)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines == [
+        "training: 400 of 1,000 batches (40%), loss 0.5, tokens per s 1.235e+04, 0:15 left",
+        "training: 800 of 1,000 batches (80%), loss 0.5, tokens per s 1.235e+04, 0:05 left",
+        "training: 1,000 of 1,000 batches (100%), loss 0.5, tokens per s 1.235e+04, 0:25 taken",
+    ]
+
+
+def test_log_says_how_far_a_failed_run_came(capsys, clock):
+    def fail():
+        with progress("reading", unit="lines") as bar:
+            clock.now += 3700
+            bar.advance(1234, file="a.txt")
+            raise RuntimeError
+
+    with showing(), pytest.raises(RuntimeError):
+        fail()
+    assert capsys.readouterr().err.splitlines()[-1] == "reading: 1,234 lines, file a.txt, 1:01:40 taken"
+
+
+def test_time_left_of_a_resumed_run_counts_only_what_this_run_did(clock):
+    with progress("training", total=1000, done=900) as bar:
+        assert bar.seconds_left is None
+        clock.now += 10
+        bar.advance(50)
+        assert bar.seconds_left == 10
+
+
+def test_figures_keep_their_latest_value():
+    with progress("training", total=None) as bar:
+        bar.update(loss=2.0)
+        bar.advance(2, bleu=31.0)
+        bar.update(loss=1.0)
+    assert bar.figures == {"loss": 1.0, "bleu": 31.0}
+    assert bar.done == 2
+
+
+def test_nothing_to_do_is_done():
+    with progress("training", total=0) as bar:
+        assert "0 of 0 steps (100%)" in bar.line()
+
+
+TERMINAL = """
+import time
+from latticework.core.progress import message, progress, showing
+with showing(), progress("[red]training[/red]", total=3, unit="batches") as bar:
+    for n in range(3):
+        bar.advance(loss=0.5 - n / 10)
+        message(f"batch {n}")
+        time.sleep(0.12)
+print("result")
+"""
+
+
+def test_terminal_gets_a_bar_on_stderr_only():
+    ours, theirs = pty.openpty()
+    seen = []
+
+    def read():
+        while True:
+            try:
+                seen.append(os.read(ours, 4096))
+            except OSError:  # the other end is closed
+                return
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "120"}
+    done = subprocess.run([sys.executable, "-c", TERMINAL], env=environment, stdout=subprocess.PIPE, stderr=theirs)
+    os.close(theirs)
+    reader.join()
+    os.close(ours)
+    text = b"".join(seen).decode()
+    assert done.stdout == b"result\n"
+    assert done.returncode == 0
+    assert "[red]training[/red]: 3 of 3 batches (100%), loss 0.3" in text
+    assert "batch 1" in text
+    assert "━" in text
+
+
+def test_progress_in_a_log_does_not_import_rich(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "rich", None)
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+    with showing(), progress("training", total=1) as bar:
+        bar.advance()
+    assert "1 of 1" in sys.stderr.getvalue()

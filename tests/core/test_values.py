@@ -1,0 +1,48 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import latticework as lw
+from latticework.core import State, read_folder, write_folder
+from latticework.core.values import decode, encode
+
+PLAIN = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(codec=None)),
+    lambda inner: (
+        st.lists(inner)
+        | st.lists(inner).map(tuple)
+        | st.dictionaries(st.text().filter(lambda key: not key.startswith("$")), inner)
+    ),
+    max_leaves=12,
+)
+
+
+@given(value=PLAIN)
+def test_plain_values_come_back_as_they_were(value):
+    read = decode(json.loads(json.dumps(encode(value, "value"), allow_nan=False)))
+    assert repr(read) == repr(value)  # 1 is not 1.0 nor True, a tuple is not a list
+
+
+@given(header=PLAIN, values=PLAIN)
+@settings(max_examples=20, deadline=None)
+def test_plain_values_survive_a_folder(tmp_path_factory, header, values):
+    folder = tmp_path_factory.mktemp("values")
+    write_folder(folder, header={"kind": header}, state=State({"all": values}))
+    read, state = read_folder(folder)
+    assert repr((read, state.values)) == repr(({"kind": header}, {"all": values}))
+
+
+def test_not_a_number_comes_back(tmp_path):
+    write_folder(tmp_path, header={}, state=State({"x": [float("nan"), float("inf"), -float("inf"), np.float32(0.5)]}))
+    assert repr(read_folder(tmp_path)[1].values) == "{'x': [nan, inf, -inf, 0.5]}"
+
+
+@pytest.mark.parametrize("value", [object(), {1, 2}, b"bytes", {1: 2}, {"$tuple": [1]}, np.zeros(2), Path("x")])
+def test_values_that_are_not_plain_are_refused_before_anything_is_written(tmp_path, value):
+    with pytest.raises(lw.InputError, match=r"values\.x"):
+        write_folder(tmp_path / "folder", header={}, state=State({"x": value}))
+    assert not (tmp_path / "folder").exists()

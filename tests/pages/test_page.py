@@ -1,0 +1,159 @@
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+
+import pytest
+
+from latticework import InputError, MissingExtraError
+from latticework.pages import Page, Picture, Section, Table, heat_map, line_plot
+
+HOSTILE = "<script>alert('x')</script> & \"$x$\" \x00\ud800 重庆"
+SHOWN = "<script>alert('x')</script> & \"$x$\" \ufffd\ufffd 重庆"
+NO_CONTENT = {"meta", "link", "br", "hr", "img"}
+
+
+class Outline(HTMLParser):
+    """What a browser makes of a page: elements, their attributes and texts; every element must be closed in order."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.elements, self.texts, self.open = [], [], []
+        self.feed(page)
+        self.close()
+        assert not self.open
+
+    def handle_starttag(self, tag, attributes):
+        self.elements.append((tag, dict(attributes)))
+        if tag not in NO_CONTENT:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attributes):
+        self.elements.append((tag, dict(attributes)))
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.texts.append((self.open[-1] if self.open else None, data.strip()))
+
+    def all(self, tag):
+        return [attributes for name, attributes in self.elements if name == tag]
+
+    def text(self, tag):
+        return [text for name, text in self.texts if name == tag]
+
+
+def curve(name="training"):
+    return line_plot({name: ([1, 2], [3, 1]), "b": ([1], [2])}, x_label="step", y_label="loss", caption="It learns.")
+
+
+def matrix(name="dog"):
+    labels = {"x_label": "read", "y_label": "written", "value_label": "attention"}
+    return heat_map([[0.2, 0.8]], ["Hund"], ["the", name], **labels, caption="It looks.")
+
+
+def example(text="Numbers"):
+    table = Table(["English", "Score"], [[text, -0.5], ["ten", None]], text)
+    pictures = [curve(text), matrix(text), matrix(text)]
+    section = Section(
+        text, text, facts=[(text, text), ("n", 4000)], paragraphs=[text], pictures=pictures, tables=[table]
+    )
+    return Page(text, text, [section, Section("Second", "The same pictures again.", pictures=pictures)])
+
+
+def test_hostile_text_stays_text_wherever_it_stands():
+    page = Outline(example(HOSTILE).html())
+    assert not page.all("script")
+    for tag in ("title", "h1", "h2", "a", "dt", "dd", "td", "caption"):
+        assert SHOWN in page.text(tag), tag
+    assert page.text("p").count(SHOWN) == 3
+
+
+def test_a_page_needs_no_network_and_no_script():
+    page = example().html()
+    policy = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+    outline = Outline(page)
+    assert {"http-equiv": "Content-Security-Policy", "content": policy} in outline.all("meta")
+    for _, attributes in outline.elements:
+        for name, value in attributes.items():
+            assert not name.startswith("on")
+            if name in {"href", "src", "srcset", "action", "data", "poster", "xlink:href"}:
+                assert value.startswith(("#", "data:"))
+    assert "http" not in page.replace("http-equiv", "")
+    assert "@import" not in page
+    assert all(reference.startswith("#") for reference in re.findall(r"url\(([^)]*)\)", page))
+
+
+def test_ids_are_unique_and_every_reference_finds_its_own():
+    page = example().html()
+    ids = [attributes["id"] for _, attributes in Outline(page).elements if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    references = re.findall(r'(?:href="#|url\(#|aria-labelledby=")([^")]+)', page)
+    assert set(references) == set(ids)
+    for number, drawing in enumerate(re.findall(r"<svg.*?</svg>", page, flags=re.DOTALL), start=1):
+        assert all(name.startswith(f"picture-{number}-") for name in re.findall(r'(?:href="#|url\(#)([^")]+)', drawing))
+
+
+def test_the_same_contents_give_the_same_page():
+    assert example().html() == example().html()
+
+
+def test_a_page_can_be_read_without_seeing_it():
+    page = Outline(example().html())
+    assert page.all("html") == [{"lang": "en"}]
+    assert [tag for tag, _ in page.elements if re.fullmatch("h[1-6]", tag)] == ["h1", "h2", "h2"]
+    drawings = page.all("svg")
+    assert len(drawings) == 6
+    assert all(drawing["role"] == "img" and drawing["aria-label"].endswith(".") for drawing in drawings)
+    assert all(cell["scope"] == "col" for cell in page.all("th"))
+    scrolling = [box for box in page.all("div") if "scroll" in box.get("class", "")]
+    assert all(box["tabindex"] == "0" and box["aria-label"] for box in scrolling)
+
+
+def test_a_hostile_alt_text_stays_an_attribute():
+    picture = Picture(curve().svg, "c", HOSTILE)
+    assert Outline(Page("t", "i", [Section("s", "s", pictures=[picture])]).html()).all("svg")[0]["aria-label"] == SHOWN
+
+
+def test_only_pages_of_several_sections_have_contents():
+    assert not Outline(Page("t", "i", [Section("s", "s")]).html()).all("nav")
+    assert Outline(Page("t", "i", []).html()).text("h1") == ["t"]
+
+
+def test_numbers_are_formatted_and_set_to_the_right():
+    page = Outline(example().html())
+    assert "4,000" in page.text("dd")
+    assert [cell.get("class") for cell in page.all("td")] == [None, "number", None, None]
+    assert "–" in page.text("td")
+
+
+def test_writing_replaces_a_page_as_a_whole(tmp_path):
+    target = tmp_path / "tour.html"
+    target.write_text("old")
+    example(HOSTILE).write(target)
+    assert target.read_text(encoding="utf-8") == example(HOSTILE).html()
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_row_of_another_length_is_refused():
+    with pytest.raises(InputError, match="Row 1 of the table 'Scores' has 1 cells, its header 2"):
+        Table(["a", "b"], [[1, 2], [1]], "Scores")
+
+
+def test_a_broken_picture_is_refused():
+    page = Page("t", "i", [Section("s", "s", pictures=[Picture("<svg><g></svg>", "c", "a")])])
+    with pytest.raises(InputError, match="well-formed XML, but mismatched tag"):
+        page.html()
+
+
+@pytest.mark.parametrize("library, use", [("jinja2", lambda: Page("t", "i", []).html()), ("matplotlib", curve)])
+def test_a_missing_library_names_the_line_that_installs_it(monkeypatch, library, use):
+    monkeypatch.setitem(sys.modules, library, None)
+    with pytest.raises(MissingExtraError, match=re.escape("pip install 'latticework[pages]'")):
+        use()
+
+
+def test_the_libraries_are_imported_where_they_are_used():
+    code = "import sys, latticework.pages; assert not {'jinja2', 'matplotlib', 'torch'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,0 +1,194 @@
+"""The common checks fit estimators that are nothing like a network, they can fail, and no estimator goes without."""
+
+import inspect
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import fakes
+import numpy as np
+import pytest
+from cases import EstimatorCases, classes_with_cases, estimators_without_cases
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from latticework.core import Capability, InputError
+from latticework.core.capability import register
+
+POINTS = np.random.default_rng(0).normal(size=(40, 3))
+TEXTS = ["das Haus", "ein Haus und ein Garten"]
+
+
+class TestNeighbourBank(EstimatorCases):
+    capability = fakes.CAPABILITY
+
+    def make(self):
+        return fakes.NeighbourBank(n_neighbors=2, bank_size=20, random_state=0)
+
+    def fit_arguments(self):
+        return (POINTS,), {}
+
+    def queries(self):
+        return dict.fromkeys(["predict", "transform", "score", "decision_function"], (POINTS[:7] + 0.5,))
+
+    def bad_fits(self):
+        yield "NaN", ((np.full((3, 2), np.nan),), {})
+        yield "one-dimensional", ((POINTS[0],), {})
+
+    def bad_inputs(self):
+        yield "too many columns", lambda estimator: estimator.predict(np.zeros((2, 4)))
+        yield "infinity", lambda estimator: estimator.transform(np.full((2, 3), np.inf))
+
+
+class TestLexicon(EstimatorCases):
+    capability = fakes.CAPABILITY
+
+    def make(self):
+        return fakes.Lexicon(config=fakes.LexiconConfig(lowercase=False))
+
+    def fit_arguments(self):
+        return (list(TEXTS),), {}
+
+    def queries(self):
+        return {"transform": (["Haus Haus", ""],)}
+
+    def bad_fits(self):
+        yield "one text", (("das Haus",), {})
+
+
+@parametrize_with_checks([fakes.NeighbourBank(random_state=0)])
+def test_scikit_learn_accepts_an_estimator_of_ours(estimator, check):
+    check(estimator)
+
+
+class Validating(fakes.NeighbourBank):
+    def __init__(self, *, n_neighbors=1, bank_size=256, contamination=0.1, random_state=None):
+        super().__init__(n_neighbors=int(n_neighbors), bank_size=bank_size, contamination=contamination)
+        self.random_state = random_state
+
+
+class Mutable(fakes.Lexicon):
+    def __init__(self, *, config=[]):  # noqa: B006
+        self.config = config
+
+
+class Destructive(fakes.NeighbourBank):
+    def fit(self, X, y=None):
+        super().fit(X)
+        X *= 2
+        return self
+
+
+class Forgetful(fakes.NeighbourBank):
+    def fit(self, X, y=None):
+        super().fit(X)
+
+
+class Careless(fakes.NeighbourBank):
+    def fit(self, X, y=None):
+        self.bank_ = X
+        return super().fit(X)
+
+
+class Chancy(fakes.NeighbourBank):
+    def fit(self, X, y=None):
+        super().fit(X)
+        self.offset_ = float(np.random.default_rng().normal())
+        return self
+
+
+class Unmarked(fakes.NeighbourBank):
+    def fit(self, X, y=None):
+        self.seen = len(X)
+        return super().fit(X)
+
+
+class Lossy(fakes.NeighbourBank):
+    def _from_state(self, state):
+        super()._from_state(state)
+        self.offset_ = round(self.offset_, 1)
+
+
+class Unread(fakes.NeighbourBank):
+    def _to_state(self):
+        state = super()._to_state()
+        state.tensors["unread"] = {"rows": self.bank_ + 1}
+        return state
+
+
+class Flat(fakes.NeighbourBank):
+    def transform(self, X):
+        return super().transform(X).ravel()
+
+    def score_samples(self, X):
+        return -super().transform(X).mean(axis=1)
+
+
+class Guessing(fakes.NeighbourBank):
+    def predict(self, X):
+        return np.ones(len(X))
+
+
+class Lenient(fakes.NeighbourBank):
+    def _checked(self, X, *, reset):
+        self.n_features_in_ = np.shape(X)[-1]
+        return np.nan_to_num(np.resize(X, (len(X), 3)))
+
+
+class Opaque(fakes.NeighbourBank):
+    def describe(self):
+        return {"bank": self.bank_}
+
+
+class Unregistered(fakes.NeighbourBank):
+    pass
+
+
+BROKEN = [
+    (Validating, "test_constructor_only_stores_its_parameters"),
+    (Mutable, "test_constructor_has_few_parameters_with_immutable_defaults"),
+    (Destructive, "test_inputs_are_not_modified"),
+    (Forgetful, "test_fit_returns_self_and_learns_attributes_with_an_underscore"),
+    (Unmarked, "test_fit_returns_self_and_learns_attributes_with_an_underscore"),
+    (Careless, "test_refused_fit_raises_input_error_and_learns_nothing"),
+    (Lenient, "test_refused_fit_raises_input_error_and_learns_nothing"),
+    (Lenient, "test_bad_input_is_refused"),
+    (Chancy, "test_same_seed_gives_the_same_bytes_even_when_fitted_again"),
+    (Guessing, "test_unfitted_estimator_says_so"),
+    (Flat, "test_transform_gives_a_finite_float_row_for_every_example"),
+    (Lossy, "test_loaded_estimator_answers_as_the_saved_one"),
+    (Unread, "test_damage_to_any_saved_file_is_noticed"),
+    (Opaque, "test_description_is_strict_json"),
+    (Unregistered, "test_class_is_found_in_the_registry"),
+]
+
+
+@pytest.mark.parametrize("broken, check", BROKEN)
+def test_every_common_check_can_fail(broken, check, tmp_path, monkeypatch):
+    class Cases(TestNeighbourBank):
+        def make(self):
+            return (
+                broken() if issubclass(broken, fakes.Lexicon) else broken(n_neighbors=2, bank_size=20, random_state=0)
+            )
+
+        def fit_arguments(self):
+            return (POINTS.copy(),), {}
+
+    monkeypatch.setitem(sys.modules, "broken", SimpleNamespace(**{broken.__name__: broken}))
+    declared = () if broken is Unregistered else (f"broken:{broken.__name__}",)
+    run = getattr(Cases(), check)
+    arguments = [tmp_path] if "tmp_path" in inspect.signature(run).parameters else []
+    failures = (AssertionError, pytest.fail.Exception, InputError, TypeError, np.exceptions.AxisError)
+    with register(Capability(name="broken", summary="fails", estimators=declared)), pytest.raises(failures):
+        run(*arguments)
+
+
+def test_every_registered_estimator_has_the_common_checks():
+    assert estimators_without_cases(classes_with_cases(Path(__file__).parent)) == set()
+
+
+def test_missing_common_checks_are_noticed():
+    with register(fakes.CAPABILITY):
+        assert "fake.NeighbourBank" in estimators_without_cases(set())
+        covered = classes_with_cases(Path(__file__).parent)
+        assert "fake.NeighbourBank" not in estimators_without_cases(covered)
+        assert "fake.Lexicon" in estimators_without_cases(covered - {fakes.Lexicon})
