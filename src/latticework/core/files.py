@@ -144,9 +144,7 @@ def _decode(raw: bytes, place: str, *, first: bool) -> str:
         raw = raw.removeprefix(_UTF8_BOM)
     if b"\0" in raw:
         raise InputError(f"{place}: NUL character at byte {raw.index(0) + 1}; is this a text file?")
-    line = raw.removesuffix(b"\n")
-    if line is not raw:
-        line = line.removesuffix(b"\r")
+    line = raw[:-1].removesuffix(b"\r") if raw.endswith(b"\n") else raw
     try:
         return line.decode()
     except UnicodeDecodeError as error:

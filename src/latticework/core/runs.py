@@ -1,4 +1,4 @@
-"""A training run that ends in a saved model: the same call, made again after a crash, goes on; after the end, it is done."""
+"""Training runs that end in a saved model: the same call made again goes on after a crash, and after the end is done."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Dropout (Srivastava et al. 2014) that does not wait for its random numbers on a CPU.
 
-torch draws one Bernoulli number an element, which on a CPU takes longer than the layer it regularises. Here eight elements
-share one 64-bit draw, a byte each.
+torch draws one Bernoulli number an element, which on a CPU takes longer than the layer it regularises. Here eight
+elements share one 64-bit draw, a byte each.
 """
 
 import torch
@@ -40,4 +40,5 @@ class Dropout(nn.Module):
         return states * kept.to(states.dtype).mul_(LEVELS / (LEVELS - dropped))
 
     def extra_repr(self) -> str:
+        """Show the rate when the module is printed."""
         return f"p={self.p}"

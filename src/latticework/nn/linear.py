@@ -1,8 +1,8 @@
 """Linear layers as the paper's models start them, and as a CPU likes them in bfloat16.
 
-For bfloat16 products torch hands a CPU's matrix unit to oneDNN, which compiles a kernel for each shape it meets (about 5 ms)
-and keeps it. Batches of text have hundreds of shapes, so half of the time and gigabytes of memory would go to kernels.
-Under autocast on a CPU the rows are therefore filled up with zeros to one of a few round numbers.
+On a CPU, products in bfloat16 go to oneDNN, which compiles a kernel for each shape it meets (about 5 ms) and keeps it.
+Batches of text have hundreds of shapes, so half of the time and gigabytes of memory would go to kernels. Under autocast
+on a CPU the rows are therefore filled up with zeros to one of a few round numbers.
 """
 
 from typing import Any
@@ -39,7 +39,7 @@ class Linear(nn.Linear):
     def forward(self, input: Float[Tensor, "*batch inputs"]) -> Float[Tensor, "*batch outputs"]:
         """Apply the layer to the last axis."""
         if compiles_each_shape(input):
-            output: Tensor = _RoundedLinear.apply(input.flatten(0, -2), self.weight, self.bias)
+            output: Tensor = _RoundedLinear.apply(input.flatten(0, -2), self.weight, self.bias)  # type: ignore[no-untyped-call]
             return output.view(*input.shape[:-1], -1)
         return F.linear(input, self.weight, self.bias)
 

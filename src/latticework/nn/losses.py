@@ -67,7 +67,7 @@ def linear_cross_entropy(
         product_dtype = torch.get_autocast_dtype(states.device.type)
     else:
         product_dtype = states.dtype
-    loss: Tensor = _LinearCrossEntropy.apply(states, weight, targets, smoothing, product_dtype)
+    loss: Tensor = _LinearCrossEntropy.apply(states, weight, targets, smoothing, product_dtype)  # type: ignore[no-untyped-call]
     return loss
 
 
@@ -85,7 +85,10 @@ class _LinearCrossEntropy(torch.autograd.Function):
         size = max(1, CHUNK_ELEMENTS // vocabulary)
         with torch.autocast(states.device.type, enabled=False):
             for chunk, gold, grad in zip(
-                states.split(size), targets[:, None].split(size), grad_states.split(size), strict=True
+                torch.split(states, size),
+                torch.split(targets[:, None], size),
+                torch.split(grad_states, size),
+                strict=True,
             ):
                 rows = len(chunk)
                 chunk = rounded(chunk, product_dtype)

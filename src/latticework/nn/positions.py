@@ -59,7 +59,9 @@ class SinusoidalPositions(nn.Module):
         self.table: Tensor
         self.register_buffer("table", sinusoids(256, d_model, layout=layout), persistent=False)
 
-    def forward(self, embedded: Float[Tensor, "batch time model"], *, start: int = 0) -> Float[Tensor, "batch time model"]:
+    def forward(
+        self, embedded: Float[Tensor, "batch time model"], *, start: int = 0
+    ) -> Float[Tensor, "batch time model"]:
         """`embedded` plus the encodings of positions start .. start + time - 1."""
         end = start + embedded.shape[1]
         if end > len(self.table):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
 from importlib import resources
@@ -111,27 +112,28 @@ class Page:
             Without Jinja2.
         """
         jinja2 = require("jinja2", extra="pages", purpose="writing HTML pages")
+        safe = require("markupsafe", extra="pages", purpose="writing HTML pages").Markup
         environment = jinja2.Environment(
             autoescape=True,
             undefined=jinja2.StrictUndefined,
             trim_blocks=True,
             lstrip_blocks=True,
-            finalize=lambda value: printable(value) if type(value) is str else value,
+            finalize=lambda value: (
+                printable(value) if isinstance(value, str) and not isinstance(value, safe) else value
+            ),
         )
         environment.filters["show"] = show
         environment.tests["a_number"] = is_number
         environment.tests["long"] = lambda value: columns(show(value)) > LONG_CELL
-        numbers = iter(range(1, 1 + sum(len(section.pictures) for section in self.sections)))
+        numbers = itertools.count(1)
 
         def drawn(picture: Picture) -> Any:
-            return jinja2.utils.markupsafe.Markup(
-                svg.inline(picture.svg, prefix=f"picture-{next(numbers)}-", title=printable(picture.alt))
-            )
+            return safe(svg.inline(picture.svg, prefix=f"picture-{next(numbers)}-", title=printable(picture.alt)))
 
         environment.filters["drawn"] = drawn
         environment.filters["width"] = lambda picture: svg.width_of(picture.svg)
         template = environment.from_string(_file("page.html"))
-        style = jinja2.utils.markupsafe.Markup(_file("page.css"))
+        style = safe(_file("page.css"))
         return str(template.render(page=self, light=LIGHT, dark=DARK, style=style))
 
     def write(self, path: str | PathLike[str]) -> None:

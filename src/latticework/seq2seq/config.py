@@ -70,5 +70,3 @@ def _check(name: str, value: object, kind: type, *, lowest: int) -> None:
     if isinstance(value, bool) or not isinstance(value, accepted) or not value >= lowest:
         noun = "a whole number" if kind is int else "a number"
         raise InputError(f"{name}={value!r}: expected {noun} of at least {lowest}")
-
-

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 
@@ -37,7 +37,8 @@ class PairsTask:
     def __init__(
         self, module: EncoderDecoder, training: Pairs, validation: Pairs | None = None, *, seed: int = 0
     ) -> None:
-        self.module = module
+        self.model = module
+        self.module: nn.Module = module
         self.source, self.target = training
         self.validation = validation
         self.validates = validation is not None
@@ -46,7 +47,7 @@ class PairsTask:
     def batches(self, epoch: int) -> list[Int64[np.ndarray, " batch"]]:
         """Every pair once, with others of like length."""
         generator = np.random.default_rng(spawn(self.seed, f"batches of epoch {epoch}"))
-        return token_batches([self.target.lengths, self.source.lengths], self.module.config.batch_tokens, generator)
+        return token_batches([self.target.lengths, self.source.lengths], self.model.config.batch_tokens, generator)
 
     def terms(self, batch: Int64[np.ndarray, " batch"]) -> int:
         """Target tokens, end tokens included."""
@@ -60,7 +61,7 @@ class PairsTask:
         """Mean loss a target token in nats, without smoothing."""
         if self.validation is None:
             return {}
-        nats = negative_log_likelihood(self.module, *self.validation)
+        nats = negative_log_likelihood(self.model, *self.validation)
         return {"loss": nats / int(self.validation[1].lengths.sum())}
 
 
@@ -72,7 +73,9 @@ def negative_log_likelihood(model: EncoderDecoder, source: EncodedText, target: 
     device = model.embedding.device
     total = 0.0
     for batch in batches:
-        total += float(model(source.padded(batch, padding=PAD).to(device), target.padded(batch, padding=PAD).to(device)))
+        total += float(
+            model(source.padded(batch, padding=PAD).to(device), target.padded(batch, padding=PAD).to(device))
+        )
     return total
 
 
@@ -88,7 +91,9 @@ def warmup_then_inverse_square_root(step: int, *, d_model: int, warmup_steps: in
 
 
 def _adam(parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
-    return torch.optim.Adam(parameters, lr=0.0, betas=(0.9, 0.98), eps=1e-9, fused=True)  # the rate comes with each step
+    return torch.optim.Adam(
+        parameters, lr=0.0, betas=(0.9, 0.98), eps=1e-9, fused=True
+    )  # the rate comes with each step
 
 
 def training_plan(config: TransformerConfig, *, max_epochs: int | None, max_steps: int | None) -> Plan:
@@ -111,9 +116,9 @@ def training_plan(config: TransformerConfig, *, max_epochs: int | None, max_step
     )
 
 
-def fingerprint(settings: dict[str, object], config: TransformerConfig, texts: Sequence[EncodedText]) -> str:
+def fingerprint(settings: Mapping[str, object], config: TransformerConfig, texts: Sequence[EncodedText]) -> str:
     """A checksum of everything that decides what a run learns."""
-    digest = hashlib.sha256(json.dumps([settings, asdict(config)], sort_keys=True).encode())
+    digest = hashlib.sha256(json.dumps([dict(settings), asdict(config)], sort_keys=True).encode())
     for text in texts:
         digest.update(text.offsets.tobytes())
         digest.update(text.tokens.tobytes())

@@ -1,6 +1,7 @@
 """The encoder-decoder Transformer: Vaswani et al. 2017, sections 3.1 and 3.4."""
 
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -57,19 +58,31 @@ class EncoderDecoder(nn.Module):
         super().__init__()
         self.config = config
         shape = (config.d_model, config.heads, config.feed_forward)
-        options = {"dropout": config.dropout, "norm_first": config.norm_first}
+        dropout, norm_first = config.dropout, config.norm_first
         self.embedding = nn.Parameter(torch.randn(vocabulary_size, config.d_model) * config.d_model**-0.5)
         self.embedding.data[PAD] = 0
         self.positions = SinusoidalPositions(config.d_model, layout=config.positions)
         self.dropout = Dropout(config.dropout)
-        self.encoder = nn.ModuleList(EncoderLayer(*shape, **options) for _ in range(config.layers))
-        self.decoder = nn.ModuleList(DecoderLayer(*shape, **options) for _ in range(config.layers))
+        self.encoder = nn.ModuleList(
+            EncoderLayer(*shape, dropout=dropout, norm_first=norm_first) for _ in range(config.layers)
+        )
+        self.decoder = nn.ModuleList(
+            DecoderLayer(*shape, dropout=dropout, norm_first=norm_first) for _ in range(config.layers)
+        )
         self.encoder_norm = _final_norm(config)
         self.decoder_norm = _final_norm(config)
 
-    def forward(
-        self, source: Int[Tensor, "batch source"], target: Int[Tensor, "batch target"]
-    ) -> Float[Tensor, ""]:
+    @property
+    def encoder_layers(self) -> list[EncoderLayer]:
+        """The encoder's layers, first to last."""
+        return cast(list[EncoderLayer], list(self.encoder))
+
+    @property
+    def decoder_layers(self) -> list[DecoderLayer]:
+        """The decoder's layers, first to last."""
+        return cast(list[DecoderLayer], list(self.decoder))
+
+    def forward(self, source: Int[Tensor, "batch source"], target: Int[Tensor, "batch target"]) -> Float[Tensor, ""]:
         """Summed smoothed cross-entropy over the tokens of the target."""
         states = self.decode(shift_right(target), self.remember(source))
         present = (target != PAD).flatten().nonzero().squeeze(1)
@@ -90,7 +103,7 @@ class EncoderDecoder(nn.Module):
     ) -> Float[Tensor, "batch source model"]:
         """The encoder's output at every source position."""
         states = self.embed(source)
-        for layer in self.encoder:
+        for layer in self.encoder_layers:
             states = layer(states, mask=mask)
         return self.encoder_norm(states)
 
@@ -98,7 +111,7 @@ class EncoderDecoder(nn.Module):
         self, encoded: Float[Tensor, "batch source model"], mask: Bool[Tensor, "batch 1 1 source"] | None
     ) -> Memory:
         """Project the encoder's output to the keys and values of every decoder layer."""
-        return Memory([layer.cross_attention.project_memory(encoded) for layer in self.decoder], mask)
+        return Memory([layer.cross_attention.project_memory(encoded) for layer in self.decoder_layers], mask)
 
     def remember(self, source: Int[Tensor, "batch source"]) -> Memory:
         """Encode padded sources and project them for the decoder."""
@@ -108,7 +121,7 @@ class EncoderDecoder(nn.Module):
     def decode(self, inputs: Int[Tensor, "batch target"], memory: Memory) -> Float[Tensor, "batch target model"]:
         """Decoder states that predict what follows each of `inputs`, all positions at once."""
         states = self.embed(inputs)
-        for layer, keys_values in zip(self.decoder, memory.layers, strict=True):
+        for layer, keys_values in zip(self.decoder_layers, memory.layers, strict=True):
             states = layer(states, keys_values, memory_mask=memory.mask)
         return self.decoder_norm(states)
 
@@ -117,7 +130,7 @@ class EncoderDecoder(nn.Module):
     ) -> Float[Tensor, "sentences beam vocabulary"]:
         """Logits of what follows `tokens`, the newest of every beam, given the positions in `caches`."""
         states = self.embed(tokens.view(-1, 1), start=caches[0].length).view(*tokens.shape, -1)
-        for layer, keys_values, cache in zip(self.decoder, memory.layers, caches, strict=True):
+        for layer, keys_values, cache in zip(self.decoder_layers, memory.layers, caches, strict=True):
             states = layer.step(states, keys_values, cache, memory_mask=memory.mask)
         return self.logits(self.decoder_norm(states))
 
@@ -135,16 +148,16 @@ class EncoderDecoder(nn.Module):
         mask = padding_mask(source)
         own, past, cross = [], [], []
         states = self.embed(source)
-        for layer in self.encoder:
+        for layer in self.encoder_layers:
             own.append(layer.weights(states, mask=mask))
             states = layer(states, mask=mask)
         memory = self.memory(self.encoder_norm(states), mask)
         states = self.embed(shift_right(target))
-        for layer, keys_values in zip(self.decoder, memory.layers, strict=True):
-            seen, looked = layer.weights(states, keys_values, memory_mask=mask)
+        for decoder_layer, keys_values in zip(self.decoder_layers, memory.layers, strict=True):
+            seen, looked = decoder_layer.weights(states, keys_values, memory_mask=mask)
             past.append(seen)
             cross.append(looked)
-            states = layer(states, keys_values, memory_mask=mask)
+            states = decoder_layer(states, keys_values, memory_mask=mask)
         return own, past, cross
 
 

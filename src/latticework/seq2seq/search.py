@@ -1,7 +1,7 @@
 """Beam search with a length penalty: Vaswani et al. 2017, section 6.1, after Wu et al. 2016, equation 14.
 
-A hypothesis scores log P / ((5 + length) / 6)^α, its end token counted. Alive and finished hypotheses are kept apart, as
-in the authors' code, so that a finished one never takes the place of one that could still grow.
+A hypothesis scores log P / ((5 + length) / 6)^α, its end token counted. Alive and finished hypotheses are kept apart,
+as in the authors' code, so that a finished one never takes the place of one that could still grow.
 """
 
 from dataclasses import dataclass
@@ -67,8 +67,8 @@ def beam_search(
     Returns
     -------
     list of list of Hypothesis
-        Fewer than `n_best` only where fewer outputs exist. Cost: one decoder step a token over the sentences still open;
-        a sentence is closed when none of its alive hypotheses can beat the `n_best` finished ones.
+        Fewer than `n_best` only where fewer outputs exist. Cost: one decoder step a token over the sentences still
+        open; a sentence is closed when none of its alive hypotheses can beat the `n_best` finished ones.
     """
     search = _Search(memory, beam_size, max_lengths, alpha, n_best)
     while not search.done:
@@ -138,7 +138,9 @@ class _Search:
         """Write down the outcomes of sentences that are decided."""
         for row in closing.nonzero().flatten().tolist():
             best = zip(
-                self.finished[row, : self.n_best].tolist(), self.finished_tokens[row, : self.n_best].tolist(), strict=True
+                self.finished[row, : self.n_best].tolist(),
+                self.finished_tokens[row, : self.n_best].tolist(),
+                strict=True,
             )
             self.outcomes[int(self.sentence[row])] = [
                 _hypothesis(tokens, score, self.alpha) for score, tokens in best if score > -torch.inf
@@ -152,7 +154,16 @@ class _Search:
         if int(self.closed.sum()) * 8 > rows:
             open_rows = (~self.closed).nonzero().flatten()
             self.memory = self.memory.select(open_rows)
-            for name in ("sentence", "closed", "limit", "last_penalty", "tokens", "alive", "finished", "finished_tokens"):
+            for name in (
+                "sentence",
+                "closed",
+                "limit",
+                "last_penalty",
+                "tokens",
+                "alive",
+                "finished",
+                "finished_tokens",
+            ):
                 setattr(self, name, getattr(self, name)[open_rows])
         sources = (open_rows[:, None] * beam + parents[open_rows]).flatten()
         if len(open_rows) < rows or not torch.equal(sources, torch.arange(rows * beam, device=sources.device)):

@@ -43,7 +43,12 @@ class Vocabulary:
             loaded = self._processor.LoadFromSerializedProto(model)
         except RuntimeError as error:
             raise InputError("the vocabulary is not a SentencePiece model") from error
-        special = [self._processor.pad_id(), self._processor.unk_id(), self._processor.bos_id(), self._processor.eos_id()]
+        special = [
+            self._processor.pad_id(),
+            self._processor.unk_id(),
+            self._processor.bos_id(),
+            self._processor.eos_id(),
+        ]
         if not loaded or special != [PAD, UNKNOWN, BEGIN, END]:
             raise InputError("the vocabulary is not one that Latticework made: its special pieces are elsewhere")
 

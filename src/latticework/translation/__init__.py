@@ -1,4 +1,4 @@
-"""Translation with the Transformer (Vaswani et al. 2017): train on your own parallel text, translate, measure, look inside."""
+"""Translation with the Transformer (Vaswani et al. 2017), trained on your own parallel text."""
 
 from typing import TYPE_CHECKING
 
@@ -9,7 +9,14 @@ if TYPE_CHECKING:
     from latticework.translation.estimator import AttentionMaps, TransformerTranslator, Translation
     from latticework.translation.metrics import CorpusScores, corpus_scores
 
-__all__ = ["TransformerTranslator", "TransformerConfig", "Translation", "AttentionMaps", "CorpusScores", "corpus_scores"]
+__all__ = [
+    "TransformerTranslator",
+    "TransformerConfig",
+    "Translation",
+    "AttentionMaps",
+    "CorpusScores",
+    "corpus_scores",
+]
 
 __getattr__, __dir__ = attach(
     __name__,

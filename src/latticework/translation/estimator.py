@@ -26,7 +26,6 @@ from latticework.translation.text import check_pairs, check_sentences, split_lon
 if TYPE_CHECKING:
     from latticework.seq2seq.corpus import EncodedText
     from latticework.seq2seq.model import EncoderDecoder
-    from latticework.seq2seq.vocabulary import Vocabulary
 
 EXTRA_LENGTH: Final = 50  # an output may be this many pieces longer than its input (section 6.1)
 SEARCH_TOKENS: Final = 4096  # padded source tokens, times the beam, that are decoded together
@@ -55,8 +54,8 @@ class AttentionMaps:
     encoder
         ``(layers, heads, source, source)``; rows sum to 1, as in the others.
     decoder
-        ``(layers, heads, target, target)``. Row t is the step that predicts ``target[t]``; column 0 is the begin piece and
-        column j is ``target[j - 1]``.
+        ``(layers, heads, target, target)``. Row t is the step that predicts ``target[t]``; column 0 is the begin piece
+        and column j is ``target[j - 1]``.
     cross
         ``(layers, heads, target, source)``: row t is again the step that predicts ``target[t]``.
     """
@@ -74,8 +73,8 @@ class TransformerTranslator(Estimator):
     Parameters
     ----------
     preset : {"base", "big", "small", "tiny"}
-        Shape and training. "base" and "big" are the paper's, for millions of pairs; "tiny" learns from 30,000 pairs on a
-        laptop.
+        Shape and training. "base" and "big" are the paper's, for millions of pairs; "tiny" learns from 30,000 pairs
+        on a laptop.
     vocab_size : int, optional
         Most pieces of the joint vocabulary; a small corpus gets fewer. The preset's when absent.
     max_epochs, max_steps : int, optional
@@ -106,8 +105,9 @@ class TransformerTranslator(Estimator):
     --------
     >>> from latticework.translation import TransformerConfig, TransformerTranslator
     >>> digits, words = list("123") * 20, ["eins", "zwei", "drei"] * 20
-    >>> small = TransformerConfig(layers=1, d_model=32, heads=2, feed_forward=64, dropout=0.0, batch_tokens=64)
-    >>> translator = TransformerTranslator(vocab_size=20, max_epochs=30, config=small, random_state=0, device="cpu")
+    >>> shape = {"layers": 1, "d_model": 32, "heads": 2, "feed_forward": 64, "dropout": 0.0}
+    >>> small = TransformerConfig(**shape, batch_tokens=64, warmup_steps=50, learning_rate=0.2)
+    >>> translator = TransformerTranslator(vocab_size=16, max_epochs=20, config=small, random_state=0, device="cpu")
     >>> translator.fit(digits, words).predict(["2"])
     ['zwei']
     """
@@ -156,8 +156,8 @@ class TransformerTranslator(Estimator):
         validation
             Held-out sources and targets: training keeps the weights that do best on them.
         folder
-            Where to save the model. The run checkpoints there too: the same call, made again after a crash, goes on where
-            it was, and once the model is finished just loads it. Needs a `random_state`.
+            Where to save the model. The run checkpoints there too: the same call, made again after a crash, goes on
+            where it was, and once the model is finished just loads it. Needs a `random_state`.
         restart
             Start over, and replace what `folder` holds.
         loggers
@@ -197,15 +197,19 @@ class TransformerTranslator(Estimator):
             raise InputError(f"every training pair is longer than max_length={config.max_length} pieces")
         if counts["used"] < counts["given"]:
             warnings.warn(
-                f"{counts['given'] - counts['used']:,} of {counts['given']:,} pairs left out: {counts['empty']:,} with an "
-                f"empty side, {counts['too_long']:,} of more than max_length={config.max_length} pieces",
+                f"{counts['given'] - counts['used']:,} of {counts['given']:,} pairs left out: {counts['empty']:,} with "
+                f"an empty side, {counts['too_long']:,} of more than max_length={config.max_length} pieces",
                 UserWarning,
                 stacklevel=2,
             )
         checking = (vocabulary.encode(held_out[0]), vocabulary.encode(held_out[1])) if held_out else None
         settings = {"seed": seed, "epochs": epochs, "steps": steps, "precision": precision}
         mark = fingerprint(settings, config, [*training, *(checking or ())])
-        if folder is not None and not restart and isinstance(made := runs.finished(folder, mark), TransformerTranslator):
+        if (
+            folder is not None
+            and not restart
+            and isinstance(made := runs.finished(folder, mark), TransformerTranslator)
+        ):
             message(f"{folder} holds the finished model of this run already (--restart trains it anew)")
             self.__dict__.update({name: value for name, value in vars(made).items() if name.endswith("_")})
             return self
@@ -291,7 +295,7 @@ class TransformerTranslator(Estimator):
 
         parts, owners = self._encode(texts)
         filled = np.array([bool(texts[owner].strip()) for owner in owners], dtype=bool)
-        found: list[list[Hypothesis]] = [[Hypothesis([], 0.0, 0.0)]] * len(parts)
+        found: list[list[Hypothesis]] = [[Hypothesis([], 0.0, 0.0)] * n_best] * len(parts)
         todo = np.flatnonzero(filled)
         budget = max(1, SEARCH_TOKENS // beam_size)
         with self._inference() as device, progress("translating", total=len(todo), unit="sentences") as bar:
@@ -340,7 +344,7 @@ class TransformerTranslator(Estimator):
         return (sums / lengths[:, None]).astype(np.float32)
 
     def perplexity(self, source: Iterable[str], target: Iterable[str]) -> float:
-        """exp of the mean negative log-probability of a target piece, the end piece included, without smoothing."""
+        """Exp of the mean negative log-probability of a target piece, the end piece included, without smoothing."""
         check_is_fitted(self)
         sources, targets = check_pairs(source, target, "perplexity")
 
@@ -372,24 +376,28 @@ class TransformerTranslator(Estimator):
         with self._inference() as device:
             for index in range(len(sources)):
                 pair = [text.padded(np.array([index]), padding=0).to(device) for text in encoded]
-                weights = self.model_.attention_maps(*pair)
-                arrays = [torch.cat(layers).float().cpu().numpy() for layers in weights]
-                pieces = [self.vocabulary_.pieces(text[index]) for text in encoded]
-                maps.append(AttentionMaps(*pieces, *arrays))
+                own, past, cross = (
+                    torch.cat(layers).float().cpu().numpy() for layers in self.model_.attention_maps(*pair)
+                )
+                read, written = (self.vocabulary_.pieces(text[index]) for text in encoded)
+                maps.append(AttentionMaps(read, written, own, past, cross))
         return maps
 
     def describe(self) -> dict[str, object]:
         """What a saved translator is: its shape, its vocabulary, what it was trained on and how that went."""
         check_is_fitted(self)
-        last = {key: row[key] for row in self.history_ for key in ("step", "epoch", "seconds", "loss") if key in row}
+        names = ["step", "epoch", "seconds", "loss"]
+        last = {name: row[name] for row in self.history_ for name in names if name in row}
         losses = [row["valid_loss"] for row in self.history_ if "valid_loss" in row]
+        if losses:
+            last["best_valid_loss"] = min(losses)
         return {
             **super().describe(),
             "config": asdict(self.config_),
             "vocabulary": len(self.vocabulary_),
             "weights": sum(parameter.numel() for parameter in self.model_.parameters()),
             "pairs": dict(self.pairs_),
-            "training": {**last, **({"best_valid_loss": min(losses)} if losses else {})},
+            "training": last,
         }
 
     def _settings(self) -> tuple[TransformerConfig, int, int | None, int | None]:

@@ -18,7 +18,7 @@ _COLUMNS: Final = {"source": 0, "target": 1}
 
 
 def read_sentences(path: str | Path, side: Side = "source") -> list[str]:
-    """All sentences of one side of a file.
+    r"""All sentences of one side of a file.
 
     Raises
     ------
@@ -30,7 +30,7 @@ def read_sentences(path: str | Path, side: Side = "source") -> list[str]:
     >>> from tempfile import TemporaryDirectory
     >>> with TemporaryDirectory() as folder:
     ...     file = Path(folder) / "pairs.tsv"
-    ...     _ = file.write_text("a house\\tein Haus\\n")
+    ...     _ = file.write_text("a house\tein Haus\n")
     ...     read_sentences(file, "target")
     ['ein Haus']
     """
@@ -78,7 +78,9 @@ def read_pairs(source: str | Path, target: str | Path | None = None) -> tuple[li
     if target is None:
         target = source
         if Path(str(source).removesuffix(".gz")).suffix.lower() not in (".tsv", ".jsonl"):
-            raise InputError(f"{source} is one side only: name the file with the translations too (or a .tsv or .jsonl)")
+            raise InputError(
+                f"{source} is one side only: name the file with the translations too (or a .tsv or .jsonl)"
+            )
     sources, targets = read_sentences(source, "source"), read_sentences(target, "target")
     if len(sources) != len(targets):
         raise InputError(
@@ -109,8 +111,12 @@ MULTI30K: Final = Dataset(
         _multi30k_file("train.de", "726e39b2fa9eb9ffb6dc763fb35a179f80fae06ffc5d28b6ace5faa883de28a6", 637_044),
         _multi30k_file("val.en", "14f7d25ddd868909a9213e361768460edcacdd6ab9d1e77b92560dc10c10dc28", 21_650),
         _multi30k_file("val.de", "f0cba2f995189cf5770f29a8a9a537a3ad3f51657ad873405082ff6863a5e75a", 24_681),
-        _multi30k_file("test_2016_flickr.en", "611d361c6334bc7246101d48097c13cf5c4413c5befc793cc629934359d532d9", 21_077),
-        _multi30k_file("test_2016_flickr.de", "9204244e408ccb38d2a55cfcd344df15005fc42a07a6e55ca6c52b6ababb8cc8", 22_890),
+        _multi30k_file(
+            "test_2016_flickr.en", "611d361c6334bc7246101d48097c13cf5c4413c5befc793cc629934359d532d9", 21_077
+        ),
+        _multi30k_file(
+            "test_2016_flickr.de", "9204244e408ccb38d2a55cfcd344df15005fc42a07a6e55ca6c52b6ababb8cc8", 22_890
+        ),
     ),
     reader="latticework.translation.io:read_multi30k",
 )

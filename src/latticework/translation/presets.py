@@ -49,7 +49,7 @@ PRESETS: Final = {
         vocab_size=10_000,
         max_epochs=50,
     ),
-    # the paper's, tables 2 and 3, for millions of pairs; it wrote a checkpoint every ten minutes, at 0.4 and 1.0 s a step
+    # the paper's, table 3, for millions of pairs; its checkpoints were ten minutes apart, at 0.4 and 1.0 s a step
     "base": Preset(config=TransformerConfig(validate_every=1500), vocab_size=37_000, max_steps=100_000),
     "big": Preset(
         config=TransformerConfig(

@@ -19,7 +19,7 @@ SPACE: Final = "▁"  # how SentencePiece writes a space
 
 
 def check_sentences(sentences: Iterable[str], name: str) -> list[str]:
-    """Sentences as a list; line breaks within one become spaces.
+    r"""Sentences as a list; line breaks within one become spaces.
 
     Raises
     ------
@@ -28,7 +28,7 @@ def check_sentences(sentences: Iterable[str], name: str) -> list[str]:
 
     Examples
     --------
-    >>> check_sentences(["ein Haus", "zwei\\nHäuser"], "source")
+    >>> check_sentences(["ein Haus", "zwei\nHäuser"], "source")
     ['ein Haus', 'zwei Häuser']
     """
     if isinstance(sentences, str | bytes) or not isinstance(sentences, Iterable):

@@ -1,0 +1,1 @@
+"""Figures anyone can make again; `README.md` beside this file says how."""

@@ -1,0 +1,301 @@
+"""What every benchmark uses: measured processes, peers in environments of their own, results on record, tables.
+
+A benchmark runs commands with `run_measured` or `interleave`, makes `Row`s, and gives `make_result` to `record`.
+`python -m benchmarks.harness render` writes the tables of all results into `README.md`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import platform
+import re
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+Command = Sequence[str | Path]
+HERE = Path(__file__).resolve().parent
+SCHEMA = 1
+THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "RAYON_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+MAXRSS_UNIT = 1 if sys.platform == "darwin" else 1024
+
+# Starts the command from a process as small as Python can be: a child's peak memory begins with that of whoever
+# started it, so one started by a benchmark that holds a model would be charged for the model.
+_LAUNCHER = """
+import json, os, sys, time
+report, command = int(sys.argv[1]), sys.argv[2:]
+os.set_inheritable(report, False)
+began = time.perf_counter()
+child = os.posix_spawnp(command[0], command, os.environ)
+_, status, usage = os.wait4(child, 0)
+measured = [time.perf_counter() - began, usage.ru_utime + usage.ru_stime, usage.ru_maxrss]
+os.write(report, json.dumps([os.waitstatus_to_exitcode(status), *measured]).encode())
+"""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A finished command, start of the interpreter included.
+
+    `wall` and `cpu` are in seconds; `cpu` is user plus system time, with that of the children it waited for.
+    `peak_memory`, in bytes, is the most resident memory of the largest *single* process among these: processes side by
+    side are not added up, and nothing below the launcher's own 10 MB or so can be seen. `output` is the JSON object on
+    the last line of its standard output.
+    """
+
+    command: tuple[str, ...]
+    wall: float
+    cpu: float
+    peak_memory: int
+    output: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Row:
+    """A figure: `target` is like ">= 30" or "<= 1.5"; `low` and `high` are over seeds or repeats."""
+
+    name: str
+    value: float
+    unit: str
+    target: str | None = None
+    low: float | None = None
+    high: float | None = None
+
+    def __post_init__(self) -> None:
+        _check(all(isinstance(text, str) for text in (self.name, self.unit)), f"{self.name!r}, {self.unit!r}: not text")
+        ends = [self.value if end is None else end for end in (self.low, self.high)]
+        known = [
+            isinstance(x, int | float) and not isinstance(x, bool) and math.isfinite(x) for x in (self.value, *ends)
+        ]
+        _check(all(known), f"{self.name}: {self.value!r}, {self.low!r}, {self.high!r}: not finite numbers")
+        _check((self.low is None) == (self.high is None), f"{self.name}: low and high come together")
+        _check(ends[0] <= self.value <= ends[1], f"{self.name}: {self.value} is not within {ends}")
+        target = ">= 0" if self.target is None else self.target
+        _check(re.fullmatch(r"[<>]= -?\d+(\.\d+)?", target), f'{self.name}: target {target!r} is not like ">= 30"')
+
+    @classmethod
+    def of(cls, name: str, values: Sequence[float], unit: str, target: str | None = None) -> Row:
+        """Summarise runs: the median, with the smallest and largest."""
+        return cls(name, statistics.median(values), unit, target, min(values), max(values))
+
+    @property
+    def met(self) -> bool | None:
+        """Whether the value meets the target, if there is one."""
+        if self.target is None:
+            return None
+        bound = float(self.target[2:])
+        return self.value >= bound if self.target[0] == ">" else self.value <= bound
+
+
+@dataclass(frozen=True)
+class Result:
+    """The rows of a benchmark, with what is needed to make them again."""
+
+    name: str
+    title: str
+    command: str
+    date: str
+    versions: dict[str, str]
+    machine: dict[str, str | int]
+    rows: tuple[Row, ...]
+
+
+def environment(threads: int) -> dict[str, str]:
+    """Copy this process' environment, with the number of threads set for every library that has its own idea of it."""
+    return {**os.environ, **dict.fromkeys(THREADS, str(threads)), "TOKENIZERS_PARALLELISM": "false"}
+
+
+def run_measured(command: Command, env: dict[str, str], timeout: float) -> Measured:
+    """Run a command to its end; its standard error stays in sight.
+
+    Raises
+    ------
+    RuntimeError
+        If it fails, or its last line is no JSON object.
+    TimeoutError
+        If it runs for more than `timeout` seconds; it is killed, with the children it still has.
+    """
+    words = tuple(map(str, command))
+    if shutil.which(words[0], path=env.get("PATH")) is None:
+        raise RuntimeError(f"There is no command {words[0]!r}.")
+    with tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as report:
+        launcher = [sys.executable, "-I", "-S", "-c", _LAUNCHER, str(report.fileno()), *words]
+        files: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": stdout, "pass_fds": [report.fileno()]}
+        process = subprocess.Popen(launcher, env=env, start_new_session=True, **files)
+        try:
+            process.wait(timeout)
+        except BaseException as error:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            if isinstance(error, subprocess.TimeoutExpired):
+                raise TimeoutError(f"{' '.join(words)} ran for more than {timeout:g} s.") from None
+            raise
+        stdout.seek(0)
+        report.seek(0)
+        last, measured = stdout.read().decode(errors="replace").rstrip().rpartition("\n")[2], report.read()
+    code, wall, cpu, largest = json.loads(measured) if measured else (process.returncode, 0, 0, 0)
+    if code:
+        raise RuntimeError(f"{' '.join(words)} failed with exit status {code}; its last line: {last!r}")
+    try:
+        output = json.loads(last)
+    except ValueError:
+        output = None
+    if not isinstance(output, dict):
+        raise RuntimeError(f"{' '.join(words)} must print a JSON object on its last line, got {last!r}")
+    return Measured(words, wall, cpu, largest * MAXRSS_UNIT, output)
+
+
+def interleave(
+    commands: dict[str, Command], env: dict[str, str], timeout: float, repeats: int
+) -> dict[str, list[Measured]]:
+    """Run A B A B ..., so that what slows the machine down for a while slows down all."""
+    runs: dict[str, list[Measured]] = {name: [] for name in commands}
+    for _ in range(repeats):
+        for name, command in commands.items():
+            runs[name].append(run_measured(command, env, timeout))
+    return runs
+
+
+def paired_ratios(ours: Sequence[float], theirs: Sequence[float]) -> list[float]:
+    """Divide round by round: runs side by side met the same machine."""
+    return [one / other for one, other in zip(ours, theirs, strict=True)]
+
+
+def peer_environment(name: str, folder: Path = HERE) -> Path:
+    """Give the Python of a peer's own environment, made of `peers/NAME.txt` when missing or when that has changed."""
+    requirements = folder / "peers" / f"{name}.txt"
+    identity = hashlib.sha256(requirements.read_bytes() + platform.python_version().encode()).hexdigest()[:12]
+    home = folder / ".peers" / f"{name}-{identity}"
+    python, ready = home / "bin" / "python", home / "ready"
+    if not ready.exists():
+        pins(requirements)
+        shutil.rmtree(home, ignore_errors=True)
+        subprocess.run([sys.executable, "-m", "venv", str(home)], check=True)
+        install = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        subprocess.run([*install, "--requirement", str(requirements)], check=True, stdout=sys.stderr)
+        ready.touch()
+    return python
+
+
+def pins(requirements: Path) -> dict[str, str]:
+    """Read the versions of a requirements file; every one must be exact."""
+    lines = [line.partition("#")[0].strip() for line in requirements.read_text(encoding="utf-8").splitlines()]
+    pairs = [line.split("==") for line in lines if line]
+    loose = [pair[0] for pair in pairs if len(pair) != 2]
+    _check(not loose, f"{requirements}: {', '.join(loose)} must be pinned with ==")
+    return {name.strip(): version.strip() for name, version in pairs}
+
+
+def make_result(
+    name: str, title: str, command: str, rows: Sequence[Row], *, threads: int, peers: Sequence[str] = ()
+) -> Result:
+    """Put rows together with today's date, the versions and the machine; `peers` are names of requirement files."""
+    installed = {distribution.name: distribution.version for distribution in metadata.distributions()}
+    versions = {name: installed.get(name, "not installed") for name in ("latticework", "torch", "numpy")}
+    versions.update(commit=_commit(), python=platform.python_version())
+    for peer in peers:
+        pinned = pins(HERE / "peers" / f"{peer}.txt").items()
+        versions[f"peer {peer}"] = ", ".join(f"{library} {version}" for library, version in pinned)
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    machine: dict[str, str | int] = {"cpu": _cpu(), "cores_used": threads, "memory": memory}
+    return Result(name, title, command, datetime.now(UTC).date().isoformat(), versions, machine, tuple(rows))
+
+
+def record(result: Result, folder: Path = HERE) -> Path:
+    """Write `results/NAME.json`, checked first; a ValueError says what is wrong."""
+    document: dict[str, Any] = {"schema": SCHEMA, **asdict(result)}
+    document["rows"] = [{**asdict(row), "met": row.met} for row in result.rows]
+    _parse(document)
+    path = folder / "results" / f"{result.name}.json"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+    return path
+
+
+def read(path: Path) -> Result:
+    """Read a result and check it; a ValueError says what is wrong."""
+    return _parse(json.loads(path.read_text(encoding="utf-8")))
+
+
+def table(result: Result) -> str:
+    """Give a result as Markdown: the command, the rows, and what they were made with."""
+    head = "| | value | range | target | met |\n|:--|--:|:--|:--|:--|"
+    lines = [f"**{result.title}**, from `{result.command}`:", "", head]
+    for row in result.rows:
+        ends = "" if row.low is None or row.high is None else f"{_number(row.low)} to {_number(row.high)}"
+        met = {None: "", True: "yes", False: "**no**"}[row.met]
+        name, unit = (text.replace("|", "\\|").replace("\n", " ") for text in (row.name, row.unit))
+        lines.append(f"| {name} | {_number(row.value)} {unit} | {ends} | {row.target or ''} | {met} |")
+    versions = ", ".join(f"{name} {version}" for name, version in result.versions.items())
+    made = result.machine
+    machine = f"{made['cpu']}, {made['cores_used']} cores used, {int(made['memory']) / 2**30:.0f} GiB"
+    return "\n".join([*lines, "", f"{result.date}; {versions}; {machine}."])
+
+
+def render(folder: Path = HERE) -> None:
+    """Put the table of every result between its markers in `README.md`."""
+    readme = folder / "README.md"
+    text = readme.read_text(encoding="utf-8")
+    for path in sorted((folder / "results").glob("*.json")):
+        begin, end = (f"<!-- {word} {path.stem} -->" for word in ("begin", "end"))
+        found = re.findall(f"{re.escape(begin)}.*?{re.escape(end)}", text, flags=re.DOTALL)
+        _check(len(found) == 1, f"{readme} needs {begin} and {end} once, for {path}")
+        text = text.replace(found[0], f"{begin}\n{table(read(path))}\n{end}")
+    readme.write_text(text, encoding="utf-8")
+
+
+def _parse(document: Any) -> Result:
+    _check(isinstance(document, dict) and document.get("schema") == SCHEMA, f"a result has schema {SCHEMA}")
+    fields = {name: value for name, value in document.items() if name != "schema"}
+    try:
+        rows = [dict(row) for row in fields.pop("rows")]
+        met = [row.pop("met") for row in rows]
+        result = Result(**fields, rows=tuple(Row(**row) for row in rows))
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"not a result: {error}") from error
+    _check(met == [row.met for row in result.rows], f"{result.name}: what is met does not follow from the values")
+    texts = [result.name, result.title, result.command, result.date, *result.versions.values()]
+    _check(all(isinstance(text, str) for text in texts), "name, title, command, date and versions of a result are text")
+    _check(re.fullmatch(r"[a-z0-9_-]+", result.name), f"{result.name!r} is no name of a file")
+    datetime.fromisoformat(result.date)
+    _check(set(result.machine) == {"cpu", "cores_used", "memory"}, f"{result.name}: the machine is incomplete")
+    _check({"python", "commit", "latticework"} <= set(result.versions), f"{result.name}: versions are missing")
+    return result
+
+
+def _check(truth: object, message: str) -> None:
+    if not truth:
+        raise ValueError(message)
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value == int(value) or abs(value) >= 1000 else f"{value:.4g}"
+
+
+def _cpu() -> str:
+    known = Path("/proc/cpuinfo")
+    model = re.search(r"model name\s*: (.+)", known.read_text() if known.exists() else "")
+    return model.group(1) if model else platform.processor() or platform.machine()
+
+
+def _commit() -> str:
+    command = ["git", "-C", str(HERE), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip() or "unknown"
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] != ["render"]:
+        sys.exit("usage: python -m benchmarks.harness render")
+    render()

@@ -1,0 +1,152 @@
+"""Numbers from 0 to 999,999 in English and German words: parallel text with real grammar, made by rule.
+
+German puts units before tens and writes everything in one word: 21,047 is "einundzwanzigtausendsiebenundvierzig".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+LIMIT: Final = 1_000_000
+BLOCK: Final = 100  # numbers that share everything but their last two digits
+
+_ENGLISH: Final = [
+    "zero",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "eleven",
+    "twelve",
+    "thirteen",
+    "fourteen",
+    "fifteen",
+    "sixteen",
+    "seventeen",
+    "eighteen",
+    "nineteen",
+]
+_ENGLISH_TENS: Final = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
+_GERMAN: Final = [
+    "null",
+    "eins",
+    "zwei",
+    "drei",
+    "vier",
+    "fünf",
+    "sechs",
+    "sieben",
+    "acht",
+    "neun",
+    "zehn",
+    "elf",
+    "zwölf",
+    "dreizehn",
+    "vierzehn",
+    "fünfzehn",
+    "sechzehn",
+    "siebzehn",
+    "achtzehn",
+    "neunzehn",
+]
+_GERMAN_TENS: Final = ["zwanzig", "dreißig", "vierzig", "fünfzig", "sechzig", "siebzig", "achtzig", "neunzig"]
+
+
+def english(number: int) -> str:
+    """A number in British English words.
+
+    Examples
+    --------
+    >>> english(921_047)
+    'nine hundred and twenty-one thousand and forty-seven'
+    """
+    if number >= 1000:
+        thousands, rest = divmod(number, 1000)
+        words = f"{english(thousands)} thousand"
+        joint = " and " if rest < 100 else " "
+        return words + (joint + english(rest) if rest else "")
+    if number >= 100:
+        hundreds, rest = divmod(number, 100)
+        return f"{_ENGLISH[hundreds]} hundred" + (f" and {english(rest)}" if rest else "")
+    if number < 20:
+        return _ENGLISH[number]
+    tens, unit = divmod(number, 10)
+    return _ENGLISH_TENS[tens - 2] + (f"-{_ENGLISH[unit]}" if unit else "")
+
+
+def german(number: int) -> str:
+    """A number in German words.
+
+    Examples
+    --------
+    >>> german(921_047)
+    'neunhunderteinundzwanzigtausendsiebenundvierzig'
+    >>> german(101_001)
+    'einhunderteintausendeins'
+    """
+    if number == 0:
+        return _GERMAN[0]
+    thousands, rest = divmod(number, 1000)
+    words = f"{_below_thousand(thousands)}tausend" if thousands else ""
+    return words + _below_thousand(rest) + ("s" if rest % 100 == 1 else "")
+
+
+def _below_thousand(number: int) -> str:
+    """A number as a part of a word: "ein", not "eins"."""
+    hundreds, rest = divmod(number, 100)
+    words = f"{_part(hundreds)}hundert" if hundreds else ""
+    if rest < 20:
+        return words + (_part(rest) if rest else "")
+    tens, unit = divmod(rest, 10)
+    return words + (f"{_part(unit)}und" if unit else "") + _GERMAN_TENS[tens - 2]
+
+
+def _part(digit: int) -> str:
+    return "ein" if digit == 1 else _GERMAN[digit]
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """Numbers to train on, to validate on and to test on."""
+
+    train: list[int]
+    validation: list[int]
+    test: list[int]
+
+
+def draw_numbers(seed: int, *, train: int = 20_000, validation: int = 300, test: int = 1_000) -> Numbers:
+    """Draw numbers so that none of the held-out ones has a neighbour in training.
+
+    A tenth of the blocks of a hundred are held out whole: what is tested was never seen with other last digits. A fifth
+    of the numbers are below 10,000, which would otherwise be one in a hundred. Numbers below 100 are always trained on.
+
+    Examples
+    --------
+    >>> drawn = draw_numbers(0)
+    >>> blocks = {number // 100 for number in drawn.train}
+    >>> any(number // 100 in blocks for number in drawn.test + drawn.validation)
+    False
+    """
+    generator = np.random.default_rng(seed)
+    blocks = generator.permutation(np.arange(1, LIMIT // BLOCK))
+    held_out = np.zeros(LIMIT // BLOCK, dtype=bool)
+    held_out[blocks[: len(blocks) // 10]] = True
+    small = generator.integers(0, 10_000, 4 * train)
+    large = generator.integers(0, LIMIT, 16 * train)
+    candidates = generator.permutation(np.concatenate([small, large]))
+    seen = candidates[~held_out[candidates // BLOCK]]
+    unseen = np.array(list(dict.fromkeys(candidates[held_out[candidates // BLOCK]].tolist())))
+    return Numbers(
+        train=[*range(BLOCK), *seen[: train - BLOCK].tolist()],
+        validation=unseen[:validation].tolist(),
+        test=unseen[validation : validation + test].tolist(),
+    )

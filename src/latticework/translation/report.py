@@ -1,0 +1,49 @@
+"""What a page shows of a trained translator: its loss, examples, and where it looked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from latticework.pages import Picture, Table, heat_map, line_plot
+
+if TYPE_CHECKING:
+    from latticework.translation.estimator import AttentionMaps, TransformerTranslator
+
+
+def loss_curve(translator: TransformerTranslator) -> Picture:
+    """Training and validation loss against seconds of training."""
+    curves = {}
+    for name, key in (("training (smoothed targets)", "loss"), ("validation", "valid_loss")):
+        rows = [row for row in translator.history_ if key in row]
+        if rows:
+            curves[name] = ([row["seconds"] for row in rows], [row[key] for row in rows])
+    return line_plot(
+        curves,
+        x_label="seconds of training",
+        y_label="loss, nats per piece",
+        caption="Loss while the translator was trained.",
+    )
+
+
+def cross_attention(maps: AttentionMaps, layer: int = -1) -> Picture:
+    """Where the decoder looked in the source for each piece it wrote: one layer, the mean of its heads."""
+    return heat_map(
+        maps.cross[layer].mean(0),
+        rows=maps.target,
+        columns=maps.source,
+        x_label="read",
+        y_label="written",
+        value_label="share of attention",
+        caption="Attention from each piece of the translation (rows) to the pieces of the source (columns).",
+    )
+
+
+def examples(sources: Sequence[str], references: Sequence[str], translations: Sequence[str]) -> Table:
+    """Translations beside their references."""
+    rows = [
+        (source, translation, "yes" if translation == reference else f"no: {reference}")
+        for source, reference, translation in zip(sources, references, translations, strict=True)
+    ]
+    header = ("source", "translation", "as in the reference")
+    return Table(header, rows, "Translations of text that was not trained on.")
