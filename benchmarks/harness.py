@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 Command = Sequence[str | Path]
+Env = dict[str, str]
 HERE = Path(__file__).resolve().parent
 SCHEMA = 1
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "RAYON_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
@@ -117,7 +118,7 @@ def environment(threads: int) -> dict[str, str]:
     return {**os.environ, **dict.fromkeys(THREADS, str(threads)), "TOKENIZERS_PARALLELISM": "false"}
 
 
-def run_measured(command: Command, env: dict[str, str], timeout: float) -> Measured:
+def run_measured(command: Command, env: Env, timeout: float) -> Measured:
     """Run a command to its end; its standard error stays in sight.
 
     Raises
@@ -157,9 +158,7 @@ def run_measured(command: Command, env: dict[str, str], timeout: float) -> Measu
     return Measured(words, wall, cpu, largest * MAXRSS_UNIT, output)
 
 
-def interleave(
-    commands: dict[str, Command], env: dict[str, str], timeout: float, repeats: int
-) -> dict[str, list[Measured]]:
+def interleave(commands: dict[str, Command], env: Env, timeout: float, repeats: int) -> dict[str, list[Measured]]:
     """Run A B A B ..., so that what slows the machine down for a while slows down all."""
     runs: dict[str, list[Measured]] = {name: [] for name in commands}
     for _ in range(repeats):
@@ -296,6 +295,4 @@ def _commit() -> str:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:] != ["render"]:
-        sys.exit("usage: python -m benchmarks.harness render")
-    render()
+    render() if sys.argv[1:] == ["render"] else sys.exit("usage: python -m benchmarks.harness render")

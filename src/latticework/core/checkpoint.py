@@ -6,14 +6,19 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import torch
 from torch import Tensor, nn
 
 from latticework.core.errors import InputError
+from latticework.core.hardware import processes, random_states, restore_random
 from latticework.core.persistence import CONFIG, State, read_folder, write_folder
 from latticework.core.tensors import Stored
+
+CHECKPOINT: Final = "checkpoint"
+DISCARDED: Final = "discarded checkpoint"  # what a crash while it is removed may leave
+_REMEDY: Final = "repeat its command to go on with it, or start over with --restart (restart=True)"
 
 
 @dataclass(frozen=True)
@@ -38,30 +43,33 @@ def write(folder: Path, fingerprint: str, state: Checkpoint) -> None:
     }
     if state.best is not None:
         tensors["best"] = state.best
-    header = {"kind": "checkpoint", "fingerprint": fingerprint}
+    header = {"kind": CHECKPOINT, "fingerprint": fingerprint}
     write_folder(folder, header=header, state=State(values=state.position, tensors=tensors))
 
 
-def read(folder: str | os.PathLike[str], fingerprint: str) -> Checkpoint | None:
+def read(folder: str | os.PathLike[str], fingerprint: str, device: torch.device) -> Checkpoint | None:
     """The checkpoint of a run, or None where there is none yet.
 
     Raises
     ------
     InputError
-        If it is of another run, damaged, or not a checkpoint.
+        If it is of another run, damaged, or not a checkpoint, or if the run had more or fewer processes or another kind
+        of device.
     """
     folder = Path(folder)
     if not (folder / CONFIG).exists():
         return None
     header, state = read_folder(folder)
-    if header.get("kind") != "checkpoint":
+    if header.get("kind") == DISCARDED:
+        return None
+    if header.get("kind") != CHECKPOINT:
         raise InputError(f"{folder} holds a {header.get('kind', 'model')}, not the checkpoint of a training run")
     if header["fingerprint"] != fingerprint:
         raise InputError(
-            f"{folder} holds an unfinished run with other data or settings: "
-            "repeat its command to go on with it, start over with --restart (restart=True), or choose another folder"
+            f"{folder} holds an unfinished run with other data or settings: {_REMEDY}, or choose another folder"
         )
     groups = dict(state.tensors)
+    _check_hardware(folder, groups["generators"], device)
     own = {name: groups.pop(name) for name in ("module", "optimizer", "generators")}
     best = groups.pop("best", None)
     snapshots = {name: stored for name, stored in groups.items() if isinstance(stored, Stored)}
@@ -70,26 +78,26 @@ def read(folder: str | os.PathLike[str], fingerprint: str) -> Checkpoint | None:
     )
 
 
-def restore(state: Checkpoint, module: nn.Module, optimizer: torch.optim.Optimizer, rank: int) -> None:
-    """Put weights, optimiser and random numbers of this process back.
+def _check_hardware(folder: Path, generators: Mapping[str, Tensor], device: torch.device) -> None:
+    had, has = len(generators["cpu"]), processes()
+    if had != has:
+        raise InputError(f"{folder} holds an unfinished run of {had} processes, this one has {has}: {_REMEDY}")
+    if generators.keys() != random_states(device).keys():
+        kind = (generators.keys() - {"cpu"} or {"cpu"}).pop()
+        raise InputError(f"{folder} holds an unfinished run on {kind}, this one is on {device.type}: {_REMEDY}")
 
-    Raises
-    ------
-    InputError
-        If the run had more or fewer processes, or another kind of device.
-    """
+
+def restore(
+    state: Checkpoint, module: nn.Module, optimizer: torch.optim.Optimizer, device: torch.device, rank: int
+) -> None:
+    """Put weights, optimiser and random numbers of this process back."""
     module.load_state_dict(state.module)
     entries: dict[int, dict[str, Tensor]] = {}
     for name, tensor in state.optimizer.items():
         index, _, entry = name.partition(".")
         entries.setdefault(int(index), {})[entry] = tensor
     optimizer.load_state_dict({"state": entries, "param_groups": optimizer.state_dict()["param_groups"]})
-    processes = torch.distributed.get_world_size() if torch.distributed.is_initialized() else 1
-    if len(state.generators["cpu"]) != processes:
-        raise InputError(f"the run had {len(state.generators['cpu'])} processes, this one has {processes}")
-    torch.set_rng_state(state.generators["cpu"][rank])
-    if "cuda" in state.generators and torch.cuda.is_available():
-        torch.cuda.set_rng_state(state.generators["cuda"][rank])
+    restore_random(device, {kind: states[rank] for kind, states in state.generators.items()})
 
 
 def flatten(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
@@ -101,5 +109,5 @@ def flatten(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
 def discard(folder: str | os.PathLike[str]) -> None:
     """Remove a checkpoint that is no longer needed; other files of the folder stay."""
     if (Path(folder) / CONFIG).exists():
-        write_folder(folder, header={"kind": "checkpoint", "fingerprint": ""}, state=State())
+        write_folder(folder, header={"kind": DISCARDED}, state=State())
         (Path(folder) / CONFIG).unlink()

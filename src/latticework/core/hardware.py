@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import atexit
+import logging
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from latticework.core.errors import InputError
 
 if TYPE_CHECKING:
     import torch
     from lightning_fabric import Fabric
+    from lightning_fabric.plugins import DoublePrecision
 
 PRECISIONS: Final = {"64": "64-true", "32": "32-true", "bf16": "bf16-mixed"}  # ours and Fabric's
 
@@ -53,7 +56,7 @@ def resolve_precision(precision: str, device: torch.device) -> str:
     Raises
     ------
     InputError
-        If there is no such precision.
+        If there is no such precision, or the device does not have it.
 
     Examples
     --------
@@ -69,6 +72,8 @@ def resolve_precision(precision: str, device: torch.device) -> str:
         return "bf16" if capabilities.get("avx512_bf16") or capabilities.get("amx_bf16") else "32"
     if precision not in PRECISIONS:
         raise InputError(f"precision={precision!r}: expected auto, {', '.join(PRECISIONS)}")
+    if precision == "64" and device.type == "mps":
+        raise InputError("precision='64': device='mps' has no such numbers; expected auto, 32 or bf16")
     return precision
 
 
@@ -88,7 +93,8 @@ def threads() -> Iterator[None]:
 
     before = torch.get_num_threads()
     if "OMP_NUM_THREADS" not in os.environ:
-        torch.set_num_threads(max(1, len(os.sched_getaffinity(0)) // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))))
+        usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        torch.set_num_threads(max(1, usable // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))))
     try:
         yield
     finally:
@@ -105,14 +111,102 @@ def make_fabric(device: str, precision: str) -> Fabric:
     local = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     accelerator = resolved.type
     devices: int | list[int] = local if world > 1 or accelerator == "cpu" else [resolved.index or 0]
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", module="lightning_fabric")
+    joined = distributed()
+    with _unremarked():
         fabric = Fabric(
             accelerator=accelerator,
             devices=devices,
             num_nodes=max(1, world // local),
             strategy="ddp" if world > 1 else "auto",
-            precision=name,  # type: ignore[arg-type]  # one of PRECISIONS
+            precision=None if name == "64-true" else name,  # type: ignore[arg-type]  # one of PRECISIONS
+            plugins=[_double()] if name == "64-true" else [],
         )
         fabric.launch()
+    if distributed() and not joined:
+        atexit.register(_leave)  # not sooner: a process may train many models, and cannot join twice
     return fabric
+
+
+def _double() -> DoublePrecision:
+    from lightning_fabric.plugins import DoublePrecision
+
+    class Double(DoublePrecision):
+        def convert_output(self, data: Any) -> Any:
+            return data  # Fabric's own rounds the loss to float32, and with it every gradient
+
+    return Double()
+
+
+def distributed() -> bool:
+    """Whether this process works together with others."""
+    import torch
+
+    return torch.distributed.is_available() and torch.distributed.is_initialized()
+
+
+def processes() -> int:
+    """How many processes work together."""
+    import torch
+
+    return torch.distributed.get_world_size() if distributed() else 1
+
+
+def wait_for_others() -> None:
+    """Go on when all processes have come this far."""
+    import torch
+
+    if distributed():
+        torch.distributed.barrier()
+
+
+def _leave() -> None:
+    import torch
+
+    if distributed():
+        torch.distributed.destroy_process_group()
+
+
+@contextmanager
+def _unremarked() -> Iterator[None]:
+    """Keep what Fabric says of itself from stderr, which is the user's."""
+    logger = logging.getLogger("lightning_fabric")
+    level = logger.level
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module="lightning_fabric")
+        logger.setLevel(logging.WARNING)
+        try:
+            yield
+        finally:
+            logger.setLevel(level)
+
+
+@contextmanager
+def fork_random(device: torch.device, seed: int) -> Iterator[None]:
+    """Seed the random numbers that a computation on a device draws; afterwards they are as before."""
+    import torch
+
+    devices = [] if device.type == "cpu" else [device]
+    with torch.random.fork_rng(devices, device_type=device.type):
+        torch.default_generator.manual_seed(seed)  # torch.manual_seed would seed every other device too
+        if devices:
+            torch.get_device_module(device).manual_seed(seed)
+        yield
+
+
+def random_states(device: torch.device) -> dict[str, torch.Tensor]:
+    """The state of the random numbers of each kind of device that a computation on this one draws from."""
+    import torch
+
+    states = {"cpu": torch.get_rng_state()}
+    if device.type != "cpu":
+        states[device.type] = torch.get_device_module(device).get_rng_state(device)
+    return states
+
+
+def restore_random(device: torch.device, states: Mapping[str, torch.Tensor]) -> None:
+    """Put states that `random_states` gave back."""
+    import torch
+
+    torch.set_rng_state(states["cpu"].clone())  # torch crashes on a view into a larger tensor
+    if device.type != "cpu":
+        torch.get_device_module(device).set_rng_state(states[device.type].clone(), device)

@@ -5,12 +5,15 @@ from __future__ import annotations
 import csv
 import io
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from latticework.core.errors import InputError, require
 from latticework.core.files import write_atomically
+
+if TYPE_CHECKING:
+    from torch.utils.tensorboard import SummaryWriter
 
 Row = dict[str, float]
 
@@ -72,39 +75,52 @@ class TensorBoardLogger:
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         require("tensorboard", extra="tensorboard", purpose="logging to TensorBoard")
-        from torch.utils.tensorboard import SummaryWriter
-
-        self._writer = SummaryWriter(str(folder))
+        self._folder = str(folder)
+        self._writer: SummaryWriter | None = None
 
     def log(self, row: Row) -> None:
         """Add each figure as a scalar."""
+        step = int(row["step"])
+        if self._writer is None:  # not sooner: of all the processes of a run, one logs
+            from torch.utils.tensorboard import SummaryWriter
+
+            # Hides what an interrupted run logged after the checkpoint that this one goes on from.
+            self._writer = SummaryWriter(self._folder, purge_step=step)
         for name, value in row.items():
             if name != "step":
-                self._writer.add_scalar(name, value, int(row["step"]))
+                self._writer.add_scalar(name, value, step)
 
     def close(self) -> None:
         """Flush and close the event file."""
-        self._writer.close()
+        if self._writer is not None:
+            self._writer.close()
 
 
 class WandbLogger:
     """A run of Weights & Biases, whose own environment variables say where it goes."""
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
-        wandb = require("wandb", extra="wandb", purpose="logging to Weights & Biases")
-        Path(folder).mkdir(parents=True, exist_ok=True)
-        self._run = wandb.init(project="latticework", dir=str(folder))
+        self._wandb = require("wandb", extra="wandb", purpose="logging to Weights & Biases")
+        self._folder = Path(folder)
+        self._run: Any = None
 
     def log(self, row: Row) -> None:
         """Send the figures of a step."""
+        if self._run is None:  # not sooner: of all the processes of a run, one logs
+            self._folder.mkdir(parents=True, exist_ok=True)
+            self._run = self._wandb.init(project="latticework", dir=str(self._folder))
         self._run.log({name: value for name, value in row.items() if name != "step"}, step=int(row["step"]))
 
     def close(self) -> None:
         """Finish the run."""
-        self._run.finish()
+        if self._run is not None:
+            self._run.finish()
 
 
-LOGGERS: Final = {"tensorboard": TensorBoardLogger, "wandb": WandbLogger}
+LOGGERS: Final[dict[str, Callable[[str | os.PathLike[str]], Logger]]] = {
+    "tensorboard": TensorBoardLogger,
+    "wandb": WandbLogger,
+}
 
 
 def make_loggers(names: Sequence[str], folder: str | os.PathLike[str]) -> list[Logger]:

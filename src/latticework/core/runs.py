@@ -1,4 +1,4 @@
-"""Training runs that end in a saved model: the same call made again goes on after a crash, and after the end is done."""
+"""Training that ends in a saved model: the same call, made again after a crash, goes on; after the end it is done."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Final
 from latticework.core import checkpoint
 from latticework.core.errors import InputError
 from latticework.core.estimator import Estimator, load_estimator
+from latticework.core.hardware import wait_for_others
 from latticework.core.persistence import CONFIG, read_folder
 
 TRAINING: Final = "training"  # inside the model's folder: the checkpoint while it lasts, and log.csv
@@ -40,11 +41,18 @@ def finished(folder: str | os.PathLike[str], fingerprint: str) -> Estimator | No
             "choose another folder, or replace it with --restart (restart=True)"
         )
     model: Estimator = load_estimator(folder)
+    if _is_first():
+        checkpoint.discard(folder / TRAINING)  # a crash may have come just before `conclude` did it
     return model
 
 
 def conclude(estimator: Estimator, folder: str | os.PathLike[str]) -> None:
-    """Save what a run has learned, then drop its checkpoint; under `torchrun` one process does it for all."""
-    if int(os.environ.get("RANK", "0")) == 0:
+    """Save what a run has learned, then drop its checkpoint; under `torchrun` one process does it and all wait."""
+    if _is_first():
         estimator.save(folder)
         checkpoint.discard(Path(folder, TRAINING))
+    wait_for_others()
+
+
+def _is_first() -> bool:
+    return int(os.environ.get("RANK", "0")) == 0

@@ -15,13 +15,14 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, cast
 
 import torch
 from torch import Tensor, nn
 
 from latticework.core import checkpoint
-from latticework.core.hardware import make_fabric, threads
+from latticework.core.errors import InputError
+from latticework.core.hardware import fork_random, make_fabric, random_states, threads
 from latticework.core.loggers import CSVLogger, Logger
 from latticework.core.progress import progress
 from latticework.core.seeds import spawn
@@ -130,28 +131,36 @@ def train(
     Raises
     ------
     InputError
-        If the folder holds the checkpoint of another run, or a damaged one.
+        If the folder holds the checkpoint of another run, of one with more or fewer processes, or a damaged one.
     FloatingPointError
-        If the loss is no longer finite.
+        If the loss or a weight is no longer finite; the checkpoint is one from before.
     """
     if plan.max_epochs is None and plan.max_steps is None:
         raise ValueError("a plan needs max_epochs or max_steps")
     with ExitStack() as stack:
-        place = Path(folder) if folder is not None else Path(stack.enter_context(TemporaryDirectory()))
-        fabric = make_fabric(device, precision)
-        devices = [fabric.device] if fabric.device.type == "cuda" else []
-        stack.enter_context(torch.random.fork_rng(devices))
+        place = _usable(folder) if folder is not None else Path(stack.enter_context(TemporaryDirectory()))
         stack.enter_context(threads())
-        torch.manual_seed(spawn(seed, f"training-{fabric.global_rank}"))
+        fabric = make_fabric(device, precision)
+        stack.enter_context(fork_random(fabric.device, spawn(seed, f"training-{fabric.global_rank}")))
         loop = _Loop(fabric, task, plan, place, fingerprint)
         if folder is not None and not restart:
             loop.resume()
         if fabric.is_global_zero:
+            if restart:
+                checkpoint.discard(place)
             loop.loggers = [CSVLogger(place / "log.csv", loop.position.history), *loggers]
         for logger in loop.loggers:
             stack.callback(logger.close)
         loop.run(keep=folder is not None)
         return loop.position.history
+
+
+def _usable(folder: str | os.PathLike[str]) -> Path:
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{folder} cannot be used as the folder of a run: {error.strerror}") from error
+    return Path(folder)
 
 
 class _Loop:
@@ -166,23 +175,26 @@ class _Loop:
         self.snapshots: dict[str, Stored] = {}  # weights to average, oldest first
         self.best: Stored | None = None
         self.loggers: Sequence[Logger] = ()
-        self.loss = torch.zeros((), device=fabric.device, dtype=torch.float64)  # of this process since the last row
+        widest = torch.float32 if fabric.device.type == "mps" else torch.float64
+        self.loss = torch.zeros((), device=fabric.device, dtype=widest)  # of this process since the last row
         self.terms = 0  # of all processes since the last row
         self.row_started = self.started = self.saved = time.monotonic()
 
     def resume(self) -> None:
-        found = checkpoint.read(self.folder, self.fingerprint)
+        found = checkpoint.read(self.folder, self.fingerprint, self.fabric.device)
         if found is not None:
             self.position = Position(**found.position)
             self.snapshots, self.best = found.snapshots, found.best
-            checkpoint.restore(found, self.task.module, self.plain_optimizer, self.fabric.global_rank)
+            device, rank = self.fabric.device, self.fabric.global_rank
+            checkpoint.restore(found, self.task.module, self.plain_optimizer, device, rank)
 
     def run(self, *, keep: bool) -> None:
         position, plan = self.position, self.plan
         self.started = time.monotonic() - position.seconds
-        total = plan.max_steps or (plan.max_epochs or 0) * len(self._steps(position.epoch))
+        epochs = math.inf if plan.max_epochs is None else plan.max_epochs * len(self._steps(position.epoch))
+        total = int(min(epochs, math.inf if plan.max_steps is None else plan.max_steps))
         with progress("training", total=total, unit="steps", done=position.step) as bar:
-            while not position.finished:
+            while not (position.finished or self._at_end()):
                 for batches in self._steps(position.epoch)[position.step_in_epoch :]:
                     self._step(batches)
                     if position.step % plan.log_every == 0:
@@ -192,7 +204,7 @@ class _Loop:
                     bar.advance()
                     if plan.validate_every and position.step % plan.validate_every == 0:
                         self._validate(keep)
-                    if position.finished or position.step == plan.max_steps:
+                    if position.finished or self._at_end():
                         break
                     if keep and position.step % plan.log_every == 0 and self._due():
                         self._save()
@@ -200,11 +212,13 @@ class _Loop:
                     position.epoch, position.step_in_epoch = position.epoch + 1, 0
                     if plan.validate_every is None:
                         self._validate(keep)
-                if position.step == plan.max_steps or position.epoch == plan.max_epochs:
-                    if position.validated_at != position.step:
-                        self._validate(keep)
-                    position.finished = True
+            if position.validated_at != position.step:
+                self._validate(keep)
+            position.finished = True
             self._finish(keep)
+
+    def _at_end(self) -> bool:
+        return self.position.step == self.plan.max_steps or self.position.epoch == self.plan.max_epochs
 
     def _steps(self, epoch: int) -> list[Sequence[np.ndarray]]:
         batches, size = self.task.batches(epoch), self.plan.accumulate
@@ -225,7 +239,8 @@ class _Loop:
             if len(share):
                 self.loss += loss.detach()
         if self.plan.clip_norm is not None:
-            self.fabric.clip_gradients(self.module, self.optimizer, max_norm=self.plan.clip_norm)
+            limit = self.plan.clip_norm
+            self.fabric.clip_gradients(self.module, self.optimizer, max_norm=limit, error_if_nonfinite=False)
         self.position.step += 1
         self.position.step_in_epoch += 1
         for group in self.plain_optimizer.param_groups:
@@ -245,13 +260,15 @@ class _Loop:
             "learning_rate": self.plan.learning_rate(max(1, position.step)),
         }
         if self.terms:
-            total = float(self.fabric.all_reduce(self.loss, reduce_op="sum"))
-            if not math.isfinite(total):
+            self.fabric.all_reduce(self.loss, reduce_op="sum")
+            loss = float(self.loss) / self.terms
+            norm = float(nn.utils.get_total_norm(self.task.module.parameters()))
+            if not math.isfinite(loss + norm):
                 raise FloatingPointError(
-                    f"training diverged: the loss is {total} at step {position.step}; "
+                    f"training diverged by step {position.step}: the loss is {loss}, the norm of the weights {norm}; "
                     "lower learning_rate, or raise warmup_steps or batch_tokens"
                 )
-            row["loss"] = total / self.terms
+            row["loss"] = loss
             row["terms_per_second"] = self.terms / max(1e-9, now - self.row_started)
         self.loss.zero_()
         self.terms = 0
@@ -275,7 +292,7 @@ class _Loop:
                 with self._candidate(), self.fabric.autocast():
                     figures = dict(self.task.validate())
                     if figures["loss"] < position.best_loss:
-                        self.best = store_tensors(self.folder, "best", self.task.module.state_dict())
+                        self._take_best(keep)
             figures = self.fabric.broadcast(figures)
             position.stale += 1
             if figures["loss"] < position.best_loss:
@@ -294,6 +311,11 @@ class _Loop:
             if not keep:  # otherwise the last checkpoint still lists it, and the next one removes it
                 oldest.path.unlink()
 
+    def _take_best(self, keep: bool) -> None:
+        before, self.best = self.best, store_tensors(self.folder, "best", self.task.module.state_dict())
+        if not keep and before is not None and before.path != self.best.path:
+            before.path.unlink()
+
     @contextmanager
     def _candidate(self) -> Iterator[None]:
         """Give the module the mean of the snapshots for a while."""
@@ -311,11 +333,7 @@ class _Loop:
         return bool(self.fabric.broadcast(time.monotonic() - self.saved >= self.plan.checkpoint_seconds))
 
     def _save(self) -> None:
-        states = {"cpu": torch.get_rng_state()}
-        if self.fabric.device.type == "cuda":
-            states["cuda"] = torch.cuda.get_rng_state(self.fabric.device)
-        world = self.fabric.world_size
-        generators = {name: self.fabric.all_gather(state).cpu().view(world, -1) for name, state in states.items()}
+        generators = {kind: self._of_all(state) for kind, state in random_states(self.fabric.device).items()}
         if self.fabric.is_global_zero:
             checkpoint.write(
                 self.folder,
@@ -330,6 +348,11 @@ class _Loop:
                 ),
             )
         self.saved = time.monotonic()
+
+    def _of_all(self, state: Tensor) -> Tensor:
+        """The state of each process, a row each."""
+        gathered = self.fabric.all_gather(state.to(self.fabric.device))
+        return cast(Tensor, gathered).cpu().view(self.fabric.world_size, -1)
 
     def _finish(self, keep: bool) -> None:
         """Checkpoint the end of the run, then leave the chosen candidate in the module of every process."""

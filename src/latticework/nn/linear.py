@@ -44,11 +44,15 @@ class Linear(nn.Linear):
         return F.linear(input, self.weight, self.bias)
 
 
+def product_dtype(tensor: Tensor) -> torch.dtype:
+    """The type in which products with this tensor are computed, here and now: autocast's, or its own."""
+    device = tensor.device.type
+    return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else tensor.dtype
+
+
 def compiles_each_shape(tensor: Tensor) -> bool:
-    """Whether a product with this tensor, here and now, goes to oneDNN in bfloat16."""
-    if tensor.device.type != "cpu" or not torch.is_autocast_enabled("cpu"):
-        return False
-    return torch.get_autocast_dtype("cpu") == torch.bfloat16
+    """Whether a product with this tensor goes to oneDNN in bfloat16 by way of autocast."""
+    return tensor.device.type == "cpu" and torch.is_autocast_enabled("cpu") and product_dtype(tensor) == torch.bfloat16
 
 
 def round_rows(rows: int) -> int:
@@ -84,4 +88,4 @@ class _RoundedLinear(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         inputs, matrix = ctx.saved_tensors
         grads = rounded(grad, torch.bfloat16)
-        return (grads @ matrix)[: len(grad)], (grads.T @ inputs).float(), grad.sum(0, dtype=torch.float32)
+        return (grads @ matrix)[: len(grad)], (grads.T @ inputs).float(), grads.sum(0).float()

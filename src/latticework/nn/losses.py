@@ -11,7 +11,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from latticework.nn.linear import rounded
+from latticework.nn.linear import product_dtype, rounded
 
 CHUNK_ELEMENTS = 1 << 22  # logits held at once: 16 MB of float32, which stays near the cache and bounds memory
 
@@ -63,22 +63,19 @@ def linear_cross_entropy(
     >>> torch.allclose(linear_cross_entropy(states, weight, targets, smoothing=0.1), direct)
     True
     """
-    if torch.is_autocast_enabled(states.device.type):
-        product_dtype = torch.get_autocast_dtype(states.device.type)
-    else:
-        product_dtype = states.dtype
-    loss: Tensor = _LinearCrossEntropy.apply(states, weight, targets, smoothing, product_dtype)  # type: ignore[no-untyped-call]
+    dtype = product_dtype(states)
+    loss: Tensor = _LinearCrossEntropy.apply(states, weight, targets, smoothing, dtype)  # type: ignore[no-untyped-call]
     return loss
 
 
 class _LinearCrossEntropy(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, states: Tensor, weight: Tensor, targets: Tensor, smoothing: float, product_dtype: torch.dtype
+        ctx: Any, states: Tensor, weight: Tensor, targets: Tensor, smoothing: float, dtype: torch.dtype
     ) -> Tensor:
         vocabulary = weight.shape[0]
         accumulate = torch.promote_types(weight.dtype, torch.float32)
-        matrix = weight.to(product_dtype)
+        matrix = weight.to(dtype)
         grad_states = torch.empty_like(states)
         grad_weight = torch.zeros_like(weight, dtype=accumulate)
         loss = torch.zeros((), dtype=accumulate, device=states.device)
@@ -91,7 +88,7 @@ class _LinearCrossEntropy(torch.autograd.Function):
                 strict=True,
             ):
                 rows = len(chunk)
-                chunk = rounded(chunk, product_dtype)
+                chunk = rounded(chunk, dtype)
                 logits = (chunk @ matrix.T)[:rows].to(accumulate)
                 loss -= (1 - smoothing) * logits.gather(1, gold).sum() + smoothing / vocabulary * logits.sum()
                 largest = logits.amax(1, keepdim=True)
@@ -103,7 +100,7 @@ class _LinearCrossEntropy(torch.autograd.Function):
                 if smoothing:
                     probabilities.sub_(smoothing / vocabulary)
                 probabilities.scatter_add_(1, gold, probabilities.new_full(gold.shape, smoothing - 1))
-                gradient = rounded(probabilities, product_dtype)
+                gradient = rounded(probabilities, dtype)
                 grad.copy_((gradient @ matrix)[:rows])
                 grad_weight += gradient.T @ chunk
         ctx.save_for_backward(grad_states, grad_weight.to(weight.dtype))

@@ -16,6 +16,7 @@ from latticework.nn import (
     SinusoidalPositions,
     linear_cross_entropy,
 )
+from latticework.nn.linear import product_dtype
 from latticework.nn.transformer import NORM_EPSILON
 from latticework.seq2seq.config import TransformerConfig
 from latticework.seq2seq.vocabulary import BEGIN, PAD
@@ -96,7 +97,8 @@ class EncoderDecoder(nn.Module):
     def embed(self, tokens: Int[Tensor, "batch time"], *, start: int = 0) -> Float[Tensor, "batch time model"]:
         """Scaled embeddings plus positions, from position `start` on."""
         embedded = F.embedding(tokens, self.embedding) * self.config.d_model**0.5
-        return self.dropout(self.positions(embedded, start=start))
+        states = self.dropout(self.positions(embedded, start=start))
+        return states.to(product_dtype(states))  # so that layers need not convert what they hand on
 
     def encode(
         self, source: Int[Tensor, "batch source"], mask: Bool[Tensor, "batch 1 1 source"] | None

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from numbers import Integral, Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 EXTRA_LENGTH: Final = 50  # an output may be this many pieces longer than its input (section 6.1)
 SEARCH_TOKENS: Final = 4096  # padded source tokens, times the beam, that are decoded together
 ENCODE_TOKENS: Final = 8192  # padded source tokens that are encoded together
+TIMINGS: Final = ("seconds", "terms_per_second")  # of a logged row; the rest is the same whenever a run is repeated
 
 Pairs = tuple[Iterable[str], Iterable[str]]
 
@@ -99,7 +102,8 @@ class TransformerTranslator(Estimator):
     pairs_ : dict
         How many training pairs were given and used, and why others were not.
     history_ : list of dict
-        What was logged during training.
+        What was logged during training. A saved model keeps it without the timings, so that the same run gives the
+        same files.
 
     Examples
     --------
@@ -177,7 +181,7 @@ class TransformerTranslator(Estimator):
         if folder is not None and self.random_state is None:
             raise InputError("a run that saves to a folder needs random_state: only a repeatable one can be resumed")
         sources, targets = check_pairs(source, target, "training")
-        held_out = check_pairs(*validation, "validation") if validation is not None else None
+        held_out = _check_validation(validation) if validation is not None else None
 
         from latticework.core import runs
         from latticework.core.hardware import resolve_device, resolve_precision
@@ -203,7 +207,8 @@ class TransformerTranslator(Estimator):
                 stacklevel=2,
             )
         checking = (vocabulary.encode(held_out[0]), vocabulary.encode(held_out[1])) if held_out else None
-        settings = {"seed": seed, "epochs": epochs, "steps": steps, "precision": precision}
+        pieces = hashlib.sha256(vocabulary.model).hexdigest()
+        settings = {"seed": seed, "epochs": epochs, "steps": steps, "precision": precision, "vocabulary": pieces}
         mark = fingerprint(settings, config, [*training, *(checking or ())])
         if (
             folder is not None
@@ -285,7 +290,7 @@ class TransformerTranslator(Estimator):
         A sentence translated in parts has the sums of its parts' scores.
         """
         check_is_fitted(self)
-        _check_search(beam_size, length_penalty, n_best, len(self.vocabulary_))
+        beam_size, length_penalty, n_best = _check_search(beam_size, length_penalty, n_best, len(self.vocabulary_))
         texts = check_sentences(sentences, "sentences")
 
         import torch
@@ -386,7 +391,7 @@ class TransformerTranslator(Estimator):
     def describe(self) -> dict[str, object]:
         """What a saved translator is: its shape, its vocabulary, what it was trained on and how that went."""
         check_is_fitted(self)
-        names = ["step", "epoch", "seconds", "loss"]
+        names = ["step", "epoch", "loss"]
         last = {name: row[name] for row in self.history_ for name in names if name in row}
         losses = [row["valid_loss"] for row in self.history_ if "valid_loss" in row]
         if losses:
@@ -406,13 +411,12 @@ class TransformerTranslator(Estimator):
         if not isinstance(config, TransformerConfig):
             raise InputError(f"config: expected a TransformerConfig, got {type(config).__name__}")
         given = {"vocab_size": self.vocab_size, "max_epochs": self.max_epochs, "max_steps": self.max_steps}
-        for name, value in given.items():
-            if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
-                raise InputError(f"{name}={value!r}: expected a whole number of at least 1")
-        vocab_size = preset.vocab_size if self.vocab_size is None else self.vocab_size
-        if self.max_epochs is None and self.max_steps is None:
-            return config, vocab_size, preset.max_epochs, preset.max_steps
-        return config, vocab_size, self.max_epochs, self.max_steps
+        vocab_size, epochs, steps = (
+            None if value is None else _whole_number(name, value) for name, value in given.items()
+        )
+        if epochs is None and steps is None:
+            epochs, steps = preset.max_epochs, preset.max_steps
+        return config, vocab_size or preset.vocab_size, epochs, steps
 
     def _encode(self, texts: list[str]) -> tuple[EncodedText, np.ndarray]:
         """Encode texts, those that are too long in parts; say whose part each is."""
@@ -455,7 +459,7 @@ class TransformerTranslator(Estimator):
             values={
                 "config": asdict(self.config_),
                 "pairs": self.pairs_,
-                "history": self.history_,
+                "history": [{k: v for k, v in row.items() if k not in TIMINGS} for row in self.history_],
                 "fingerprint": self.fingerprint_,
             },
             tensors={"weights": self.model_.state_dict()},
@@ -485,6 +489,12 @@ def _build(config: TransformerConfig, vocabulary_size: int, seed: int) -> Encode
         return EncoderDecoder(config, vocabulary_size)
 
 
+def _check_validation(validation: Pairs) -> tuple[list[str], list[str]]:
+    if not isinstance(validation, Sequence) or isinstance(validation, str) or len(validation) != 2:
+        raise InputError("validation: expected a pair of sources and targets")
+    return check_pairs(*validation, "validation")
+
+
 def _without_empty(sources: list[str], targets: list[str]) -> tuple[list[str], list[str], dict[str, int]]:
     kept = [(s, t) for s, t in zip(sources, targets, strict=True) if s.strip() and t.strip()]
     if not kept:
@@ -507,19 +517,30 @@ def _joined(parts: list[list[Translation]], n_best: int) -> list[Translation]:
     ranks = [[part[min(rank, len(part) - 1)] for part in parts] for rank in range(n_best)]
     return [
         Translation(
-            " ".join(part.text for part in rank), sum(p.score for p in rank), sum(p.log_probability for p in rank)
+            " ".join(part.text for part in rank if part.text),
+            sum(part.score for part in rank),
+            sum(part.log_probability for part in rank),
         )
         for rank in ranks
     ]
 
 
-def _check_search(beam_size: int, length_penalty: float, n_best: int, vocabulary_size: int) -> None:
-    for name, value in (("beam_size", beam_size), ("n_best", n_best)):
-        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-            raise InputError(f"{name}={value!r}: expected a whole number of at least 1")
+def _check_search(beam_size: int, length_penalty: float, n_best: int, vocabulary_size: int) -> tuple[int, float, int]:
+    beam_size, n_best = _whole_number("beam_size", beam_size), _whole_number("n_best", n_best)
     if beam_size > vocabulary_size:
         raise InputError(f"beam_size={beam_size} is more than the {vocabulary_size} pieces of the vocabulary")
     if n_best > beam_size:
         raise InputError(f"n_best={n_best} needs a beam_size of at least {n_best}, got {beam_size}")
-    if not isinstance(length_penalty, int | float) or not 0 <= length_penalty < float("inf"):
-        raise InputError(f"length_penalty={length_penalty!r}: expected a number of at least 0")
+    return beam_size, _penalty(length_penalty), n_best
+
+
+def _penalty(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, Real) or not 0 <= value < float("inf"):
+        raise InputError(f"length_penalty={value!r}: expected a number of at least 0")
+    return float(value)
+
+
+def _whole_number(name: str, value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
+        raise InputError(f"{name}={value!r}: expected a whole number of at least 1")
+    return int(value)

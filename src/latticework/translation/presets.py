@@ -29,11 +29,12 @@ PRESETS: Final = {
             feed_forward=1024,
             dropout=0.3,
             batch_tokens=2048,
-            warmup_steps=2000,
+            warmup_steps=600,
+            learning_rate=1.5,
             average_checkpoints=5,
         ),
-        vocab_size=6000,
-        max_epochs=30,
+        vocab_size=4000,
+        max_epochs=40,
     ),
     # some 200,000 pairs, such as talks; a GPU helps
     "small": Preset(

@@ -12,15 +12,15 @@ if TYPE_CHECKING:
 
 
 def loss_curve(translator: TransformerTranslator) -> Picture:
-    """Training and validation loss against seconds of training."""
+    """Training and validation loss against steps of training."""
     curves = {}
     for name, key in (("training (smoothed targets)", "loss"), ("validation", "valid_loss")):
         rows = [row for row in translator.history_ if key in row]
         if rows:
-            curves[name] = ([row["seconds"] for row in rows], [row[key] for row in rows])
+            curves[name] = ([row["step"] for row in rows], [row[key] for row in rows])
     return line_plot(
         curves,
-        x_label="seconds of training",
+        x_label="step of training",
         y_label="loss, nats per piece",
         caption="Loss while the translator was trained.",
     )

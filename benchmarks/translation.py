@@ -1,0 +1,154 @@
+"""Quality, time and memory of `latticework.translation` on Multi30k, English to German.
+
+`python -m benchmarks.translation` trains the preset "tiny" once for each of --seeds, tests it on test_2016 and writes
+results/translation.json. Test sentences decide nothing: weights are chosen by the loss on the validation sentences.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from benchmarks import harness
+
+COMMAND = "python -m benchmarks.translation"
+CURVE_MINUTES = (2, 5, 10, 15, 20, 25, 30, 35, 40)
+TIMEOUT = 3 * 3600
+
+
+def main() -> None:
+    """Run the benchmark, or, in a process of its own, one part of it."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seeds", type=int, default=1, help="how many trainings, with seeds 0, 1, ...")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--part", choices=("fit", "curve", "predict"), help=argparse.SUPPRESS)
+    parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--seed", type=int, default=0, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.part:
+        parts = {"fit": fit, "curve": curve, "predict": predict}
+        print(json.dumps(parts[arguments.part](arguments.folder, arguments.seed)))
+        return
+    harness.record(measure(arguments.seeds, arguments.threads))
+
+
+def measure(seeds: int, threads: int) -> harness.Result:
+    """Train, translate and score in processes of their own, so that each has its own peak of memory."""
+    env = harness.environment(threads)
+    trained, translated, curves = [], [], []
+    for seed in range(seeds):
+        with tempfile.TemporaryDirectory() as folder:
+            command = [sys.executable, "-m", "benchmarks.translation", "--folder", folder, "--seed", str(seed), "--part"]
+            trained.append(harness.run_measured([*command, "fit"], env, TIMEOUT))
+            translated.append(harness.run_measured([*command, "predict"], env, TIMEOUT))
+            curves.append(harness.run_measured([*command, "curve"], env, TIMEOUT).output["points"])
+    made, found = [run.output for run in trained], [run.output for run in translated]
+
+    def row(name: str, values: list[float], unit: str, target: str | None = None) -> harness.Row:
+        return harness.Row.of(name, values, unit, target)
+
+    rows = [
+        row("BLEU, test_2016, beam 4", [run["bleu"] for run in found], "", ">= 30"),
+        row("BLEU, test_2016, greedy", [run["greedy"] for run in found], ""),
+        row("chrF, test_2016, beam 4", [run["chrf"] for run in found], ""),
+        row("BLEU, validation, beam 4", [run["validation"] for run in found], ""),
+        row("training, wall", [run["minutes"] for run in made], "min", "<= 40"),
+        row("training, cpu", [run.cpu / 60 for run in trained], "min"),
+        row("training, target tokens a second (wall)", [run["tokens_per_second"] for run in made], ""),
+        row("peak memory of fit", [run.peak_memory / 1e6 for run in trained], "MB", "<= 1500"),
+        row("peak memory of predict", [run.peak_memory / 1e6 for run in translated], "MB", "<= 800"),
+        row("padding, source and target of an epoch", [run["padding"] for run in made], "%", "<= 5"),
+        row("translating test_2016, beam 4", [run["sentences_per_second"] for run in found], "sentences/s"),
+        row("weights", [run["weights"] for run in made], ""),
+    ]
+    for minutes in CURVE_MINUTES:
+        reached = [dict(map(tuple, points)).get(minutes) for points in curves]
+        if None not in reached:
+            rows.append(row(f"BLEU, test_2016, greedy, after {minutes} min", reached, ""))
+    title = f"Multi30k, English to German, preset tiny, {seeds} seed(s); BLEU {found[0]['signature']}"
+    return harness.make_result("translation", title, f"{COMMAND} --seeds {seeds}", rows, threads=threads)
+
+
+def fit(folder: Path, seed: int) -> dict[str, float]:
+    """Train and save; keep the candidate at each validation, and what the clock said, for the curve."""
+    import numpy as np
+    import torch
+
+    import latticework as lw
+    from latticework.seq2seq import learning
+    from latticework.translation import TransformerTranslator
+
+    source, target = lw.datasets.load("multi30k", split="train")
+    started = time.monotonic()
+    kept = 0
+    validate = learning.PairsTask.validate
+
+    def keep_candidate(task: learning.PairsTask) -> dict[str, float]:
+        nonlocal kept
+        kept += 1
+        weights = {name: tensor.clone() for name, tensor in task.model.state_dict().items()}
+        torch.save({"minutes": (time.monotonic() - started) / 60, "weights": weights}, folder / f"candidate-{kept}.pt")
+        return validate(task)
+
+    learning.PairsTask.validate = keep_candidate
+    translator = TransformerTranslator("tiny", random_state=seed)
+    translator.fit(source, target, lw.datasets.load("multi30k", split="val"), folder=folder / "model")
+    minutes = (time.monotonic() - started) / 60
+    encoded = [translator.vocabulary_.encode(texts).lengths for texts in (target, source)]
+    batches = learning.token_batches(encoded, translator.config_.batch_tokens, np.random.default_rng(0))
+    padded = sum(len(batch) * (encoded[0][batch].max() + encoded[1][batch].max()) for batch in batches)
+    tokens = sum(side.sum() for side in encoded)
+    speeds = sorted(row["terms_per_second"] for row in translator.history_ if "terms_per_second" in row)
+    return {
+        "minutes": minutes,
+        "padding": float(100 * (1 - tokens / padded)),
+        "tokens_per_second": speeds[len(speeds) // 2],
+        "weights": sum(parameter.numel() for parameter in translator.model_.parameters()),
+    }
+
+
+def predict(folder: Path, seed: int) -> dict[str, float | str]:
+    """Translate the test sentences with the saved model, as the command does."""
+    import latticework as lw
+    from latticework.translation import corpus_scores
+
+    translator = lw.load(folder / "model")
+    source, references = lw.datasets.load("multi30k", split="test_2016_flickr")
+    started = time.monotonic()
+    scores = corpus_scores(translator.predict(source), references)
+    seconds = time.monotonic() - started
+    return {
+        "bleu": scores.bleu,
+        "signature": scores.bleu_signature,
+        "chrf": scores.chrf,
+        "sentences_per_second": len(source) / seconds,
+        "greedy": corpus_scores(translator.predict(source, beam_size=1), references).bleu,
+        "validation": translator.score(*lw.datasets.load("multi30k", split="val")),
+    }
+
+
+def curve(folder: Path, seed: int) -> dict[str, list[tuple[int, float]]]:
+    """BLEU of the last candidate that was there after so many minutes."""
+    import torch
+
+    import latticework as lw
+    from latticework.translation import corpus_scores
+
+    translator = lw.load(folder / "model")
+    source, references = lw.datasets.load("multi30k", split="test_2016_flickr")
+    candidates = [torch.load(path, weights_only=True) for path in folder.glob("candidate-*.pt")]
+    points = []
+    for minutes in CURVE_MINUTES:
+        ready = [candidate for candidate in candidates if candidate["minutes"] <= minutes]
+        if ready and minutes < max(candidate["minutes"] for candidate in candidates) + 5:
+            translator.model_.load_state_dict(max(ready, key=lambda candidate: candidate["minutes"])["weights"])
+            points.append((minutes, corpus_scores(translator.predict(source, beam_size=1), references).bleu))
+    return {"points": points}
+
+
+if __name__ == "__main__":
+    main()

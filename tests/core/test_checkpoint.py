@@ -1,0 +1,179 @@
+import json
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import nn
+
+import latticework as lw
+from latticework.core import State, checkpoint, store_tensors, write_folder
+from latticework.core.checkpoint import Checkpoint, flatten
+
+CPU = torch.device("cpu")
+OPTIMIZERS = {
+    "plain": lambda parameters: torch.optim.SGD(parameters, lr=0.1),
+    "momentum": lambda parameters: torch.optim.SGD(parameters, lr=0.1, momentum=0.9, nesterov=True),
+    "Adam": lambda parameters: torch.optim.Adam(parameters, lr=0.1),
+    "fused": lambda parameters: torch.optim.Adam(parameters, lr=0.1, fused=True),
+    "AMSGrad": lambda parameters: torch.optim.AdamW(parameters, lr=0.1, amsgrad=True),
+    "Adagrad": lambda parameters: torch.optim.Adagrad(parameters, lr=0.1),
+    "RMSprop": lambda parameters: torch.optim.RMSprop(parameters, lr=0.1, momentum=0.5, centered=True),
+}
+
+
+def learner(kind="Adam", seed=0):
+    with torch.random.fork_rng([]):
+        torch.manual_seed(seed)
+        module = nn.Sequential(nn.Linear(3, 4), nn.Dropout(0.5), nn.BatchNorm1d(4), nn.Linear(4, 1))
+    return module, OPTIMIZERS[kind](module.parameters())
+
+
+def take_steps(module, optimizer, count):
+    for _ in range(count):
+        optimizer.zero_grad()
+        module(torch.randn(5, 3)).square().sum().backward()
+        optimizer.step()
+
+
+def state_of(module, optimizer, **changes):
+    whole = Checkpoint(
+        position={"step": 7},
+        module=module.state_dict(),
+        optimizer=flatten(optimizer),
+        generators={"cpu": torch.get_rng_state()[None]},
+        snapshots={},
+        best=None,
+    )
+    return replace(whole, **changes)
+
+
+@pytest.mark.parametrize("kind", OPTIMIZERS)
+def test_what_is_restored_goes_on_to_the_last_bit(tmp_path, kind):
+    with torch.random.fork_rng([]):
+        module, optimizer = learner(kind)
+        take_steps(module, optimizer, 3)
+        checkpoint.write(tmp_path, "run", state_of(module, optimizer))
+        take_steps(module, optimizer, 3)
+
+        other, its_optimizer = learner(kind, seed=1)
+        torch.manual_seed(99)
+        checkpoint.restore(checkpoint.read(tmp_path, "run", CPU), other, its_optimizer, CPU, 0)
+        take_steps(other, its_optimizer, 3)
+    for name, tensor in module.state_dict().items():
+        assert torch.equal(other.state_dict()[name], tensor), name
+
+
+def test_each_process_gets_its_own_random_numbers_back(tmp_path, monkeypatch):
+    monkeypatch.setattr(checkpoint, "processes", lambda: 2)
+    module, optimizer = learner()
+    rows = torch.stack([torch.Generator().manual_seed(seed).get_state() for seed in (5, 6)])
+    checkpoint.write(tmp_path, "run", state_of(module, optimizer, generators={"cpu": rows}))
+    with torch.random.fork_rng([]):
+        for rank, seed in enumerate((5, 6)):
+            checkpoint.restore(checkpoint.read(tmp_path, "run", CPU), module, optimizer, CPU, rank)
+            expected = torch.rand(3, generator=torch.Generator().manual_seed(seed))
+            assert torch.equal(torch.rand(3), expected)
+
+
+def test_position_and_weights_on_disk_come_back_in_order(tmp_path):
+    module, optimizer = learner()
+    names = [f"snapshot-{step}" for step in (8, 10, 12)]
+    snapshots = {name: store_tensors(tmp_path, name, {"x": torch.full((2,), float(n))}) for n, name in enumerate(names)}
+    best = store_tensors(tmp_path, "best", {"x": torch.ones(3)})
+    position = {"step": 12, "best_loss": float("inf"), "history": [{"step": 1, "loss": 0.1 + 0.2}]}
+    written = {name: stored.path.stat().st_mtime_ns for name, stored in snapshots.items()}
+    checkpoint.write(tmp_path, "run", state_of(module, optimizer, position=position, snapshots=snapshots, best=best))
+    found = checkpoint.read(tmp_path, "run", CPU)
+    assert found.position == position
+    assert list(found.snapshots) == names
+    assert [stored["x"][0] for stored in found.snapshots.values()] == [0, 1, 2]
+    assert {name: stored.path.stat().st_mtime_ns for name, stored in found.snapshots.items()} == written
+    assert found.best["x"].tolist() == [1, 1, 1]
+
+
+def test_snapshots_that_are_no_longer_listed_leave_with_the_next_checkpoint(tmp_path):
+    module, optimizer = learner()
+    old = store_tensors(tmp_path, "snapshot-1", {"x": torch.ones(1)})
+    checkpoint.write(tmp_path, "run", state_of(module, optimizer, snapshots={"snapshot-1": old}))
+    new = store_tensors(tmp_path, "snapshot-2", {"x": torch.ones(1)})
+    assert old.path.exists()
+    checkpoint.write(tmp_path, "run", state_of(module, optimizer, snapshots={"snapshot-2": new}))
+    assert not old.path.exists()
+    assert new.path.exists()
+
+
+def test_no_checkpoint_is_none(tmp_path):
+    assert checkpoint.read(tmp_path / "absent", "run", CPU) is None
+    (tmp_path / "log.csv").write_text("step\n")
+    assert checkpoint.read(tmp_path, "run", CPU) is None
+
+
+@pytest.fixture
+def folder(tmp_path):
+    module, optimizer = learner()
+    checkpoint.write(tmp_path / "run", "run", state_of(module, optimizer))
+    return tmp_path / "run"
+
+
+def test_another_run_is_refused(folder):
+    with pytest.raises(lw.InputError, match=r"other data or settings.*--restart \(restart=True\).*another folder"):
+        checkpoint.read(folder, "another run", CPU)
+
+
+@pytest.mark.parametrize("had, has", [(1, 2), (3, 1)])
+def test_another_number_of_processes_is_refused(folder, monkeypatch, had, has):
+    module, optimizer = learner()
+    states = torch.stack([torch.get_rng_state()] * had)
+    checkpoint.write(folder, "run", state_of(module, optimizer, generators={"cpu": states}))
+    monkeypatch.setattr(checkpoint, "processes", lambda: has)
+    with pytest.raises(lw.InputError, match=f"of {had} processes, this one has {has}: .*--restart"):
+        checkpoint.read(folder, "run", CPU)
+
+
+def test_another_kind_of_device_is_refused(folder):
+    module, optimizer = learner()
+    state = torch.get_rng_state()[None]
+    checkpoint.write(folder, "run", state_of(module, optimizer, generators={"cpu": state, "cuda": state}))
+    with pytest.raises(lw.InputError, match=r"unfinished run on cuda, this one is on cpu: .*--restart"):
+        checkpoint.read(folder, "run", CPU)
+
+
+def test_model_is_no_checkpoint(tmp_path):
+    write_folder(tmp_path, header={"kind": "model"}, state=State())
+    with pytest.raises(lw.InputError, match="holds a model, not the checkpoint"):
+        checkpoint.read(tmp_path, "run", CPU)
+
+
+@pytest.mark.parametrize("group", ["module", "optimizer", "generators"])
+def test_damage_is_found(folder, group):
+    [path] = folder.glob(f"{group}-*")
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+    module, optimizer = learner()
+    with pytest.raises(lw.InputError, match="does not match its checksum"):
+        checkpoint.restore(checkpoint.read(folder, "run", CPU), module, optimizer, CPU, 0)
+
+
+def test_discarding_leaves_the_files_of_others(folder):
+    (folder / "log.csv").write_text("step\n")
+    checkpoint.discard(folder)
+    assert [path.name for path in folder.iterdir()] == ["log.csv"]
+    checkpoint.discard(folder)
+    checkpoint.discard(folder / "absent")
+    assert not (folder / "absent").exists()
+
+
+def test_checkpoint_that_was_being_discarded_is_none(folder, monkeypatch):
+    def killed(*_, **__):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(checkpoint.Path, "unlink", killed)  # of the emptied config.json, the last thing that is done
+        with pytest.raises(KeyboardInterrupt):
+            checkpoint.discard(folder)
+    assert json.loads((folder / "config.json").read_text())["tensors"] == {}
+    assert checkpoint.read(folder, "run", CPU) is None
+    assert checkpoint.read(folder, "", CPU) is None
+    checkpoint.discard(folder)
+    assert not (folder / "config.json").exists()

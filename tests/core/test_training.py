@@ -1,0 +1,492 @@
+"""The training loop against gradient descent written out by hand."""
+
+import csv
+import math
+import random
+import shutil
+import tempfile
+
+import numpy as np
+import pytest
+import torch
+from tasks import Regression, adam, plan, sgd
+from torch import nn
+
+import latticework as lw
+from latticework.core import checkpoint, files, store_tensors, training
+from latticework.core.training import mean, train
+
+TIMINGS = ("seconds", "terms_per_second")
+
+
+def learn(task, chosen, **options):
+    """Train in float64 on one process; return the rows."""
+    return train(task, chosen, **{"seed": 0, "device": "cpu", "precision": "64", **options})
+
+
+def descend(task, steps, *, rate=lambda step: 0.1 / step, accumulate=1, clip=None):
+    """Weights after, and mean loss before, each step of gradient descent from 0."""
+    weights, path, losses, epoch = np.zeros(task.x.shape[1]), [], [], 0
+    while len(path) < steps:
+        batches = task.batches(epoch)
+        for start in range(0, len(batches), accumulate):
+            rows = np.concatenate(batches[start : start + accumulate])
+            errors = task.x[rows] @ weights - task.y[rows]
+            gradient = errors @ task.x[rows] / len(rows)
+            if clip is not None:  # as torch does it, with 1e-6 in the denominator
+                gradient = gradient * min(1, clip / (np.sqrt(gradient @ gradient) + 1e-6))
+            losses.append(0.5 * np.mean(errors**2))
+            weights = weights - rate(len(path) + 1) * gradient
+            path.append(weights)
+        epoch += 1
+    return path[:steps], losses[:steps]
+
+
+def without_timings(rows):
+    return [{name: value for name, value in row.items() if name not in TIMINGS} for row in rows]
+
+
+@pytest.mark.parametrize("accumulate", [1, 2, 3])
+@pytest.mark.parametrize("clip", [None, 0.5])
+def test_steps_are_those_of_gradient_descent(accumulate, clip):
+    task = Regression((5, 1, 4, 2))
+    rows = learn(task, plan(accumulate=accumulate, clip_norm=clip))
+    steps = 3 * math.ceil(4 / accumulate)
+    path, losses = descend(task, steps, accumulate=accumulate, clip=clip)
+    np.testing.assert_allclose(task.weights(), path[-1], rtol=0, atol=1e-12)
+    assert [row["step"] for row in rows if "loss" in row] == list(range(1, steps + 1))
+    np.testing.assert_allclose([row["loss"] for row in rows if "loss" in row], losses, rtol=0, atol=1e-12)
+
+
+def test_accumulated_batches_are_one_large_batch():
+    parts, whole = Regression((5, 1, 3)), Regression((9,))
+    learn(parts, plan(accumulate=3, optimizer=adam))
+    learn(whole, plan(optimizer=adam))
+    np.testing.assert_allclose(parts.weights(), whole.weights(), rtol=0, atol=1e-12)
+
+
+def test_loss_between_two_rows_is_the_mean_over_all_terms():
+    task = Regression((5, 1, 4, 2))
+    rows = learn(task, plan(log_every=3, max_steps=7))
+    _, losses = descend(task, 7)
+    sizes = np.array([5, 1, 4, 2, 5, 1, 4])
+    expected = [np.average(losses[part], weights=sizes[part]) for part in (slice(0, 3), slice(3, 4), slice(4, 6))]
+    logged = {row["step"]: row["loss"] for row in rows if "loss" in row}
+    assert list(logged) == [3, 4, 6, 7]  # each third step, and each end
+    np.testing.assert_allclose([logged[3], logged[4], logged[6]], expected, rtol=0, atol=1e-12)
+
+
+def test_learning_rate_of_each_step_is_asked_for_by_its_number():
+    table = dict(enumerate([0.3, 0.01, 0.2, 0.0, 0.1, 0.05], start=1))  # a KeyError for any other number
+    task = Regression()
+    rows = learn(task, plan(learning_rate=table.__getitem__, max_epochs=2))
+    path, _ = descend(task, 6, rate=table.__getitem__)
+    np.testing.assert_allclose(task.weights(), path[-1], rtol=0, atol=1e-12)
+    assert {row["step"]: row["learning_rate"] for row in rows} == table
+
+
+@pytest.mark.parametrize(
+    "epochs, steps, ends", [(2, None, 6), (None, 4, 4), (2, 5, 5), (2, 6, 6), (2, 100, 6), (None, 7, 7)]
+)
+def test_training_ends_with_what_comes_first(epochs, steps, ends):
+    task = Regression()
+    rows = learn(task, plan(max_epochs=epochs, max_steps=steps))
+    assert task.served == rows[-1]["step"] == ends
+    assert rows[-1]["epoch"] == ends // 3 if steps != 6 else 1
+
+
+def test_plan_without_an_end_is_refused():
+    with pytest.raises(ValueError, match="max_epochs or max_steps"):
+        learn(Regression(), plan(max_epochs=None))
+
+
+@pytest.mark.parametrize("every, expected", [(None, [3, 6, 8]), (3, [3, 6, 8]), (2, [2, 4, 6, 8]), (5, [5, 8])])
+def test_validates_every_so_many_steps_and_at_the_end(every, expected):
+    task = Regression(validates=True)
+    rows = learn(task, plan(validate_every=every, max_steps=8))
+    path, _ = descend(task, 8)
+    validated = {row["step"]: row["valid_loss"] for row in rows if "valid_loss" in row}
+    assert list(validated) == expected
+    assert [row["step"] for row in rows if "valid_weight" in row] == expected
+    losses = [task.held_out_loss(path[step - 1]) for step in expected]
+    np.testing.assert_allclose(list(validated.values()), losses, rtol=0, atol=1e-12)
+
+
+class Told(Regression):
+    """Its losses on held-out data are told in advance."""
+
+    def __init__(self, losses):
+        super().__init__(validates=True)
+        self.losses = iter(losses)
+
+    def validate(self):
+        return {"loss": next(self.losses)}
+
+
+@pytest.mark.parametrize(
+    "losses, patience, ends, best",
+    [
+        ([3.0, 2.0, 2.5, 2.0, 1.0], 2, 4, 2),  # as good is not better
+        ([3.0, 2.0, 2.5, 1.5, 1.7, 1.6], 2, 6, 4),  # a better one starts the count anew
+        ([3.0, 4.0, 1.0], 1, 2, 1),
+        ([3.0, math.nan, 2.0, math.inf, math.nan, 0.0], 2, 5, 3),
+        ([3.0, 4.0, 5.0, 6.0, 2.0, 2.5, 2.6], None, 7, 5),
+    ],
+)
+def test_stops_when_nothing_gets_better_and_keeps_the_best(losses, patience, ends, best):
+    task = Told(losses)
+    rows = learn(task, plan(validate_every=1, patience=patience, max_epochs=None, max_steps=len(losses)))
+    path, _ = descend(task, ends)
+    assert rows[-1]["step"] == ends
+    np.testing.assert_allclose(task.weights(), path[best - 1], rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("average", [2, 3])
+def test_best_mean_of_the_last_validated_weights_is_kept(average):
+    def rate(step):  # wild enough that the best candidate is neither the first nor the last
+        return [0.4, 0.9, 0.3, 1.2][step % 4]
+
+    task = Regression(validates=True)
+    rows = learn(task, plan(learning_rate=rate, max_epochs=None, max_steps=12, validate_every=2, average=average))
+    path, _ = descend(task, 12, rate=rate)
+    validated = path[1::2]
+    candidates = [np.mean(validated[max(0, end - average) : end], axis=0) for end in range(1, 7)]
+    losses = [task.held_out_loss(candidate) for candidate in candidates]
+    logged = [row["valid_loss"] for row in rows if "valid_loss" in row]
+    np.testing.assert_allclose(logged, losses, rtol=0, atol=1e-12)
+    assert 0 < int(np.argmin(losses)) < 5
+    np.testing.assert_allclose(task.weights(), candidates[int(np.argmin(losses))], rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("average", [1, 2, 5])
+def test_without_validation_the_mean_of_the_last_weights_is_kept(average):
+    task = Regression()
+    learn(task, plan(max_epochs=None, max_steps=8, validate_every=2, average=average))
+    path, _ = descend(task, 8)
+    np.testing.assert_allclose(task.weights(), np.mean(path[1::2][-average:], axis=0), rtol=0, atol=1e-12)
+
+
+def test_mean_is_that_of_all_and_keeps_whole_numbers(tmp_path):
+    weights = [{"x": torch.tensor([0.1 * n, -n]), "seen": torch.tensor(4)} for n in (1.0, 2.0, 6.0)]
+    stored = [store_tensors(tmp_path, f"weights-{n}", group) for n, group in enumerate(weights)]
+    found = mean(stored)
+    torch.testing.assert_close(found["x"], torch.tensor([0.3, -3.0], dtype=torch.float64), rtol=0, atol=1e-7)
+    assert found["seen"] == 4
+
+
+@pytest.mark.parametrize("options", [{}, {"clip_norm": 1.0}, {"accumulate": 2}])
+def test_divergence_is_an_error_and_leaves_the_checkpoint_before(tmp_path, options):
+    def rate(step):
+        return 0.1 if step < 5 else math.inf
+
+    for attempt in range(2):  # it diverges again when it goes on
+        task = Regression(validates=True)
+        chosen = plan(learning_rate=rate, validate_every=3, max_epochs=None, max_steps=50, **options)
+        with pytest.raises(FloatingPointError, match=r"diverged by step 5.*lower learning_rate"):
+            learn(task, chosen, folder=tmp_path)
+        found = checkpoint.read(tmp_path, "", torch.device("cpu"))
+        assert found.position["step"] == 3, attempt
+        assert all(tensor.isfinite().all() for group in (found.module, found.best) for tensor in group.values())
+
+
+def test_divergence_is_seen_in_the_loss_too():
+    task = Regression()
+    task.y[:] = math.nan
+    with pytest.raises(FloatingPointError, match="the loss is nan"):
+        learn(task, plan(learning_rate=lambda step: 0.0))
+
+
+def test_random_numbers_of_the_caller_are_untouched():
+    torch.manual_seed(1)
+    np.random.seed(1)
+    random.seed(1)
+    before = torch.get_rng_state(), np.random.get_state()[1].tolist(), random.getstate()
+    learn(Regression(dropout=0.5, validates=True), plan(average=2))
+    assert torch.equal(torch.get_rng_state(), before[0])
+    assert (np.random.get_state()[1].tolist(), random.getstate()) == before[1:]
+
+
+def test_same_seed_gives_the_same_bytes_whatever_the_caller_drew():
+    found = []
+    for seed, drawn in ((3, 0), (3, 100), (4, 0)):
+        torch.rand(drawn)
+        task = Regression(dropout=0.5)
+        rows = learn(task, plan(optimizer=adam), seed=seed, precision="32")
+        found.append((task.weights().tobytes(), without_timings(rows)))
+    assert found[0] == found[1]
+    assert found[0][0] != found[2][0]
+
+
+def test_module_is_left_in_evaluation_mode_with_weights_to_train_on():
+    task = Regression(dropout=0.5)
+    seen = []
+    task.module.register_forward_hook(lambda module, *_: seen.append(module.training))
+    learn(task, plan())
+    assert seen
+    assert all(seen)
+    assert not task.module.training
+    assert task.module.weight.requires_grad
+
+
+def test_threads_are_as_before(monkeypatch):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(2 if before == 1 else 1)
+        chosen = torch.get_num_threads()
+        learn(Regression(), plan())
+        assert torch.get_num_threads() == chosen
+        with pytest.raises(FloatingPointError):
+            learn(Regression(), plan(learning_rate=lambda step: math.inf))
+        assert torch.get_num_threads() == chosen
+    finally:
+        torch.set_num_threads(before)
+
+
+def read_log(folder):
+    with (folder / "log.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def as_logged(rows):
+    columns = dict.fromkeys(name for row in rows for name in row)
+    return [{name: str(row.get(name, "")) for name in columns} for row in rows]
+
+
+RUN = {"optimizer": adam, "accumulate": 2, "average": 2, "clip_norm": 1.0, "checkpoint_seconds": 0.0}
+SIZES = (4, 3, 1, 4, 2)  # three steps an epoch
+
+
+def run(folder, *, stop_at=None, task=None, **options):
+    """A run that checkpoints at every step, and is perhaps interrupted when it asks for its n-th batch."""
+    task = task or Regression(SIZES, dropout=0.3, validates=True)
+    serve = task.inputs
+
+    def inputs(batch):
+        if task.served == stop_at:
+            raise KeyboardInterrupt
+        return serve(batch)
+
+    task.inputs = inputs
+    return task, learn(task, plan(**RUN), folder=folder, fingerprint="mine", **options)
+
+
+def test_run_goes_on_after_an_interrupt_wherever_it_was(tmp_path):
+    whole, rows = run(tmp_path / "whole")
+    assert whole.served == 15
+    for stop_at in (1, 2, 5, 9, 10, 14):  # before the first checkpoint, between batches of a step, steps and epochs
+        folder = tmp_path / str(stop_at)
+        with pytest.raises(KeyboardInterrupt):
+            run(folder, stop_at=stop_at)
+        task, again = run(folder)
+        assert task.weights().tobytes() == whole.weights().tobytes()
+        assert without_timings(again) == without_timings(rows)
+        assert task.served <= whole.served - stop_at + 2  # the batches of the interrupted step, and those left
+        assert read_log(folder) == as_logged(again)
+        assert not task.module.training
+
+
+def test_interrupt_while_a_checkpoint_is_written_leaves_the_last_one(tmp_path, monkeypatch):
+    whole, _ = run(tmp_path / "whole")
+    replace, write = files.os.replace, checkpoint.write
+    operations, steps = [], []
+
+    def interrupted(*names):
+        operations.append(names)
+        if len(operations) == stop_at:
+            raise KeyboardInterrupt
+        replace(*names)
+
+    def noted(folder, fingerprint, state):
+        write(folder, fingerprint, state)
+        steps.append(state.position["step"])
+
+    monkeypatch.setattr(files.os, "replace", interrupted)
+    monkeypatch.setattr(checkpoint, "write", noted)
+    for stop_at in (7, 9, 19, 33):
+        operations.clear()
+        steps.clear()
+        folder = tmp_path / str(stop_at)
+        with pytest.raises(KeyboardInterrupt):
+            run(folder)
+        found = checkpoint.read(folder, "mine", torch.device("cpu"))
+        assert found.position["step"] == steps[-1]
+        assert all(len(group) for group in (found.module, found.optimizer, found.generators))
+        task, _ = run(folder)
+        assert task.weights().tobytes() == whole.weights().tobytes()
+
+
+@pytest.mark.parametrize("chosen", [{"max_epochs": 2}, {"max_steps": 6, "validate_every": 3, "max_epochs": None}])
+def test_run_interrupted_between_its_last_checkpoint_and_its_end_takes_no_further_step(tmp_path, monkeypatch, chosen):
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    whole = Regression(validates=True)
+    learn(whole, plan(**chosen))
+    with monkeypatch.context() as patched:
+        patched.setattr(training._Loop, "_finish", stop)
+        with pytest.raises(KeyboardInterrupt):
+            learn(Regression(validates=True), plan(**chosen), folder=tmp_path)
+    task = Regression(validates=True)
+    rows = learn(task, plan(**chosen), folder=tmp_path)
+    assert task.served == 0
+    assert rows[-1]["step"] == 6
+    assert task.weights().tobytes() == whole.weights().tobytes()
+
+
+def test_finished_run_gives_its_result_again(tmp_path):
+    whole, rows = run(tmp_path)
+    task, again = run(tmp_path)
+    assert task.served == 0
+    assert again == rows
+    assert read_log(tmp_path) == as_logged(rows)
+    assert task.weights().tobytes() == whole.weights().tobytes()
+
+
+def test_restart_starts_over_and_drops_the_checkpoint_at_once(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, stop_at=12)
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, stop_at=0, restart=True)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["log.csv", "notes.txt"]
+    assert read_log(tmp_path) == []
+    task, rows = run(tmp_path, restart=True)
+    whole, expected = run(tmp_path / "whole")
+    assert task.served == whole.served
+    assert without_timings(rows) == without_timings(expected)
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_checkpoint_of_another_run_is_refused_before_anything_is_changed(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, stop_at=12)
+    before = contents(tmp_path)
+    task = Regression(SIZES)
+    with pytest.raises(lw.InputError, match=r"other data or settings.*--restart"):
+        learn(task, plan(**RUN), folder=tmp_path, fingerprint="another")
+    assert contents(tmp_path) == before
+    assert not task.weights().any()
+
+
+def test_checkpoint_of_more_processes_is_refused_before_anything_is_changed(tmp_path, monkeypatch):
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, stop_at=12)
+    before = contents(tmp_path)
+    monkeypatch.setattr(checkpoint, "processes", lambda: 3)
+    task = Regression(SIZES, dropout=0.3, validates=True)
+    with pytest.raises(lw.InputError, match=r"unfinished run of 1 processes, this one has 3: .*--restart"):
+        run(tmp_path, task=task)
+    assert contents(tmp_path) == before
+    assert not task.weights().any()
+
+
+def test_folder_that_cannot_be_is_refused(tmp_path):
+    (tmp_path / "file").touch()
+    for folder in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(lw.InputError, match="cannot be used as the folder of a run"):
+            learn(Regression(), plan(), folder=folder)
+
+
+@pytest.mark.parametrize("keep", [True, False])
+def test_run_keeps_no_more_weights_on_disk_than_it_needs(tmp_path, monkeypatch, keep):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    most = {"best": 0, "snapshot": 0}
+
+    class Watching(Regression):
+        def validate(self):
+            for kind in most:
+                most[kind] = max(most[kind], len(list(tmp_path.glob(f"**/{kind}-*.safetensors"))))
+            return {"loss": -self.served}  # always better than before
+
+    task = Watching(validates=True)
+    folder = tmp_path / "run" if keep else None
+    learn(task, plan(validate_every=1, average=2), folder=folder)
+    assert most == {"best": 1, "snapshot": 3 if keep else 2}  # the one before leaves with the next checkpoint
+    if keep:
+        kinds = sorted(path.name.split("-")[0] for path in folder.iterdir())
+        expected = ["best", "config.json", "generators", "log.csv", "module", "optimizer", "snapshot", "snapshot"]
+        assert kinds == expected
+    else:
+        assert list(tmp_path.iterdir()) == []
+
+
+def test_run_can_go_on_in_another_place(tmp_path):
+    whole, _ = run(tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "here", stop_at=11)
+    shutil.move(tmp_path / "here", tmp_path / "there")
+    task, _ = run(tmp_path / "there")
+    assert task.weights().tobytes() == whole.weights().tobytes()
+
+
+class Noted:
+    def __init__(self):
+        self.rows, self.closed = [], 0
+
+    def log(self, row):
+        self.rows.append(dict(row))
+
+    def close(self):
+        self.closed += 1
+
+
+def test_loggers_get_every_row_once_and_are_closed_whatever_happens(tmp_path):
+    noted = Noted()
+    _, rows = run(tmp_path, loggers=[noted])
+    assert noted.rows == rows
+    assert noted.closed == 1
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, stop_at=5, restart=True, loggers=[noted])
+    assert noted.closed == 2
+
+
+def test_rows_say_how_far_and_how_fast(tmp_path):
+    rows = learn(Regression(validates=True), plan(log_every=2, max_steps=7), folder=tmp_path)
+    assert read_log(tmp_path) == as_logged(rows)
+    assert [(row["step"], row["epoch"]) for row in rows] == [(2, 0), (3, 1), (4, 1), (6, 1), (6, 2), (7, 2)]
+    assert [set(row) - {"step", "epoch", "seconds", "learning_rate"} for row in rows if "valid_loss" not in row] == [
+        {"loss", "terms_per_second"}
+    ] * 3
+    assert all(row["terms_per_second"] > 0 for row in rows if "loss" in row)
+    seconds = [row["seconds"] for row in rows]
+    assert seconds == sorted(seconds)
+
+
+def test_log_goes_on_after_an_interrupt_without_rows_twice_and_counts_the_time_before(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, stop_at=14)
+    before = read_log(tmp_path)
+    with (tmp_path / "log.csv").open("a") as file:
+        file.write("99,9,")  # what a killed run may leave
+    _, rows = run(tmp_path)
+    log = read_log(tmp_path)
+    assert log == as_logged(rows)
+    assert log[: len(before)] == before
+    steps = [row["step"] for row in log if row["loss"]]
+    assert steps == [str(step) for step in range(1, 10)]
+    seconds = [float(row["seconds"]) for row in log]
+    assert seconds == sorted(seconds)
+
+
+def test_frozen_weights_and_buffers_go_through_a_run(tmp_path):
+    class Scaled(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.weight = nn.Parameter(torch.zeros(3))
+            self.fixed = nn.Parameter(torch.ones(3), requires_grad=False)
+            self.register_buffer("seen", torch.tensor(0))
+
+        def forward(self, x, y):
+            self.seen += 1
+            return 0.5 * (x @ (self.fixed * self.weight) - y).square().sum()
+
+    task = Regression()
+    task.module = Scaled()
+    learn(task, plan(average=2, max_epochs=2, optimizer=sgd), folder=tmp_path)
+    path, _ = descend(task, 6)
+    np.testing.assert_allclose(task.weights(), (path[2] + path[5]) / 2, rtol=0, atol=1e-12)
+    assert task.module.fixed.tolist() == [1, 1, 1]

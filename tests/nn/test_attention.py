@@ -1,0 +1,187 @@
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from reference import transformer as reference
+from reference.derivatives import assert_gradients
+
+from latticework.nn import CrossAttention, KeyValueCache, SelfAttention, attend, attention_weights
+
+few = settings(max_examples=25, deadline=None, derandomize=True)
+sizes = st.integers(1, 5)
+
+
+def draw(seed, *shape):
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+def draw_mask(seed, *shape):
+    """Half of the keys hidden; some queries may see nothing at all."""
+    return torch.rand(shape, generator=torch.Generator().manual_seed(seed)) < 0.5
+
+
+def visibility(mask, causal, batch, queries, keys):
+    seen = np.ones((queries, keys), dtype=bool) if mask is None else np.broadcast_to(mask[batch, 0], (queries, keys))
+    return np.tril(seen) if causal else seen
+
+
+@few
+@given(batch=sizes, heads=sizes, queries=sizes, keys=sizes, head=sizes, masked=st.booleans(), seed=st.integers(0, 99))
+def test_attend_is_equation_1(batch, heads, queries, keys, head, masked, seed):
+    query, key, value = draw(seed, batch, heads, queries, head), *draw(seed + 1, 2, batch, heads, keys, head)
+    mask = draw_mask(seed, batch, 1, queries, keys) if masked else None
+    attended = attend(query, key, value, mask=mask)
+    weights = attention_weights(query, key, mask=mask)
+    for b in range(batch):
+        seen = visibility(mask, False, b, queries, keys)
+        for h in range(heads):
+            parts = [tensor[b, h].numpy() for tensor in (query, key, value)]
+            np.testing.assert_allclose(attended[b, h], reference.attention(*parts, seen), atol=1e-12)
+            np.testing.assert_allclose(weights[b, h], reference.attention_weights(*parts[:2], seen), atol=1e-12)
+
+
+@few
+@given(time=sizes, head=sizes, seed=st.integers(0, 99))
+def test_causal_attend_hides_later_keys(time, head, seed):
+    query, key, value = draw(seed, 3, 1, 1, time, head)
+    attended = attend(query, key, value, causal=True)[0, 0]
+    weights = attention_weights(query, key, causal=True)[0, 0]
+    parts = [tensor[0, 0].numpy() for tensor in (query, key, value)]
+    seen = reference.no_later_one(parts[0], parts[1])
+    np.testing.assert_allclose(attended, reference.attention(*parts, seen), atol=1e-12)
+    np.testing.assert_allclose(weights, reference.attention_weights(*parts[:2], seen), atol=1e-12)
+
+
+def test_causal_weights_also_respect_a_mask():
+    query, key = draw(0, 2, 2, 3, 4, 5)
+    mask = draw_mask(0, 2, 1, 4, 4)
+    weights = attention_weights(query, key, mask=mask, causal=True)
+    expected = attention_weights(query, key, mask=mask & torch.ones(4, 4, dtype=torch.bool).tril())
+    assert torch.equal(weights, expected)
+    assert (weights.triu(1) == 0).all()
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_gradients_of_attend_are_those_of_equation_1(masked):
+    tensors = {name: draw(seed, 1, 1, 4, 3).requires_grad_() for seed, name in enumerate(["query", "key", "value"])}
+    mask = draw_mask(5, 1, 1, 4, 4) if masked else None
+    if masked:
+        mask[:, :, 1] = False  # one query sees nothing
+    direction = draw(9, 1, 1, 4, 3)
+    (attend(*tensors.values(), mask=mask) * direction).sum().backward()
+    seen = visibility(mask, False, 0, 4, 4)
+
+    def total(values):
+        attended = reference.attention(*(values[name][0, 0] for name in tensors), seen)
+        return (np.array(attended) * direction[0, 0].numpy()).sum()
+
+    assert_gradients(
+        total,
+        {name: tensor.detach().numpy() for name, tensor in tensors.items()},
+        {name: tensor.grad.numpy() for name, tensor in tensors.items()},
+    )
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+@pytest.mark.parametrize("learning", [False, True])
+def test_query_that_sees_nothing_gets_zeros_and_no_nan(dtype, learning):
+    query, key, value = (tensor.to(dtype).requires_grad_(learning) for tensor in draw(0, 3, 2, 2, 5, 8))
+    mask = torch.ones(2, 1, 1, 5, dtype=torch.bool)
+    mask[1] = False
+    attended = attend(query, key, value, mask=mask)
+    assert (attended[1] == 0).all()
+    assert (attended[0] != 0).any()
+    assert attended.isfinite().all()
+    assert (attention_weights(query, key, mask=mask)[1] == 0).all()
+    if learning:
+        attended.float().sum().backward()
+        for tensor in (query, key, value):
+            assert tensor.grad.isfinite().all()
+            assert (tensor.grad[1] == 0).all()
+
+
+def test_attention_in_bfloat16_is_as_close_as_its_roundings():
+    """Unit roundoff is 2^-9. The kernel rounds weights and sums; for gradients only the results are rounded."""
+    query, key, value = (tensor.bfloat16() for tensor in draw(0, 3, 2, 2, 40, 16))
+    exact = attend(query.float(), key.float(), value.float(), causal=True)
+    error = (attend(query, key, value, causal=True).float() - exact).abs().max()
+    assert error <= 4 * 2**-9 * value.abs().max()
+
+    direction = draw(1, 2, 2, 40, 16).bfloat16()
+    rounded = [tensor.clone().requires_grad_() for tensor in (query, key, value)]
+    plain = [tensor.float().requires_grad_() for tensor in (query, key, value)]
+    attended = attend(*rounded, causal=True)
+    assert attended.dtype == torch.bfloat16
+    torch.testing.assert_close(attended.float(), exact, rtol=2**-8, atol=1e-6)
+    attended.backward(direction)
+    attend(*plain, causal=True).backward(direction.float())
+    for ours, theirs in zip(rounded, plain, strict=True):
+        torch.testing.assert_close(ours.grad.float(), theirs.grad, rtol=2**-8, atol=1e-5)
+
+
+@few
+@given(heads=st.integers(1, 3), d_k=sizes, time=sizes, source=sizes, seed=st.integers(0, 99))
+def test_multi_head_attention_is_section_3_2_2(heads, d_k, time, source, seed):
+    torch.manual_seed(seed)
+    d_model = heads * d_k
+    own, cross = SelfAttention(d_model, heads).double(), CrossAttention(d_model, heads).double()
+    for parameter in [*own.parameters(), *cross.parameters()]:
+        torch.nn.init.normal_(parameter)  # biases too
+    states, memory = draw(seed, 1, time, d_model), draw(seed + 1, 1, source, d_model)
+    for causal in (False, True):
+        seen = visibility(None, causal, 0, time, time)
+        expected = reference.self_attention(list(states[0].numpy()), reference.weights_of(own), heads, seen)
+        np.testing.assert_allclose(own(states, causal=causal)[0].detach(), expected, atol=1e-10)
+    expected = reference.cross_attention(
+        list(states[0].numpy()),
+        list(memory[0].numpy()),
+        reference.weights_of(cross),
+        heads,
+        visibility(None, False, 0, time, source),
+    )
+    np.testing.assert_allclose(cross(states, cross.project_memory(memory))[0].detach(), expected, atol=1e-10)
+
+
+def test_weights_of_a_layer_are_those_its_output_is_made_with():
+    layer = SelfAttention(6, 2).double()
+    states, mask = draw(0, 2, 5, 6), draw_mask(1, 2, 1, 1, 5)
+    for options in ({"mask": mask}, {"causal": True}):
+        value = layer.project(states)[2]
+        mixed = (layer.weights(states, **options) @ value).transpose(1, 2).flatten(2)
+        torch.testing.assert_close(layer.output(mixed), layer(states, **options))
+
+
+def test_cache_returns_everything_appended_whatever_the_step_sizes():
+    whole_key, whole_value = draw(0, 2, 3, 2, 90, 4)
+    cache, length = KeyValueCache(), 0
+    for steps in [1, 1, 30, 1, 7, 50]:  # 32 fit at first: grows within a step and between steps
+        key, value = (whole[:, :, length : length + steps] for whole in (whole_key, whole_value))
+        length += steps
+        keys, values = cache.append(key, value)
+        assert cache.length == length
+        assert torch.equal(keys, whole_key[:, :, :length])
+        assert torch.equal(values, whole_value[:, :, :length])
+
+
+def test_selected_rows_of_a_cache_go_on_with_their_own_past():
+    key, value = draw(0, 2, 4, 2, 40, 4)
+    cache = KeyValueCache()
+    cache.select(torch.tensor([0]))  # nothing to select yet
+    cache.append(key[:, :, :31], value[:, :, :31])
+    chosen = torch.tensor([3, 0, 0])
+    cache.select(chosen)
+    for t in range(31, 40):
+        keys, values = cache.append(key[chosen, :, t : t + 1], value[chosen, :, t : t + 1])
+    assert torch.equal(keys, key[chosen])
+    assert torch.equal(values, value[chosen])
+    keys[0] = 0.0  # rows that came from one row are copies
+    assert torch.equal(cache.append(key[:3, :, :0], value[:3, :, :0])[0][1:], key[[0, 0]])
+
+
+def test_cached_self_attention_equals_causal_attention():
+    layer = SelfAttention(8, 2).double()
+    states = draw(0, 3, 50, 8)
+    cache = KeyValueCache()
+    steps = [layer(states[:, t : t + 1], cache=cache) for t in range(50)]
+    torch.testing.assert_close(torch.cat(steps, dim=1), layer(states, causal=True), rtol=0, atol=1e-12)

@@ -1,0 +1,153 @@
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from reference import transformer as reference
+from reference.derivatives import assert_gradients
+
+from latticework.nn import linear_cross_entropy, losses, smoothed_cross_entropy
+
+smoothings = pytest.mark.parametrize("smoothing", [0.0, 0.1])
+
+
+def draw(seed, tokens, model, vocabulary, dtype=torch.float64):
+    generator = torch.Generator().manual_seed(seed)
+    states = torch.randn(tokens, model, generator=generator, dtype=dtype).requires_grad_()
+    weight = torch.randn(vocabulary, model, generator=generator, dtype=dtype).requires_grad_()
+    return states, weight, torch.randint(vocabulary, (tokens,), generator=generator)
+
+
+def explicit_kl(states, weight, targets, smoothing):
+    logits = states @ weight.T
+    return sum(
+        reference.smoothed_cross_entropy(row, gold, smoothing) for row, gold in zip(logits, targets, strict=True)
+    )
+
+
+def test_uniform_prediction_costs_the_logarithm_of_the_vocabulary():
+    for smoothing in (0.0, 0.1, 0.9):
+        losses_of = smoothed_cross_entropy(torch.zeros(3, 7), torch.tensor([0, 3, 6]), smoothing=smoothing)
+        torch.testing.assert_close(losses_of, torch.full((3,), 7.0).log())
+
+
+@settings(max_examples=25, deadline=None, derandomize=True)
+@given(
+    tokens=st.integers(1, 6),
+    model=st.integers(1, 5),
+    vocabulary=st.integers(2, 9),
+    smoothing=st.sampled_from([0.0, 0.1, 0.5]),
+    chunk=st.sampled_from([1, 13, 20, 1 << 22]),
+    seed=st.integers(0, 99),
+)
+def test_both_losses_and_torch_are_the_explicit_divergence(tokens, model, vocabulary, smoothing, chunk, seed):
+    states, weight, targets = draw(seed, tokens, model, vocabulary)
+    arrays = {"states": states.detach().numpy(), "weight": weight.detach().numpy()}
+    gold = targets.tolist()
+    expected = explicit_kl(**arrays, targets=gold, smoothing=smoothing)
+    logits = states @ weight.T
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(losses, "CHUNK_ELEMENTS", chunk)
+        fused = linear_cross_entropy(states, weight, targets, smoothing=smoothing)
+    direct = smoothed_cross_entropy(logits, targets, smoothing=smoothing)
+    peer = F.cross_entropy(logits, targets, label_smoothing=smoothing, reduction="none")
+    torch.testing.assert_close(direct, peer)
+    for total in (fused, direct.sum(), peer.sum()):
+        np.testing.assert_allclose(total.item(), expected, rtol=1e-12, atol=1e-12)
+        gradients = torch.autograd.grad(total * 3.0, [states, weight], retain_graph=True)
+        assert_gradients(
+            lambda values: 3.0 * explicit_kl(**values, targets=gold, smoothing=smoothing),
+            arrays,
+            dict(zip(arrays, (gradient.numpy() for gradient in gradients), strict=True)),
+        )
+
+
+@smoothings
+@pytest.mark.parametrize("chunk", [1, 50, 101, 350, 1_000, 1 << 22])
+def test_chunks_change_nothing_but_memory(monkeypatch, smoothing, chunk):
+    states, weight, targets = draw(0, 37, 16, 50, torch.float32)
+    expected = smoothed_cross_entropy(states @ weight.T, targets, smoothing=smoothing).sum()
+    expected_gradients = torch.autograd.grad(expected, [states, weight])
+    monkeypatch.setattr(losses, "CHUNK_ELEMENTS", chunk)
+    loss = linear_cross_entropy(states, weight, targets, smoothing=smoothing)
+    torch.testing.assert_close(loss, expected, rtol=1e-6, atol=1e-5)
+    for ours, theirs in zip(torch.autograd.grad(loss, [states, weight]), expected_gradients, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-5)
+
+
+def test_no_more_than_a_chunk_of_logits_is_ever_held(monkeypatch):
+    states, weight, targets = draw(0, 400, 8, 64, torch.float32)
+    monkeypatch.setattr(losses, "CHUNK_ELEMENTS", 64 * 32)
+    largest = 0
+
+    class Watch(torch.utils._python_dispatch.TorchDispatchMode):
+        def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+            nonlocal largest
+            made = function(*args, **(kwargs or {}))
+            if isinstance(made, torch.Tensor):
+                largest = max(largest, made.numel())
+            return made
+
+    with Watch():
+        linear_cross_entropy(states, weight, targets).backward()
+    assert largest == max(states.numel(), 64 * 32) < 400 * 64
+
+
+@smoothings
+def test_huge_logits_do_not_overflow(smoothing):
+    states = torch.tensor([[1e4, -1e4]], requires_grad=True)
+    weight = torch.eye(2, requires_grad=True)
+    loss = linear_cross_entropy(states, weight, torch.tensor([0]), smoothing=smoothing)
+    loss.backward()
+    torch.testing.assert_close(loss.item(), smoothing * 1e4)
+    assert states.grad.isfinite().all()
+    assert smoothed_cross_entropy(states @ weight, torch.tensor([0]), smoothing=smoothing).isfinite().all()
+
+
+def test_no_tokens_cost_nothing():
+    states, weight, targets = draw(0, 0, 4, 7, torch.float32)
+    loss = linear_cross_entropy(states, weight, targets, smoothing=0.1)
+    loss.backward()
+    assert loss.item() == 0
+    assert (weight.grad == 0).all()
+
+
+def test_published_spread_over_the_others_is_a_larger_smoothing():
+    """The code gives ε/(V - 1) to each other piece; with ε' = ε·V/(V - 1) here the targets are the same."""
+    vocabulary, smoothing = 9, 0.1
+    ours = np.array(reference.smoothed_target(4, vocabulary, smoothing * vocabulary / (vocabulary - 1)))
+    theirs = np.full(vocabulary, smoothing / (vocabulary - 1))
+    theirs[4] = 1 - smoothing
+    np.testing.assert_allclose(ours, theirs)
+    logits = torch.randn(1, vocabulary, dtype=torch.float64)
+    loss = smoothed_cross_entropy(logits, torch.tensor([4]), smoothing=smoothing * vocabulary / (vocabulary - 1))
+    np.testing.assert_allclose(loss.item(), -(theirs * logits[0].log_softmax(0).numpy()).sum())
+
+
+@smoothings
+def test_loss_under_autocast_is_as_close_as_bfloat16(monkeypatch, smoothing):
+    """A logit is off by at most 2^-8 of Σ|x||w| (two rounded factors), a token's loss by twice the worst logit."""
+    monkeypatch.setattr(losses, "CHUNK_ELEMENTS", 60 * 7)
+    states, weight, targets = draw(0, 45, 32, 60, torch.float32)
+    exact = smoothed_cross_entropy(states @ weight.T, targets, smoothing=smoothing).sum()
+    exact_gradients = torch.autograd.grad(exact, [states, weight])
+    with torch.autocast("cpu", torch.bfloat16):
+        loss = linear_cross_entropy(states, weight, targets, smoothing=smoothing)
+    assert loss.dtype == torch.float32
+    sizes = (states.detach().abs() @ weight.detach().abs().T).amax(1)
+    off = (loss - exact).abs().item()
+    assert 0 < off <= 2 * 2**-8 * sizes.sum().item()
+    assert off <= 2e-3 * exact.item()  # errors of the logits mostly cancel
+    for ours, theirs in zip(torch.autograd.grad(loss, [states, weight]), exact_gradients, strict=True):
+        assert ours.dtype == torch.float32
+        assert (ours - theirs).norm() <= 0.02 * theirs.norm()  # a probability moves by its logit's error
+
+
+@smoothings
+def test_gradient_of_a_gradient_is_refused(smoothing):
+    states, weight, targets = draw(0, 2, 3, 4)
+    loss = linear_cross_entropy(states, weight, targets, smoothing=smoothing)
+    (gradient,) = torch.autograd.grad(loss.square(), states, create_graph=True)
+    with pytest.raises(RuntimeError, match="once_differentiable"):
+        gradient.sum().backward()

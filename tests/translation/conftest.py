@@ -1,0 +1,157 @@
+"""A translator of a toy language, trained once for all tests, and the command in this process and in others."""
+
+from __future__ import annotations
+
+import io
+import os
+import subprocess
+import sys
+import warnings
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+
+from latticework.cli import main
+from latticework.translation import TransformerConfig, TransformerTranslator
+
+MAIN = [sys.executable, "-c", "import sys; from latticework.cli import main; sys.exit(main())"]
+NOUNS = {"dog": "Hund", "cat": "Katze", "house": "Haus", "tree": "Baum"}
+ARTICLES = {"Hund": ("Der", "den"), "Katze": ("Die", "die"), "Haus": ("Das", "das"), "Baum": ("Der", "den")}
+VERBS = {"sees": "sieht", "hears": "hört", "finds": "findet"}
+CONFIG = TransformerConfig(
+    layers=2,
+    d_model=32,
+    heads=2,
+    feed_forward=64,
+    batch_tokens=128,
+    warmup_steps=60,
+    learning_rate=0.5,
+    average_checkpoints=2,
+    max_length=12,  # a sentence of the toy language, but not two
+)
+
+
+class Ended(NamedTuple):
+    """How a command ended."""
+
+    status: int
+    out: str
+    err: str
+
+
+def sentence(subject: str, verb: str, thing: str) -> tuple[str, str]:
+    first, second = NOUNS[subject], NOUNS[thing]
+    german = f"{ARTICLES[first][0]} {first} {VERBS[verb]} {ARTICLES[second][1]} {second}."
+    return f"the {subject} {verb} the {thing}.", german
+
+
+@pytest.fixture(scope="session")
+def corpus() -> SimpleNamespace:
+    """All 48 sentences of a toy language, with articles that depend on the noun; immutable."""
+    pairs = [sentence(subject, verb, thing) for subject in NOUNS for verb in VERBS for thing in NOUNS]
+    return SimpleNamespace(source=tuple(s for s, _ in pairs), target=tuple(t for _, t in pairs))
+
+
+@pytest.fixture(scope="session")
+def settings() -> dict[str, object]:
+    """Parameters that learn the toy language by heart in two seconds, on any hardware alike."""
+    return {
+        "vocab_size": 70,
+        "max_epochs": 40,
+        "config": CONFIG,
+        "random_state": 0,
+        "device": "cpu",
+        "precision": "32",
+    }
+
+
+@pytest.fixture(scope="session")
+def translator(corpus: SimpleNamespace, settings: dict[str, object]) -> TransformerTranslator:
+    """Trained on the toy language; look at it only."""
+    return TransformerTranslator(**settings).fit(corpus.source, corpus.target)
+
+
+@pytest.fixture(scope="session")
+def model_folder(translator: TransformerTranslator, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where it is saved; read it only."""
+    folder = tmp_path_factory.mktemp("translator") / "model"
+    translator.save(folder)
+    return folder
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Callable[[str, Iterable[str] | bytes], Path]:
+    """Write lines, or bytes as they are, into a file of the test's folder."""
+
+    def run(name: str, content: Iterable[str] | bytes) -> Path:
+        data = content if isinstance(content, bytes) else "".join(f"{line}\n" for line in content).encode()
+        (tmp_path / name).write_bytes(data)
+        return tmp_path / name
+
+    return run
+
+
+@pytest.fixture
+def latticework(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Ended]:
+    """Run the command in this process, which is quick; warnings show as they do for a user."""
+
+    def run(*arguments: object, stdin: bytes = b"") -> Ended:
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
+        capfd.readouterr()
+        with warnings.catch_warnings():
+            warnings.simplefilter("default")
+            status = main([str(argument) for argument in arguments])
+        return Ended(status, *capfd.readouterr())
+
+    return run
+
+
+@pytest.fixture
+def refused(latticework: Callable[..., Ended]) -> Callable[..., str]:
+    """Run the command, which must end as bad input does, and return its only line on standard error."""
+
+    def run(*arguments: object, stdin: bytes = b"") -> str:
+        ended = latticework(*arguments, stdin=stdin)
+        assert ended.status == 2, ended
+        assert ended.out == ""
+        assert ended.err.startswith("error: ")
+        assert ended.err.count("\n") == 1
+        assert ended.err.endswith("\n")
+        return ended.err.removeprefix("error: ").removesuffix("\n")
+
+    return run
+
+
+@pytest.fixture
+def start() -> Iterable[Callable[..., subprocess.Popen[bytes]]]:
+    """Start the command in a process of its own; what is still running when the test ends is killed."""
+    started = []
+
+    def run(*arguments: object) -> subprocess.Popen[bytes]:
+        process = subprocess.Popen(
+            [*MAIN, *map(str, arguments)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env={**os.environ, "NO_COLOR": "1"},
+        )
+        started.append(process)
+        return process
+
+    yield run
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+@pytest.fixture
+def shuffled(corpus: SimpleNamespace) -> tuple[list[str], list[str]]:
+    """The corpus in another order, with gaps and repetitions, and what must come out."""
+    pairs = [*zip(corpus.source, corpus.target, strict=True), *[("", "")] * 3, ("   ", ""), ("\t\u2003", "")]
+    chosen = np.random.default_rng(5).integers(0, len(pairs), 70)
+    chosen = np.random.default_rng(6).permutation([*range(len(pairs)), *chosen])
+    return [pairs[index][0] for index in chosen], [pairs[index][1] for index in chosen]
