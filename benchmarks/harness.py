@@ -115,7 +115,8 @@ class Result:
 
 def environment(threads: int) -> dict[str, str]:
     """Copy this process' environment, with the number of threads set for every library that has its own idea of it."""
-    return {**os.environ, **dict.fromkeys(THREADS, str(threads)), "TOKENIZERS_PARALLELISM": "false"}
+    waiting = {"OMP_WAIT_POLICY": "passive"}  # threads that spin while they wait slow a shared machine down, and any peer
+    return {**os.environ, **dict.fromkeys(THREADS, str(threads)), **waiting, "TOKENIZERS_PARALLELISM": "false"}
 
 
 def run_measured(command: Command, env: Env, timeout: float) -> Measured:

@@ -1,14 +1,16 @@
 """Train translators in processes that are killed, as a program; what they leave is for the test to judge.
 
-`killed_training.py kills FOLDER SEED` trains one in `FOLDER/whole` without a kill, which tells what there is to do in each
-part of a run, then others beside it: each is killed (SIGKILL) at chosen moments in new processes, one after the other,
-until one comes to its end. It prints a line of JSON for each: its name, and for each process where it was killed, or null.
-The processes are forks of this one, in which nothing was computed yet, so that one takes a second and not five.
+`killed_training.py kills FOLDER SEED` trains one in `FOLDER/whole` without a kill, which tells what there is to do in
+each part of a run, then others beside it: each is killed (SIGKILL) at chosen moments in new processes, one after the
+other, until one comes to its end. It prints a line of JSON for each: its name, and for each process where it was to be
+killed and whether it was. The processes are forks of this one, in which nothing was computed yet: one takes a third of
+a second, not five.
 
-`killed_training.py translate fit ...` is the command `latticework`, whose preset "tiny" is smaller still.
+`killed_training.py translate fit ...` is the command `latticework`, whose preset "tiny" is smaller still here.
 """
 
 import functools
+import inspect
 import io
 import json
 import os
@@ -18,15 +20,16 @@ import sys
 import time
 from pathlib import Path
 
+import lightning_fabric  # noqa: F401  # here, and not in every fork
 import tasks
 
 from latticework.core import Estimator, checkpoint, training
 from latticework.core.loggers import CSVLogger
 from latticework.seq2seq.learning import PairsTask
 from latticework.seq2seq.vocabulary import Vocabulary
-from latticework.translation import presets
+from latticework.translation import TransformerTranslator, presets  # noqa: F401
 
-PARTS = {  # of a run: what of it is done inside which call; the innermost counts
+PARTS = {  # of a run: each is what is done inside a call; of two calls the inner one counts
     "vocabulary": (Vocabulary, "train"),
     "batches": (PairsTask, "inputs"),
     "validation": (PairsTask, "validate"),
@@ -36,23 +39,21 @@ PARTS = {  # of a run: what of it is done inside which call; the innermost count
     "saving": (Estimator, "save"),
     "discarding": (checkpoint, "discard"),
 }
+OFTEN = {"checkpoint": 5, "saving": 3, "discarding": 3}  # runs that are first killed there; of others it is one
 
 
 class Moments:
-    """Counts, in each part of a run, the moments at which it can be killed, and kills it at one of them."""
+    """Counts the moments of each part of a run at which it can be killed, and kills it at one of them."""
 
     def __init__(self, kill_at=None):
         self.kill_at = kill_at
         self.inside = ["elsewhere"]
         self.counts = {}
         for part, (owner, name) in PARTS.items():
-            setattr(owner, name, self.in_part(part, getattr(owner, name), static=isinstance(owner, type)))
-        plain_open = io.open
-        io.open = lambda path, mode="r", *rest, **options: (
-            plain_open(path, mode, *rest, **options) if mode.startswith("r") else self.opened(plain_open, path, mode)
-        )
+            setattr(owner, name, self.in_part(part, getattr(owner, name)))
         for name in ("replace", "fsync", "unlink", "mkdir"):
             setattr(os, name, self.counted(getattr(os, name)))
+        io.open = functools.partial(self.opened, io.open)
 
     def moment(self):
         part = self.inside[-1]
@@ -60,7 +61,7 @@ class Moments:
         if self.kill_at == (part, self.counts[part]):
             os.kill(os.getpid(), signal.SIGKILL)
 
-    def in_part(self, part, function, static):
+    def in_part(self, part, function):
         @functools.wraps(function)
         def run(*arguments, **options):
             self.inside.append(part)
@@ -68,9 +69,10 @@ class Moments:
             try:
                 return function(*arguments, **options)
             finally:
+                self.moment()
                 self.inside.pop()
 
-        return staticmethod(run) if part == "vocabulary" else run
+        return staticmethod(run) if inspect.ismethod(function) else run
 
     def counted(self, operation):
         def run(*arguments, **options):
@@ -81,8 +83,10 @@ class Moments:
 
         return run
 
-    def opened(self, plain_open, path, mode):
-        """A file that is killed half-way through a write."""
+    def opened(self, plain_open, path, mode="r", *arguments, **options):
+        """Open a file; one that is written can be killed half-way through."""
+        if mode.startswith("r"):
+            return plain_open(path, mode, *arguments, **options)
         self.moment()
         moment = self.moment
 
@@ -90,10 +94,9 @@ class Moments:
             def write(self, data):
                 moment()
                 view = memoryview(data).cast("B")
-                return super().write(view[: len(view) // 2 + 1])
+                return super().write(view[: max(1024, len(view) // 2)])
 
-        raw = Halting(path, mode.replace("b", ""))
-        buffered = io.BufferedWriter(raw, buffer_size=64)
+        buffered = io.BufferedWriter(Halting(path, mode.replace("b", "")))
         return buffered if "b" in mode else io.TextIOWrapper(buffered, encoding="utf-8", newline="")
 
 
@@ -115,38 +118,42 @@ def attempt(folder, *, kill_at=None, kill_after=None, told=None):
     return status != 0
 
 
+def train_killed(folder, ways):
+    """Train in one process after the other, each killed in its way and a last one that is not."""
+    done = [[*way.values(), attempt(folder, **way)] for way in ways]
+    done.append([None, attempt(folder)])
+    print(json.dumps([folder.name, done]), flush=True)
+
+
 def kills(folder, seed):
     tasks.checkpoint_at_every_step()
     chance, told = random.Random(seed), folder / "counts.json"
-    started = time.monotonic()
     attempt(folder / "whole", told=told)
-    seconds, counts = time.monotonic() - started, json.loads(told.read_text())
+    counts = json.loads(told.read_text())
     print(json.dumps(["whole", counts]), flush=True)
-
-    def somewhere(part):
-        return part, chance.randint(1, counts[part])
+    started = time.monotonic()
+    train_killed(folder / "again", [])
+    seconds = time.monotonic() - started
 
     for part in counts:
-        run(folder / part, [{"kill_at": somewhere(part)}, {"kill_at": somewhere(chance.choice(list(counts)))}])
-    last = {part: {"kill_at": (part, counts[part])} for part in counts}
-    run(folder / "saved", [last["saving"], {"kill_at": ("discarding", 1)}])
-    run(folder / "discarded", [last["discarding"]])
-    for name in ("timed-1", "timed-2"):
-        run(folder / name, [{"kill_after": chance.uniform(0.1, 0.9) * seconds} for _ in range(3)])
-
-
-def run(folder, killed):
-    done = [[list(how.values())[0], attempt(folder, **how)] for how in killed]
-    done.append([None, attempt(folder)])
-    print(json.dumps([folder.name, done]), flush=True)
+        for number in range(OFTEN.get(part, 1)):
+            first = part, chance.randint(1, counts[part])
+            second = chance.choice(["batches", "logging", "checkpoint", "saving"]), chance.randint(1, 6)
+            train_killed(folder / f"{part}-{number}", [{"kill_at": first}, {"kill_at": second}])
+    after = {part: {"kill_at": (part, counts[part])} for part in ("saving", "discarding")}
+    train_killed(folder / "saved", [after["saving"], {"kill_at": ("discarding", 1)}])
+    train_killed(folder / "discarded", [after["discarding"]])
+    for number in range(3):
+        train_killed(folder / f"timed-{number}", [{"kill_after": chance.random() * seconds} for _ in range(3)])
 
 
 def command(arguments):
     from latticework.cli import main
 
     tasks.checkpoint_at_every_step()
-    config = tasks.translator().config
-    presets.PRESETS["tiny"] = presets.Preset(config=config, vocab_size=60, max_epochs=4)
+    serve = PairsTask.inputs
+    PairsTask.inputs = lambda task, batch: time.sleep(0.05) or serve(task, batch)
+    presets.PRESETS["tiny"] = presets.Preset(config=tasks.translator().config, vocab_size=60, max_epochs=4)
     sys.argv = ["latticework", *arguments]
     sys.exit(main())
 

@@ -102,11 +102,11 @@ def test_query_that_sees_nothing_gets_zeros_and_no_nan(dtype, learning):
 
 
 def test_attention_in_bfloat16_is_as_close_as_its_roundings():
-    """Unit roundoff is 2^-9. The kernel rounds weights and sums; for gradients only the results are rounded."""
+    """Unit roundoff is 2^-8. The kernel rounds weights and sums; for gradients only the results are rounded."""
     query, key, value = (tensor.bfloat16() for tensor in draw(0, 3, 2, 2, 40, 16))
     exact = attend(query.float(), key.float(), value.float(), causal=True)
     error = (attend(query, key, value, causal=True).float() - exact).abs().max()
-    assert error <= 4 * 2**-9 * value.abs().max()
+    assert error <= 2 * 2**-8 * value.abs().max()
 
     direction = draw(1, 2, 2, 40, 16).bfloat16()
     rounded = [tensor.clone().requires_grad_() for tensor in (query, key, value)]

@@ -97,6 +97,6 @@ def test_gradient_goes_where_the_states_went(dtype, turned, seed):
     assert dropped.dtype == dtype
     assert 0 < (dropped == 0).sum() < 42
     dropped.backward(torch.ones_like(dropped))
-    scale = torch.tensor(1 / (1 - dropped_share(0.3))).to(dtype)
+    scale = torch.tensor(1 / (1 - dropped_share(0.3)), dtype=dtype)
     assert torch.equal(states.grad, torch.where(dropped == 0, 0, scale))
     torch.testing.assert_close(dropped, states * states.grad)

@@ -6,7 +6,7 @@ import torch.nn.functional as F
 
 from latticework.nn.linear import Linear, compiles_each_shape, round_rows, rounded
 
-ROUNDOFF = 2**-9  # of bfloat16, to nearest
+ROUNDOFF = 2**-8  # of bfloat16, to nearest
 
 
 def draw(seed, *shape):
@@ -85,7 +85,7 @@ def test_only_bfloat16_autocast_on_a_cpu_compiles_each_shape():
 
 @pytest.mark.parametrize("shape", [(5,), (17,), (3, 37), (2, 3, 4)])
 def test_layer_and_gradients_under_autocast_are_as_close_as_bfloat16(shape):
-    """Bounds, not choices: each factor is rounded once (2^-9 of it) and so is each result; sums are kept in float32."""
+    """Bounds, not choices: each factor is rounded once (2^-8 of it) and so is each result; sums are in float32."""
     torch.manual_seed(0)
     layer = Linear(24, 40, parts=2)
     torch.nn.init.normal_(layer.bias)
@@ -105,7 +105,7 @@ def test_layer_and_gradients_under_autocast_are_as_close_as_bfloat16(shape):
     assert_product(states.grad, direction.float(), weight, 1)
     flat = direction.float().flatten(0, -2)
     assert_product(layer.weight.grad, flat.T, states.detach().flatten(0, -2), 1)
-    assert ((layer.bias.grad - flat.sum(0)).abs() <= 2 * ROUNDOFF * flat.sum(0).abs() + 1e-6).all()
+    assert ((layer.bias.grad - flat.sum(0)).abs() <= 1.05 * ROUNDOFF * flat.sum(0).abs() + 1e-6).all()
     for gradient, like in ((states.grad, states), (layer.weight.grad, weight), (layer.bias.grad, bias)):
         assert gradient.dtype == like.dtype == torch.float32
         assert gradient.shape == like.shape

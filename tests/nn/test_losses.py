@@ -127,7 +127,7 @@ def test_published_spread_over_the_others_is_a_larger_smoothing():
 
 @smoothings
 def test_loss_under_autocast_is_as_close_as_bfloat16(monkeypatch, smoothing):
-    """A logit is off by at most 2^-8 of Σ|x||w| (two rounded factors), a token's loss by twice the worst logit."""
+    """A logit is off by 3·2^-8 of Σ|x||w| at most (factors and itself are rounded), a token's loss by twice that."""
     monkeypatch.setattr(losses, "CHUNK_ELEMENTS", 60 * 7)
     states, weight, targets = draw(0, 45, 32, 60, torch.float32)
     exact = smoothed_cross_entropy(states @ weight.T, targets, smoothing=smoothing).sum()
@@ -137,7 +137,7 @@ def test_loss_under_autocast_is_as_close_as_bfloat16(monkeypatch, smoothing):
     assert loss.dtype == torch.float32
     sizes = (states.detach().abs() @ weight.detach().abs().T).amax(1)
     off = (loss - exact).abs().item()
-    assert 0 < off <= 2 * 2**-8 * sizes.sum().item()
+    assert 0 < off <= 2 * 3 * 2**-8 * sizes.sum().item()
     assert off <= 2e-3 * exact.item()  # errors of the logits mostly cancel
     for ours, theirs in zip(torch.autograd.grad(loss, [states, weight]), exact_gradients, strict=True):
         assert ours.dtype == torch.float32

@@ -17,6 +17,7 @@ import pytest
 
 from latticework.cli import main
 from latticework.translation import TransformerConfig, TransformerTranslator
+from latticework.translation.presets import PRESETS, Preset
 
 MAIN = [sys.executable, "-c", "import sys; from latticework.cli import main; sys.exit(main())"]
 NOUNS = {"dog": "Hund", "cat": "Katze", "house": "Haus", "tree": "Baum"}
@@ -112,18 +113,25 @@ def latticework(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPat
 
 @pytest.fixture
 def refused(latticework: Callable[..., Ended]) -> Callable[..., str]:
-    """Run the command, which must end as bad input does, and return its only line on standard error."""
+    """Run the command, which must end as bad input does: status 2, nothing on stdout; return its line on stderr."""
 
     def run(*arguments: object, stdin: bytes = b"") -> str:
         ended = latticework(*arguments, stdin=stdin)
         assert ended.status == 2, ended
         assert ended.out == ""
-        assert ended.err.startswith("error: ")
-        assert ended.err.count("\n") == 1
-        assert ended.err.endswith("\n")
-        return ended.err.removeprefix("error: ").removesuffix("\n")
+        *before, line = ended.err.splitlines()
+        assert all(said.startswith("learning a vocabulary from ") for said in before), ended.err
+        assert line.startswith("error: ")
+        return line.removeprefix("error: ")
 
     return run
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch, settings: dict[str, object]) -> None:
+    """Make the preset "tiny" as small as the translator of the toy language."""
+    small = Preset(config=CONFIG, vocab_size=settings["vocab_size"], max_epochs=settings["max_epochs"])
+    monkeypatch.setitem(PRESETS, "tiny", small)
 
 
 @pytest.fixture

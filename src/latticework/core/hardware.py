@@ -151,6 +151,17 @@ def processes() -> int:
     return torch.distributed.get_world_size() if distributed() else 1
 
 
+def gather(tensor: torch.Tensor) -> torch.Tensor:
+    """The tensor that each process has, one after the other along a new first axis; all of one shape."""
+    import torch
+
+    if not distributed():
+        return tensor[None]
+    found = [torch.empty_like(tensor) for _ in range(processes())]
+    torch.distributed.all_gather(found, tensor)
+    return torch.stack(found)
+
+
 def wait_for_others() -> None:
     """Go on when all processes have come this far."""
     import torch

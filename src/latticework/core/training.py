@@ -15,14 +15,14 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Protocol
 
 import torch
 from torch import Tensor, nn
 
 from latticework.core import checkpoint
 from latticework.core.errors import InputError
-from latticework.core.hardware import fork_random, make_fabric, random_states, threads
+from latticework.core.hardware import fork_random, gather, make_fabric, random_states, threads
 from latticework.core.loggers import CSVLogger, Logger
 from latticework.core.progress import progress
 from latticework.core.seeds import spawn
@@ -138,7 +138,7 @@ def train(
     if plan.max_epochs is None and plan.max_steps is None:
         raise ValueError("a plan needs max_epochs or max_steps")
     with ExitStack() as stack:
-        place = _usable(folder) if folder is not None else Path(stack.enter_context(TemporaryDirectory()))
+        place = Path(folder) if folder is not None else Path(stack.enter_context(TemporaryDirectory()))
         stack.enter_context(threads())
         fabric = make_fabric(device, precision)
         stack.enter_context(fork_random(fabric.device, spawn(seed, f"training-{fabric.global_rank}")))
@@ -146,6 +146,7 @@ def train(
         if folder is not None and not restart:
             loop.resume()
         if fabric.is_global_zero:
+            _make_folder(place)
             if restart:
                 checkpoint.discard(place)
             loop.loggers = [CSVLogger(place / "log.csv", loop.position.history), *loggers]
@@ -155,12 +156,11 @@ def train(
         return loop.position.history
 
 
-def _usable(folder: str | os.PathLike[str]) -> Path:
+def _make_folder(folder: Path) -> None:
     try:
-        Path(folder).mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"{folder} cannot be used as the folder of a run: {error.strerror}") from error
-    return Path(folder)
 
 
 class _Loop:
@@ -333,7 +333,8 @@ class _Loop:
         return bool(self.fabric.broadcast(time.monotonic() - self.saved >= self.plan.checkpoint_seconds))
 
     def _save(self) -> None:
-        generators = {kind: self._of_all(state) for kind, state in random_states(self.fabric.device).items()}
+        device = self.fabric.device
+        generators = {kind: gather(state.to(device)).cpu() for kind, state in random_states(device).items()}
         if self.fabric.is_global_zero:
             checkpoint.write(
                 self.folder,
@@ -348,11 +349,6 @@ class _Loop:
                 ),
             )
         self.saved = time.monotonic()
-
-    def _of_all(self, state: Tensor) -> Tensor:
-        """The state of each process, a row each."""
-        gathered = self.fabric.all_gather(state.to(self.fabric.device))
-        return cast(Tensor, gathered).cpu().view(self.fabric.world_size, -1)
 
     def _finish(self, keep: bool) -> None:
         """Checkpoint the end of the run, then leave the chosen candidate in the module of every process."""

@@ -41,14 +41,8 @@ def attend(
     >>> attend(x, x, torch.ones(1, 1, 3, 4)).unique().item()
     1.0
     """
-    if query.device.type == "cpu" and query.dtype == torch.bfloat16 and query.requires_grad:
-        # the CPU kernel's gradient is seven times slower in bfloat16 than in float32
-        with torch.autocast("cpu", enabled=False):
-            attended = F.scaled_dot_product_attention(
-                query.float(), key.float(), value.float(), attn_mask=mask, is_causal=causal
-            )
-        return attended.to(query.dtype)
-    return F.scaled_dot_product_attention(query, key, value, attn_mask=mask, is_causal=causal)
+    with torch.autocast(query.device.type, enabled=query.device.type != "cpu"):  # see `_for_attention`
+        return F.scaled_dot_product_attention(query, key, value, attn_mask=mask, is_causal=causal)
 
 
 def attention_weights(
@@ -131,7 +125,7 @@ class SelfAttention(nn.Module):
     def project(self, states: Float[Tensor, "batch time model"]) -> tuple[Heads, Heads, Heads]:
         """Queries, keys and values of every head."""
         batch, time, _ = states.shape
-        projected = self.query_key_value(states).view(batch, time, 3, self.heads, -1)
+        projected = _for_attention(self.query_key_value(states)).view(batch, time, 3, self.heads, -1)
         query, key, value = projected.permute(2, 0, 3, 1, 4).unbind(0)
         return query, key, value
 
@@ -174,7 +168,7 @@ class CrossAttention(nn.Module):
     def project_memory(self, memory: Float[Tensor, "batch source model"]) -> tuple[MemoryHeads, MemoryHeads]:
         """Keys and values of the memory: once a sentence, whatever is decoded from it."""
         batch, source, _ = memory.shape
-        projected = self.key_value(memory).view(batch, source, 2, self.heads, -1)
+        projected = _for_attention(self.key_value(memory)).view(batch, source, 2, self.heads, -1)
         key, value = projected.permute(2, 0, 3, 1, 4).unbind(0)
         return key, value
 
@@ -200,7 +194,13 @@ class CrossAttention(nn.Module):
 
     def _queries(self, states: Float[Tensor, "batch time model"]) -> Heads:
         batch, time, _ = states.shape
-        return self.query(states).view(batch, time, self.heads, -1).transpose(1, 2)
+        return _for_attention(self.query(states)).view(batch, time, self.heads, -1).transpose(1, 2)
+
+
+def _for_attention(projected: Float[Tensor, "*batch width"]) -> Float[Tensor, "*batch width"]:
+    """What a CPU computes attention with in training: its kernel's gradient is seven times slower in bfloat16."""
+    trained_on_cpu = projected.device.type == "cpu" and projected.dtype == torch.bfloat16 and projected.requires_grad
+    return projected.float() if trained_on_cpu else projected
 
 
 def _merge_heads(heads: Heads) -> Float[Tensor, "batch time model"]:

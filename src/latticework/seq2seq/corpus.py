@@ -93,8 +93,10 @@ def token_batches(
     [[0, 2], [1, 3]]
     """
     count = len(lengths[0])
-    ties = generator.permutation(count)
-    order = np.lexsort([ties, *reversed(lengths)])
+    # Texts of one target length run from short to long sources, those of the next from long to short, and so on: where
+    # one length ends and the next begins, a batch of both then has sources of like length too.
+    turn = np.where(lengths[0] % 2, -1, 1)
+    order = np.lexsort([generator.permutation(count), *(turn * side for side in reversed(lengths[1:])), lengths[0]])
     ordered = [side[order] for side in lengths]
     batches = []
     start = 0

@@ -474,6 +474,9 @@ class TransformerTranslator(Estimator):
         self.fingerprint_ = state.values["fingerprint"]
         self.vocabulary_ = Vocabulary(state.files["vocabulary.model"])
         weights = dict(state.tensors["weights"])
+        shape = self.config_
+        if shape.layers * shape.d_model * (shape.d_model + shape.feed_forward) > sum(w.numel() for w in weights.values()):
+            raise ValueError("it has fewer weights than its configuration says")  # found before memory is asked for
         self.model_ = _build(self.config_, len(self.vocabulary_), seed=0).to(weights["embedding"].dtype)
         self.model_.load_state_dict(weights)
         self.model_.eval()
@@ -534,10 +537,11 @@ def _check_search(beam_size: int, length_penalty: float, n_best: int, vocabulary
     return beam_size, _penalty(length_penalty), n_best
 
 
-def _penalty(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, Real) or not 0 <= value < float("inf"):
+def _penalty(value: object) -> float:
+    number = float(value) if not isinstance(value, bool) and isinstance(value, Real) else float("nan")
+    if not 0 <= number < float("inf"):
         raise InputError(f"length_penalty={value!r}: expected a number of at least 0")
-    return float(value)
+    return number
 
 
 def _whole_number(name: str, value: object) -> int:

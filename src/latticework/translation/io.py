@@ -12,6 +12,7 @@ from typing import Final, Literal
 from latticework.core.datasets import Dataset, RemoteFile
 from latticework.core.errors import InputError
 from latticework.core.files import read_lines
+from latticework.translation.text import check_sentence
 
 Side = Literal["source", "target"]
 _COLUMNS: Final = {"source": 0, "target": 1}
@@ -59,7 +60,7 @@ def _from_json(line: str, side: Side, place: str) -> str:
         raise InputError(f"{place}: not a JSON object: {error}") from error
     if not isinstance(entry, dict) or not isinstance(entry.get(side), str):
         raise InputError(f'{place}: expected an object with a text under "{side}"')
-    return str(entry[side])
+    return check_sentence(entry[side], place)  # escapes such as \u0000 can spell what a file must not hold
 
 
 def read_pairs(source: str | Path, target: str | Path | None = None) -> tuple[list[str], list[str]]:

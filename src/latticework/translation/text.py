@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from latticework.core.errors import InputError
-from latticework.seq2seq.vocabulary import END
 
 if TYPE_CHECKING:
     from latticework.seq2seq.corpus import EncodedText
@@ -33,18 +32,26 @@ def check_sentences(sentences: Iterable[str], name: str) -> list[str]:
     """
     if isinstance(sentences, str | bytes) or not isinstance(sentences, Iterable):
         raise InputError(f"{name}: expected a list of sentences, got a single {type(sentences).__name__}")
-    checked = []
-    for index, sentence in enumerate(sentences):
-        if not isinstance(sentence, str):
-            raise InputError(f"{name}[{index}]: expected text, got {type(sentence).__name__}")
-        if "\0" in sentence:
-            raise InputError(f"{name}[{index}]: NUL character at position {sentence.index(chr(0))}")
-        if not sentence.isascii() and any("\ud800" <= character <= "\udfff" for character in sentence):
-            raise InputError(f"{name}[{index}]: not valid Unicode text (half of a surrogate pair)")
-        if "\n" in sentence or "\r" in sentence:
-            sentence = sentence.replace("\r\n", " ").replace("\n", " ").replace("\r", " ")
-        checked.append(str(sentence))
-    return checked
+    return [check_sentence(sentence, f"{name}[{index}]") for index, sentence in enumerate(sentences)]
+
+
+def check_sentence(sentence: object, place: str) -> str:
+    """One sentence, without line breaks; `place` says where it is from.
+
+    Raises
+    ------
+    InputError
+        If it is not text or holds a NUL character or half a surrogate pair.
+    """
+    if not isinstance(sentence, str):
+        raise InputError(f"{place}: expected text, got {type(sentence).__name__}")
+    if "\0" in sentence:
+        raise InputError(f"{place}: NUL character at position {sentence.index(chr(0))}")
+    if not sentence.isascii() and any("\ud800" <= character <= "\udfff" for character in sentence):
+        raise InputError(f"{place}: not valid Unicode text (half of a surrogate pair)")
+    if "\n" in sentence or "\r" in sentence:
+        sentence = sentence.replace("\r\n", " ").replace("\n", " ").replace("\r", " ")
+    return str(sentence)
 
 
 def check_pairs(source: Iterable[str], target: Iterable[str], name: str) -> tuple[list[str], list[str]]:
@@ -69,6 +76,7 @@ def split_long(text: EncodedText, vocabulary: Vocabulary, max_length: int) -> tu
     A part ends after the last mark that ends a sentence, else before the last space, else where it must.
     """
     from latticework.seq2seq.corpus import EncodedText
+    from latticework.seq2seq.vocabulary import END
 
     if not (text.lengths > max_length).any():
         return text, np.arange(len(text))

@@ -1,0 +1,162 @@
+"""Two processes under `torchrun` learn what one learns, and go on together after a crash."""
+
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tasks
+
+import latticework as lw
+from latticework.core import read_folder
+from latticework.core.training import train
+
+PROGRAM = Path(__file__).with_name("distributed_training.py")
+TIMINGS = ("seconds", "terms_per_second")
+
+
+def torchrun(folder, reports, kind):
+    reports.mkdir(exist_ok=True)
+    here = str(Path(__file__).parents[1])
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([here, *filter(None, [os.environ.get("PYTHONPATH")])])}
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone"]
+    return subprocess.Popen(
+        [*launcher, str(PROGRAM), str(folder), str(reports), kind],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def completed(folder, reports, kind):
+    """Run to the end, in silence; return what each process reports."""
+    process = torchrun(folder, reports, kind)
+    try:
+        output = process.communicate(timeout=120)
+    finally:
+        kill(process, reports)
+    assert (process.returncode, *output) == (0, "", "")
+    return [json.loads((reports / f"{rank}.json").read_text()) for rank in (0, 1)]
+
+
+def kill(process, reports):
+    """SIGKILL the launcher, so that it does not end its processes in an orderly way, and then those."""
+    if process.poll() is None:
+        process.kill()
+        for path in reports.glob("pid-*"):
+            os.kill(int(path.read_text()), signal.SIGKILL)
+        process.communicate()
+
+
+@pytest.fixture(scope="module")
+def together(tmp_path_factory):
+    """What two processes left, and what each of them reports."""
+    folder = tmp_path_factory.mktemp("together")
+    return folder, completed(folder, tmp_path_factory.mktemp("reports"), "whole")
+
+
+def without_timings(rows):
+    return [{name: value for name, value in row.items() if name not in TIMINGS} for row in rows]
+
+
+def assert_same_curve(found, expected):
+    """The same rows, each figure within 1e-9: float64 sums in another order."""
+    found, expected = without_timings(found), without_timings(expected)
+    assert [list(row) for row in found] == [list(row) for row in expected]
+    for ours, theirs in zip(found, expected, strict=True):
+        np.testing.assert_allclose(list(ours.values()), list(theirs.values()), rtol=0, atol=1e-9)
+
+
+def test_regression_has_the_curve_and_weights_of_one_process(together):
+    folder, reports = together
+    assert {size % 2 for size in tasks.UNEVEN} == {0, 1}
+    assert 1 in tasks.UNEVEN
+    task = tasks.Regression(tasks.UNEVEN, validates=True)
+    plan = tasks.plan(optimizer=tasks.adam, accumulate=2, average=2, clip_norm=1.0)
+    rows = train(task, plan, seed=0, device="cpu", precision="64")
+    assert_same_curve(read_folder(folder / "regression")[1].values["history"], rows)
+    for report in reports:
+        np.testing.assert_allclose(report["weights"]["regression"], task.weights(), rtol=0, atol=1e-10)
+
+
+def test_translator_has_the_curve_and_weights_of_one_process(together, tmp_path, monkeypatch):
+    from latticework.seq2seq.learning import PairsTask
+
+    serve, sizes = PairsTask.inputs, []
+    monkeypatch.setattr(PairsTask, "inputs", lambda task, batch: sizes.append(len(batch)) or serve(task, batch))
+    with monkeypatch.context() as patched:
+        from latticework.seq2seq import learning
+
+        patched.setattr(learning, "training_plan", learning.training_plan)  # so that what comes next is undone
+        tasks.checkpoint_at_every_step()
+        alone = tasks.fit_translator(tmp_path / "model", precision="64", dropout=0.0)
+    assert 1 in sizes
+    assert any(size % 2 for size in sizes if size > 1)
+    both = lw.load(together[0] / "exact")
+    assert sum("loss" in row for row in alone.history_) == 8
+    assert_same_curve(both.history_, alone.history_)
+    for name, tensor in alone.model_.state_dict().items():
+        np.testing.assert_allclose(both.model_.state_dict()[name].numpy(), tensor.numpy(), rtol=0, atol=1e-8)
+
+
+def test_processes_end_with_the_same_weights_and_find_the_model_saved(together):
+    first, second = (report["weights"] for report in together[1])
+    assert first == second
+    assert first["model"] == first["loaded"]
+
+
+def test_one_process_writes(together):
+    folder, (first, second) = together
+    assert second["changed"] == []
+    for part in ("model/config.json", "model/training/config.json", "regression/log.csv"):
+        assert any(Path(path) == folder / part for path in first["changed"]), part
+
+
+def outcome(folder):
+    values = dict(read_folder(folder)[1].values)
+    files = sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))  # names carry checksums
+    return files, without_timings(values.pop("history")), values
+
+
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory):
+    """What two processes left that were killed some steps after their first validation."""
+    folder, reports = tmp_path_factory.mktemp("killed"), tmp_path_factory.mktemp("reports")
+    log = folder / "model" / "training" / "log.csv"
+    chance = random.Random(20170612)
+    rows = chance.randint(4, 6)
+    process = torchrun(folder, reports, "killed")
+    try:
+        deadline = time.monotonic() + 60
+        while not (log.exists() and len(log.read_bytes().splitlines()) > rows) and time.monotonic() < deadline:
+            assert process.poll() is None, process.communicate()
+            time.sleep(0.001)
+        time.sleep(chance.random() * 0.1)
+    finally:
+        kill(process, reports)
+    assert not (folder / "model" / "config.json").exists()
+    assert (folder / "model" / "training" / "config.json").exists()
+    return folder
+
+
+def test_killed_processes_go_on_and_end_like_those_that_were_not(together, killed, tmp_path):
+    shutil.copytree(killed / "model", tmp_path / "model")
+    reports = completed(tmp_path, tmp_path / "reports", "killed")
+    assert outcome(tmp_path / "model") == outcome(together[0] / "model")
+    assert [report["weights"]["model"] for report in reports] == [together[1][0]["weights"]["model"]] * 2
+
+
+def test_run_of_two_processes_is_not_taken_up_by_one(killed, tmp_path):
+    shutil.copytree(killed / "model", tmp_path / "model")
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
+    with pytest.raises(lw.InputError, match=r"unfinished run of 2 processes, this one has 1: .*--restart"):
+        tasks.fit_translator(tmp_path / "model")
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before

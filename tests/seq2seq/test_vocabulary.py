@@ -1,0 +1,253 @@
+import io
+import random
+import warnings
+
+import pytest
+import sentencepiece
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from latticework import InputError
+from latticework.seq2seq import vocabulary as module
+from latticework.seq2seq.vocabulary import BEGIN, END, PAD, SPECIAL, UNKNOWN, Vocabulary
+
+TEXTS = [
+    "the cat sat on the mat, and the dog sat on the cat",
+    "Die Mäuse grüßen über Straßen, Ähren, Öl und Übermut",
+    "今天天气很好,我们去公园。",
+    "e\u0301te\u0301 n\u0303 o\u0308 क्षि",  # base characters and combining marks, not composed
+    "👍🏽 👨‍👩‍👧 ❤️ 🇩🇪",  # skin tone, joiners, variation selector, flag
+    "tabs\tand\u00a0hard\u2028breaks\u3000too",
+    "tags like <b> and </b>, half | pipes, back\\slashes, \"quotes\" & ampersands",
+]  # fmt: skip
+ALPHABET = sorted({*" ".join(TEXTS)})
+
+some = settings(max_examples=200, deadline=None, derandomize=True)
+
+
+def train(texts, size):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        return Vocabulary.train(texts, size=size)
+
+
+def there_and_back(vocabulary, text):
+    return vocabulary.decode([vocabulary.encode([text])[0].tolist()])[0]
+
+
+@pytest.fixture(scope="module")
+def vocabulary():
+    return train(TEXTS * 3, 200)
+
+
+@pytest.fixture(scope="module")
+def chinese():
+    """As many characters as a small vocabulary has pieces, a few of them common."""
+    draw = random.Random(0)
+    characters = [chr(0x4E00 + i) for i in range(1500)]
+    weights = [1 / (1 + i) for i in range(1500)]
+    return ["".join(draw.choices(characters, weights, k=30)) for _ in range(1000)]
+
+
+@some
+@given(text=st.text(st.sampled_from(ALPHABET), max_size=30))
+def test_any_text_over_the_training_alphabet_comes_back_unchanged(vocabulary, text):
+    tokens = vocabulary.encode([text])[0].tolist()
+    assert vocabulary.decode([tokens]) == [text]
+    assert UNKNOWN not in tokens
+    assert tokens[-1] == END
+    assert not {PAD, BEGIN, END} & set(tokens[:-1])
+
+
+@pytest.mark.parametrize(
+    "text", ["", " ", "  ", " the", "the ", "the  cat", "   the   ", "\t", "e\u0301", "\u0301e", *TEXTS]
+)
+def test_spaces_and_marks_stay_where_they_are(vocabulary, text):
+    assert there_and_back(vocabulary, text) == text
+
+
+def test_special_pieces_are_the_first_four(vocabulary):
+    assert (PAD, UNKNOWN, BEGIN, END, SPECIAL) == (0, 1, 2, 3, 4)
+    assert vocabulary.pieces([PAD, UNKNOWN, BEGIN, END]) == ["<pad>", "<unk>", "<s>", "</s>"]
+    assert vocabulary.decode([[BEGIN, *vocabulary.encode(["the cat"])[0].tolist(), PAD, PAD]]) == ["the cat"]
+    assert vocabulary.decode([[], [END], [PAD, BEGIN]]) == ["", "", ""]
+
+
+def test_batch_of_texts_is_encoded_as_each_alone(vocabulary):
+    encoded = vocabulary.encode([*TEXTS, ""])
+    assert [tokens.tolist() for tokens in encoded] == [vocabulary.encode([text])[0].tolist() for text in [*TEXTS, ""]]
+
+
+def test_no_texts_are_no_texts(vocabulary):
+    assert len(vocabulary.encode([])) == 0
+    assert vocabulary.decode([]) == []
+
+
+def test_characters_never_seen_become_unknown_and_leave_the_rest_readable(vocabulary):
+    tokens = vocabulary.encode(["the Жcat Ж"])[0].tolist()
+    assert tokens.count(UNKNOWN) == 2
+    assert vocabulary.decode([tokens]) == ["the  ⁇ cat  ⁇ "]
+
+
+def test_pieces_spell_the_text(vocabulary):
+    for text in TEXTS:
+        pieces = vocabulary.pieces(vocabulary.encode([text])[0])
+        assert pieces.pop() == "</s>"
+        assert "".join(pieces) == "▁" + text.replace(" ", "▁")
+
+
+@pytest.mark.parametrize("text", ["<s>", "</s>", "<pad>", "<unk>", "<0x41>", "a<s>b </s>"])
+def test_names_of_special_pieces_in_a_text_are_just_characters(text):
+    vocabulary = train(["<abc> </abc> ks pad un 0x41"] * 3, 40)
+    tokens = vocabulary.encode([text])[0].tolist()
+    assert tokens.count(END) == 1
+    assert not {PAD, UNKNOWN, BEGIN} & set(tokens)
+    assert vocabulary.decode([tokens]) == [text]
+
+
+def test_names_of_special_pieces_in_the_training_text_are_passed_over():
+    """SentencePiece cuts them out: a character that stands nowhere else stays unknown."""
+    vocabulary = train(["s <s> the </s> cat <pad>"] * 3, 30)
+    tokens = vocabulary.encode(["the <s> cat"])[0].tolist()
+    assert tokens.count(UNKNOWN) == 2
+    assert vocabulary.decode([tokens]) == ["the  ⁇ s ⁇  cat"]
+
+
+def test_lower_block_is_read_as_a_space(vocabulary):
+    """U+2581 is how SentencePiece writes a space, so that one in a text comes back as one: the only loss there is."""
+    assert there_and_back(vocabulary, "the▁cat") == "the cat"
+    assert vocabulary.encode(["the▁cat"])[0].tolist() == vocabulary.encode(["the cat"])[0].tolist()
+
+
+def test_same_text_gives_the_same_vocabulary(vocabulary):
+    again = train(TEXTS * 3, 200)
+    assert again.model == vocabulary.model
+    assert len(Vocabulary(vocabulary.model)) == len(vocabulary)
+    assert Vocabulary(vocabulary.model).encode(TEXTS).tokens.tolist() == vocabulary.encode(TEXTS).tokens.tolist()
+
+
+def test_texts_may_come_one_by_one():
+    assert train(iter(TEXTS * 3), 200).model == train(TEXTS * 3, 200).model
+
+
+def test_small_text_gives_fewer_pieces_with_a_warning():
+    with pytest.warns(UserWarning, match=r"\d+ pieces instead of vocab_size=500"):
+        small = Vocabulary.train(["abc abd"], size=500)
+    assert SPECIAL + len("abcd ") <= len(small) < 30
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert len(Vocabulary.train(["abc abd"], size=len(small) - 1)) == len(small) - 1
+
+
+def test_frequent_words_become_single_pieces():
+    vocabulary = train(["the cat"] * 20 + ["a b c d e f g h i j k l m n o p q r s t u v w x y z"], 45)
+    assert vocabulary.pieces(vocabulary.encode(["the cat"])[0]) == ["▁the", "▁cat", "</s>"]
+
+
+@pytest.mark.parametrize("texts", [[], [""], ["", "   "]])
+def test_no_text_is_refused(texts):
+    with pytest.raises(InputError, match="no text"):
+        Vocabulary.train(texts, size=100)
+
+
+@pytest.mark.parametrize("large", [False, True])
+def test_size_that_is_too_small_is_refused_and_the_one_asked_for_is_enough(large, chinese):
+    texts, small = (chinese, 1100) if large else (["abcdefg hij"] * 3, 8)
+    with pytest.raises(InputError, match=f"vocab_size={small} is too small .* give at least") as caught:
+        train(texts, small)
+    least = int(str(caught.value).rsplit(" ", 1)[1])
+    assert len(train(texts, least)) <= least
+    if not large:
+        with pytest.raises(InputError, match="too small"):
+            train(texts, least - 1)
+
+
+def test_large_alphabet_is_spelled_in_bytes_where_it_is_rare(chinese):
+    vocabulary = train(chinese, 2000)
+    rare = "龘 Ж 👍🏽 <0x41> e\u0301"
+    tokens = vocabulary.encode([rare])[0].tolist()
+    assert UNKNOWN not in tokens
+    assert vocabulary.decode([tokens]) == [rare]
+    assert "<0xE9>" in vocabulary.pieces(tokens)  # the first byte of the first character
+    for text in chinese[:50]:
+        assert there_and_back(vocabulary, text) == text
+
+
+@settings(max_examples=100, deadline=None, derandomize=True)
+@given(text=st.text(st.characters(exclude_categories=["Cs"], exclude_characters="▁\0"), max_size=12))
+def test_bytes_spell_any_text_at_all(chinese_vocabulary, text):
+    assert there_and_back(chinese_vocabulary, text) == text
+
+
+@pytest.fixture(scope="module")
+def chinese_vocabulary(chinese):
+    return train(chinese, 2000)
+
+
+def test_half_a_character_is_readable(chinese_vocabulary):
+    """A model may stop within the bytes of a character."""
+    pieces = chinese_vocabulary.encode(["Ж"])[0].tolist()
+    assert chinese_vocabulary.decode([pieces[:-2]]) == ["\ufffd"]
+
+
+@pytest.mark.parametrize("garbage", [b"", b"\0", b"vocabulary", b"\xff" * 100, bytes(range(256)) * 9])
+def test_bytes_that_are_no_model_are_refused(garbage):
+    with pytest.raises(InputError, match="vocabulary"):
+        Vocabulary(garbage)
+
+
+def test_model_of_another_maker_is_refused():
+    output = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.Train(
+        sentence_iterator=iter(["the cat sat on the mat"]), model_writer=output, vocab_size=14, minloglevel=2
+    )
+    with pytest.raises(InputError, match="not one that Latticework made"):
+        Vocabulary(output.getvalue())
+
+
+def test_huge_model_is_refused_before_it_is_read(monkeypatch, vocabulary):
+    monkeypatch.setattr(module, "MAX_MODEL_BYTES", len(vocabulary.model) - 1)
+    with pytest.raises(InputError, match="larger than"):
+        Vocabulary(vocabulary.model)
+
+
+def test_piece_that_is_not_text_is_refused(vocabulary):
+    """Such a model would load, and fail with a UnicodeDecodeError at the first sentence with that piece."""
+    piece = "Straße".encode()[3:6]
+    damaged = vocabulary.model.replace(piece, b"\xff" * len(piece))
+    assert damaged != vocabulary.model
+    with pytest.raises(InputError, match="vocabulary"):
+        Vocabulary(damaged)
+
+
+def damaged(model, draw):
+    """Bytes changed, cut off, put in or left out."""
+    data = bytearray(model)
+    place = draw.randrange(len(data))
+    match draw.randrange(4):
+        case 0:
+            for _ in range(draw.choice([1, 2, 20])):
+                data[draw.randrange(len(data))] = draw.randrange(256)
+        case 1:
+            del data[place:]
+        case 2:
+            data[place:place] = draw.randbytes(draw.randrange(1, 20))
+        case 3:
+            del data[place : place + draw.randrange(1, 20)]
+    return bytes(data)
+
+
+def test_damaged_model_is_refused_or_works(vocabulary):
+    draw, refused = random.Random(0), 0
+    for _ in range(300):
+        model = damaged(vocabulary.model, draw)
+        try:
+            loaded = Vocabulary(model)
+        except InputError:
+            refused += 1
+            continue
+        encoded = loaded.encode([*TEXTS, "Ж"])
+        assert encoded.tokens.max() < len(loaded)
+        loaded.decode([tokens.tolist() for tokens in encoded])
+        loaded.pieces(range(len(loaded)))
+    assert 30 < refused < 300

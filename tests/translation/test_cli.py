@@ -1,0 +1,480 @@
+"""`latticework translate` and `latticework show` from end to end: results on stdout, the rest on stderr, bad input named."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+import shutil
+
+import fakes
+import numpy as np
+import pytest
+import sacrebleu
+import torch
+from cases import assert_same, contents
+
+import latticework as lw
+from latticework.core import State, write_folder
+from latticework.core.capability import register
+from latticework.seq2seq.config import TransformerConfig
+from latticework.translation.presets import PRESETS
+
+
+def lines(texts):
+    return "".join(f"{text}\n" for text in texts).encode()
+
+
+@pytest.fixture
+def files(write, corpus):
+    """The toy corpus as two files."""
+    return write("pairs.en", corpus.source), write("pairs.de", corpus.target)
+
+
+@pytest.fixture
+def fit(latticework, quick, files, tmp_path):
+    """Train on the toy corpus in a folder of the test, with more options if wanted."""
+
+    def run(*options, pairs=files, output="model"):
+        return latticework("translate", "fit", *pairs, "--output", tmp_path / output, "--precision", "32", *options)
+
+    return run
+
+
+# fit
+
+
+def test_fit_predict_and_evaluate(fit, latticework, files, corpus, translator, tmp_path):
+    ended = fit("--device", "cpu", "--seed", "0")
+    assert (ended.status, ended.out) == (0, "")
+    assert ended.err.startswith("learning a vocabulary from 48 pairs\n")
+    model = tmp_path / "model"
+    assert ended.err.endswith(
+        f"saved in {model}; try: echo 'a sentence' | latticework translate predict {model}\n"
+    )
+    assert_same(lw.load(model).model_.state_dict(), translator.model_.state_dict())
+    ended = latticework("translate", "predict", model, stdin=lines(corpus.source))
+    assert ended == (0, lines(corpus.target).decode(), "")
+    ended = latticework("translate", "evaluate", model, *files, "--json")
+    assert json.loads(ended.out)["BLEU"] == pytest.approx(100)
+
+
+def test_every_format_gives_the_same_model(fit, write, corpus, tmp_path):
+    pairs = list(zip(corpus.source, corpus.target, strict=True))
+    source, target = lines(corpus.source), lines(corpus.target)
+    marked = "\ufeff".encode() + target.replace(b"\n", b"\r\n")
+    tsv = lines(f"{one}\t{other}" for one, other in pairs)
+    jsonl = lines(json.dumps({"target": other, "source": one}) for one, other in pairs)
+    given = {
+        "plain": (write("a.en", source), write("a.de", target)),
+        "windows": (write("w.en", source), write("w.de", marked)),
+        "packed": (write("a.en.gz", gzip.compress(source)), write("a.de.gz", gzip.compress(target))),
+        "tsv": (write("a.tsv", tsv),),
+        "packed-tsv": (write("a.tsv.gz", gzip.compress(tsv)),),
+        "jsonl": (write("a.jsonl", jsonl),),
+    }
+    for name, paths in given.items():
+        assert fit("--epochs", 1, pairs=paths, output=name).status == 0
+        shutil.rmtree(tmp_path / name / "training")
+    for name in given:
+        assert contents(tmp_path / name) == contents(tmp_path / "plain")
+
+
+def test_options_of_fit_reach_the_translator(fit, write, corpus, tmp_path):
+    held_out = write("valid.en", corpus.source[:4]), write("valid.de", corpus.target[:4])
+    options = {"--vocab-size": 80, "--epochs": 2, "--batch-tokens": 300, "--seed": 9, "--device": "cpu"}
+    assert fit(*[word for pair in options.items() for word in pair], "--valid", *held_out).status == 0
+    model = lw.load(tmp_path / "model")
+    parameters = model.get_params(deep=False)
+    config = parameters.pop("config")
+    assert parameters == {
+        "preset": "tiny",
+        "vocab_size": 80,
+        "max_epochs": 2,
+        "max_steps": None,
+        "random_state": 9,
+        "device": "cpu",
+        "precision": "32",
+    }
+    assert config == model.config_
+    assert config.batch_tokens == 300
+    assert config.d_model == PRESETS["tiny"].config.d_model
+    assert len(model.vocabulary_) == 80
+    assert sum("valid_loss" in row for row in model.history_) == 2
+
+
+def test_the_presets_own_configuration_is_used_when_nothing_is_said(fit, tmp_path):
+    assert fit("--epochs", 1).status == 0
+    assert lw.load(tmp_path / "model").config is None
+    assert lw.load(tmp_path / "model").config_ == PRESETS["tiny"].config
+
+
+def test_the_real_tiny_preset_trains(latticework, files, tmp_path):
+    model = tmp_path / "model"
+    assert latticework("translate", "fit", *files, "-o", model, "--epochs", 1, "--vocab-size", 70).status == 0
+    assert lw.load(model).config_ == PRESETS["tiny"].config
+    assert len(latticework("translate", "predict", model, "--beam", 1, stdin=b"the dog.\n").out.splitlines()) == 1
+
+
+def test_pairs_left_out_are_told_of(fit, write, corpus):
+    pairs = write("a.en", [*corpus.source, "", "the dog"]), write("a.de", [*corpus.target, "Der Hund", " "])
+    ended = fit("--epochs", 1, pairs=pairs)
+    assert (ended.status, ended.out) == (0, "")
+    warnings = [line for line in ended.err.splitlines() if line.startswith("warning: ")]
+    assert warnings == [
+        "warning: 2 of 50 pairs left out: 2 with an empty side, 0 of more than max_length=12 pieces"
+    ]
+
+
+def test_the_same_command_again_does_nothing_and_other_data_need_restart(fit, refused, write, corpus, tmp_path):
+    model = tmp_path / "model"
+    assert fit("--epochs", 1).status == 0
+    before = contents(model / "training") | {path.name: path.read_bytes() for path in model.glob("*.*")}
+    ended = fit("--epochs", 1)
+    assert (ended.status, ended.out) == (0, "")
+    assert f"{model} holds the finished model of this run already (--restart trains it anew)" in ended.err
+    other = write("b.en", corpus.source[:40]), write("b.de", corpus.target[:40])
+    for words in ([*other, "--epochs", 1], [*fit_words(tmp_path), "--epochs", 1, "--seed", 1]):
+        message = refused("translate", "fit", *words, "-o", model, "--precision", "32")
+        assert message.startswith(f"{model} holds a translation.TransformerTranslator of other data or settings: ")
+        assert "--restart" in message
+    assert contents(model / "training") | {path.name: path.read_bytes() for path in model.glob("*.*")} == before
+    assert fit("--epochs", 1, "--seed", 1, "--restart").status == 0
+    assert lw.load(model).random_state == 1
+
+
+def fit_words(folder):
+    return folder / "pairs.en", folder / "pairs.de"
+
+
+# predict
+
+
+@pytest.fixture
+def predict(latticework, model_folder):
+    def run(*options, stdin=b""):
+        return latticework("translate", "predict", model_folder, *options, stdin=stdin)
+
+    return run
+
+
+def test_every_line_of_input_gives_one_of_output_in_order(predict, write, shuffled):
+    source, expected = shuffled
+    ended = predict(stdin=lines(source))
+    assert ended == (0, lines(expected).decode(), "")
+    assert predict(write("a.txt", source)) == ended
+    assert predict(write("a.gz", gzip.compress(lines(source)))) == ended
+    assert predict(stdin=gzip.compress(lines(source))) == ended
+    assert predict("-", stdin=lines(source)) == ended
+
+
+def test_order_is_kept_over_many_chunks(predict, monkeypatch, shuffled):
+    monkeypatch.setattr("latticework.translation.cli.CHUNK_LINES", 7)
+    source, expected = shuffled
+    assert predict(stdin=lines(source * 3)).out == lines(expected * 3).decode()
+
+
+def test_sources_of_pairs_are_translated(predict, write, corpus):
+    expected = lines(corpus.target[:3]).decode()
+    rows = [f"{source}\twhatever" for source in corpus.source[:3]]
+    assert predict(write("a.tsv", rows)).out == expected
+    assert predict(write("b.tsv", corpus.source[:3])).out == expected
+    objects = [json.dumps({"source": source}) for source in corpus.source[:3]]
+    assert predict(write("a.jsonl", objects)).out == expected
+
+
+def test_no_lines_in_no_lines_out(predict, write):
+    assert predict(stdin=b"") == (0, "", "")
+    assert predict(write("empty.txt", b""), "--json") == (0, "", "")
+
+
+def test_characters_that_only_look_like_line_ends_make_no_lines(predict):
+    odd = "the dog\u2028sees\x85the\x0bcat.\x0c"
+    ended = predict(stdin=lines([odd, "the dog sees the cat."]))
+    assert ended.status == 0
+    assert ended.out.count("\n") == 2
+    assert ended.out.split("\n")[1] == "Der Hund sieht die Katze."
+    rows = predict("--json", stdin=lines([odd, ""])).out.split("\n")
+    assert [json.loads(row)["source"] for row in rows[:-1]] == [odd, ""]
+
+
+def test_json_gives_an_object_a_line_with_scores(predict, corpus, translator):
+    source = [*corpus.source[:3], "", corpus.source[3]]
+    ended = predict("--json", "--n-best", 2, "--beam", 3, "--alpha", 0.2, stdin=lines(source))
+    rows = [json.loads(line, parse_constant=pytest.fail) for line in ended.out.splitlines()]
+    found = translator.translations(source, beam_size=3, length_penalty=0.2, n_best=2)
+    assert rows == [
+        {"source": text, "translations": [vars(translation) for translation in best]}
+        for text, best in zip(source, found, strict=True)
+    ]
+    assert set(rows[0]["translations"][0]) == {"text", "score", "log_probability"}
+
+
+def test_n_best_gives_n_lines_for_each(predict, corpus, translator):
+    source = ["the tree tree.", "", corpus.source[2]]
+    ended = predict("--n-best", 3, "--beam", 5, stdin=lines(source))
+    expected = translator.predict(source, n_best=3, beam_size=5)
+    assert ended.out == lines(text for best in expected for text in best).decode()
+
+
+def test_a_line_of_thousands_of_words_is_translated_with_a_warning(predict, corpus):
+    book, expected = " ".join(corpus.source * 21), " ".join(corpus.target * 21)
+    assert len(book.split()) > 5000
+    ended = predict("--beam", 2, stdin=lines([corpus.source[0], book]))
+    assert (ended.status, ended.out) == (0, lines([corpus.target[0], expected]).decode())
+    assert re.fullmatch(r"warning: 1 of \d sentences .* more than max_length=12 pieces and are taken in parts\n", ended.err)
+
+
+@pytest.mark.parametrize(
+    "name, bad, message",
+    [
+        ("a.txt", b"Gr\xfc\xdfe", "byte 0xFC at position 3 is not UTF-8"),
+        ("a.txt", b"nul\0", "NUL character at byte 4"),
+        ("a.tsv", b"a\tb\tc\xff", "byte 0xFF"),
+        ("a.jsonl", b"{", "not a JSON object"),
+        ("a.jsonl", b'{"text": "a"}', 'expected an object with a text under "source"'),
+        ("a.jsonl", b'{"source": "\\ud800"}', "not valid Unicode text"),
+        ("a.jsonl", b'{"source": "\\u0000"}', "NUL character at position 0"),
+    ],
+)
+def test_lines_before_a_bad_one_are_translated_first(predict, write, corpus, name, bad, message):
+    good = corpus.source[:30]
+    if name.endswith("jsonl"):
+        good = [json.dumps({"source": text}) for text in good]
+    ended = predict(write(name, lines(good) + bad + b"\n" + lines(good)))
+    assert ended.status == 2
+    assert ended.out == lines(corpus.target[:30]).decode()
+    assert re.fullmatch(rf"error: \S*/{name}:31: {message}.*\n", ended.err), ended.err
+
+
+def test_a_cut_off_gzip_file_is_translated_as_far_as_it_goes(predict, write, corpus):
+    whole = gzip.compress(lines(corpus.source * 40), compresslevel=0)
+    ended = predict(write("a.gz", whole[:4000]), "--beam", 1)
+    assert ended.status == 2
+    (line,) = ended.err.splitlines()
+    assert "a.gz: the gzip file is damaged or cut off after line" in line
+    count = int(re.search(r"after line (\d+)", line)[1])
+    assert ended.out.splitlines() == list(corpus.target * 40)[:count]
+    assert count > 100
+
+
+# evaluate and show
+
+
+def test_evaluate_agrees_with_sacrebleu(latticework, model_folder, write, corpus, translator):
+    source = [*corpus.source[:20], "the the cat.", "tree"]
+    references = [*corpus.target[:20], "Die Katze, ja.", "Der Baum steht hier."]
+    files = write("a.en", source), write("a.de.gz", gzip.compress(lines(references)))
+    ended = latticework("translate", "evaluate", model_folder, *files, "--beam", 2, "--alpha", 1, "--json")
+    assert ended.status == 0
+    (row,) = ended.out.splitlines()
+    found = translator.predict(source, beam_size=2, length_penalty=1.0)
+    version = sacrebleu.__version__
+    assert json.loads(row) == {
+        "BLEU": sacrebleu.corpus_bleu(found, [references]).score,
+        "BLEU signature": f"nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:{version}",
+        "chrF": sacrebleu.corpus_chrf(found, [references]).score,
+        "chrF signature": f"nrefs:1|case:mixed|eff:yes|nc:6|nw:0|space:no|version:{version}",
+        "sentences": 22,
+    }
+    assert json.loads(row)["BLEU"] < 99
+
+
+def test_evaluate_prints_figures_for_people_and_reads_pairs(latticework, model_folder, write, corpus):
+    pairs = write("a.tsv", [f"{s}\t{t}" for s, t in zip(corpus.source[:9], corpus.target[:9], strict=True)])
+    ended = latticework("translate", "evaluate", model_folder, pairs)
+    assert ended.status == 0
+    rows = dict(line.split("  ", 1) for line in ended.out.splitlines())
+    assert [rows[name].strip() for name in ("BLEU", "chrF", "sentences")] == ["100", "100", "9"]
+    assert "tok:13a" in rows["BLEU signature"]
+    assert all(line.startswith("translating: ") for line in ended.err.splitlines())
+
+
+def test_show_says_what_the_model_is(latticework, model_folder, translator):
+    ended = latticework("show", model_folder, "--json")
+    assert ended.status == 0
+    about = json.loads(ended.out)
+    assert about["class"] == "translation.TransformerTranslator"
+    assert about["latticework"] == lw.__version__
+    plain = json.loads(json.dumps(translator.describe()))
+    assert {name: about[name] for name in plain} == plain
+    ended = latticework("show", model_folder)
+    assert "class       translation.TransformerTranslator" in ended.out
+    assert re.search(r"^vocabulary  70$", ended.out, re.MULTILINE)
+    assert re.search(r"^  max_epochs +40$", ended.out, re.MULTILINE)
+    assert ended.err == ""
+
+
+# Bad input
+
+
+def good_pair(folder):
+    (folder / "good.en").write_text("the dog.\nthe cat.\n")
+    (folder / "good.de").write_text("Der Hund.\nDie Katze.\n")
+    return str(folder / "good.en"), str(folder / "good.de")
+
+
+BAD_FILES = [
+    ({"a": b"x\ny\nz\n", "b": b"x\n"}, "a b", "a has 3 lines and .*b has 1: line n of one must be"),
+    ({"a": b"", "b": b""}, "a b", "a is empty"),
+    ({"a": b" \n\n", "b": b"x\ny\n"}, "a b", "every training pair has an empty side"),
+    ({"a": b"x\n"}, "a", "a is one side only: name the file with the translations too"),
+    ({"a": b"x\n"}, "a no", "no: there is no such file"),
+    ({"a": b"x\n"}, "a .", " is a folder, expected a text file"),
+    ({"a": b"x\ny\0\n", "b": b"x\ny\n"}, "a b", "a:2: NUL character at byte 2"),
+    ({"a": b"x\n", "b": b"\xe9t\xe9\n"}, "a b", "b:1: byte 0xE9 at position 1 is not UTF-8"),
+    ({"a.gz": gzip.compress(b"x\n" * 99)[:-5], "b": b"x\n"}, "a.gz b", "a.gz: the gzip file is damaged or cut off"),
+    ({"a.gz": b"x\n", "b": b"x\n"}, "a.gz b", "a.gz is named .gz but is not a gzip file"),
+    ({"a.tsv": b"x\ty\nz\n"}, "a.tsv", "a.tsv:2: expected the target in column 2, got 1 columns"),
+    ({"a.jsonl": b'{"source": "x"}\n'}, "a.jsonl", 'a.jsonl:1: expected an object with a text under "target"'),
+    ({"a.jsonl": b"x\n"}, "a.jsonl", "a.jsonl:1: not a JSON object"),
+    ({"a.jsonl": b"[1]\n"}, "a.jsonl", "a.jsonl:1: expected an object"),
+]
+
+
+@pytest.mark.parametrize("content, names, message", BAD_FILES)
+def test_fit_names_bad_files_and_leaves_no_folder(refused, quick, tmp_path, content, names, message):
+    for name, data in content.items():
+        (tmp_path / name).write_bytes(data)
+    paths = [tmp_path / name for name in names.split()]
+    assert re.search(message, refused("translate", "fit", *paths, "-o", tmp_path / "model"))
+    if len(paths) == 2 and "training pair" not in message:
+        words = ["translate", "fit", *good_pair(tmp_path), "-o", tmp_path / "model", "--valid", *paths]
+        assert re.search(message, refused(*words))
+    assert not (tmp_path / "model").exists()
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        (["--preset", "medium"], "preset='medium': expected one of tiny, small, base, big"),
+        (["--preset", "medium", "--batch-tokens", "9"], "preset='medium': expected one of tiny, small, base, big"),
+        (["--vocab-size", "0"], "Invalid value for '--vocab-size': 0 is not in the range x>=1."),
+        (["--vocab-size", "7"], "vocab_size=7 is too small for text of 15 different characters: give at least 20"),
+        (["--vocab-size", "many"], "Invalid value for '--vocab-size': 'many' is not a valid integer"),
+        (["--epochs", "0"], "Invalid value for '--epochs': 0 is not in the range x>=1."),
+        (["--batch-tokens", "-3"], "Invalid value for '--batch-tokens': -3 is not in the range x>=1."),
+        (["--seed", "-1"], "Invalid value for '--seed': -1 is not in the range x>=0."),
+        (["--seed", str(2**63)], "random_state must be at least 0 and below 2**63"),
+        (["--device", "toaster"], "device='toaster' is not a device: expected auto, cpu, cuda"),
+        (["--device", "cuda:77"], "device='cuda:77' is not on this machine; expected auto or cpu"),
+        (["--precision", "16"], "precision='16': expected auto, 64, 32, bf16"),
+        (["--logger", "paper"], "logger='paper': expected one of tensorboard, wandb"),
+        (["--valid", "one"], "Option '--valid' requires 2 arguments."),
+        (["--colour"], "No such option: --colour"),
+    ],
+)
+def test_fit_names_bad_options_and_leaves_no_folder(refused, quick, tmp_path, options, message):
+    options = [*options, "--vocab-size", "25"] if "--logger" in options else options
+    line = refused("translate", "fit", *good_pair(tmp_path), "-o", tmp_path / "model", *options)
+    assert line.startswith(message)
+    assert not (tmp_path / "model").exists()
+
+
+def test_fit_needs_an_output(refused, tmp_path):
+    assert refused("translate", "fit", *good_pair(tmp_path)).startswith("Missing option '--output' / '-o'.")
+
+
+@pytest.mark.parametrize("restart", [[], ["--restart"]])
+def test_fit_refuses_to_overwrite_what_is_not_a_model(refused, quick, tmp_path, restart):
+    (tmp_path / "notes").write_text("mine")
+    (tmp_path / "foreign").mkdir()
+    (tmp_path / "foreign" / "config.json").write_text('{"model_type": "marian"}')
+    words = ["translate", "fit", *good_pair(tmp_path), "--vocab-size", "22", "--epochs", "1", *restart]
+    for name in ("notes", "foreign"):
+        assert str(tmp_path / name) in refused(*words, "-o", tmp_path / name)
+    assert (tmp_path / "notes").read_text() == "mine"
+    assert [path.name for path in (tmp_path / "foreign").iterdir()] == ["config.json"]
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        (["--beam", "0"], "Invalid value for '--beam': 0 is not in the range x>=1."),
+        (["--beam", "71"], "beam_size=71 is more than the 70 pieces of the vocabulary"),
+        (["--n-best", "5"], "n_best=5 needs a beam_size of at least 5, got 4"),
+        (["--alpha", "-1"], "Invalid value for '--alpha': -1.0 is not in the range x>=0."),
+        (["--alpha", "nan"], "length_penalty=nan: expected a number of at least 0"),
+        (["--alpha", "inf"], "length_penalty=inf: expected a number of at least 0"),
+        (["--device", "toaster"], "device='toaster' is not a device"),
+    ],
+)
+def test_predict_names_bad_options(refused, model_folder, options, message):
+    assert refused("translate", "predict", model_folder, *options, stdin=b"the dog.\n").startswith(message)
+
+
+def test_bad_files_of_predict_and_evaluate_are_named(refused, model_folder, tmp_path):
+    source, _ = good_pair(tmp_path)
+    (tmp_path / "short").write_text("x\n")
+    predict, evaluate = ["translate", "predict", model_folder], ["translate", "evaluate", model_folder]
+    assert refused(*predict, tmp_path / "no") == f"{tmp_path / 'no'}: there is no such file"
+    assert refused(*predict, tmp_path) == f"{tmp_path} is a folder, expected a text file"
+    assert refused(*predict, stdin=b"\xffthe dog.\n").startswith("<stdin>:1: byte 0xFF at position 1 is not UTF-8")
+    assert refused(*evaluate, source).startswith(f"{source} is one side only")
+    assert refused(*evaluate, source, tmp_path / "short").startswith(f"{source} has 2 lines and ")
+    assert refused(*evaluate, "-", source, stdin=b"") == f"- has 0 lines and {source} has 2: " + (
+        "line n of one must be the translation of line n of the other"
+    )
+
+
+def test_a_folder_without_a_translator_is_named(refused, tmp_path):
+    (tmp_path / "empty").mkdir()
+    write_folder(tmp_path / "run", header={"kind": "checkpoint"}, state=State())
+    (tmp_path / "pickle").mkdir()
+    (tmp_path / "pickle" / "model.pt").write_bytes(b"x")
+    with register(fakes.CAPABILITY):
+        fakes.NeighbourBank(random_state=0).fit(np.eye(4)).save(tmp_path / "other")
+        expected = {
+            "missing": "there is no such folder",
+            "empty": "is not a Latticework folder: it has no config.json",
+            "run": "holds a checkpoint, not a model",
+            "pickle": "it has model.pt, and pickles are never read",
+            "other": "holds a NeighbourBank, not a TransformerTranslator",
+        }
+        for name, message in expected.items():
+            for command in (["predict"], ["evaluate", *reversed(good_pair(tmp_path))]):
+                line = refused("translate", command[0], tmp_path / name, *command[1:], stdin=b"the dog.\n")
+                assert str(tmp_path / name) in line
+                assert message in line
+
+
+def test_a_damaged_model_is_named(refused, model_folder, tmp_path):
+    shutil.copytree(model_folder, tmp_path / "model")
+    (weights,) = (tmp_path / "model").glob("*.safetensors")
+    data = bytearray(weights.read_bytes())
+    data[-5] ^= 1
+    weights.write_bytes(data)
+    line = refused("translate", "predict", tmp_path / "model", stdin=b"the dog.\n")
+    assert f"{weights.name} does not match its checksum" in line
+
+
+# Help
+
+
+@pytest.mark.parametrize(
+    "command, options",
+    [
+        ("fit", "--output --valid --preset --vocab-size --epochs --batch-tokens --seed --device --precision --restart"),
+        ("predict", "--beam --alpha --n-best --json --device"),
+        ("evaluate", "--beam --alpha --json --device"),
+    ],
+)
+def test_every_option_is_described(latticework, monkeypatch, command, options):
+    monkeypatch.setenv("COLUMNS", "200")
+    ended = latticework("translate", command, "--help")
+    assert (ended.status, ended.err) == (0, "")
+    for option in options.split():
+        (line,) = [line for line in ended.out.splitlines() if re.search(rf"(?<![\w-]){option}(?![\w-])", line) and "│" in line]
+        assert len(re.findall(r"\w+", line.split(option)[1])) > 3, f"{option} is not described"
+
+
+def test_help_names_the_presets(latticework, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    shown = latticework("translate", "fit", "--help").out
+    for name in PRESETS:
+        assert re.search(rf"\b{name}\b", shown)
+
+
+def test_the_default_configuration_of_the_library_is_the_papers():
+    assert TransformerConfig() == TransformerConfig(layers=6, d_model=512, heads=8, feed_forward=2048, dropout=0.1)
+    assert torch.get_default_dtype() == torch.float32

@@ -1,0 +1,133 @@
+"""Numbers in words: against tables built another way, and the promises of how they are drawn."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+
+from latticework.translation.numbers import LIMIT, draw_numbers, english, german
+
+TRICKY = {
+    0: ("zero", "null"),
+    1: ("one", "eins"),
+    7: ("seven", "sieben"),
+    11: ("eleven", "elf"),
+    12: ("twelve", "zwölf"),
+    16: ("sixteen", "sechzehn"),
+    17: ("seventeen", "siebzehn"),
+    20: ("twenty", "zwanzig"),
+    21: ("twenty-one", "einundzwanzig"),
+    30: ("thirty", "dreißig"),
+    66: ("sixty-six", "sechsundsechzig"),
+    70: ("seventy", "siebzig"),
+    77: ("seventy-seven", "siebenundsiebzig"),
+    100: ("one hundred", "einhundert"),
+    101: ("one hundred and one", "einhunderteins"),
+    111: ("one hundred and eleven", "einhundertelf"),
+    201: ("two hundred and one", "zweihunderteins"),
+    271: ("two hundred and seventy-one", "zweihunderteinundsiebzig"),
+    1000: ("one thousand", "eintausend"),
+    1001: ("one thousand and one", "eintausendeins"),
+    1016: ("one thousand and sixteen", "eintausendsechzehn"),
+    1100: ("one thousand one hundred", "eintausendeinhundert"),
+    1101: ("one thousand one hundred and one", "eintausendeinhunderteins"),
+    11_011: ("eleven thousand and eleven", "elftausendelf"),
+    21_000: ("twenty-one thousand", "einundzwanzigtausend"),
+    31_001: ("thirty-one thousand and one", "einunddreißigtausendeins"),
+    100_000: ("one hundred thousand", "einhunderttausend"),
+    101_000: ("one hundred and one thousand", "einhunderteintausend"),
+    101_001: ("one hundred and one thousand and one", "einhunderteintausendeins"),
+    201_016: ("two hundred and one thousand and sixteen", "zweihunderteintausendsechzehn"),
+    999_999: (
+        "nine hundred and ninety-nine thousand nine hundred and ninety-nine",
+        "neunhundertneunundneunzigtausendneunhundertneunundneunzig",
+    ),
+}
+
+
+@pytest.mark.parametrize("number", TRICKY)
+def test_tricky_numbers(number):
+    assert (english(number), german(number)) == TRICKY[number]
+
+
+def english_below_thousand():
+    """Build all names from the teens and tens upwards, with the parts joined instead of divided out."""
+    teens = (
+        "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
+        "seventeen eighteen nineteen"
+    ).split()
+    tens = "twenty thirty forty fifty sixty seventy eighty ninety".split()
+    small = teens + [ten + ending for ten in tens for ending in ["", *(f"-{unit}" for unit in teens[1:10])]]
+    return small + [
+        f"{hundred} hundred{ending}"
+        for hundred in teens[1:10]
+        for ending in ["", *(f" and {name}" for name in small[1:])]
+    ]
+
+
+def german_below_thousand():
+    """Build all names as they end a word (eins) and as they go on (ein)."""
+    teens = (
+        "null eins zwei drei vier fünf sechs sieben acht neun zehn elf zwölf dreizehn vierzehn fünfzehn sechzehn "
+        "siebzehn achtzehn neunzehn"
+    ).split()
+    tens = "zwanzig dreißig vierzig fünfzig sechzig siebzig achtzig neunzig".split()
+    units = ["ein", *teens[2:10]]
+    small = teens + [start + ten for ten in tens for start in ["", *(f"{unit}und" for unit in units)]]
+    ending = small + [f"{unit}hundert{rest}" for unit in units for rest in ["", *small[1:]]]
+    return ending, [re.sub("(^|hundert)eins$", r"\1ein", name) for name in ending]
+
+
+def test_every_number_is_as_the_tables_say():
+    low = english_below_thousand()
+    ending, going_on = german_below_thousand()
+    sample = np.random.default_rng(0).integers(10_000, LIMIT, 4000)
+    for number in [*range(10_000), *sample.tolist(), *range(LIMIT - 1200, LIMIT)]:
+        digits = f"{number:06}"
+        thousands, rest = int(digits[:3]), int(digits[3:])
+        link = "" if not (thousands and rest) else " " if digits[3] != "0" else " and "
+        head = f"{low[thousands]} thousand" if thousands else ""
+        assert english(number) == head + link + (low[rest] if rest or not thousands else "")
+        head = f"{going_on[thousands]}tausend" if thousands else ""
+        assert german(number) == head + (ending[rest] if rest or not thousands else "")
+
+
+def test_no_two_numbers_read_the_same():
+    numbers = [*range(3000), *range(99_000, 103_000), *range(LIMIT - 1000, LIMIT)]
+    for spell in (english, german):
+        assert len({spell(number) for number in numbers}) == len(numbers)
+
+
+def test_draws_have_the_sizes_asked_for_and_the_small_numbers():
+    drawn = draw_numbers(3, train=1500, validation=40, test=90)
+    assert [len(drawn.train), len(drawn.validation), len(drawn.test)] == [1500, 40, 90]
+    assert set(range(100)) <= set(drawn.train)
+    default = draw_numbers(0)
+    assert [len(default.train), len(default.validation), len(default.test)] == [20_000, 300, 1000]
+    assert all(0 <= number < LIMIT for number in default.train + default.validation + default.test)
+    assert all(type(number) is int for number in default.train[-3:] + default.validation[:3] + default.test[:3])
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_held_out_numbers_have_no_neighbours_in_training_and_no_duplicates(seed):
+    drawn = draw_numbers(seed, train=3000)
+    trained = {number // 100 for number in drawn.train}
+    held_out = drawn.validation + drawn.test
+    assert not trained & {number // 100 for number in held_out}
+    assert len(set(held_out)) == len(held_out)
+
+
+def test_a_fifth_of_the_numbers_is_small_and_a_tenth_of_the_blocks_is_held_out():
+    drawn = draw_numbers(1)
+    for numbers in (drawn.train[100:], drawn.test):
+        assert 0.15 < np.mean(np.array(numbers) < 10_000) < 0.25
+    held_out = {number // 100 for number in draw_numbers(1, validation=20_000, test=10_000).test}
+    assert len(held_out) < 1000
+
+
+def test_a_seed_repeats_its_draw_and_another_seed_does_not():
+    assert draw_numbers(7, train=500) == draw_numbers(7, train=500)
+    assert draw_numbers(7, train=500).test != draw_numbers(8, train=500).test
+    assert draw_numbers(7, train=500).train != draw_numbers(8, train=500).train

@@ -1,0 +1,134 @@
+"""Sentences that users hand over: what is accepted and changed, and how long ones are cut."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from latticework.core import InputError
+from latticework.seq2seq.corpus import EncodedText
+from latticework.seq2seq.vocabulary import END
+from latticework.translation.text import check_pairs, check_sentence, check_sentences, split_long
+
+ODD = ["", " ", "\ufeffBOM", "a\u2028b\x85c\x0bd", "\U0001f600", "🧑‍🌾", "e\u0301", "\u202egnirts", "‏שלום", "<unk>", "▁", "\x1b[31m"]
+
+
+class Alphabet:
+    """A vocabulary whose piece n is the n-th string."""
+
+    def __init__(self, *texts):
+        self.texts = texts
+
+    def pieces(self, sequence):
+        return [self.texts[index] for index in sequence]
+
+
+WORDS = Alphabet("", "", "", "</s>", "▁a", "b", "▁c", ".", "▁Hm", "...", "?", "▁", "！")
+
+
+def cut(tokens, max_length):
+    """Return the parts of one text as strings."""
+    parts, owners = split_long(EncodedText.from_sequences([[*tokens, END]]), WORDS, max_length)
+    assert set(owners) == {0}
+    return ["".join(WORDS.pieces(parts[index][:-1])) for index in range(len(parts))]
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_odd_but_valid_text_stays_as_it_is(odd):
+    assert check_sentences([odd], "source") == [odd]
+
+
+@pytest.mark.parametrize("given_, taken", [("a\nb", "a b"), ("a\r\nb", "a b"), ("a\rb\n", "a b "), ("\n\r", "  ")])
+def test_line_breaks_become_spaces(given_, taken):
+    assert check_sentences(["x", given_], "source") == ["x", taken]
+
+
+def test_strings_of_numpy_become_plain_strings():
+    (taken,) = check_sentences(np.array(["ein Haus"]), "source")
+    assert type(taken) is str
+    assert taken == "ein Haus"
+
+
+@pytest.mark.parametrize(
+    "sentences, message",
+    [
+        ("text", "source: expected a list of sentences, got a single str"),
+        (b"text", "source: expected a list of sentences, got a single bytes"),
+        (None, "source: expected a list of sentences, got a single NoneType"),
+        (5, "source: expected a list of sentences, got a single int"),
+        (["a", b"b"], "source[1]: expected text, got bytes"),
+        ([["a"]], "source[0]: expected text, got list"),
+        (["a", "b", float("nan")], "source[2]: expected text, got float"),
+        (["a\0b"], "source[0]: NUL character at position 1"),
+        (["", "ab\udfff"], "source[1]: not valid Unicode text (half of a surrogate pair)"),
+        (["\ud800"], "source[0]: not valid Unicode text (half of a surrogate pair)"),
+    ],
+)
+def test_what_is_no_text_is_named_by_its_index(sentences, message):
+    with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
+        check_sentences(sentences, "source")
+
+
+def test_a_single_sentence_is_named_by_its_place():
+    assert check_sentence("zwei\nHäuser", "pairs.jsonl:3") == "zwei Häuser"
+    with pytest.raises(InputError, match="^pairs.jsonl:3: NUL character at position 0$"):
+        check_sentence("\0", "pairs.jsonl:3")
+
+
+def test_pairs_are_of_equal_number_and_not_none():
+    assert check_pairs(iter(["a", "b"]), ("c", "d"), "training") == (["a", "b"], ["c", "d"])
+    with pytest.raises(InputError, match="^validation: 3 sources but 2 targets; each source needs one target$"):
+        check_pairs(["a", "b", "c"], ["d", "e"], "validation")
+    with pytest.raises(InputError, match="^score: there are no pairs$"):
+        check_pairs([], (), "score")
+    with pytest.raises(InputError, match="^training target: expected a list"):
+        check_pairs(["a"], "b", "training")
+
+
+def test_texts_that_fit_are_left_alone():
+    text = EncodedText.from_sequences([[4, 5, END], [END], [4, END]])
+    parts, owners = split_long(text, WORDS, 3)
+    assert parts is text
+    assert owners.tolist() == [0, 1, 2]
+
+
+def test_a_part_ends_after_a_sentence_before_a_word_or_where_it_must():
+    a, b, c, stop = 4, 5, 6, 7
+    assert cut([a, b, stop, c, b, b], 6) == ["▁ab.", "▁cbb"]
+    assert cut([a, b, b, stop, c, stop, c, b], 7) == ["▁abb.▁c.", "▁cb"]
+    assert cut([a, b, b, b, c, b, b, b], 8) == ["▁abbb", "▁cbbb"]
+    assert cut([a, *[b] * 9], 5) == ["▁abbb", "bbbb", "bb"]
+    assert cut([a, b, b, b, 9, c, b], 7) == ["▁abbb...", "▁cb"]
+    assert cut([a, b, b, b, 12, b, b], 7) == ["▁abbb！", "bb"]
+
+
+def test_a_mark_near_the_start_does_not_make_a_tiny_part():
+    assert cut([4, 7, 6, 5, 5, 5, 6, 5], 8) == ["▁a.▁cbbb", "▁cb"]
+
+
+def test_every_part_says_whose_it_is():
+    texts = [[4, END], [4, 5, 6, 5, 6, 5, END], [END], [6, 5, 5, END]]
+    parts, owners = split_long(EncodedText.from_sequences(texts), WORDS, 3)
+    assert owners.tolist() == [0, 1, 1, 1, 2, 3, 3]
+    assert [part.tolist() for part in (parts[0], parts[4])] == [[4, END], [END]]
+
+
+@given(
+    texts=st.lists(st.lists(st.integers(4, 12), max_size=60), min_size=1, max_size=6),
+    max_length=st.integers(2, 20),
+)
+@settings(max_examples=60, deadline=None)
+def test_parts_together_are_the_text_and_none_is_too_long(texts, max_length):
+    encoded = EncodedText.from_sequences([[*text, END] for text in texts])
+    parts, owners = split_long(encoded, WORDS, max_length)
+    assert parts.lengths.max() <= max_length
+    assert (np.diff(owners) >= 0).all()
+    for index, text in enumerate(texts):
+        own = [parts[part].tolist() for part in np.flatnonzero(owners == index).tolist()]
+        assert [part[-1] for part in own] == [END] * len(own)
+        assert [token for part in own for token in part[:-1]] == text
+        assert len(own) <= len(text) // ((max_length - 1) // 2 + 1) + 1, "every part but the last is half full"
