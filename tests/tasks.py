@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from dataclasses import replace
 
 import fakes
@@ -10,7 +11,9 @@ import torch
 from torch import nn
 
 from latticework.core import Capability
-from latticework.core.training import Plan
+from latticework.core.training import Plan, train
+
+TIMINGS = ("seconds", "terms_per_second")
 
 
 class Line(nn.Module):
@@ -72,6 +75,25 @@ def adam(parameters):
 def plan(**changes):
     usual = Plan(optimizer=sgd, learning_rate=lambda step: 0.1 / step, max_epochs=3, log_every=1)
     return replace(usual, **changes)
+
+
+def learn(task, chosen, **options):
+    """Train in float64 on one process; return the rows."""
+    return train(task, chosen, **{"seed": 0, "device": "cpu", "precision": "64", **options})
+
+
+def without_timings(rows):
+    return [{name: value for name, value in row.items() if name not in TIMINGS} for row in rows]
+
+
+def read_log(folder):
+    with (folder / "log.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def as_logged(rows):
+    columns = dict.fromkeys(name for row in rows for name in row)
+    return [{name: str(row.get(name, "")) for name in columns} for row in rows]
 
 
 class Remembered(fakes.NeighbourBank):

@@ -1,6 +1,5 @@
 """A training that is killed, at whatever moment, and started again ends as one that never was."""
 
-import csv
 import json
 import os
 import random
@@ -18,7 +17,6 @@ import latticework as lw
 from latticework.core import read_folder, training
 
 KILLED_TRAINING = Path(__file__).with_name("killed_training.py")
-TIMINGS = ("seconds", "terms_per_second")
 SEED = 20170612
 
 
@@ -44,17 +42,17 @@ def outcome(folder):
     model = lw.load(folder)  # verifies every checksum
     header, state = read_folder(folder)
     values = dict(state.values)
-    history = [{name: value for name, value in row.items() if name not in TIMINGS} for row in values.pop("history")]
+    history = [
+        {name: value for name, value in row.items() if name not in tasks.TIMINGS} for row in values.pop("history")
+    ]
     losses = {row["valid_loss"]: row["step"] for row in reversed(history) if "valid_loss" in row}
-    with (folder / "training" / "log.csv").open(newline="") as file:
-        log = [{name: value for name, value in row.items() if name not in TIMINGS} for row in csv.DictReader(file)]
     return {
         "files": sorted(path.name for path in folder.iterdir()),  # names carry checksums
         "training": sorted(path.name for path in (folder / "training").iterdir()),
         "header": header,
         "values": values,
         "history": history,
-        "log": log,
+        "log": tasks.without_timings(tasks.read_log(folder / "training")),
         "best step": losses[min(losses)],
         "vocabulary": model.vocabulary_.model,
         "weights": {name: tensor.numpy().tobytes() for name, tensor in model.model_.state_dict().items()},

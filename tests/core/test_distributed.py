@@ -19,7 +19,6 @@ from latticework.core import read_folder
 from latticework.core.training import train
 
 PROGRAM = Path(__file__).with_name("distributed_training.py")
-TIMINGS = ("seconds", "terms_per_second")
 
 
 def torchrun(folder, reports, kind):
@@ -63,13 +62,9 @@ def together(tmp_path_factory):
     return folder, completed(folder, tmp_path_factory.mktemp("reports"), "whole")
 
 
-def without_timings(rows):
-    return [{name: value for name, value in row.items() if name not in TIMINGS} for row in rows]
-
-
 def assert_same_curve(found, expected):
     """The same rows, each figure within 1e-9: float64 sums in another order."""
-    found, expected = without_timings(found), without_timings(expected)
+    found, expected = tasks.without_timings(found), tasks.without_timings(expected)
     assert [list(row) for row in found] == [list(row) for row in expected]
     for ours, theirs in zip(found, expected, strict=True):
         np.testing.assert_allclose(list(ours.values()), list(theirs.values()), rtol=0, atol=1e-9)
@@ -123,7 +118,7 @@ def test_one_process_writes(together):
 def outcome(folder):
     values = dict(read_folder(folder)[1].values)
     files = sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))  # names carry checksums
-    return files, without_timings(values.pop("history")), values
+    return files, tasks.without_timings(values.pop("history")), values
 
 
 @pytest.fixture(scope="module")

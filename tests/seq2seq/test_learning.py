@@ -154,7 +154,7 @@ def reverse(sequence):
 
 @pytest.fixture(scope="module")
 def reversing():
-    return learn(reverse, steps=1800)
+    return learn(reverse, steps=1600)
 
 
 def test_model_learns_to_reverse(reversing):
@@ -185,5 +185,5 @@ def test_reversing_model_looks_along_the_anti_diagonal(reversing):
 
 
 def test_model_learns_to_copy():
-    model, unseen = learn(tuple, steps=800)
+    model, unseen = learn(tuple, steps=700)
     assert share_right(model, unseen, tuple) >= 0.99

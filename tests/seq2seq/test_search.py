@@ -215,6 +215,19 @@ def test_scores_are_those_of_the_outputs_read_back_by_teacher_forcing(alpha, dty
             assert hypothesis.score == pytest.approx(log_p / penalty, abs=1e-4)
 
 
+def test_search_in_bfloat16_scores_its_outputs_as_float32_does_but_for_rounding():
+    model, source = make(12, seed=3, usual=6).float(), sources(1, [6, 2, 4], 12)
+    with torch.autocast("cpu", torch.bfloat16):
+        outcomes = search(model, source, beam_size=4, limits=[12, 12, 12], n_best=4)
+    for row, best in enumerate(outcomes):
+        next_log_probabilities = model.log_probabilities(source[row : row + 1, : [6, 2, 4][row]])
+        for hypothesis in best:
+            output = [*hypothesis.tokens, END]
+            log_p = sum(next_log_probabilities(output[:t])[output[t]] for t in range(len(output)))
+            assert hypothesis.log_probability != log_p
+            assert hypothesis.log_probability == pytest.approx(log_p, abs=0.05 * len(output))  # nats
+
+
 @pytest.mark.parametrize("beam_size, n_best", [(4, 4), (6, 3)])
 def test_best_outputs_are_sorted_and_distinct(beam_size, n_best):
     for best in search(make(), sources(0, [6, 3, 1, 5]), beam_size=beam_size, limits=[9, 3, 20, 4], n_best=n_best):

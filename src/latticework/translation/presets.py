@@ -34,7 +34,7 @@ PRESETS: Final = {
             average_checkpoints=5,
         ),
         vocab_size=4000,
-        max_epochs=36,
+        max_epochs=30,
     ),
     # some 200,000 pairs, such as talks; a GPU helps
     "small": Preset(
