@@ -42,7 +42,8 @@ def measure(seeds: int, threads: int) -> harness.Result:
     trained, translated, curves = [], [], []
     for seed in range(seeds):
         with tempfile.TemporaryDirectory() as folder:
-            command = [sys.executable, "-m", "benchmarks.translation", "--folder", folder, "--seed", str(seed), "--part"]
+            module = [sys.executable, "-m", "benchmarks.translation"]
+            command = [*module, "--folder", folder, "--seed", str(seed), "--part"]
             trained.append(harness.run_measured([*command, "fit"], env, TIMEOUT))
             translated.append(harness.run_measured([*command, "predict"], env, TIMEOUT))
             curves.append(harness.run_measured([*command, "curve"], env, TIMEOUT).output["points"])

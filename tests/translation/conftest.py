@@ -7,7 +7,8 @@ import os
 import subprocess
 import sys
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import NamedTuple
@@ -19,7 +20,7 @@ from latticework.cli import main
 from latticework.translation import TransformerConfig, TransformerTranslator
 from latticework.translation.presets import PRESETS, Preset
 
-MAIN = [sys.executable, "-c", "import sys; from latticework.cli import main; sys.exit(main())"]
+MAIN = "import sys; from latticework.cli import main; sys.exit(main())"
 NOUNS = {"dog": "Hund", "cat": "Katze", "house": "Haus", "tree": "Baum"}
 ARTICLES = {"Hund": ("Der", "den"), "Katze": ("Die", "die"), "Haus": ("Das", "das"), "Baum": ("Der", "den")}
 VERBS = {"sees": "sieht", "hears": "hört", "finds": "findet"}
@@ -136,13 +137,16 @@ def quick(monkeypatch: pytest.MonkeyPatch, settings: dict[str, object]) -> None:
 
 
 @pytest.fixture
-def start() -> Iterable[Callable[..., subprocess.Popen[bytes]]]:
-    """Start the command in a process of its own; what is still running when the test ends is killed."""
+def start() -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
+    """Start the command in a process of its own; what is still running when the test ends is killed.
+
+    `before` is a line of Python for that process to begin with.
+    """
     started = []
 
-    def run(*arguments: object) -> subprocess.Popen[bytes]:
+    def run(*arguments: object, before: str = "") -> subprocess.Popen[bytes]:
         process = subprocess.Popen(
-            [*MAIN, *map(str, arguments)],
+            [sys.executable, "-c", f"{before}\n{MAIN}", *map(str, arguments)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -154,7 +158,10 @@ def start() -> Iterable[Callable[..., subprocess.Popen[bytes]]]:
     yield run
     for process in started:
         process.kill()
-        process.communicate()
+        process.wait()
+        for stream in (process.stdin, process.stdout, process.stderr):
+            with suppress(BrokenPipeError):  # what was asked of a process that has ended
+                stream.close()
 
 
 @pytest.fixture

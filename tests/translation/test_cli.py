@@ -49,9 +49,7 @@ def test_fit_predict_and_evaluate(fit, latticework, files, corpus, translator, t
     assert (ended.status, ended.out) == (0, "")
     assert ended.err.startswith("learning a vocabulary from 48 pairs\n")
     model = tmp_path / "model"
-    assert ended.err.endswith(
-        f"saved in {model}; try: echo 'a sentence' | latticework translate predict {model}\n"
-    )
+    assert ended.err.endswith(f"saved in {model}; try: echo 'a sentence' | latticework translate predict {model}\n")
     assert_same(lw.load(model).model_.state_dict(), translator.model_.state_dict())
     ended = latticework("translate", "predict", model, stdin=lines(corpus.source))
     assert ended == (0, lines(corpus.target).decode(), "")
@@ -121,9 +119,7 @@ def test_pairs_left_out_are_told_of(fit, write, corpus):
     ended = fit("--epochs", 1, pairs=pairs)
     assert (ended.status, ended.out) == (0, "")
     warnings = [line for line in ended.err.splitlines() if line.startswith("warning: ")]
-    assert warnings == [
-        "warning: 2 of 50 pairs left out: 2 with an empty side, 0 of more than max_length=12 pieces"
-    ]
+    assert warnings == ["warning: 2 of 50 pairs left out: 2 with an empty side, 0 of more than max_length=12 pieces"]
 
 
 def test_the_same_command_again_does_nothing_and_other_data_need_restart(fit, refused, files, write, corpus, tmp_path):
@@ -220,7 +216,9 @@ def test_a_line_of_thousands_of_words_is_translated_with_a_warning(predict, corp
     assert ended.status == 0
     same = ended.out == lines([corpus.target[0], expected]).decode()
     assert same, "to explain how texts of this length differ would take pytest minutes"
-    assert re.fullmatch(r"warning: 1 of \d sentences .* more than max_length=12 pieces and are taken in parts\n", ended.err)
+    assert re.fullmatch(
+        r"warning: 1 of \d sentences .* more than max_length=12 pieces and are taken in parts\n", ended.err
+    )
 
 
 @pytest.mark.parametrize(
@@ -460,7 +458,9 @@ def test_every_option_is_described(latticework, monkeypatch, command, options):
     ended = latticework("translate", command, "--help")
     assert (ended.status, ended.err) == (0, "")
     for option in options.split():
-        (line,) = [line for line in ended.out.splitlines() if re.search(rf"(?<![\w-]){option}(?![\w-])", line) and "│" in line]
+        (line,) = [
+            line for line in ended.out.splitlines() if re.search(rf"(?<![\w-]){option}(?![\w-])", line) and "│" in line
+        ]
         assert len(re.findall(r"\w+", line.split(option)[1])) > 3, f"{option} is not described"
 
 

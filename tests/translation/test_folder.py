@@ -207,9 +207,7 @@ def test_an_unknown_logger_leaves_no_folder(short, corpus, tmp_path):
 
 
 @pytest.mark.parametrize("restart", [False, True])
-def test_a_folder_that_cannot_hold_a_model_is_refused_before_training(
-    short, corpus, tmp_path, monkeypatch, restart
-):
+def test_a_folder_that_cannot_hold_a_model_is_refused_before_training(short, corpus, tmp_path, monkeypatch, restart):
     monkeypatch.setattr(PairsTask, "inputs", no_training)
     (tmp_path / "file").write_text("mine")
     (tmp_path / "foreign").mkdir()

@@ -128,7 +128,11 @@ def test_one_plain_file_is_refused(write):
         ("a.tsv.gz", gzip.compress(b"a\tb\nc\n"), "a.tsv.gz:2: expected the target in column 2"),
         ("a.jsonl", b'{"source": "a", "target": "b"}\n{oops\n', "a.jsonl:2: not a JSON object: "),
         ("a.jsonl", b"\n", "a.jsonl:1: not a JSON object: "),
-        ("a.jsonl", b'{"source": "a", "target": "b"}\n["a", "b"]\n', 'a.jsonl:2: expected an object with a text under "'),
+        (
+            "a.jsonl",
+            b'{"source": "a", "target": "b"}\n["a", "b"]\n',
+            'a.jsonl:2: expected an object with a text under "',
+        ),
         ("a.jsonl", b'"source"\n', 'a.jsonl:1: expected an object with a text under "source"$'),
         ("a.jsonl", b'{"src": "a", "target": "b"}\n', 'a.jsonl:1: expected an object with a text under "source"$'),
         ("a.jsonl", b'{"source": "a"}\n', 'a.jsonl:1: expected an object with a text under "target"$'),
@@ -148,7 +152,11 @@ def test_a_bad_line_of_pairs_is_named(write, name, content, message):
     [
         ("a.txt", b"a\nb\nc\0d\n", "a.txt:3: NUL character at byte 2; is this a text file"),
         ("a.txt", b"a\nGr\xfc\xdfe\n", "a.txt:2: byte 0xFC at position 3 is not UTF-8: convert the file to UTF-8$"),
-        ("a.txt", "Grüße\n".encode("utf-16"), "a.txt:1: the file starts like UTF-16, expected UTF-8: save it as UTF-8$"),
+        (
+            "a.txt",
+            "Grüße\n".encode("utf-16"),
+            "a.txt:1: the file starts like UTF-16, expected UTF-8: save it as UTF-8$",
+        ),
         ("a.txt", b"a\n\xed\xa0\xbd\n", "a.txt:2: byte 0xED at position 1 is not UTF-8"),
         ("a.gz", gzip.compress(b"word\n" * 999)[:-9], "a.gz: the gzip file is damaged or cut off after line"),
         ("a.gz", gzip.compress(b"a\n")[:12], "a.gz: the gzip file is damaged or cut off after line 0"),

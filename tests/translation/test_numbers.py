@@ -54,11 +54,29 @@ def test_tricky_numbers(number):
 
 def english_below_thousand():
     """Build all names from the teens and tens upwards, with the parts joined instead of divided out."""
-    teens = (
-        "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
-        "seventeen eighteen nineteen"
-    ).split()
-    tens = "twenty thirty forty fifty sixty seventy eighty ninety".split()
+    teens = [
+        "zero",
+        "one",
+        "two",
+        "three",
+        "four",
+        "five",
+        "six",
+        "seven",
+        "eight",
+        "nine",
+        "ten",
+        "eleven",
+        "twelve",
+        "thirteen",
+        "fourteen",
+        "fifteen",
+        "sixteen",
+        "seventeen",
+        "eighteen",
+        "nineteen",
+    ]
+    tens = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
     small = teens + [ten + ending for ten in tens for ending in ["", *(f"-{unit}" for unit in teens[1:10])]]
     return small + [
         f"{hundred} hundred{ending}"
@@ -69,11 +87,29 @@ def english_below_thousand():
 
 def german_below_thousand():
     """Build all names as they end a word (eins) and as they go on (ein)."""
-    teens = (
-        "null eins zwei drei vier fünf sechs sieben acht neun zehn elf zwölf dreizehn vierzehn fünfzehn sechzehn "
-        "siebzehn achtzehn neunzehn"
-    ).split()
-    tens = "zwanzig dreißig vierzig fünfzig sechzig siebzig achtzig neunzig".split()
+    teens = [
+        "null",
+        "eins",
+        "zwei",
+        "drei",
+        "vier",
+        "fünf",
+        "sechs",
+        "sieben",
+        "acht",
+        "neun",
+        "zehn",
+        "elf",
+        "zwölf",
+        "dreizehn",
+        "vierzehn",
+        "fünfzehn",
+        "sechzehn",
+        "siebzehn",
+        "achtzehn",
+        "neunzehn",
+    ]
+    tens = ["zwanzig", "dreißig", "vierzig", "fünfzig", "sechzig", "siebzig", "achtzig", "neunzig"]
     units = ["ein", *teens[2:10]]
     small = teens + [start + ten for ten in tens for start in ["", *(f"{unit}und" for unit in units)]]
     ending = small + [f"{unit}hundert{rest}" for unit in units for rest in ["", *small[1:]]]

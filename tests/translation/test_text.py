@@ -14,7 +14,20 @@ from latticework.seq2seq.corpus import EncodedText
 from latticework.seq2seq.vocabulary import END
 from latticework.translation.text import check_pairs, check_sentence, check_sentences, split_long
 
-ODD = ["", " ", "\ufeffBOM", "a\u2028b\x85c\x0bd", "\U0001f600", "🧑‍🌾", "e\u0301", "\u202egnirts", "‏שלום", "<unk>", "▁", "\x1b[31m"]
+ODD = [
+    "",
+    " ",
+    "\ufeffBOM",
+    "a\u2028b\x85c\x0bd",
+    "\U0001f600",
+    "🧑‍🌾",
+    "e\u0301",
+    "\u202egnirts",
+    "‏שלום",
+    "<unk>",
+    "▁",
+    "\x1b[31m",
+]
 
 
 class Alphabet:

@@ -6,7 +6,9 @@ from latticework.core.lazy import attach
 
 if TYPE_CHECKING:
     from latticework.seq2seq.config import TransformerConfig
-    from latticework.translation.estimator import AttentionMaps, TransformerTranslator, Translation
+    from latticework.translation.attention import AttentionMaps
+    from latticework.translation.decoding import Translation
+    from latticework.translation.estimator import TransformerTranslator
     from latticework.translation.metrics import CorpusScores, corpus_scores
 
 __all__ = [
@@ -23,8 +25,8 @@ __getattr__, __dir__ = attach(
     {
         "TransformerTranslator": "latticework.translation.estimator:TransformerTranslator",
         "TransformerConfig": "latticework.seq2seq.config:TransformerConfig",
-        "Translation": "latticework.translation.estimator:Translation",
-        "AttentionMaps": "latticework.translation.estimator:AttentionMaps",
+        "Translation": "latticework.translation.decoding:Translation",
+        "AttentionMaps": "latticework.translation.attention:AttentionMaps",
         "CorpusScores": "latticework.translation.metrics:CorpusScores",
         "corpus_scores": "latticework.translation.metrics:corpus_scores",
     },

@@ -7,8 +7,7 @@ import os
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
-from numbers import Integral, Real
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
@@ -18,56 +17,31 @@ from sklearn.utils.validation import check_is_fitted
 from latticework.core.errors import InputError
 from latticework.core.estimator import Estimator
 from latticework.core.persistence import State
-from latticework.core.progress import message, progress
+from latticework.core.progress import message
 from latticework.core.seeds import seed_from, spawn
 from latticework.seq2seq.config import TransformerConfig
+from latticework.translation.attention import AttentionMaps, attention_maps
+from latticework.translation.decoding import Translation, check_search, join_parts, search_parts
 from latticework.translation.metrics import corpus_scores
 from latticework.translation.presets import find_preset
-from latticework.translation.text import check_pairs, check_sentences, split_long
+from latticework.translation.text import (
+    check_pairs,
+    check_sentences,
+    check_validation,
+    split_long,
+    whole_number,
+    without_empty,
+    without_long,
+)
 
 if TYPE_CHECKING:
     from latticework.seq2seq.corpus import EncodedText
     from latticework.seq2seq.model import EncoderDecoder
 
-EXTRA_LENGTH: Final = 50  # an output may be this many pieces longer than its input (section 6.1)
-SEARCH_TOKENS: Final = 4096  # padded source tokens, times the beam, that are decoded together
 ENCODE_TOKENS: Final = 8192  # padded source tokens that are encoded together
 TIMINGS: Final = ("seconds", "terms_per_second")  # of a logged row; the rest is the same whenever a run is repeated
 
 Pairs = tuple[Iterable[str], Iterable[str]]
-
-
-@dataclass(frozen=True)
-class Translation:
-    """One translation: its text, its score (log P over the length penalty) and its log-probability in nats."""
-
-    text: str
-    score: float
-    log_probability: float
-
-
-@dataclass(frozen=True)
-class AttentionMaps:
-    """Where every head of every layer looks, for one pair of sentences.
-
-    Attributes
-    ----------
-    source, target
-        Pieces, the end piece included.
-    encoder
-        ``(layers, heads, source, source)``; rows sum to 1, as in the others.
-    decoder
-        ``(layers, heads, target, target)``. Row t is the step that predicts ``target[t]``; column 0 is the begin piece
-        and column j is ``target[j - 1]``.
-    cross
-        ``(layers, heads, target, source)``: row t is again the step that predicts ``target[t]``.
-    """
-
-    source: list[str]
-    target: list[str]
-    encoder: np.ndarray
-    decoder: np.ndarray
-    cross: np.ndarray
 
 
 class TransformerTranslator(Estimator):
@@ -181,7 +155,7 @@ class TransformerTranslator(Estimator):
         if folder is not None and self.random_state is None:
             raise InputError("a run that saves to a folder needs random_state: only a repeatable one can be resumed")
         sources, targets = check_pairs(source, target, "training")
-        held_out = _check_validation(validation) if validation is not None else None
+        held_out = check_validation(validation) if validation is not None else None
 
         from latticework.core import runs
         from latticework.core.hardware import resolve_device, resolve_precision
@@ -191,11 +165,11 @@ class TransformerTranslator(Estimator):
         from latticework.seq2seq.vocabulary import Vocabulary
 
         precision = resolve_precision(self.precision, resolve_device(self.device))
-        sources, targets, counts = _without_empty(sources, targets)
+        sources, targets, counts = without_empty(sources, targets)
         message(f"learning a vocabulary from {len(sources):,} pairs")
         vocabulary = Vocabulary.train([*sources, *targets], size=vocab_size)
         training = vocabulary.encode(sources), vocabulary.encode(targets)
-        training, counts["too_long"] = _without_long(training, config.max_length)
+        training, counts["too_long"] = without_long(training, config.max_length)
         counts["used"] = len(training[0])
         if not counts["used"]:
             raise InputError(f"every training pair is longer than max_length={config.max_length} pieces")
@@ -290,34 +264,13 @@ class TransformerTranslator(Estimator):
         A sentence translated in parts has the sums of its parts' scores.
         """
         check_is_fitted(self)
-        beam_size, length_penalty, n_best = _check_search(beam_size, length_penalty, n_best, len(self.vocabulary_))
+        options = check_search(beam_size, length_penalty, n_best, len(self.vocabulary_))
         texts = check_sentences(sentences, "sentences")
-
-        import torch
-
-        from latticework.seq2seq.corpus import token_batches
-        from latticework.seq2seq.search import Hypothesis, beam_search
-
         parts, owners = self._encode(texts)
-        filled = np.array([bool(texts[owner].strip()) for owner in owners], dtype=bool)
-        found: list[list[Hypothesis]] = [[Hypothesis([], 0.0, 0.0)] * n_best] * len(parts)
-        todo = np.flatnonzero(filled)
-        budget = max(1, SEARCH_TOKENS // beam_size)
-        with self._inference() as device, progress("translating", total=len(todo), unit="sentences") as bar:
-            for batch in token_batches([parts.lengths[todo]], budget, np.random.default_rng(0)):
-                indices = todo[batch]
-                hypotheses = beam_search(
-                    self.model_,
-                    self.model_.remember(parts.padded(indices, padding=0).to(device)),
-                    beam_size=beam_size,
-                    max_lengths=torch.from_numpy(parts.lengths[indices] + EXTRA_LENGTH),
-                    alpha=length_penalty,
-                    n_best=n_best,
-                )
-                for index, best in zip(indices, hypotheses, strict=True):
-                    found[index] = best
-                bar.advance(len(indices))
-        return self._join(found, owners, len(texts), n_best)
+        wanted = np.array([bool(texts[owner].strip()) for owner in owners], dtype=bool)
+        with self._inference() as device:
+            found = search_parts(self.model_, parts, wanted, options, device)
+        return join_parts(found, owners, self.vocabulary_, count=len(texts), n_best=options.n_best)
 
     def score(self, source: Iterable[str], references: Iterable[str]) -> float:
         """SacreBLEU's BLEU, from 0 to 100, of the translations of `source` with the default search."""
@@ -374,19 +327,8 @@ class TransformerTranslator(Estimator):
         sources = check_sentences(source, "source")
         sources, targets = check_pairs(sources, self.predict(sources) if target is None else target, "attention")
 
-        import torch
-
-        encoded = self.vocabulary_.encode(sources), self.vocabulary_.encode(targets)
-        maps = []
         with self._inference() as device:
-            for index in range(len(sources)):
-                pair = [text.padded(np.array([index]), padding=0).to(device) for text in encoded]
-                own, past, cross = (
-                    torch.cat(layers).float().cpu().numpy() for layers in self.model_.attention_maps(*pair)
-                )
-                read, written = (self.vocabulary_.pieces(text[index]) for text in encoded)
-                maps.append(AttentionMaps(read, written, own, past, cross))
-        return maps
+            return list(attention_maps(self.model_, self.vocabulary_, sources, targets, device))
 
     def describe(self) -> dict[str, object]:
         """What a saved translator is: its shape, its vocabulary, what it was trained on and how that went."""
@@ -412,7 +354,7 @@ class TransformerTranslator(Estimator):
             raise InputError(f"config: expected a TransformerConfig, got {type(config).__name__}")
         given = {"vocab_size": self.vocab_size, "max_epochs": self.max_epochs, "max_steps": self.max_steps}
         vocab_size, epochs, steps = (
-            None if value is None else _whole_number(name, value) for name, value in given.items()
+            None if value is None else whole_number(name, value) for name, value in given.items()
         )
         if epochs is None and steps is None:
             epochs, steps = preset.max_epochs, preset.max_steps
@@ -430,16 +372,6 @@ class TransformerTranslator(Estimator):
                 stacklevel=3,
             )
         return split_long(encoded, self.vocabulary_, self.config_.max_length)
-
-    def _join(self, found: list[list[Any]], owners: np.ndarray, count: int, n_best: int) -> list[list[Translation]]:
-        """Put the parts of each text together again, the best with the best."""
-        flat = [hypothesis for best in found for hypothesis in best]
-        texts = iter(self.vocabulary_.decode([hypothesis.tokens for hypothesis in flat]))
-        ranked = [[Translation(next(texts), h.score, h.log_probability) for h in best] for best in found]
-        parts: list[list[list[Translation]]] = [[] for _ in range(count)]
-        for owner, best in zip(owners, ranked, strict=True):
-            parts[owner].append(best)
-        return [_joined(own, n_best) for own in parts]
 
     @contextmanager
     def _inference(self) -> Iterator[Any]:
@@ -475,7 +407,9 @@ class TransformerTranslator(Estimator):
         self.vocabulary_ = Vocabulary(state.files["vocabulary.model"])
         weights = dict(state.tensors["weights"])
         shape = self.config_
-        if shape.layers * shape.d_model * (shape.d_model + shape.feed_forward) > sum(w.numel() for w in weights.values()):
+        if shape.layers * shape.d_model * (shape.d_model + shape.feed_forward) > sum(
+            w.numel() for w in weights.values()
+        ):
             raise ValueError("it has fewer weights than its configuration says")  # found before memory is asked for
         self.model_ = _build(self.config_, len(self.vocabulary_), seed=0).to(weights["embedding"].dtype)
         self.model_.load_state_dict(weights)
@@ -490,61 +424,3 @@ def _build(config: TransformerConfig, vocabulary_size: int, seed: int) -> Encode
     with torch.random.fork_rng([]):
         torch.manual_seed(seed)
         return EncoderDecoder(config, vocabulary_size)
-
-
-def _check_validation(validation: Pairs) -> tuple[list[str], list[str]]:
-    if not isinstance(validation, Sequence) or isinstance(validation, str) or len(validation) != 2:
-        raise InputError("validation: expected a pair of sources and targets")
-    return check_pairs(*validation, "validation")
-
-
-def _without_empty(sources: list[str], targets: list[str]) -> tuple[list[str], list[str], dict[str, int]]:
-    kept = [(s, t) for s, t in zip(sources, targets, strict=True) if s.strip() and t.strip()]
-    if not kept:
-        raise InputError("every training pair has an empty side")
-    counts = {"given": len(sources), "empty": len(sources) - len(kept)}
-    return [s for s, _ in kept], [t for _, t in kept], counts
-
-
-def _without_long(
-    pairs: tuple[EncodedText, EncodedText], max_length: int
-) -> tuple[tuple[EncodedText, EncodedText], int]:
-    source, target = pairs
-    kept = np.flatnonzero((source.lengths <= max_length) & (target.lengths <= max_length))
-    return (source.select(kept), target.select(kept)), len(source) - len(kept)
-
-
-def _joined(parts: list[list[Translation]], n_best: int) -> list[Translation]:
-    if len(parts) == 1:
-        return parts[0]
-    ranks = [[part[min(rank, len(part) - 1)] for part in parts] for rank in range(n_best)]
-    return [
-        Translation(
-            " ".join(part.text for part in rank if part.text),
-            sum(part.score for part in rank),
-            sum(part.log_probability for part in rank),
-        )
-        for rank in ranks
-    ]
-
-
-def _check_search(beam_size: int, length_penalty: float, n_best: int, vocabulary_size: int) -> tuple[int, float, int]:
-    beam_size, n_best = _whole_number("beam_size", beam_size), _whole_number("n_best", n_best)
-    if beam_size > vocabulary_size:
-        raise InputError(f"beam_size={beam_size} is more than the {vocabulary_size} pieces of the vocabulary")
-    if n_best > beam_size:
-        raise InputError(f"n_best={n_best} needs a beam_size of at least {n_best}, got {beam_size}")
-    return beam_size, _penalty(length_penalty), n_best
-
-
-def _penalty(value: object) -> float:
-    number = float(value) if not isinstance(value, bool) and isinstance(value, Real) else float("nan")
-    if not 0 <= number < float("inf"):
-        raise InputError(f"length_penalty={value!r}: expected a number of at least 0")
-    return number
-
-
-def _whole_number(name: str, value: object) -> int:
-    if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
-        raise InputError(f"{name}={value!r}: expected a whole number of at least 1")
-    return int(value)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from latticework.pages import Picture, Table, heat_map, line_plot
 
 if TYPE_CHECKING:
-    from latticework.translation.estimator import AttentionMaps, TransformerTranslator
+    from latticework.translation.attention import AttentionMaps
+    from latticework.translation.estimator import TransformerTranslator
 
 
 def loss_curve(translator: TransformerTranslator) -> Picture:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from numbers import Integral
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -106,3 +107,53 @@ def _windows(pieces: list[str], size: int) -> list[tuple[int, int]]:
         windows.append((start, end))
         start = end
     return [*windows, (start, len(pieces))]
+
+
+def check_validation(validation: object) -> tuple[list[str], list[str]]:
+    """The two sides of held-out data.
+
+    Raises
+    ------
+    InputError
+        If it is not a pair of lists of equal length.
+    """
+    if not isinstance(validation, Sequence) or isinstance(validation, str) or len(validation) != 2:
+        raise InputError("validation: expected a pair of sources and targets")
+    return check_pairs(*validation, "validation")
+
+
+def without_empty(sources: list[str], targets: list[str]) -> tuple[list[str], list[str], dict[str, int]]:
+    """Pairs with text on both sides, and how many were given and how many were empty.
+
+    Raises
+    ------
+    InputError
+        If none is left.
+    """
+    kept = [(s, t) for s, t in zip(sources, targets, strict=True) if s.strip() and t.strip()]
+    if not kept:
+        raise InputError("every training pair has an empty side")
+    counts = {"given": len(sources), "empty": len(sources) - len(kept)}
+    return [s for s, _ in kept], [t for _, t in kept], counts
+
+
+def without_long(
+    pairs: tuple[EncodedText, EncodedText], max_length: int
+) -> tuple[tuple[EncodedText, EncodedText], int]:
+    """Pairs of at most `max_length` pieces on either side, and how many were longer."""
+    source, target = pairs
+    kept = np.flatnonzero((source.lengths <= max_length) & (target.lengths <= max_length))
+    return (source.select(kept), target.select(kept)), len(source) - len(kept)
+
+
+def whole_number(name: str, value: object) -> int:
+    """A number of at least 1, of whatever integer type.
+
+    Raises
+    ------
+    InputError
+        If it is not.
+    """
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
+        raise InputError(f"{name}={value!r}: expected a whole number of at least 1")
+    return int(value)
