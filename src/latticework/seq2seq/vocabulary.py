@@ -119,7 +119,7 @@ class Vocabulary:
     def decode(self, sequences: Sequence[Sequence[int]]) -> list[str]:
         """Texts of index sequences; special pieces leave no trace, except UNKNOWN, which reads ⁇."""
         kept = [[index for index in sequence if index not in (PAD, BEGIN, END)] for sequence in sequences]
-        texts: list[str] = self._processor.decode(kept)
+        texts: list[str] = self._processor.decode(kept) if kept else []  # SentencePiece makes "" of no sequences
         return texts
 
     def pieces(self, sequence: Int32[np.ndarray, " tokens"] | Sequence[int]) -> list[str]:

@@ -406,10 +406,8 @@ class TransformerTranslator(Estimator):
         self.fingerprint_ = state.values["fingerprint"]
         self.vocabulary_ = Vocabulary(state.files["vocabulary.model"])
         weights = dict(state.tensors["weights"])
-        shape = self.config_
-        if shape.layers * shape.d_model * (shape.d_model + shape.feed_forward) > sum(
-            w.numel() for w in weights.values()
-        ):
+        shape, held = self.config_, sum(tensor.numel() for tensor in weights.values())
+        if shape.layers * shape.d_model * (shape.d_model + shape.feed_forward) > held:
             raise ValueError("it has fewer weights than its configuration says")  # found before memory is asked for
         self.model_ = _build(self.config_, len(self.vocabulary_), seed=0).to(weights["embedding"].dtype)
         self.model_.load_state_dict(weights)

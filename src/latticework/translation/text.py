@@ -119,7 +119,8 @@ def check_validation(validation: object) -> tuple[list[str], list[str]]:
     """
     if not isinstance(validation, Sequence) or isinstance(validation, str) or len(validation) != 2:
         raise InputError("validation: expected a pair of sources and targets")
-    return check_pairs(*validation, "validation")
+    source, target = validation
+    return check_pairs(source, target, "validation")
 
 
 def without_empty(sources: list[str], targets: list[str]) -> tuple[list[str], list[str], dict[str, int]]:
