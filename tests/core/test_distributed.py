@@ -39,7 +39,7 @@ def completed(folder, reports, kind):
     """Run to the end, in silence; return what each process reports."""
     process = torchrun(folder, reports, kind)
     try:
-        output = process.communicate(timeout=120)
+        output = process.communicate(timeout=300)
     finally:
         kill(process, reports)
     assert (process.returncode, *output) == (0, "", "")
@@ -130,7 +130,7 @@ def killed(tmp_path_factory):
     rows = chance.randint(4, 6)
     process = torchrun(folder, reports, "killed")
     try:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 300
         while not (log.exists() and len(log.read_bytes().splitlines()) > rows) and time.monotonic() < deadline:
             assert process.poll() is None, process.communicate()
             time.sleep(0.001)

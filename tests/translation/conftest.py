@@ -15,8 +15,10 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
+import torch
 
 from latticework.cli import main
+from latticework.seq2seq.vocabulary import BEGIN
 from latticework.translation import TransformerConfig, TransformerTranslator
 from latticework.translation.presets import PRESETS, Preset
 
@@ -171,3 +173,19 @@ def shuffled(corpus: SimpleNamespace) -> tuple[list[str], list[str]]:
     chosen = np.random.default_rng(5).integers(0, len(pairs), 70)
     chosen = np.random.default_rng(6).permutation([*range(len(pairs)), *chosen])
     return [pairs[index][0] for index in chosen], [pairs[index][1] for index in chosen]
+
+
+@pytest.fixture(scope="session")
+def log_probability() -> Callable[[TransformerTranslator, str, str], tuple[float, int]]:
+    """Compute log P of a target given a source, and its number of tokens, from the model's own logits."""
+
+    def run(translator: TransformerTranslator, source: str, target: str) -> tuple[float, int]:
+        encoded = (translator.vocabulary_.encode([text])[0].astype(np.int64) for text in (source, target))
+        read, written = (torch.from_numpy(tokens)[None] for tokens in encoded)
+        model = translator.model_
+        with torch.inference_mode():
+            states = model.decode(torch.cat([torch.tensor([[BEGIN]]), written[:, :-1]], 1), model.remember(read))
+            logits = states.double() @ model.embedding.double().T
+        return float(logits.log_softmax(-1).gather(2, written[:, :, None]).sum()), written.shape[1]
+
+    return run

@@ -52,68 +52,28 @@ def test_tricky_numbers(number):
     assert (english(number), german(number)) == TRICKY[number]
 
 
+def words(text):
+    return re.findall(r"\w+", text)
+
+
 def english_below_thousand():
     """Build all names from the teens and tens upwards, with the parts joined instead of divided out."""
-    teens = [
-        "zero",
-        "one",
-        "two",
-        "three",
-        "four",
-        "five",
-        "six",
-        "seven",
-        "eight",
-        "nine",
-        "ten",
-        "eleven",
-        "twelve",
-        "thirteen",
-        "fourteen",
-        "fifteen",
-        "sixteen",
-        "seventeen",
-        "eighteen",
-        "nineteen",
-    ]
-    tens = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
-    small = teens + [ten + ending for ten in tens for ending in ["", *(f"-{unit}" for unit in teens[1:10])]]
-    return small + [
-        f"{hundred} hundred{ending}"
-        for hundred in teens[1:10]
-        for ending in ["", *(f" and {name}" for name in small[1:])]
-    ]
+    units = words("one two three four five six seven eight nine")
+    teens = words("ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen")
+    tens = words("twenty thirty forty fifty sixty seventy eighty ninety")
+    small = ["zero", *units, *teens, *(ten + end for ten in tens for end in ["", *(f"-{unit}" for unit in units)])]
+    endings = ["", *(f" and {name}" for name in small[1:])]
+    return small + [f"{unit} hundred{ending}" for unit in units for ending in endings]
 
 
 def german_below_thousand():
     """Build all names as they end a word (eins) and as they go on (ein)."""
-    teens = [
-        "null",
-        "eins",
-        "zwei",
-        "drei",
-        "vier",
-        "fünf",
-        "sechs",
-        "sieben",
-        "acht",
-        "neun",
-        "zehn",
-        "elf",
-        "zwölf",
-        "dreizehn",
-        "vierzehn",
-        "fünfzehn",
-        "sechzehn",
-        "siebzehn",
-        "achtzehn",
-        "neunzehn",
-    ]
-    tens = ["zwanzig", "dreißig", "vierzig", "fünfzig", "sechzig", "siebzig", "achtzig", "neunzig"]
-    units = ["ein", *teens[2:10]]
-    small = teens + [start + ten for ten in tens for start in ["", *(f"{unit}und" for unit in units)]]
-    ending = small + [f"{unit}hundert{rest}" for unit in units for rest in ["", *small[1:]]]
-    return ending, [re.sub("(^|hundert)eins$", r"\1ein", name) for name in ending]
+    units = words("ein zwei drei vier fünf sechs sieben acht neun")
+    teens = words("zehn elf zwölf dreizehn vierzehn fünfzehn sechzehn siebzehn achtzehn neunzehn")
+    tens = words("zwanzig dreißig vierzig fünfzig sechzig siebzig achtzig neunzig")
+    small = [*units, *teens, *(start + ten for ten in tens for start in ["", *(f"{unit}und" for unit in units)])]
+    going_on = ["null", *small, *(f"{unit}hundert{rest}" for unit in units for rest in ["", *small])]
+    return [re.sub("(^|hundert)ein$", r"\1eins", name) for name in going_on], going_on
 
 
 def test_every_number_is_as_the_tables_say():

@@ -81,5 +81,5 @@ def test_presets_grow_in_the_order_of_their_names():
 
 @pytest.mark.parametrize("name", ["medium", "", "Base", None, 3])
 def test_an_unknown_preset_is_refused_with_those_there_are(name):
-    with pytest.raises(InputError, match="^preset=.*: expected one of tiny, small, base, big$"):
+    with pytest.raises(InputError, match=r"^preset=.*: expected one of tiny, small, base, big$"):
         find_preset(name)

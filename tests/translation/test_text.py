@@ -88,17 +88,17 @@ def test_what_is_no_text_is_named_by_its_index(sentences, message):
 
 def test_a_single_sentence_is_named_by_its_place():
     assert check_sentence("zwei\nHäuser", "pairs.jsonl:3") == "zwei Häuser"
-    with pytest.raises(InputError, match="^pairs.jsonl:3: NUL character at position 0$"):
+    with pytest.raises(InputError, match=r"^pairs.jsonl:3: NUL character at position 0$"):
         check_sentence("\0", "pairs.jsonl:3")
 
 
 def test_pairs_are_of_equal_number_and_not_none():
     assert check_pairs(iter(["a", "b"]), ("c", "d"), "training") == (["a", "b"], ["c", "d"])
-    with pytest.raises(InputError, match="^validation: 3 sources but 2 targets; each source needs one target$"):
+    with pytest.raises(InputError, match=r"^validation: 3 sources but 2 targets; each source needs one target$"):
         check_pairs(["a", "b", "c"], ["d", "e"], "validation")
-    with pytest.raises(InputError, match="^score: there are no pairs$"):
+    with pytest.raises(InputError, match=r"^score: there are no pairs$"):
         check_pairs([], (), "score")
-    with pytest.raises(InputError, match="^training target: expected a list"):
+    with pytest.raises(InputError, match=r"^training target: expected a list"):
         check_pairs(["a"], "b", "training")
 
 

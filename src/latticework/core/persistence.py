@@ -210,6 +210,17 @@ def _entry(folder: Path, logical: str, entry: dict[str, Any]) -> tuple[str, str,
     return name, sha256, size
 
 
+def check_replaceable(folder: str | os.PathLike[str]) -> None:
+    """Find out before long work whether `write_folder` will take a folder.
+
+    Raises
+    ------
+    InputError
+        If `folder` is a file, or has a `config.json` of something else or a damaged one.
+    """
+    _listed(Path(folder).absolute())
+
+
 def _listed(folder: Path) -> set[str]:
     """Return the payload files that a folder about to be written lists now, or refuse to overwrite a foreign one."""
     if folder.exists() and not folder.is_dir():

@@ -10,13 +10,13 @@ from latticework.core import checkpoint
 from latticework.core.errors import InputError
 from latticework.core.estimator import Estimator, load_estimator
 from latticework.core.hardware import wait_for_others
-from latticework.core.persistence import CONFIG, read_folder
+from latticework.core.persistence import CONFIG, check_replaceable, read_folder
 
 TRAINING: Final = "training"  # inside the model's folder: the checkpoint while it lasts, and log.csv
 
 
-def finished(folder: str | os.PathLike[str], fingerprint: str) -> Estimator | None:
-    """The model in a folder if this very run made it, or None where there is no model.
+def finished(folder: str | os.PathLike[str], fingerprint: str, *, restart: bool = False) -> Estimator | None:
+    """The model in a folder if this very run made it, or None where there is no model or it is to be replaced.
 
     Parameters
     ----------
@@ -24,14 +24,17 @@ def finished(folder: str | os.PathLike[str], fingerprint: str) -> Estimator | No
         Where the run saves its model.
     fingerprint
         Says which data and settings the run has; the model's state holds it under "fingerprint".
+    restart
+        Whether the run starts over, and replaces a model that the folder holds.
 
     Raises
     ------
     InputError
-        If the folder holds any other model, which would be lost.
+        If the folder holds any other model, which would be lost, or something else that is not ours to replace.
     """
     folder = Path(folder)
-    if not (folder / CONFIG).exists():
+    check_replaceable(folder)
+    if restart or not (folder / CONFIG).exists():
         return None
     header, state = read_folder(folder)
     if state.values.get("fingerprint") != fingerprint:

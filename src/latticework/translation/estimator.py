@@ -184,11 +184,8 @@ class TransformerTranslator(Estimator):
         pieces = hashlib.sha256(vocabulary.model).hexdigest()
         settings = {"seed": seed, "epochs": epochs, "steps": steps, "precision": precision, "vocabulary": pieces}
         mark = fingerprint(settings, config, [*training, *(checking or ())])
-        if (
-            folder is not None
-            and not restart
-            and isinstance(made := runs.finished(folder, mark), TransformerTranslator)
-        ):
+        made = None if folder is None else runs.finished(folder, mark, restart=restart)
+        if isinstance(made, TransformerTranslator):
             message(f"{folder} holds the finished model of this run already (--restart trains it anew)")
             self.__dict__.update({name: value for name, value in vars(made).items() if name.endswith("_")})
             return self
