@@ -309,6 +309,14 @@ def test_search_leaves_the_memory_it_was_given_alone():
         assert torch.equal(tensor, kept)
 
 
+def test_memory_made_while_gradients_are_on_serves_a_search_under_autocast():
+    model, source = make(usual=3).float(), sources(0, [4, 2])
+    with torch.autocast("cpu", torch.bfloat16):
+        memory = model.remember(source)
+        outcomes = beam_search(model, memory, beam_size=2, max_lengths=torch.tensor([9, 9]))
+    assert all(best[0].tokens for best in outcomes)
+
+
 def test_no_sentences_give_no_outputs():
     model = make()
     with torch.inference_mode():

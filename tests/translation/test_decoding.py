@@ -122,11 +122,10 @@ def test_an_output_is_at_most_fifty_pieces_longer_than_its_input(settings, corpu
     with torch.no_grad():
         untrained.model_.embedding[END] = -untrained.model_.embedding.abs().max() * 100  # never ends by itself
     source = ["the dog.", corpus.source[0]]
-    lengths = untrained.vocabulary_.encode(source).lengths
-    found = untrained.translations(source, beam_size=1)
-    for length, (best,) in zip(lengths, found, strict=True):
-        longest = max(len(piece) for piece in untrained.vocabulary_.pieces(range(len(untrained.vocabulary_))))
-        assert length + 49 <= len(best.text) <= (length + 49) * longest
+    for beam in (1, 3):
+        found = untrained.translations(source, beam_size=beam, length_penalty=1)
+        lengths = [6 * best.log_probability / best.score - 5 for (best,) in found]
+        assert lengths == pytest.approx(untrained.vocabulary_.encode(source).lengths + 50)
 
 
 @pytest.mark.parametrize(

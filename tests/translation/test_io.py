@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
 import re
 
@@ -78,6 +79,11 @@ def test_the_last_line_needs_no_line_end(write):
 def test_line_breaks_inside_json_text_become_spaces(write):
     path = write("a.jsonl", as_jsonl([("a\nb", "c\r\nd")]))
     assert read_pairs(path) == (["a b"], ["c d"])
+
+
+def test_one_side_may_come_from_standard_input(write, monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"a\r\nb\n")))
+    assert read_pairs("-", write("a.de", ["c", "d"])) == (["a", "b"], ["c", "d"])
 
 
 def test_lines_are_read_as_they_come():
