@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from benchmarks import translation
 
+from benchmarks import translation
 from latticework.core import datasets
 from latticework.seq2seq.config import TransformerConfig
 from latticework.translation import presets
