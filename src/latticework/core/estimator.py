@@ -133,8 +133,10 @@ def _load(folder: str | os.PathLike[str], expected: type[Estimator]) -> Any:
     try:
         estimator = _build(cls, parameters)
         estimator._from_state(state)
-    except InputError:
-        raise
+    except InputError as error:
+        if str(folder) in str(error):
+            raise
+        raise InputError(f"{folder}: {error}") from error
     except (KeyError, IndexError, TypeError, ValueError, AttributeError, RuntimeError) as error:
         raise InputError(f"{folder} does not hold a {cls.__name__} that can be rebuilt ({error!r})") from error
     return estimator

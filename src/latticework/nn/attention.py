@@ -41,6 +41,7 @@ def attend(
     >>> attend(x, x, torch.ones(1, 1, 3, 4)).unique().item()
     1.0
     """
+    query = query.to(key.dtype)  # a memory may have been made under another precision than the query
     with torch.autocast(query.device.type, enabled=query.device.type != "cpu"):  # see `_for_attention`
         return F.scaled_dot_product_attention(query, key, value, attn_mask=mask, is_causal=causal)
 
@@ -60,7 +61,7 @@ def attention_weights(
     >>> attention_weights(x, x, causal=True)[0, 0].tolist()
     [[1.0, 0.0], [0.5, 0.5]]
     """
-    logits = query @ key.transpose(-2, -1) / math.sqrt(query.shape[-1])
+    logits = query.to(key.dtype) @ key.transpose(-2, -1) / math.sqrt(query.shape[-1])
     if causal:
         visible = torch.ones(logits.shape[-2:], dtype=torch.bool, device=logits.device).tril()
         mask = visible if mask is None else mask & visible

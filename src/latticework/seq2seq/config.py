@@ -3,6 +3,7 @@
 The defaults are the paper's base model (Vaswani et al. 2017, table 3 and section 5).
 """
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -49,12 +50,11 @@ class TransformerConfig:
             _check(name, getattr(self, name), float, lowest=0)
             if getattr(self, name) >= 1:
                 raise InputError(f"{name}={getattr(self, name)}: expected a share of at least 0 and below 1")
-        for name in ("learning_rate", "clip_norm"):
-            value = getattr(self, name)
-            if value is not None:
-                _check(name, value, float, lowest=0)
-                if value == 0:
-                    raise InputError(f"{name}={value}: expected a positive number")
+        factors = ("learning_rate",) if self.clip_norm is None else ("learning_rate", "clip_norm")
+        for name in factors:
+            _check(name, getattr(self, name), float, lowest=0)
+            if not 0 < getattr(self, name) < math.inf:
+                raise InputError(f"{name}={getattr(self, name)}: expected a positive, finite number")
         if self.d_model % self.heads or self.d_model % 2:
             raise InputError(f"d_model={self.d_model} must be even and a multiple of heads={self.heads}")
         if not isinstance(self.norm_first, bool):

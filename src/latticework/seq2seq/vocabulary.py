@@ -16,6 +16,7 @@ from latticework.seq2seq.corpus import EncodedText
 
 PAD, UNKNOWN, BEGIN, END = 0, 1, 2, 3
 SPECIAL = 4  # how many indices are not text
+BYTES = 256  # pieces that spell the characters without a piece of their own
 
 MAX_TRAINING_LINES = 4_000_000  # merges of common pairs are settled long before; memory is what more would cost
 MAX_LINE_BYTES = 1 << 16  # longer lines teach nothing more about pieces
@@ -51,6 +52,10 @@ class Vocabulary:
         ]
         if not loaded or special != [PAD, UNKNOWN, BEGIN, END]:
             raise InputError("the vocabulary is not one that Latticework made: its special pieces are elsewhere")
+        try:
+            self.pieces(range(len(self)))
+        except UnicodeDecodeError as error:
+            raise InputError("the vocabulary is damaged: one of its pieces is not text") from error
 
     @classmethod
     def train(cls, texts: Iterable[str], *, size: int) -> "Vocabulary":
@@ -96,7 +101,7 @@ class Vocabulary:
         except RuntimeError as error:
             raise InputError(
                 f"vocab_size={size} is too small for text of {len(characters)} different characters: "
-                f"give at least {len(characters) + SPECIAL + 1}"
+                f"give at least {len(characters) + SPECIAL + 1 + (BYTES if spell_rare else 0)}"
             ) from error
         vocabulary = cls(output.getvalue())
         if len(vocabulary) < size:
