@@ -76,7 +76,26 @@ def test_chunks_change_nothing_but_memory(monkeypatch, smoothing, chunk):
         torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-5)
 
 
-def test_no_more_than_a_chunk_of_logits_is_ever_held(monkeypatch):
+@smoothings
+@pytest.mark.parametrize("autocast", [False, True])
+@pytest.mark.parametrize("chunk", [1, 350, 1 << 22])
+def test_loss_without_gradients_is_the_same(monkeypatch, smoothing, autocast, chunk):
+    monkeypatch.setattr(losses, "CHUNK_ELEMENTS", chunk)
+    states, weight, targets = draw(0, 37, 16, 50, torch.float32)
+    with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
+        trained = linear_cross_entropy(states, weight, targets, smoothing=smoothing)
+        fixed = linear_cross_entropy(states.detach(), weight.detach(), targets, smoothing=smoothing)
+        with torch.inference_mode():
+            inferred = linear_cross_entropy(states, weight, targets, smoothing=smoothing)
+    assert trained.requires_grad
+    for loss in (fixed, inferred):
+        assert not loss.requires_grad
+        assert loss.dtype == torch.float32
+        torch.testing.assert_close(loss, trained.detach(), rtol=1e-6, atol=1e-4)
+
+
+@pytest.mark.parametrize("learning", [False, True])
+def test_no_more_than_a_chunk_of_logits_is_ever_held(monkeypatch, learning):
     states, weight, targets = draw(0, 400, 8, 64, torch.float32)
     monkeypatch.setattr(losses, "CHUNK_ELEMENTS", 64 * 32)
     largest = 0
@@ -89,8 +108,10 @@ def test_no_more_than_a_chunk_of_logits_is_ever_held(monkeypatch):
                 largest = max(largest, made.numel())
             return made
 
-    with Watch():
-        linear_cross_entropy(states, weight, targets).backward()
+    with Watch(), torch.set_grad_enabled(learning):
+        loss = linear_cross_entropy(states, weight, targets)
+        if learning:
+            loss.backward()
     assert largest == max(states.numel(), 64 * 32) < 400 * 64
 
 

@@ -75,13 +75,25 @@ def test_positions_beyond_the_table_are_computed_on_demand(layout):
     assert torch.equal(fresh(nothing[:, :256]), SinusoidalPositions(6, layout=layout)(nothing[:, :256]))
 
 
-def test_grown_table_keeps_type_and_is_not_saved():
-    positions = SinusoidalPositions(4).double()
-    added = positions(torch.zeros(1, 700, 4, dtype=torch.float64))
-    assert added.dtype == torch.float64
-    assert positions.table.dtype == torch.float64
-    assert not positions.state_dict()
-    assert positions(torch.zeros(1, 700, 4, dtype=torch.bfloat16)).dtype == torch.bfloat16
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
+def test_result_has_the_type_of_the_embeddings(dtype):
+    positions = SinusoidalPositions(4).to(dtype)
+    added = positions(torch.zeros(1, 700, 4, dtype=dtype))
+    assert added.dtype == dtype
+    assert torch.equal(added[0], sinusoids(700, 4).to(dtype))
+
+
+def test_table_is_not_saved():
+    assert not SinusoidalPositions(4).state_dict()
+
+
+def test_table_that_grew_during_inference_serves_training():
+    positions = SinusoidalPositions(4)
+    with torch.inference_mode():
+        positions(torch.zeros(1, 700, 4))
+    embedded = torch.zeros(1, 600, 4, requires_grad=True)
+    positions(embedded).square().sum().backward()
+    torch.testing.assert_close(embedded.grad[0], 2 * sinusoids(600, 4))
 
 
 @pytest.mark.parametrize("width, layout", [(3, "paper"), (7, "t2t"), (2, "t2t")])

@@ -8,7 +8,7 @@ from latticework.seq2seq.corpus import EncodedText, token_batches
 from latticework.seq2seq.vocabulary import Vocabulary
 from latticework.translation.presets import PRESETS
 
-some = settings(max_examples=60, deadline=None, derandomize=True)
+some = settings(max_examples=150, deadline=None, derandomize=True)
 texts = st.lists(st.lists(st.integers(4, 1000), max_size=7), max_size=8)
 
 
@@ -79,6 +79,13 @@ def test_text_longer_than_the_budget_is_alone_in_its_batch():
     lengths = [np.array([3, 50, 3, 3]), np.array([3, 3, 3, 90])]
     batches = sorted(sorted(batch.tolist()) for batch in token_batches(lengths, 20, random()))
     assert batches == [[0, 2], [1], [3]]
+
+
+def test_one_token_too_many_is_too_many():
+    """Three times seven is one more than twenty."""
+    batches = sorted(sorted(batch.tolist()) for batch in token_batches([np.array([3, 7, 3])], 20, random()))
+    assert batches == [[0, 2], [1]]
+    assert len(token_batches([np.array([3, 7, 3])], 21, random())) == 1
 
 
 def test_batches_are_filled_as_far_as_they_go():

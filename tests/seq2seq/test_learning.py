@@ -104,9 +104,10 @@ def test_validation_is_the_mean_loss_of_a_token_without_smoothing_or_dropout():
 
 
 def test_fingerprint_tells_runs_apart():
-    config, one, other = TransformerConfig(), texts([(5, 6), (7,)]), texts([(5,), (6, 7)])
+    config = TransformerConfig()
+    one, other = (EncodedText.from_sequences(sequences) for sequences in ([[5, 6], [7]], [[5], [6, 7]]))
     mark = fingerprint({"seed": 0}, config, [one])
-    assert mark == fingerprint({"seed": 0}, TransformerConfig(), [texts([(5, 6), (7,)])])
+    assert mark == fingerprint({"seed": 0}, TransformerConfig(), [EncodedText.from_sequences([[5, 6], [7]])])
     others = [
         fingerprint({"seed": 1}, config, [one]),
         fingerprint({"seed": 0}, TransformerConfig(dropout=0.2), [one]),

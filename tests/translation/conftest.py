@@ -152,7 +152,7 @@ def start() -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env={**os.environ, "NO_COLOR": "1"},
+            env={**os.environ, "NO_COLOR": "1", "PYTHONUNBUFFERED": ""},
         )
         started.append(process)
         return process

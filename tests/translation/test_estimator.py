@@ -126,3 +126,23 @@ def test_describe_says_what_the_model_is(translator):
     assert about["config"]["d_model"] == 32
     assert about["training"]["step"] == translator.history_[-1]["step"]
     assert about["parameters"]["max_epochs"] == 60
+
+
+def test_processes_of_torchrun_need_one_seed(monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(InputError, match="random_state must be an int"):
+        TransformerTranslator("tiny").fit(["a b"], ["c d"])
+
+
+def test_loading_leaves_the_random_numbers_of_every_device_alone(monkeypatch):
+    import torch
+
+    from latticework.translation import estimator
+
+    seeded = []
+    monkeypatch.setattr(torch.cuda, "manual_seed_all", seeded.append)
+    before = torch.get_rng_state()
+    small = TransformerConfig(layers=1, d_model=8, heads=2, feed_forward=16)
+    estimator._build(small, 10, seed=0)
+    assert not seeded
+    assert torch.equal(torch.get_rng_state(), before)

@@ -39,6 +39,7 @@ def exit_status(action: Callable[[], object], invocation: Invocation) -> int:
     """
     with warnings.catch_warnings():
         warnings.showwarning = _show_warning
+        warnings.simplefilter("always", UserWarning)  # what is said of one piece of a stream holds for each
         try:
             status = action()
             sys.stdout.flush()

@@ -4,6 +4,7 @@ Masks say where attention may look: `True` keeps a key, `False` hides it. A quer
 """
 
 import math
+from contextlib import nullcontext
 
 import torch
 import torch.nn.functional as F
@@ -42,7 +43,8 @@ def attend(
     1.0
     """
     query = query.to(key.dtype)  # a memory may have been made under another precision than the query
-    with torch.autocast(query.device.type, enabled=query.device.type != "cpu"):  # see `_for_attention`
+    on_cpu = query.device.type == "cpu"
+    with torch.autocast("cpu", enabled=False) if on_cpu else nullcontext():  # see `_for_attention`
         return F.scaled_dot_product_attention(query, key, value, attn_mask=mask, is_causal=causal)
 
 

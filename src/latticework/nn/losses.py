@@ -64,7 +64,20 @@ def linear_cross_entropy(
     True
     """
     dtype = product_dtype(states)
+    if not (torch.is_grad_enabled() and (states.requires_grad or weight.requires_grad)):
+        return _loss_alone(states, weight.to(dtype), targets, smoothing)
     loss: Tensor = _LinearCrossEntropy.apply(states, weight, targets, smoothing, dtype)  # type: ignore[no-untyped-call]
+    return loss
+
+
+def _loss_alone(states: Tensor, matrix: Tensor, targets: Tensor, smoothing: float) -> Tensor:
+    size = max(1, CHUNK_ELEMENTS // len(matrix))
+    accumulate = torch.promote_types(matrix.dtype, torch.float32)
+    loss = torch.zeros((), dtype=accumulate, device=states.device)
+    with torch.autocast(states.device.type, enabled=False):
+        for chunk, gold in zip(torch.split(states, size), torch.split(targets, size), strict=True):
+            logits = (rounded(chunk, matrix.dtype) @ matrix.T)[: len(chunk)].to(accumulate)
+            loss += smoothed_cross_entropy(logits, gold, smoothing=smoothing).sum()
     return loss
 
 

@@ -56,8 +56,8 @@ class SinusoidalPositions(nn.Module):
     def __init__(self, d_model: int, *, layout: Layout = "paper") -> None:
         super().__init__()
         self.layout: Layout = layout
-        self.table: Tensor
-        self.register_buffer("table", sinusoids(256, d_model, layout=layout), persistent=False)
+        # no buffer: data-parallel processes exchange those, and each may have met texts of another length
+        self.table = sinusoids(256, d_model, layout=layout)
 
     def forward(
         self, embedded: Float[Tensor, "batch time model"], *, start: int = 0
@@ -65,6 +65,8 @@ class SinusoidalPositions(nn.Module):
         """`embedded` plus the encodings of positions start .. start + time - 1."""
         end = start + embedded.shape[1]
         if end > len(self.table):
-            table = sinusoids(2 * end, self.table.shape[1], layout=self.layout)
-            self.table = table.to(device=self.table.device, dtype=self.table.dtype)
+            with torch.inference_mode(False):  # a table made during inference could not serve training
+                self.table = sinusoids(2 * end, self.table.shape[1], layout=self.layout)
+        if self.table.device != embedded.device:
+            self.table = self.table.to(embedded.device)
         return embedded + self.table[start:end].to(embedded.dtype)

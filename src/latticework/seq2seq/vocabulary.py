@@ -99,6 +99,8 @@ class Vocabulary:
                 minloglevel=2,
             )
         except RuntimeError as error:
+            if "ocabulary size" not in str(error):
+                raise InputError(f"no vocabulary can be learnt from this text: {error}") from error
             raise InputError(
                 f"vocab_size={size} is too small for text of {len(characters)} different characters: "
                 f"give at least {len(characters) + SPECIAL + 1 + (BYTES if spell_rare else 0)}"

@@ -97,9 +97,11 @@ def predict(
     One line of output for each line of input; with --n-best N, N lines. With --json each line of input gives one object
     with its translations and their scores.
     """
+    from latticework.translation.decoding import check_search
     from latticework.translation.estimator import TransformerTranslator
 
     translator = TransformerTranslator.load(model).set_params(device=device)
+    check_search(beam, alpha, n_best, len(translator.vocabulary_))  # even if there is nothing to translate
     lines = decode_lines(_unbuffered_input(), "<stdin>") if file == Path("-") else read_lines(file)
     for chunk in _chunks(sentences_in(lines, str(file))):
         with showing(shown=False):  # progress of a chunk says nothing about the whole

@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
+from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
@@ -149,6 +150,8 @@ class TransformerTranslator(Estimator):
             If training diverges.
         """
         config, vocab_size, epochs, steps = self._settings()
+        if int(os.environ.get("WORLD_SIZE", "1")) > 1 and not isinstance(self.random_state, Integral):
+            raise InputError("under torchrun random_state must be an int, so that all processes share one seed")
         seed = seed_from(self.random_state)
         if folder is None and (restart or loggers):
             raise InputError("restart and loggers need a folder")
@@ -293,8 +296,8 @@ class TransformerTranslator(Estimator):
         with self._inference() as device:
             for batch in token_batches([parts.lengths], ENCODE_TOKENS, np.random.default_rng(0)):
                 tokens = parts.padded(batch, padding=0).to(device)
-                states = self.model_.encode(tokens, padding_mask(tokens)).double()
-                np.add.at(sums, owners[batch], (states * (tokens != 0)[:, :, None]).sum(1).cpu().numpy())
+                states = self.model_.encode(tokens, padding_mask(tokens)).cpu().double()
+                np.add.at(sums, owners[batch], (states * (tokens != 0).cpu()[:, :, None]).sum(1).numpy())
         lengths = np.bincount(owners, weights=parts.lengths, minlength=len(texts))
         return (sums / lengths[:, None]).astype(np.float32)
 
@@ -417,5 +420,5 @@ def _build(config: TransformerConfig, vocabulary_size: int, seed: int) -> Encode
     from latticework.seq2seq.model import EncoderDecoder
 
     with torch.random.fork_rng([]):
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)  # torch.manual_seed would seed every other device too
         return EncoderDecoder(config, vocabulary_size)

@@ -48,8 +48,10 @@ def check_sentence(sentence: object, place: str) -> str:
         raise InputError(f"{place}: expected text, got {type(sentence).__name__}")
     if "\0" in sentence:
         raise InputError(f"{place}: NUL character at position {sentence.index(chr(0))}")
-    if not sentence.isascii() and any("\ud800" <= character <= "\udfff" for character in sentence):
-        raise InputError(f"{place}: not valid Unicode text (half of a surrogate pair)")
+    try:
+        sentence.encode()
+    except UnicodeEncodeError as error:
+        raise InputError(f"{place}: not valid Unicode text (half of a surrogate pair)") from error
     if "\n" in sentence or "\r" in sentence:
         sentence = sentence.replace("\r\n", " ").replace("\n", " ").replace("\r", " ")
     return str(sentence)
