@@ -96,10 +96,21 @@ def test_one_process_writes_for_all(tmp_path, model, monkeypatch):
     waited = []
     monkeypatch.setattr(distributed, "is_initialized", lambda: True)
     monkeypatch.setattr(distributed, "barrier", lambda: waited.append((tmp_path / "config.json").exists()))
-    monkeypatch.setenv("RANK", "1")
-    runs.conclude(model, tmp_path)
-    assert not (tmp_path / "config.json").exists()
-    monkeypatch.setenv("RANK", "0")
-    runs.conclude(model, tmp_path)
-    assert waited == [False, True]  # each process goes on when all are done
+    for rank in (1, 0):
+        monkeypatch.setenv("RANK", str(rank))
+        monkeypatch.setattr(distributed, "get_rank", lambda rank=rank: rank)
+        runs.conclude(model, tmp_path)
+        assert (tmp_path / "config.json").exists() == (rank == 0)
+    assert waited == [False, False, True, True]  # each process goes on when all have saved, and when all are done
+
+
+def test_a_model_that_was_trained_together_is_saved_once(tmp_path, model, monkeypatch):
+    monkeypatch.setattr(distributed, "is_initialized", lambda: True)
+    monkeypatch.setattr(distributed, "barrier", lambda: None)
+    monkeypatch.setattr(distributed, "get_rank", lambda: 1)
+    model.save(tmp_path)
+    assert not any(tmp_path.iterdir())
+    monkeypatch.setattr(distributed, "get_rank", lambda: 0)
+    model.save(tmp_path)
+    assert (tmp_path / "config.json").exists()
     assert torch.distributed.is_initialized()  # the stand-in

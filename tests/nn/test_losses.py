@@ -112,7 +112,7 @@ def test_no_more_than_a_chunk_of_logits_is_ever_held(monkeypatch, learning):
         loss = linear_cross_entropy(states, weight, targets)
         if learning:
             loss.backward()
-    assert largest == max(states.numel(), 64 * 32) < 400 * 64
+    assert 64 * 32 <= largest <= max(states.numel(), 64 * 32) < 400 * 64
 
 
 @smoothings

@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from latticework.core.capability import estimator_class, estimator_key
 from latticework.core.errors import InputError
+from latticework.core.hardware import is_first, wait_for_others
 from latticework.core.persistence import State, read_folder, write_folder
 from latticework.core.values import encode
 from latticework.core.version import VERSION
@@ -92,7 +93,9 @@ def save_estimator(estimator: Estimator, folder: str | os.PathLike[str]) -> None
     parameters = _plain_parameters(estimator)
     header = {"kind": "model", "class": key, "latticework": VERSION, "parameters": parameters}
     encode(header, type(estimator).__name__)  # refuse odd parameters before anything else is done
-    write_folder(folder, header=header, state=estimator._to_state())
+    if is_first():  # under torchrun one process writes, and all wait until it has
+        write_folder(folder, header=header, state=estimator._to_state())
+    wait_for_others()
 
 
 def load_estimator(folder: str | os.PathLike[str]) -> Any:

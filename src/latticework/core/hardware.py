@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import logging
 import os
+import sys
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -139,9 +140,13 @@ def _double() -> DoublePrecision:
 
 def distributed() -> bool:
     """Whether this process works together with others."""
-    import torch
+    torch = sys.modules.get("torch")  # who has not imported it has no others, and need not wait for it
+    return bool(torch and torch.distributed.is_available() and torch.distributed.is_initialized())
 
-    return torch.distributed.is_available() and torch.distributed.is_initialized()
+
+def is_first() -> bool:
+    """Whether this is the process that writes for all that work together."""
+    return not distributed() or sys.modules["torch"].distributed.get_rank() == 0
 
 
 def processes() -> int:
@@ -164,10 +169,8 @@ def gather(tensor: torch.Tensor) -> torch.Tensor:
 
 def wait_for_others() -> None:
     """Go on when all processes have come this far."""
-    import torch
-
     if distributed():
-        torch.distributed.barrier()
+        sys.modules["torch"].distributed.barrier()
 
 
 def _leave() -> None:

@@ -51,8 +51,8 @@ def finished(folder: str | os.PathLike[str], fingerprint: str, *, restart: bool 
 
 def conclude(estimator: Estimator, folder: str | os.PathLike[str]) -> None:
     """Save what a run has learned, then drop its checkpoint; under `torchrun` one process does it and all wait."""
+    estimator.save(folder)
     if _is_first():
-        estimator.save(folder)
         checkpoint.discard(Path(folder, TRAINING))
     wait_for_others()
 
