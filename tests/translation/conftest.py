@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from threading import Timer
 from types import SimpleNamespace
 from typing import NamedTuple
 
@@ -23,6 +24,7 @@ from latticework.translation import TransformerConfig, TransformerTranslator
 from latticework.translation.presets import PRESETS, Preset
 
 MAIN = "import sys; from latticework.cli import main; sys.exit(main())"
+SECONDS = 120  # within which any command here ends, even on a busy machine
 NOUNS = {"dog": "Hund", "cat": "Katze", "house": "Haus", "tree": "Baum"}
 ARTICLES = {"Hund": ("Der", "den"), "Katze": ("Die", "die"), "Haus": ("Das", "das"), "Baum": ("Der", "den")}
 VERBS = {"sees": "sieht", "hears": "hört", "finds": "findet"}
@@ -140,7 +142,7 @@ def quick(monkeypatch: pytest.MonkeyPatch, settings: dict[str, object]) -> None:
 
 @pytest.fixture
 def start() -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
-    """Start the command in a process of its own; what is still running when the test ends is killed.
+    """Start the command in a process of its own; what still runs when the test ends, or after two minutes, is killed.
 
     `before` is a line of Python for that process to begin with.
     """
@@ -154,11 +156,13 @@ def start() -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
             stderr=subprocess.PIPE,
             env={**os.environ, "NO_COLOR": "1", "PYTHONUNBUFFERED": ""},
         )
-        started.append(process)
+        started.append((process, Timer(SECONDS, process.kill)))
+        started[-1][1].start()
         return process
 
     yield run
-    for process in started:
+    for process, alarm in started:
+        alarm.cancel()
         process.kill()
         process.wait()
         for stream in (process.stdin, process.stdout, process.stderr):

@@ -11,8 +11,7 @@ import pytest
 from cases import assert_same
 
 import latticework as lw
-
-SECONDS = 120  # within which anything here ends, even on a busy machine
+from latticework.core import read_folder
 
 SMALL_PRESET = """
 from latticework.seq2seq.config import TransformerConfig
@@ -41,7 +40,7 @@ def answers(process, count):
 
 
 def end(process):
-    out, err = process.communicate(timeout=SECONDS)
+    out, err = process.communicate()
     return process.returncode, out.decode(), err.decode()
 
 
@@ -64,7 +63,7 @@ def test_a_bad_line_in_a_stream_ends_it_after_the_answers_to_those_before(predic
     assert json.loads(answers(process, 1)[0])["translations"][0]["text"] == corpus.target[0]
     process.stdin.write(f"{corpus.source[1]}\n".encode() + b"\xff\n" + f"{corpus.source[2]}\n".encode())
     process.stdin.flush()  # and is left open: the command must not wait for more
-    process.wait(SECONDS)
+    process.wait()
     status, out, err = end(process)
     assert status == 2
     assert [json.loads(line)["source"] for line in out.splitlines()] == [corpus.source[1]]
@@ -78,7 +77,7 @@ def test_a_reader_that_leaves_ends_the_command_silently(predicting, corpus):
     process.stdout.close()
     ask(process, *corpus.source)  # standard input stays open, as in a pipeline whose first command goes on
     assert process.stderr.read() == b""
-    assert process.wait(SECONDS) == 1
+    assert process.wait() == 1
 
 
 def test_an_interrupted_prediction_says_so_on_one_line(predicting, corpus):
@@ -86,7 +85,7 @@ def test_an_interrupted_prediction_says_so_on_one_line(predicting, corpus):
     ask(process, corpus.source[0])
     assert answers(process, 1) == [corpus.target[0]]
     process.send_signal(signal.SIGINT)
-    process.wait(SECONDS)
+    process.wait()
     assert end(process) == (130, "", "error: interrupted\n")
 
 
@@ -100,10 +99,8 @@ def test_an_interrupted_fit_says_so_and_goes_on_when_repeated(start, write, corp
         return start(*words, before=small)
 
     process = fit()
-    deadline = time.monotonic() + SECONDS
     while not log.with_name("config.json").exists():
         assert process.poll() is None
-        assert time.monotonic() < deadline
         time.sleep(0.01)
     process.send_signal(signal.SIGINT)
     status, out, err = end(process)
@@ -112,10 +109,12 @@ def test_an_interrupted_fit_says_so_and_goes_on_when_repeated(start, write, corp
     assert err.count("error: ") == 1
     assert "Traceback" not in err
     assert not (model / "config.json").exists()
-    done = log.read_text().splitlines()
+    kept = 1 + len(read_folder(log.parent)[1].values["history"])
+    done = log.read_text().splitlines()[:kept]
+    assert len(done) == kept > 1
 
     status, out, err = end(fit())
     assert (status, out) == (0, "")
     assert "error: " not in err
-    assert log.read_text().splitlines()[: len(done) // 2] == done[: len(done) // 2], "began anew"
+    assert log.read_text().splitlines()[:kept] == done, "began anew: the seconds differ"
     assert_same(lw.load(model).model_.state_dict(), translator.model_.state_dict())
