@@ -59,10 +59,10 @@ class NeighbourBank(OutlierMixin, TransformerMixin, Estimator):
         except ValueError as error:
             raise InputError(str(error)) from error
 
-    def _to_state(self):
+    def to_state(self):
         return State({"offset": self.offset_, "features": self.n_features_in_}, {"bank": {"rows": self.bank_}})
 
-    def _from_state(self, state):
+    def from_state(self, state):
         self.offset_, self.n_features_in_ = state.values["offset"], state.values["features"]
         self.bank_ = state.tensors["bank"]["rows"]
 
@@ -75,14 +75,14 @@ class Twofold(NeighbourBank):
         self.weights_, self.note_ = self.bank_**2, repr(self.offset_).encode()
         return self
 
-    def _to_state(self):
-        state = super()._to_state()
+    def to_state(self):
+        state = super().to_state()
         state.tensors["weights"] = {"squares": self.weights_}
         state.files["note.txt"] = self.note_
         return state
 
-    def _from_state(self, state):
-        super()._from_state(state)
+    def from_state(self, state):
+        super().from_state(state)
         self.weights_, self.note_ = state.tensors["weights"]["squares"], state.files["note.txt"]
 
 
@@ -115,10 +115,10 @@ class Lexicon(Estimator):
     def _words(self, text):
         return (text.lower() if self.config_.lowercase else text).split()
 
-    def _to_state(self):
+    def to_state(self):
         return State(files={"words.json": json.dumps(self.words_).encode()})
 
-    def _from_state(self, state):
+    def from_state(self, state):
         self.config_ = self.config or LexiconConfig()
         self.words_ = json.loads(state.files["words.json"])
 

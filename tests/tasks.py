@@ -104,13 +104,13 @@ class Remembered(fakes.NeighbourBank):
         self.fingerprint_ = fingerprint
         return self
 
-    def _to_state(self):
-        state = super()._to_state()
+    def to_state(self):
+        state = super().to_state()
         state.values["fingerprint"] = self.fingerprint_
         return state
 
-    def _from_state(self, state):
-        super()._from_state(state)
+    def from_state(self, state):
+        super().from_state(state)
         self.fingerprint_ = state.values["fingerprint"]
 
 

@@ -103,14 +103,14 @@ class Unmarked(fakes.NeighbourBank):
 
 
 class Lossy(fakes.NeighbourBank):
-    def _from_state(self, state):
-        super()._from_state(state)
+    def from_state(self, state):
+        super().from_state(state)
         self.offset_ = round(self.offset_, 1)
 
 
 class Unread(fakes.NeighbourBank):
-    def _to_state(self):
-        state = super()._to_state()
+    def to_state(self):
+        state = super().to_state()
         state.tensors["unread"] = {"rows": self.bank_ + 1}
         return state
 

@@ -42,10 +42,10 @@ class Juggler(Estimator):
     def describe(self):
         return super().describe() | {"balls": len(self.balls_)}
 
-    def _to_state(self):
+    def to_state(self):
         return State(tensors={"weights": {"balls": self.balls_}})
 
-    def _from_state(self, state):
+    def from_state(self, state):
         self.balls_ = state.tensors["weights"]["balls"]
 
 

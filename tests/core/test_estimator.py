@@ -106,7 +106,7 @@ def test_state_the_class_cannot_use_is_refused(tmp_path, monkeypatch, error):
         raise error
 
     fakes.Lexicon().fit(["ein Haus"]).save(tmp_path)
-    monkeypatch.setattr(fakes.Lexicon, "_from_state", fail)
+    monkeypatch.setattr(fakes.Lexicon, "from_state", fail)
     with pytest.raises(lw.InputError, match="does not hold a Lexicon that can be rebuilt"):
         lw.load(tmp_path)
 
@@ -116,7 +116,7 @@ def test_a_missing_library_is_reported_as_such_when_loading(tmp_path, monkeypatc
         raise lw.MissingExtraError("needs x")
 
     fakes.Lexicon().fit(["ein Haus"]).save(tmp_path)
-    monkeypatch.setattr(fakes.Lexicon, "_from_state", fail)
+    monkeypatch.setattr(fakes.Lexicon, "from_state", fail)
     with pytest.raises(lw.MissingExtraError):
         lw.load(tmp_path)
 
@@ -132,6 +132,6 @@ def test_subclass_must_say_how_it_is_saved(tmp_path, monkeypatch):
         pass
 
     with pytest.raises(NotImplementedError, match="Silent"):
-        Silent()._to_state()
+        Silent().to_state()
     with pytest.raises(NotImplementedError, match="Silent"):
-        Silent()._from_state(State())
+        Silent().from_state(State())

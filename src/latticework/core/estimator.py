@@ -23,7 +23,7 @@ class Estimator(BaseEstimator):
     """Base of all estimators: scikit-learn's parameters, and a folder instead of a pickle.
 
     A subclass stores its keyword parameters in `__init__` and nothing else, learns in `fit`, which returns `self`,
-    gives what was learned names that end in an underscore, and implements `_to_state` and `_from_state`. What else it
+    gives what was learned names that end in an underscore, and implements `to_state` and `from_state`. What else it
     can do (`predict`, `transform`, `score`, ...) it adds itself.
 
     Attributes
@@ -73,11 +73,11 @@ class Estimator(BaseEstimator):
         """Return what is worth knowing about the estimator, as plain values; `latticework show` prints it."""
         return {"parameters": _plain_parameters(self)}
 
-    def _to_state(self) -> State:
+    def to_state(self) -> State:
         """Return everything that was learned."""
         raise NotImplementedError(f"{type(self).__name__} does not say how it is saved")
 
-    def _from_state(self, state: State) -> None:
+    def from_state(self, state: State) -> None:
         """Take back everything that was learned."""
         raise NotImplementedError(f"{type(self).__name__} does not say how it is loaded")
 
@@ -94,7 +94,7 @@ def save_estimator(estimator: Estimator, folder: str | os.PathLike[str]) -> None
     header = {"kind": "model", "class": key, "latticework": VERSION, "parameters": parameters}
     encode(header, type(estimator).__name__)  # refuse odd parameters before anything else is done
     if is_first():  # under torchrun one process writes, and all wait until it has
-        write_folder(folder, header=header, state=estimator._to_state())
+        write_folder(folder, header=header, state=estimator.to_state())
     wait_for_others()
 
 
@@ -135,7 +135,7 @@ def _load(folder: str | os.PathLike[str], expected: type[Estimator]) -> Any:
         raise InputError(f"{folder} holds a {cls.__name__}, not a {expected.__name__}")
     try:
         estimator = _build(cls, parameters)
-        estimator._from_state(state)
+        estimator.from_state(state)
     except InputError as error:
         if str(folder) in str(error):
             raise

@@ -386,7 +386,8 @@ class TransformerTranslator(Estimator):
         with torch.inference_mode(), computing(device, precision):
             yield device
 
-    def _to_state(self) -> State:
+    def to_state(self) -> State:
+        """Everything that was learned."""
         return State(
             values={
                 "config": asdict(self.config_),
@@ -398,7 +399,8 @@ class TransformerTranslator(Estimator):
             files={"vocabulary.model": self.vocabulary_.model},
         )
 
-    def _from_state(self, state: State) -> None:
+    def from_state(self, state: State) -> None:
+        """Take back everything that was learned."""
         from latticework.seq2seq.vocabulary import Vocabulary
 
         self.config_ = TransformerConfig(**state.values["config"])
