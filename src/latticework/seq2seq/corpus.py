@@ -13,6 +13,8 @@ import torch
 from jaxtyping import Int, Int32, Int64
 from torch import Tensor
 
+BUCKET_GROWTH = 1.08  # target lengths that count as one, from one bucket to the next; pads least on Multi30k
+
 
 @dataclass(frozen=True)
 class EncodedText:
@@ -93,10 +95,11 @@ def token_batches(
     [[0, 2], [1, 3]]
     """
     count = len(lengths[0])
-    # Texts of one target length run from short to long sources, those of the next from long to short, and so on: where
-    # one length ends and the next begins, a batch of both then has sources of like length too.
-    turn = np.where(lengths[0] % 2, -1, 1)
-    order = np.lexsort([generator.permutation(count), *(turn * side for side in reversed(lengths[1:])), lengths[0]])
+    # Texts of about one target length run from short to long sources, those of the next from long to short, and so on:
+    # where one length ends and the next begins, a batch of both then has sources of like length too.
+    _, bucket = np.unique(np.log(np.maximum(lengths[0], 1)) // np.log(BUCKET_GROWTH), return_inverse=True)
+    turn = np.where(bucket % 2, -1, 1)
+    order = np.lexsort([generator.permutation(count), *(turn * side for side in (lengths[0], *lengths[:0:-1])), bucket])
     ordered = [side[order] for side in lengths]
     batches = []
     start = 0
