@@ -149,14 +149,14 @@ def without_long(
     return (source.select(kept), target.select(kept)), len(source) - len(kept)
 
 
-def whole_number(name: str, value: object) -> int:
-    """A number of at least 1, of whatever integer type.
+def whole_number(name: str, value: object, *, least: int = 1) -> int:
+    """A number of at least `least`, of whatever integer type.
 
     Raises
     ------
     InputError
         If it is not.
     """
-    if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
-        raise InputError(f"{name}={value!r}: expected a whole number of at least 1")
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
+        raise InputError(f"{name}={value!r}: expected a whole number of at least {least}")
     return int(value)
