@@ -290,7 +290,7 @@ def test_show_says_what_the_model_is(latticework, model_folder, translator):
     plain = json.loads(json.dumps(translator.describe()))
     assert {name: about[name] for name in plain} == plain
     ended = latticework("show", model_folder)
-    for name, value in (("class", "translation.TransformerTranslator"), ("vocabulary", "70"), ("  max_epochs", "60")):
+    for name, value in (("class", "translation.TransformerTranslator"), ("vocabulary", "70"), ("  max_epochs", "90")):
         assert re.search(f"^{name} +{value}$", ended.out, re.MULTILINE)
     assert ended.err == ""
 

@@ -11,8 +11,10 @@ import pytest
 import torch
 
 from latticework.core import InputError
+from latticework.seq2seq.search import Hypothesis
 from latticework.seq2seq.vocabulary import END
 from latticework.translation import TransformerTranslator, Translation
+from latticework.translation.decoding import joined_text
 
 
 def test_the_toy_language_is_learned(translator, corpus):
@@ -69,6 +71,55 @@ def test_a_long_text_without_spaces_or_marks_is_cut_where_it_must(translator):
         found = translator.translations(["the dog", "dog" * 300])
     assert found[1][0].text
     assert math.isfinite(found[1][0].score)
+
+
+@pytest.fixture
+def copying(settings, monkeypatch):
+    """A translator that gives every part back as it is."""
+
+    def copies(model, parts, wanted, options, device):
+        return [
+            [Hypothesis(part[:-1].tolist() if some else [], 0.0, 0.0)] * options.n_best
+            for part, some in zip(parts, wanted, strict=True)
+        ]
+
+    monkeypatch.setattr("latticework.translation.estimator.search_parts", copies)
+    texts = ["ab. c, de", "我们今天去公园。", "คนไทยไปตลาด", "우리는 집에 간다."] * 3
+    return TransformerTranslator(**settings | {"max_steps": 1, "vocab_size": 60}).fit(texts, texts)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "我们今天去公园。" * 9,
+        "我们今天去公园" * 9,
+        "คนไทยไปตลาด" * 9,
+        "ab. c, de. " * 20 + "c",
+        "abcdedcba" * 20,
+        "우리는 집에 간다. " * 9 + "c",
+        "우리는집에간다" * 9,
+        "我们abcded去公园。" * 20,
+    ],
+)
+def test_parts_are_joined_as_they_were_cut(copying, text):
+    with pytest.warns(UserWarning, match="taken in parts"):
+        assert copying.predict([text], n_best=2) == [[text, text]]
+
+
+def test_parts_without_words_add_nothing(copying):
+    with pytest.warns(UserWarning, match="1 of 2 sentences .the first at index 1"):
+        (_, joined) = copying.predict(["c", "ab" + " " * 100 + "de"])
+    assert joined.split() == ["ab", "de"]
+    assert joined.count(" ") < 25, "only the first and the last part are more than spaces"
+
+
+def test_joined_parts_have_spaces_where_the_language_of_the_translation_has_them():
+    cut = [True, True, False]
+    assert joined_text(["It rains.", "We do not", "go."], cut) == "It rains. We do notgo."
+    assert joined_text(["今天下雨。", "我们", "不去。"], cut) == "今天下雨。我们不去。"
+    assert joined_text(["", "It rains.", ""], cut) == "It rains."
+    assert joined_text(["It", "", "rains."], [True] * 3) == "It rains."
+    assert joined_text([], []) == ""
 
 
 def test_a_translation_in_parts_has_the_sums_of_the_scores(translator, corpus):

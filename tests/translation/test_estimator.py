@@ -125,7 +125,7 @@ def test_describe_says_what_the_model_is(translator):
     assert about["pairs"] == translator.pairs_
     assert about["config"]["d_model"] == 32
     assert about["training"]["step"] == translator.history_[-1]["step"]
-    assert about["parameters"]["max_epochs"] == 60
+    assert about["parameters"]["max_epochs"] == 90
 
 
 def test_processes_of_torchrun_need_one_seed(monkeypatch):

@@ -26,6 +26,7 @@ from latticework.translation.decoding import Translation, check_search, join_par
 from latticework.translation.metrics import corpus_scores
 from latticework.translation.presets import find_preset
 from latticework.translation.text import (
+    Parts,
     check_pairs,
     check_sentences,
     check_validation,
@@ -36,7 +37,6 @@ from latticework.translation.text import (
 )
 
 if TYPE_CHECKING:
-    from latticework.seq2seq.corpus import EncodedText
     from latticework.seq2seq.model import EncoderDecoder
 
 ENCODE_TOKENS: Final = 8192  # padded source tokens that are encoded together
@@ -223,7 +223,8 @@ class TransformerTranslator(Estimator):
         """Translate sentences, in order.
 
         An empty sentence gives an empty translation. One of more than `config_.max_length` pieces is translated in
-        parts, cut where a sentence or a word ends, with a warning.
+        parts, cut where a sentence or a word ends, with a warning; spaces stand between the translations of parts where
+        the language has them.
 
         Parameters
         ----------
@@ -266,11 +267,13 @@ class TransformerTranslator(Estimator):
         check_is_fitted(self)
         options = check_search(beam_size, length_penalty, n_best, len(self.vocabulary_))
         texts = check_sentences(sentences, "sentences")
-        parts, owners = self._encode(texts)
-        wanted = np.array([bool(texts[owner].strip()) for owner in owners], dtype=bool)
+        parts = self._encode(texts)
+        read = self.vocabulary_.decode([parts.text[index].tolist() for index in range(len(parts.text))])
+        both = zip(read, parts.owners, strict=True)  # of a space that the vocabulary does not know only the text tells
+        wanted = np.array([bool(part.strip() and texts[owner].strip()) for part, owner in both], dtype=bool)
         with self._inference() as device:
-            found = search_parts(self.model_, parts, wanted, options, device)
-        return join_parts(found, owners, self.vocabulary_, count=len(texts), n_best=options.n_best)
+            found = search_parts(self.model_, parts.text, wanted, options, device)
+        return join_parts(found, parts, self.vocabulary_, count=len(texts), n_best=options.n_best)
 
     def score(self, source: Iterable[str], references: Iterable[str]) -> float:
         """SacreBLEU's BLEU, from 0 to 100, of the translations of `source` with the default search."""
@@ -291,14 +294,14 @@ class TransformerTranslator(Estimator):
         from latticework.seq2seq.corpus import token_batches
         from latticework.seq2seq.model import padding_mask
 
-        parts, owners = self._encode(texts)
+        parts = self._encode(texts)
         sums = np.zeros((len(texts), self.config_.d_model), dtype=np.float64)
         with self._inference() as device:
-            for batch in token_batches([parts.lengths], ENCODE_TOKENS, np.random.default_rng(0)):
-                tokens = parts.padded(batch, padding=0).to(device)
+            for batch in token_batches([parts.text.lengths], ENCODE_TOKENS, np.random.default_rng(0)):
+                tokens = parts.text.padded(batch, padding=0).to(device)
                 states = self.model_.encode(tokens, padding_mask(tokens)).cpu().double()
-                np.add.at(sums, owners[batch], (states * (tokens != 0).cpu()[:, :, None]).sum(1).numpy())
-        lengths = np.bincount(owners, weights=parts.lengths, minlength=len(texts))
+                np.add.at(sums, parts.owners[batch], (states * (tokens != 0).cpu()[:, :, None]).sum(1).numpy())
+        lengths = np.bincount(parts.owners, weights=parts.text.lengths, minlength=len(texts))
         return (sums / lengths[:, None]).astype(np.float32)
 
     def perplexity(self, source: Iterable[str], target: Iterable[str]) -> float:
@@ -360,8 +363,8 @@ class TransformerTranslator(Estimator):
             epochs, steps = preset.max_epochs, preset.max_steps
         return config, vocab_size or preset.vocab_size, epochs, steps
 
-    def _encode(self, texts: list[str]) -> tuple[EncodedText, np.ndarray]:
-        """Encode texts, those that are too long in parts; say whose part each is."""
+    def _encode(self, texts: list[str]) -> Parts:
+        """Encode texts, those that are too long in parts."""
         encoded = self.vocabulary_.encode(texts)
         too_long = np.flatnonzero(encoded.lengths > self.config_.max_length)
         if len(too_long):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from numbers import Integral
 from typing import TYPE_CHECKING, Final
 
@@ -16,6 +18,10 @@ if TYPE_CHECKING:
 
 SENTENCE_ENDS: Final = tuple(".!?;:。！？；…")
 SPACE: Final = "▁"  # how SentencePiece writes a space
+# Thai, Lao, Tibetan, Burmese, Khmer, Chinese and Japanese: words are not written apart
+_UNSPACED: Final = "\u0e00-\u109f\u1780-\u17ff\u2e80-\u312f\u31a0-\u9fff\uf900-\ufaff\uff00-\uff9f\U00020000-\U0003ffff"
+UNSPACED: Final = re.compile(f"[{_UNSPACED}]")
+WORD_END: Final = re.compile(rf"[{SPACE}\s{_UNSPACED}]")
 
 
 def check_sentences(sentences: Iterable[str], name: str) -> list[str]:
@@ -73,8 +79,27 @@ def check_pairs(source: Iterable[str], target: Iterable[str], name: str) -> tupl
     return sources, targets
 
 
-def split_long(text: EncodedText, vocabulary: Vocabulary, max_length: int) -> tuple[EncodedText, np.ndarray]:
-    """Texts in parts of at most `max_length` pieces, END included, and the index of the text each part is of.
+@dataclass(frozen=True)
+class Parts:
+    """Texts, those that are too long in several parts.
+
+    Attributes
+    ----------
+    text
+        All parts, in order.
+    owners
+        ``(parts,)``: index of the text each part is of.
+    after_word
+        ``(parts,)`` of bool: whether the part before ends with a word (and not within one).
+    """
+
+    text: EncodedText
+    owners: np.ndarray
+    after_word: np.ndarray
+
+
+def split_long(text: EncodedText, vocabulary: Vocabulary, max_length: int) -> Parts:
+    """Texts in parts of at most `max_length` pieces, END included.
 
     A part ends after the last mark that ends a sentence, else before the last space, else where it must.
     """
@@ -82,19 +107,18 @@ def split_long(text: EncodedText, vocabulary: Vocabulary, max_length: int) -> tu
     from latticework.seq2seq.vocabulary import END
 
     if not (text.lengths > max_length).any():
-        return text, np.arange(len(text))
+        return Parts(text, np.arange(len(text)), np.ones(len(text), dtype=bool))
     parts: list[Sequence[int]] = []
     owners: list[int] = []
+    after_word: list[bool] = []
     for index in range(len(text)):
         tokens = text[index].tolist()
-        if len(tokens) > max_length:
-            pieces = vocabulary.pieces(tokens[:-1])
-            cut = [[*tokens[start:end], END] for start, end in _windows(pieces, max_length - 1)]
-        else:
-            cut = [tokens]
-        parts += cut
-        owners += [index] * len(cut)
-    return EncodedText.from_sequences(parts), np.array(owners)
+        pieces = vocabulary.pieces(tokens[:-1]) if len(tokens) > max_length else []
+        for start, end in _windows(pieces, max_length - 1) if pieces else [(0, len(tokens) - 1)]:
+            parts.append([*tokens[start:end], END])
+            owners.append(index)
+            after_word.append(start == 0 or bool(WORD_END.search(pieces[start - 1][-1:] + pieces[start][:1])))
+    return Parts(EncodedText.from_sequences(parts), np.array(owners), np.array(after_word))
 
 
 def _windows(pieces: list[str], size: int) -> list[tuple[int, int]]:
