@@ -5,16 +5,19 @@ from __future__ import annotations
 import math
 import re
 import warnings
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
 from latticework.core import InputError
+from latticework.seq2seq.corpus import EncodedText
 from latticework.seq2seq.search import Hypothesis
 from latticework.seq2seq.vocabulary import END
 from latticework.translation import TransformerTranslator, Translation
-from latticework.translation.decoding import joined_text
+from latticework.translation.decoding import join_parts, joined_text
+from latticework.translation.text import Parts
 
 
 def test_the_toy_language_is_learned(translator, corpus):
@@ -120,6 +123,13 @@ def test_joined_parts_have_spaces_where_the_language_of_the_translation_has_them
     assert joined_text(["", "It rains.", ""], cut) == "It rains."
     assert joined_text(["It", "", "rains."], [True] * 3) == "It rains."
     assert joined_text([], []) == ""
+
+
+def test_a_translation_is_one_line_whatever_bytes_the_model_spells():
+    vocabulary = SimpleNamespace(decode=lambda sequences: ["a\nb\r\nc"] * len(sequences))
+    parts = Parts(EncodedText.from_sequences([[END]]), np.array([0]), np.array([True]))
+    ((found,),) = join_parts([[Hypothesis([5], -1.0, -2.0)]], parts, vocabulary, count=1, n_best=1)
+    assert found == Translation("a b c", -1.0, -2.0)
 
 
 def test_a_translation_in_parts_has_the_sums_of_the_scores(translator, corpus):

@@ -11,7 +11,7 @@ import numpy as np
 
 from latticework.core.errors import InputError
 from latticework.core.progress import progress
-from latticework.translation.text import UNSPACED, Parts, whole_number
+from latticework.translation.text import UNSPACED, Parts, on_one_line, whole_number
 
 if TYPE_CHECKING:
     from latticework.seq2seq.corpus import EncodedText
@@ -107,7 +107,8 @@ def join_parts(
     found: Sequence[Sequence[Hypothesis]], parts: Parts, vocabulary: Vocabulary, *, count: int, n_best: int
 ) -> list[list[Translation]]:
     """Put the parts of each of `count` texts together again, the best with the best."""
-    texts = iter(vocabulary.decode([hypothesis.tokens for best in found for hypothesis in best]))
+    decoded = vocabulary.decode([hypothesis.tokens for best in found for hypothesis in best])
+    texts = map(on_one_line, decoded)  # a vocabulary that spells in bytes can spell line breaks
     own: list[list[list[Translation]]] = [[] for _ in range(count)]
     after_word: list[list[bool]] = [[] for _ in range(count)]
     for owner, after, best in zip(parts.owners, parts.after_word.tolist(), found, strict=True):

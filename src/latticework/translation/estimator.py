@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -21,7 +20,7 @@ from latticework.core.persistence import State
 from latticework.core.progress import message
 from latticework.core.seeds import seed_from, spawn
 from latticework.seq2seq.config import TransformerConfig
-from latticework.translation.attention import AttentionMaps, attention_maps
+from latticework.translation.attention import AttentionMaps, attention_maps, check_sizes
 from latticework.translation.decoding import Translation, check_search, join_parts, search_parts
 from latticework.translation.metrics import corpus_scores
 from latticework.translation.presets import find_preset
@@ -31,12 +30,13 @@ from latticework.translation.text import (
     check_sentences,
     check_validation,
     split_long,
+    warn_of_long,
     whole_number,
     without_empty,
-    without_long,
 )
 
 if TYPE_CHECKING:
+    from latticework.seq2seq.corpus import EncodedText
     from latticework.seq2seq.model import EncoderDecoder
 
 ENCODE_TOKENS: Final = 8192  # padded source tokens that are encoded together
@@ -75,7 +75,8 @@ class TransformerTranslator(Estimator):
     model_ : EncoderDecoder
         The torch module.
     pairs_ : dict
-        How many training pairs were given and used, and why others were not.
+        How many training pairs were given and used, and why others were not; of those to validate on, if there were
+        any, the same under "validation".
     history_ : list of dict
         What was logged during training. A saved model keeps it without the timings, so that the same run gives the
         same files.
@@ -126,7 +127,8 @@ class TransformerTranslator(Estimator):
     ) -> Self:
         """Learn the vocabulary and the model.
 
-        Pairs with an empty side, or with more than `max_length` pieces on one, are left out and counted in `pairs_`.
+        Pairs with an empty side, or with more than `max_length` pieces on one, are left out with a warning and counted
+        in `pairs_`, those to train on and those to validate on alike.
 
         Parameters
         ----------
@@ -157,8 +159,6 @@ class TransformerTranslator(Estimator):
             raise InputError("restart and loggers need a folder")
         if folder is not None and self.random_state is None:
             raise InputError("a run that saves to a folder needs random_state: only a repeatable one can be resumed")
-        sources, targets = check_pairs(source, target, "training")
-        held_out = check_validation(validation) if validation is not None else None
 
         from latticework.core import runs
         from latticework.core.hardware import resolve_device, resolve_precision
@@ -168,22 +168,12 @@ class TransformerTranslator(Estimator):
         from latticework.seq2seq.vocabulary import Vocabulary
 
         precision = resolve_precision(self.precision, resolve_device(self.device))
-        sources, targets, counts = without_empty(sources, targets)
-        message(f"learning a vocabulary from {len(sources):,} pairs")
-        vocabulary = Vocabulary.train([*sources, *targets], size=vocab_size)
-        training = vocabulary.encode(sources), vocabulary.encode(targets)
-        training, counts["too_long"] = without_long(training, config.max_length)
-        counts["used"] = len(training[0])
-        if not counts["used"]:
-            raise InputError(f"every training pair is longer than max_length={config.max_length} pieces")
-        if counts["used"] < counts["given"]:
-            warnings.warn(
-                f"{counts['given'] - counts['used']:,} of {counts['given']:,} pairs left out: {counts['empty']:,} with "
-                f"an empty side, {counts['too_long']:,} of more than max_length={config.max_length} pieces",
-                UserWarning,
-                stacklevel=2,
-            )
-        checking = (vocabulary.encode(held_out[0]), vocabulary.encode(held_out[1])) if held_out else None
+        held_out = None if validation is None else without_empty(*check_validation(validation), "validation")
+        pairs = without_empty(*check_pairs(source, target, "training"), "training")
+        message(f"learning a vocabulary from {len(pairs.sources):,} pairs")
+        vocabulary = Vocabulary.train([*pairs.sources, *pairs.targets], size=vocab_size)
+        training = pairs.encode(vocabulary, config.max_length)
+        checking = None if held_out is None else held_out.encode(vocabulary, config.max_length)
         pieces = hashlib.sha256(vocabulary.model).hexdigest()
         settings = {"seed": seed, "epochs": epochs, "steps": steps, "precision": precision, "vocabulary": pieces}
         mark = fingerprint(settings, config, [*training, *(checking or ())])
@@ -207,7 +197,8 @@ class TransformerTranslator(Estimator):
             loggers=make_loggers(loggers, run_folder) if run_folder is not None else (),
         )
         self.config_, self.vocabulary_, self.model_ = config, vocabulary, model
-        self.pairs_, self.history_, self.fingerprint_ = counts, history, mark
+        self.pairs_ = {**pairs.counts, **({"validation": held_out.counts} if held_out else {})}
+        self.history_, self.fingerprint_ = history, mark
         if folder is not None:
             runs.conclude(self, folder)
         return self
@@ -305,13 +296,17 @@ class TransformerTranslator(Estimator):
         return (sums / lengths[:, None]).astype(np.float32)
 
     def perplexity(self, source: Iterable[str], target: Iterable[str]) -> float:
-        """Exp of the mean negative log-probability of a target piece, the end piece included, without smoothing."""
+        """Exp of the mean negative log-probability of a target piece, the end piece included, without smoothing.
+
+        An empty sentence is its end piece. Pairs of more than `config_.max_length` pieces on a side are measured whole,
+        with a warning: nothing that long was trained on.
+        """
         check_is_fitted(self)
         sources, targets = check_pairs(source, target, "perplexity")
 
         from latticework.seq2seq.learning import negative_log_likelihood
 
-        encoded = self.vocabulary_.encode(sources), self.vocabulary_.encode(targets)
+        encoded = self._encode_pairs(sources, targets)
         with self._inference():
             nats = negative_log_likelihood(self.model_, *encoded)
         return float(np.exp(nats / int(encoded[1].lengths.sum())))
@@ -319,19 +314,29 @@ class TransformerTranslator(Estimator):
     def attention(self, source: Iterable[str], target: Iterable[str] | None = None) -> list[AttentionMaps]:
         """Attention weights of every layer and head, for each pair of sentences.
 
+        An empty sentence is its end piece. Pairs of more than `config_.max_length` pieces on a side are looked at
+        whole, with a warning.
+
         Parameters
         ----------
         source
             Sentences in the source language.
         target
             Their translations; the model's own when absent.
+
+        Raises
+        ------
+        InputError
+            If sentences cannot be used, or a pair is so long that its weights would fill the memory.
         """
         check_is_fitted(self)
         sources = check_sentences(source, "source")
+        check_sizes(self.config_, self.vocabulary_.encode(sources).lengths)
         sources, targets = check_pairs(sources, self.predict(sources) if target is None else target, "attention")
-
+        encoded = self._encode_pairs(sources, targets)
+        check_sizes(self.config_, *(side.lengths for side in encoded))
         with self._inference() as device:
-            return list(attention_maps(self.model_, self.vocabulary_, sources, targets, device))
+            return list(attention_maps(self.model_, self.vocabulary_, *encoded, device))
 
     def describe(self) -> dict[str, object]:
         """What a saved translator is: its shape, its vocabulary, what it was trained on and how that went."""
@@ -366,15 +371,15 @@ class TransformerTranslator(Estimator):
     def _encode(self, texts: list[str]) -> Parts:
         """Encode texts, those that are too long in parts."""
         encoded = self.vocabulary_.encode(texts)
-        too_long = np.flatnonzero(encoded.lengths > self.config_.max_length)
-        if len(too_long):
-            warnings.warn(
-                f"{len(too_long)} of {len(texts)} sentences (the first at index {too_long[0]}) have more than "
-                f"max_length={self.config_.max_length} pieces and are taken in parts",
-                UserWarning,
-                stacklevel=3,
-            )
+        warn_of_long(encoded.lengths, self.config_.max_length, "sentences", "are taken in parts")
         return split_long(encoded, self.vocabulary_, self.config_.max_length)
+
+    def _encode_pairs(self, sources: list[str], targets: list[str]) -> tuple[EncodedText, EncodedText]:
+        """Encode pairs that are used whole however long they are."""
+        pairs = self.vocabulary_.encode(sources), self.vocabulary_.encode(targets)
+        longer = np.maximum(*(side.lengths for side in pairs))
+        warn_of_long(longer, self.config_.max_length, "pairs", "are taken whole, longer than any that was trained on")
+        return pairs
 
     @contextmanager
     def _inference(self) -> Iterator[Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from numbers import Integral
@@ -58,9 +59,20 @@ def check_sentence(sentence: object, place: str) -> str:
         sentence.encode()
     except UnicodeEncodeError as error:
         raise InputError(f"{place}: not valid Unicode text (half of a surrogate pair)") from error
-    if "\n" in sentence or "\r" in sentence:
-        sentence = sentence.replace("\r\n", " ").replace("\n", " ").replace("\r", " ")
-    return str(sentence)
+    return str(on_one_line(sentence))
+
+
+def on_one_line(text: str) -> str:
+    r"""A text with spaces for line breaks.
+
+    Examples
+    --------
+    >>> on_one_line("zwei\r\nHäuser\n")
+    'zwei Häuser '
+    """
+    if "\n" in text or "\r" in text:
+        text = text.replace("\r\n", " ").replace("\n", " ").replace("\r", " ")
+    return text
 
 
 def check_pairs(source: Iterable[str], target: Iterable[str], name: str) -> tuple[list[str], list[str]]:
@@ -149,8 +161,43 @@ def check_validation(validation: object) -> tuple[list[str], list[str]]:
     return check_pairs(source, target, "validation")
 
 
-def without_empty(sources: list[str], targets: list[str]) -> tuple[list[str], list[str], dict[str, int]]:
-    """Pairs with text on both sides, and how many were given and how many were empty.
+@dataclass(frozen=True)
+class ParallelText:
+    """Pairs with text on both sides, what they are for, and how many of which kind were given."""
+
+    sources: list[str]
+    targets: list[str]
+    name: str
+    counts: dict[str, int]
+
+    def encode(self, vocabulary: Vocabulary, max_length: int) -> tuple[EncodedText, EncodedText]:
+        """Encode the pairs, leave those of more than `max_length` pieces on a side out, and complete the counts.
+
+        Warns the caller of the method that calls this of all that were left out.
+
+        Raises
+        ------
+        InputError
+            If none is left.
+        """
+        source, target = vocabulary.encode(self.sources), vocabulary.encode(self.targets)
+        kept = np.maximum(source.lengths, target.lengths) <= max_length
+        given, empty, used = self.counts["given"], self.counts["empty"], int(kept.sum())
+        self.counts.update(too_long=len(kept) - used, used=used)
+        if not used:
+            raise InputError(f"every {self.name} pair is longer than max_length={max_length} pieces")
+        if used < given:
+            warnings.warn(
+                f"{given - used:,} of {given:,} {self.name} pairs left out: {empty:,} with an empty side, "
+                f"{len(kept) - used:,} of more than max_length={max_length} pieces",
+                UserWarning,
+                stacklevel=3,
+            )
+        return (source, target) if kept.all() else (_only(source, kept), _only(target, kept))
+
+
+def without_empty(sources: list[str], targets: list[str], name: str) -> ParallelText:
+    """Leave pairs with an empty side out.
 
     Raises
     ------
@@ -159,18 +206,37 @@ def without_empty(sources: list[str], targets: list[str]) -> tuple[list[str], li
     """
     kept = [(s, t) for s, t in zip(sources, targets, strict=True) if s.strip() and t.strip()]
     if not kept:
-        raise InputError("every training pair has an empty side")
+        raise InputError(f"every {name} pair has an empty side")
     counts = {"given": len(sources), "empty": len(sources) - len(kept)}
-    return [s for s, _ in kept], [t for _, t in kept], counts
+    return ParallelText([s for s, _ in kept], [t for _, t in kept], name, counts)
 
 
-def without_long(
-    pairs: tuple[EncodedText, EncodedText], max_length: int
-) -> tuple[tuple[EncodedText, EncodedText], int]:
-    """Pairs of at most `max_length` pieces on either side, and how many were longer."""
-    source, target = pairs
-    kept = np.flatnonzero((source.lengths <= max_length) & (target.lengths <= max_length))
-    return (source.select(kept), target.select(kept)), len(source) - len(kept)
+def _only(text: EncodedText, kept: np.ndarray) -> EncodedText:
+    """The texts at which a mask is true, for a byte a token: a corpus is large."""
+    from latticework.seq2seq.corpus import EncodedText
+
+    offsets = np.concatenate([[0], text.lengths[kept].cumsum()])
+    return EncodedText(text.tokens[kept.repeat(text.lengths)], offsets)
+
+
+class LongSentences(UserWarning):
+    """Sentences have more than `max_length` pieces; `indices` says which."""
+
+    def __init__(self, message: str, indices: np.ndarray, max_length: int) -> None:
+        super().__init__(message)
+        self.indices = indices
+        self.max_length = max_length
+
+
+def warn_of_long(lengths: np.ndarray, max_length: int, noun: str, consequence: str) -> None:
+    """Warn the caller of the estimator's method that calls this, if some sentences are too long."""
+    indices = np.flatnonzero(lengths > max_length)
+    if len(indices):
+        message = (
+            f"{len(indices)} of {len(lengths)} {noun} (the first at index {indices[0]}) have more than "
+            f"max_length={max_length} pieces and {consequence}"
+        )
+        warnings.warn(LongSentences(message, indices, max_length), stacklevel=4)
 
 
 def whole_number(name: str, value: object, *, least: int = 1) -> int:
