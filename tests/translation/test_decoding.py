@@ -203,6 +203,8 @@ def test_an_output_is_at_most_fifty_pieces_longer_than_its_input(settings, corpu
         ({"length_penalty": -0.1}, "length_penalty=-0.1: expected a number of at least 0"),
         ({"length_penalty": float("nan")}, "length_penalty=nan: expected a number"),
         ({"length_penalty": float("inf")}, "length_penalty=inf: expected a number"),
+        ({"length_penalty": 10.5}, "length_penalty=10.5: expected a number of at least 0 and at most 10"),
+        ({"length_penalty": 10**400}, "length_penalty=1000"),
         ({"length_penalty": True}, "length_penalty=True: expected a number"),
         ({"length_penalty": None}, "length_penalty=None: expected a number"),
         ({"length_penalty": "0.6"}, "length_penalty='0.6': expected a number"),

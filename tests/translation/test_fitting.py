@@ -86,6 +86,8 @@ def test_a_small_corpus_gives_fewer_pieces_with_a_warning(settings, corpus):
     with pytest.warns(UserWarning, match="the text is small: .* pieces instead of vocab_size=5000"):
         translator.fit(corpus.source, corpus.target)
     assert len(translator.vocabulary_) < 200
+    with pytest.warns(UserWarning, match=f"pieces instead of vocab_size={10**30}"):
+        TransformerTranslator(**settings | {"vocab_size": 10**30, "max_steps": 1}).fit(corpus.source, corpus.target)
     assert translator.describe()["vocabulary"] == len(translator.vocabulary_)
 
 
@@ -152,6 +154,8 @@ def test_a_generator_as_random_state_fits_but_cannot_be_saved(settings, corpus, 
     [
         ({"preset": "medium"}, "preset='medium': expected one of tiny, small, base, big"),
         ({"preset": None}, "preset=None: expected one of"),
+        ({"preset": ["tiny"]}, "preset=['tiny']: expected one of"),
+        ({"vocab_size": 2}, "vocab_size=2 is too small for text of 22 different characters: give at least 27"),
         ({"vocab_size": 0}, "vocab_size=0: expected a whole number of at least 1"),
         ({"vocab_size": True}, "vocab_size=True: expected a whole number"),
         ({"vocab_size": 70.0}, "vocab_size=70.0: expected a whole number"),
@@ -187,6 +191,8 @@ def test_an_unusable_parameter_is_named_when_fitted(settings, corpus, tmp_path, 
         ({"random_state": "0"}, {}, "random_state"),
         ({"device": "toaster"}, {}, "device="),
         ({"precision": "16"}, {}, "precision="),
+        ({}, {"folder": 3}, "folder=3: expected the name of a folder"),
+        ({}, {"folder": b"model"}, "folder=b'model': expected the name of a folder"),
         ({}, {"restart": True}, "restart and loggers need a folder"),
         ({}, {"validation": 5}, "validation: "),
     ],

@@ -40,6 +40,15 @@ class Alphabet:
         return [self.texts[index] for index in sequence]
 
 
+class Table:
+    """Like a data frame: what it gives are the names of its columns."""
+
+    ndim = 2
+
+    def __iter__(self):
+        return iter(["source", "target"])
+
+
 WORDS = Alphabet("", "", "", "</s>", "▁a", "b", "▁c", ".", "▁Hm", "...", "?", "▁", "！")
 
 
@@ -73,6 +82,11 @@ def test_strings_of_numpy_become_plain_strings():
         (b"text", "source: expected a list of sentences, got a single bytes"),
         (None, "source: expected a list of sentences, got a single NoneType"),
         (5, "source: expected a list of sentences, got a single int"),
+        ({"source": "a"}, "source: expected a list of sentences, got a dict, which has no order or is of names"),
+        ({"a"}, "source: expected a list of sentences, got a set, which has no order or is of names"),
+        (np.array("a"), "source: expected a list of sentences, got a ndarray of 0 dimensions"),
+        (np.array([["a", "b"]]), "source: expected a list of sentences, got a ndarray of 2 dimensions"),
+        (Table(), "source: expected a list of sentences, got a Table of 2 dimensions"),
         (["a", b"b"], "source[1]: expected text, got bytes"),
         ([["a"]], "source[0]: expected text, got list"),
         (["a", "b", float("nan")], "source[2]: expected text, got float"),

@@ -23,6 +23,7 @@ BYTES = 256  # pieces that spell the characters without a piece of their own
 MAX_TRAINING_LINES = 4_000_000  # merges of common pairs are settled long before; memory is what more would cost
 MAX_LINE_CHARACTERS = 1 << 14  # longer lines are learnt from in parts: the trainer passes over what is too long for it
 MAX_MODEL_BYTES = 1 << 28
+MAX_PIECES = (1 << 31) - 1  # what the trainer can count
 ENCODE_TEXTS = 1 << 14  # texts whose pieces are Python numbers at a time, at some forty bytes a token
 
 SPECIAL_NAMES = re.compile("<(?:pad|unk|s|/s)>")
@@ -84,13 +85,14 @@ class Vocabulary:
         if not characters:
             raise InputError("there is no text to learn a vocabulary from")
         spell_rare = len(characters) > size // 4 and size >= 1024
+        least = len(characters) + SPECIAL + 1 + (BYTES if spell_rare else 0)
         output = io.BytesIO()
         try:
             sentencepiece.SentencePieceTrainer.Train(
                 sentence_iterator=_teachable(lines),
                 model_writer=output,
                 model_type="bpe",
-                vocab_size=size,
+                vocab_size=min(size, MAX_PIECES),
                 hard_vocab_limit=False,
                 character_coverage=0.9995 if spell_rare else 1.0,
                 byte_fallback=spell_rare,
@@ -106,11 +108,11 @@ class Vocabulary:
                 minloglevel=2,
             )
         except RuntimeError as error:
-            if "ocabulary size" not in str(error):
+            if "ocabulary size" not in str(error) and size > SPECIAL:
                 raise InputError(f"no vocabulary can be learnt from this text: {error}") from error
             raise InputError(
                 f"vocab_size={size} is too small for text of {len(characters)} different characters: "
-                f"give at least {len(characters) + SPECIAL + 1 + (BYTES if spell_rare else 0)}"
+                f"give at least {least}"
             ) from error
         vocabulary = cls(output.getvalue())
         if len(vocabulary) < size:

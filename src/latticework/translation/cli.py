@@ -133,12 +133,12 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Translate SRC and score it against REF: BLEU and chrF, with sacreBLEU's signatures."""
+    from latticework.translation.metrics import corpus_scores, scorer
+
+    scorer()
     read_stdin_once(source, reference)
     translator = _load(model, device, beam, alpha)
     sources, references = read_pairs(source, reference)
-
-    from latticework.translation.metrics import corpus_scores
-
     with _lines_named(_name(source), 1):
         translations = translator.predict(sources, beam_size=beam, length_penalty=alpha)
     scores = corpus_scores(translations, references)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from latticework.seq2seq.vocabulary import Vocabulary
 
 EXTRA_LENGTH: Final = 50  # an output may be this many pieces longer than its input (section 6.1)
+MAX_PENALTY: Final = 10  # ((5 + length) / 6)^α must stay a number in single precision; the paper's α is 0.6
 SEARCH_TOKENS: Final = 4096  # padded source tokens, times the beam, that are decoded together
 
 
@@ -57,11 +58,10 @@ def check_search(beam_size: int, length_penalty: float, n_best: int, vocabulary_
     return SearchOptions(beam_size, _penalty(length_penalty), n_best)
 
 
-def _penalty(value: object) -> float:
-    number = float(value) if not isinstance(value, bool) and isinstance(value, Real) else float("nan")
-    if not 0 <= number < float("inf"):
-        raise InputError(f"length_penalty={value!r}: expected a number of at least 0")
-    return number
+def _penalty(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, Real) or value < 0 or not value <= MAX_PENALTY:
+        raise InputError(f"length_penalty={value!r}: expected a number of at least 0 and at most {MAX_PENALTY}")
+    return float(value)
 
 
 def search_parts(

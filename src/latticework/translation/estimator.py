@@ -22,7 +22,7 @@ from latticework.core.seeds import seed_from, spawn
 from latticework.seq2seq.config import TransformerConfig
 from latticework.translation.attention import AttentionMaps, attention_maps, check_sizes
 from latticework.translation.decoding import Translation, check_search, join_parts, search_parts
-from latticework.translation.metrics import corpus_scores
+from latticework.translation.metrics import corpus_scores, scorer
 from latticework.translation.presets import find_preset
 from latticework.translation.text import (
     Parts,
@@ -157,6 +157,8 @@ class TransformerTranslator(Estimator):
         seed = seed_from(self.random_state)
         if folder is None and (restart or loggers):
             raise InputError("restart and loggers need a folder")
+        if not (folder is None or isinstance(folder, str | os.PathLike)):
+            raise InputError(f"folder={folder!r}: expected the name of a folder")
         if folder is not None and self.random_state is None:
             raise InputError("a run that saves to a folder needs random_state: only a repeatable one can be resumed")
 
@@ -268,6 +270,7 @@ class TransformerTranslator(Estimator):
 
     def score(self, source: Iterable[str], references: Iterable[str]) -> float:
         """SacreBLEU's BLEU, from 0 to 100, of the translations of `source` with the default search."""
+        scorer()
         sources, targets = check_pairs(source, references, "score")
         return corpus_scores(self.predict(sources), targets).bleu
 

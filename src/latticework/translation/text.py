@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from numbers import Integral
 from typing import TYPE_CHECKING, Final
@@ -31,15 +31,21 @@ def check_sentences(sentences: Iterable[str], name: str) -> list[str]:
     Raises
     ------
     InputError
-        With the index, if one is not text or holds a NUL character or half a surrogate pair.
+        If they are no list, and with the index, if one is not text or holds a NUL character or half a surrogate pair.
 
     Examples
     --------
     >>> check_sentences(["ein Haus", "zwei\nHäuser"], "source")
     ['ein Haus', 'zwei Häuser']
     """
+    kind = type(sentences).__name__
     if isinstance(sentences, str | bytes) or not isinstance(sentences, Iterable):
-        raise InputError(f"{name}: expected a list of sentences, got a single {type(sentences).__name__}")
+        raise InputError(f"{name}: expected a list of sentences, got a single {kind}")
+    if isinstance(sentences, Mapping | Set):
+        raise InputError(f"{name}: expected a list of sentences, got a {kind}, which has no order or is of names")
+    dimensions = getattr(sentences, "ndim", 1)
+    if dimensions != 1:  # a table would give the names of its columns
+        raise InputError(f"{name}: expected a list of sentences, got a {kind} of {dimensions} dimensions")
     return [check_sentence(sentence, f"{name}[{index}]") for index, sentence in enumerate(sentences)]
 
 
