@@ -1,3 +1,7 @@
+import hashlib
+import json
+from dataclasses import asdict
+
 import numpy as np
 import pytest
 import torch
@@ -115,6 +119,15 @@ def test_fingerprint_tells_runs_apart():
         fingerprint({"seed": 0}, config, [one, one]),
     ]
     assert len({mark, *others}) == 5
+
+
+def test_fingerprint_is_the_digest_of_settings_and_arrays():
+    """A run that was interrupted before an update of the library goes on after it."""
+    text, none = (EncodedText.from_sequences(sequences) for sequences in ([[5, 6], [7]], []))
+    digest = hashlib.sha256(json.dumps([{"seed": 0}, asdict(TransformerConfig())], sort_keys=True).encode())
+    for array in (text.offsets, text.tokens, none.offsets, none.tokens):
+        digest.update(array.tobytes())
+    assert fingerprint({"seed": 0}, TransformerConfig(), [text, none]) == digest.hexdigest()
 
 
 def learn(answer, *, steps):

@@ -1,5 +1,7 @@
 import io
 import random
+import sys
+import tracemalloc
 import warnings
 
 import pytest
@@ -8,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from latticework import InputError
+from latticework.core import MissingExtraError
 from latticework.seq2seq import vocabulary as module
 from latticework.seq2seq.vocabulary import BEGIN, END, PAD, SPECIAL, UNKNOWN, Vocabulary
 
@@ -78,6 +81,27 @@ def test_batch_of_texts_is_encoded_as_each_alone(vocabulary):
     assert [tokens.tolist() for tokens in encoded] == [vocabulary.encode([text])[0].tolist() for text in [*TEXTS, ""]]
 
 
+@pytest.mark.parametrize("texts_at_a_time", [1, 3, 8, 9])
+def test_texts_encoded_in_slices_are_the_same(vocabulary, monkeypatch, texts_at_a_time):
+    texts = [*TEXTS, ""]
+    whole = vocabulary.encode(texts)
+    monkeypatch.setattr(module, "ENCODE_TEXTS", texts_at_a_time)
+    sliced = vocabulary.encode(texts)
+    for name in ("tokens", "offsets"):
+        assert getattr(sliced, name).dtype == getattr(whole, name).dtype
+        assert getattr(sliced, name).tolist() == getattr(whole, name).tolist()
+
+
+def test_encoding_needs_little_more_memory_than_its_result(vocabulary, monkeypatch):
+    monkeypatch.setattr(module, "ENCODE_TEXTS", 500)
+    texts = TEXTS[:2] * 10_000
+    tracemalloc.start()
+    encoded = vocabulary.encode(texts)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2 * (encoded.tokens.nbytes + encoded.offsets.nbytes)
+
+
 def test_no_texts_are_no_texts(vocabulary):
     assert len(vocabulary.encode([])) == 0
     assert vocabulary.decode([]) == []
@@ -105,18 +129,35 @@ def test_names_of_special_pieces_in_a_text_are_just_characters(text):
     assert vocabulary.decode([tokens]) == [text]
 
 
-def test_names_of_special_pieces_in_the_training_text_are_passed_over():
-    """SentencePiece cuts them out: a character that stands nowhere else stays unknown."""
-    vocabulary = train(["s <s> the </s> cat <pad>"] * 3, 30)
-    tokens = vocabulary.encode(["the <s> cat"])[0].tolist()
-    assert tokens.count(UNKNOWN) == 2
-    assert vocabulary.decode([tokens]) == ["the  ⁇ s ⁇  cat"]
+@pytest.mark.parametrize("name", ["<s>", "</s>", "<pad>", "<unk>", "▅"])
+@pytest.mark.parametrize("text", ["{}", "Q {} z", "x{}{}y", "▁ {} ▁".replace("▁", "_")])
+def test_what_the_trainer_keeps_for_itself_is_text_like_any_other(name, text):
+    """SentencePiece would cut the names out and leave whole lines with U+2585 out, and the characters beside them."""
+    text = text.replace("{}", name)
+    vocabulary = train([text] * 3, 60)
+    assert UNKNOWN not in vocabulary.encode([text])[0]
+    assert there_and_back(vocabulary, text) == text
+    assert len(vocabulary) < 60
+
+
+def test_what_the_trainer_keeps_for_itself_may_be_rare(chinese):
+    vocabulary = train([*chinese, "a<s>b ▅"], 2000)
+    assert there_and_back(vocabulary, "▅ a<s>b▅") == "▅ a<s>b▅"
+
+
+def test_lines_are_learnt_from_however_long_they_are():
+    """SentencePiece would pass over a line of more than 65,536 bytes."""
+    line = "Straße ぶん " * 7000 + "Q"
+    vocabulary = train(["the cat", line], 60)
+    assert UNKNOWN not in vocabulary.encode(["Q Straße ぶん"])[0]
+    assert "▁Straße" in vocabulary.pieces(range(len(vocabulary)))
 
 
 def test_lower_block_is_read_as_a_space(vocabulary):
     """U+2581 is how SentencePiece writes a space, so that one in a text comes back as one: the only loss there is."""
     assert there_and_back(vocabulary, "the▁cat") == "the cat"
     assert vocabulary.encode(["the▁cat"])[0].tolist() == vocabulary.encode(["the cat"])[0].tolist()
+    assert there_and_back(train(["a▁b"] * 3, 20), "a▁b") == "a b"
 
 
 def test_same_text_gives_the_same_vocabulary(vocabulary):
@@ -209,6 +250,13 @@ def test_huge_model_is_refused_before_it_is_read(monkeypatch, vocabulary):
     monkeypatch.setattr(module, "MAX_MODEL_BYTES", len(vocabulary.model) - 1)
     with pytest.raises(InputError, match="larger than"):
         Vocabulary(vocabulary.model)
+
+
+def test_without_sentencepiece_the_line_that_installs_it_is_said(monkeypatch, vocabulary):
+    monkeypatch.setitem(sys.modules, "sentencepiece", None)
+    for use in (lambda: Vocabulary(vocabulary.model), lambda: Vocabulary.train(TEXTS, size=99)):
+        with pytest.raises(MissingExtraError, match=r"needs sentencepiece: pip install 'latticework\[seq2seq\]'$"):
+            use()
 
 
 def test_piece_that_is_not_text_is_refused(vocabulary):

@@ -65,10 +65,10 @@ def corpus() -> SimpleNamespace:
 
 @pytest.fixture(scope="session")
 def settings() -> dict[str, object]:
-    """Parameters that learn the toy language by heart in two seconds, on any hardware alike."""
+    """Parameters that learn the toy language by heart in two seconds, with any seed and on any hardware."""
     return {
         "vocab_size": 70,
-        "max_epochs": 60,
+        "max_epochs": 90,
         "config": CONFIG,
         "random_state": 0,
         "device": "cpu",

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+import warnings
+from contextlib import nullcontext
+
 import numpy as np
 import pytest
 from cases import assert_same
@@ -45,6 +49,46 @@ def test_attention_to_a_token_changes_with_the_source_alone_where_it_should(tran
     first, second = translator.attention([corpus.source[0], corpus.source[1]], [corpus.target[0]] * 2)
     np.testing.assert_array_equal(first.decoder[0], second.decoder[0])  # the first layer has seen no source yet
     assert not np.allclose(first.decoder[1], second.decoder[1])
+
+
+def test_attention_of_a_long_pair_is_that_of_the_whole_pair_with_a_warning(translator, corpus):
+    source, target = ["the", " ".join(corpus.source[:2])], ["Der", corpus.target[0]]
+    with pytest.warns(UserWarning, match=r"^1 of 2 pairs \(the first at index 1\) .* are taken whole"):
+        _, maps = translator.attention(source, target)
+    assert maps.cross.shape[-1] == len(maps.source) > 12
+    np.testing.assert_allclose(maps.cross.sum(-1), 1, atol=1e-5)
+
+
+def test_an_empty_sentence_is_its_end_piece(translator):
+    both, none = translator.attention(["", "the"], ["", ""])
+    assert both.source == both.target == none.target == ["</s>"]
+    assert both.cross.shape == both.encoder.shape == both.decoder.shape == (2, 2, 1, 1)
+    assert none.cross.shape == (2, 2, 1, len(none.source))
+
+
+def test_maps_that_would_fill_the_memory_are_refused_before_anything_is_computed(translator, monkeypatch):
+    long = "the dog " * 4000
+    length = translator.vocabulary_.encode([long]).lengths[0]
+    refusals = [
+        (["the", long], None, f"attention: the pair at index 1 has {length} pieces: "),
+        (["the", "cat", long], ["Der", "", "x"], f"attention: the pair at index 2 has {length} pieces: "),
+        (["the", "cat"], [long, "x"], f"attention: the pair at index 0 has 2 and {length} pieces: "),
+    ]
+    monkeypatch.setattr(type(translator.model_), "embed", None)
+    for source, target, message in refusals:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with pytest.raises(InputError, match=f"^{re.escape(message)}.* weights in 4 heads, expected at most"):
+                translator.attention(source, target)
+
+
+def test_sizes_of_maps_are_counted_exactly(monkeypatch, translator, corpus):
+    (maps,) = translator.attention(corpus.source[:1], corpus.target[:1])
+    size = maps.encoder.size + maps.decoder.size + maps.cross.size
+    for most, allowed in ((size, True), (size - 1, False)):
+        monkeypatch.setattr("latticework.translation.attention.MAX_WEIGHTS", most)
+        with nullcontext() if allowed else pytest.raises(InputError, match=f"{size:,} weights"):
+            translator.attention(corpus.source[:1], corpus.target[:1])
 
 
 def test_attention_wants_as_many_targets_as_sources(translator):

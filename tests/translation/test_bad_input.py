@@ -77,6 +77,45 @@ def test_fit_names_bad_options_and_leaves_no_folder(refused, quick, tmp_path, op
     assert not (tmp_path / "model").exists()
 
 
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        (["--preset", "medium"], "preset='medium'"),
+        (["--preset", "medium", "--batch-tokens", "9"], "preset='medium'"),
+        (["--seed", str(2**63)], "random_state"),
+        (["--device", "toaster"], "device='toaster'"),
+        (["--precision", "16"], "precision='16'"),
+        (["--valid", "no.en", "no.de"], "no.en: there is no such file"),
+    ],
+)
+def test_fit_checks_what_is_quick_to_check_before_it_reads_the_corpus(refused, quick, tmp_path, options, message):
+    line = refused("translate", "fit", "missing.en", "missing.de", "-o", tmp_path / "model", *options)
+    assert line.startswith(message)
+
+
+def test_predict_and_evaluate_check_what_is_quick_to_check_before_they_read(refused, model_folder):
+    for verb in ("predict", "evaluate"):
+        assert refused("translate", verb, model_folder, "no.tsv", "--beam", "71").startswith("beam_size=71")
+        assert refused("translate", verb, model_folder, "no.tsv", "--device", "toaster").startswith("device='toaster'")
+        assert refused("translate", verb, "no-model", "no.tsv").endswith("no-model: there is no such folder")
+    assert refused("translate", "predict", model_folder, "--device", "toaster", stdin=b"").startswith("device=")
+
+
+def test_standard_input_can_be_one_file_only(refused, model_folder, tmp_path):
+    source, target = good_pair(tmp_path)
+    fit, out = ["translate", "fit"], ["-o", tmp_path / "model"]
+    commands = [
+        [*fit, "-", "-", *out],
+        [*fit, "-", target, *out, "--valid", source, "-"],
+        [*fit, source, target, *out, "--valid", "-", "-"],
+        ["translate", "evaluate", model_folder, "-", "-"],
+    ]
+    for words in commands:
+        expected = "standard input (-) can be only one of the files: it is read once"
+        assert refused(*words, stdin=b"the dog.\n") == expected
+    assert not (tmp_path / "model").exists()
+
+
 def test_fit_needs_an_output(refused, tmp_path):
     assert refused("translate", "fit", *good_pair(tmp_path)).startswith("Missing option '--output' / '-o'.")
 

@@ -6,6 +6,7 @@ import gzip
 import json
 import re
 import shutil
+import warnings
 
 import pytest
 import sacrebleu
@@ -13,7 +14,9 @@ import torch
 from cases import assert_same, contents
 
 import latticework as lw
+from latticework.core.hardware import PRECISIONS
 from latticework.seq2seq.config import TransformerConfig
+from latticework.translation import TransformerTranslator
 from latticework.translation.presets import PRESETS
 
 
@@ -115,7 +118,9 @@ def test_pairs_left_out_are_told_of(fit, write, corpus):
     ended = fit("--epochs", 1, pairs=pairs)
     assert (ended.status, ended.out) == (0, "")
     warnings = [line for line in ended.err.splitlines() if line.startswith("warning: ")]
-    assert warnings == ["warning: 2 of 50 pairs left out: 2 with an empty side, 0 of more than max_length=12 pieces"]
+    assert warnings == [
+        "warning: 2 of 50 training pairs left out: 2 with an empty side, 0 of more than max_length=12 pieces"
+    ]
 
 
 def test_the_same_command_again_does_nothing_and_other_data_need_restart(fit, refused, files, write, corpus, tmp_path):
@@ -212,9 +217,38 @@ def test_a_line_of_thousands_of_words_is_translated_with_a_warning(predict, corp
     assert ended.status == 0
     same = ended.out == lines([corpus.target[0], expected]).decode()
     assert same, "to explain how texts of this length differ would take pytest minutes"
-    assert re.fullmatch(
-        r"warning: 1 of \d sentences .* more than max_length=12 pieces and are taken in parts\n", ended.err
-    )
+    assert ended.err == "warning: <stdin>:2: more than max_length=12 pieces, translated in parts\n"
+
+
+def test_long_lines_are_named_as_lines_of_the_input(predict, latticework, model_folder, write, monkeypatch, corpus):
+    monkeypatch.setattr("latticework.translation.cli.CHUNK_LINES", 7)
+    long, long_answer = " ".join(corpus.source[:2]), " ".join(corpus.target[:2])
+    numbers = [2, 8, 9, 23]
+    source, expected = ([*side[:24]] for side in (corpus.source, corpus.target))
+    for number in numbers:
+        source[number - 1], expected[number - 1] = long, long_answer
+    file = write("a.txt", source)
+    ended = predict(file)
+    assert (ended.status, ended.out) == (0, lines(expected).decode())
+    said = ended.err.splitlines()
+    assert len(said) >= 3, "one a chunk"
+    assert [int(number) for number in re.findall(r"a\.txt:(\d+)", ended.err)] == numbers
+    reason = "more than max_length=12 pieces, translated in parts"
+    assert all(re.fullmatch(rf"warning: (\S+a\.txt:\d+(, )?)+: {reason}", line) for line in said)
+    monkeypatch.setattr("latticework.translation.cli.LINES_NAMED", 3)
+    ended = latticework("translate", "evaluate", model_folder, file, write("b.txt", expected))
+    assert ended.err.splitlines()[-1] == f"warning: {file}:2, {file}:8, {file}:9 and 1 more: {reason}"
+
+
+def test_other_warnings_of_a_stream_are_passed_on(predict, monkeypatch, corpus):
+    translations = TransformerTranslator.translations
+
+    def warning(self, sentences, **options):
+        warnings.warn("take care", UserWarning, stacklevel=2)
+        return translations(self, sentences, **options)
+
+    monkeypatch.setattr(TransformerTranslator, "translations", warning)
+    assert predict(stdin=lines(corpus.source[:1])) == (0, lines(corpus.target[:1]).decode(), "warning: take care\n")
 
 
 @pytest.mark.parametrize(
@@ -290,7 +324,7 @@ def test_show_says_what_the_model_is(latticework, model_folder, translator):
     plain = json.loads(json.dumps(translator.describe()))
     assert {name: about[name] for name in plain} == plain
     ended = latticework("show", model_folder)
-    for name, value in (("class", "translation.TransformerTranslator"), ("vocabulary", "70"), ("  max_epochs", "60")):
+    for name, value in (("class", "translation.TransformerTranslator"), ("vocabulary", "70"), ("  max_epochs", "90")):
         assert re.search(f"^{name} +{value}$", ended.out, re.MULTILINE)
     assert ended.err == ""
 
@@ -315,6 +349,21 @@ def test_every_option_is_described(latticework, monkeypatch, command, options):
             line for line in ended.out.splitlines() if re.search(rf"(?<![\w-]){option}(?![\w-])", line) and "│" in line
         ]
         assert len(re.findall(r"\w+", line.split(option)[1])) > 3, f"{option} is not described"
+
+
+def test_help_names_every_precision_and_how_one_file_is_held_out(latticework, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    shown = latticework("translate", "fit", "--help").out
+    (line,) = [line for line in shown.splitlines() if "--precision" in line]
+    assert all(re.search(rf"\b{name}\b", line) for name in ["auto", *PRECISIONS])
+    assert "..." not in line
+    assert "given twice" in shown
+
+
+def test_one_file_of_pairs_is_held_out_by_giving_it_twice(fit, write, corpus, tmp_path):
+    pairs = write("dev.tsv", [f"{s}\t{t}" for s, t in zip(corpus.source[:4], corpus.target[:4], strict=True)])
+    assert fit("--epochs", 1, "--valid", pairs, pairs).status == 0
+    assert lw.load(tmp_path / "model").pairs_["validation"]["used"] == 4
 
 
 def test_help_names_the_presets(latticework, monkeypatch):

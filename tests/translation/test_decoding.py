@@ -5,14 +5,19 @@ from __future__ import annotations
 import math
 import re
 import warnings
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
 from latticework.core import InputError
+from latticework.seq2seq.corpus import EncodedText
+from latticework.seq2seq.search import Hypothesis
 from latticework.seq2seq.vocabulary import END
 from latticework.translation import TransformerTranslator, Translation
+from latticework.translation.decoding import join_parts, joined_text
+from latticework.translation.text import Parts
 
 
 def test_the_toy_language_is_learned(translator, corpus):
@@ -69,6 +74,62 @@ def test_a_long_text_without_spaces_or_marks_is_cut_where_it_must(translator):
         found = translator.translations(["the dog", "dog" * 300])
     assert found[1][0].text
     assert math.isfinite(found[1][0].score)
+
+
+@pytest.fixture
+def copying(settings, monkeypatch):
+    """A translator that gives every part back as it is."""
+
+    def copies(model, parts, wanted, options, device):
+        return [
+            [Hypothesis(part[:-1].tolist() if some else [], 0.0, 0.0)] * options.n_best
+            for part, some in zip(parts, wanted, strict=True)
+        ]
+
+    monkeypatch.setattr("latticework.translation.estimator.search_parts", copies)
+    texts = ["ab. c, de", "我们今天去公园。", "คนไทยไปตลาด", "우리는 집에 간다."] * 3
+    return TransformerTranslator(**settings | {"max_steps": 1, "vocab_size": 60}).fit(texts, texts)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "我们今天去公园。" * 9,
+        "我们今天去公园" * 9,
+        "คนไทยไปตลาด" * 9,
+        "ab. c, de. " * 20 + "c",
+        "abcdedcba" * 20,
+        "우리는 집에 간다. " * 9 + "c",
+        "우리는집에간다" * 9,
+        "我们abcded去公园。" * 20,
+    ],
+)
+def test_parts_are_joined_as_they_were_cut(copying, text):
+    with pytest.warns(UserWarning, match="taken in parts"):
+        assert copying.predict([text], n_best=2) == [[text, text]]
+
+
+def test_parts_without_words_add_nothing(copying):
+    with pytest.warns(UserWarning, match="1 of 2 sentences .the first at index 1"):
+        (_, joined) = copying.predict(["c", "ab" + " " * 100 + "de"])
+    assert joined.split() == ["ab", "de"]
+    assert joined.count(" ") < 25, "only the first and the last part are more than spaces"
+
+
+def test_joined_parts_have_spaces_where_the_language_of_the_translation_has_them():
+    cut = [True, True, False]
+    assert joined_text(["It rains.", "We do not", "go."], cut) == "It rains. We do notgo."
+    assert joined_text(["今天下雨。", "我们", "不去。"], cut) == "今天下雨。我们不去。"
+    assert joined_text(["", "It rains.", ""], cut) == "It rains."
+    assert joined_text(["It", "", "rains."], [True] * 3) == "It rains."
+    assert joined_text([], []) == ""
+
+
+def test_a_translation_is_one_line_whatever_bytes_the_model_spells():
+    vocabulary = SimpleNamespace(decode=lambda sequences: ["a\nb\r\nc"] * len(sequences))
+    parts = Parts(EncodedText.from_sequences([[END]]), np.array([0]), np.array([True]))
+    ((found,),) = join_parts([[Hypothesis([5], -1.0, -2.0)]], parts, vocabulary, count=1, n_best=1)
+    assert found == Translation("a b c", -1.0, -2.0)
 
 
 def test_a_translation_in_parts_has_the_sums_of_the_scores(translator, corpus):
@@ -142,6 +203,8 @@ def test_an_output_is_at_most_fifty_pieces_longer_than_its_input(settings, corpu
         ({"length_penalty": -0.1}, "length_penalty=-0.1: expected a number of at least 0"),
         ({"length_penalty": float("nan")}, "length_penalty=nan: expected a number"),
         ({"length_penalty": float("inf")}, "length_penalty=inf: expected a number"),
+        ({"length_penalty": 10.5}, "length_penalty=10.5: expected a number of at least 0 and at most 10"),
+        ({"length_penalty": 10**400}, "length_penalty=1000"),
         ({"length_penalty": True}, "length_penalty=True: expected a number"),
         ({"length_penalty": None}, "length_penalty=None: expected a number"),
         ({"length_penalty": "0.6"}, "length_penalty='0.6': expected a number"),

@@ -85,6 +85,20 @@ def test_perplexity_is_exp_of_the_mean_negative_log_probability(translator, corp
     assert 1 < translator.perplexity(corpus.source, corpus.target) < 1.2
 
 
+def test_perplexity_of_long_pairs_is_that_of_the_whole_pair_with_a_warning(translator, corpus, log_probability):
+    source = [corpus.source[0], " ".join(corpus.source[:3]), "the"]
+    target = [corpus.target[0], "Der", " ".join(corpus.target[:2])]
+    logs, lengths = zip(*map(lambda s, t: log_probability(translator, s, t), source, target), strict=True)
+    with pytest.warns(UserWarning, match="taken whole") as caught:
+        found = translator.perplexity(source, target)
+    assert found == pytest.approx(math.exp(-sum(logs) / sum(lengths)), rel=1e-4)
+    assert [str(warning.message) for warning in caught] == [
+        "2 of 3 pairs (the first at index 1) have more than max_length=12 pieces and are taken whole, longer than any "
+        "that was trained on"
+    ]
+    assert caught[0].filename == __file__
+
+
 def test_transform_is_the_mean_of_the_encoders_states(translator, corpus):
     source = [corpus.source[0], "", "the", corpus.source[20], "dog dog"]
     found = translator.transform(source)
@@ -125,7 +139,7 @@ def test_describe_says_what_the_model_is(translator):
     assert about["pairs"] == translator.pairs_
     assert about["config"]["d_model"] == 32
     assert about["training"]["step"] == translator.history_[-1]["step"]
-    assert about["parameters"]["max_epochs"] == 60
+    assert about["parameters"]["max_epochs"] == 90
 
 
 def test_processes_of_torchrun_need_one_seed(monkeypatch):

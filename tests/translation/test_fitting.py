@@ -16,6 +16,7 @@ from sklearn.exceptions import NotFittedError
 import latticework as lw
 from latticework.core import InputError
 from latticework.translation import TransformerTranslator
+from latticework.translation.text import without_empty
 
 
 def test_every_pair_left_out_is_counted_and_reported(settings, corpus):
@@ -27,9 +28,41 @@ def test_every_pair_left_out_is_counted_and_reported(settings, corpus):
         translator.fit(source, target)
     assert translator.pairs_ == {"given": 54, "empty": 4, "too_long": 2, "used": 48}
     assert [str(warning.message) for warning in caught] == [
-        "6 of 54 pairs left out: 4 with an empty side, 2 of more than max_length=12 pieces"
+        "6 of 54 training pairs left out: 4 with an empty side, 2 of more than max_length=12 pieces"
     ]
     assert caught[0].filename == __file__
+
+
+def test_validation_pairs_left_out_are_counted_and_reported(settings, corpus, tmp_path):
+    good = list(corpus.source[:5]), list(corpus.target[:5])
+    long = " ".join(corpus.source)
+    given = ["", *good[0], "the cat", long, "the dog"], ["Das", *good[1], "\t", "Der", " ".join(corpus.target)]
+    few = TransformerTranslator(**settings | {"max_epochs": 1})
+    with pytest.warns(UserWarning, match="left out") as caught:
+        few.fit(corpus.source, corpus.target, given)
+    assert [str(warning.message) for warning in caught] == [
+        "4 of 9 validation pairs left out: 2 with an empty side, 2 of more than max_length=12 pieces"
+    ]
+    assert caught[0].filename == __file__
+    counts = {"given": 9, "empty": 2, "too_long": 2, "used": 5}
+    assert few.pairs_ == {"given": 48, "empty": 0, "too_long": 0, "used": 48, "validation": counts}
+    few.save(tmp_path)
+    assert lw.load(tmp_path).describe()["pairs"]["validation"] == counts
+    whole = TransformerTranslator(**settings | {"max_epochs": 1}).fit(corpus.source, corpus.target, good)
+    assert few.history_[-1]["valid_loss"] == whole.history_[-1]["valid_loss"]
+    assert whole.pairs_["validation"] == {"given": 5, "empty": 0, "too_long": 0, "used": 5}
+
+
+def test_a_corpus_of_which_some_is_left_out_is_otherwise_the_same(translator, corpus):
+    long = " ".join(corpus.source)
+    sources, targets = [long, *corpus.source, "the"], ["Der", *corpus.target, long]
+    text = without_empty(sources, targets, "training")
+    with pytest.warns(UserWarning, match="2 of 50 training pairs"):
+        pairs = text.encode(translator.vocabulary_, 12)
+    for side, expected in zip(pairs, (corpus.source, corpus.target), strict=True):
+        encoded = translator.vocabulary_.encode(expected)
+        assert side.tokens.tolist() == encoded.tokens.tolist()
+        assert side.offsets.tolist() == encoded.offsets.tolist()
 
 
 def test_pairs_that_all_count_give_no_warning(translator):
@@ -53,6 +86,8 @@ def test_a_small_corpus_gives_fewer_pieces_with_a_warning(settings, corpus):
     with pytest.warns(UserWarning, match="the text is small: .* pieces instead of vocab_size=5000"):
         translator.fit(corpus.source, corpus.target)
     assert len(translator.vocabulary_) < 200
+    with pytest.warns(UserWarning, match=f"pieces instead of vocab_size={10**30}"):
+        TransformerTranslator(**settings | {"vocab_size": 10**30, "max_steps": 1}).fit(corpus.source, corpus.target)
     assert translator.describe()["vocabulary"] == len(translator.vocabulary_)
 
 
@@ -75,7 +110,7 @@ def test_patience_ends_training_early(settings, corpus):
     translator.fit(corpus.source, corpus.target, (corpus.source, wrong))
     losses = [row["valid_loss"] for row in translator.history_ if "valid_loss" in row]
     assert losses.index(min(losses)) == len(losses) - 3
-    assert len(losses) < 60
+    assert len(losses) < 90
 
 
 @pytest.mark.parametrize("length", [{"max_epochs": None, "max_steps": 7}, {"max_epochs": 1, "max_steps": 10**6}])
@@ -119,6 +154,8 @@ def test_a_generator_as_random_state_fits_but_cannot_be_saved(settings, corpus, 
     [
         ({"preset": "medium"}, "preset='medium': expected one of tiny, small, base, big"),
         ({"preset": None}, "preset=None: expected one of"),
+        ({"preset": ["tiny"]}, "preset=['tiny']: expected one of"),
+        ({"vocab_size": 2}, "vocab_size=2 is too small for text of 22 different characters: give at least 27"),
         ({"vocab_size": 0}, "vocab_size=0: expected a whole number of at least 1"),
         ({"vocab_size": True}, "vocab_size=True: expected a whole number"),
         ({"vocab_size": 70.0}, "vocab_size=70.0: expected a whole number"),
@@ -145,8 +182,32 @@ def test_an_unusable_parameter_is_named_when_fitted(settings, corpus, tmp_path, 
         translator.predict(["the dog."])
 
 
+@pytest.mark.parametrize(
+    "parameters, options, message",
+    [
+        ({"preset": "medium"}, {}, "preset="),
+        ({"config": 3}, {}, "config: "),
+        ({"vocab_size": -1}, {}, "vocab_size="),
+        ({"random_state": "0"}, {}, "random_state"),
+        ({"device": "toaster"}, {}, "device="),
+        ({"precision": "16"}, {}, "precision="),
+        ({}, {"folder": 3}, "folder=3: expected the name of a folder"),
+        ({}, {"folder": b"model"}, "folder=b'model': expected the name of a folder"),
+        ({}, {"restart": True}, "restart and loggers need a folder"),
+        ({}, {"validation": 5}, "validation: "),
+    ],
+)
+def test_what_is_quick_to_check_is_checked_before_text_is_read(settings, parameters, options, message):
+    def text():
+        pytest.fail("the text was read")
+        yield
+
+    with pytest.raises(InputError, match=f"^{message}"):
+        TransformerTranslator(**settings | parameters).fit(text(), text(), **options)
+
+
 def test_numbers_of_numpy_are_numbers(settings, corpus, translator, tmp_path):
-    given = settings | {"vocab_size": np.int64(70), "max_epochs": np.int32(60), "random_state": np.uint8(0)}
+    given = settings | {"vocab_size": np.int64(70), "max_epochs": np.int32(90), "random_state": np.uint8(0)}
     fitted = TransformerTranslator(**given).fit(corpus.source, corpus.target, folder=tmp_path)
     assert_same(fitted.model_.state_dict(), translator.model_.state_dict())
     options = {"beam_size": np.int64(3), "n_best": np.int8(2), "length_penalty": np.float32(0.5)}
@@ -171,6 +232,8 @@ def test_numbers_of_numpy_are_numbers(settings, corpus, translator, tmp_path):
         (["a"], ["b"], (["a"], "b"), "validation target: expected a list of sentences, got a single str"),
         (["a"], ["b"], (["a"],), "validation: expected a pair of sources and targets"),
         (["a"], ["b"], 3, "validation: expected a pair of sources and targets"),
+        (["a"], ["b"], (["", "a"], ["b", " "]), "every validation pair has an empty side"),
+        (["a b"], ["b"], (["a"], ["b " * 40]), "every validation pair is longer than max_length=12 pieces"),
     ],
 )
 @pytest.mark.filterwarnings("ignore:the text is small")

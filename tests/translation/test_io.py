@@ -49,6 +49,11 @@ def test_one_file_of_pairs(write, name):
     assert read_sentences(path, "target") == expected[1]
 
 
+def test_there_are_two_sides(write):
+    with pytest.raises(InputError, match=r"^side='both': expected 'source' or 'target'$"):
+        read_sentences(write("a.tsv", ["a\tb"]), "both")
+
+
 def test_sides_may_come_from_files_of_different_kinds(write):
     source = write("a.tsv", ["one\teins\tmore", "two"])
     target = write("b.jsonl", as_jsonl([("x", "eins"), ("y", "zwei")]))
@@ -193,6 +198,8 @@ def test_multi30k_needs_a_split_and_a_direction_that_exist(tmp_path):
         ({"split": "test"}, "split='test': expected 'train', 'val' or 'test_2016_flickr'"),
         ({"languages": ("en", "fr")}, "languages=.*: expected .'en', 'de'. or .'de', 'en'."),
         ({"languages": ("en", "en")}, "languages="),
+        ({"languages": ("en", 1)}, "languages="),
+        ({"languages": None}, "languages=None"),
     ):
         with pytest.raises(InputError, match=message):
             read_multi30k(lambda name: tmp_path / name, **options)

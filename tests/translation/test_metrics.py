@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import sys
 
+import numpy as np
 import pytest
 import sacrebleu
 
@@ -52,7 +54,37 @@ def test_unequal_or_no_sentences_are_refused(hypotheses, references):
         corpus_scores(hypotheses, references)
 
 
+@pytest.mark.parametrize(
+    "hypotheses, references, message",
+    [
+        ("ab", "ab", "hypotheses: expected a list of sentences, got a single str"),
+        (["a"], None, "references: expected a list of sentences, got a single NoneType"),
+        (["a", 1], ["a", "b"], "hypotheses[1]: expected text, got int"),
+        (["a"], ["\ud800"], "references[0]: not valid Unicode text"),
+        (np.array([1, 2]), ["a", "b"], "hypotheses[0]: expected text, got int64"),
+    ],
+)
+def test_what_is_no_list_of_texts_is_named(hypotheses, references, message):
+    with pytest.raises(InputError, match=f"^{re.escape(message)}"):
+        corpus_scores(hypotheses, references)
+
+
+def test_arrays_and_generators_are_scored_as_lists_are():
+    expected = corpus_scores(HYPOTHESES, REFERENCES)
+    assert corpus_scores(np.array(HYPOTHESES), iter(REFERENCES)) == expected
+
+
 def test_without_sacrebleu_the_line_that_installs_it_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "sacrebleu", None)
     with pytest.raises(MissingExtraError, match=r"sacrebleu: pip install 'latticework\[translation\]'"):
         corpus_scores(["a"], ["a"])
+
+
+def test_without_sacrebleu_nothing_is_translated_in_vain(monkeypatch, translator, latticework, model_folder, write):
+    monkeypatch.setitem(sys.modules, "sacrebleu", None)
+    monkeypatch.setattr(type(translator), "predict", None)
+    with pytest.raises(MissingExtraError, match="scoring translations needs sacrebleu"):
+        translator.score(["a"], ["a"])
+    ended = latticework("translate", "evaluate", model_folder, write("a.tsv", ["a\tb"]))
+    assert (ended.status, ended.out) == (1, "")
+    assert ended.err.startswith("error: scoring translations needs sacrebleu: pip install")

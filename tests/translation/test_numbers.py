@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 
 import numpy as np
 import pytest
 
+from latticework.core import InputError
 from latticework.translation.numbers import LIMIT, draw_numbers, english, german
 
 TRICKY = {
@@ -106,6 +109,57 @@ def test_draws_have_the_sizes_asked_for_and_the_small_numbers():
     assert all(type(number) is int for number in default.train[-3:] + default.validation[:3] + default.test[:3])
 
 
+@pytest.mark.parametrize(
+    "counts",
+    [
+        {"train": 100},
+        {"train": 101, "validation": 0, "test": 1},
+        {"train": 500},
+        {"train": 100, "test": 0, "validation": 0},
+        {"train": 4000, "validation": 3, "test": 30_000},
+        {"train": np.int64(200), "validation": 99_000, "test": 900},
+    ],
+)
+def test_draws_have_exactly_the_sizes_asked_for(counts):
+    for seed in range(3):
+        drawn = vars(draw_numbers(seed, **counts))
+        asked = {"train": 20_000, "validation": 300, "test": 1000} | counts
+        assert {name: len(numbers) for name, numbers in drawn.items()} == asked
+        held_out = drawn["validation"] + drawn["test"]
+        assert len(set(held_out)) == len(held_out)
+        assert not {number // 100 for number in held_out} & {number // 100 for number in drawn["train"]}
+
+
+@pytest.mark.parametrize(
+    "counts, message",
+    [
+        ({"train": 99}, "train=99: expected a whole number of at least 100"),
+        ({"train": 1e4}, "train=10000.0: expected a whole number of at least 100"),
+        ({"validation": -1}, "validation=-1: expected a whole number of at least 0"),
+        ({"test": True}, "test=True: expected a whole number of at least 0"),
+        ({"test": None}, "test=None: expected a whole number of at least 0"),
+        ({"validation": 50_000, "test": 50_000}, "validation=50000 and test=50000: expected at most 99,900 together"),
+    ],
+)
+def test_sizes_that_cannot_be_are_named(counts, message):
+    with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
+        draw_numbers(0, **counts)
+    with pytest.raises(InputError, match="random_state must be at least 0"):
+        draw_numbers(-1)
+
+
+def test_the_draw_of_the_tour_is_what_it_was():
+    digest = hashlib.sha256(json.dumps(vars(draw_numbers(0))).encode()).hexdigest()
+    assert digest.startswith("7b5d2c8f2432"), "results on the tour's page are no longer comparable"
+
+
+@pytest.mark.parametrize("spell", [english, german])
+@pytest.mark.parametrize("number", [-1, LIMIT, 3.5, "7", None, True])
+def test_what_is_no_number_of_up_to_six_digits_is_refused(spell, number):
+    with pytest.raises(InputError, match=f"^number={number!r}: expected "):
+        spell(number)
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_held_out_numbers_have_no_neighbours_in_training_and_no_duplicates(seed):
     drawn = draw_numbers(seed, train=3000)
@@ -121,6 +175,7 @@ def test_a_fifth_of_the_numbers_is_small_and_a_tenth_of_the_blocks_is_held_out()
         assert 0.15 < np.mean(np.array(numbers) < 10_000) < 0.25
     held_out = {number // 100 for number in draw_numbers(1, validation=20_000, test=10_000).test}
     assert len(held_out) < 1000
+    assert 0.15 < np.mean(np.array(draw_numbers(1, train=100, test=2000).test) < 10_000) < 0.25
 
 
 def test_a_seed_repeats_its_draw_and_another_seed_does_not():

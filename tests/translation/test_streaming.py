@@ -16,7 +16,7 @@ from latticework.core import read_folder
 SMALL_PRESET = """
 from latticework.seq2seq.config import TransformerConfig
 from latticework.translation.presets import PRESETS, Preset
-PRESETS["tiny"] = Preset(config=TransformerConfig(**{config!r}), vocab_size=70, max_epochs=60)
+PRESETS["tiny"] = Preset(config=TransformerConfig(**{config!r}), vocab_size=70, max_epochs=90)
 """
 
 

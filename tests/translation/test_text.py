@@ -40,14 +40,23 @@ class Alphabet:
         return [self.texts[index] for index in sequence]
 
 
+class Table:
+    """Like a data frame: what it gives are the names of its columns."""
+
+    ndim = 2
+
+    def __iter__(self):
+        return iter(["source", "target"])
+
+
 WORDS = Alphabet("", "", "", "</s>", "▁a", "b", "▁c", ".", "▁Hm", "...", "?", "▁", "！")
 
 
 def cut(tokens, max_length):
     """Return the parts of one text as strings."""
-    parts, owners = split_long(EncodedText.from_sequences([[*tokens, END]]), WORDS, max_length)
-    assert set(owners) == {0}
-    return ["".join(WORDS.pieces(parts[index][:-1])) for index in range(len(parts))]
+    parts = split_long(EncodedText.from_sequences([[*tokens, END]]), WORDS, max_length)
+    assert set(parts.owners) == {0}
+    return ["".join(WORDS.pieces(part[:-1])) for part in parts.text]
 
 
 @pytest.mark.parametrize("odd", ODD)
@@ -73,6 +82,11 @@ def test_strings_of_numpy_become_plain_strings():
         (b"text", "source: expected a list of sentences, got a single bytes"),
         (None, "source: expected a list of sentences, got a single NoneType"),
         (5, "source: expected a list of sentences, got a single int"),
+        ({"source": "a"}, "source: expected a list of sentences, got a dict, which has no order or is of names"),
+        ({"a"}, "source: expected a list of sentences, got a set, which has no order or is of names"),
+        (np.array("a"), "source: expected a list of sentences, got a ndarray of 0 dimensions"),
+        (np.array([["a", "b"]]), "source: expected a list of sentences, got a ndarray of 2 dimensions"),
+        (Table(), "source: expected a list of sentences, got a Table of 2 dimensions"),
         (["a", b"b"], "source[1]: expected text, got bytes"),
         ([["a"]], "source[0]: expected text, got list"),
         (["a", "b", float("nan")], "source[2]: expected text, got float"),
@@ -104,9 +118,10 @@ def test_pairs_are_of_equal_number_and_not_none():
 
 def test_texts_that_fit_are_left_alone():
     text = EncodedText.from_sequences([[4, 5, END], [END], [4, END]])
-    parts, owners = split_long(text, WORDS, 3)
-    assert parts is text
-    assert owners.tolist() == [0, 1, 2]
+    parts = split_long(text, WORDS, 3)
+    assert parts.text is text
+    assert parts.owners.tolist() == [0, 1, 2]
+    assert parts.after_word.tolist() == [True] * 3
 
 
 def test_a_part_ends_after_a_sentence_before_a_word_or_where_it_must():
@@ -125,9 +140,31 @@ def test_a_mark_near_the_start_does_not_make_a_tiny_part():
 
 def test_every_part_says_whose_it_is():
     texts = [[4, END], [4, 5, 6, 5, 6, 5, END], [END], [6, 5, 5, END]]
-    parts, owners = split_long(EncodedText.from_sequences(texts), WORDS, 3)
-    assert owners.tolist() == [0, 1, 1, 1, 2, 3, 3]
-    assert [part.tolist() for part in (parts[0], parts[4])] == [[4, END], [END]]
+    parts = split_long(EncodedText.from_sequences(texts), WORDS, 3)
+    assert parts.owners.tolist() == [0, 1, 1, 1, 2, 3, 3]
+    assert [part.tolist() for part in (parts.text[0], parts.text[4])] == [[4, END], [END]]
+
+
+@pytest.mark.parametrize(
+    "texts, after_word",
+    [
+        (["▁a", "b", "▁c", "b"], True),  # before a space
+        (["▁a", "▁", "b", "b"], True),  # after one
+        (["▁a", "\u3000", "b"], True),
+        (["▁a", "b", "b", "b"], False),  # within a word
+        (["▁a", ".", "b", "b"], False),  # 3.5, example.org
+        (["▁我们", "。", "你", "们"], True),
+        (["▁我们", "去公", "园了", "吗"], True),  # of Chinese no space says where a word ends
+        (["▁これ", "は", "ＸＭＬ", "です"], True),
+        (["▁집", "에", "서", "는"], False),  # Korean has spaces
+    ],
+)
+def test_a_part_says_whether_a_word_ended_before_it(texts, after_word):
+    vocabulary = Alphabet("", "", "", "</s>", *texts)
+    text = EncodedText.from_sequences([[*range(4, 4 + len(texts)), END]])
+    parts = split_long(text, vocabulary, 3)
+    assert parts.text[0].tolist() == [4, 5, END]
+    assert parts.after_word[:2].tolist() == [True, after_word]
 
 
 @given(
@@ -137,7 +174,9 @@ def test_every_part_says_whose_it_is():
 @settings(max_examples=60, deadline=None)
 def test_parts_together_are_the_text_and_none_is_too_long(texts, max_length):
     encoded = EncodedText.from_sequences([[*text, END] for text in texts])
-    parts, owners = split_long(encoded, WORDS, max_length)
+    split = split_long(encoded, WORDS, max_length)
+    parts, owners = split.text, split.owners
+    assert len(parts) == len(owners) == len(split.after_word)
     assert parts.lengths.max() <= max_length
     assert (np.diff(owners) >= 0).all()
     for index, text in enumerate(texts):

@@ -14,6 +14,8 @@ from typing import Annotated
 
 import typer
 
+from latticework.core.errors import InputError
+
 Model = Annotated[Path, typer.Argument(metavar="MODEL", help="Folder of a saved model.", show_default=False)]
 Output = Annotated[
     Path, typer.Option("--output", "-o", metavar="PATH", help="Where to write the result.", show_default=False)
@@ -21,12 +23,17 @@ Output = Annotated[
 ValidPair = Annotated[
     tuple[Path, Path] | None,
     typer.Option(
-        "--valid", metavar="SRC TGT", help="Two files of examples held out from training.", show_default=False
+        "--valid",
+        metavar="SRC TGT",
+        help="Two files of examples held out from training; one that holds both sides (a .tsv, say) is given twice.",
+        show_default=False,
     ),
 ]
 Seed = Annotated[int, typer.Option("--seed", min=0, metavar="N", help="The same seed gives the same result.")]
-Device = Annotated[str, typer.Option("--device", metavar="NAME", help="auto, cpu, cuda, cuda:1, mps, ...")]
-Precision = Annotated[str, typer.Option("--precision", metavar="NAME", help="auto, 64, 32, bf16, ...")]
+Device = Annotated[
+    str, typer.Option("--device", metavar="NAME", help="auto, cpu, cuda (or cuda:1, the second) or mps.")
+]
+Precision = Annotated[str, typer.Option("--precision", metavar="NAME", help="Of the numbers: auto, 64, 32 or bf16.")]
 Restart = Annotated[bool, typer.Option("--restart", help="Start over instead of resuming an interrupted run.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
@@ -50,6 +57,17 @@ def text_file(metavar: str, help: str) -> typer.models.ArgumentInfo:
         metavar=metavar, help=f"{help}; plain or .gz, - for standard input.", show_default=False
     )
     return information
+
+
+def read_stdin_once(*files: Path | None) -> None:
+    """Refuse standard input as more than one of the files of a command: it can be read only once.
+
+    Examples
+    --------
+    >>> read_stdin_once(Path("-"), Path("a.txt"), None)
+    """
+    if files.count(Path("-")) > 1:
+        raise InputError("standard input (-) can be only one of the files: it is read once")
 
 
 def plain(value: object) -> object:

@@ -120,6 +120,6 @@ def fingerprint(settings: Mapping[str, object], config: TransformerConfig, texts
     """A checksum of everything that decides what a run learns."""
     digest = hashlib.sha256(json.dumps([dict(settings), asdict(config)], sort_keys=True).encode())
     for text in texts:
-        digest.update(text.offsets.tobytes())
-        digest.update(text.tokens.tobytes())
+        digest.update(text.offsets.data)  # the bytes where they lie
+        digest.update(text.tokens.data)
     return digest.hexdigest()

@@ -4,8 +4,10 @@ Text goes in and comes out unchanged: nothing is normalised, and spaces are part
 """
 
 import io
+import re
 import warnings
-from collections.abc import Iterable, Sequence
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 
 import numpy as np
@@ -19,8 +21,13 @@ SPECIAL = 4  # how many indices are not text
 BYTES = 256  # pieces that spell the characters without a piece of their own
 
 MAX_TRAINING_LINES = 4_000_000  # merges of common pairs are settled long before; memory is what more would cost
-MAX_LINE_BYTES = 1 << 16  # longer lines teach nothing more about pieces
+MAX_LINE_CHARACTERS = 1 << 14  # longer lines are learnt from in parts: the trainer passes over what is too long for it
 MAX_MODEL_BYTES = 1 << 28
+MAX_PIECES = (1 << 31) - 1  # what the trainer can count
+ENCODE_TEXTS = 1 << 14  # texts whose pieces are Python numbers at a time, at some forty bytes a token
+
+SPECIAL_NAMES = re.compile("<(?:pad|unk|s|/s)>")
+TRAINERS_OWN = "▅"  # stands for unknown characters within the trainer, which passes over lines that hold it
 
 
 class Vocabulary:
@@ -35,7 +42,7 @@ class Vocabulary:
     """
 
     def __init__(self, model: bytes) -> None:
-        sentencepiece = require("sentencepiece", extra="translation", purpose="learning and using subword vocabularies")
+        sentencepiece = require("sentencepiece", extra="seq2seq", purpose="learning and using subword vocabularies")
         if len(model) > MAX_MODEL_BYTES:
             raise InputError(f"a vocabulary of {len(model)} bytes is larger than {MAX_MODEL_BYTES}")
         self.model = model
@@ -69,7 +76,7 @@ class Vocabulary:
         InputError
             If the texts are empty or `size` is too small for their characters.
         """
-        sentencepiece = require("sentencepiece", extra="translation", purpose="learning subword vocabularies")
+        sentencepiece = require("sentencepiece", extra="seq2seq", purpose="learning subword vocabularies")
         lines = texts if isinstance(texts, Sequence) else list(texts)
         if len(lines) > MAX_TRAINING_LINES:
             step = -(-len(lines) // MAX_TRAINING_LINES)
@@ -78,19 +85,21 @@ class Vocabulary:
         if not characters:
             raise InputError("there is no text to learn a vocabulary from")
         spell_rare = len(characters) > size // 4 and size >= 1024
+        least = len(characters) + SPECIAL + 1 + (BYTES if spell_rare else 0)
         output = io.BytesIO()
         try:
             sentencepiece.SentencePieceTrainer.Train(
-                sentence_iterator=iter(lines),
+                sentence_iterator=_teachable(lines),
                 model_writer=output,
                 model_type="bpe",
-                vocab_size=size,
+                vocab_size=min(size, MAX_PIECES),
                 hard_vocab_limit=False,
                 character_coverage=0.9995 if spell_rare else 1.0,
                 byte_fallback=spell_rare,
                 normalization_rule_name="identity",
                 remove_extra_whitespaces=False,
-                max_sentence_length=MAX_LINE_BYTES,
+                max_sentence_length=4 * MAX_LINE_CHARACTERS,  # bytes
+                user_defined_symbols=[TRAINERS_OWN] if TRAINERS_OWN in characters else [],
                 pad_id=PAD,
                 unk_id=UNKNOWN,
                 bos_id=BEGIN,
@@ -99,11 +108,11 @@ class Vocabulary:
                 minloglevel=2,
             )
         except RuntimeError as error:
-            if "ocabulary size" not in str(error):
+            if "ocabulary size" not in str(error) and size > SPECIAL:
                 raise InputError(f"no vocabulary can be learnt from this text: {error}") from error
             raise InputError(
                 f"vocab_size={size} is too small for text of {len(characters)} different characters: "
-                f"give at least {len(characters) + SPECIAL + 1 + (BYTES if spell_rare else 0)}"
+                f"give at least {least}"
             ) from error
         vocabulary = cls(output.getvalue())
         if len(vocabulary) < size:
@@ -117,11 +126,13 @@ class Vocabulary:
 
     def encode(self, texts: Sequence[str]) -> EncodedText:
         """Indices of every text, each ending in END; characters never seen become UNKNOWN."""
-        encoded = self._processor.encode(list(texts), out_type=int, add_eos=True)
-        lengths = np.fromiter(map(len, encoded), dtype=np.int64, count=len(encoded))
-        offsets = np.concatenate([[0], lengths.cumsum()])
-        tokens = np.fromiter(chain.from_iterable(encoded), dtype=np.int32, count=int(offsets[-1]))
-        return EncodedText(tokens, offsets)
+        tokens = array("i")  # grows in place, so that a corpus is never in memory twice
+        lengths = [np.zeros(1, dtype=np.int64)]
+        for start in range(0, len(texts), ENCODE_TEXTS):
+            encoded = self._processor.encode(list(texts[start : start + ENCODE_TEXTS]), out_type=int, add_eos=True)
+            lengths.append(np.fromiter(map(len, encoded), dtype=np.int64, count=len(encoded)))
+            tokens.frombytes(np.fromiter(chain.from_iterable(encoded), dtype=np.int32).tobytes())
+        return EncodedText(np.frombuffer(tokens, dtype=np.int32), np.concatenate(lengths).cumsum())
 
     def decode(self, sequences: Sequence[Sequence[int]]) -> list[str]:
         """Texts of index sequences; special pieces leave no trace, except UNKNOWN, which reads ⁇."""
@@ -133,3 +144,11 @@ class Vocabulary:
         """The pieces of one sequence as text, for looking at; a leading ▁ stands for a space."""
         pieces: list[str] = self._processor.id_to_piece([int(index) for index in sequence])
         return pieces
+
+
+def _teachable(texts: Iterable[str]) -> Iterator[str]:
+    """Texts so that the trainer learns from all of them: it passes over names of special pieces and over some lines."""
+    for text in texts:
+        text = SPECIAL_NAMES.sub(lambda name: " ".join(name[0]), text).replace(TRAINERS_OWN, " ")
+        for start in range(0, len(text), MAX_LINE_CHARACTERS):
+            yield text[start : start + MAX_LINE_CHARACTERS]

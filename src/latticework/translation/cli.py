@@ -5,9 +5,12 @@ from __future__ import annotations
 import queue
 import sys
 import threading
+import warnings
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
-from typing import Annotated, BinaryIO, Final, cast
+from typing import TYPE_CHECKING, Annotated, BinaryIO, Final, cast
 
 import typer
 
@@ -22,13 +25,18 @@ from latticework.core.commands import (
     ValidPair,
     print_json,
     print_result,
+    read_stdin_once,
     text_file,
 )
 from latticework.core.files import decode_lines, read_lines
 from latticework.core.progress import message, showing
 from latticework.translation.io import read_pairs, sentences_in
 
+if TYPE_CHECKING:
+    from latticework.translation.estimator import TransformerTranslator
+
 CHUNK_LINES: Final = 2048  # lines translated together when input comes faster than it is translated
+LINES_NAMED: Final = 5  # in one warning
 
 app = typer.Typer(help="Train a translator on your own parallel text, and translate with it.", no_args_is_help=True)
 
@@ -57,8 +65,7 @@ def fit(
     Interrupted, it goes on where it was when the same command is given again. With --valid, training keeps the weights
     that do best on those sentences.
     """
-    pairs = read_pairs(source, target)
-    held_out = read_pairs(*valid) if valid else None
+    read_stdin_once(source, target, *(valid or ()))
 
     from dataclasses import replace
 
@@ -75,7 +82,8 @@ def fit(
         device=device,
         precision=precision,
     )
-    translator.fit(*pairs, held_out, folder=output, restart=restart, loggers=logger or ())
+    held_out = _read_when_needed(*valid) if valid else None
+    translator.fit(*_read_when_needed(source, target), held_out, folder=output, restart=restart, loggers=logger or ())
     message(f"saved in {output}; try: echo 'a sentence' | latticework translate predict {output}")
 
 
@@ -97,15 +105,13 @@ def predict(
     One line of output for each line of input; with --n-best N, N lines. With --json each line of input gives one object
     with its translations and their scores.
     """
-    from latticework.translation.decoding import check_search
-    from latticework.translation.estimator import TransformerTranslator
-
-    translator = TransformerTranslator.load(model).set_params(device=device)
-    check_search(beam, alpha, n_best, len(translator.vocabulary_))  # even if there is nothing to translate
-    lines = decode_lines(_unbuffered_input(), "<stdin>") if file == Path("-") else read_lines(file)
-    for chunk in _chunks(sentences_in(lines, str(file))):
-        with showing(shown=False):  # progress of a chunk says nothing about the whole
+    translator = _load(model, device, beam, alpha, n_best)
+    name, number = _name(file), 1
+    lines = decode_lines(_unbuffered_input(), name) if file == Path("-") else read_lines(file)
+    for chunk in _chunks(sentences_in(lines, name)):
+        with showing(shown=False), _lines_named(name, number):  # progress of a chunk says nothing about the whole
             found = translator.translations(chunk, beam_size=beam, length_penalty=alpha, n_best=n_best)
+        number += len(chunk)
         for sentence, best in zip(chunk, found, strict=True):
             if as_json:
                 print_json({"source": sentence, "translations": best})
@@ -127,13 +133,15 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Translate SRC and score it against REF: BLEU and chrF, with sacreBLEU's signatures."""
+    from latticework.translation.metrics import corpus_scores, scorer
+
+    scorer()
+    read_stdin_once(source, reference)
+    translator = _load(model, device, beam, alpha)
     sources, references = read_pairs(source, reference)
-
-    from latticework.translation.estimator import TransformerTranslator
-    from latticework.translation.metrics import corpus_scores
-
-    translator = TransformerTranslator.load(model).set_params(device=device)
-    scores = corpus_scores(translator.predict(sources, beam_size=beam, length_penalty=alpha), references)
+    with _lines_named(_name(source), 1):
+        translations = translator.predict(sources, beam_size=beam, length_penalty=alpha)
+    scores = corpus_scores(translations, references)
     print_result(
         {
             "BLEU": scores.bleu,
@@ -144,6 +152,52 @@ def evaluate(
         },
         as_json=as_json,
     )
+
+
+def _read_when_needed(source: Path, target: Path | None) -> tuple[Iterator[str], Iterator[str]]:
+    """The two sides of parallel text, read when the first sentence is asked for: after all that is quicker to check."""
+    pairs = cache(lambda: read_pairs(source, target))
+
+    def side(number: int) -> Iterator[str]:
+        yield from pairs()[number]
+
+    return side(0), side(1)
+
+
+def _load(model: Path, device: str, beam: int, alpha: float, n_best: int = 1) -> TransformerTranslator:
+    """Load a translator, and refuse what it cannot be asked before there is anything to translate."""
+    from latticework.core.hardware import resolve_device
+    from latticework.translation.decoding import check_search
+    from latticework.translation.estimator import TransformerTranslator
+
+    resolve_device(device)
+    translator: TransformerTranslator = TransformerTranslator.load(model)
+    translator.set_params(device=device)
+    check_search(beam, alpha, n_best, len(translator.vocabulary_))
+    return translator
+
+
+def _name(file: Path) -> str:
+    return "<stdin>" if file == Path("-") else str(file)
+
+
+@contextmanager
+def _lines_named(name: str, first: int) -> Iterator[None]:
+    """Let a warning of long sentences say which lines of the input they are; sentence 0 is line `first`."""
+    from latticework.translation.text import LongSentences
+
+    with warnings.catch_warnings(record=True) as caught:
+        yield
+    for warning in caught:
+        said = warning.message
+        if isinstance(said, LongSentences):
+            lines = ", ".join(f"{name}:{first + index}" for index in said.indices[:LINES_NAMED])
+            more = f" and {len(said.indices) - LINES_NAMED} more" if len(said.indices) > LINES_NAMED else ""
+            warnings.warn(
+                f"{lines}{more}: more than max_length={said.max_length} pieces, translated in parts", stacklevel=3
+            )
+        else:
+            warnings.warn_explicit(said, warning.category, warning.filename, warning.lineno)
 
 
 def _unbuffered_input() -> BinaryIO:

@@ -11,7 +11,7 @@ import numpy as np
 
 from latticework.core.errors import InputError
 from latticework.core.progress import progress
-from latticework.translation.text import whole_number
+from latticework.translation.text import UNSPACED, Parts, on_one_line, whole_number
 
 if TYPE_CHECKING:
     from latticework.seq2seq.corpus import EncodedText
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from latticework.seq2seq.vocabulary import Vocabulary
 
 EXTRA_LENGTH: Final = 50  # an output may be this many pieces longer than its input (section 6.1)
+MAX_PENALTY: Final = 10  # ((5 + length) / 6)^α must stay a number in single precision; the paper's α is 0.6
 SEARCH_TOKENS: Final = 4096  # padded source tokens, times the beam, that are decoded together
 
 
@@ -57,11 +58,10 @@ def check_search(beam_size: int, length_penalty: float, n_best: int, vocabulary_
     return SearchOptions(beam_size, _penalty(length_penalty), n_best)
 
 
-def _penalty(value: object) -> float:
-    number = float(value) if not isinstance(value, bool) and isinstance(value, Real) else float("nan")
-    if not 0 <= number < float("inf"):
-        raise InputError(f"length_penalty={value!r}: expected a number of at least 0")
-    return number
+def _penalty(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, Real) or value < 0 or not value <= MAX_PENALTY:
+        raise InputError(f"length_penalty={value!r}: expected a number of at least 0 and at most {MAX_PENALTY}")
+    return float(value)
 
 
 def search_parts(
@@ -104,25 +104,48 @@ def search_parts(
 
 
 def join_parts(
-    found: Sequence[Sequence[Hypothesis]], owners: np.ndarray, vocabulary: Vocabulary, *, count: int, n_best: int
+    found: Sequence[Sequence[Hypothesis]], parts: Parts, vocabulary: Vocabulary, *, count: int, n_best: int
 ) -> list[list[Translation]]:
     """Put the parts of each of `count` texts together again, the best with the best."""
-    texts = iter(vocabulary.decode([hypothesis.tokens for best in found for hypothesis in best]))
-    parts: list[list[list[Translation]]] = [[] for _ in range(count)]
-    for owner, best in zip(owners, found, strict=True):
-        parts[owner].append([Translation(next(texts), h.score, h.log_probability) for h in best])
-    return [_joined(own, n_best) for own in parts]
+    decoded = vocabulary.decode([hypothesis.tokens for best in found for hypothesis in best])
+    texts = map(on_one_line, decoded)  # a vocabulary that spells in bytes can spell line breaks
+    own: list[list[list[Translation]]] = [[] for _ in range(count)]
+    after_word: list[list[bool]] = [[] for _ in range(count)]
+    for owner, after, best in zip(parts.owners, parts.after_word.tolist(), found, strict=True):
+        own[owner].append([Translation(next(texts), h.score, h.log_probability) for h in best])
+        after_word[owner].append(after)
+    return [_joined(*each, n_best) for each in zip(own, after_word, strict=True)]
 
 
-def _joined(parts: list[list[Translation]], n_best: int) -> list[Translation]:
+def _joined(parts: list[list[Translation]], after_word: list[bool], n_best: int) -> list[Translation]:
     if len(parts) == 1:
         return parts[0]
     ranks = [[part[min(rank, len(part) - 1)] for part in parts] for rank in range(n_best)]
     return [
         Translation(
-            " ".join(part.text for part in rank if part.text),
+            joined_text([part.text for part in rank], after_word),
             sum(part.score for part in rank),
             sum(part.log_probability for part in rank),
         )
         for rank in ranks
     ]
+
+
+def joined_text(texts: Sequence[str], after_word: Sequence[bool]) -> str:
+    """The translations of the parts of a text as one, with spaces where its language has them.
+
+    Examples
+    --------
+    >>> joined_text(["Es regnet.", "Wir bleiben", "hier."], [True, True, True])
+    'Es regnet. Wir bleiben hier.'
+    >>> joined_text(["下雨了。", "我们不出去。"], [True, True])
+    '下雨了。我们不出去。'
+    >>> joined_text(["ACGT", "GGCA"], [True, False])
+    'ACGTGGCA'
+    """
+    whole = ""
+    for text, after in zip(texts, after_word, strict=True):
+        if whole and text and after and not UNSPACED.search(whole[-1] + text[0]):
+            whole += " "
+        whole += text
+    return whole

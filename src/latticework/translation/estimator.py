@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -21,18 +20,19 @@ from latticework.core.persistence import State
 from latticework.core.progress import message
 from latticework.core.seeds import seed_from, spawn
 from latticework.seq2seq.config import TransformerConfig
-from latticework.translation.attention import AttentionMaps, attention_maps
+from latticework.translation.attention import AttentionMaps, attention_maps, check_sizes
 from latticework.translation.decoding import Translation, check_search, join_parts, search_parts
-from latticework.translation.metrics import corpus_scores
+from latticework.translation.metrics import corpus_scores, scorer
 from latticework.translation.presets import find_preset
 from latticework.translation.text import (
+    Parts,
     check_pairs,
     check_sentences,
     check_validation,
     split_long,
+    warn_of_long,
     whole_number,
     without_empty,
-    without_long,
 )
 
 if TYPE_CHECKING:
@@ -75,7 +75,8 @@ class TransformerTranslator(Estimator):
     model_ : EncoderDecoder
         The torch module.
     pairs_ : dict
-        How many training pairs were given and used, and why others were not.
+        How many training pairs were given and used, and why others were not; of those to validate on, if there were
+        any, the same under "validation".
     history_ : list of dict
         What was logged during training. A saved model keeps it without the timings, so that the same run gives the
         same files.
@@ -126,7 +127,8 @@ class TransformerTranslator(Estimator):
     ) -> Self:
         """Learn the vocabulary and the model.
 
-        Pairs with an empty side, or with more than `max_length` pieces on one, are left out and counted in `pairs_`.
+        Pairs with an empty side, or with more than `max_length` pieces on one, are left out with a warning and counted
+        in `pairs_`, those to train on and those to validate on alike.
 
         Parameters
         ----------
@@ -155,10 +157,10 @@ class TransformerTranslator(Estimator):
         seed = seed_from(self.random_state)
         if folder is None and (restart or loggers):
             raise InputError("restart and loggers need a folder")
+        if not (folder is None or isinstance(folder, str | os.PathLike)):
+            raise InputError(f"folder={folder!r}: expected the name of a folder")
         if folder is not None and self.random_state is None:
             raise InputError("a run that saves to a folder needs random_state: only a repeatable one can be resumed")
-        sources, targets = check_pairs(source, target, "training")
-        held_out = check_validation(validation) if validation is not None else None
 
         from latticework.core import runs
         from latticework.core.hardware import resolve_device, resolve_precision
@@ -168,22 +170,12 @@ class TransformerTranslator(Estimator):
         from latticework.seq2seq.vocabulary import Vocabulary
 
         precision = resolve_precision(self.precision, resolve_device(self.device))
-        sources, targets, counts = without_empty(sources, targets)
-        message(f"learning a vocabulary from {len(sources):,} pairs")
-        vocabulary = Vocabulary.train([*sources, *targets], size=vocab_size)
-        training = vocabulary.encode(sources), vocabulary.encode(targets)
-        training, counts["too_long"] = without_long(training, config.max_length)
-        counts["used"] = len(training[0])
-        if not counts["used"]:
-            raise InputError(f"every training pair is longer than max_length={config.max_length} pieces")
-        if counts["used"] < counts["given"]:
-            warnings.warn(
-                f"{counts['given'] - counts['used']:,} of {counts['given']:,} pairs left out: {counts['empty']:,} with "
-                f"an empty side, {counts['too_long']:,} of more than max_length={config.max_length} pieces",
-                UserWarning,
-                stacklevel=2,
-            )
-        checking = (vocabulary.encode(held_out[0]), vocabulary.encode(held_out[1])) if held_out else None
+        held_out = None if validation is None else without_empty(*check_validation(validation), "validation")
+        pairs = without_empty(*check_pairs(source, target, "training"), "training")
+        message(f"learning a vocabulary from {len(pairs.sources):,} pairs")
+        vocabulary = Vocabulary.train([*pairs.sources, *pairs.targets], size=vocab_size)
+        training = pairs.encode(vocabulary, config.max_length)
+        checking = None if held_out is None else held_out.encode(vocabulary, config.max_length)
         pieces = hashlib.sha256(vocabulary.model).hexdigest()
         settings = {"seed": seed, "epochs": epochs, "steps": steps, "precision": precision, "vocabulary": pieces}
         mark = fingerprint(settings, config, [*training, *(checking or ())])
@@ -207,7 +199,8 @@ class TransformerTranslator(Estimator):
             loggers=make_loggers(loggers, run_folder) if run_folder is not None else (),
         )
         self.config_, self.vocabulary_, self.model_ = config, vocabulary, model
-        self.pairs_, self.history_, self.fingerprint_ = counts, history, mark
+        self.pairs_ = {**pairs.counts, **({"validation": held_out.counts} if held_out else {})}
+        self.history_, self.fingerprint_ = history, mark
         if folder is not None:
             runs.conclude(self, folder)
         return self
@@ -223,7 +216,8 @@ class TransformerTranslator(Estimator):
         """Translate sentences, in order.
 
         An empty sentence gives an empty translation. One of more than `config_.max_length` pieces is translated in
-        parts, cut where a sentence or a word ends, with a warning.
+        parts, cut where a sentence or a word ends, with a warning; spaces stand between the translations of parts where
+        the language has them.
 
         Parameters
         ----------
@@ -266,14 +260,17 @@ class TransformerTranslator(Estimator):
         check_is_fitted(self)
         options = check_search(beam_size, length_penalty, n_best, len(self.vocabulary_))
         texts = check_sentences(sentences, "sentences")
-        parts, owners = self._encode(texts)
-        wanted = np.array([bool(texts[owner].strip()) for owner in owners], dtype=bool)
+        parts = self._encode(texts)
+        read = self.vocabulary_.decode([parts.text[index].tolist() for index in range(len(parts.text))])
+        both = zip(read, parts.owners, strict=True)  # of a space that the vocabulary does not know only the text tells
+        wanted = np.array([bool(part.strip() and texts[owner].strip()) for part, owner in both], dtype=bool)
         with self._inference() as device:
-            found = search_parts(self.model_, parts, wanted, options, device)
-        return join_parts(found, owners, self.vocabulary_, count=len(texts), n_best=options.n_best)
+            found = search_parts(self.model_, parts.text, wanted, options, device)
+        return join_parts(found, parts, self.vocabulary_, count=len(texts), n_best=options.n_best)
 
     def score(self, source: Iterable[str], references: Iterable[str]) -> float:
         """SacreBLEU's BLEU, from 0 to 100, of the translations of `source` with the default search."""
+        scorer()
         sources, targets = check_pairs(source, references, "score")
         return corpus_scores(self.predict(sources), targets).bleu
 
@@ -291,24 +288,28 @@ class TransformerTranslator(Estimator):
         from latticework.seq2seq.corpus import token_batches
         from latticework.seq2seq.model import padding_mask
 
-        parts, owners = self._encode(texts)
+        parts = self._encode(texts)
         sums = np.zeros((len(texts), self.config_.d_model), dtype=np.float64)
         with self._inference() as device:
-            for batch in token_batches([parts.lengths], ENCODE_TOKENS, np.random.default_rng(0)):
-                tokens = parts.padded(batch, padding=0).to(device)
+            for batch in token_batches([parts.text.lengths], ENCODE_TOKENS, np.random.default_rng(0)):
+                tokens = parts.text.padded(batch, padding=0).to(device)
                 states = self.model_.encode(tokens, padding_mask(tokens)).cpu().double()
-                np.add.at(sums, owners[batch], (states * (tokens != 0).cpu()[:, :, None]).sum(1).numpy())
-        lengths = np.bincount(owners, weights=parts.lengths, minlength=len(texts))
+                np.add.at(sums, parts.owners[batch], (states * (tokens != 0).cpu()[:, :, None]).sum(1).numpy())
+        lengths = np.bincount(parts.owners, weights=parts.text.lengths, minlength=len(texts))
         return (sums / lengths[:, None]).astype(np.float32)
 
     def perplexity(self, source: Iterable[str], target: Iterable[str]) -> float:
-        """Exp of the mean negative log-probability of a target piece, the end piece included, without smoothing."""
+        """Exp of the mean negative log-probability of a target piece, the end piece included, without smoothing.
+
+        An empty sentence is its end piece. Pairs of more than `config_.max_length` pieces on a side are measured whole,
+        with a warning: nothing that long was trained on.
+        """
         check_is_fitted(self)
         sources, targets = check_pairs(source, target, "perplexity")
 
         from latticework.seq2seq.learning import negative_log_likelihood
 
-        encoded = self.vocabulary_.encode(sources), self.vocabulary_.encode(targets)
+        encoded = self._encode_pairs(sources, targets)
         with self._inference():
             nats = negative_log_likelihood(self.model_, *encoded)
         return float(np.exp(nats / int(encoded[1].lengths.sum())))
@@ -316,19 +317,29 @@ class TransformerTranslator(Estimator):
     def attention(self, source: Iterable[str], target: Iterable[str] | None = None) -> list[AttentionMaps]:
         """Attention weights of every layer and head, for each pair of sentences.
 
+        An empty sentence is its end piece. Pairs of more than `config_.max_length` pieces on a side are looked at
+        whole, with a warning.
+
         Parameters
         ----------
         source
             Sentences in the source language.
         target
             Their translations; the model's own when absent.
+
+        Raises
+        ------
+        InputError
+            If sentences cannot be used, or a pair is so long that its weights would fill the memory.
         """
         check_is_fitted(self)
         sources = check_sentences(source, "source")
+        check_sizes(self.config_, self.vocabulary_.encode(sources).lengths)
         sources, targets = check_pairs(sources, self.predict(sources) if target is None else target, "attention")
-
+        encoded = self._encode_pairs(sources, targets)
+        check_sizes(self.config_, *(side.lengths for side in encoded))
         with self._inference() as device:
-            return list(attention_maps(self.model_, self.vocabulary_, sources, targets, device))
+            return list(attention_maps(self.model_, self.vocabulary_, *encoded, device))
 
     def describe(self) -> dict[str, object]:
         """What a saved translator is: its shape, its vocabulary, what it was trained on and how that went."""
@@ -360,18 +371,18 @@ class TransformerTranslator(Estimator):
             epochs, steps = preset.max_epochs, preset.max_steps
         return config, vocab_size or preset.vocab_size, epochs, steps
 
-    def _encode(self, texts: list[str]) -> tuple[EncodedText, np.ndarray]:
-        """Encode texts, those that are too long in parts; say whose part each is."""
+    def _encode(self, texts: list[str]) -> Parts:
+        """Encode texts, those that are too long in parts."""
         encoded = self.vocabulary_.encode(texts)
-        too_long = np.flatnonzero(encoded.lengths > self.config_.max_length)
-        if len(too_long):
-            warnings.warn(
-                f"{len(too_long)} of {len(texts)} sentences (the first at index {too_long[0]}) have more than "
-                f"max_length={self.config_.max_length} pieces and are taken in parts",
-                UserWarning,
-                stacklevel=3,
-            )
+        warn_of_long(encoded.lengths, self.config_.max_length, "sentences", "are taken in parts")
         return split_long(encoded, self.vocabulary_, self.config_.max_length)
+
+    def _encode_pairs(self, sources: list[str], targets: list[str]) -> tuple[EncodedText, EncodedText]:
+        """Encode pairs that are used whole however long they are."""
+        pairs = self.vocabulary_.encode(sources), self.vocabulary_.encode(targets)
+        longer = np.maximum(*(side.lengths for side in pairs))
+        warn_of_long(longer, self.config_.max_length, "pairs", "are taken whole, longer than any that was trained on")
+        return pairs
 
     @contextmanager
     def _inference(self) -> Iterator[Any]:

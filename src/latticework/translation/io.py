@@ -40,6 +40,8 @@ def read_sentences(path: str | Path, side: Side = "source") -> list[str]:
 
 def sentences_in(lines: Iterable[str], name: str, side: Side = "source") -> Iterator[str]:
     """The sentences of one side, as the lines of a file of that name come in."""
+    if side not in _COLUMNS:
+        raise InputError(f"side={side!r}: expected 'source' or 'target'")
     suffix = Path(name.removesuffix(".gz")).suffix.lower()
     extract = {".tsv": _from_tsv, ".jsonl": _from_json}.get(suffix)
     for number, line in enumerate(lines, start=1):
@@ -135,7 +137,7 @@ def read_multi30k(
     """
     if split not in ("train", "val", "test_2016_flickr"):
         raise InputError(f"split={split!r}: expected 'train', 'val' or 'test_2016_flickr'")
-    if sorted(languages) != ["de", "en"]:
+    if languages not in (("en", "de"), ("de", "en")):
         raise InputError(f"languages={languages!r}: expected ('en', 'de') or ('de', 'en')")
     source, target = (path(f"translation/multi30k/{split}.{language}.gz") for language in languages)
     return read_pairs(source, target)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
+from types import ModuleType
 
 from latticework.core.errors import InputError, require
+from latticework.translation.text import check_sentences
 
 
 @dataclass(frozen=True)
@@ -18,23 +20,29 @@ class CorpusScores:
     chrf_signature: str
 
 
-def corpus_scores(hypotheses: Sequence[str], references: Sequence[str]) -> CorpusScores:
+def scorer() -> ModuleType:
+    """SacreBLEU, or the error that says how to install it: better known before there is anything to score."""
+    return require("sacrebleu", extra="translation", purpose="scoring translations")
+
+
+def corpus_scores(hypotheses: Iterable[str], references: Iterable[str]) -> CorpusScores:
     """Score translations against one reference each, on raw text.
 
     Raises
     ------
     InputError
-        If there are none, or not as many of one as of the other.
+        If there are none, or not as many of one as of the other, or one is not text.
 
     Examples
     --------
     >>> round(corpus_scores(["das Haus ist klein ."], ["das Haus ist klein ."]).bleu)
     100
     """
-    if len(hypotheses) != len(references) or not references:
-        raise InputError(f"{len(hypotheses)} translations cannot be scored against {len(references)} references")
-    sacrebleu = require("sacrebleu", extra="translation", purpose="scoring translations")
+    translations, expected = check_sentences(hypotheses, "hypotheses"), check_sentences(references, "references")
+    if len(translations) != len(expected) or not expected:
+        raise InputError(f"{len(translations)} translations cannot be scored against {len(expected)} references")
+    sacrebleu = scorer()
     bleu, chrf = sacrebleu.BLEU(), sacrebleu.CHRF()
-    bleu_score = bleu.corpus_score(list(hypotheses), [list(references)]).score
-    chrf_score = chrf.corpus_score(list(hypotheses), [list(references)]).score
+    bleu_score = bleu.corpus_score(translations, [expected]).score
+    chrf_score = chrf.corpus_score(translations, [expected]).score
     return CorpusScores(bleu_score, str(bleu.get_signature()), chrf_score, str(chrf.get_signature()))

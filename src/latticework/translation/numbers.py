@@ -10,6 +10,10 @@ from typing import Final
 
 import numpy as np
 
+from latticework.core.errors import InputError
+from latticework.core.seeds import seed_from
+from latticework.translation.text import whole_number
+
 LIMIT: Final = 1_000_000
 BLOCK: Final = 100  # numbers that share everything but their last two digits
 
@@ -64,11 +68,17 @@ _GERMAN_TENS: Final = ["zwanzig", "dreißig", "vierzig", "fünfzig", "sechzig", 
 def english(number: int) -> str:
     """A number in British English words.
 
+    Raises
+    ------
+    InputError
+        If it is not a whole number from 0 to 999,999.
+
     Examples
     --------
     >>> english(921_047)
     'nine hundred and twenty-one thousand and forty-seven'
     """
+    number = _checked(number)
     if number >= 1000:
         thousands, rest = divmod(number, 1000)
         words = f"{english(thousands)} thousand"
@@ -86,6 +96,11 @@ def english(number: int) -> str:
 def german(number: int) -> str:
     """A number in German words.
 
+    Raises
+    ------
+    InputError
+        If it is not a whole number from 0 to 999,999.
+
     Examples
     --------
     >>> german(921_047)
@@ -93,11 +108,18 @@ def german(number: int) -> str:
     >>> german(101_001)
     'einhunderteintausendeins'
     """
+    number = _checked(number)
     if number == 0:
         return _GERMAN[0]
     thousands, rest = divmod(number, 1000)
     words = f"{_below_thousand(thousands)}tausend" if thousands else ""
     return words + _below_thousand(rest) + ("s" if rest % 100 == 1 else "")
+
+
+def _checked(number: int) -> int:
+    if whole_number("number", number, least=0) >= LIMIT:
+        raise InputError(f"number={number}: expected less than {LIMIT:,}")
+    return int(number)
 
 
 def _below_thousand(number: int) -> str:
@@ -127,7 +149,20 @@ def draw_numbers(seed: int, *, train: int = 20_000, validation: int = 300, test:
     """Draw numbers so that none of the held-out ones has a neighbour in training.
 
     A tenth of the blocks of a hundred are held out whole: what is tested was never seen with other last digits. A fifth
-    of the numbers are below 10,000, which would otherwise be one in a hundred. Numbers below 100 are always trained on.
+    of the numbers are below 10,000, which would otherwise be one in a hundred (among very many held-out ones, as many
+    as there are). Numbers below 100 are always trained on, and `train` may hold a number twice.
+
+    Parameters
+    ----------
+    seed
+        The same seed gives the same numbers.
+    train, validation, test
+        How many of each: at least 100 to train on, at most 99,900 held out.
+
+    Raises
+    ------
+    InputError
+        If there are not that many.
 
     Examples
     --------
@@ -136,15 +171,23 @@ def draw_numbers(seed: int, *, train: int = 20_000, validation: int = 300, test:
     >>> any(number // 100 in blocks for number in drawn.test + drawn.validation)
     False
     """
-    generator = np.random.default_rng(seed)
+    train = whole_number("train", train, least=BLOCK)
+    validation, test = whole_number("validation", validation, least=0), whole_number("test", test, least=0)
+    generator = np.random.default_rng(seed_from(seed))
     blocks = generator.permutation(np.arange(1, LIMIT // BLOCK))
     held_out = np.zeros(LIMIT // BLOCK, dtype=bool)
     held_out[blocks[: len(blocks) // 10]] = True
-    small = generator.integers(0, 10_000, 4 * train)
-    large = generator.integers(0, LIMIT, 16 * train)
+    most = int(held_out.sum()) * BLOCK
+    if validation + test > most:
+        raise InputError(f"validation={validation} and test={test}: expected at most {most:,} together")
+    pool = max(train, 2 * (validation + test))
+    small = generator.integers(0, 10_000, 4 * pool)
+    large = generator.integers(0, LIMIT, 16 * pool)
     candidates = generator.permutation(np.concatenate([small, large]))
     seen = candidates[~held_out[candidates // BLOCK]]
     unseen = np.array(list(dict.fromkeys(candidates[held_out[candidates // BLOCK]].tolist())))
+    others = np.setdiff1d(np.flatnonzero(held_out.repeat(BLOCK)), unseen)
+    unseen = np.concatenate([unseen, generator.permutation(others)])
     return Numbers(
         train=[*range(BLOCK), *seen[: train - BLOCK].tolist()],
         validation=unseen[:validation].tolist(),

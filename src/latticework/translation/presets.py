@@ -75,6 +75,6 @@ def find_preset(name: str) -> Preset:
     InputError
         If there is none.
     """
-    if name not in PRESETS:
+    if not isinstance(name, str) or name not in PRESETS:
         raise InputError(f"preset={name!r}: expected one of {', '.join(PRESETS)}")
     return PRESETS[name]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import re
+import warnings
+from collections.abc import Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass
 from numbers import Integral
 from typing import TYPE_CHECKING, Final
 
@@ -16,6 +19,10 @@ if TYPE_CHECKING:
 
 SENTENCE_ENDS: Final = tuple(".!?;:。！？；…")
 SPACE: Final = "▁"  # how SentencePiece writes a space
+# Thai, Lao, Tibetan, Burmese, Khmer, Chinese and Japanese: words are not written apart
+_UNSPACED: Final = "\u0e00-\u109f\u1780-\u17ff\u2e80-\u312f\u31a0-\u9fff\uf900-\ufaff\uff00-\uff9f\U00020000-\U0003ffff"
+UNSPACED: Final = re.compile(f"[{_UNSPACED}]")
+WORD_END: Final = re.compile(rf"[{SPACE}\s{_UNSPACED}]")
 
 
 def check_sentences(sentences: Iterable[str], name: str) -> list[str]:
@@ -24,15 +31,21 @@ def check_sentences(sentences: Iterable[str], name: str) -> list[str]:
     Raises
     ------
     InputError
-        With the index, if one is not text or holds a NUL character or half a surrogate pair.
+        If they are no list, and with the index, if one is not text or holds a NUL character or half a surrogate pair.
 
     Examples
     --------
     >>> check_sentences(["ein Haus", "zwei\nHäuser"], "source")
     ['ein Haus', 'zwei Häuser']
     """
+    kind = type(sentences).__name__
     if isinstance(sentences, str | bytes) or not isinstance(sentences, Iterable):
-        raise InputError(f"{name}: expected a list of sentences, got a single {type(sentences).__name__}")
+        raise InputError(f"{name}: expected a list of sentences, got a single {kind}")
+    if isinstance(sentences, Mapping | Set):
+        raise InputError(f"{name}: expected a list of sentences, got a {kind}, which has no order or is of names")
+    dimensions = getattr(sentences, "ndim", 1)
+    if dimensions != 1:  # a table would give the names of its columns
+        raise InputError(f"{name}: expected a list of sentences, got a {kind} of {dimensions} dimensions")
     return [check_sentence(sentence, f"{name}[{index}]") for index, sentence in enumerate(sentences)]
 
 
@@ -52,9 +65,20 @@ def check_sentence(sentence: object, place: str) -> str:
         sentence.encode()
     except UnicodeEncodeError as error:
         raise InputError(f"{place}: not valid Unicode text (half of a surrogate pair)") from error
-    if "\n" in sentence or "\r" in sentence:
-        sentence = sentence.replace("\r\n", " ").replace("\n", " ").replace("\r", " ")
-    return str(sentence)
+    return str(on_one_line(sentence))
+
+
+def on_one_line(text: str) -> str:
+    r"""A text with spaces for line breaks.
+
+    Examples
+    --------
+    >>> on_one_line("zwei\r\nHäuser\n")
+    'zwei Häuser '
+    """
+    if "\n" in text or "\r" in text:
+        text = text.replace("\r\n", " ").replace("\n", " ").replace("\r", " ")
+    return text
 
 
 def check_pairs(source: Iterable[str], target: Iterable[str], name: str) -> tuple[list[str], list[str]]:
@@ -73,8 +97,27 @@ def check_pairs(source: Iterable[str], target: Iterable[str], name: str) -> tupl
     return sources, targets
 
 
-def split_long(text: EncodedText, vocabulary: Vocabulary, max_length: int) -> tuple[EncodedText, np.ndarray]:
-    """Texts in parts of at most `max_length` pieces, END included, and the index of the text each part is of.
+@dataclass(frozen=True)
+class Parts:
+    """Texts, those that are too long in several parts.
+
+    Attributes
+    ----------
+    text
+        All parts, in order.
+    owners
+        ``(parts,)``: index of the text each part is of.
+    after_word
+        ``(parts,)`` of bool: whether the part before ends with a word (and not within one).
+    """
+
+    text: EncodedText
+    owners: np.ndarray
+    after_word: np.ndarray
+
+
+def split_long(text: EncodedText, vocabulary: Vocabulary, max_length: int) -> Parts:
+    """Texts in parts of at most `max_length` pieces, END included.
 
     A part ends after the last mark that ends a sentence, else before the last space, else where it must.
     """
@@ -82,19 +125,18 @@ def split_long(text: EncodedText, vocabulary: Vocabulary, max_length: int) -> tu
     from latticework.seq2seq.vocabulary import END
 
     if not (text.lengths > max_length).any():
-        return text, np.arange(len(text))
+        return Parts(text, np.arange(len(text)), np.ones(len(text), dtype=bool))
     parts: list[Sequence[int]] = []
     owners: list[int] = []
+    after_word: list[bool] = []
     for index in range(len(text)):
         tokens = text[index].tolist()
-        if len(tokens) > max_length:
-            pieces = vocabulary.pieces(tokens[:-1])
-            cut = [[*tokens[start:end], END] for start, end in _windows(pieces, max_length - 1)]
-        else:
-            cut = [tokens]
-        parts += cut
-        owners += [index] * len(cut)
-    return EncodedText.from_sequences(parts), np.array(owners)
+        pieces = vocabulary.pieces(tokens[:-1]) if len(tokens) > max_length else []
+        for start, end in _windows(pieces, max_length - 1) if pieces else [(0, len(tokens) - 1)]:
+            parts.append([*tokens[start:end], END])
+            owners.append(index)
+            after_word.append(start == 0 or bool(WORD_END.search(pieces[start - 1][-1:] + pieces[start][:1])))
+    return Parts(EncodedText.from_sequences(parts), np.array(owners), np.array(after_word))
 
 
 def _windows(pieces: list[str], size: int) -> list[tuple[int, int]]:
@@ -125,8 +167,43 @@ def check_validation(validation: object) -> tuple[list[str], list[str]]:
     return check_pairs(source, target, "validation")
 
 
-def without_empty(sources: list[str], targets: list[str]) -> tuple[list[str], list[str], dict[str, int]]:
-    """Pairs with text on both sides, and how many were given and how many were empty.
+@dataclass(frozen=True)
+class ParallelText:
+    """Pairs with text on both sides, what they are for, and how many of which kind were given."""
+
+    sources: list[str]
+    targets: list[str]
+    name: str
+    counts: dict[str, int]
+
+    def encode(self, vocabulary: Vocabulary, max_length: int) -> tuple[EncodedText, EncodedText]:
+        """Encode the pairs, leave those of more than `max_length` pieces on a side out, and complete the counts.
+
+        Warns the caller of the method that calls this of all that were left out.
+
+        Raises
+        ------
+        InputError
+            If none is left.
+        """
+        source, target = vocabulary.encode(self.sources), vocabulary.encode(self.targets)
+        kept = np.maximum(source.lengths, target.lengths) <= max_length
+        given, empty, used = self.counts["given"], self.counts["empty"], int(kept.sum())
+        self.counts.update(too_long=len(kept) - used, used=used)
+        if not used:
+            raise InputError(f"every {self.name} pair is longer than max_length={max_length} pieces")
+        if used < given:
+            warnings.warn(
+                f"{given - used:,} of {given:,} {self.name} pairs left out: {empty:,} with an empty side, "
+                f"{len(kept) - used:,} of more than max_length={max_length} pieces",
+                UserWarning,
+                stacklevel=3,
+            )
+        return (source, target) if kept.all() else (_only(source, kept), _only(target, kept))
+
+
+def without_empty(sources: list[str], targets: list[str], name: str) -> ParallelText:
+    """Leave pairs with an empty side out.
 
     Raises
     ------
@@ -135,28 +212,47 @@ def without_empty(sources: list[str], targets: list[str]) -> tuple[list[str], li
     """
     kept = [(s, t) for s, t in zip(sources, targets, strict=True) if s.strip() and t.strip()]
     if not kept:
-        raise InputError("every training pair has an empty side")
+        raise InputError(f"every {name} pair has an empty side")
     counts = {"given": len(sources), "empty": len(sources) - len(kept)}
-    return [s for s, _ in kept], [t for _, t in kept], counts
+    return ParallelText([s for s, _ in kept], [t for _, t in kept], name, counts)
 
 
-def without_long(
-    pairs: tuple[EncodedText, EncodedText], max_length: int
-) -> tuple[tuple[EncodedText, EncodedText], int]:
-    """Pairs of at most `max_length` pieces on either side, and how many were longer."""
-    source, target = pairs
-    kept = np.flatnonzero((source.lengths <= max_length) & (target.lengths <= max_length))
-    return (source.select(kept), target.select(kept)), len(source) - len(kept)
+def _only(text: EncodedText, kept: np.ndarray) -> EncodedText:
+    """The texts at which a mask is true, for a byte a token: a corpus is large."""
+    from latticework.seq2seq.corpus import EncodedText
+
+    offsets = np.concatenate([[0], text.lengths[kept].cumsum()])
+    return EncodedText(text.tokens[kept.repeat(text.lengths)], offsets)
 
 
-def whole_number(name: str, value: object) -> int:
-    """A number of at least 1, of whatever integer type.
+class LongSentences(UserWarning):
+    """Sentences have more than `max_length` pieces; `indices` says which."""
+
+    def __init__(self, message: str, indices: np.ndarray, max_length: int) -> None:
+        super().__init__(message)
+        self.indices = indices
+        self.max_length = max_length
+
+
+def warn_of_long(lengths: np.ndarray, max_length: int, noun: str, consequence: str) -> None:
+    """Warn the caller of the estimator's method that calls this, if some sentences are too long."""
+    indices = np.flatnonzero(lengths > max_length)
+    if len(indices):
+        message = (
+            f"{len(indices)} of {len(lengths)} {noun} (the first at index {indices[0]}) have more than "
+            f"max_length={max_length} pieces and {consequence}"
+        )
+        warnings.warn(LongSentences(message, indices, max_length), stacklevel=4)
+
+
+def whole_number(name: str, value: object, *, least: int = 1) -> int:
+    """A number of at least `least`, of whatever integer type.
 
     Raises
     ------
     InputError
         If it is not.
     """
-    if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
-        raise InputError(f"{name}={value!r}: expected a whole number of at least 1")
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
+        raise InputError(f"{name}={value!r}: expected a whole number of at least {least}")
     return int(value)
