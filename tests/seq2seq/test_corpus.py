@@ -41,19 +41,18 @@ def test_encoded_text_behaves_like_a_list_of_lists(sequences, data):
         with pytest.raises(IndexError):
             text[beyond]
     indices = np.array(data.draw(st.lists(st.integers(0, count - 1), max_size=9)) if count else [], dtype=np.int64)
-    chosen = text.select(indices)
-    assert [chosen[i].tolist() for i in range(len(chosen))] == [sequences[i] for i in indices]
+    kept = np.isin(np.arange(count), indices)
+    assert [tokens.tolist() for tokens in text.select(kept)] == [sequences[i] for i in sorted(set(indices.tolist()))]
     longest = max((len(sequences[i]) for i in indices), default=0)
     padded = text.padded(indices, padding=7)
     assert padded.shape == (len(indices), longest)
     assert padded.tolist() == [sequences[i] + [7] * (longest - len(sequences[i])) for i in indices]
-    assert chosen.padded(np.arange(len(chosen)), padding=7).tolist() == padded.tolist()
 
 
 def test_a_token_costs_four_bytes():
     text = EncodedText.from_sequences([[5] * 100] * 10)
     assert text.tokens.nbytes == 4 * 1000
-    assert text.select(np.arange(5)).tokens.dtype == np.int32
+    assert text.select(np.arange(10) < 5).tokens.dtype == np.int32
 
 
 @some

@@ -10,7 +10,7 @@ from functools import cached_property
 
 import numpy as np
 import torch
-from jaxtyping import Int, Int32, Int64
+from jaxtyping import Bool, Int, Int32, Int64
 from torch import Tensor
 
 BUCKET_GROWTH = 1.08  # target lengths that count as one, from one bucket to the next; pads least on Multi30k
@@ -53,12 +53,10 @@ class EncodedText:
         """Tokens of each text."""
         return np.diff(self.offsets)
 
-    def select(self, indices: Int64[np.ndarray, " kept"]) -> "EncodedText":
-        """These texts, in this order."""
-        lengths = self.lengths[indices]
-        offsets = np.concatenate([[0], lengths.cumsum()])
-        within = np.arange(offsets[-1]) - np.repeat(offsets[:-1], lengths)
-        return EncodedText(self.tokens[np.repeat(self.offsets[indices], lengths) + within], offsets)
+    def select(self, kept: Bool[np.ndarray, " texts"]) -> "EncodedText":
+        """The texts at which `kept` is true, for a byte a token beside the copy: a corpus is large."""
+        offsets = np.concatenate([[0], self.lengths[kept].cumsum()])
+        return EncodedText(self.tokens[kept.repeat(self.lengths)], offsets)
 
     def padded(self, indices: Int64[np.ndarray, " batch"], *, padding: int) -> Int[Tensor, "batch time"]:
         """These texts as the rows of one matrix, filled up with `padding` at the end."""

@@ -199,7 +199,7 @@ class ParallelText:
                 UserWarning,
                 stacklevel=3,
             )
-        return (source, target) if kept.all() else (_only(source, kept), _only(target, kept))
+        return (source, target) if kept.all() else (source.select(kept), target.select(kept))
 
 
 def without_empty(sources: list[str], targets: list[str], name: str) -> ParallelText:
@@ -215,14 +215,6 @@ def without_empty(sources: list[str], targets: list[str], name: str) -> Parallel
         raise InputError(f"every {name} pair has an empty side")
     counts = {"given": len(sources), "empty": len(sources) - len(kept)}
     return ParallelText([s for s, _ in kept], [t for _, t in kept], name, counts)
-
-
-def _only(text: EncodedText, kept: np.ndarray) -> EncodedText:
-    """The texts at which a mask is true, for a byte a token: a corpus is large."""
-    from latticework.seq2seq.corpus import EncodedText
-
-    offsets = np.concatenate([[0], text.lengths[kept].cumsum()])
-    return EncodedText(text.tokens[kept.repeat(text.lengths)], offsets)
 
 
 class LongSentences(UserWarning):
