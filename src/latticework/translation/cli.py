@@ -7,7 +7,7 @@ import sys
 import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Annotated, BinaryIO, Final, cast
+from typing import Annotated, Final
 
 import typer
 
@@ -24,7 +24,7 @@ from latticework.core.commands import (
     print_result,
     text_file,
 )
-from latticework.core.files import decode_lines, read_lines
+from latticework.core.files import read_lines
 from latticework.core.progress import message, showing
 from latticework.translation.io import read_pairs, sentences_in
 
@@ -102,8 +102,7 @@ def predict(
 
     translator = TransformerTranslator.load(model).set_params(device=device)
     check_search(beam, alpha, n_best, len(translator.vocabulary_))  # even if there is nothing to translate
-    lines = decode_lines(_unbuffered_input(), "<stdin>") if file == Path("-") else read_lines(file)
-    for chunk in _chunks(sentences_in(lines, str(file))):
+    for chunk in _chunks(sentences_in(read_lines(file), str(file))):
         with showing(shown=False):  # progress of a chunk says nothing about the whole
             found = translator.translations(chunk, beam_size=beam, length_penalty=alpha, n_best=n_best)
         for sentence, best in zip(chunk, found, strict=True):
@@ -144,12 +143,6 @@ def evaluate(
         },
         as_json=as_json,
     )
-
-
-def _unbuffered_input() -> BinaryIO:
-    """Standard input without the lock of its buffer: if Python ends while a thread waits inside that, it aborts."""
-    buffer = sys.stdin.buffer
-    return cast(BinaryIO, getattr(buffer, "raw", buffer))
 
 
 def _chunks(lines: Iterable[str]) -> Iterator[list[str]]:
