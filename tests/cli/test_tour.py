@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -68,6 +69,16 @@ def test_a_page_that_cannot_be_written_is_found_before_anything_is_trained(
     assert main(["tour", "--only", "juggling", "-o", str(tmp_path / "nowhere" / "tour.html")]) == 2
     captured = capsys.readouterr()
     assert captured.err.endswith("expected the name of a file in a folder that exists\n")
+    assert "[1/1]" not in captured.err
+
+
+def test_a_folder_without_permission_is_found_before_anything_is_trained(
+    juggling: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != tmp_path)  # who runs tests may write anywhere
+    assert main(["tour", "--only", "juggling", "-o", str(tmp_path / "tour.html")]) == 2
+    captured = capsys.readouterr()
+    assert captured.err.endswith(f"there is no permission to write in {tmp_path}\n")
     assert "[1/1]" not in captured.err
 
 
