@@ -1,5 +1,6 @@
 """The common checks fit estimators that are nothing like a network, they can fail, and no estimator goes without."""
 
+import copy
 import inspect
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from cases import EstimatorCases, classes_with_cases, estimators_without_cases
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
+import latticework as lw
 from latticework.core import Capability, InputError
 from latticework.core.capability import register
 
@@ -69,6 +71,16 @@ class Validating(fakes.NeighbourBank):
 class Mutable(fakes.Lexicon):
     def __init__(self, *, config=[]):  # noqa: B006
         self.config = config
+
+
+class Sticky(fakes.NeighbourBank):
+    def __sklearn_clone__(self):
+        return copy.deepcopy(self)
+
+
+class Deaf(fakes.NeighbourBank):
+    def set_params(self, **parameters):
+        return self
 
 
 class Destructive(fakes.NeighbourBank):
@@ -134,6 +146,30 @@ class Lenient(fakes.NeighbourBank):
         return np.nan_to_num(np.resize(X, (len(X), 3)))
 
 
+class Tired(fakes.NeighbourBank):
+    loads_ = 0
+
+    def to_state(self):
+        state = super().to_state()
+        state.values["loads"] = self.loads_
+        return state
+
+    def from_state(self, state):
+        super().from_state(state)
+        self.loads_ = state.values["loads"] + 1
+
+
+class Trusting(fakes.NeighbourBank):
+    @classmethod
+    def load(cls, folder):
+        return lw.load(folder)
+
+
+class Unasked(fakes.Lexicon):
+    def predict(self, texts):
+        return [max(text.split(), key=len, default="") for text in texts]
+
+
 class Opaque(fakes.NeighbourBank):
     def describe(self):
         return {"bank": self.bank_}
@@ -146,6 +182,8 @@ class Unregistered(fakes.NeighbourBank):
 BROKEN = [
     (Validating, "test_constructor_only_stores_its_parameters"),
     (Mutable, "test_constructor_has_few_parameters_with_immutable_defaults"),
+    (Sticky, "test_clone_has_the_same_parameters_and_nothing_learned"),
+    (Deaf, "test_set_params_sets_what_get_params_gives"),
     (Destructive, "test_inputs_are_not_modified"),
     (Forgetful, "test_fit_returns_self_and_learns_attributes_with_an_underscore"),
     (Unmarked, "test_fit_returns_self_and_learns_attributes_with_an_underscore"),
@@ -154,32 +192,57 @@ BROKEN = [
     (Lenient, "test_bad_input_is_refused"),
     (Chancy, "test_same_seed_gives_the_same_bytes_even_when_fitted_again"),
     (Guessing, "test_unfitted_estimator_says_so"),
+    (Unasked, "test_every_common_method_is_compared"),
     (Flat, "test_transform_gives_a_finite_float_row_for_every_example"),
     (Lossy, "test_loaded_estimator_answers_as_the_saved_one"),
+    (Tired, "test_loaded_estimator_saves_the_same_bytes"),
+    (Trusting, "test_loading_as_another_class_is_refused"),
     (Unread, "test_damage_to_any_saved_file_is_noticed"),
     (Opaque, "test_description_is_strict_json"),
     (Unregistered, "test_class_is_found_in_the_registry"),
 ]
+CHECKS = [name for name in vars(EstimatorCases) if name.startswith("test_")]
+
+
+@pytest.fixture
+def run_check(tmp_path, monkeypatch):
+    """Run one common check of an estimator class that stands in for one of `fakes`."""
+
+    def run(estimator, check):
+        given = TestLexicon if issubclass(estimator, fakes.Lexicon) else TestNeighbourBank
+
+        class Cases(given):
+            def make(self):
+                return estimator(**given().make().get_params(deep=False))
+
+            def fit_arguments(self):
+                return copy.deepcopy(super().fit_arguments())
+
+        monkeypatch.setitem(sys.modules, "standing_in", SimpleNamespace(**{estimator.__name__: estimator}))
+        declared = () if estimator is Unregistered else (f"standing_in:{estimator.__name__}",)
+        method = getattr(Cases(), check)
+        arguments = [tmp_path] if "tmp_path" in inspect.signature(method).parameters else []
+        with register(Capability(name="standing-in", summary="stand in", estimators=declared)):
+            method(*arguments)
+
+    return run
 
 
 @pytest.mark.parametrize("broken, check", BROKEN)
-def test_every_common_check_can_fail(broken, check, tmp_path, monkeypatch):
-    class Cases(TestNeighbourBank):
-        def make(self):
-            return (
-                broken() if issubclass(broken, fakes.Lexicon) else broken(n_neighbors=2, bank_size=20, random_state=0)
-            )
-
-        def fit_arguments(self):
-            return (POINTS.copy(),), {}
-
-    monkeypatch.setitem(sys.modules, "broken", SimpleNamespace(**{broken.__name__: broken}))
-    declared = () if broken is Unregistered else (f"broken:{broken.__name__}",)
-    run = getattr(Cases(), check)
-    arguments = [tmp_path] if "tmp_path" in inspect.signature(run).parameters else []
+def test_a_common_check_fails_what_is_broken(broken, check, run_check):
     failures = (AssertionError, pytest.fail.Exception, InputError, TypeError, np.exceptions.AxisError)
-    with register(Capability(name="broken", summary="fails", estimators=declared)), pytest.raises(failures):
-        run(*arguments)
+    with pytest.raises(failures):
+        run_check(broken, check)
+
+
+@pytest.mark.parametrize("whole", [fakes.NeighbourBank, fakes.Lexicon])
+@pytest.mark.parametrize("check", CHECKS)
+def test_a_common_check_passes_what_is_whole(whole, check, run_check):
+    run_check(whole, check)
+
+
+def test_every_common_check_can_fail():
+    assert {check for _, check in BROKEN} == set(CHECKS)
 
 
 def test_every_registered_estimator_has_the_common_checks():

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from latticework.core.lazy import attach
 
 if TYPE_CHECKING:
-    from latticework.core import datasets
+    from latticework.core import datasets, progress
     from latticework.core.capability import capabilities
     from latticework.core.errors import InputError, MissingExtraError
     from latticework.core.estimator import Estimator
@@ -20,6 +20,7 @@ __all__ = [
     "MissingExtraError",
     "capabilities",
     "datasets",
+    "progress",
 ]
 
 __getattr__, __dir__ = attach(
@@ -32,5 +33,6 @@ __getattr__, __dir__ = attach(
         "MissingExtraError": "latticework.core.errors:MissingExtraError",
         "capabilities": "latticework.core.capability:capabilities",
         "datasets": "latticework.core:datasets",
+        "progress": "latticework.core:progress",
     },
 )

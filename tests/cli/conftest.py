@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from latticework.core.capability import Capability, register
+from latticework.core.capability import Capability, capabilities, register
 
 JUGGLING = '''
 """A capability of a third party: an estimator that counts balls, commands, and stops that succeed and fail."""
@@ -113,6 +113,7 @@ def juggling(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     (folder / "juggling_offer.py").write_text(
         f"from latticework.core.capability import Capability\ncapability = Capability(**{arguments!r})\n"
     )
+    capabilities()  # this process looks once for what is installed: before, so that it finds this one only once
     monkeypatch.syspath_prepend(folder)
     monkeypatch.setenv("PYTHONPATH", str(folder), prepend=os.pathsep)
     with register(Capability(**arguments)):

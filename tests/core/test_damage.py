@@ -2,6 +2,7 @@ import hashlib
 import json
 import os
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,24 @@ def forge(folder, **changes):
     text = json.dumps(config, sort_keys=True, separators=(",", ":"))
     config["checksum"] = hashlib.sha256(text.encode()).hexdigest()
     (folder / "config.json").write_text(json.dumps(config))
+
+
+def forge_raw(folder, key, text):
+    """Give a key of the config a value that is spelled as given, under the checksum of just these bytes."""
+    config = json.loads((folder / "config.json").read_bytes()) | {key: "here"}
+    del config["checksum"]
+    raw = json.dumps(config, sort_keys=True, separators=(",", ":")).replace('"here"', text)
+    checksum = hashlib.sha256(raw.encode()).hexdigest()
+    (folder / "config.json").write_text(f'{raw[:-1]},"checksum":"{checksum}"}}')
+
+
+def replace_bank(folder, content, framework="numpy"):
+    """Put another file in the place of a group of tensors, with all the checksums it would have."""
+    sha256 = hashlib.sha256(content).hexdigest()
+    name = f"bank-{sha256[:16]}.safetensors"
+    (folder / name).write_bytes(content)
+    entry = {"name": name, "sha256": sha256, "size": len(content), "framework": framework}
+    forge(folder, tensors=entries(folder, "tensors") | {"bank": entry})
 
 
 def entries(folder, kind):
@@ -104,25 +123,34 @@ def test_pickles_are_never_read(tmp_path, name):
 
 
 def test_payload_that_is_a_pickle_is_refused(copied):
-    path = next(copied.glob("bank-*"))
-    evil = b"cos\nsystem\n(S'touch pwned'\ntR."
-    sha256 = hashlib.sha256(evil).hexdigest()
-    path.unlink()
-    (copied / f"bank-{sha256[:16]}.safetensors").write_bytes(evil)
-    entry = {"name": f"bank-{sha256[:16]}.safetensors", "sha256": sha256, "size": len(evil), "framework": "numpy"}
-    forge(copied, tensors=entries(copied, "tensors") | {"bank": entry})
+    replace_bank(copied, b"cos\nsystem\n(S'touch pwned'\ntR.")
     refuse(copied, "not a readable safetensors file")
 
 
 @pytest.mark.parametrize("size", [0, 7, 2**20, 2**40, 2**63, 2**64 - 1])
 def test_odd_header_sizes_of_safetensors_are_refused(copied, size):
-    path = next(copied.glob("bank-*"))
-    evil = size.to_bytes(8, "little") + path.read_bytes()[8:]
-    sha256 = hashlib.sha256(evil).hexdigest()
-    name = f"bank-{sha256[:16]}.safetensors"
-    (copied / name).write_bytes(evil)
-    entry = {"name": name, "sha256": sha256, "size": len(evil), "framework": "numpy"}
-    forge(copied, tensors=entries(copied, "tensors") | {"bank": entry})
+    replace_bank(copied, size.to_bytes(8, "little") + next(copied.glob("bank-*")).read_bytes()[8:])
+    refuse(copied, "not a readable safetensors file")
+
+
+ROWS = {"dtype": "F64", "shape": [6, 2], "data_offsets": [0, 96]}
+ODD_HEADERS = [
+    *({"rows": ROWS | {"shape": shape}} for shape in ([2**40], [2**62, 4], [2**64], [2**32, 2**32], [-12], [1.5], 12)),
+    *({"rows": ROWS | {"data_offsets": ends}} for ends in ([0, 2**40], [0, 2**63], [96, 0], [-8, 88], [8, 104], [0])),
+    *({"rows": ROWS | {"dtype": dtype}} for dtype in ("pickle", "O", "F4", "BF16", None)),
+    {"rows": ROWS, "more": ROWS},  # two tensors of the same bytes
+    {"rows": None},
+    "x" * 1000,
+    '{"rows":' * 10**5,
+    "[" * 10**5,
+]
+
+
+@pytest.mark.parametrize("framework", ["numpy", "torch"])
+@pytest.mark.parametrize("header", ODD_HEADERS, ids=lambda header: str(header)[:60])
+def test_safetensors_that_declare_what_they_do_not_hold_are_refused(copied, header, framework):
+    text = (header if isinstance(header, str) else json.dumps(header)).encode()
+    replace_bank(copied, len(text).to_bytes(8, "little") + text + bytes(96), framework)
     refuse(copied, "not a readable safetensors file")
 
 
@@ -133,6 +161,33 @@ def test_odd_header_sizes_of_safetensors_are_refused(copied, size):
 def test_config_that_is_not_ours_is_refused(copied, text):
     (copied / "config.json").write_text(text)
     refuse(copied, "config.json")
+
+
+@pytest.mark.parametrize("depth", [*range(100, 1100, 100), 5000])
+@pytest.mark.parametrize("opening, closing", [('[{"a":', "}]"), ("[[1],", "]")], ids=["objects", "lists"])
+@pytest.mark.parametrize("key", ["values", "odd"])
+def test_deep_configs_are_read_or_refused_but_nothing_else(copied, key, opening, closing, depth):
+    forge_raw(copied, key, f"{opening * depth}1{closing * depth}")
+    if key == "odd" and depth < 1000:
+        with suppress(lw.InputError):  # how much is too deep depends on who calls
+            lw.load(copied)
+    else:
+        refuse(copied)
+
+
+@pytest.mark.parametrize("key", ["values", "parameters", "class", "odd"])
+@pytest.mark.parametrize(
+    "text", ["1e999", "-1e999", "NaN", "-Infinity", '{"$float":"one"}', '{"$tuple":1}', "1" * 5000]
+)
+def test_numbers_that_json_has_not_are_refused(copied, key, text):
+    forge_raw(copied, key, text)
+    refuse(copied, "config.json")
+
+
+@pytest.mark.parametrize("text", ['{"x":1,"x":1}', '[{"a":{"x":1,"y":2,"x":3}}]', '"model","class":"fake.Lexicon"'])
+def test_names_used_twice_are_refused(copied, text):
+    forge_raw(copied, "kind", text)
+    refuse(copied, "config.json", "stands there twice")
 
 
 def test_config_that_is_not_text_or_too_large_is_refused(copied, monkeypatch):
@@ -172,7 +227,9 @@ def test_other_kinds_of_folder_are_not_models(tmp_path):
 @pytest.mark.parametrize(
     "name", ["../secret.txt", "/etc/passwd", "sub/secret.txt", "config.json", "..", "", "C:\\x", 7]
 )
-@pytest.mark.parametrize("kind, logical", [("files", "note.txt"), ("tensors", "bank"), ("files", "../../up.txt")])
+@pytest.mark.parametrize(
+    "kind, logical", [("files", "note.txt"), ("tensors", "bank"), ("files", "../../up.txt"), ("tensors", "../../up")]
+)
 def test_names_that_lead_elsewhere_are_refused(copied, name, kind, logical):
     (copied.parent / "secret.txt").write_text("secret")
     entry = next(iter(entries(copied, kind).values())) | {"name": name}

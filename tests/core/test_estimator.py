@@ -100,7 +100,10 @@ def test_one_folder_can_hold_one_model_after_another(tmp_path):
     assert len(list(tmp_path.iterdir())) == 2
 
 
-@pytest.mark.parametrize("error", [KeyError("x"), ValueError("shape"), RuntimeError("size mismatch")])
+UNUSABLE = [KeyError("x"), ValueError("shape"), RuntimeError("size mismatch"), ZeroDivisionError(), MemoryError()]
+
+
+@pytest.mark.parametrize("error", UNUSABLE, ids=repr)
 def test_state_the_class_cannot_use_is_refused(tmp_path, monkeypatch, error):
     def fail(self, state):
         raise error

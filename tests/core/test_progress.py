@@ -1,12 +1,15 @@
 import io
 import os
 import pty
+import re
 import subprocess
 import sys
 import threading
 
 import pytest
+import tasks
 
+import latticework as lw
 from latticework.core import progress as module
 from latticework.core.progress import message, progress, show_progress, showing
 
@@ -41,6 +44,16 @@ def test_showing_ends_with_its_context(capsys):
     message("hidden")
     assert capsys.readouterr() == ("", "shown\n")
     assert show_progress.get() is False
+
+
+def test_library_user_turns_the_progress_of_training_on_in_a_line(capsys):
+    tasks.learn(tasks.Regression(), tasks.plan())
+    assert capsys.readouterr() == ("", "")
+    with lw.progress.showing():
+        tasks.learn(tasks.Regression(), tasks.plan())
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert re.fullmatch(r"training: 9 of 9 steps \(100%\), .*loss .*\n", err)
 
 
 def test_log_gets_a_line_now_and_then_and_one_at_the_end(capsys, clock):

@@ -124,8 +124,18 @@ def test_only_pages_of_several_sections_have_contents():
 def test_numbers_are_formatted_and_set_to_the_right():
     page = Outline(example().html())
     assert "4,000" in page.text("dd")
-    assert [cell.get("class") for cell in page.all("td")] == [None, "number", None, None]
+    assert [cell.get("class") for cell in page.all("th")] == [None, "number"]
+    assert [cell.get("class") for cell in page.all("td")] == [None, "number", None, "number"]
     assert "–" in page.text("td")
+
+
+def test_a_column_without_a_number_in_its_first_row_is_still_one_of_numbers():
+    rows = [[None, None, 1], [2.5, None, "one"], [True, None, 3]]
+    page = Outline(Page("t", "i", [Section("s", "s", tables=[Table(["a", "b", "c"], rows[:2], "")])]).html())
+    assert [cell.get("class") for cell in page.all("th")] == ["number", None, None]
+    assert [cell.get("class") for cell in page.all("td")] == ["number", None, "number", "number", None, None]
+    page = Outline(Page("t", "i", [Section("s", "s", tables=[Table(["a", "b", "c"], rows, "")])]).html())
+    assert [cell.get("class") for cell in page.all("th")] == [None, None, None]
 
 
 def test_writing_replaces_a_page_as_a_whole(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import traceback
 from pathlib import Path
 from typing import Annotated
@@ -28,8 +29,11 @@ def tour(
 
     # What would make the last step fail is found before minutes of training, not after.
     require("jinja2", extra="pages", purpose="writing the tour's page")
-    if output.is_dir() or not output.absolute().parent.is_dir():
+    folder = output.absolute().parent
+    if output.is_dir() or not folder.is_dir():
         raise InputError(f"{output}: expected the name of a file in a folder that exists")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise InputError(f"{output} cannot be written: there is no permission to write in {folder}")
     outcomes = []
     for outcome in tours.run(tours.stops(only=only or ()), seed=seed):
         outcomes.append(outcome)

@@ -140,7 +140,7 @@ def _load(folder: str | os.PathLike[str], expected: type[Estimator]) -> Any:
         if str(folder) in str(error):
             raise
         raise InputError(f"{folder}: {error}") from error
-    except (KeyError, IndexError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+    except (LookupError, ArithmeticError, TypeError, ValueError, AttributeError, RuntimeError, MemoryError) as error:
         raise InputError(f"{folder} does not hold a {cls.__name__} that can be rebuilt ({error!r})") from error
     return estimator
 

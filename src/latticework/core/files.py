@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import io
 import os
 import re
@@ -11,7 +10,7 @@ import sys
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO, Final, cast
+from typing import Any, BinaryIO, Final
 
 from latticework.core.errors import InputError
 
@@ -19,6 +18,7 @@ MAX_LINE_BYTES: Final = 16 * 2**20  # a text file without line ends must not fil
 TEMPORARY_NAME: Final = re.compile(r"\.latticework-[0-9a-f]{16}\.tmp")
 _BUFFER_BYTES: Final = 2**17
 _GZIP_MAGIC: Final = b"\x1f\x8b"
+_GZIP_FORMAT: Final = 31  # zlib's `wbits` for it, with the largest window
 _UTF8_BOM: Final = b"\xef\xbb\xbf"
 _UTF16_BOMS: Final = (b"\xff\xfe", b"\xfe\xff")
 
@@ -27,12 +27,13 @@ def read_lines(path: str | os.PathLike[str]) -> Iterator[str]:
     r"""Yield the lines of a UTF-8 text file, plain or gzip-compressed, without their line ends.
 
     Only ``\n`` and ``\r\n`` end a line: U+2028, U+0085 and a vertical tab stay inside it, so line numbers agree with
-    every other tool. Compression is recognised by content.
+    every other tool. Compression is recognised by content. A line is there as soon as it has arrived, and those before
+    damage come before its error.
 
     Parameters
     ----------
     path : path-like
-        The file, or ``"-"`` for standard input.
+        The file, or ``"-"`` for standard input, of which Python must not have read anything before.
 
     Yields
     ------
@@ -56,7 +57,8 @@ def read_lines(path: str | os.PathLike[str]) -> Iterator[str]:
     ['ein Haus', 'zwei']
     """
     if os.fspath(path) == "-":
-        yield from decode_lines(sys.stdin.buffer, "<stdin>")
+        # Past the buffer, whose lock makes Python abort if it ends while a thread waits inside it for input.
+        yield from decode_lines(getattr(sys.stdin.buffer, "raw", sys.stdin.buffer), "<stdin>")
         return
     path = Path(path)
     try:
@@ -101,12 +103,12 @@ def decode_lines(stream: BinaryIO, name: str) -> Iterator[str]:
 
 
 def _lines(stream: BinaryIO, name: str, *, compressed: bool) -> Iterator[str]:
-    start = b""
-    while len(start) < len(_GZIP_MAGIC) and (more := stream.read(len(_GZIP_MAGIC) - len(start))):
-        start += more
+    start = stream.read(1)
+    if start == _GZIP_MAGIC[:1]:  # else there is no second byte to wait for: the line may be empty
+        start += stream.read(1)
     raw: io.RawIOBase = _Rejoined(start, stream)
     if start == _GZIP_MAGIC:
-        raw = cast(io.RawIOBase, gzip.GzipFile(fileobj=io.BufferedReader(raw, _BUFFER_BYTES)))
+        raw = _Decompressed(raw)
     elif compressed:
         raise InputError(f"{name} is named .gz but is not a gzip file: it may be empty, cut off or not compressed")
     source = io.BufferedReader(raw, _BUFFER_BYTES)
@@ -115,7 +117,7 @@ def _lines(stream: BinaryIO, name: str, *, compressed: bool) -> Iterator[str]:
         while line := source.readline(MAX_LINE_BYTES + 1):
             number += 1
             yield _decode(line, f"{name}:{number}", first=number == 1)
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+    except (EOFError, zlib.error) as error:
         raise InputError(f"{name}: the gzip file is damaged or cut off after line {number} ({error})") from error
 
 
@@ -133,6 +135,57 @@ class _Rejoined(io.RawIOBase):
         piece, self._start = self._start or self._read(len(buffer)), b""
         buffer[: len(piece)] = piece
         return len(piece)
+
+
+class _Decompressed(io.RawIOBase):
+    """What a gzip stream holds: of one that is damaged or cut off all that comes before, and then the error."""
+
+    def __init__(self, compressed: io.RawIOBase) -> None:
+        self._compressed = compressed
+        self._input = b""
+        self._inflater = zlib.decompressobj(_GZIP_FORMAT)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while not (piece := self._inflate(len(buffer))):
+            if self._input:  # a member without content has ended
+                continue
+            self._input = self._compressed.read(_BUFFER_BYTES) or b""
+            if not self._input and self._inflater.eof:
+                return 0
+            if not self._input:
+                raise EOFError("it ends too early")
+        buffer[: len(piece)] = piece
+        return len(piece)
+
+    def _inflate(self, size: int) -> bytes:
+        if self._inflater.eof:  # another member may follow, or zeros that fill up a block
+            self._input = self._input.lstrip(b"\0")
+            if not self._input:
+                return b""
+            self._inflater = zlib.decompressobj(_GZIP_FORMAT)
+        before = self._inflater.copy()
+        try:
+            piece = self._inflater.decompress(self._input, size)
+        except zlib.error:
+            if piece := _before_damage(before, self._input):
+                return piece  # asked for more, zlib gives the same error again
+            raise
+        self._input = self._inflater.unconsumed_tail or self._inflater.unused_data
+        return piece
+
+
+def _before_damage(inflater: Any, data: bytes) -> bytes:
+    """Return what zlib, which gives nothing of a piece with damage in it, gives of the bytes before the damage."""
+    pieces = []
+    try:
+        for position in range(len(data)):
+            pieces.append(inflater.decompress(data[position : position + 1]))
+    except zlib.error:
+        pass
+    return b"".join(pieces)
 
 
 def _decode(raw: bytes, place: str, *, first: bool) -> str:

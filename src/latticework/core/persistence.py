@@ -30,7 +30,7 @@ from latticework.core.tensors import (
     regular_file,
     store_tensors,
 )
-from latticework.core.values import decode, encode, refuse_constant
+from latticework.core.values import decode, encode, read_strictly
 
 FORMAT_VERSION: Final = 1
 CONFIG: Final = "config.json"
@@ -153,8 +153,8 @@ def read_folder(folder: str | os.PathLike[str]) -> tuple[dict[str, Any], State]:
         tensors is found when the group is read.
     """
     folder = Path(folder).absolute()
-    config = _read_config(folder)
     try:
+        config = _read_config(folder)
         tensors: dict[str, Mapping[str, Any]] = {}
         for group, entry in config["tensors"].items():
             name, sha256, size = _entry(folder, f"{group}.safetensors", entry)
@@ -170,8 +170,10 @@ def read_folder(folder: str | os.PathLike[str]) -> tuple[dict[str, Any], State]:
                 raise damaged(folder, f"{name} does not match its checksum")
         header = {key: decode(value) for key, value in config.items() if key not in _OURS}
         return header, State(decode(config["values"]), tensors, files)
-    except (KeyError, TypeError, AttributeError) as error:
-        raise damaged(folder, f"{CONFIG} is incomplete ({error!r})") from error
+    except InputError:
+        raise
+    except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
+        raise damaged(folder, f"{CONFIG} is incomplete or holds what we do not write ({error!r})") from error
 
 
 def _read_config(folder: Path) -> dict[str, Any]:
@@ -186,7 +188,7 @@ def _read_config(folder: Path) -> dict[str, Any]:
     if path.stat().st_size > MAX_CONFIG_BYTES:
         raise damaged(folder, f"{CONFIG} is larger than {MAX_CONFIG_BYTES:,} bytes")
     try:
-        config = json.loads(path.read_bytes().decode(), parse_constant=refuse_constant)
+        config = read_strictly(path.read_bytes().decode())
     except (ValueError, RecursionError) as error:
         raise damaged(folder, f"{CONFIG} is not JSON ({error})") from error
     if not isinstance(config, dict) or type(config.get("format")) is not int:

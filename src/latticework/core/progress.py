@@ -1,6 +1,10 @@
 """Progress and messages, on stderr only: a live bar on a terminal, a line now and then in a log, nothing in a library.
 
-Nothing is shown unless `show_progress` is set, which the command line does, and an estimator's `verbose=True`.
+Nothing is shown unless it is asked for: the command line does so, and a library's user with a context.
+
+>>> import latticework as lw
+>>> with lw.progress.showing():  # until the context is left; estimators have no option for it
+...     lw.progress.message("on stderr")
 """
 
 from __future__ import annotations
@@ -20,7 +24,18 @@ _SCREEN_SECONDS: Final = 0.1
 
 @contextmanager
 def showing(*, shown: bool = True) -> Iterator[None]:
-    """Show, or hide, progress and messages until the context is left."""
+    """Show progress and messages on stderr, or hide them, until the context is left.
+
+    Parameters
+    ----------
+    shown : bool
+        False hides what an outer context shows.
+
+    Examples
+    --------
+    >>> with showing(), progress("counting", total=2) as bar:
+    ...     bar.advance(2)
+    """
     token = show_progress.set(shown)
     try:
         yield

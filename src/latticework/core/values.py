@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import math
 import sys
+from collections import Counter
 from typing import Any
 
 from latticework.core.errors import InputError
@@ -68,3 +70,28 @@ def decode(value: Any) -> Any:
 def refuse_constant(name: str) -> float:
     """Refuse what Python's JSON reader takes but JSON has not, as its `parse_constant`."""
     raise ValueError(f"{name} is not a JSON number")
+
+
+def read_strictly(text: str) -> Any:
+    """Read JSON as all readers do: no constants that it has not, no number beyond a float, no name used twice.
+
+    Examples
+    --------
+    >>> read_strictly('{"class": "one", "class": "another"}')
+    Traceback (most recent call last):
+    ValueError: the name 'class' stands there twice
+    """
+    return json.loads(text, parse_constant=refuse_constant, parse_float=_finite, object_pairs_hook=_with_unique_names)
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    return number if math.isfinite(number) else refuse_constant(text)
+
+
+def _with_unique_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        ((name, _),) = Counter(name for name, _ in pairs).most_common(1)
+        raise ValueError(f"the name {name!r} stands there twice")
+    return found

@@ -123,6 +123,7 @@ class Page:
             ),
         )
         environment.filters["show"] = show
+        environment.filters["numeric"] = _numeric
         environment.tests["a_number"] = is_number
         environment.tests["long"] = lambda value: columns(show(value)) > LONG_CELL
         numbers = itertools.count(1)
@@ -145,6 +146,12 @@ class Page:
             Without Jinja2.
         """
         write_atomically(path, self.html().encode())
+
+
+def _numeric(table: Table) -> list[bool]:
+    """Whether each column holds numbers and nothing else, but for empty cells."""
+    filled = [[row[index] for row in table.rows if row[index] is not None] for index in range(len(table.header))]
+    return [bool(cells) and all(map(is_number, cells)) for cells in filled]
 
 
 def _file(name: str) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, BinaryIO, Final, cast
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -28,7 +28,7 @@ from latticework.core.commands import (
     read_stdin_once,
     text_file,
 )
-from latticework.core.files import decode_lines, read_lines
+from latticework.core.files import read_lines
 from latticework.core.progress import message, showing
 from latticework.translation.io import read_pairs, sentences_in
 
@@ -107,8 +107,7 @@ def predict(
     """
     translator = _load(model, device, beam, alpha, n_best)
     name, number = _name(file), 1
-    lines = decode_lines(_unbuffered_input(), name) if file == Path("-") else read_lines(file)
-    for chunk in _chunks(sentences_in(lines, name)):
+    for chunk in _chunks(sentences_in(read_lines(file), name)):
         with showing(shown=False), _lines_named(name, number):  # progress of a chunk says nothing about the whole
             found = translator.translations(chunk, beam_size=beam, length_penalty=alpha, n_best=n_best)
         number += len(chunk)
@@ -198,12 +197,6 @@ def _lines_named(name: str, first: int) -> Iterator[None]:
             )
         else:
             warnings.warn_explicit(said, warning.category, warning.filename, warning.lineno)
-
-
-def _unbuffered_input() -> BinaryIO:
-    """Standard input without the lock of its buffer: if Python ends while a thread waits inside that, it aborts."""
-    buffer = sys.stdin.buffer
-    return cast(BinaryIO, getattr(buffer, "raw", buffer))
 
 
 def _chunks(lines: Iterable[str]) -> Iterator[list[str]]:

@@ -1,0 +1,105 @@
+"""How a page is laid out at the width of a telephone, a tablet and a desk, where there is a Chromium to ask."""
+
+import html
+import json
+import re
+import shutil
+import subprocess
+
+import numpy as np
+import pytest
+
+from latticework.pages import Page, Section, Table, heat_map, line_plot
+
+WIDTHS = [320, 390, 800, 1400]
+LONG = "siebenhunderteinundzwanzigtausenddreiundvierzigmillionenachthundertneunundneunzigtausendeinhundertelf"
+PROBE = """<!doctype html><iframe src="page.html" style="border: 0; height: 9000px"></iframe><pre></pre><script>
+const frame = document.querySelector("iframe");
+frame.onload = () => {
+  const found = {}, page = frame.contentDocument;
+  const edges = (selector) => [...page.querySelectorAll(selector)].map((each) => each.getBoundingClientRect().right);
+  for (const width of WIDTHS) {
+    frame.style.width = width + "px";
+    found[width] = {
+      page: page.documentElement.scrollWidth,
+      visible: page.documentElement.clientWidth,
+      outside: Math.max(...edges("body *:not(.scroll *)"), ...edges("caption")),
+      hidden: [...page.querySelectorAll(".scroll")].map((box) => box.scrollWidth - box.clientWidth),
+      letters: [...page.querySelectorAll("svg")].map((svg) => 12 * svg.clientWidth / svg.viewBox.baseVal.width),
+    };
+  }
+  document.querySelector("pre").textContent = JSON.stringify(found);
+};
+</script>"""
+
+
+def example():
+    pieces = [f"▁{LONG[start : start + 4 + start % 15]}" for start in range(25)]
+    attention = np.random.default_rng(0).random((20, 25))
+    labels = {"x_label": "read", "y_label": "written", "value_label": "attention", "caption": "It looks. " * 20}
+    texts = [["ninety-nine thousand " * 4, LONG, f"no: {LONG}"], ["nineteen", "neunzehn", "yes"]]
+    numbers = [["tiny", 37.12, 6_600_000, 127, "1,270 MB"], ["small", None, 24_000_000, 41.5, "561 MB"]]
+    return Page(
+        LONG,
+        LONG,
+        [
+            Section(
+                f"Numbers {LONG}",
+                LONG,
+                facts=[("weights", 60_522_496), (LONG, LONG), *[("chrF", 99.2)] * 4],
+                paragraphs=[LONG],
+                pictures=[
+                    line_plot({LONG: ([1, 2], [3, 1]), "b": ([1], [2])}, x_label=LONG, y_label=LONG, caption=LONG),
+                    heat_map(attention, pieces[:20], pieces, **labels),
+                ],
+                tables=[
+                    Table(["source", "translation", "as in the reference"], texts, "Translations. " * 20),
+                    Table(["model", "BLEU", "weights", "sentences/s", "memory"], numbers, "Presets."),
+                ],
+            )
+        ]
+        * 2,
+    )
+
+
+@pytest.fixture(scope="module")
+def layout(tmp_path_factory):
+    browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if browser is None:
+        pytest.skip("no Chromium is installed here")
+    folder = tmp_path_factory.mktemp("layout")
+    example().write(folder / "page.html")
+    (folder / "probe.html").write_text(PROBE.replace("WIDTHS", str(WIDTHS)))
+    options = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--hide-scrollbars"]
+    options += ["--allow-file-access-from-files", f"--user-data-dir={folder / 'profile'}", "--window-size=1500,1000"]
+    command = [browser, *options, "--virtual-time-budget=5000", "--dump-dom", (folder / "probe.html").as_uri()]
+    try:
+        printed = subprocess.run(command, capture_output=True, text=True, timeout=60).stdout
+    except subprocess.TimeoutExpired:
+        printed = ""
+    found = re.search("<pre>(.+)</pre>", printed)
+    if found is None:
+        pytest.skip(f"{browser} does not run here")
+    return {int(width): measures for width, measures in json.loads(html.unescape(found[1])).items()}
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_a_page_never_scrolls_sideways_only_its_boxes_do(layout, width):
+    assert layout[width]["visible"] == width
+    assert layout[width]["page"] == width
+    assert layout[width]["outside"] <= width
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_letters_of_pictures_stay_readable(layout, width):
+    assert min(layout[width]["letters"]) >= 9.5
+
+
+@pytest.mark.parametrize("width", [800, 1400])
+def test_nothing_is_hidden_where_there_is_room(layout, width):
+    assert max(layout[width]["hidden"]) == 0
+
+
+def test_a_telephone_shows_a_line_plot_whole(layout):
+    assert layout[390]["hidden"][0] == 0
+    assert max(layout[390]["hidden"]) > 0, "the example must be too wide for a telephone"
