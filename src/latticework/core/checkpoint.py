@@ -31,6 +31,7 @@ class Checkpoint:
     generators: Mapping[str, Tensor]  # state of the random numbers of each kind of device, a row a process
     snapshots: dict[str, Stored]
     best: Stored | None
+    restarted: bool = False  # whether the call that wrote it was told to start over
 
 
 def write(folder: Path, fingerprint: str, state: Checkpoint) -> None:
@@ -43,7 +44,7 @@ def write(folder: Path, fingerprint: str, state: Checkpoint) -> None:
     }
     if state.best is not None:
         tensors["best"] = state.best
-    header = {"kind": CHECKPOINT, "fingerprint": fingerprint}
+    header = {"kind": CHECKPOINT, "fingerprint": fingerprint, "restarted": state.restarted}
     write_folder(folder, header=header, state=State(values=state.position, tensors=tensors))
 
 
@@ -70,12 +71,25 @@ def read(folder: str | os.PathLike[str], fingerprint: str, device: torch.device)
         )
     groups = dict(state.tensors)
     _check_hardware(folder, groups["generators"], device)
-    own = {name: groups.pop(name) for name in ("module", "optimizer", "generators")}
+    own = {name: dict(groups.pop(name)) for name in ("module", "optimizer", "generators")}
     best = groups.pop("best", None)
     snapshots = {name: stored for name, stored in groups.items() if isinstance(stored, Stored)}
     return Checkpoint(
-        position=state.values, snapshots=snapshots, best=best if isinstance(best, Stored) else None, **own
+        position=state.values,
+        snapshots=snapshots,
+        best=best if isinstance(best, Stored) else None,
+        restarted=header["restarted"],
+        **own,
     )
+
+
+def read_restarted(folder: str | os.PathLike[str], fingerprint: str, device: torch.device) -> Checkpoint | None:
+    """The checkpoint of a run that was told to start over and has done so; None for all that it is to replace."""
+    try:
+        found = read(folder, fingerprint, device)
+    except InputError:
+        return None
+    return found if found is not None and found.restarted else None
 
 
 def _check_hardware(folder: Path, generators: Mapping[str, Tensor], device: torch.device) -> None:

@@ -27,7 +27,13 @@ ValidPair = Annotated[
 Seed = Annotated[int, typer.Option("--seed", min=0, metavar="N", help="The same seed gives the same result.")]
 Device = Annotated[str, typer.Option("--device", metavar="NAME", help="auto, cpu, cuda, cuda:1, mps, ...")]
 Precision = Annotated[str, typer.Option("--precision", metavar="NAME", help="auto, 64, 32, bf16, ...")]
-Restart = Annotated[bool, typer.Option("--restart", help="Start over instead of resuming an interrupted run.")]
+Restart = Annotated[
+    bool,
+    typer.Option(
+        "--restart",
+        help="Start over, and replace what --output holds. Interrupted, the same command goes on with the new run.",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 

@@ -25,7 +25,7 @@ def finished(folder: str | os.PathLike[str], fingerprint: str, *, restart: bool 
     fingerprint
         Says which data and settings the run has; the model's state holds it under "fingerprint".
     restart
-        Whether the run starts over, and replaces a model that the folder holds.
+        Whether the run starts over; a model that the folder holds stays until the new one replaces it.
 
     Raises
     ------

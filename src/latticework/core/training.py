@@ -24,7 +24,7 @@ from latticework.core import checkpoint
 from latticework.core.errors import InputError
 from latticework.core.hardware import fork_random, gather, make_fabric, random_states, threads
 from latticework.core.loggers import CSVLogger, Logger
-from latticework.core.progress import progress
+from latticework.core.progress import message, progress
 from latticework.core.seeds import spawn
 from latticework.core.tensors import Stored, store_tensors
 
@@ -124,7 +124,7 @@ def train(
     fingerprint
         Says which data and settings the run belongs to; a checkpoint of another run is refused.
     restart
-        Begin anew, whatever the folder holds.
+        Begin anew, whatever the folder holds, unless it is this very run, begun by such a call: that goes on.
     loggers
         Receive each logged row, beside `log.csv`.
 
@@ -142,12 +142,11 @@ def train(
         stack.enter_context(threads())
         fabric = make_fabric(device, precision)
         stack.enter_context(fork_random(fabric.device, spawn(seed, f"training-{fabric.global_rank}")))
-        loop = _Loop(fabric, task, plan, place, fingerprint)
-        if folder is not None and not restart:
-            loop.resume()
+        loop = _Loop(fabric, task, plan, place, fingerprint, restart)
+        resumed = folder is not None and loop.resume()
         if fabric.is_global_zero:
             _make_folder(place)
-            if restart:
+            if restart and not resumed:
                 checkpoint.discard(place)
             loop.loggers = [CSVLogger(place / "log.csv", loop.position.history), *loggers]
         for logger in loop.loggers:
@@ -166,9 +165,9 @@ def _make_folder(folder: Path) -> None:
 class _Loop:
     """A run in progress in this process."""
 
-    def __init__(self, fabric: Fabric, task: Task, plan: Plan, folder: Path, fingerprint: str) -> None:
+    def __init__(self, fabric: Fabric, task: Task, plan: Plan, folder: Path, fingerprint: str, restart: bool) -> None:
         self.fabric, self.task, self.plan, self.folder = fabric, task, plan, folder
-        self.fingerprint = fingerprint
+        self.fingerprint, self.restart = fingerprint, restart
         self.plain_optimizer = plan.optimizer(task.module.parameters())
         self.module, self.optimizer = fabric.setup(task.module, self.plain_optimizer)
         self.position = Position()
@@ -180,13 +179,20 @@ class _Loop:
         self.terms = 0  # of all processes since the last row
         self.row_started = self.started = self.saved = time.monotonic()
 
-    def resume(self) -> None:
-        found = checkpoint.read(self.folder, self.fingerprint, self.fabric.device)
-        if found is not None:
-            self.position = Position(**found.position)
-            self.snapshots, self.best = found.snapshots, found.best
-            device, rank = self.fabric.device, self.fabric.global_rank
-            checkpoint.restore(found, self.task.module, self.plain_optimizer, device, rank)
+    def resume(self) -> bool:
+        """Go on where the checkpoint is, if there is one to go on from."""
+        device, rank = self.fabric.device, self.fabric.global_rank
+        read = checkpoint.read_restarted if self.restart else checkpoint.read
+        found = read(self.folder, self.fingerprint, device)
+        if found is None:
+            return False
+        self.position = Position(**found.position)
+        self.snapshots, self.best = found.snapshots, found.best
+        checkpoint.restore(found, self.task.module, self.plain_optimizer, device, rank)
+        if self.restart:
+            step = self.position.step
+            message(f"going on at step {step:,} of the run that --restart began; remove {self.folder} to begin anew")
+        return True
 
     def run(self, *, keep: bool) -> None:
         position, plan = self.position, self.plan
@@ -346,6 +352,7 @@ class _Loop:
                     generators=generators,
                     snapshots=self.snapshots,
                     best=self.best,
+                    restarted=self.restart,
                 ),
             )
         self.saved = time.monotonic()

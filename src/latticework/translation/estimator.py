@@ -138,7 +138,8 @@ class TransformerTranslator(Estimator):
             Where to save the model. The run checkpoints there too: the same call, made again after a crash, goes on
             where it was, and once the model is finished just loads it. Needs a `random_state`.
         restart
-            Start over, and replace what `folder` holds.
+            Start over, and replace what `folder` holds once the new model is finished. Interrupted, the same call goes
+            on with the new run; to start over yet again, remove `folder`/training.
         loggers
             "tensorboard", "wandb": figures go there beside `folder`/training/log.csv. Needs `folder`.
 
