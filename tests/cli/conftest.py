@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from latticework.core.capability import Capability, register
+from latticework.core.capability import Capability, capabilities, register
 
 JUGGLING = '''
 """A capability of a third party: an estimator that counts balls, commands, and stops that succeed and fail."""
@@ -96,6 +96,7 @@ def failing_stop(seed):
 @pytest.fixture
 def juggling(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Install the capability `juggling` in this process and in those it starts; gives the folder that holds it."""
+    capabilities()  # looked up once a process: before this one is there, which is registered below
     folder = tmp_path / "site"
     (folder / "juggling_for_latticework-1.0.dist-info").mkdir(parents=True)
     information = folder / "juggling_for_latticework-1.0.dist-info"

@@ -139,6 +139,11 @@ def _double() -> DoublePrecision:
     return Double()
 
 
+def rank() -> int:
+    """The number of this process among those that `torchrun` started, known before they work together."""
+    return int(os.environ.get("RANK", "0"))
+
+
 def distributed() -> bool:
     """Whether this process works together with others."""
     torch = sys.modules.get("torch")  # who has not imported it has no others, and need not wait for it

@@ -1,6 +1,7 @@
 """Progress and messages, on stderr only: a live bar on a terminal, a line now and then in a log, nothing in a library.
 
-Nothing is shown unless `show_progress` is set, which the command line does, and an estimator's `verbose=True`.
+Nothing is shown unless `show_progress` is set, which the command line does, and an estimator's `verbose=True`; under
+`torchrun` the first process shows it for all.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Final
 
+from latticework.core.hardware import rank
+
 show_progress: ContextVar[bool] = ContextVar("show_progress", default=False)
 
 LOG_SECONDS: Final = 10.0  # a log of an hour's run stays readable
@@ -21,7 +24,7 @@ _SCREEN_SECONDS: Final = 0.1
 @contextmanager
 def showing(*, shown: bool = True) -> Iterator[None]:
     """Show, or hide, progress and messages until the context is left."""
-    token = show_progress.set(shown)
+    token = show_progress.set(shown and rank() == 0)
     try:
         yield
     finally:

@@ -9,7 +9,7 @@ from typing import Final
 from latticework.core import checkpoint
 from latticework.core.errors import InputError
 from latticework.core.estimator import Estimator, load_estimator
-from latticework.core.hardware import wait_for_others
+from latticework.core.hardware import rank, wait_for_others
 from latticework.core.persistence import CONFIG, check_replaceable, read_folder
 
 TRAINING: Final = "training"  # inside the model's folder: the checkpoint while it lasts, and log.csv
@@ -44,7 +44,7 @@ def finished(folder: str | os.PathLike[str], fingerprint: str, *, restart: bool 
             "choose another folder, or replace it with --restart (restart=True)"
         )
     model: Estimator = load_estimator(folder)
-    if _is_first():
+    if rank() == 0:
         checkpoint.discard(folder / TRAINING)  # a crash may have come just before `conclude` did it
     return model
 
@@ -52,10 +52,6 @@ def finished(folder: str | os.PathLike[str], fingerprint: str, *, restart: bool 
 def conclude(estimator: Estimator, folder: str | os.PathLike[str]) -> None:
     """Save what a run has learned, then drop its checkpoint; under `torchrun` one process does it and all wait."""
     estimator.save(folder)
-    if _is_first():
+    if rank() == 0:
         checkpoint.discard(Path(folder, TRAINING))
     wait_for_others()
-
-
-def _is_first() -> bool:
-    return int(os.environ.get("RANK", "0")) == 0
