@@ -168,11 +168,16 @@ def test_divergence_is_an_error_and_leaves_the_checkpoint_before(tmp_path, optio
     for attempt in range(2):  # it diverges again when it goes on
         task = Regression(validates=True)
         chosen = plan(learning_rate=rate, validate_every=3, max_epochs=None, max_steps=50, **options)
-        with pytest.raises(FloatingPointError, match=r"diverged by step 5.*lower learning_rate"):
+        with pytest.raises(FloatingPointError, match=r"diverged by step 5: .*; lower the learning rate$"):
             learn(task, chosen, folder=tmp_path)
         found = checkpoint.read(tmp_path, "", torch.device("cpu"))
         assert found.position["step"] == 3, attempt
         assert all(tensor.isfinite().all() for group in (found.module, found.best) for tensor in group.values())
+
+
+def test_advice_on_divergence_is_that_of_the_plan():
+    with pytest.raises(FloatingPointError, match=r"; give it fewer features$"):
+        learn(Regression(), plan(learning_rate=lambda step: math.inf, if_diverged="give it fewer features"))
 
 
 @pytest.mark.parametrize("clip", [None, 1.0])

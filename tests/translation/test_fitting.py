@@ -185,7 +185,9 @@ def test_unusable_text_is_named_when_fitted(settings, tmp_path, source, target, 
 def test_a_run_that_diverges_says_so_and_learns_nothing(settings, corpus):
     config = replace(settings["config"], learning_rate=1e30)
     translator = TransformerTranslator(**settings | {"config": config})
-    with pytest.raises(FloatingPointError, match=r"training diverged by step .*lower learning_rate"):
+    with pytest.raises(
+        FloatingPointError, match=r"training diverged by step .*; lower learning_rate, or raise warmup_steps"
+    ):
         translator.fit(corpus.source, corpus.target)
     assert not hasattr(translator, "model_")
 

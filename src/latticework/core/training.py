@@ -76,6 +76,7 @@ class Plan:
     average: int = 1  # the candidate model is the mean of the weights at this many last validations
     log_every: int = 20  # steps
     checkpoint_seconds: float = 60.0
+    if_diverged: str = "lower the learning rate"  # what to do then, in the words of the capability's settings
 
 
 @dataclass
@@ -272,7 +273,7 @@ class _Loop:
             if not math.isfinite(loss + norm):
                 raise FloatingPointError(
                     f"training diverged by step {position.step}: the loss is {loss}, the norm of the weights {norm}; "
-                    "lower learning_rate, or raise warmup_steps or batch_tokens"
+                    f"{self.plan.if_diverged}"
                 )
             row["loss"] = loss
             row["terms_per_second"] = self.terms / max(1e-9, now - self.row_started)
