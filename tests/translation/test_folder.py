@@ -201,20 +201,21 @@ def test_restart_and_loggers_need_a_folder(short, corpus):
             TransformerTranslator(**short).fit(corpus.source, corpus.target, **options)
 
 
-def test_an_unknown_logger_leaves_no_folder(short, corpus, tmp_path):
+def test_an_unknown_logger_is_refused_at_once_and_leaves_no_folder(short, corpus, tmp_path, monkeypatch):
+    monkeypatch.setattr(Vocabulary, "train", no_training)
     with pytest.raises(InputError, match="logger='paper': expected one of tensorboard, wandb"):
         TransformerTranslator(**short).fit(corpus.source, corpus.target, folder=tmp_path / "model", loggers=["paper"])
     assert os.listdir(tmp_path) == []
 
 
 @pytest.mark.parametrize("restart", [False, True])
-def test_a_folder_that_cannot_hold_a_model_is_refused_before_training(short, corpus, tmp_path, monkeypatch, restart):
-    monkeypatch.setattr(PairsTask, "inputs", no_training)
+def test_a_folder_that_cannot_hold_a_model_is_refused_at_once(short, corpus, tmp_path, monkeypatch, restart):
+    monkeypatch.setattr(Vocabulary, "train", no_training)
     (tmp_path / "file").write_text("mine")
     (tmp_path / "foreign").mkdir()
     (tmp_path / "foreign" / "config.json").write_text('{"model_type": "marian"}')
     before = files(tmp_path)
-    for name in ("file", "foreign"):
+    for name in ("file", "file/below", "foreign"):
         with pytest.raises(InputError, match=f"{name} ?"):
             TransformerTranslator(**short).fit(corpus.source, corpus.target, folder=tmp_path / name, restart=restart)
     assert files(tmp_path) == before

@@ -10,9 +10,23 @@ from latticework.core import checkpoint
 from latticework.core.errors import InputError
 from latticework.core.estimator import Estimator, load_estimator
 from latticework.core.hardware import rank, wait_for_others
-from latticework.core.persistence import CONFIG, check_replaceable, read_folder
+from latticework.core.persistence import CONFIG, check_replaceable, check_writable, read_folder
 
 TRAINING: Final = "training"  # inside the model's folder: the checkpoint while it lasts, and log.csv
+
+
+def check_folder(folder: str | os.PathLike[str], *, restart: bool = False) -> None:
+    """Find out before long work whether a run can use a folder; whose model it holds, `finished` looks at later.
+
+    Raises
+    ------
+    InputError
+        If the folder holds something that is not ours to replace, or cannot be written and does not hold a model.
+    """
+    check_replaceable(folder)
+    if restart or not Path(folder, CONFIG).exists():
+        for place in (Path(folder), Path(folder, TRAINING)):
+            check_writable(place)
 
 
 def finished(folder: str | os.PathLike[str], fingerprint: str, *, restart: bool = False) -> Estimator | None:

@@ -158,12 +158,18 @@ class TransformerTranslator(Estimator):
             raise InputError("restart and loggers need a folder")
         if folder is not None and self.random_state is None:
             raise InputError("a run that saves to a folder needs random_state: only a repeatable one can be resumed")
+
+        from latticework.core import runs
+        from latticework.core.loggers import make_loggers
+
+        run_folder = None if folder is None else Path(folder, runs.TRAINING)
+        told = [] if run_folder is None else make_loggers(loggers, run_folder)
+        if folder is not None:
+            runs.check_folder(folder, restart=restart)
         sources, targets = check_pairs(source, target, "training")
         held_out = check_validation(validation) if validation is not None else None
 
-        from latticework.core import runs
         from latticework.core.hardware import resolve_device, resolve_precision
-        from latticework.core.loggers import make_loggers
         from latticework.core.training import train
         from latticework.seq2seq.learning import PairsTask, fingerprint, training_plan
         from latticework.seq2seq.vocabulary import Vocabulary
@@ -195,7 +201,6 @@ class TransformerTranslator(Estimator):
             return self
 
         model = _build(config, len(vocabulary), spawn(seed, "weights"))
-        run_folder = None if folder is None else Path(folder, runs.TRAINING)
         history = train(
             PairsTask(model, training, checking, seed=spawn(seed, "batches")),
             training_plan(config, max_epochs=epochs, max_steps=steps),
@@ -205,7 +210,7 @@ class TransformerTranslator(Estimator):
             folder=run_folder,
             fingerprint=mark,
             restart=restart,
-            loggers=make_loggers(loggers, run_folder) if run_folder is not None else (),
+            loggers=told,
         )
         self.config_, self.vocabulary_, self.model_ = config, vocabulary, model
         self.pairs_, self.history_, self.fingerprint_ = counts, history, mark
