@@ -165,5 +165,5 @@ def checkpoint_at_every_step():
 
     usual = learning.training_plan
     learning.training_plan = lambda *arguments, **options: replace(
-        usual(*arguments, **options), log_every=1, checkpoint_seconds=0.0
+        usual(*arguments, **options), log_every=1, checkpoint_seconds=0.0, checkpoint_pause=0.0
     )

@@ -1,4 +1,5 @@
 import json
+import math
 from dataclasses import replace
 
 import pytest
@@ -38,6 +39,7 @@ def take_steps(module, optimizer, count):
 def state_of(module, optimizer, **changes):
     whole = Checkpoint(
         position={"step": 7},
+        history=[],
         module=module.state_dict(),
         optimizer=flatten(optimizer),
         generators={"cpu": torch.get_rng_state()[None]},
@@ -80,11 +82,13 @@ def test_position_and_weights_on_disk_come_back_in_order(tmp_path):
     names = [f"snapshot-{step}" for step in (8, 10, 12)]
     snapshots = {name: store_tensors(tmp_path, name, {"x": torch.full((2,), float(n))}) for n, name in enumerate(names)}
     best = store_tensors(tmp_path, "best", {"x": torch.ones(3)})
-    position = {"step": 12, "best_loss": float("inf"), "history": [{"step": 1, "loss": 0.1 + 0.2}]}
+    position, history = {"step": 12, "best_loss": float("inf")}, [{"step": 1, "loss": 0.1 + 0.2, "norm": math.nan}]
     written = {name: stored.path.stat().st_mtime_ns for name, stored in snapshots.items()}
-    checkpoint.write(tmp_path, "run", state_of(module, optimizer, position=position, snapshots=snapshots, best=best))
+    state = state_of(module, optimizer, position=position, history=history, snapshots=snapshots, best=best)
+    checkpoint.write(tmp_path, "run", state)
     found = checkpoint.read(tmp_path, "run", CPU)
     assert found.position == position
+    assert repr(found.history) == repr(history)
     assert list(found.snapshots) == names
     assert [stored["x"][0] for stored in found.snapshots.values()] == [0, 1, 2]
     assert {name: stored.path.stat().st_mtime_ns for name, stored in found.snapshots.items()} == written

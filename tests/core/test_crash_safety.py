@@ -16,6 +16,7 @@ import tasks
 
 import latticework as lw
 from latticework.core import read_folder, training
+from latticework.core.values import from_json
 
 KILLED_TRAINING = Path(__file__).with_name("killed_training.py")
 SEED = 20170612
@@ -42,16 +43,13 @@ def outcome(folder):
     """All that a run ends with, but for its timings."""
     model = lw.load(folder)  # verifies every checksum
     header, state = read_folder(folder)
-    values = dict(state.values)
-    history = [
-        {name: value for name, value in row.items() if name not in tasks.TIMINGS} for row in values.pop("history")
-    ]
+    history = from_json(state.files["history.json"])
     losses = {row["valid_loss"]: row["step"] for row in reversed(history) if "valid_loss" in row}
     return {
         "files": sorted(path.name for path in folder.iterdir()),  # names carry checksums
         "training": sorted(path.name for path in (folder / "training").iterdir()),
         "header": header,
-        "values": values,
+        "values": state.values,
         "history": history,
         "log": tasks.without_timings(tasks.read_log(folder / "training")),
         "best step": losses[min(losses)],

@@ -17,6 +17,7 @@ import tasks
 import latticework as lw
 from latticework.core import read_folder
 from latticework.core.training import train
+from latticework.core.values import from_json
 
 PROGRAM = Path(__file__).with_name("distributed_training.py")
 
@@ -77,7 +78,7 @@ def test_regression_has_the_curve_and_weights_of_one_process(together):
     task = tasks.Regression(tasks.UNEVEN, validates=True)
     plan = tasks.plan(optimizer=tasks.adam, accumulate=2, average=2, clip_norm=1.0)
     rows = train(task, plan, seed=0, device="cpu", precision="64")
-    assert_same_curve(read_folder(folder / "regression")[1].values["history"], rows)
+    assert_same_curve(from_json(read_folder(folder / "regression")[1].files["history.json"]), rows)
     for report in reports:
         np.testing.assert_allclose(report["weights"]["regression"], task.weights(), rtol=0, atol=1e-10)
 
@@ -116,9 +117,9 @@ def test_one_process_writes(together):
 
 
 def outcome(folder):
-    values = dict(read_folder(folder)[1].values)
+    state = read_folder(folder)[1]
     files = sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))  # names carry checksums
-    return files, tasks.without_timings(values.pop("history")), values
+    return files, from_json(state.files["history.json"]), state.values
 
 
 @pytest.fixture(scope="module")

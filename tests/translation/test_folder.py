@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import io
 import json
 import os
@@ -308,9 +309,10 @@ def foreign_vocabulary():
         (lambda: Vocabulary.train(["the dog", "sees the cat"], size=20).model, "forged does not hold"),
     ],
 )
-def test_a_vocabulary_of_another_kind_is_refused_whatever_its_checksum(rewritten, make, message):
+def test_a_vocabulary_of_another_kind_is_refused_whatever_its_checksum(rewritten, model_folder, make, message):
+    files = read_folder(model_folder)[1].files
     with pytest.raises(InputError, match=message):
-        lw.load(rewritten(files={"vocabulary.model": make()}))
+        lw.load(rewritten(files=files | {"vocabulary.model": make()}))
 
 
 @pytest.mark.parametrize(
@@ -326,7 +328,6 @@ def test_a_vocabulary_of_another_kind_is_refused_whatever_its_checksum(rewritten
         lambda values: values["config"].update(feed_forward=10**9),
         lambda values: values.pop("config"),
         lambda values: values.pop("pairs"),
-        lambda values: values.pop("history"),
         lambda values: values.pop("fingerprint"),
     ],
 )
@@ -335,6 +336,21 @@ def test_values_that_do_not_fit_are_refused_whatever_their_checksum(rewritten, m
     change(values)
     with pytest.raises(InputError, match="forged"):
         lw.load(rewritten(values=values))
+
+
+@pytest.mark.parametrize("history", [None, b"", b"[{]"])
+def test_a_history_that_is_missing_or_damaged_is_refused_whatever_its_checksum(rewritten, model_folder, history):
+    files = read_folder(model_folder)[1].files | {"history.json": history}
+    with pytest.raises(InputError, match="forged does not hold a TransformerTranslator"):
+        lw.load(rewritten(files={name: data for name, data in files.items() if data is not None}))
+
+
+def test_a_history_of_millions_of_steps_is_saved(translator, tmp_path):
+    row = {"step": 2_000_000, "epoch": 1_000, "learning_rate": 0.00012345678901234, "loss": 1.2345678901234}
+    long = copy.copy(translator)
+    long.history_ = [row] * 200_000
+    long.save(tmp_path)
+    assert lw.load(tmp_path).history_ == long.history_
 
 
 def test_missing_vocabulary_is_refused(rewritten):

@@ -15,8 +15,10 @@ from latticework.core.errors import InputError
 from latticework.core.hardware import processes, random_states, restore_random
 from latticework.core.persistence import CONFIG, State, read_folder, write_folder
 from latticework.core.tensors import Stored
+from latticework.core.values import from_json, to_json
 
 CHECKPOINT: Final = "checkpoint"
+HISTORY: Final = "history.json"  # a file: in a long run it is too large for a plain value
 DISCARDED: Final = "discarded checkpoint"  # what a crash while it is removed may leave
 _REMEDY: Final = "repeat its command to go on with it, or start over with --restart (restart=True)"
 
@@ -26,6 +28,7 @@ class Checkpoint:
     """A run between two steps."""
 
     position: dict[str, Any]
+    history: list[dict[str, float]]
     module: Mapping[str, Tensor]
     optimizer: Mapping[str, Tensor]
     generators: Mapping[str, Tensor]  # state of the random numbers of each kind of device, a row a process
@@ -45,7 +48,8 @@ def write(folder: Path, fingerprint: str, state: Checkpoint) -> None:
     if state.best is not None:
         tensors["best"] = state.best
     header = {"kind": CHECKPOINT, "fingerprint": fingerprint, "restarted": state.restarted}
-    write_folder(folder, header=header, state=State(values=state.position, tensors=tensors))
+    files = {HISTORY: to_json(state.history, "history")}
+    write_folder(folder, header=header, state=State(values=state.position, tensors=tensors, files=files))
 
 
 def read(folder: str | os.PathLike[str], fingerprint: str, device: torch.device) -> Checkpoint | None:
@@ -76,6 +80,7 @@ def read(folder: str | os.PathLike[str], fingerprint: str, device: torch.device)
     snapshots = {name: stored for name, stored in groups.items() if isinstance(stored, Stored)}
     return Checkpoint(
         position=state.values,
+        history=from_json(state.files[HISTORY]),
         snapshots=snapshots,
         best=best if isinstance(best, Stored) else None,
         restarted=header["restarted"],

@@ -12,7 +12,7 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Protocol
@@ -75,7 +75,8 @@ class Plan:
     patience: int | None = None  # validations without a better loss before stopping
     average: int = 1  # the candidate model is the mean of the weights at this many last validations
     log_every: int = 20  # steps
-    checkpoint_seconds: float = 60.0
+    checkpoint_seconds: float = 60.0  # between two of them, or if that is longer,
+    checkpoint_pause: float = 20.0  # so many times what the last one took: no more than a twentieth of the time
     if_diverged: str = "lower the learning rate"  # what to do then, in the words of the capability's settings
 
 
@@ -92,7 +93,6 @@ class Position:
     stale: int = 0
     validated_at: int = -1
     finished: bool = False
-    history: list[Row] = field(default_factory=list)
 
 
 def train(
@@ -149,11 +149,11 @@ def train(
             _make_folder(place)
             if restart and not resumed:
                 checkpoint.discard(place)
-            loop.loggers = [CSVLogger(place / "log.csv", loop.position.history), *loggers]
+            loop.loggers = [CSVLogger(place / "log.csv", loop.history), *loggers]
         for logger in loop.loggers:
             stack.callback(logger.close)
         loop.run(keep=folder is not None)
-        return loop.position.history
+        return loop.history
 
 
 def _make_folder(folder: Path) -> None:
@@ -172,6 +172,7 @@ class _Loop:
         self.plain_optimizer = plan.optimizer(task.module.parameters())
         self.module, self.optimizer = fabric.setup(task.module, self.plain_optimizer)
         self.position = Position()
+        self.history: list[Row] = []
         self.snapshots: dict[str, Stored] = {}  # weights to average, oldest first
         self.best: Stored | None = None
         self.loggers: Sequence[Logger] = ()
@@ -179,6 +180,7 @@ class _Loop:
         self.loss = torch.zeros((), device=fabric.device, dtype=widest)  # of this process since the last row
         self.terms = 0  # of all processes since the last row
         self.row_started = self.started = self.saved = time.monotonic()
+        self.saving = 0.0  # seconds that the last checkpoint took
 
     def resume(self) -> bool:
         """Go on where the checkpoint is, if there is one to go on from."""
@@ -187,7 +189,7 @@ class _Loop:
         found = read(self.folder, self.fingerprint, device)
         if found is None:
             return False
-        self.position = Position(**found.position)
+        self.position, self.history = Position(**found.position), found.history
         self.snapshots, self.best = found.snapshots, found.best
         checkpoint.restore(found, self.task.module, self.plain_optimizer, device, rank)
         if self.restart:
@@ -282,7 +284,7 @@ class _Loop:
         return row
 
     def _log(self, row: Row) -> None:
-        self.position.history.append(row)
+        self.history.append(row)
         for logger in self.loggers:
             logger.log(row)
         self.row_started = time.monotonic()
@@ -337,10 +339,11 @@ class _Loop:
             self.task.module.load_state_dict(before)
 
     def _due(self) -> bool:
-        return bool(self.fabric.broadcast(time.monotonic() - self.saved >= self.plan.checkpoint_seconds))
+        pause = max(self.plan.checkpoint_seconds, self.plan.checkpoint_pause * self.saving)
+        return bool(self.fabric.broadcast(time.monotonic() - self.saved >= pause))
 
     def _save(self) -> None:
-        device = self.fabric.device
+        started, device = time.monotonic(), self.fabric.device
         generators = {kind: gather(state.to(device)).cpu() for kind, state in random_states(device).items()}
         if self.fabric.is_global_zero:
             checkpoint.write(
@@ -348,6 +351,7 @@ class _Loop:
                 self.fingerprint,
                 checkpoint.Checkpoint(
                     position=asdict(self.position),
+                    history=self.history,
                     module=self.task.module.state_dict(),
                     optimizer=checkpoint.flatten(self.plain_optimizer),
                     generators=generators,
@@ -357,6 +361,7 @@ class _Loop:
                 ),
             )
         self.saved = time.monotonic()
+        self.saving = self.saved - started
 
     def _finish(self, keep: bool) -> None:
         """Checkpoint the end of the run, then leave the chosen candidate in the module of every process."""

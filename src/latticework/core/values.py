@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import sys
 from typing import Any
@@ -63,6 +64,22 @@ def decode(value: Any) -> Any:
     if value.keys() == {"$tuple"}:
         return tuple(decode(item) for item in value["$tuple"])
     return {key: decode(item) for key, item in value.items()}
+
+
+def to_json(value: Any, place: str) -> bytes:
+    """Return a plain value as a file of its own, for one that may grow too large for `config.json`.
+
+    Examples
+    --------
+    >>> from_json(to_json([{"step": 20, "loss": float("inf")}], "history"))
+    [{'step': 20, 'loss': inf}]
+    """
+    return json.dumps(encode(value, place), separators=(",", ":"), allow_nan=False).encode()
+
+
+def from_json(data: bytes) -> Any:
+    """Return the value that `to_json` was given."""
+    return decode(json.loads(data, parse_constant=refuse_constant))
 
 
 def refuse_constant(name: str) -> float:

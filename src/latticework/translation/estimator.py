@@ -20,6 +20,7 @@ from latticework.core.estimator import Estimator
 from latticework.core.persistence import State
 from latticework.core.progress import message
 from latticework.core.seeds import seed_from, spawn
+from latticework.core.values import from_json, to_json
 from latticework.seq2seq.config import TransformerConfig
 from latticework.translation.attention import AttentionMaps, attention_maps
 from latticework.translation.decoding import Translation, check_search, join_parts, search_parts
@@ -394,15 +395,15 @@ class TransformerTranslator(Estimator):
 
     def to_state(self) -> State:
         """Everything that was learned."""
+        history = [{name: value for name, value in row.items() if name not in TIMINGS} for row in self.history_]
         return State(
             values={
                 "config": asdict(self.config_),
                 "pairs": self.pairs_,
-                "history": [{k: v for k, v in row.items() if k not in TIMINGS} for row in self.history_],
                 "fingerprint": self.fingerprint_,
             },
             tensors={"weights": self.model_.state_dict()},
-            files={"vocabulary.model": self.vocabulary_.model},
+            files={"vocabulary.model": self.vocabulary_.model, "history.json": to_json(history, "history")},
         )
 
     def from_state(self, state: State) -> None:
@@ -410,9 +411,9 @@ class TransformerTranslator(Estimator):
         from latticework.seq2seq.vocabulary import Vocabulary
 
         self.config_ = TransformerConfig(**state.values["config"])
-        self.pairs_, self.history_ = state.values["pairs"], state.values["history"]
-        self.fingerprint_ = state.values["fingerprint"]
+        self.pairs_, self.fingerprint_ = state.values["pairs"], state.values["fingerprint"]
         self.vocabulary_ = Vocabulary(state.files["vocabulary.model"])
+        self.history_ = from_json(state.files["history.json"])
         weights = dict(state.tensors["weights"])
         shape, held = self.config_, sum(tensor.numel() for tensor in weights.values())
         if shape.layers * shape.d_model * (shape.d_model + shape.feed_forward) > held:
