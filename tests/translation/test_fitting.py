@@ -97,6 +97,12 @@ def test_random_state_decides_the_model(settings, corpus):
     assert torch.equal(weights(np.random.default_rng(1)), weights(np.random.default_rng(1)))
 
 
+def test_one_process_has_nobody_to_share_with(settings, corpus):
+    one = TransformerTranslator(**settings | {"max_steps": 2}).fit(corpus.source, corpus.target)
+    other = TransformerTranslator(**settings | {"max_steps": 2}).fit(corpus.source, corpus.target, sharded=True)
+    assert_same(one.model_.state_dict(), other.model_.state_dict())
+
+
 def test_training_leaves_the_random_numbers_of_others_alone(settings, corpus):
     torch.manual_seed(3)
     expected = torch.rand(2)

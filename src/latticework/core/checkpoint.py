@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from latticework.core.errors import InputError
 from latticework.core.hardware import processes, random_states, restore_random
 from latticework.core.persistence import CONFIG, State, read_folder, write_folder
+from latticework.core.sharding import share
 from latticework.core.tensors import Stored
 from latticework.core.values import from_json, to_json
 
@@ -110,11 +111,13 @@ def restore(
     state: Checkpoint, module: nn.Module, optimizer: torch.optim.Optimizer, device: torch.device, rank: int
 ) -> None:
     """Put weights, optimiser and random numbers of this process back."""
-    module.load_state_dict(state.module)
+    own = module.state_dict()
+    module.load_state_dict({name: share(tensor, own[name]) for name, tensor in state.module.items()})
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     entries: dict[int, dict[str, Tensor]] = {}
     for name, tensor in state.optimizer.items():
         index, _, entry = name.partition(".")
-        entries.setdefault(int(index), {})[entry] = tensor
+        entries.setdefault(int(index), {})[entry] = share(tensor, parameters[int(index)])
     optimizer.load_state_dict({"state": entries, "param_groups": optimizer.state_dict()["param_groups"]})
     restore_random(device, {kind: states[rank] for kind, states in state.generators.items()})
 

@@ -7,7 +7,7 @@ import logging
 import os
 import sys
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
@@ -103,8 +103,11 @@ def threads() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def make_fabric(device: str, precision: str) -> Fabric:
-    """Lightning Fabric for this process: one device, or its share of the processes that `torchrun` started."""
+def make_fabric(device: str, precision: str, *, shard: Callable[..., Any] | None = None) -> Fabric:
+    """Lightning Fabric for this process: one device, or its share of the processes that `torchrun` started.
+
+    Each of those has all of a module, or with `shard`, which is called with a module and a mesh, what that leaves it.
+    """
     from lightning_fabric import Fabric
 
     resolved = resolve_device(device)
@@ -114,12 +117,17 @@ def make_fabric(device: str, precision: str) -> Fabric:
     accelerator = resolved.type
     devices: int | list[int] = local if world > 1 or accelerator == "cpu" else [resolved.index or 0]
     joined = distributed()
+    strategy: Any = "ddp" if world > 1 else "auto"
+    if shard is not None and world > 1:
+        from lightning_fabric.strategies.model_parallel import ModelParallelStrategy
+
+        strategy = ModelParallelStrategy(shard, data_parallel_size=world, tensor_parallel_size=1)
     with _unremarked():
         fabric = Fabric(
             accelerator=accelerator,
             devices=devices,
             num_nodes=max(1, world // local),
-            strategy="ddp" if world > 1 else "auto",
+            strategy=strategy,
             precision=None if name == "64-true" else name,  # type: ignore[arg-type]  # one of PRECISIONS
             plugins=[_double()] if name == "64-true" else [],
         )

@@ -12,10 +12,11 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from copy import deepcopy
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, cast
 
 import torch
 from torch import Tensor, nn
@@ -26,6 +27,7 @@ from latticework.core.hardware import fork_random, gather, make_fabric, random_s
 from latticework.core.loggers import CSVLogger, Logger
 from latticework.core.progress import message, progress
 from latticework.core.seeds import spawn
+from latticework.core.sharding import sharding, whole
 from latticework.core.tensors import Stored, store_tensors
 
 if TYPE_CHECKING:
@@ -106,6 +108,7 @@ def train(
     fingerprint: str = "",
     restart: bool = False,
     loggers: Sequence[Logger] = (),
+    shards: Sequence[nn.Module] | None = None,
 ) -> list[Row]:
     """Train `task.module` in place and return what was logged.
 
@@ -128,6 +131,9 @@ def train(
         Begin anew, whatever the folder holds, unless it is this very run, begun by such a call: that goes on.
     loggers
         Receive each logged row, beside `log.csv`.
+    shards
+        If given, weights, gradients and optimiser are spread over the processes of `torchrun`, and each of these parts
+        of the module, which must be called as modules, has its weights gathered only while it computes.
 
     Raises
     ------
@@ -141,9 +147,10 @@ def train(
     with ExitStack() as stack:
         place = Path(folder) if folder is not None else Path(stack.enter_context(TemporaryDirectory()))
         stack.enter_context(threads())
-        fabric = make_fabric(device, precision)
+        fabric = make_fabric(device, precision, shard=None if shards is None else sharding(task.module, shards))
         stack.enter_context(fork_random(fabric.device, spawn(seed, f"training-{fabric.global_rank}")))
-        loop = _Loop(fabric, task, plan, place, fingerprint, restart)
+        sharded = shards is not None and fabric.world_size > 1
+        loop = _Loop(fabric, task, plan, place, fingerprint, restart=restart, sharded=sharded)
         resumed = folder is not None and loop.resume()
         if fabric.is_global_zero:
             _make_folder(place)
@@ -166,11 +173,17 @@ def _make_folder(folder: Path) -> None:
 class _Loop:
     """A run in progress in this process."""
 
-    def __init__(self, fabric: Fabric, task: Task, plan: Plan, folder: Path, fingerprint: str, restart: bool) -> None:
+    def __init__(
+        self, fabric: Fabric, task: Task, plan: Plan, folder: Path, fingerprint: str, *, restart: bool, sharded: bool
+    ) -> None:
         self.fabric, self.task, self.plan, self.folder = fabric, task, plan, folder
-        self.fingerprint, self.restart = fingerprint, restart
-        self.plain_optimizer = plan.optimizer(task.module.parameters())
-        self.module, self.optimizer = fabric.setup(task.module, self.plain_optimizer)
+        self.fingerprint, self.restart, self.sharded = fingerprint, restart, sharded
+        fabric.strategy.precision.convert_module(task.module)
+        # A module that is shared cannot be made whole again, so a copy is; the task's own validates, and is the result.
+        self.trained = deepcopy(task.module) if sharded else task.module
+        self.module = fabric.setup_module(self.trained)
+        self.plain_optimizer = plan.optimizer(self.trained.parameters())
+        self.optimizer = cast(torch.optim.Optimizer, fabric.setup_optimizers(self.plain_optimizer))
         self.position = Position()
         self.history: list[Row] = []
         self.snapshots: dict[str, Stored] = {}  # weights to average, oldest first
@@ -191,7 +204,7 @@ class _Loop:
             return False
         self.position, self.history = Position(**found.position), found.history
         self.snapshots, self.best = found.snapshots, found.best
-        checkpoint.restore(found, self.task.module, self.plain_optimizer, device, rank)
+        checkpoint.restore(found, self.trained, self.plain_optimizer, device, rank)
         if self.restart:
             step = self.position.step
             message(f"going on at step {step:,} of the run that --restart began; remove {self.folder} to begin anew")
@@ -271,8 +284,8 @@ class _Loop:
         if self.terms:
             self.fabric.all_reduce(self.loss, reduce_op="sum")
             loss = float(self.loss) / self.terms
-            norm = float(nn.utils.get_total_norm(self.task.module.parameters()))
-            if not math.isfinite(loss + norm):
+            [norm] = whole({"norm": nn.utils.get_total_norm(self.trained.parameters())}).values()
+            if not math.isfinite(loss + float(norm)):
                 raise FloatingPointError(
                     f"training diverged by step {position.step}: the loss is {loss}, the norm of the weights {norm}; "
                     f"{self.plan.if_diverged}"
@@ -293,12 +306,13 @@ class _Loop:
         """Judge the candidate and keep it if it is the best so far; then checkpoint."""
         position, row = self.position, self._row()
         position.validated_at = position.step
+        weights = self._weights()
         if self.plan.average > 1 and self.fabric.is_global_zero:
-            self._take_snapshot(keep)
+            self._take_snapshot(keep, weights)
         if self.task.validates:
             figures = {}
             if self.fabric.is_global_zero:
-                with self._candidate(), self.fabric.autocast():
+                with self._candidate(weights), self.fabric.autocast():
                     figures = dict(self.task.validate())
                     if figures["loss"] < position.best_loss:
                         self._take_best(keep)
@@ -312,9 +326,13 @@ class _Loop:
         if keep:
             self._save()
 
-    def _take_snapshot(self, keep: bool) -> None:
+    def _weights(self) -> dict[str, Tensor]:
+        """The weights now, for the process that writes."""
+        return whole(self.trained.state_dict(), wanted=self.fabric.is_global_zero)
+
+    def _take_snapshot(self, keep: bool, weights: dict[str, Tensor]) -> None:
         name = f"snapshot-{self.position.step}"
-        self.snapshots[name] = store_tensors(self.folder, name, self.task.module.state_dict())
+        self.snapshots[name] = store_tensors(self.folder, name, weights)
         while len(self.snapshots) > self.plan.average:
             oldest = self.snapshots.pop(next(iter(self.snapshots)))
             if not keep:  # otherwise the last checkpoint still lists it, and the next one removes it
@@ -326,17 +344,18 @@ class _Loop:
             before.path.unlink()
 
     @contextmanager
-    def _candidate(self) -> Iterator[None]:
-        """Give the module the mean of the snapshots for a while."""
-        own = self.task.module.state_dict()
-        before = {name: tensor.clone() for name, tensor in own.items()}
-        if self.snapshots:
-            self.task.module.load_state_dict(mean(list(self.snapshots.values())))
-        self.task.module.eval()
+    def _candidate(self, weights: dict[str, Tensor]) -> Iterator[None]:
+        """Give the task's module the mean of the snapshots, or these weights, for a while."""
+        module = self.task.module.to(self.fabric.device)
+        before = {name: tensor.clone() for name, tensor in module.state_dict().items()}
+        module.load_state_dict(mean(list(self.snapshots.values())) if self.snapshots else weights)
+        module.eval()
         try:
             yield
         finally:
-            self.task.module.load_state_dict(before)
+            module.load_state_dict(before)
+            if self.sharded:
+                module.cpu()  # what memory the device has is for training
 
     def _due(self) -> bool:
         pause = max(self.plan.checkpoint_seconds, self.plan.checkpoint_pause * self.saving)
@@ -345,6 +364,8 @@ class _Loop:
     def _save(self) -> None:
         started, device = time.monotonic(), self.fabric.device
         generators = {kind: gather(state.to(device)).cpu() for kind, state in random_states(device).items()}
+        module = self._weights()
+        optimizer = whole(checkpoint.flatten(self.plain_optimizer), wanted=self.fabric.is_global_zero)
         if self.fabric.is_global_zero:
             checkpoint.write(
                 self.folder,
@@ -352,8 +373,8 @@ class _Loop:
                 checkpoint.Checkpoint(
                     position=asdict(self.position),
                     history=self.history,
-                    module=self.task.module.state_dict(),
-                    optimizer=checkpoint.flatten(self.plain_optimizer),
+                    module=module,
+                    optimizer=optimizer,
                     generators=generators,
                     snapshots=self.snapshots,
                     best=self.best,
@@ -367,12 +388,13 @@ class _Loop:
         """Checkpoint the end of the run, then leave the chosen candidate in the module of every process."""
         if keep:
             self._save()
-        module = self.task.module
+        module, weights = self.task.module.to(self.fabric.device), self._weights()
         if self.fabric.is_global_zero:
             if self.best is not None:
-                module.load_state_dict(self.best.read())
+                weights = self.best.read()
             elif self.snapshots:
-                module.load_state_dict(mean(list(self.snapshots.values())))
+                weights = mean(list(self.snapshots.values()))
+            module.load_state_dict(weights)
         if self.fabric.world_size > 1:
             for tensor in module.state_dict().values():
                 torch.distributed.broadcast(tensor, src=0)

@@ -51,6 +51,10 @@ def fit(
     precision: Precision = "auto",
     logger: Annotated[list[str] | None, typer.Option(help="tensorboard or wandb, beside training/log.csv.")] = None,
     restart: Restart = False,
+    sharded: Annotated[
+        bool,
+        typer.Option("--sharded", help="Under torchrun, keep a share of the model in each process: for large ones."),
+    ] = False,
 ) -> None:
     """Train a translator on parallel text and save it in the folder --output.
 
@@ -75,7 +79,7 @@ def fit(
         device=device,
         precision=precision,
     )
-    translator.fit(*pairs, held_out, folder=output, restart=restart, loggers=logger or ())
+    translator.fit(*pairs, held_out, folder=output, restart=restart, loggers=logger or (), sharded=sharded)
     message(f"saved in {output}; try: echo 'a sentence' | latticework translate predict {output}")
 
 

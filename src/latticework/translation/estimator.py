@@ -124,6 +124,7 @@ class TransformerTranslator(Estimator):
         folder: str | os.PathLike[str] | None = None,
         restart: bool = False,
         loggers: Sequence[str] = (),
+        sharded: bool = False,
     ) -> Self:
         """Learn the vocabulary and the model.
 
@@ -143,6 +144,9 @@ class TransformerTranslator(Estimator):
             on with the new run; to start over yet again, remove `folder`/training.
         loggers
             "tensorboard", "wandb": figures go there beside `folder`/training/log.csv. Needs `folder`.
+        sharded
+            Under `torchrun`, spread weights, gradients and optimiser over the processes: slower, but for a model that
+            would not fit in the memory of one device.
 
         Raises
         ------
@@ -212,6 +216,7 @@ class TransformerTranslator(Estimator):
             fingerprint=mark,
             restart=restart,
             loggers=told,
+            shards=model.parts if sharded else None,
         )
         self.config_, self.vocabulary_, self.model_ = config, vocabulary, model
         self.pairs_, self.history_, self.fingerprint_ = counts, history, mark
