@@ -31,7 +31,7 @@ Restart = Annotated[
     bool,
     typer.Option(
         "--restart",
-        help="Start over, and replace what --output holds. Interrupted, the same command goes on with the new run.",
+        help="Start over, and replace what is there. Interrupted, the same command goes on with the new run.",
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
