@@ -153,10 +153,12 @@ def translator(*, max_epochs=4, seed=5, precision="32", **changes):
     )
 
 
-def fit_translator(folder, *, restart=False, **changes):
+def fit_translator(folder, *, restart=False, sharded=False, **changes):
     """Run the training of a translator in a folder."""
     source, target = zip(*SENTENCES, strict=True)
-    return translator(**changes).fit(source, target, (source[2:6], target[2:6]), folder=folder, restart=restart)
+    return translator(**changes).fit(
+        source, target, (source[2:6], target[2:6]), folder=folder, restart=restart, sharded=sharded
+    )
 
 
 def checkpoint_at_every_step():
@@ -165,5 +167,5 @@ def checkpoint_at_every_step():
 
     usual = learning.training_plan
     learning.training_plan = lambda *arguments, **options: replace(
-        usual(*arguments, **options), log_every=1, checkpoint_seconds=0.0
+        usual(*arguments, **options), log_every=1, checkpoint_seconds=0.0, checkpoint_pause=0.0
     )

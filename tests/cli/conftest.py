@@ -96,6 +96,7 @@ def failing_stop(seed):
 @pytest.fixture
 def juggling(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Install the capability `juggling` in this process and in those it starts; gives the folder that holds it."""
+    capabilities()  # looked up once a process: before this one is there, which is registered below
     folder = tmp_path / "site"
     (folder / "juggling_for_latticework-1.0.dist-info").mkdir(parents=True)
     information = folder / "juggling_for_latticework-1.0.dist-info"

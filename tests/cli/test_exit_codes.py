@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from latticework.cli import main
+from latticework.cli import errors, main
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -58,6 +58,41 @@ def test_a_command_may_fail_without_a_word(juggling: Path, capsys: pytest.Captur
 def test_a_warning_is_one_line(command: Command) -> None:
     done = command("juggle", "drop", "warning")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "warning: one ball is heavier\n")
+
+
+def test_what_processes_say_alike_is_said_once(juggling: Path) -> None:
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone", "--no-python"]
+    program = [sys.executable, "-c", "import sys; from latticework.cli import main; sys.exit(main())", "juggle"]
+
+    def said(*arguments: str) -> list[str]:
+        done = subprocess.run([*launcher, *program, *arguments], capture_output=True, text=True, timeout=120)
+        known = ("throwing", "warning: ", "error: ")  # torchrun has a lot to say of its own
+        return [line for line in done.stderr.splitlines() if line.startswith(known)]
+
+    assert said("throw") == ["throwing"]
+    assert said("drop", "warning") == ["warning: one ball is heavier"]
+    assert said("drop", "input") == [r"error: balls.txt:3: not a ball: \x1b[31mcube"]
+
+
+@pytest.mark.parametrize("how, status", [("input", 2), ("bug", 1)])
+def test_a_process_that_fails_alone_says_so_after_a_while(
+    juggling: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, how: str, status: int
+) -> None:
+    waited: list[float] = []
+    monkeypatch.setenv("RANK", "3")
+    monkeypatch.setattr(errors.time, "sleep", waited.append)
+    assert main(["juggle", "drop", how]) == status
+    assert waited == [errors.PATIENCE]
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: process 3: ")
+
+
+def test_a_process_that_is_interrupted_with_the_first_is_silent(
+    juggling: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RANK", "1")
+    assert main(["juggle", "drop", "interrupt"]) == 130
+    assert capsys.readouterr().err == ""
 
 
 def test_the_status_reaches_the_shell(command: Command) -> None:

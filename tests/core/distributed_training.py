@@ -1,7 +1,8 @@
-"""Train as one of the processes that `torchrun` starts: `distributed_training.py FOLDER REPORTS whole` or `... killed`.
+"""Train as one of the processes that `torchrun` starts: `distributed_training.py FOLDER REPORTS KIND`.
 
 Each process writes into the folder REPORTS: `pid-RANK` when it begins, and `RANK.json` with what it has learned at the
-end. "whole" trains three models; "killed" only the last of them, slowly enough to be killed meanwhile.
+end. The kind "whole" trains models of several kinds; "plain" or "sharded" one of them, slowly enough to be killed
+meanwhile.
 """
 
 import hashlib
@@ -13,7 +14,8 @@ from pathlib import Path
 
 import tasks
 
-from latticework.core import Estimator
+from latticework.core import Estimator, checkpoint, training
+from latticework.core.sharding import is_shared
 from latticework.core.training import train
 from latticework.seq2seq.learning import PairsTask
 
@@ -48,28 +50,51 @@ def digest(module):
     return hashlib.sha256(b"".join(tensor.numpy().tobytes() for tensor in module.state_dict().values())).hexdigest()
 
 
-def work(folder, *, killed):
-    tasks.checkpoint_at_every_step()
-    weights = {}
-    if killed:
-        PairsTask.inputs = slowly(PairsTask.inputs, 0.05)
-    else:
-        Estimator.save = slowly(Estimator.save, 0.5)  # the other process must wait for it
+def noting(held):
+    """Note how many numbers the optimiser of this process holds at the end of each training."""
+    finish = training._Loop._finish
+
+    def run(loop, keep):
+        tensors = checkpoint.flatten(loop.plain_optimizer).values()
+        held.append(sum((tensor.to_local() if is_shared(tensor) else tensor).numel() for tensor in tensors))
+        finish(loop, keep)
+
+    training._Loop._finish = run
+
+
+def whole(folder):
+    weights, held = {}, []
+    noting(held)
+    Estimator.save = slowly(Estimator.save, 0.5)  # the other process must wait for it
+    for kind, sharded in (("plain", False), ("sharded", True)):
         task = tasks.Regression(tasks.UNEVEN, validates=True)
         plan = tasks.plan(optimizer=tasks.adam, accumulate=2, average=2, clip_norm=1.0)
-        train(task, plan, seed=0, device="cpu", precision="64", folder=folder / "regression")
-        weights["regression"] = task.weights().tolist()
-        model = tasks.fit_translator(folder / "exact", precision="64", dropout=0.0)
-        weights["exact"] = digest(model.model_)
-    model = tasks.fit_translator(folder / "model")
-    weights["model"] = digest(model.model_)
-    weights["loaded"] = digest(Estimator.load(folder / "model").model_)  # each process finds it there
-    return weights
+        shards = () if sharded else None
+        options = {"seed": 0, "device": "cpu", "precision": "64", "shards": shards}
+        train(task, plan, folder=folder / f"regression-{kind}", **options)
+        weights[f"regression-{kind}"] = task.weights().tolist()
+        model = tasks.fit_translator(folder / f"exact-{kind}", precision="64", dropout=0.0, sharded=sharded)
+        weights[f"exact-{kind}"] = digest(model.model_)
+    return {"weights": weights | {kind: one(folder, kind) for kind in ("plain", "sharded")}, "held": held}
+
+
+def one(folder, kind):
+    model = tasks.fit_translator(folder / kind, sharded=kind == "sharded")
+    loaded = Estimator.load(folder / kind)  # each process finds it there
+    return [digest(model.model_), digest(loaded.model_)]
+
+
+def work(folder, kind):
+    tasks.checkpoint_at_every_step()
+    if kind == "whole":
+        return whole(folder)
+    PairsTask.inputs = slowly(PairsTask.inputs, 0.05)
+    return {"weights": {kind: one(folder, kind)}}
 
 
 if __name__ == "__main__":
     place, reports, rank = Path(sys.argv[1]), Path(sys.argv[2]), os.environ["RANK"]
     (reports / f"pid-{rank}").write_text(str(os.getpid()))
     changed = watch(place)
-    weights = work(place, killed=sys.argv[3] == "killed")
-    (reports / f"{rank}.json").write_text(json.dumps({"weights": weights, "changed": changed}))
+    learned = work(place, sys.argv[3])
+    (reports / f"{rank}.json").write_text(json.dumps({**learned, "changed": changed}))

@@ -1,4 +1,5 @@
 import json
+import math
 from dataclasses import replace
 
 import pytest
@@ -31,13 +32,14 @@ def learner(kind="Adam", seed=0):
 def take_steps(module, optimizer, count):
     for _ in range(count):
         optimizer.zero_grad()
-        module(torch.randn(5, 3)).square().sum().backward()
+        module(torch.randn(5, 3)).square().mean().backward()
         optimizer.step()
 
 
 def state_of(module, optimizer, **changes):
     whole = Checkpoint(
         position={"step": 7},
+        history=[],
         module=module.state_dict(),
         optimizer=flatten(optimizer),
         generators={"cpu": torch.get_rng_state()[None]},
@@ -50,6 +52,7 @@ def state_of(module, optimizer, **changes):
 @pytest.mark.parametrize("kind", OPTIMIZERS)
 def test_what_is_restored_goes_on_to_the_last_bit(tmp_path, kind):
     with torch.random.fork_rng([]):
+        torch.manual_seed(5)
         module, optimizer = learner(kind)
         take_steps(module, optimizer, 3)
         checkpoint.write(tmp_path, "run", state_of(module, optimizer))
@@ -80,11 +83,13 @@ def test_position_and_weights_on_disk_come_back_in_order(tmp_path):
     names = [f"snapshot-{step}" for step in (8, 10, 12)]
     snapshots = {name: store_tensors(tmp_path, name, {"x": torch.full((2,), float(n))}) for n, name in enumerate(names)}
     best = store_tensors(tmp_path, "best", {"x": torch.ones(3)})
-    position = {"step": 12, "best_loss": float("inf"), "history": [{"step": 1, "loss": 0.1 + 0.2}]}
+    position, history = {"step": 12, "best_loss": float("inf")}, [{"step": 1, "loss": 0.1 + 0.2, "norm": math.nan}]
     written = {name: stored.path.stat().st_mtime_ns for name, stored in snapshots.items()}
-    checkpoint.write(tmp_path, "run", state_of(module, optimizer, position=position, snapshots=snapshots, best=best))
+    state = state_of(module, optimizer, position=position, history=history, snapshots=snapshots, best=best)
+    checkpoint.write(tmp_path, "run", state)
     found = checkpoint.read(tmp_path, "run", CPU)
     assert found.position == position
+    assert repr(found.history) == repr(history)
     assert list(found.snapshots) == names
     assert [stored["x"][0] for stored in found.snapshots.values()] == [0, 1, 2]
     assert {name: stored.path.stat().st_mtime_ns for name, stored in found.snapshots.items()} == written

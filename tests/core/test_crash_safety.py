@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -15,6 +16,7 @@ import tasks
 
 import latticework as lw
 from latticework.core import read_folder, training
+from latticework.core.values import from_json
 
 KILLED_TRAINING = Path(__file__).with_name("killed_training.py")
 SEED = 20170612
@@ -41,16 +43,13 @@ def outcome(folder):
     """All that a run ends with, but for its timings."""
     model = lw.load(folder)  # verifies every checksum
     header, state = read_folder(folder)
-    values = dict(state.values)
-    history = [
-        {name: value for name, value in row.items() if name not in tasks.TIMINGS} for row in values.pop("history")
-    ]
+    history = from_json(state.files["history.json"])
     losses = {row["valid_loss"]: row["step"] for row in reversed(history) if "valid_loss" in row}
     return {
         "files": sorted(path.name for path in folder.iterdir()),  # names carry checksums
         "training": sorted(path.name for path in (folder / "training").iterdir()),
         "header": header,
-        "values": values,
+        "values": state.values,
         "history": history,
         "log": tasks.without_timings(tasks.read_log(folder / "training")),
         "best step": losses[min(losses)],
@@ -110,34 +109,57 @@ def command(tmp_path_factory):
     return folder / "model", program("translate", "fit", *texts, *options)
 
 
-def test_killed_command_given_again_ends_like_a_run_that_was_not_killed(command, whole):
-    model, (line, environment) = command
+def kill_while_it_trains(line, environment, folder):
+    """SIGKILL a command some steps after the first checkpoint of its run."""
     chance = random.Random(SEED)
-    log = model / "training" / "log.csv"
+    log = folder / "log.csv"
     rows = chance.randint(3, 6)
     with subprocess.Popen(line, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
         try:
             deadline = time.monotonic() + 300
-            while not (log.exists() and len(log.read_bytes().splitlines()) > rows) and time.monotonic() < deadline:
+            while not ((folder / "config.json").exists() and len(log.read_bytes().splitlines()) > rows):
                 assert process.poll() is None, process.stdout.read()
+                assert time.monotonic() < deadline
                 time.sleep(0.001)
             time.sleep(chance.random() * 0.05)
         finally:
             process.send_signal(signal.SIGKILL)
     assert process.returncode == -signal.SIGKILL
-    assert not (model / "config.json").exists()
 
+
+def complete(line, environment):
+    """Let a command end; return what else it says than every run does."""
     done = subprocess.run(line, env=environment, capture_output=True, text=True, timeout=300)
     assert (done.returncode, done.stdout) == (0, "")
+    usual = ("learning a vocabulary", "training: ", "saved in")
+    return [text for text in done.stderr.splitlines() if not text.startswith(usual)]
+
+
+def test_killed_command_given_again_ends_like_a_run_that_was_not_killed(command, whole):
+    model, (line, environment) = command
+    kill_while_it_trains(line, environment, model / "training")
+    assert not (model / "config.json").exists()
+    assert complete(line, environment) == []
     found = outcome(model)
     assert found.pop("header")["parameters"]["preset"] == "tiny"
     assert found == {name: value for name, value in whole.items() if name != "header"}
-    said = [
-        text
-        for text in done.stderr.splitlines()
-        if not text.startswith(("learning a vocabulary", "training: ", "saved in"))
-    ]
-    assert said == []
+
+
+def test_killed_restart_given_again_goes_on_and_keeps_the_old_model_until_then(command, finished, whole):
+    model, (line, environment) = command
+    line = [*(str(finished) if word == str(model) else word for word in line), "--restart"]
+    kill_while_it_trains(line, environment, finished / "training")
+    before = {path.name: path.read_bytes() for path in finished.iterdir() if path.is_file()}
+    assert sorted([*before, "training"]) == whole["files"]
+    assert lw.load(finished).predict(["two"])
+    (said,) = complete(line, environment)
+    assert re.fullmatch(
+        rf"going on at step [1-8] of the run that --restart began; remove {finished}/training to begin anew", said
+    )
+    found = outcome(finished)
+    assert found.pop("header")["parameters"]["preset"] == "tiny"  # the new model's; the old one's is "base"
+    assert found == {name: value for name, value in whole.items() if name != "header"}
+    assert complete(line, environment) == []  # over the finished model it starts over
 
 
 @pytest.fixture

@@ -17,7 +17,9 @@ import tasks
 import latticework as lw
 from latticework.core import read_folder
 from latticework.core.training import train
+from latticework.core.values import from_json
 
+KINDS = ["plain", "sharded"]
 PROGRAM = Path(__file__).with_name("distributed_training.py")
 
 
@@ -70,19 +72,21 @@ def assert_same_curve(found, expected):
         np.testing.assert_allclose(list(ours.values()), list(theirs.values()), rtol=0, atol=1e-9)
 
 
-def test_regression_has_the_curve_and_weights_of_one_process(together):
+@pytest.mark.parametrize("kind", KINDS)
+def test_regression_has_the_curve_and_weights_of_one_process(together, kind):
     folder, reports = together
     assert {size % 2 for size in tasks.UNEVEN} == {0, 1}
     assert 1 in tasks.UNEVEN
     task = tasks.Regression(tasks.UNEVEN, validates=True)
     plan = tasks.plan(optimizer=tasks.adam, accumulate=2, average=2, clip_norm=1.0)
     rows = train(task, plan, seed=0, device="cpu", precision="64")
-    assert_same_curve(read_folder(folder / "regression")[1].values["history"], rows)
+    assert_same_curve(from_json(read_folder(folder / f"regression-{kind}")[1].files["history.json"]), rows)
     for report in reports:
-        np.testing.assert_allclose(report["weights"]["regression"], task.weights(), rtol=0, atol=1e-10)
+        np.testing.assert_allclose(report["weights"][f"regression-{kind}"], task.weights(), rtol=0, atol=1e-10)
 
 
-def test_translator_has_the_curve_and_weights_of_one_process(together, tmp_path, monkeypatch):
+@pytest.mark.parametrize("kind", KINDS)
+def test_translator_has_the_curve_and_weights_of_one_process(together, tmp_path, monkeypatch, kind):
     from latticework.seq2seq.learning import PairsTask
 
     serve, sizes = PairsTask.inputs, []
@@ -95,7 +99,7 @@ def test_translator_has_the_curve_and_weights_of_one_process(together, tmp_path,
         alone = tasks.fit_translator(tmp_path / "model", precision="64", dropout=0.0)
     assert 1 in sizes
     assert any(size % 2 for size in sizes if size > 1)
-    both = lw.load(together[0] / "exact")
+    both = lw.load(together[0] / f"exact-{kind}")
     assert sum("loss" in row for row in alone.history_) == 8
     assert_same_curve(both.history_, alone.history_)
     for name, tensor in alone.model_.state_dict().items():
@@ -105,30 +109,39 @@ def test_translator_has_the_curve_and_weights_of_one_process(together, tmp_path,
 def test_processes_end_with_the_same_weights_and_find_the_model_saved(together):
     first, second = (report["weights"] for report in together[1])
     assert first == second
-    assert first["model"] == first["loaded"]
+    for kind in KINDS:
+        assert first[kind][0] == first[kind][1]
+
+
+def test_processes_hold_a_share_of_what_is_sharded(together):
+    first, second = (report["held"] for report in together[1])
+    for plain, sharded in ((1, 3), (4, 5)):  # translators, by their turn
+        assert first[plain] == second[plain]
+        assert max(first[sharded], second[sharded]) < 0.6 * first[plain]
 
 
 def test_one_process_writes(together):
     folder, (first, second) = together
     assert second["changed"] == []
-    for part in ("model/config.json", "model/training/config.json", "regression/log.csv"):
+    for part in ("plain/config.json", "sharded/training/config.json", "regression-plain/log.csv"):
         assert any(Path(path) == folder / part for path in first["changed"]), part
 
 
 def outcome(folder):
-    values = dict(read_folder(folder)[1].values)
+    state = read_folder(folder)[1]
     files = sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))  # names carry checksums
-    return files, tasks.without_timings(values.pop("history")), values
+    return files, from_json(state.files["history.json"]), state.values
 
 
-@pytest.fixture(scope="module")
-def killed(tmp_path_factory):
+@pytest.fixture(scope="module", params=KINDS)
+def killed(request, tmp_path_factory):
     """What two processes left that were killed some steps after their first validation."""
     folder, reports = tmp_path_factory.mktemp("killed"), tmp_path_factory.mktemp("reports")
-    log = folder / "model" / "training" / "log.csv"
+    model = folder / request.param
+    log = model / "training" / "log.csv"
     chance = random.Random(20170612)
     rows = chance.randint(4, 6)
-    process = torchrun(folder, reports, "killed")
+    process = torchrun(folder, reports, request.param)
     try:
         deadline = time.monotonic() + 300
         while not (log.exists() and len(log.read_bytes().splitlines()) > rows) and time.monotonic() < deadline:
@@ -137,20 +150,21 @@ def killed(tmp_path_factory):
         time.sleep(chance.random() * 0.1)
     finally:
         kill(process, reports)
-    assert not (folder / "model" / "config.json").exists()
-    assert (folder / "model" / "training" / "config.json").exists()
-    return folder
+    assert not (model / "config.json").exists()
+    assert (model / "training" / "config.json").exists()
+    return model
 
 
 def test_killed_processes_go_on_and_end_like_those_that_were_not(together, killed, tmp_path):
-    shutil.copytree(killed / "model", tmp_path / "model")
-    reports = completed(tmp_path, tmp_path / "reports", "killed")
-    assert outcome(tmp_path / "model") == outcome(together[0] / "model")
-    assert [report["weights"]["model"] for report in reports] == [together[1][0]["weights"]["model"]] * 2
+    kind = killed.name
+    shutil.copytree(killed, tmp_path / kind)
+    reports = completed(tmp_path, tmp_path / "reports", kind)
+    assert outcome(tmp_path / kind) == outcome(together[0] / kind)
+    assert [report["weights"][kind] for report in reports] == [together[1][0]["weights"][kind]] * 2
 
 
 def test_run_of_two_processes_is_not_taken_up_by_one(killed, tmp_path):
-    shutil.copytree(killed / "model", tmp_path / "model")
+    shutil.copytree(killed, tmp_path / "model")
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
     with pytest.raises(lw.InputError, match=r"unfinished run of 2 processes, this one has 1: .*--restart"):
         tasks.fit_translator(tmp_path / "model")

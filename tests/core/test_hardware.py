@@ -127,11 +127,22 @@ def test_processes_of_a_machine_share_its_processors(monkeypatch, local, expecte
     assert torch.get_num_threads() == 3
 
 
+@pytest.mark.parametrize("local, number", [("1", "5"), ("1", "1"), ("2", "5")])
 @pytest.mark.usefixtures("free_threads")
-def test_threads_the_user_set_are_kept(monkeypatch):
-    monkeypatch.setenv("OMP_NUM_THREADS", "5")
+def test_threads_the_user_set_are_kept(monkeypatch, local, number):
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", local)
+    monkeypatch.setenv("OMP_NUM_THREADS", number)
     with threads():
         assert torch.get_num_threads() == 3
+
+
+@pytest.mark.usefixtures("free_threads")
+def test_one_thread_that_torchrun_sets_for_want_of_a_number_is_not_the_users(monkeypatch):
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    with threads():
+        assert torch.get_num_threads() == 4
+    assert torch.get_num_threads() == 3
 
 
 @pytest.mark.usefixtures("free_threads")

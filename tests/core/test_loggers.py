@@ -2,12 +2,13 @@ import csv
 import json
 import math
 import sys
+from contextlib import suppress
 
 import pytest
-from tasks import Regression, plan
+from tasks import Regression, learn, plan
 
 import latticework as lw
-from latticework.core import loggers
+from latticework.core import checkpoint, loggers
 from latticework.core.loggers import CSVLogger, TensorBoardLogger, make_loggers
 from latticework.core.training import train
 
@@ -125,12 +126,66 @@ def test_wandb_is_told_in_its_own_words(tmp_path, monkeypatch):
     log.log({"step": 1, "loss": 3.0})
     log.log({"step": 5, "valid_loss": 2.0})
     log.close()
+    [name, options] = fake.calls.pop(0)
+    assert (name, len(options.pop("id"))) == ("init", 16)
+    assert options == {"project": "latticework", "dir": str(tmp_path / "run"), "resume": "allow"}
     assert fake.calls == [
-        ("init", {"project": "latticework", "dir": str(tmp_path / "run")}),
         (1, {"loss": 3.0}),
         (5, {"valid_loss": 2.0}),
         "finish",
     ]
+
+
+@pytest.fixture
+def wandb_ids(tmp_path, monkeypatch):
+    """Train, as a call that is interrupted in some step or not, and tell the runs of Weights & Biases so far."""
+    fake = FakeWandb()
+    monkeypatch.setattr(loggers, "require", lambda *_, **__: fake)
+
+    def run(stop_at=None, **options):
+        task = Regression()
+        serve = task.inputs
+
+        def inputs(batch):
+            if task.served == stop_at:
+                raise KeyboardInterrupt
+            return serve(batch)
+
+        task.inputs = inputs
+        often = plan(checkpoint_seconds=0.0, checkpoint_pause=0.0)
+        place = {"folder": tmp_path, "loggers": make_loggers(["wandb"], tmp_path)}
+        with suppress(KeyboardInterrupt):
+            learn(task, often, **place, **options)
+        return [call[1]["id"] for call in fake.calls if call[0] == "init"]
+
+    return run
+
+
+def test_wandb_goes_on_with_the_run_that_was_interrupted(wandb_ids, tmp_path):
+    wandb_ids(stop_at=4)
+    wandb_ids(stop_at=1)
+    first, second, third = wandb_ids()
+    assert first == second == third
+    checkpoint.discard(tmp_path)  # as when its model is saved
+    assert wandb_ids()[-1] != first
+
+
+def test_wandb_is_told_of_another_run_by_one_that_starts_over(wandb_ids):
+    wandb_ids(stop_at=4)
+    wandb_ids(stop_at=4, restart=True)
+    first, second, third = wandb_ids(restart=True)
+    assert first != second == third
+
+
+def test_wandb_follows_its_own_environment_variables(tmp_path, monkeypatch):
+    fake = FakeWandb()
+    monkeypatch.setattr(loggers, "require", lambda *_, **__: fake)
+    monkeypatch.setenv("WANDB_RUN_ID", "mine")
+    monkeypatch.setenv("WANDB_PROJECT", "ours")
+    [log] = make_loggers(["wandb"], tmp_path)
+    log.log({"step": 1, "loss": 3.0})
+    assert (fake.calls[0][1]["id"], fake.calls[0][1]["project"]) == ("mine", "ours")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_unknown_logger_is_refused(tmp_path):

@@ -56,6 +56,14 @@ def test_library_user_turns_the_progress_of_training_on_in_a_line(capsys):
     assert re.fullmatch(r"training: 9 of 9 steps \(100%\), .*loss .*\n", err)
 
 
+def test_one_process_of_many_shows(capsys, monkeypatch):
+    for rank in ("1", "0"):
+        monkeypatch.setenv("RANK", rank)
+        with showing(), progress("training", total=1):
+            message(f"shown by {rank}")
+    assert capsys.readouterr().err.splitlines() == ["shown by 0", "training: 0 of 1 steps (0%), 0:00 taken"]
+
+
 def test_log_gets_a_line_now_and_then_and_one_at_the_end(capsys, clock):
     with showing(), progress("training", total=1000, unit="batches") as bar:
         for _ in range(1000):

@@ -9,7 +9,14 @@ from tasks import Regression, adam, as_logged, learn, plan, read_log, without_ti
 import latticework as lw
 from latticework.core import checkpoint, files, training
 
-RUN = {"optimizer": adam, "accumulate": 2, "average": 2, "clip_norm": 1.0, "checkpoint_seconds": 0.0}
+RUN = {
+    "optimizer": adam,
+    "accumulate": 2,
+    "average": 2,
+    "clip_norm": 1.0,
+    "checkpoint_seconds": 0.0,
+    "checkpoint_pause": 0.0,
+}
 SIZES = (4, 3, 1, 4, 2)  # three steps an epoch
 
 
@@ -59,7 +66,7 @@ def test_interrupt_while_a_checkpoint_is_written_leaves_the_last_one(tmp_path, m
 
     monkeypatch.setattr(files.os, "replace", interrupted)
     monkeypatch.setattr(checkpoint, "write", noted)
-    for stop_at in (7, 9, 19, 33):
+    for stop_at in (8, 11, 23, 40):  # within the second checkpoint, one after a validation, and the last moment of one
         operations.clear()
         steps.clear()
         folder = tmp_path / str(stop_at)
@@ -111,6 +118,43 @@ def test_restart_starts_over_and_drops_the_checkpoint_at_once(tmp_path):
     whole, expected = run(tmp_path / "whole")
     assert task.served == whole.served
     assert without_timings(rows) == without_timings(expected)
+
+
+def test_interrupted_restart_goes_on_where_it_was_when_told_to_restart_again(tmp_path):
+    whole, expected = run(tmp_path / "whole")
+    folder = tmp_path / "run"
+    run(folder)
+    for stop_at, served in ((9, 9), (4, 4)):
+        task = Regression(SIZES, dropout=0.3, validates=True)
+        with pytest.raises(KeyboardInterrupt):
+            run(folder, stop_at=stop_at, task=task, restart=True)
+        assert task.served == served
+    task, rows = run(folder, restart=True)
+    assert task.served == 15 - 9 - 3  # 4 were served, but the last of them for a step that was not made
+    assert task.weights().tobytes() == whole.weights().tobytes()
+    assert without_timings(rows) == without_timings(expected)
+
+
+@pytest.mark.parametrize("damage", [False, True])
+def test_restart_starts_over_where_the_checkpoint_is_not_its_own(tmp_path, damage):
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, stop_at=9, restart=True)
+    if damage:
+        [path] = tmp_path.glob("optimizer-*")
+        path.write_bytes(path.read_bytes()[:-1] + b"?")
+    else:  # a call without restart took it up
+        with pytest.raises(KeyboardInterrupt):
+            run(tmp_path, stop_at=4)
+    task, _ = run(tmp_path, restart=True)
+    assert task.served == 15
+
+
+def test_restarted_run_of_other_settings_is_not_gone_on_with(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, stop_at=9, restart=True)
+    task = Regression(SIZES)
+    learn(task, plan(**RUN), folder=tmp_path, fingerprint="another", restart=True)
+    assert task.served == 15
 
 
 def contents(folder):

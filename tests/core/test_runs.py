@@ -1,3 +1,5 @@
+import os
+
 import numpy as np
 import pytest
 import torch
@@ -90,6 +92,30 @@ def test_foreign_folder_is_refused(tmp_path):
     (tmp_path / "config.json").write_text("{}")
     with pytest.raises(lw.InputError, match="not Latticework's"):
         runs.finished(tmp_path, "this run")
+
+
+def test_folder_that_cannot_be_written_is_found_out_before_long_work(tmp_path, model, monkeypatch):
+    (tmp_path / "file").touch()
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "training").touch()
+    for folder in (tmp_path / "file" / "below", tmp_path / "run"):
+        with pytest.raises(lw.InputError, match=r"cannot be written: .* is not a folder"):
+            runs.check_folder(folder)
+    monkeypatch.setattr(os, "access", lambda path, mode: path != tmp_path)  # whoever runs the tests may write anywhere
+    with pytest.raises(
+        lw.InputError, match=f"new/run cannot be written: there is no permission to write in {tmp_path}"
+    ):
+        runs.check_folder(tmp_path / "new" / "run")
+    model.save(tmp_path)
+    runs.check_folder(tmp_path)  # it is only loaded if it is of the same run
+    with pytest.raises(lw.InputError, match="cannot be written: there is no permission"):
+        runs.check_folder(tmp_path, restart=True)
+
+
+def test_check_of_a_folder_changes_nothing(tmp_path):
+    runs.check_folder(tmp_path / "new" / "run")
+    runs.check_folder(tmp_path, restart=True)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_one_process_writes_for_all(tmp_path, model, monkeypatch):

@@ -1,3 +1,5 @@
+import os
+
 import numpy as np
 import pytest
 import safetensors.numpy
@@ -5,7 +7,7 @@ import safetensors.torch
 import torch
 
 import latticework as lw
-from latticework.core import State, Stored, read_folder, store_tensors, write_folder
+from latticework.core import State, Stored, read_folder, store_tensors, tensors, write_folder
 
 NUMPY_DTYPES = ["bool", "u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8", "f2", "f4", "f8", ">i4", ">f8"]
 
@@ -88,3 +90,18 @@ def test_groups_are_read_only_when_looked_into(tmp_path):
     assert state.tensors["small"]["x"].tolist() == [1]
     with pytest.raises(lw.InputError, match=r"large-.*checksum"):
         state.tensors["large"]["x"]
+
+
+def test_group_that_is_read_again_is_verified_again_only_if_its_file_was_touched(tmp_path, monkeypatch):
+    stored, verified = store_tensors(tmp_path, "weights", {"x": np.arange(5)}), []
+    digest = tensors.digest
+    monkeypatch.setattr(tensors, "digest", lambda path: verified.append(path) or digest(path))
+    for _ in range(3):
+        assert stored.read()["x"].tolist() == [0, 1, 2, 3, 4]
+    assert len(verified) == 1
+    stored.path.write_bytes(stored.path.read_bytes()[:-1] + b"?")
+    os.utime(stored.path, ns=(0, 0))  # the clock of a file system may be too coarse to tell
+    for _ in range(2):
+        with pytest.raises(lw.InputError, match="does not match its checksum"):
+            stored.read()
+    assert len(verified) == 3

@@ -10,7 +10,7 @@ import torch
 from tasks import Regression, adam, as_logged, learn, plan, read_log, sgd, without_timings
 from torch import nn
 
-from latticework.core import checkpoint, store_tensors
+from latticework.core import checkpoint, store_tensors, training
 from latticework.core.training import mean
 
 
@@ -168,11 +168,16 @@ def test_divergence_is_an_error_and_leaves_the_checkpoint_before(tmp_path, optio
     for attempt in range(2):  # it diverges again when it goes on
         task = Regression(validates=True)
         chosen = plan(learning_rate=rate, validate_every=3, max_epochs=None, max_steps=50, **options)
-        with pytest.raises(FloatingPointError, match=r"diverged by step 5.*lower learning_rate"):
+        with pytest.raises(FloatingPointError, match=r"diverged by step 5: .*; lower the learning rate$"):
             learn(task, chosen, folder=tmp_path)
         found = checkpoint.read(tmp_path, "", torch.device("cpu"))
         assert found.position["step"] == 3, attempt
         assert all(tensor.isfinite().all() for group in (found.module, found.best) for tensor in group.values())
+
+
+def test_advice_on_divergence_is_that_of_the_plan():
+    with pytest.raises(FloatingPointError, match=r"; give it fewer features$"):
+        learn(Regression(), plan(learning_rate=lambda step: math.inf, if_diverged="give it fewer features"))
 
 
 @pytest.mark.parametrize("clip", [None, 1.0])
@@ -247,10 +252,34 @@ def test_run_keeps_no_more_weights_on_disk_than_it_needs(tmp_path, monkeypatch, 
     assert most == {"best": 1, "snapshot": 3 if keep else 2}  # the one before leaves with the next checkpoint
     if keep:
         kinds = sorted(path.name.split("-")[0] for path in folder.iterdir())
-        expected = ["best", "config.json", "generators", "log.csv", "module", "optimizer", "snapshot", "snapshot"]
-        assert kinds == expected
+        others = ["best", "config.json", "generators", "history", "log.csv", "module", "optimizer"]
+        assert kinds == [*others, "snapshot", "snapshot"]
     else:
         assert list(tmp_path.iterdir()) == []
+
+
+class Clock:
+    now = 0.0
+
+    def monotonic(self):
+        return self.now
+
+
+def test_checkpoints_that_take_long_are_made_less_often(tmp_path, monkeypatch):
+    class Timed(Regression):
+        def inputs(self, batch):
+            clock.now += 1
+            return super().inputs(batch)
+
+    def write(folder, fingerprint, state):
+        saved.append(state.position["step"])
+        clock.now += taking.pop(0) if taking else 0
+
+    clock, saved, taking = Clock(), [], [3, 0.1]
+    monkeypatch.setattr(training, "time", clock)
+    monkeypatch.setattr(checkpoint, "write", write)
+    learn(Timed((2,) * 95), plan(max_epochs=1, checkpoint_seconds=10, checkpoint_pause=20), folder=tmp_path)
+    assert saved == [10, 70, 80, 90, 95, 95]  # after 10, 20 times 3, 10, 10 seconds, and at the end
 
 
 def test_rows_say_how_far_and_how_fast(tmp_path):

@@ -336,6 +336,7 @@ def test_show_says_what_the_model_is(latticework, model_folder, translator):
     "command, options",
     [
         ("fit", "--output --valid --preset --vocab-size --epochs --batch-tokens --seed --device --precision --restart"),
+        ("fit", "--sharded"),
         ("predict", "--beam --alpha --n-best --json --device"),
         ("evaluate", "--beam --alpha --json --device"),
     ],

@@ -132,6 +132,12 @@ def test_random_state_decides_the_model(settings, corpus):
     assert torch.equal(weights(np.random.default_rng(1)), weights(np.random.default_rng(1)))
 
 
+def test_one_process_has_nobody_to_share_with(settings, corpus):
+    one = TransformerTranslator(**settings | {"max_steps": 2}).fit(corpus.source, corpus.target)
+    other = TransformerTranslator(**settings | {"max_steps": 2}).fit(corpus.source, corpus.target, sharded=True)
+    assert_same(one.model_.state_dict(), other.model_.state_dict())
+
+
 def test_training_leaves_the_random_numbers_of_others_alone(settings, corpus):
     torch.manual_seed(3)
     expected = torch.rand(2)
@@ -248,7 +254,9 @@ def test_unusable_text_is_named_when_fitted(settings, tmp_path, source, target, 
 def test_a_run_that_diverges_says_so_and_learns_nothing(settings, corpus):
     config = replace(settings["config"], learning_rate=1e30)
     translator = TransformerTranslator(**settings | {"config": config})
-    with pytest.raises(FloatingPointError, match=r"training diverged by step .*lower learning_rate"):
+    with pytest.raises(
+        FloatingPointError, match=r"training diverged by step .*; lower learning_rate, or raise warmup_steps"
+    ):
         translator.fit(corpus.source, corpus.target)
     assert not hasattr(translator, "model_")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import io
 import json
 import os
@@ -201,20 +202,21 @@ def test_restart_and_loggers_need_a_folder(short, corpus):
             TransformerTranslator(**short).fit(corpus.source, corpus.target, **options)
 
 
-def test_an_unknown_logger_leaves_no_folder(short, corpus, tmp_path):
+def test_an_unknown_logger_is_refused_at_once_and_leaves_no_folder(short, corpus, tmp_path, monkeypatch):
+    monkeypatch.setattr(Vocabulary, "train", no_training)
     with pytest.raises(InputError, match="logger='paper': expected one of tensorboard, wandb"):
         TransformerTranslator(**short).fit(corpus.source, corpus.target, folder=tmp_path / "model", loggers=["paper"])
     assert os.listdir(tmp_path) == []
 
 
 @pytest.mark.parametrize("restart", [False, True])
-def test_a_folder_that_cannot_hold_a_model_is_refused_before_training(short, corpus, tmp_path, monkeypatch, restart):
-    monkeypatch.setattr(PairsTask, "inputs", no_training)
+def test_a_folder_that_cannot_hold_a_model_is_refused_at_once(short, corpus, tmp_path, monkeypatch, restart):
+    monkeypatch.setattr(Vocabulary, "train", no_training)
     (tmp_path / "file").write_text("mine")
     (tmp_path / "foreign").mkdir()
     (tmp_path / "foreign" / "config.json").write_text('{"model_type": "marian"}')
     before = files(tmp_path)
-    for name in ("file", "foreign"):
+    for name in ("file", "file/below", "foreign"):
         with pytest.raises(InputError, match=f"{name} ?"):
             TransformerTranslator(**short).fit(corpus.source, corpus.target, folder=tmp_path / name, restart=restart)
     assert files(tmp_path) == before
@@ -307,9 +309,10 @@ def foreign_vocabulary():
         (lambda: Vocabulary.train(["the dog", "sees the cat"], size=20).model, "forged does not hold"),
     ],
 )
-def test_a_vocabulary_of_another_kind_is_refused_whatever_its_checksum(rewritten, make, message):
+def test_a_vocabulary_of_another_kind_is_refused_whatever_its_checksum(rewritten, model_folder, make, message):
+    files = read_folder(model_folder)[1].files
     with pytest.raises(InputError, match=message):
-        lw.load(rewritten(files={"vocabulary.model": make()}))
+        lw.load(rewritten(files=files | {"vocabulary.model": make()}))
 
 
 @pytest.mark.parametrize(
@@ -325,7 +328,6 @@ def test_a_vocabulary_of_another_kind_is_refused_whatever_its_checksum(rewritten
         lambda values: values["config"].update(feed_forward=10**9),
         lambda values: values.pop("config"),
         lambda values: values.pop("pairs"),
-        lambda values: values.pop("history"),
         lambda values: values.pop("fingerprint"),
     ],
 )
@@ -334,6 +336,21 @@ def test_values_that_do_not_fit_are_refused_whatever_their_checksum(rewritten, m
     change(values)
     with pytest.raises(InputError, match="forged"):
         lw.load(rewritten(values=values))
+
+
+@pytest.mark.parametrize("history", [None, b"", b"[{]"])
+def test_a_history_that_is_missing_or_damaged_is_refused_whatever_its_checksum(rewritten, model_folder, history):
+    files = read_folder(model_folder)[1].files | {"history.json": history}
+    with pytest.raises(InputError, match="forged does not hold a TransformerTranslator"):
+        lw.load(rewritten(files={name: data for name, data in files.items() if data is not None}))
+
+
+def test_a_history_of_millions_of_steps_is_saved(translator, tmp_path):
+    row = {"step": 2_000_000, "epoch": 1_000, "learning_rate": 0.00012345678901234, "loss": 1.2345678901234}
+    long = copy.copy(translator)
+    long.history_ = [row] * 200_000
+    long.save(tmp_path)
+    assert lw.load(tmp_path).history_ == long.history_
 
 
 def test_missing_vocabulary_is_refused(rewritten):

@@ -12,6 +12,7 @@ from cases import assert_same
 
 import latticework as lw
 from latticework.core import read_folder
+from latticework.core.values import from_json
 
 SMALL_PRESET = """
 from latticework.seq2seq.config import TransformerConfig
@@ -109,7 +110,7 @@ def test_an_interrupted_fit_says_so_and_goes_on_when_repeated(start, write, corp
     assert err.count("error: ") == 1
     assert "Traceback" not in err
     assert not (model / "config.json").exists()
-    kept = 1 + len(read_folder(log.parent)[1].values["history"])
+    kept = 1 + len(from_json(read_folder(log.parent)[1].files["history.json"]))
     done = log.read_text().splitlines()[:kept]
     assert len(done) == kept > 1
 

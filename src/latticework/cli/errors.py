@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 import traceback
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TextIO
+from typing import Final, TextIO
 
 import typer
 
 from latticework.core.commands import printable
 from latticework.core.errors import InputError, MissingExtraError
+from latticework.core.hardware import rank
 
 FAILED = 1
 BAD_INPUT = 2
 INTERRUPTED = 130  # 128 + SIGINT, as shells count
+PATIENCE: Final = 10.0  # seconds within which processes that fail alike have all failed
 
 
 @dataclass
@@ -48,12 +51,15 @@ def exit_status(action: Callable[[], object], invocation: Invocation) -> int:
         except BrokenPipeError:
             status = FAILED
         except (Exception, KeyboardInterrupt) as error:
+            status, message = verdict(error)
+            if message and rank() > 0:
+                time.sleep(PATIENCE)  # if the first process fails too it says so, and torchrun ends this one meanwhile
+                message = f"process {rank()}: {message}"
             if invocation.debug:
                 traceback.print_exception(error)
-            status, message = verdict(error)
             if message:
                 _say("error", message)
-        if status == INTERRUPTED:
+        if status == INTERRUPTED and rank() == 0:
             _say("error", "interrupted")
         _forget_broken_pipe()
     return status if isinstance(status, int) else 0
@@ -99,7 +105,8 @@ def _show_warning(
     file: TextIO | None = None,
     line: str | None = None,
 ) -> None:
-    _say("warning", str(message))
+    if rank() == 0:
+        _say("warning", str(message))
 
 
 def _forget_broken_pipe() -> None:

@@ -14,9 +14,12 @@ from torch import Tensor, nn
 from latticework.core.errors import InputError
 from latticework.core.hardware import processes, random_states, restore_random
 from latticework.core.persistence import CONFIG, State, read_folder, write_folder
+from latticework.core.sharding import share
 from latticework.core.tensors import Stored
+from latticework.core.values import from_json, to_json
 
 CHECKPOINT: Final = "checkpoint"
+HISTORY: Final = "history.json"  # a file: in a long run it is too large for a plain value
 DISCARDED: Final = "discarded checkpoint"  # what a crash while it is removed may leave
 _REMEDY: Final = "repeat its command to go on with it, or start over with --restart (restart=True)"
 
@@ -26,11 +29,13 @@ class Checkpoint:
     """A run between two steps."""
 
     position: dict[str, Any]
+    history: list[dict[str, float]]
     module: Mapping[str, Tensor]
     optimizer: Mapping[str, Tensor]
     generators: Mapping[str, Tensor]  # state of the random numbers of each kind of device, a row a process
     snapshots: dict[str, Stored]
     best: Stored | None
+    restarted: bool = False  # whether the call that wrote it was told to start over
 
 
 def write(folder: Path, fingerprint: str, state: Checkpoint) -> None:
@@ -43,8 +48,9 @@ def write(folder: Path, fingerprint: str, state: Checkpoint) -> None:
     }
     if state.best is not None:
         tensors["best"] = state.best
-    header = {"kind": CHECKPOINT, "fingerprint": fingerprint}
-    write_folder(folder, header=header, state=State(values=state.position, tensors=tensors))
+    header = {"kind": CHECKPOINT, "fingerprint": fingerprint, "restarted": state.restarted}
+    files = {HISTORY: to_json(state.history, "history")}
+    write_folder(folder, header=header, state=State(values=state.position, tensors=tensors, files=files))
 
 
 def read(folder: str | os.PathLike[str], fingerprint: str, device: torch.device) -> Checkpoint | None:
@@ -70,12 +76,26 @@ def read(folder: str | os.PathLike[str], fingerprint: str, device: torch.device)
         )
     groups = dict(state.tensors)
     _check_hardware(folder, groups["generators"], device)
-    own = {name: groups.pop(name) for name in ("module", "optimizer", "generators")}
+    own = {name: dict(groups.pop(name)) for name in ("module", "optimizer", "generators")}
     best = groups.pop("best", None)
     snapshots = {name: stored for name, stored in groups.items() if isinstance(stored, Stored)}
     return Checkpoint(
-        position=state.values, snapshots=snapshots, best=best if isinstance(best, Stored) else None, **own
+        position=state.values,
+        history=from_json(state.files[HISTORY]),
+        snapshots=snapshots,
+        best=best if isinstance(best, Stored) else None,
+        restarted=header["restarted"],
+        **own,
     )
+
+
+def read_restarted(folder: str | os.PathLike[str], fingerprint: str, device: torch.device) -> Checkpoint | None:
+    """The checkpoint of a run that was told to start over and has done so; None for all that it is to replace."""
+    try:
+        found = read(folder, fingerprint, device)
+    except InputError:
+        return None
+    return found if found is not None and found.restarted else None
 
 
 def _check_hardware(folder: Path, generators: Mapping[str, Tensor], device: torch.device) -> None:
@@ -91,11 +111,13 @@ def restore(
     state: Checkpoint, module: nn.Module, optimizer: torch.optim.Optimizer, device: torch.device, rank: int
 ) -> None:
     """Put weights, optimiser and random numbers of this process back."""
-    module.load_state_dict(state.module)
+    own = module.state_dict()
+    module.load_state_dict({name: share(tensor, own[name]) for name, tensor in state.module.items()})
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     entries: dict[int, dict[str, Tensor]] = {}
     for name, tensor in state.optimizer.items():
         index, _, entry = name.partition(".")
-        entries.setdefault(int(index), {})[entry] = tensor
+        entries.setdefault(int(index), {})[entry] = share(tensor, parameters[int(index)])
     optimizer.load_state_dict({"state": entries, "param_groups": optimizer.state_dict()["param_groups"]})
     restore_random(device, {kind: states[rank] for kind, states in state.generators.items()})
 

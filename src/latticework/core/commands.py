@@ -34,7 +34,13 @@ Device = Annotated[
     str, typer.Option("--device", metavar="NAME", help="auto, cpu, cuda (or cuda:1, the second) or mps.")
 ]
 Precision = Annotated[str, typer.Option("--precision", metavar="NAME", help="Of the numbers: auto, 64, 32 or bf16.")]
-Restart = Annotated[bool, typer.Option("--restart", help="Start over instead of resuming an interrupted run.")]
+Restart = Annotated[
+    bool,
+    typer.Option(
+        "--restart",
+        help="Start over, and replace what is there. Interrupted, the same command goes on with the new run.",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 

@@ -7,7 +7,7 @@ import logging
 import os
 import sys
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
@@ -92,18 +92,22 @@ def threads() -> Iterator[None]:
     """Use the processors this process may use, shared with the other processes of the same `torchrun`."""
     import torch
 
-    before = torch.get_num_threads()
-    if "OMP_NUM_THREADS" not in os.environ:
+    before, local = torch.get_num_threads(), int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    # To several processes on a machine torchrun gives one thread each where the user asked for no number.
+    if os.environ.get("OMP_NUM_THREADS") in ((None, "1") if local > 1 else (None,)):
         usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        torch.set_num_threads(max(1, usable // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))))
+        torch.set_num_threads(max(1, usable // local))
     try:
         yield
     finally:
         torch.set_num_threads(before)
 
 
-def make_fabric(device: str, precision: str) -> Fabric:
-    """Lightning Fabric for this process: one device, or its share of the processes that `torchrun` started."""
+def make_fabric(device: str, precision: str, *, shard: Callable[..., Any] | None = None) -> Fabric:
+    """Lightning Fabric for this process: one device, or its share of the processes that `torchrun` started.
+
+    Each of those has all of a module, or with `shard`, which is called with a module and a mesh, what that leaves it.
+    """
     from lightning_fabric import Fabric
 
     resolved = resolve_device(device)
@@ -113,12 +117,17 @@ def make_fabric(device: str, precision: str) -> Fabric:
     accelerator = resolved.type
     devices: int | list[int] = local if world > 1 or accelerator == "cpu" else [resolved.index or 0]
     joined = distributed()
+    strategy: Any = "ddp" if world > 1 else "auto"
+    if shard is not None and world > 1:
+        from lightning_fabric.strategies.model_parallel import ModelParallelStrategy
+
+        strategy = ModelParallelStrategy(shard, data_parallel_size=world, tensor_parallel_size=1)
     with _unremarked():
         fabric = Fabric(
             accelerator=accelerator,
             devices=devices,
             num_nodes=max(1, world // local),
-            strategy="ddp" if world > 1 else "auto",
+            strategy=strategy,
             precision=None if name == "64-true" else name,  # type: ignore[arg-type]  # one of PRECISIONS
             plugins=[_double()] if name == "64-true" else [],
         )
@@ -136,6 +145,11 @@ def _double() -> DoublePrecision:
             return data  # Fabric's own rounds the loss to float32, and with it every gradient
 
     return Double()
+
+
+def rank() -> int:
+    """The number of this process among those that `torchrun` started, known before they work together."""
+    return int(os.environ.get("RANK", "0"))
 
 
 def distributed() -> bool:

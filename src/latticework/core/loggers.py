@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import os
+import secrets
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from latticework.core.errors import InputError, require
 from latticework.core.files import write_atomically
+from latticework.core.persistence import CONFIG
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
@@ -97,7 +99,10 @@ class TensorBoardLogger:
 
 
 class WandbLogger:
-    """A run of Weights & Biases, whose own environment variables say where it goes."""
+    """A run of Weights & Biases, whose own environment variables say where it goes.
+
+    A training run that goes on from a checkpoint in the folder goes on with its run there too.
+    """
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         self._wandb = require("wandb", extra="wandb", purpose="logging to Weights & Biases")
@@ -108,8 +113,20 @@ class WandbLogger:
         """Send the figures of a step."""
         if self._run is None:  # not sooner: of all the processes of a run, one logs
             self._folder.mkdir(parents=True, exist_ok=True)
-            self._run = self._wandb.init(project="latticework", dir=str(self._folder))
+            self._run = self._wandb.init(
+                project=os.environ.get("WANDB_PROJECT", "latticework"),
+                dir=str(self._folder),
+                id=os.environ.get("WANDB_RUN_ID") or self._id(),
+                resume="allow",
+            )
         self._run.log({name: value for name, value in row.items() if name != "step"}, step=int(row["step"]))
+
+    def _id(self) -> str:
+        """The id of the run that the checkpoint is of, or a new one: a run that starts over is another."""
+        path = self._folder / "wandb-id"
+        if not ((self._folder / CONFIG).exists() and path.exists()):
+            write_atomically(path, secrets.token_hex(8).encode())
+        return path.read_text()
 
     def close(self) -> None:
         """Finish the run."""

@@ -223,6 +223,23 @@ def check_replaceable(folder: str | os.PathLike[str]) -> None:
     _listed(Path(folder).absolute())
 
 
+def check_writable(folder: str | os.PathLike[str]) -> None:
+    """Find out before long work whether files can be written into a folder, which need not exist yet.
+
+    Raises
+    ------
+    InputError
+        If it, or the nearest folder above it that exists, is a file or not ours to write.
+    """
+    place = Path(folder).absolute()
+    while not os.path.lexists(place):
+        place = place.parent
+    if not place.is_dir():
+        raise InputError(f"{folder} cannot be written: {place} is not a folder")
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise InputError(f"{folder} cannot be written: there is no permission to write in {place}")
+
+
 def _listed(folder: Path) -> set[str]:
     """Return the payload files that a folder about to be written lists now, or refuse to overwrite a foreign one."""
     if folder.exists() and not folder.is_dir():

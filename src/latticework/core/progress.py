@@ -1,6 +1,7 @@
 """Progress and messages, on stderr only: a live bar on a terminal, a line now and then in a log, nothing in a library.
 
-Nothing is shown unless it is asked for: the command line does so, and a library's user with a context.
+Nothing is shown unless it is asked for: the command line does so, and a library's user with a context. Under `torchrun`
+the first process shows it for all.
 
 >>> import latticework as lw
 >>> with lw.progress.showing():  # until the context is left; estimators have no option for it
@@ -15,6 +16,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Final
+
+from latticework.core.hardware import rank
 
 show_progress: ContextVar[bool] = ContextVar("show_progress", default=False)
 
@@ -36,7 +39,7 @@ def showing(*, shown: bool = True) -> Iterator[None]:
     >>> with showing(), progress("counting", total=2) as bar:
     ...     bar.advance(2)
     """
-    token = show_progress.set(shown)
+    token = show_progress.set(shown and rank() == 0)
     try:
         yield
     finally:

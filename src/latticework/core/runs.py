@@ -9,10 +9,24 @@ from typing import Final
 from latticework.core import checkpoint
 from latticework.core.errors import InputError
 from latticework.core.estimator import Estimator, load_estimator
-from latticework.core.hardware import wait_for_others
-from latticework.core.persistence import CONFIG, check_replaceable, read_folder
+from latticework.core.hardware import rank, wait_for_others
+from latticework.core.persistence import CONFIG, check_replaceable, check_writable, read_folder
 
 TRAINING: Final = "training"  # inside the model's folder: the checkpoint while it lasts, and log.csv
+
+
+def check_folder(folder: str | os.PathLike[str], *, restart: bool = False) -> None:
+    """Find out before long work whether a run can use a folder; whose model it holds, `finished` looks at later.
+
+    Raises
+    ------
+    InputError
+        If the folder holds something that is not ours to replace, or cannot be written and does not hold a model.
+    """
+    check_replaceable(folder)
+    if restart or not Path(folder, CONFIG).exists():
+        for place in (Path(folder), Path(folder, TRAINING)):
+            check_writable(place)
 
 
 def finished(folder: str | os.PathLike[str], fingerprint: str, *, restart: bool = False) -> Estimator | None:
@@ -25,7 +39,7 @@ def finished(folder: str | os.PathLike[str], fingerprint: str, *, restart: bool 
     fingerprint
         Says which data and settings the run has; the model's state holds it under "fingerprint".
     restart
-        Whether the run starts over, and replaces a model that the folder holds.
+        Whether the run starts over; a model that the folder holds stays until the new one replaces it.
 
     Raises
     ------
@@ -44,7 +58,7 @@ def finished(folder: str | os.PathLike[str], fingerprint: str, *, restart: bool 
             "choose another folder, or replace it with --restart (restart=True)"
         )
     model: Estimator = load_estimator(folder)
-    if _is_first():
+    if rank() == 0:
         checkpoint.discard(folder / TRAINING)  # a crash may have come just before `conclude` did it
     return model
 
@@ -52,10 +66,6 @@ def finished(folder: str | os.PathLike[str], fingerprint: str, *, restart: bool 
 def conclude(estimator: Estimator, folder: str | os.PathLike[str]) -> None:
     """Save what a run has learned, then drop its checkpoint; under `torchrun` one process does it and all wait."""
     estimator.save(folder)
-    if _is_first():
+    if rank() == 0:
         checkpoint.discard(Path(folder, TRAINING))
     wait_for_others()
-
-
-def _is_first() -> bool:
-    return int(os.environ.get("RANK", "0")) == 0

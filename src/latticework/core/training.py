@@ -12,10 +12,11 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass, field
+from copy import deepcopy
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, cast
 
 import torch
 from torch import Tensor, nn
@@ -24,8 +25,9 @@ from latticework.core import checkpoint
 from latticework.core.errors import InputError
 from latticework.core.hardware import fork_random, gather, make_fabric, random_states, threads
 from latticework.core.loggers import CSVLogger, Logger
-from latticework.core.progress import progress
+from latticework.core.progress import message, progress
 from latticework.core.seeds import spawn
+from latticework.core.sharding import sharding, whole
 from latticework.core.tensors import Stored, store_tensors
 
 if TYPE_CHECKING:
@@ -75,7 +77,9 @@ class Plan:
     patience: int | None = None  # validations without a better loss before stopping
     average: int = 1  # the candidate model is the mean of the weights at this many last validations
     log_every: int = 20  # steps
-    checkpoint_seconds: float = 60.0
+    checkpoint_seconds: float = 60.0  # between two of them, or if that is longer,
+    checkpoint_pause: float = 20.0  # so many times what the last one took: no more than a twentieth of the time
+    if_diverged: str = "lower the learning rate"  # what to do then, in the words of the capability's settings
 
 
 @dataclass
@@ -91,7 +95,6 @@ class Position:
     stale: int = 0
     validated_at: int = -1
     finished: bool = False
-    history: list[Row] = field(default_factory=list)
 
 
 def train(
@@ -105,6 +108,7 @@ def train(
     fingerprint: str = "",
     restart: bool = False,
     loggers: Sequence[Logger] = (),
+    shards: Sequence[nn.Module] | None = None,
 ) -> list[Row]:
     """Train `task.module` in place and return what was logged.
 
@@ -124,9 +128,12 @@ def train(
     fingerprint
         Says which data and settings the run belongs to; a checkpoint of another run is refused.
     restart
-        Begin anew, whatever the folder holds.
+        Begin anew, whatever the folder holds, unless it is this very run, begun by such a call: that goes on.
     loggers
         Receive each logged row, beside `log.csv`.
+    shards
+        If given, weights, gradients and optimiser are spread over the processes of `torchrun`, and each of these parts
+        of the module, which must be called as modules, has its weights gathered only while it computes.
 
     Raises
     ------
@@ -140,20 +147,20 @@ def train(
     with ExitStack() as stack:
         place = Path(folder) if folder is not None else Path(stack.enter_context(TemporaryDirectory()))
         stack.enter_context(threads())
-        fabric = make_fabric(device, precision)
+        fabric = make_fabric(device, precision, shard=None if shards is None else sharding(task.module, shards))
         stack.enter_context(fork_random(fabric.device, spawn(seed, f"training-{fabric.global_rank}")))
-        loop = _Loop(fabric, task, plan, place, fingerprint)
-        if folder is not None and not restart:
-            loop.resume()
+        sharded = shards is not None and fabric.world_size > 1
+        loop = _Loop(fabric, task, plan, place, fingerprint, restart=restart, sharded=sharded)
+        resumed = folder is not None and loop.resume()
         if fabric.is_global_zero:
             _make_folder(place)
-            if restart:
+            if restart and not resumed:
                 checkpoint.discard(place)
-            loop.loggers = [CSVLogger(place / "log.csv", loop.position.history), *loggers]
+            loop.loggers = [CSVLogger(place / "log.csv", loop.history), *loggers]
         for logger in loop.loggers:
             stack.callback(logger.close)
         loop.run(keep=folder is not None)
-        return loop.position.history
+        return loop.history
 
 
 def _make_folder(folder: Path) -> None:
@@ -166,12 +173,19 @@ def _make_folder(folder: Path) -> None:
 class _Loop:
     """A run in progress in this process."""
 
-    def __init__(self, fabric: Fabric, task: Task, plan: Plan, folder: Path, fingerprint: str) -> None:
+    def __init__(
+        self, fabric: Fabric, task: Task, plan: Plan, folder: Path, fingerprint: str, *, restart: bool, sharded: bool
+    ) -> None:
         self.fabric, self.task, self.plan, self.folder = fabric, task, plan, folder
-        self.fingerprint = fingerprint
-        self.plain_optimizer = plan.optimizer(task.module.parameters())
-        self.module, self.optimizer = fabric.setup(task.module, self.plain_optimizer)
+        self.fingerprint, self.restart, self.sharded = fingerprint, restart, sharded
+        fabric.strategy.precision.convert_module(task.module)
+        # A module that is shared cannot be made whole again, so a copy is; the task's own validates, and is the result.
+        self.trained = deepcopy(task.module) if sharded else task.module
+        self.module = fabric.setup_module(self.trained)
+        self.plain_optimizer = plan.optimizer(self.trained.parameters())
+        self.optimizer = cast(torch.optim.Optimizer, fabric.setup_optimizers(self.plain_optimizer))
         self.position = Position()
+        self.history: list[Row] = []
         self.snapshots: dict[str, Stored] = {}  # weights to average, oldest first
         self.best: Stored | None = None
         self.loggers: Sequence[Logger] = ()
@@ -179,14 +193,22 @@ class _Loop:
         self.loss = torch.zeros((), device=fabric.device, dtype=widest)  # of this process since the last row
         self.terms = 0  # of all processes since the last row
         self.row_started = self.started = self.saved = time.monotonic()
+        self.saving = 0.0  # seconds that the last checkpoint took
 
-    def resume(self) -> None:
-        found = checkpoint.read(self.folder, self.fingerprint, self.fabric.device)
-        if found is not None:
-            self.position = Position(**found.position)
-            self.snapshots, self.best = found.snapshots, found.best
-            device, rank = self.fabric.device, self.fabric.global_rank
-            checkpoint.restore(found, self.task.module, self.plain_optimizer, device, rank)
+    def resume(self) -> bool:
+        """Go on where the checkpoint is, if there is one to go on from."""
+        device, rank = self.fabric.device, self.fabric.global_rank
+        read = checkpoint.read_restarted if self.restart else checkpoint.read
+        found = read(self.folder, self.fingerprint, device)
+        if found is None:
+            return False
+        self.position, self.history = Position(**found.position), found.history
+        self.snapshots, self.best = found.snapshots, found.best
+        checkpoint.restore(found, self.trained, self.plain_optimizer, device, rank)
+        if self.restart:
+            step = self.position.step
+            message(f"going on at step {step:,} of the run that --restart began; remove {self.folder} to begin anew")
+        return True
 
     def run(self, *, keep: bool) -> None:
         position, plan = self.position, self.plan
@@ -262,11 +284,11 @@ class _Loop:
         if self.terms:
             self.fabric.all_reduce(self.loss, reduce_op="sum")
             loss = float(self.loss) / self.terms
-            norm = float(nn.utils.get_total_norm(self.task.module.parameters()))
-            if not math.isfinite(loss + norm):
+            [norm] = whole({"norm": nn.utils.get_total_norm(self.trained.parameters())}).values()
+            if not math.isfinite(loss + float(norm)):
                 raise FloatingPointError(
                     f"training diverged by step {position.step}: the loss is {loss}, the norm of the weights {norm}; "
-                    "lower learning_rate, or raise warmup_steps or batch_tokens"
+                    f"{self.plan.if_diverged}"
                 )
             row["loss"] = loss
             row["terms_per_second"] = self.terms / max(1e-9, now - self.row_started)
@@ -275,7 +297,7 @@ class _Loop:
         return row
 
     def _log(self, row: Row) -> None:
-        self.position.history.append(row)
+        self.history.append(row)
         for logger in self.loggers:
             logger.log(row)
         self.row_started = time.monotonic()
@@ -284,12 +306,13 @@ class _Loop:
         """Judge the candidate and keep it if it is the best so far; then checkpoint."""
         position, row = self.position, self._row()
         position.validated_at = position.step
+        weights = self._weights()
         if self.plan.average > 1 and self.fabric.is_global_zero:
-            self._take_snapshot(keep)
+            self._take_snapshot(keep, weights)
         if self.task.validates:
             figures = {}
             if self.fabric.is_global_zero:
-                with self._candidate(), self.fabric.autocast():
+                with self._candidate(weights), self.fabric.autocast():
                     figures = dict(self.task.validate())
                     if figures["loss"] < position.best_loss:
                         self._take_best(keep)
@@ -303,9 +326,13 @@ class _Loop:
         if keep:
             self._save()
 
-    def _take_snapshot(self, keep: bool) -> None:
+    def _weights(self) -> dict[str, Tensor]:
+        """The weights now, for the process that writes."""
+        return whole(self.trained.state_dict(), wanted=self.fabric.is_global_zero)
+
+    def _take_snapshot(self, keep: bool, weights: dict[str, Tensor]) -> None:
         name = f"snapshot-{self.position.step}"
-        self.snapshots[name] = store_tensors(self.folder, name, self.task.module.state_dict())
+        self.snapshots[name] = store_tensors(self.folder, name, weights)
         while len(self.snapshots) > self.plan.average:
             oldest = self.snapshots.pop(next(iter(self.snapshots)))
             if not keep:  # otherwise the last checkpoint still lists it, and the next one removes it
@@ -317,49 +344,57 @@ class _Loop:
             before.path.unlink()
 
     @contextmanager
-    def _candidate(self) -> Iterator[None]:
-        """Give the module the mean of the snapshots for a while."""
-        own = self.task.module.state_dict()
-        before = {name: tensor.clone() for name, tensor in own.items()}
-        if self.snapshots:
-            self.task.module.load_state_dict(mean(list(self.snapshots.values())))
-        self.task.module.eval()
+    def _candidate(self, weights: dict[str, Tensor]) -> Iterator[None]:
+        """Give the task's module the mean of the snapshots, or these weights, for a while."""
+        module = self.task.module.to(self.fabric.device)
+        before = {name: tensor.clone() for name, tensor in module.state_dict().items()}
+        module.load_state_dict(mean(list(self.snapshots.values())) if self.snapshots else weights)
+        module.eval()
         try:
             yield
         finally:
-            self.task.module.load_state_dict(before)
+            module.load_state_dict(before)
+            if self.sharded:
+                module.cpu()  # what memory the device has is for training
 
     def _due(self) -> bool:
-        return bool(self.fabric.broadcast(time.monotonic() - self.saved >= self.plan.checkpoint_seconds))
+        pause = max(self.plan.checkpoint_seconds, self.plan.checkpoint_pause * self.saving)
+        return bool(self.fabric.broadcast(time.monotonic() - self.saved >= pause))
 
     def _save(self) -> None:
-        device = self.fabric.device
+        started, device = time.monotonic(), self.fabric.device
         generators = {kind: gather(state.to(device)).cpu() for kind, state in random_states(device).items()}
+        module = self._weights()
+        optimizer = whole(checkpoint.flatten(self.plain_optimizer), wanted=self.fabric.is_global_zero)
         if self.fabric.is_global_zero:
             checkpoint.write(
                 self.folder,
                 self.fingerprint,
                 checkpoint.Checkpoint(
                     position=asdict(self.position),
-                    module=self.task.module.state_dict(),
-                    optimizer=checkpoint.flatten(self.plain_optimizer),
+                    history=self.history,
+                    module=module,
+                    optimizer=optimizer,
                     generators=generators,
                     snapshots=self.snapshots,
                     best=self.best,
+                    restarted=self.restart,
                 ),
             )
         self.saved = time.monotonic()
+        self.saving = self.saved - started
 
     def _finish(self, keep: bool) -> None:
         """Checkpoint the end of the run, then leave the chosen candidate in the module of every process."""
         if keep:
             self._save()
-        module = self.task.module
+        module, weights = self.task.module.to(self.fabric.device), self._weights()
         if self.fabric.is_global_zero:
             if self.best is not None:
-                module.load_state_dict(self.best.read())
+                weights = self.best.read()
             elif self.snapshots:
-                module.load_state_dict(mean(list(self.snapshots.values())))
+                weights = mean(list(self.snapshots.values()))
+            module.load_state_dict(weights)
         if self.fabric.world_size > 1:
             for tensor in module.state_dict().values():
                 torch.distributed.broadcast(tensor, src=0)

@@ -67,6 +67,22 @@ def decode(value: Any) -> Any:
     return {key: decode(item) for key, item in value.items()}
 
 
+def to_json(value: Any, place: str) -> bytes:
+    """Return a plain value as a file of its own, for one that may grow too large for `config.json`.
+
+    Examples
+    --------
+    >>> from_json(to_json([{"step": 20, "loss": float("inf")}], "history"))
+    [{'step': 20, 'loss': inf}]
+    """
+    return json.dumps(encode(value, place), separators=(",", ":"), allow_nan=False).encode()
+
+
+def from_json(data: bytes) -> Any:
+    """Return the value that `to_json` was given."""
+    return decode(json.loads(data, parse_constant=refuse_constant))
+
+
 def refuse_constant(name: str) -> float:
     """Refuse what Python's JSON reader takes but JSON has not, as its `parse_constant`."""
     raise ValueError(f"{name} is not a JSON number")

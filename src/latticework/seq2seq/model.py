@@ -74,6 +74,12 @@ class EncoderDecoder(nn.Module):
         self.decoder_norm = _final_norm(config)
 
     @property
+    def parts(self) -> list[nn.Module]:
+        """What is called as a whole when the loss is computed; keys and values of the source come before the layers."""
+        sources = [layer.cross_attention.key_value for layer in self.decoder_layers]
+        return [*self.encoder_layers, *self.decoder_layers, *sources]
+
+    @property
     def encoder_layers(self) -> list[EncoderLayer]:
         """The encoder's layers, first to last."""
         return cast(list[EncoderLayer], list(self.encoder))

@@ -59,6 +59,10 @@ def fit(
     precision: Precision = "auto",
     logger: Annotated[list[str] | None, typer.Option(help="tensorboard or wandb, beside training/log.csv.")] = None,
     restart: Restart = False,
+    sharded: Annotated[
+        bool,
+        typer.Option("--sharded", help="Under torchrun, keep a share of the model in each process: for large ones."),
+    ] = False,
 ) -> None:
     """Train a translator on parallel text and save it in the folder --output.
 
@@ -82,8 +86,9 @@ def fit(
         device=device,
         precision=precision,
     )
+    training = _read_when_needed(source, target)
     held_out = _read_when_needed(*valid) if valid else None
-    translator.fit(*_read_when_needed(source, target), held_out, folder=output, restart=restart, loggers=logger or ())
+    translator.fit(*training, held_out, folder=output, restart=restart, loggers=logger or (), sharded=sharded)
     message(f"saved in {output}; try: echo 'a sentence' | latticework translate predict {output}")
 
 

@@ -19,6 +19,7 @@ from latticework.core.estimator import Estimator
 from latticework.core.persistence import State
 from latticework.core.progress import message
 from latticework.core.seeds import seed_from, spawn
+from latticework.core.values import from_json, to_json
 from latticework.seq2seq.config import TransformerConfig
 from latticework.translation.attention import AttentionMaps, attention_maps, check_sizes
 from latticework.translation.decoding import Translation, check_search, join_parts, search_parts
@@ -124,6 +125,7 @@ class TransformerTranslator(Estimator):
         folder: str | os.PathLike[str] | None = None,
         restart: bool = False,
         loggers: Sequence[str] = (),
+        sharded: bool = False,
     ) -> Self:
         """Learn the vocabulary and the model.
 
@@ -140,9 +142,13 @@ class TransformerTranslator(Estimator):
             Where to save the model. The run checkpoints there too: the same call, made again after a crash, goes on
             where it was, and once the model is finished just loads it. Needs a `random_state`.
         restart
-            Start over, and replace what `folder` holds.
+            Start over, and replace what `folder` holds once the new model is finished. Interrupted, the same call goes
+            on with the new run; to start over yet again, remove `folder`/training.
         loggers
             "tensorboard", "wandb": figures go there beside `folder`/training/log.csv. Needs `folder`.
+        sharded
+            Under `torchrun`, spread weights, gradients and optimiser over the processes: slower, but for a model that
+            would not fit in the memory of one device.
 
         Raises
         ------
@@ -163,8 +169,14 @@ class TransformerTranslator(Estimator):
             raise InputError("a run that saves to a folder needs random_state: only a repeatable one can be resumed")
 
         from latticework.core import runs
-        from latticework.core.hardware import resolve_device, resolve_precision
         from latticework.core.loggers import make_loggers
+
+        run_folder = None if folder is None else Path(folder, runs.TRAINING)
+        told = [] if run_folder is None else make_loggers(loggers, run_folder)
+        if folder is not None:
+            runs.check_folder(folder, restart=restart)
+
+        from latticework.core.hardware import resolve_device, resolve_precision
         from latticework.core.training import train
         from latticework.seq2seq.learning import PairsTask, fingerprint, training_plan
         from latticework.seq2seq.vocabulary import Vocabulary
@@ -186,7 +198,6 @@ class TransformerTranslator(Estimator):
             return self
 
         model = _build(config, len(vocabulary), spawn(seed, "weights"))
-        run_folder = None if folder is None else Path(folder, runs.TRAINING)
         history = train(
             PairsTask(model, training, checking, seed=spawn(seed, "batches")),
             training_plan(config, max_epochs=epochs, max_steps=steps),
@@ -196,7 +207,8 @@ class TransformerTranslator(Estimator):
             folder=run_folder,
             fingerprint=mark,
             restart=restart,
-            loggers=make_loggers(loggers, run_folder) if run_folder is not None else (),
+            loggers=told,
+            shards=model.parts if sharded else None,
         )
         self.config_, self.vocabulary_, self.model_ = config, vocabulary, model
         self.pairs_ = {**pairs.counts, **({"validation": held_out.counts} if held_out else {})}
@@ -399,15 +411,15 @@ class TransformerTranslator(Estimator):
 
     def to_state(self) -> State:
         """Everything that was learned."""
+        history = [{name: value for name, value in row.items() if name not in TIMINGS} for row in self.history_]
         return State(
             values={
                 "config": asdict(self.config_),
                 "pairs": self.pairs_,
-                "history": [{k: v for k, v in row.items() if k not in TIMINGS} for row in self.history_],
                 "fingerprint": self.fingerprint_,
             },
             tensors={"weights": self.model_.state_dict()},
-            files={"vocabulary.model": self.vocabulary_.model},
+            files={"vocabulary.model": self.vocabulary_.model, "history.json": to_json(history, "history")},
         )
 
     def from_state(self, state: State) -> None:
@@ -415,9 +427,9 @@ class TransformerTranslator(Estimator):
         from latticework.seq2seq.vocabulary import Vocabulary
 
         self.config_ = TransformerConfig(**state.values["config"])
-        self.pairs_, self.history_ = state.values["pairs"], state.values["history"]
-        self.fingerprint_ = state.values["fingerprint"]
+        self.pairs_, self.fingerprint_ = state.values["pairs"], state.values["fingerprint"]
         self.vocabulary_ = Vocabulary(state.files["vocabulary.model"])
+        self.history_ = from_json(state.files["history.json"])
         weights = dict(state.tensors["weights"])
         shape, held = self.config_, sum(tensor.numel() for tensor in weights.values())
         if shape.layers * shape.d_model * (shape.d_model + shape.feed_forward) > held:
