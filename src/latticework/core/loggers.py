@@ -6,7 +6,7 @@ import csv
 import io
 import os
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -146,11 +146,14 @@ def make_loggers(names: Sequence[str], folder: str | os.PathLike[str]) -> list[L
     Raises
     ------
     InputError
-        If there is no logger of such a name.
+        If there is no logger of such a name, or `names` is no list of names.
     MissingExtraError
         If its library is not installed.
     """
-    unknown = [name for name in names if name not in LOGGERS]
+    if isinstance(names, str) or not isinstance(names, Iterable):
+        raise InputError(f"loggers={names!r}: expected a list of names")
+    names = list(names)
+    unknown = [name for name in names if not (isinstance(name, str) and name in LOGGERS)]
     if unknown:
         raise InputError(f"logger={unknown[0]!r}: expected one of {', '.join(LOGGERS)}")
     return [LOGGERS[name](folder) for name in names]

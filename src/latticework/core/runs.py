@@ -3,16 +3,53 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
+from numbers import Integral
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from latticework.core import checkpoint
 from latticework.core.errors import InputError
 from latticework.core.estimator import Estimator, load_estimator
 from latticework.core.hardware import rank, wait_for_others
+from latticework.core.loggers import Logger, make_loggers
 from latticework.core.persistence import CONFIG, check_replaceable, check_writable, read_folder
 
 TRAINING: Final = "training"  # inside the model's folder: the checkpoint while it lasts, and log.csv
+
+
+def prepare(
+    folder: str | os.PathLike[str] | None, *, random_state: Any, restart: bool = False, loggers: Sequence[str] = ()
+) -> list[Logger]:
+    """Find out before long work whether `fit` can run as it is told to, and return the run's loggers.
+
+    Parameters
+    ----------
+    folder, restart, loggers
+        What the user gave `fit`: where the model goes, whether to start over, and the names of `core.loggers`.
+    random_state
+        The estimator's.
+
+    Raises
+    ------
+    InputError
+        If what was given does not go together, or the folder cannot be used.
+    MissingExtraError
+        If the library of a logger is not installed.
+    """
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1 and not isinstance(random_state, Integral):
+        raise InputError("under torchrun random_state must be an int, so that all processes share one seed")
+    if folder is None:
+        if restart or loggers:
+            raise InputError("restart and loggers need a folder")
+        return []
+    if not isinstance(folder, str | os.PathLike):
+        raise InputError(f"folder={folder!r}: expected the name of a folder")
+    if random_state is None:
+        raise InputError("a run that saves to a folder needs random_state: only a repeatable one can be resumed")
+    told = make_loggers(loggers, Path(folder, TRAINING))
+    check_folder(folder, restart=restart)
+    return told
 
 
 def check_folder(folder: str | os.PathLike[str], *, restart: bool = False) -> None:

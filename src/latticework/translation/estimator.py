@@ -7,7 +7,6 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
-from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
@@ -158,29 +157,15 @@ class TransformerTranslator(Estimator):
             If training diverges.
         """
         config, vocab_size, epochs, steps = self._settings()
-        if int(os.environ.get("WORLD_SIZE", "1")) > 1 and not isinstance(self.random_state, Integral):
-            raise InputError("under torchrun random_state must be an int, so that all processes share one seed")
-        seed = seed_from(self.random_state)
-        if folder is None and (restart or loggers):
-            raise InputError("restart and loggers need a folder")
-        if not (folder is None or isinstance(folder, str | os.PathLike)):
-            raise InputError(f"folder={folder!r}: expected the name of a folder")
-        if folder is not None and self.random_state is None:
-            raise InputError("a run that saves to a folder needs random_state: only a repeatable one can be resumed")
 
         from latticework.core import runs
-        from latticework.core.loggers import make_loggers
-
-        run_folder = None if folder is None else Path(folder, runs.TRAINING)
-        told = [] if run_folder is None else make_loggers(loggers, run_folder)
-        if folder is not None:
-            runs.check_folder(folder, restart=restart)
-
         from latticework.core.hardware import resolve_device, resolve_precision
         from latticework.core.training import train
         from latticework.seq2seq.learning import PairsTask, fingerprint, training_plan
         from latticework.seq2seq.vocabulary import Vocabulary
 
+        told = runs.prepare(folder, random_state=self.random_state, restart=restart, loggers=loggers)
+        seed = seed_from(self.random_state)
         precision = resolve_precision(self.precision, resolve_device(self.device))
         held_out = None if validation is None else without_empty(*check_validation(validation), "validation")
         pairs = without_empty(*check_pairs(source, target, "training"), "training")
@@ -204,7 +189,7 @@ class TransformerTranslator(Estimator):
             seed=seed,
             device=self.device,
             precision=precision,
-            folder=run_folder,
+            folder=None if folder is None else Path(folder, runs.TRAINING),
             fingerprint=mark,
             restart=restart,
             loggers=told,
