@@ -1,5 +1,6 @@
+import json
 import math
-from dataclasses import FrozenInstanceError, replace
+from dataclasses import FrozenInstanceError, asdict, replace
 from importlib.util import module_from_spec, spec_from_file_location
 
 import numpy as np
@@ -93,6 +94,15 @@ def test_extremes_that_can_be_built_are_accepted():
         layers=1, d_model=2, heads=1, feed_forward=1, dropout=0, label_smoothing=0, max_length=2
     )
     assert replace(smallest, d_model=4, positions="t2t", clip_norm=1, dropout=0.999).heads == 1
+
+
+def test_numbers_of_numpy_become_plain_so_that_they_can_be_saved():
+    given = {name: np.int64(4) for name in WHOLE} | {name: np.float32(0.5) for name in [*SHARES, *FACTORS]}
+    kept = asdict(TransformerConfig(**given))
+    assert {name: kept[name] for name in given} == given
+    assert {type(kept[name]) for name in WHOLE} == {int}
+    assert {type(kept[name]) for name in [*SHARES, *FACTORS]} == {float}
+    assert json.loads(json.dumps(kept)) == kept
 
 
 def test_configuration_cannot_be_changed():

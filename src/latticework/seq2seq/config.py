@@ -5,9 +5,21 @@ The defaults are the paper's base model (Vaswani et al. 2017, table 3 and sectio
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
+from latticework.core.checks import number, whole_number
 from latticework.core.errors import InputError
+
+WHOLE: Final = (
+    "layers",
+    "d_model",
+    "heads",
+    "feed_forward",
+    "batch_tokens",
+    "accumulate",
+    "warmup_steps",
+    "average_checkpoints",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,22 +51,17 @@ class TransformerConfig:
     max_length: int = 256  # pieces; longer pairs are left out of training, longer inputs are translated in parts
 
     def __post_init__(self) -> None:
-        for name in ("layers", "d_model", "heads", "feed_forward", "batch_tokens", "accumulate", "warmup_steps"):
-            _check(name, getattr(self, name), int, lowest=1)
-        _check("average_checkpoints", self.average_checkpoints, int, lowest=1)
-        _check("max_length", self.max_length, int, lowest=2)
+        for name, least in {**dict.fromkeys(WHOLE, 1), "max_length": 2}.items():
+            self._keep(name, whole_number(name, getattr(self, name), least=least))
         for name in ("validate_every", "patience"):
             if getattr(self, name) is not None:
-                _check(name, getattr(self, name), int, lowest=1)
+                self._keep(name, whole_number(name, getattr(self, name)))
         for name in ("dropout", "label_smoothing"):
-            _check(name, getattr(self, name), float, lowest=0)
-            if getattr(self, name) >= 1:
-                raise InputError(f"{name}={getattr(self, name)}: expected a share of at least 0 and below 1")
-        factors = ("learning_rate",) if self.clip_norm is None else ("learning_rate", "clip_norm")
-        for name in factors:
-            _check(name, getattr(self, name), float, lowest=0)
-            if not 0 < getattr(self, name) < math.inf:
-                raise InputError(f"{name}={getattr(self, name)}: expected a positive, finite number")
+            share = "a share of at least 0 and below 1"
+            self._keep(name, number(name, getattr(self, name), lambda found: 0 <= found < 1, share))
+        for name in ("learning_rate",) if self.clip_norm is None else ("learning_rate", "clip_norm"):
+            factor = "a positive, finite number"
+            self._keep(name, number(name, getattr(self, name), lambda found: 0 < found < math.inf, factor))
         if self.d_model % self.heads or self.d_model % 2:
             raise InputError(f"d_model={self.d_model} must be even and a multiple of heads={self.heads}")
         if not isinstance(self.norm_first, bool):
@@ -64,9 +71,6 @@ class TransformerConfig:
         if self.positions == "t2t" and self.d_model < 4:
             raise InputError("positions='t2t' needs d_model of at least 4")
 
-
-def _check(name: str, value: object, kind: type, *, lowest: int) -> None:
-    accepted = (int, float) if kind is float else (int,)
-    if isinstance(value, bool) or not isinstance(value, accepted) or not value >= lowest:
-        noun = "a whole number" if kind is int else "a number"
-        raise InputError(f"{name}={value!r}: expected {noun} of at least {lowest}")
+    def _keep(self, name: str, value: int | float) -> None:
+        """Store a number as the plain one it is: NumPy's could not be saved."""
+        object.__setattr__(self, name, value)

@@ -10,9 +10,9 @@ from typing import Final
 
 import numpy as np
 
+from latticework.core.checks import whole_number
 from latticework.core.errors import InputError
 from latticework.core.seeds import seed_from
-from latticework.translation.text import whole_number
 
 LIMIT: Final = 1_000_000
 BLOCK: Final = 100  # numbers that share everything but their last two digits

@@ -1,0 +1,42 @@
+"""Numbers as options: any type of number is taken, and becomes a plain one."""
+
+from __future__ import annotations
+
+import math
+import re
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from latticework import InputError
+from latticework.core.checks import number, whole_number
+
+
+def share(value):
+    return number("dropout", value, lambda found: 0 <= found < 1, "a share of at least 0 and below 1")
+
+
+@pytest.mark.parametrize("value", [3, np.int64(3), np.uint8(3)])
+def test_whole_numbers_of_any_type_become_an_int(value):
+    found = whole_number("layers", value)
+    assert (found, type(found)) == (3, int)
+
+
+@pytest.mark.parametrize("value", [0, -1, 2.0, np.float32(2), True, np.True_, "2", None, math.nan, math.inf])
+def test_what_is_no_whole_number_or_too_small_is_named(value):
+    with pytest.raises(InputError, match=f"^{re.escape(f'layers={value!r}')}: expected a whole number of at least 1$"):
+        whole_number("layers", value)
+
+
+@pytest.mark.parametrize("value", [0.5, np.float32(0.5), np.float64(0.5), Fraction(1, 2)])
+def test_numbers_of_any_type_become_a_float(value):
+    found = share(value)
+    assert (found, type(found)) == (0.5, float)
+    assert type(share(0)) is float
+
+
+@pytest.mark.parametrize("value", [1, -0.1, 10**400, -(10**400), math.nan, math.inf, True, np.True_, "0.1", None])
+def test_what_is_no_number_or_out_of_its_range_is_named(value):
+    with pytest.raises(InputError, match=f"^{re.escape(f'dropout={value!r}')}: expected a share of at least 0"):
+        share(value)
