@@ -17,7 +17,7 @@ from latticework.seq2seq.search import Hypothesis
 from latticework.seq2seq.vocabulary import END
 from latticework.translation import TransformerTranslator, Translation
 from latticework.translation.decoding import join_parts, joined_text
-from latticework.translation.text import Parts
+from latticework.translation.parts import Parts
 
 
 def test_the_toy_language_is_learned(translator, corpus):
@@ -80,13 +80,13 @@ def test_a_long_text_without_spaces_or_marks_is_cut_where_it_must(translator):
 def copying(settings, monkeypatch):
     """A translator that gives every part back as it is."""
 
-    def copies(model, parts, wanted, options, device):
+    def copies(model, parts, wanted, options, **places):
         return [
             [Hypothesis(part[:-1].tolist() if some else [], 0.0, 0.0)] * options.n_best
             for part, some in zip(parts, wanted, strict=True)
         ]
 
-    monkeypatch.setattr("latticework.translation.estimator.search_parts", copies)
+    monkeypatch.setattr("latticework.seq2seq.decoding.search_texts", copies)
     texts = ["ab. c, de", "我们今天去公园。", "คนไทยไปตลาด", "우리는 집에 간다."] * 3
     return TransformerTranslator(**settings | {"max_steps": 1, "vocab_size": 60}).fit(texts, texts)
 

@@ -16,7 +16,7 @@ from sklearn.exceptions import NotFittedError
 import latticework as lw
 from latticework.core import InputError
 from latticework.translation import TransformerTranslator
-from latticework.translation.text import without_empty
+from latticework.translation.pairs import without_empty
 
 
 def test_every_pair_left_out_is_counted_and_reported(settings, corpus):

@@ -171,7 +171,7 @@ def _read_when_needed(source: Path, target: Path | None) -> tuple[Iterator[str],
 def _load(model: Path, device: str, beam: int, alpha: float, n_best: int = 1) -> TransformerTranslator:
     """Load a translator, and refuse what it cannot be asked before there is anything to translate."""
     from latticework.core.hardware import resolve_device
-    from latticework.translation.decoding import check_search
+    from latticework.seq2seq.decoding import check_search
     from latticework.translation.estimator import TransformerTranslator
 
     resolve_device(device)
@@ -188,7 +188,7 @@ def _name(file: Path) -> str:
 @contextmanager
 def _lines_named(name: str, first: int) -> Iterator[None]:
     """Let a warning of long sentences say which lines of the input they are; sentence 0 is line `first`."""
-    from latticework.translation.text import LongSentences
+    from latticework.translation.parts import LongSentences
 
     with warnings.catch_warnings(record=True) as caught:
         yield

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from latticework.core.checks import whole_number
 from latticework.core.errors import InputError
 from latticework.core.estimator import Estimator
 from latticework.core.persistence import State
@@ -21,19 +22,12 @@ from latticework.core.seeds import seed_from, spawn
 from latticework.core.values import from_json, to_json
 from latticework.seq2seq.config import TransformerConfig
 from latticework.translation.attention import AttentionMaps, attention_maps, check_sizes
-from latticework.translation.decoding import Translation, check_search, join_parts, search_parts
+from latticework.translation.decoding import EXTRA_LENGTH, Translation, join_parts
 from latticework.translation.metrics import corpus_scores, scorer
+from latticework.translation.pairs import without_empty
+from latticework.translation.parts import Parts, split_long, warn_of_long
 from latticework.translation.presets import find_preset
-from latticework.translation.text import (
-    Parts,
-    check_pairs,
-    check_sentences,
-    check_validation,
-    split_long,
-    warn_of_long,
-    whole_number,
-    without_empty,
-)
+from latticework.translation.text import check_pairs, check_sentences, check_validation
 
 if TYPE_CHECKING:
     from latticework.seq2seq.corpus import EncodedText
@@ -255,6 +249,9 @@ class TransformerTranslator(Estimator):
         A sentence translated in parts has the sums of its parts' scores.
         """
         check_is_fitted(self)
+
+        from latticework.seq2seq.decoding import check_search, search_texts
+
         options = check_search(beam_size, length_penalty, n_best, len(self.vocabulary_))
         texts = check_sentences(sentences, "sentences")
         parts = self._encode(texts)
@@ -262,7 +259,9 @@ class TransformerTranslator(Estimator):
         both = zip(read, parts.owners, strict=True)  # of a space that the vocabulary does not know only the text tells
         wanted = np.array([bool(part.strip() and texts[owner].strip()) for part, owner in both], dtype=bool)
         with self._inference() as device:
-            found = search_parts(self.model_, parts.text, wanted, options, device)
+            found = search_texts(
+                self.model_, parts.text, wanted, options, extra_length=EXTRA_LENGTH, device=device, doing="translating"
+            )
         return join_parts(found, parts, self.vocabulary_, count=len(texts), n_best=options.n_best)
 
     def score(self, source: Iterable[str], references: Iterable[str]) -> float:
@@ -284,14 +283,15 @@ class TransformerTranslator(Estimator):
 
         from latticework.seq2seq.corpus import token_batches
         from latticework.seq2seq.model import padding_mask
+        from latticework.seq2seq.vocabulary import PAD
 
         parts = self._encode(texts)
         sums = np.zeros((len(texts), self.config_.d_model), dtype=np.float64)
         with self._inference() as device:
             for batch in token_batches([parts.text.lengths], ENCODE_TOKENS, np.random.default_rng(0)):
-                tokens = parts.text.padded(batch, padding=0).to(device)
+                tokens = parts.text.padded(batch, padding=PAD).to(device)
                 states = self.model_.encode(tokens, padding_mask(tokens)).cpu().double()
-                np.add.at(sums, parts.owners[batch], (states * (tokens != 0).cpu()[:, :, None]).sum(1).numpy())
+                np.add.at(sums, parts.owners[batch], (states * (tokens != PAD).cpu()[:, :, None]).sum(1).numpy())
         lengths = np.bincount(parts.owners, weights=parts.text.lengths, minlength=len(texts))
         return (sums / lengths[:, None]).astype(np.float32)
 

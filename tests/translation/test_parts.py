@@ -1,0 +1,102 @@
+"""How texts that are too long are cut."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from latticework.seq2seq.corpus import EncodedText
+from latticework.seq2seq.vocabulary import END
+from latticework.translation.parts import split_long
+
+
+class Alphabet:
+    """A vocabulary whose piece n is the n-th string."""
+
+    def __init__(self, *texts):
+        self.texts = texts
+
+    def pieces(self, sequence):
+        return [self.texts[index] for index in sequence]
+
+
+WORDS = Alphabet("", "", "", "</s>", "▁a", "b", "▁c", ".", "▁Hm", "...", "?", "▁", "！")
+
+
+def cut(tokens, max_length):
+    """Return the parts of one text as strings."""
+    parts = split_long(EncodedText.from_sequences([[*tokens, END]]), WORDS, max_length)
+    assert set(parts.owners) == {0}
+    return ["".join(WORDS.pieces(part[:-1])) for part in parts.text]
+
+
+def test_texts_that_fit_are_left_alone():
+    text = EncodedText.from_sequences([[4, 5, END], [END], [4, END]])
+    parts = split_long(text, WORDS, 3)
+    assert parts.text is text
+    assert parts.owners.tolist() == [0, 1, 2]
+    assert parts.after_word.tolist() == [True] * 3
+
+
+def test_a_part_ends_after_a_sentence_before_a_word_or_where_it_must():
+    a, b, c, stop = 4, 5, 6, 7
+    assert cut([a, b, stop, c, b, b], 6) == ["▁ab.", "▁cbb"]
+    assert cut([a, b, b, stop, c, stop, c, b], 7) == ["▁abb.▁c.", "▁cb"]
+    assert cut([a, b, b, b, c, b, b, b], 8) == ["▁abbb", "▁cbbb"]
+    assert cut([a, *[b] * 9], 5) == ["▁abbb", "bbbb", "bb"]
+    assert cut([a, b, b, b, 9, c, b], 7) == ["▁abbb...", "▁cb"]
+    assert cut([a, b, b, b, 12, b, b], 7) == ["▁abbb！", "bb"]
+
+
+def test_a_mark_near_the_start_does_not_make_a_tiny_part():
+    assert cut([4, 7, 6, 5, 5, 5, 6, 5], 8) == ["▁a.▁cbbb", "▁cb"]
+
+
+def test_every_part_says_whose_it_is():
+    texts = [[4, END], [4, 5, 6, 5, 6, 5, END], [END], [6, 5, 5, END]]
+    parts = split_long(EncodedText.from_sequences(texts), WORDS, 3)
+    assert parts.owners.tolist() == [0, 1, 1, 1, 2, 3, 3]
+    assert [part.tolist() for part in (parts.text[0], parts.text[4])] == [[4, END], [END]]
+
+
+@pytest.mark.parametrize(
+    "texts, after_word",
+    [
+        (["▁a", "b", "▁c", "b"], True),  # before a space
+        (["▁a", "▁", "b", "b"], True),  # after one
+        (["▁a", "\u3000", "b"], True),
+        (["▁a", "b", "b", "b"], False),  # within a word
+        (["▁a", ".", "b", "b"], False),  # 3.5, example.org
+        (["▁我们", "。", "你", "们"], True),
+        (["▁我们", "去公", "园了", "吗"], True),  # of Chinese no space says where a word ends
+        (["▁これ", "は", "ＸＭＬ", "です"], True),
+        (["▁집", "에", "서", "는"], False),  # Korean has spaces
+    ],
+)
+def test_a_part_says_whether_a_word_ended_before_it(texts, after_word):
+    vocabulary = Alphabet("", "", "", "</s>", *texts)
+    text = EncodedText.from_sequences([[*range(4, 4 + len(texts)), END]])
+    parts = split_long(text, vocabulary, 3)
+    assert parts.text[0].tolist() == [4, 5, END]
+    assert parts.after_word[:2].tolist() == [True, after_word]
+
+
+@given(
+    texts=st.lists(st.lists(st.integers(4, 12), max_size=60), min_size=1, max_size=6),
+    max_length=st.integers(2, 20),
+)
+@settings(max_examples=60, deadline=None)
+def test_parts_together_are_the_text_and_none_is_too_long(texts, max_length):
+    encoded = EncodedText.from_sequences([[*text, END] for text in texts])
+    split = split_long(encoded, WORDS, max_length)
+    parts, owners = split.text, split.owners
+    assert len(parts) == len(owners) == len(split.after_word)
+    assert parts.lengths.max() <= max_length
+    assert (np.diff(owners) >= 0).all()
+    for index, text in enumerate(texts):
+        own = [parts[part].tolist() for part in np.flatnonzero(owners == index).tolist()]
+        assert [part[-1] for part in own] == [END] * len(own)
+        assert [token for part in own for token in part[:-1]] == text
+        assert len(own) <= len(text) // ((max_length - 1) // 2 + 1) + 1, "every part but the last is half full"
