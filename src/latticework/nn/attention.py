@@ -1,6 +1,8 @@
 """Scaled dot-product and multi-head attention: Vaswani et al. 2017, section 3.2, equation 1.
 
 Masks say where attention may look: `True` keeps a key, `False` hides it. A query that may look nowhere gets zeros.
+
+Differs from the paper: projections of attention have biases, as in the authors' code.
 """
 
 import math

@@ -15,7 +15,7 @@ LEVELS = 256  # values of a byte
 class Dropout(nn.Module):
     """Zero a share `p` of the elements in training and scale the others so that the mean stays.
 
-    Differs from the paper: on a CPU `p` is rounded to a 256th, and the scale with it.
+    Differs from the paper: on a CPU, dropout rates are rounded to a 256th, and the scale with them.
 
     Examples
     --------

@@ -1,7 +1,10 @@
 """Cross-entropy with label smoothing: Vaswani et al. 2017, section 5.4, after Szegedy et al. 2016, section 7.
 
-The smoothed target is (1 - ε)·δ(gold) + ε/V, over all V outputs, the gold one included: Szegedy's definition, to which
-the paper refers, and torch's. (The published code spreads ε over the V - 1 others, which is this with ε·V/(V - 1).)
+The smoothed target is (1 - ε)·δ(gold) + ε/V, as in torch.
+
+Differs from the paper: label smoothing spreads ε over all V outputs, the right one included. That is Szegedy et al.'s
+definition, to which the paper refers; the authors' code spreads it over the V - 1 others, which is the same with
+ε · V / (V - 1).
 """
 
 from typing import Any

@@ -10,7 +10,8 @@ from latticework.nn.attention import CrossAttention, KeyValueCache, SelfAttentio
 from latticework.nn.dropout import Dropout
 from latticework.nn.linear import Linear
 
-NORM_EPSILON = 1e-6  # the published code's; the paper gives none
+# Differs from the paper: LayerNorm adds ε = 10⁻⁶, as the authors' code does; the paper gives none.
+NORM_EPSILON = 1e-6
 
 
 class FeedForward(nn.Module):

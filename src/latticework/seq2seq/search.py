@@ -2,6 +2,10 @@
 
 A hypothesis scores log P / ((5 + length) / 6)^α, its end token counted. Alive and finished hypotheses are kept apart,
 as in the authors' code, so that a finished one never takes the place of one that could still grow.
+
+Differs from the paper: the search never writes the unknown piece.
+
+Differs from the paper: a hypothesis that reaches its maximum length must end there, and is scored with that end.
 """
 
 from dataclasses import dataclass

@@ -1,6 +1,10 @@
 """Joint byte-pair vocabulary (Sennrich et al. 2016; Vaswani et al. 2017, section 5.1), learnt by SentencePiece.
 
-Text goes in and comes out unchanged: nothing is normalised, and spaces are part of the pieces.
+Text goes in and comes out unchanged: spaces are part of the pieces.
+
+Differs from the paper: the vocabulary is learnt by SentencePiece's BPE from the raw training text, without
+normalisation or tokenisation. It includes every character of the text (of a sample of it beyond four million lines),
+or, where they would fill more than a quarter of the vocabulary, all but the rarest, which are spelled in bytes.
 """
 
 import io

@@ -74,8 +74,10 @@ def attention_maps(
     """Yield the weights of one pair after the other; `model` on `device`, in evaluation mode."""
     import torch
 
+    from latticework.seq2seq.vocabulary import PAD
+
     for index in range(len(sources)):
-        pair = [text.padded(np.array([index]), padding=0).to(device) for text in (sources, targets)]
+        pair = [text.padded(np.array([index]), padding=PAD).to(device) for text in (sources, targets)]
         own, past, cross = (torch.cat(layers).float().cpu().numpy() for layers in model.attention_maps(*pair))
         read, written = (vocabulary.pieces(text[index]) for text in (sources, targets))
         yield AttentionMaps(read, written, own, past, cross)
