@@ -1,1 +1,49 @@
 """Text to text: vocabulary, bucketed batches, encoder-decoder and beam search, for translation and parsing."""
+
+from typing import TYPE_CHECKING
+
+from latticework.core.lazy import attach
+
+if TYPE_CHECKING:
+    from latticework.seq2seq.config import TransformerConfig
+    from latticework.seq2seq.corpus import EncodedText, token_batches
+    from latticework.seq2seq.decoding import SearchOptions, check_search, search_texts
+    from latticework.seq2seq.learning import PairsTask, negative_log_likelihood, training_plan
+    from latticework.seq2seq.model import EncoderDecoder
+    from latticework.seq2seq.search import Hypothesis, beam_search
+    from latticework.seq2seq.vocabulary import Vocabulary
+
+__all__ = [
+    "TransformerConfig",
+    "Vocabulary",
+    "EncodedText",
+    "token_batches",
+    "EncoderDecoder",
+    "Hypothesis",
+    "beam_search",
+    "SearchOptions",
+    "check_search",
+    "search_texts",
+    "PairsTask",
+    "negative_log_likelihood",
+    "training_plan",
+]
+
+__getattr__, __dir__ = attach(
+    __name__,
+    {
+        "TransformerConfig": "latticework.seq2seq.config:TransformerConfig",
+        "Vocabulary": "latticework.seq2seq.vocabulary:Vocabulary",
+        "EncodedText": "latticework.seq2seq.corpus:EncodedText",
+        "token_batches": "latticework.seq2seq.corpus:token_batches",
+        "EncoderDecoder": "latticework.seq2seq.model:EncoderDecoder",
+        "Hypothesis": "latticework.seq2seq.search:Hypothesis",
+        "beam_search": "latticework.seq2seq.search:beam_search",
+        "SearchOptions": "latticework.seq2seq.decoding:SearchOptions",
+        "check_search": "latticework.seq2seq.decoding:check_search",
+        "search_texts": "latticework.seq2seq.decoding:search_texts",
+        "PairsTask": "latticework.seq2seq.learning:PairsTask",
+        "negative_log_likelihood": "latticework.seq2seq.learning:negative_log_likelihood",
+        "training_plan": "latticework.seq2seq.learning:training_plan",
+    },
+)
