@@ -70,16 +70,20 @@ def measure(seeds: int, threads: int) -> harness.Result:
         reached = [dict(map(tuple, points)).get(minutes) for points in curves]
         if None not in reached:
             rows.append(row(f"BLEU, test_2016, greedy, after {minutes} min", reached, ""))
-    title = f"Multi30k, English to German, preset tiny, {seeds} seed(s); BLEU {found[0]['signature']}"
+    title = (
+        f"Multi30k, English to German, preset tiny, {seeds} seed(s), precision {made[0]['precision']}; "
+        f"BLEU {found[0]['signature']}"
+    )
     return harness.make_result("translation", title, f"{COMMAND} --seeds {seeds}", rows, threads=threads)
 
 
-def fit(folder: Path, seed: int) -> dict[str, float]:
+def fit(folder: Path, seed: int) -> dict[str, float | str]:
     """Train and save; keep the candidate at each validation, and what the clock said, for the curve."""
     import numpy as np
     import torch
 
     import latticework as lw
+    from latticework.core.hardware import resolve_device, resolve_precision
     from latticework.seq2seq import learning
     from latticework.translation import TransformerTranslator
 
@@ -106,6 +110,7 @@ def fit(folder: Path, seed: int) -> dict[str, float]:
     speeds = sorted(row["terms_per_second"] for row in translator.history_ if "terms_per_second" in row)
     return {
         "minutes": minutes,
+        "precision": resolve_precision(translator.precision, resolve_device(translator.device)),
         "padding": float(100 * (1 - tokens / padded)),
         "tokens_per_second": speeds[len(speeds) // 2],
         "weights": sum(parameter.numel() for parameter in translator.model_.parameters()),

@@ -65,8 +65,10 @@ def measure(variants: list[str], epochs: int, jobs: int) -> harness.Result:
             rows.append(harness.Row(f"{variant}: BLEU, greedy, after {epoch} epochs", bleu, ""))
         rows.append(harness.Row(f"{variant}: loss a sentence", run_of["loss"], "nats"))
         rows.append(harness.Row(f"{variant}: processor time", run_of["minutes"], "min"))
+    used = sorted({run_of["precision"] for run_of in found.values()})
     title = (
-        f"Multi30k, English to German, validation sentences, preset tiny and one change each, {epochs} epochs, seed 0"
+        f"Multi30k, English to German, validation sentences, preset tiny and one change each, {epochs} epochs, seed 0, "
+        f"precision {' and '.join(used)}"
     )
     chosen = "" if variants == list(VARIANTS) else " --only " + " ".join(map(shlex.quote, variants))
     command = f"{COMMAND} --epochs {epochs}{chosen}"
@@ -76,6 +78,7 @@ def measure(variants: list[str], epochs: int, jobs: int) -> harness.Result:
 def train(variant: str, epochs: int) -> dict[str, Any]:
     """Train one variant; greedy BLEU of the candidate every few epochs, and the time that training alone took."""
     import latticework as lw
+    from latticework.core.hardware import resolve_device, resolve_precision
     from latticework.seq2seq import learning
     from latticework.seq2seq.vocabulary import Vocabulary
     from latticework.translation import TransformerTranslator, corpus_scores
@@ -112,7 +115,8 @@ def train(variant: str, epochs: int) -> dict[str, Any]:
     minutes = (time.process_time() - began - scoring) / 60
     last = [row["valid_loss"] for row in translator.history_ if "valid_loss" in row][-1]
     pieces = int(translator.vocabulary_.encode(held_out[1]).lengths.sum())
-    return {"bleu": points, "loss": last * pieces / len(held_out[1]), "minutes": minutes}
+    precision = resolve_precision(translator.precision, resolve_device(translator.device))
+    return {"bleu": points, "loss": last * pieces / len(held_out[1]), "minutes": minutes, "precision": precision}
 
 
 if __name__ == "__main__":

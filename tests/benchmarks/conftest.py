@@ -3,4 +3,26 @@
 import sys
 from pathlib import Path
 
+import pytest
+
 sys.path.append(str(Path(__file__).resolve().parents[2]))
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A few numbers in words instead of Multi30k, and a preset that learns them in a second."""
+    from latticework.core import datasets
+    from latticework.seq2seq.config import TransformerConfig
+    from latticework.translation import presets
+    from latticework.translation.numbers import draw_numbers, english, german
+
+    drawn = draw_numbers(0, train=300, validation=20, test=20)
+    splits = {"train": drawn.train, "val": drawn.validation, "test_2016_flickr": drawn.test}
+    config = TransformerConfig(layers=1, d_model=16, heads=2, feed_forward=32, batch_tokens=256, warmup_steps=50)
+    monkeypatch.setitem(presets.PRESETS, "tiny", presets.Preset(config=config, vocab_size=80, max_epochs=2))
+
+    def load(name: str, *, split: str) -> tuple[list[str], list[str]]:
+        assert name == "multi30k"
+        return [german(n) for n in splits[split]], [english(n) for n in splits[split]]
+
+    monkeypatch.setattr(datasets, "load", load)

@@ -2,40 +2,129 @@
 
 from __future__ import annotations
 
+import json
+import re
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+import torch
 
-from benchmarks import translation
-from latticework.core import datasets
-from latticework.seq2seq.config import TransformerConfig
-from latticework.translation import presets
-from latticework.translation.numbers import draw_numbers, english, german
-
-
-@pytest.fixture(autouse=True)
-def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    drawn = draw_numbers(0, train=300, validation=20, test=20)
-    splits = {"train": drawn.train, "val": drawn.validation, "test_2016_flickr": drawn.test}
-    config = TransformerConfig(layers=1, d_model=16, heads=2, feed_forward=32, batch_tokens=256, warmup_steps=50)
-    monkeypatch.setitem(presets.PRESETS, "tiny", presets.Preset(config=config, vocab_size=80, max_epochs=2))
-
-    def load(name: str, *, split: str) -> tuple[list[str], list[str]]:
-        assert name == "multi30k"
-        return [german(n) for n in splits[split]], [english(n) for n in splits[split]]
-
-    monkeypatch.setattr(datasets, "load", load)
+from benchmarks import harness, translation
+from latticework.core.hardware import PRECISIONS
+from latticework.translation import TransformerTranslator
 
 
+@pytest.mark.usefixtures("small")
 def test_the_parts_give_the_figures_that_the_table_needs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(translation, "CURVE_MINUTES", (0, 5))
     trained = translation.fit(tmp_path, seed=0)
     assert trained["minutes"] > 0
+    assert trained["precision"] in PRECISIONS
     assert 0 < trained["padding"] < 30
     assert trained["tokens_per_second"] > 0
     found = translation.predict(tmp_path, seed=0)
     assert 0 <= found["bleu"] <= 100
     assert "tok:13a" in found["signature"]
-    [(minutes, bleu)] = translation.curve(tmp_path, seed=0)["points"]
+    [(minutes, _)] = translation.curve(tmp_path, seed=0)["points"]
     assert minutes == 5  # after 0 minutes there was no candidate
-    assert bleu == pytest.approx(found["greedy"])  # the last candidate of two epochs is the best one, or as good
+
+
+@pytest.mark.usefixtures("small")
+def test_each_point_of_the_curve_is_that_of_the_newest_candidate(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So early BLEU is 0 whatever the weights: a translator that says one of its weights tells them apart."""
+    translation.fit(tmp_path, seed=0)
+    made = [(1, tmp_path / "candidate-1.pt"), (3, tmp_path / "candidate-2.pt")]
+    for minutes, path in made:
+        weights = torch.load(path, weights_only=True)["weights"]
+        weights["embedding"][-1] = minutes
+        torch.save({"minutes": minutes, "weights": weights}, path)
+
+    def says_weight(self: TransformerTranslator, sentences: list[str], **search: int) -> list[str]:
+        assert search == {"beam_size": 1}
+        return [f"{self.model_.embedding[-1, 0]:.0f}"] * len(sentences)
+
+    monkeypatch.setattr(TransformerTranslator, "predict", says_weight)
+    monkeypatch.setattr(
+        "latticework.translation.corpus_scores", lambda texts, references: SimpleNamespace(bleu=float(texts[0]))
+    )
+    monkeypatch.setattr(translation, "CURVE_MINUTES", (0, 1, 2, 3, 5, 60))
+    assert translation.curve(tmp_path, seed=0)["points"] == [(1, 1.0), (2, 1.0), (3, 3.0), (5, 3.0)]
+
+
+def stub(monkeypatch: pytest.MonkeyPatch, outputs: dict[str, dict[str, object]]) -> list[tuple[str, ...]]:
+    """Let no process run: the word that a command ends in says what it gives."""
+    commands = []
+
+    def run_measured(command: list[str], env: dict[str, str], timeout: float) -> harness.Measured:
+        commands.append(tuple(command))
+        return harness.Measured(tuple(command), 60.0, 90.0, 10**9, outputs[command[-1]])
+
+    monkeypatch.setattr(harness, "run_measured", run_measured)
+    return commands
+
+
+def test_the_benchmark_measures_each_part_and_puts_the_result_on_record(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scores = {"bleu": 34.5, "greedy": 33.0, "chrf": 60.0, "validation": 35.0, "sentences_per_second": 99.0}
+    outputs = {
+        "fit": {"minutes": 30.0, "precision": "bf16", "padding": 2.5, "tokens_per_second": 9000.0, "weights": 600},
+        "predict": {**scores, "signature": "tok:13a"},
+        "curve": {"points": [[2, 1.5], [5, 8.0]]},
+    }
+    commands = stub(monkeypatch, outputs)
+    recorded: list[harness.Result] = []
+    monkeypatch.setattr(harness, "record", recorded.append)
+    monkeypatch.setattr(sys, "argv", ["translation", "--seeds", "2", "--threads", "1"])
+    translation.main()
+    assert [command[-1] for command in commands] == ["fit", "predict", "curve"] * 2
+    assert [command[command.index("--seed") + 1] for command in commands] == ["0"] * 3 + ["1"] * 3
+    (result,) = recorded
+    assert result.command == "python -m benchmarks.translation --seeds 2"
+    assert "2 seed(s), precision bf16; BLEU tok:13a" in result.title
+    values = {row.name: row.value for row in result.rows}
+    assert values["BLEU, test_2016, beam 4"] == 34.5
+    assert values["training, cpu"] == 1.5
+    assert values["peak memory of fit"] == 1000
+    assert [name for name in values if " after " in name] == [
+        f"BLEU, test_2016, greedy, after {minutes} min" for minutes in (2, 5)
+    ]
+
+
+def test_a_part_prints_its_figures_as_json(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(translation, "curve", lambda folder, seed: {"points": [(seed, str(folder))]})
+    monkeypatch.setattr(sys, "argv", ["translation", "--part", "curve", "--folder", "runs", "--seed", "3"])
+    translation.main()
+    assert json.loads(capsys.readouterr().out) == {"points": [[3, "runs"]]}
+
+
+def figures_of(page: str) -> dict[str, str]:
+    """Return the rows of the page's two-column table of figures."""
+    return dict(
+        re.findall(r"^\| (\S.*?) \| (.*?) \|$", page.split("## Benchmark")[1].split("## Limits")[0], re.MULTILINE)
+    )
+
+
+def test_the_page_of_the_capability_shows_the_figures_on_record() -> None:
+    result = harness.read(harness.HERE / "results" / "translation.json")
+    found = {row.name: row.value for row in result.rows}
+    after = [found[f"BLEU, test_2016, greedy, after {minutes} min"] for minutes in (10, 15, 20)]
+    page = (harness.HERE.parent / "docs" / "capabilities" / "translation.md").read_text(encoding="utf-8")
+    assert f"`{result.command}`" in page
+    shown = figures_of(page)
+    expected = {
+        "BLEU on test_2016, beam 4 (raw text)": f"{found['BLEU, test_2016, beam 4']:.1f}",
+        "BLEU on test_2016, greedy": f"{found['BLEU, test_2016, greedy']:.1f}",
+        "chrF on test_2016, beam 4": f"{found['chrF, test_2016, beam 4']:.1f}",
+        "training": f"{found['training, wall']:.0f} min",
+        "BLEU after 10 / 15 / 20 min (greedy)": " / ".join(f"{bleu:.1f}" for bleu in after),
+        "peak memory of training / of translating": (
+            f"{found['peak memory of fit']:,.0f} MB / {found['peak memory of predict']:,.0f} MB"
+        ),
+        "translating, beam 4": f"{found['translating test_2016, beam 4']:.0f} sentences/s",
+    }
+    assert {name: shown.get(name) for name in expected} == expected
