@@ -1,5 +1,6 @@
 import hashlib
 import json
+import os
 import sys
 import threading
 from dataclasses import replace
@@ -149,6 +150,18 @@ def test_download_goes_to_the_cache_once(places, server):
         assert datasets.load("words", download=True) == CONTENT
     assert everything(places[1]) == [places[1] / "words/train.txt"]
     assert server.asked == ["/train.txt"]
+
+
+def test_a_download_is_on_the_disk_before_it_has_its_name(monkeypatch):
+    done = []
+
+    def noted(function):
+        return lambda *given: [done.append(function.__name__), function(*given)]
+
+    for function in (os.fsync, os.replace):
+        monkeypatch.setattr(os, function.__name__, noted(function))
+    datasets.load("words", download=True)
+    assert done[:2] == ["fsync", "replace"]
 
 
 def test_download_shows_its_progress(capsys):

@@ -20,7 +20,7 @@ from urllib.request import Request, urlopen
 
 from latticework.core.capability import capabilities, resolve
 from latticework.core.errors import InputError
-from latticework.core.files import temporary_in
+from latticework.core.files import sync_folder, temporary_in
 from latticework.core.progress import progress
 
 DATA_VARIABLE: Final = "LATTICEWORK_DATA"
@@ -232,10 +232,13 @@ def _download(dataset: Dataset, file: RemoteFile) -> Path:
     try:
         with _open(file.url) as source, temporary.open("xb") as sink:
             found = _copy(source, sink, file)
+            sink.flush()
+            os.fsync(sink.fileno())
         if found != file.sha256:
             reason = f"has the checksum {found}, expected {file.sha256}: it is cut off or not the file we know"
             raise InputError(f"{dataset.name}: {file.url} {reason}")
         os.replace(temporary, target)
+        sync_folder(target.parent)
     except (OSError, HTTPException) as error:
         reason = f"{dataset.name}: {file.url} cannot be downloaded ({error})"
         raise InputError(f"{reason}. It needs {_how_to_get(dataset, file, None)}") from error
