@@ -1,7 +1,8 @@
 """Every Python and shell block of the README and the documentation runs.
 
-Blocks of a page run in order, in one folder, and its Python blocks share one namespace. A block is left out only by a
-comment on the line above it, which gives the reason: `<!-- not run: ... -->`.
+Blocks of a page run in order, in one folder, and its Python blocks share one namespace. What a `console` block shows
+below its commands is all that they print. A block is left out only by a comment on the line above it, which gives the
+reason: `<!-- not run: ... -->`.
 """
 
 from __future__ import annotations
@@ -64,9 +65,11 @@ def run_python(block: Block, page: str, namespace: dict[str, object]) -> None:
 
 
 def run_shell(block: Block, page: str) -> None:
-    commands = block.code
+    commands, shown = block.code, None
     if block.language == "console":
-        commands = "\n".join(line[2:] for line in commands.splitlines() if line.startswith(("$ ", "> ")))
+        typed = [line for line in commands.splitlines() if line.startswith(("$ ", "> "))]
+        shown = [line for line in commands.splitlines() if line not in typed]
+        commands = "\n".join(line[2:] for line in typed)
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", commands],
@@ -77,6 +80,7 @@ def run_shell(block: Block, page: str) -> None:
         timeout=300,
     )
     assert done.returncode == 0, f"{page}:{block.line}: exit status {done.returncode}\n{done.stdout}{done.stderr}"
+    assert shown in (None, done.stdout.splitlines()), f"{page}:{block.line}: it prints\n{done.stdout}"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
@@ -106,6 +110,9 @@ def test_a_block_in_an_unknown_language_is_refused() -> None:
 def test_a_failing_block_fails(tmp_path: Path) -> None:
     with pytest.raises(AssertionError, match="exit status 3"):
         run_shell(Block("console", 1, "$ exit 3\nwhat it prints\n"), "page.md")
+    run_shell(Block("console", 1, "$ printf 'one\\n\\ntwo'\none\n\ntwo\n"), "page.md")
+    with pytest.raises(AssertionError, match="it prints"):
+        run_shell(Block("console", 1, "$ echo one\ntwo\n"), "page.md")
     with pytest.raises(AssertionError, match="Expected"):
         run_python(Block("python", 1, ">>> 1 + 1\n3\n"), "page.md", {})
     with pytest.raises(ZeroDivisionError):
