@@ -109,6 +109,7 @@ def make_fabric(device: str, precision: str, *, shard: Callable[..., Any] | None
     Each of those has all of a module, or with `shard`, which is called with a module and a mesh, what that leaves it.
     """
     from lightning_fabric import Fabric
+    from lightning_fabric.plugins.environments import LightningEnvironment, TorchElasticEnvironment
 
     resolved = resolve_device(device)
     name = PRECISIONS[resolve_precision(precision, resolved)]
@@ -122,6 +123,10 @@ def make_fabric(device: str, precision: str, *, shard: Callable[..., Any] | None
         from lightning_fabric.strategies.model_parallel import ModelParallelStrategy
 
         strategy = ModelParallelStrategy(shard, data_parallel_size=world, tensor_parallel_size=1)
+    # Named, lest Fabric take variables that Slurm or MPI set in this shell for other processes of this run.
+    plugins: list[Any] = [TorchElasticEnvironment() if world > 1 else LightningEnvironment()]
+    if name == "64-true":
+        plugins.append(_double())
     with _unremarked():
         fabric = Fabric(
             accelerator=accelerator,
@@ -129,7 +134,7 @@ def make_fabric(device: str, precision: str, *, shard: Callable[..., Any] | None
             num_nodes=max(1, world // local),
             strategy=strategy,
             precision=None if name == "64-true" else name,  # type: ignore[arg-type]  # one of PRECISIONS
-            plugins=[_double()] if name == "64-true" else [],
+            plugins=plugins,
         )
         fabric.launch()
     if distributed() and not joined:
