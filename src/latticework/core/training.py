@@ -347,15 +347,17 @@ class _Loop:
     def _candidate(self, weights: dict[str, Tensor]) -> Iterator[None]:
         """Give the task's module the mean of the snapshots, or these weights, for a while."""
         module = self.task.module.to(self.fabric.device)
-        before = {name: tensor.clone() for name, tensor in module.state_dict().items()}
+        # Of a module that is trained what is there now must come back; one that only validates has nothing to keep.
+        before = {} if self.sharded else {name: tensor.clone() for name, tensor in module.state_dict().items()}
         module.load_state_dict(mean(list(self.snapshots.values())) if self.snapshots else weights)
         module.eval()
         try:
             yield
         finally:
-            module.load_state_dict(before)
             if self.sharded:
                 module.cpu()  # what memory the device has is for training
+            else:
+                module.load_state_dict(before)
 
     def _due(self) -> bool:
         pause = max(self.plan.checkpoint_seconds, self.plan.checkpoint_pause * self.saving)
