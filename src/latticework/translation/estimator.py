@@ -146,8 +146,9 @@ class TransformerTranslator(Estimator):
         loggers
             "tensorboard", "wandb": figures go there beside `folder`/training/log.csv. Needs `folder`.
         sharded
-            Under `torchrun`, spread weights, gradients and optimiser over the processes: slower, but for a model that
-            would not fit in the memory of one device.
+            Under `torchrun`, spread weights, gradients and the optimiser's state over the processes while they train:
+            slower, but each holds only its share. The first one puts the whole weights together on its device when it
+            validates, and in its memory when it saves.
 
         Raises
         ------
@@ -173,6 +174,8 @@ class TransformerTranslator(Estimator):
         vocabulary = Vocabulary.train([*pairs.sources, *pairs.targets], size=vocab_size)
         training = pairs.encode(vocabulary, config.max_length)
         checking = None if held_out is None else held_out.encode(vocabulary, config.max_length)
+        counts = {**pairs.counts, **({"validation": held_out.counts} if held_out else {})}
+        del pairs, held_out  # the text of millions of pairs is not needed while they are trained on
         pieces = hashlib.sha256(vocabulary.model).hexdigest()
         settings = {"seed": seed, "epochs": epochs, "steps": steps, "precision": precision, "vocabulary": pieces}
         mark = fingerprint(settings, config, [*training, *(checking or ())])
@@ -196,8 +199,7 @@ class TransformerTranslator(Estimator):
             shards=model.parts if sharded else None,
         )
         self.config_, self.vocabulary_, self.model_ = config, vocabulary, model
-        self.pairs_ = {**pairs.counts, **({"validation": held_out.counts} if held_out else {})}
-        self.history_, self.fingerprint_ = history, mark
+        self.pairs_, self.history_, self.fingerprint_ = counts, history, mark
         if folder is not None:
             runs.conclude(self, folder)
         return self
