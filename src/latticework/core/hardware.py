@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import hashlib
 import logging
 import os
 import sys
@@ -109,7 +110,8 @@ def make_fabric(device: str, precision: str, *, shard: Callable[..., Any] | None
     Each of those has all of a module, or with `shard`, which is called with a module and a mesh, what that leaves it.
     """
     from lightning_fabric import Fabric
-    from lightning_fabric.plugins.environments import LightningEnvironment, TorchElasticEnvironment
+    from lightning_fabric.plugins.environments.lightning import LightningEnvironment
+    from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 
     resolved = resolve_device(device)
     name = PRECISIONS[resolve_precision(precision, resolved)]
@@ -184,6 +186,25 @@ def gather(tensor: torch.Tensor) -> torch.Tensor:
     found = [torch.empty_like(tensor) for _ in range(processes())]
     torch.distributed.all_gather(found, tensor)
     return torch.stack(found)
+
+
+def check_agreed(found: object, folder: str | os.PathLike[str], device: torch.device) -> None:
+    """Go on when all processes have come this far, if all have found the same, a plain value, in the folder of a run.
+
+    Raises
+    ------
+    InputError
+        In every process, if they have not.
+    """
+    import torch
+
+    digest = hashlib.sha256(repr(found).encode()).digest()
+    digests = gather(torch.tensor(list(digest), dtype=torch.uint8, device=device))
+    if not (digests == digests[0]).all():
+        raise InputError(
+            f"the processes of torchrun do not find the same run in {folder}: "
+            "give a folder that all of them share, and all of them the same data and settings"
+        )
 
 
 def wait_for_others() -> None:

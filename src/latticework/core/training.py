@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from latticework.core import checkpoint
 from latticework.core.errors import InputError
-from latticework.core.hardware import fork_random, gather, make_fabric, random_states, threads
+from latticework.core.hardware import check_agreed, fork_random, gather, make_fabric, random_states, threads
 from latticework.core.loggers import CSVLogger, Logger
 from latticework.core.progress import message, progress
 from latticework.core.seeds import spawn
@@ -124,7 +124,8 @@ def train(
     device, precision
         As in `core.hardware`.
     folder
-        Where the run keeps its checkpoint and `log.csv`. A temporary one when absent: nothing to resume then.
+        Where the run keeps its checkpoint and `log.csv`; under `torchrun` all processes must see the same one. A
+        temporary one when absent: nothing to resume then.
     fingerprint
         Says which data and settings the run belongs to; a checkpoint of another run is refused.
     restart
@@ -138,7 +139,8 @@ def train(
     Raises
     ------
     InputError
-        If the folder holds the checkpoint of another run, of one with more or fewer processes, or a damaged one.
+        If the folder holds the checkpoint of another run, of one with more or fewer processes, or a damaged one, or if
+        processes do not find the same in it.
     FloatingPointError
         If the loss or a weight is no longer finite; the checkpoint is one from before.
     """
@@ -152,6 +154,8 @@ def train(
         sharded = shards is not None and fabric.world_size > 1
         loop = _Loop(fabric, task, plan, place, fingerprint, restart=restart, sharded=sharded)
         resumed = folder is not None and loop.resume()
+        # Each process has looked by itself; and this waits for all, so that none discards what another still reads.
+        check_agreed((resumed, loop.position.step, fingerprint), place, fabric.device)
         if fabric.is_global_zero:
             _make_folder(place)
             if restart and not resumed:
