@@ -96,10 +96,8 @@ def alone(folder: str | os.PathLike[str] | None) -> Iterator[None]:
         yield
     finally:
         if lock.is_locked:
-            with suppress(OSError):
-                (
-                    place / LOCK
-                ).unlink()  # while it is held: who opens it now, and locks it later, looks whether it is there
+            with suppress(OSError):  # Windows removes it when it is released
+                (place / LOCK).unlink()  # while it is held: who has opened it sees, once it locks it, that it is gone
             lock.release()
         for path in made:
             with suppress(OSError):  # it is not empty, as a rule
@@ -138,9 +136,8 @@ def finished(
     folder = Path(folder)
     check_replaceable(folder)
     model = None if restart or not (folder / CONFIG).exists() else _load_own(folder, fingerprint)
-    if (
-        int(os.environ.get("WORLD_SIZE", "1")) > 1
-    ):  # one that finds no model would train, and wait for the others for ever
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        # A process that finds no model would train, and wait for ever for the others.
         check_agreed(model is None, folder, make_fabric(device, "auto").device)
     if model is not None and rank() == 0:
         _tidy(folder / TRAINING, fingerprint)
