@@ -1,20 +1,21 @@
 """Train as one of the processes that `torchrun` starts: `distributed_training.py FOLDER REPORTS KIND`.
 
 Each process writes into the folder REPORTS: `pid-RANK` when it begins, and `RANK.json` with what it has learned at the
-end. The kind "whole" trains models of several kinds; "plain" or "sharded" one of them, slowly enough to be killed
-meanwhile.
+end. The kind "whole" trains models of several kinds; "apart" in folders that the processes do not share; "plain" or
+"sharded" one of them, slowly enough to be killed meanwhile.
 """
 
 import hashlib
 import json
 import os
+import shutil
 import sys
 import time
 from pathlib import Path
 
 import tasks
 
-from latticework.core import Estimator, checkpoint, training
+from latticework.core import Estimator, InputError, checkpoint, training
 from latticework.core.sharding import is_shared
 from latticework.core.training import train
 from latticework.seq2seq.learning import PairsTask
@@ -84,8 +85,37 @@ def one(folder, kind):
     return [digest(model.model_), digest(loaded.model_)]
 
 
+def apart(folder):
+    """What is said where the first process alone finds the model, the checkpoint, or the data."""
+    own, rank = folder / os.environ["RANK"], os.environ["RANK"]
+    options = {"seed": 0, "device": "cpu", "precision": "64"}
+
+    def learn(place, fingerprint):
+        train(tasks.Regression(), tasks.plan(), folder=place, fingerprint=fingerprint, **options)
+
+    tasks.fit_translator(folder / "model")
+    learn(folder / "run", "")
+    if rank == "0":
+        shutil.copytree(folder / "model", own / "model")
+        shutil.copytree(folder / "run", own / "run")
+    attempts = {
+        "model": lambda: tasks.fit_translator(own / "model"),
+        "run": lambda: learn(own / "run", ""),
+        "data": lambda: learn(folder / "data", rank),
+    }
+    said = {}
+    for name, attempt in attempts.items():
+        try:
+            attempt()
+        except InputError as error:
+            said[name] = str(error)
+    return {"said": said}
+
+
 def work(folder, kind):
     tasks.checkpoint_at_every_step()
+    if kind == "apart":
+        return apart(folder)
     if kind == "whole":
         return whole(folder)
     PairsTask.inputs = slowly(PairsTask.inputs, 0.05)

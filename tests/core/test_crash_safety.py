@@ -168,7 +168,9 @@ def finished(killed, tmp_path):
 
 
 def stamps(folder):
-    return {path: (path.stat().st_mtime_ns, path.stat().st_ino) for path in folder.rglob("*")}
+    """All that is in a folder, and when files were written; the lock of a run comes and goes, which changes folders."""
+    abouts = {path: path.stat() for path in folder.rglob("*")}
+    return {path: path.is_dir() or (about.st_mtime_ns, about.st_ino) for path, about in abouts.items()}
 
 
 def test_finished_run_given_again_only_loads_its_model(finished, whole, monkeypatch):

@@ -127,6 +127,13 @@ def test_one_process_writes(together):
         assert any(Path(path) == folder / part for path in first["changed"]), part
 
 
+def test_processes_that_do_not_share_a_folder_or_the_data_are_told(tmp_path):
+    for report in completed(tmp_path / "runs", tmp_path / "reports", "apart"):
+        assert sorted(report["said"]) == ["data", "model", "run"]
+        assert all("do not find the same run in" in said for said in report["said"].values())
+        assert all("give a folder that all of them share" in said for said in report["said"].values())
+
+
 def outcome(folder):
     state = read_folder(folder)[1]
     files = sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))  # names carry checksums
@@ -165,7 +172,8 @@ def test_killed_processes_go_on_and_end_like_those_that_were_not(together, kille
 
 def test_run_of_two_processes_is_not_taken_up_by_one(killed, tmp_path):
     shutil.copytree(killed, tmp_path / "model")
-    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
+    (tmp_path / "model" / "training" / "lock").unlink()  # of those that were killed
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()}
     with pytest.raises(lw.InputError, match=r"unfinished run of 2 processes, this one has 1: .*--restart"):
         tasks.fit_translator(tmp_path / "model")
-    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()} == before

@@ -7,7 +7,7 @@ import pytest
 from sklearn.exceptions import NotFittedError
 
 import latticework as lw
-from latticework.core import State
+from latticework.core import State, estimator, tensors
 
 pytestmark = pytest.mark.usefixtures("fakes_registered")
 
@@ -112,6 +112,39 @@ def test_state_the_class_cannot_use_is_refused(tmp_path, monkeypatch, error):
     monkeypatch.setattr(fakes.Lexicon, "from_state", fail)
     with pytest.raises(lw.InputError, match="does not hold a Lexicon that can be rebuilt"):
         lw.load(tmp_path)
+
+
+@pytest.mark.parametrize("moment", ["read_folder", "digest"])
+def test_model_that_is_replaced_while_it_is_loaded_is_loaded_anew(tmp_path, monkeypatch, moment):
+    old, new = (fakes.NeighbourBank(random_state=0).fit(points) for points in (POINTS, POINTS + 1))
+    old.save(tmp_path)
+    place, saved = (estimator, tensors)[moment == "digest"], []
+    usual = getattr(place, moment)
+
+    def overtaken(path):
+        if saved:
+            return usual(path)
+        saved.append(path)
+        if moment == "digest":  # of a file that is there no more
+            new.save(tmp_path)
+        found = usual(path)
+        new.save(tmp_path)
+        return found
+
+    monkeypatch.setattr(place, moment, overtaken)
+    assert np.array_equal(lw.load(tmp_path).bank_, new.bank_)
+    assert saved
+
+
+def test_damaged_model_is_tried_once(tmp_path, monkeypatch):
+    fakes.NeighbourBank(random_state=0).fit(POINTS).save(tmp_path)
+    [path] = tmp_path.glob("*.safetensors")
+    path.unlink()
+    usual, tries = estimator.read_folder, []
+    monkeypatch.setattr(estimator, "read_folder", lambda folder: tries.append(folder) or usual(folder))
+    with pytest.raises(lw.InputError, match="is missing"):
+        lw.load(tmp_path)
+    assert len(tries) == 1
 
 
 def test_a_missing_library_is_reported_as_such_when_loading(tmp_path, monkeypatch):

@@ -184,6 +184,13 @@ def test_fabric_is_set_up_in_silence(precision, capfd):
     assert (fabric.device, fabric.world_size, fabric.is_global_zero) == (CPU, 1, True)
 
 
+def test_variables_of_a_batch_system_do_not_change_a_single_process(monkeypatch):
+    for name, value in {"NTASKS": "4", "JOB_NAME": "train", "PROCID": "3", "LOCALID": "3", "NODEID": "1"}.items():
+        monkeypatch.setenv(f"SLURM_{name}", value)
+    fabric = make_fabric("cpu", "64")
+    assert (fabric.world_size, fabric.global_rank, fabric.is_global_zero) == (1, 0, True)
+
+
 @pytest.mark.parametrize("precision, dtype", [("64", torch.float64), ("32", torch.float32), ("bf16", torch.float32)])
 def test_loss_has_the_precision_of_the_weights(precision, dtype):
     fabric = make_fabric("cpu", precision)

@@ -149,6 +149,35 @@ def test_restart_starts_over_where_the_checkpoint_is_not_its_own(tmp_path, damag
     assert task.served == 15
 
 
+@pytest.mark.parametrize("text", [b"", b'{"format": 1', b"\0" * 9, b'{"format": 1, "checksum": 0}'])
+def test_restart_starts_over_where_the_config_is_damaged(tmp_path, text):
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, stop_at=9)
+    (tmp_path / "config.json").write_bytes(text)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, stop_at=0, restart=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["log.csv"]
+    task, _ = run(tmp_path, restart=True)
+    assert task.served == 15
+
+
+def test_restart_leaves_the_config_of_others(tmp_path):
+    (tmp_path / "config.json").write_text("{}")
+    (tmp_path / "optimizer-0123456789abcdef.safetensors").write_text("mine")
+    with pytest.raises(lw.InputError, match="not Latticework's"):
+        run(tmp_path, restart=True)
+    assert (tmp_path / "config.json").read_text() == "{}"
+
+
+def test_checkpoint_is_dropped_once_all_processes_have_read_it(tmp_path, monkeypatch):
+    order = []
+    for place, name in ((checkpoint, "read_restarted"), (training, "check_agreed"), (checkpoint, "discard")):
+        usual = getattr(place, name)
+        monkeypatch.setattr(place, name, lambda *given, name=name, usual=usual: order.append(name) or usual(*given))
+    run(tmp_path, restart=True)
+    assert order == ["read_restarted", "check_agreed", "discard"]
+
+
 def test_restarted_run_of_other_settings_is_not_gone_on_with(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path, stop_at=9, restart=True)

@@ -1,4 +1,8 @@
 import os
+import shutil
+import signal
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -22,8 +26,9 @@ def model():
     return Remembered(random_state=0).fit(np.random.default_rng(0).normal(size=(6, 2)), "this run")
 
 
-def checkpointed(folder):
-    training.train(Regression(), plan(), seed=0, device="cpu", precision="64", folder=folder)
+def checkpointed(folder, fingerprint="this run"):
+    options = {"device": "cpu", "precision": "64", "fingerprint": fingerprint}
+    training.train(Regression(), plan(), seed=0, folder=folder, **options)
     assert (folder / "config.json").exists()
 
 
@@ -64,6 +69,75 @@ def test_checkpoint_that_a_crash_left_beside_the_model_is_dropped(tmp_path, mode
     model.save(tmp_path)
     assert isinstance(runs.finished(tmp_path, "this run"), Remembered)
     assert [path.name for path in (tmp_path / "training").iterdir()] == ["log.csv"]
+
+
+@pytest.mark.parametrize("kind", ["unfinished", "another run", "damaged"])
+def test_checkpoint_of_a_run_that_has_not_saved_its_model_stays_beside_one(tmp_path, model, capsys, monkeypatch, kind):
+    with monkeypatch.context() as patched:
+        if kind == "unfinished":
+            patched.setattr(training._Loop, "_finish", lambda *_: None)
+        checkpointed(tmp_path / "training", "another run" if kind == "another run" else "this run")
+    if kind == "damaged":
+        (tmp_path / "training" / "config.json").write_text("{")
+    model.save(tmp_path)
+    before = contents(tmp_path)
+    with lw.progress.showing():
+        assert isinstance(runs.finished(tmp_path, "this run"), Remembered)
+    assert contents(tmp_path) == before
+    assert "training holds a run that has not ended, too: repeat its command, with --restart" in capsys.readouterr().err
+
+
+OTHER = """
+import sys
+from latticework.core import runs
+with runs.alone(sys.argv[1]):
+    print("in", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_another_run_is_kept_out_until_it_ends_even_by_a_crash(tmp_path):
+    folder = tmp_path / "model"
+    with subprocess.Popen(
+        [sys.executable, "-c", OTHER, str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as other:
+        assert other.stdout.readline() == b"in\n"
+        with (
+            pytest.raises(lw.InputError, match=f"another run is using {folder}: wait for it to end"),
+            runs.alone(folder),
+        ):
+            pytest.fail("two runs at a time")
+        other.send_signal(signal.SIGKILL)
+        other.wait()
+    assert (folder / "training" / "lock").exists()
+    with runs.alone(folder):
+        shutil.copy(__file__, folder / "training" / "log.csv")
+    assert os.listdir(folder / "training") == ["log.csv"]
+    with runs.alone(folder):
+        pass
+
+
+def test_runs_in_one_process_keep_each_other_out_and_leave_nothing(tmp_path):
+    folder = tmp_path / "model"
+    with runs.alone(folder), pytest.raises(lw.InputError, match="another run"), runs.alone(folder):
+        pytest.fail("two runs at a time")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_first_process_keeps_others_out_for_all(tmp_path, monkeypatch):
+    with runs.alone(tmp_path):
+        monkeypatch.setenv("RANK", "1")
+        with runs.alone(tmp_path):
+            pass
+        assert (tmp_path / "training" / "lock").exists()
+        monkeypatch.delenv("RANK")
+
+
+def test_folder_in_which_nothing_can_be_locked_is_no_error(tmp_path):
+    (tmp_path / "training").write_text("a file")
+    with runs.alone(tmp_path), runs.alone(None):
+        pass
+    assert os.listdir(tmp_path) == ["training"]
 
 
 def test_unfinished_run_has_no_model(tmp_path):

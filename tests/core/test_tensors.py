@@ -105,3 +105,28 @@ def test_group_that_is_read_again_is_verified_again_only_if_its_file_was_touched
         with pytest.raises(lw.InputError, match="does not match its checksum"):
             stored.read()
     assert len(verified) == 3
+
+
+def test_file_that_goes_while_it_is_read_is_an_input_error(tmp_path, monkeypatch):
+    stored = store_tensors(tmp_path, "bank", {"x": np.arange(3)})
+    usual = tensors.regular_file
+
+    def vanished(*arguments):
+        path = usual(*arguments)
+        path.unlink()
+        return path
+
+    monkeypatch.setattr(tensors, "regular_file", vanished)
+    with pytest.raises(lw.InputError, match=f"{stored.name} cannot be read: No such file"):
+        stored.read()
+
+
+def test_folder_that_cannot_be_read_is_an_input_error(tmp_path, monkeypatch):
+    write_folder(tmp_path, header={}, state=State(files={"note.txt": b"kept"}))
+
+    def fail(_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(tensors.Path, "read_bytes", fail)
+    with pytest.raises(lw.InputError, match=f"{tmp_path} cannot be read: Permission denied"):
+        read_folder(tmp_path)

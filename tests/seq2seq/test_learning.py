@@ -8,6 +8,7 @@ import torch
 from reference import transformer as reference
 
 from latticework.core.training import train
+from latticework.seq2seq import learning
 from latticework.seq2seq.config import TransformerConfig
 from latticework.seq2seq.corpus import EncodedText
 from latticework.seq2seq.learning import (
@@ -121,10 +122,17 @@ def test_fingerprint_tells_runs_apart():
     assert len({mark, *others}) == 5
 
 
+def test_run_of_another_recipe_is_another_run(monkeypatch):
+    text = EncodedText.from_sequences([[5, 6], [7]])
+    mark = fingerprint({"seed": 0}, TransformerConfig(), [text])
+    monkeypatch.setattr(learning, "RECIPE", learning.RECIPE + 1)
+    assert fingerprint({"seed": 0}, TransformerConfig(), [text]) != mark
+
+
 def test_fingerprint_is_the_digest_of_settings_and_arrays():
     """A run that was interrupted before an update of the library goes on after it."""
     text, none = (EncodedText.from_sequences(sequences) for sequences in ([[5, 6], [7]], []))
-    digest = hashlib.sha256(json.dumps([{"seed": 0}, asdict(TransformerConfig())], sort_keys=True).encode())
+    digest = hashlib.sha256(json.dumps([1, {"seed": 0}, asdict(TransformerConfig())], sort_keys=True).encode())
     for array in (text.offsets, text.tokens, none.offsets, none.tokens):
         digest.update(array.tobytes())
     assert fingerprint({"seed": 0}, TransformerConfig(), [text, none]) == digest.hexdigest()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import math
 import re
 import warnings
@@ -14,9 +15,9 @@ from cases import assert_same
 from sklearn.exceptions import NotFittedError
 
 import latticework as lw
-from latticework.core import InputError
+from latticework.core import InputError, training
 from latticework.translation import TransformerTranslator
-from latticework.translation.pairs import without_empty
+from latticework.translation.pairs import ParallelText, without_empty
 
 
 def test_every_pair_left_out_is_counted_and_reported(settings, corpus):
@@ -31,6 +32,20 @@ def test_every_pair_left_out_is_counted_and_reported(settings, corpus):
         "6 of 54 training pairs left out: 4 with an empty side, 2 of more than max_length=12 pieces"
     ]
     assert caught[0].filename == __file__
+
+
+def test_sentences_are_not_kept_while_the_model_is_trained(settings, corpus, monkeypatch):
+    train = training.train
+
+    def checked(*arguments, **options):
+        gc.collect()
+        assert not [thing for thing in gc.get_objects() if type(thing) is ParallelText]
+        return train(*arguments, **options)
+
+    monkeypatch.setattr(training, "train", checked)
+    pairs = corpus.source, corpus.target
+    translator = TransformerTranslator(**settings | {"max_epochs": 1}).fit(*pairs, pairs)
+    assert translator.pairs_["used"] == translator.pairs_["validation"]["used"] == 48
 
 
 def test_validation_pairs_left_out_are_counted_and_reported(settings, corpus, tmp_path):

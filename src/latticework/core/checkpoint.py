@@ -13,9 +13,9 @@ from torch import Tensor, nn
 
 from latticework.core.errors import InputError
 from latticework.core.hardware import processes, random_states, restore_random
-from latticework.core.persistence import CONFIG, State, read_folder, write_folder
+from latticework.core.persistence import CONFIG, State, check_replaceable, read_folder, write_folder
 from latticework.core.sharding import share
-from latticework.core.tensors import Stored
+from latticework.core.tensors import Stored, digest
 from latticework.core.values import from_json, to_json
 
 CHECKPOINT: Final = "checkpoint"
@@ -130,6 +130,33 @@ def flatten(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
 
 def discard(folder: str | os.PathLike[str]) -> None:
     """Remove a checkpoint that is no longer needed; other files of the folder stay."""
-    if (Path(folder) / CONFIG).exists():
-        write_folder(folder, header={"kind": DISCARDED}, state=State())
-        (Path(folder) / CONFIG).unlink()
+    config = Path(folder) / CONFIG
+    if not config.exists():
+        return
+    try:
+        check_replaceable(folder)
+    except InputError:
+        if not _is_ours(config):
+            raise
+        config.unlink()
+    write_folder(folder, header={"kind": DISCARDED}, state=State())
+    config.unlink()
+
+
+def _is_ours(config: Path) -> bool:
+    """Whether a damaged `config.json` was a checkpoint's: its optimiser still lies beside it."""
+    found = config.parent.glob("optimizer-*.safetensors")
+    return any(path.stem == f"optimizer-{digest(path)[:16]}" for path in found if path.is_file())
+
+
+def finished(folder: str | os.PathLike[str], fingerprint: str) -> bool | None:
+    """Whether the checkpoint in a folder is the end of this very run, or None where there is no checkpoint."""
+    if not (Path(folder) / CONFIG).exists():
+        return None
+    try:
+        header, state = read_folder(folder)
+    except InputError:
+        return False
+    if header.get("kind") == DISCARDED:
+        return True
+    return header.get("fingerprint") == fingerprint and state.values.get("finished") is True

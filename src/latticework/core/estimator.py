@@ -6,7 +6,7 @@ import dataclasses
 import os
 from numbers import Integral
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Final, Self
 
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
@@ -14,9 +14,11 @@ from sklearn.utils.validation import check_is_fitted
 from latticework.core.capability import estimator_class, estimator_key
 from latticework.core.errors import InputError
 from latticework.core.hardware import is_first, wait_for_others
-from latticework.core.persistence import State, read_folder, write_folder
+from latticework.core.persistence import CONFIG, State, read_folder, write_folder
 from latticework.core.values import encode
 from latticework.core.version import VERSION
+
+ATTEMPTS: Final = 4  # to load a model that other processes save meanwhile
 
 
 class Estimator(BaseEstimator):
@@ -36,6 +38,8 @@ class Estimator(BaseEstimator):
 
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Save the fitted estimator; a crash leaves what the folder held before, or the whole of the new.
+
+        Under `torchrun` all processes must call it: the first one writes, and the others wait until it has.
 
         Parameters
         ----------
@@ -121,6 +125,26 @@ def load_estimator(folder: str | os.PathLike[str]) -> Any:
 
 def _load(folder: str | os.PathLike[str], expected: type[Estimator]) -> Any:
     folder = Path(folder)
+    for _ in range(ATTEMPTS):
+        before = _version(folder)
+        try:
+            return _load_once(folder, expected)
+        except InputError:
+            if _version(folder) == before:
+                raise
+    return _load_once(folder, expected)
+
+
+def _version(folder: Path) -> tuple[int, int] | None:
+    """What changes when another process saves into a folder, and removes the files that were to be read."""
+    try:
+        about = (folder / CONFIG).stat()
+    except OSError:
+        return None
+    return about.st_ino, about.st_mtime_ns
+
+
+def _load_once(folder: Path, expected: type[Estimator]) -> Any:
     header, state = read_folder(folder)
     kind, key, parameters = header.get("kind"), header.get("class"), header.get("parameters")
     if kind != "model":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import hashlib
 import logging
 import os
 import sys
@@ -109,6 +110,8 @@ def make_fabric(device: str, precision: str, *, shard: Callable[..., Any] | None
     Each of those has all of a module, or with `shard`, which is called with a module and a mesh, what that leaves it.
     """
     from lightning_fabric import Fabric
+    from lightning_fabric.plugins.environments.lightning import LightningEnvironment
+    from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 
     resolved = resolve_device(device)
     name = PRECISIONS[resolve_precision(precision, resolved)]
@@ -122,6 +125,10 @@ def make_fabric(device: str, precision: str, *, shard: Callable[..., Any] | None
         from lightning_fabric.strategies.model_parallel import ModelParallelStrategy
 
         strategy = ModelParallelStrategy(shard, data_parallel_size=world, tensor_parallel_size=1)
+    # Named, lest Fabric take variables that Slurm or MPI set in this shell for other processes of this run.
+    plugins: list[Any] = [TorchElasticEnvironment() if world > 1 else LightningEnvironment()]
+    if name == "64-true":
+        plugins.append(_double())
     with _unremarked():
         fabric = Fabric(
             accelerator=accelerator,
@@ -129,7 +136,7 @@ def make_fabric(device: str, precision: str, *, shard: Callable[..., Any] | None
             num_nodes=max(1, world // local),
             strategy=strategy,
             precision=None if name == "64-true" else name,  # type: ignore[arg-type]  # one of PRECISIONS
-            plugins=[_double()] if name == "64-true" else [],
+            plugins=plugins,
         )
         fabric.launch()
     if distributed() and not joined:
@@ -179,6 +186,25 @@ def gather(tensor: torch.Tensor) -> torch.Tensor:
     found = [torch.empty_like(tensor) for _ in range(processes())]
     torch.distributed.all_gather(found, tensor)
     return torch.stack(found)
+
+
+def check_agreed(found: object, folder: str | os.PathLike[str], device: torch.device) -> None:
+    """Go on when all processes have come this far, if all have found the same, a plain value, in the folder of a run.
+
+    Raises
+    ------
+    InputError
+        In every process, if they have not.
+    """
+    import torch
+
+    digest = hashlib.sha256(repr(found).encode()).digest()
+    digests = gather(torch.tensor(list(digest), dtype=torch.uint8, device=device))
+    if not (digests == digests[0]).all():
+        raise InputError(
+            f"the processes of torchrun do not find the same run in {folder}: "
+            "give a folder that all of them share, and all of them the same data and settings"
+        )
 
 
 def wait_for_others() -> None:

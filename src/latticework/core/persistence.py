@@ -172,6 +172,8 @@ def read_folder(folder: str | os.PathLike[str]) -> tuple[dict[str, Any], State]:
         return header, State(decode(config["values"]), tensors, files)
     except InputError:
         raise
+    except OSError as error:
+        raise InputError(f"{folder} cannot be read: {error.strerror or error}") from error
     except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
         raise damaged(folder, f"{CONFIG} is incomplete or holds what we do not write ({error!r})") from error
 

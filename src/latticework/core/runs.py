@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from numbers import Integral
 from pathlib import Path
 from typing import Any, Final
 
+from filelock import FileLock, Timeout
+
 from latticework.core import checkpoint
 from latticework.core.errors import InputError
 from latticework.core.estimator import Estimator, load_estimator
-from latticework.core.hardware import rank, wait_for_others
+from latticework.core.hardware import check_agreed, make_fabric, rank, wait_for_others
 from latticework.core.loggers import Logger, make_loggers
 from latticework.core.persistence import CONFIG, check_replaceable, check_writable, read_folder
+from latticework.core.progress import message
 
 TRAINING: Final = "training"  # inside the model's folder: the checkpoint while it lasts, and log.csv
+LOCK: Final = "lock"  # in there while a run lasts
 
 
 def prepare(
@@ -66,27 +71,80 @@ def check_folder(folder: str | os.PathLike[str], *, restart: bool = False) -> No
             check_writable(place)
 
 
-def finished(folder: str | os.PathLike[str], fingerprint: str, *, restart: bool = False) -> Estimator | None:
+@contextmanager
+def alone(folder: str | os.PathLike[str] | None) -> Iterator[None]:
+    """Keep other runs out of a folder meanwhile: they would remove each other's files. A crash lets go of it.
+
+    Where nothing can be locked, as in a folder that may only be read, this does nothing; of the processes of `torchrun`
+    the first keeps it for all.
+
+    Raises
+    ------
+    InputError
+        If another run is using the folder.
+    """
+    if folder is None or rank() > 0:
+        yield
+        return
+    place = Path(folder, TRAINING)
+    made = [path for path in (place, place.parent) if not path.exists()]
+    lock = FileLock(place / LOCK, timeout=0)
+    try:
+        with suppress(OSError):
+            place.mkdir(parents=True, exist_ok=True)
+            _acquire(lock, folder)
+        yield
+    finally:
+        if lock.is_locked:
+            with suppress(OSError):  # Windows removes it when it is released
+                (place / LOCK).unlink()  # while it is held: who has opened it sees, once it locks it, that it is gone
+            lock.release()
+        for path in made:
+            with suppress(OSError):  # it is not empty, as a rule
+                path.rmdir()
+
+
+def _acquire(lock: FileLock, folder: str | os.PathLike[str]) -> None:
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise InputError(f"another run is using {folder}: wait for it to end, or choose another folder") from error
+
+
+def finished(
+    folder: str | os.PathLike[str], fingerprint: str, *, restart: bool = False, device: str = "auto"
+) -> Estimator | None:
     """The model in a folder if this very run made it, or None where there is no model or it is to be replaced.
 
     Parameters
     ----------
     folder
-        Where the run saves its model.
+        Where the run saves its model; under `torchrun` all processes must see the same one.
     fingerprint
         Says which data and settings the run has; the model's state holds it under "fingerprint".
     restart
         Whether the run starts over; a model that the folder holds stays until the new one replaces it.
+    device
+        As in `core.hardware`: what the processes of `torchrun` compare with what they have found.
 
     Raises
     ------
     InputError
-        If the folder holds any other model, which would be lost, or something else that is not ours to replace.
+        If the folder holds any other model, which would be lost, or something else that is not ours to replace, or if
+        not all processes find the model in it.
     """
     folder = Path(folder)
     check_replaceable(folder)
-    if restart or not (folder / CONFIG).exists():
-        return None
+    model = None if restart or not (folder / CONFIG).exists() else _load_own(folder, fingerprint)
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        # A process that finds no model would train, and wait for ever for the others.
+        check_agreed(model is None, folder, make_fabric(device, "auto").device)
+    if model is not None and rank() == 0:
+        _tidy(folder / TRAINING, fingerprint)
+    return model
+
+
+def _load_own(folder: Path, fingerprint: str) -> Estimator:
     header, state = read_folder(folder)
     if state.values.get("fingerprint") != fingerprint:
         name = header.get("class", "folder of something else")
@@ -95,9 +153,19 @@ def finished(folder: str | os.PathLike[str], fingerprint: str, *, restart: bool 
             "choose another folder, or replace it with --restart (restart=True)"
         )
     model: Estimator = load_estimator(folder)
-    if rank() == 0:
-        checkpoint.discard(folder / TRAINING)  # a crash may have come just before `conclude` did it
     return model
+
+
+def _tidy(folder: Path, fingerprint: str) -> None:
+    """Drop the checkpoint that a crash just before `conclude` did it has left; any other may be of days of training."""
+    over = checkpoint.finished(folder, fingerprint)
+    if over:
+        checkpoint.discard(folder)
+    elif over is not None:
+        message(
+            f"{folder} holds a run that has not ended, too: "
+            "repeat its command, with --restart (restart=True), to go on with it, or remove that folder"
+        )
 
 
 def conclude(estimator: Estimator, folder: str | os.PathLike[str]) -> None:

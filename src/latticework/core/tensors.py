@@ -75,16 +75,18 @@ class Stored(Mapping[str, Any]):
         from safetensors import SafetensorError, safe_open
 
         path = regular_file(self.folder, self.name, self.size)
-        about = path.stat()
-        if self._verified != [about.st_ino, about.st_mtime_ns]:
-            if digest(path) != self.sha256:
-                raise damaged(self.folder, f"{self.name} does not match its checksum")
-            self._verified[:] = about.st_ino, about.st_mtime_ns
         try:
+            about = path.stat()
+            if self._verified != [about.st_ino, about.st_mtime_ns]:
+                if digest(path) != self.sha256:
+                    raise damaged(self.folder, f"{self.name} does not match its checksum")
+                self._verified[:] = about.st_ino, about.st_mtime_ns
             with safe_open(path, framework=FRAMEWORKS[self.framework], backend="pread") as file:
                 return dict(file.get_tensors())
         except (SafetensorError, TypeError, ValueError, AttributeError) as error:
             raise damaged(self.folder, f"{self.name} is not a readable safetensors file ({error})") from error
+        except OSError as error:
+            raise InputError(f"{self.folder}: {self.name} cannot be read: {error.strerror or error}") from error
 
     @cached_property
     def _tensors(self) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from latticework.core import checkpoint
 from latticework.core.errors import InputError
-from latticework.core.hardware import fork_random, gather, make_fabric, random_states, threads
+from latticework.core.hardware import check_agreed, fork_random, gather, make_fabric, random_states, threads
 from latticework.core.loggers import CSVLogger, Logger
 from latticework.core.progress import message, progress
 from latticework.core.seeds import spawn
@@ -124,7 +124,8 @@ def train(
     device, precision
         As in `core.hardware`.
     folder
-        Where the run keeps its checkpoint and `log.csv`. A temporary one when absent: nothing to resume then.
+        Where the run keeps its checkpoint and `log.csv`; under `torchrun` all processes must see the same one. A
+        temporary one when absent: nothing to resume then.
     fingerprint
         Says which data and settings the run belongs to; a checkpoint of another run is refused.
     restart
@@ -138,7 +139,8 @@ def train(
     Raises
     ------
     InputError
-        If the folder holds the checkpoint of another run, of one with more or fewer processes, or a damaged one.
+        If the folder holds the checkpoint of another run, of one with more or fewer processes, or a damaged one, or if
+        processes do not find the same in it.
     FloatingPointError
         If the loss or a weight is no longer finite; the checkpoint is one from before.
     """
@@ -152,6 +154,8 @@ def train(
         sharded = shards is not None and fabric.world_size > 1
         loop = _Loop(fabric, task, plan, place, fingerprint, restart=restart, sharded=sharded)
         resumed = folder is not None and loop.resume()
+        # Each process has looked by itself; and this waits for all, so that none discards what another still reads.
+        check_agreed((resumed, loop.position.step, fingerprint), place, fabric.device)
         if fabric.is_global_zero:
             _make_folder(place)
             if restart and not resumed:
@@ -347,15 +351,17 @@ class _Loop:
     def _candidate(self, weights: dict[str, Tensor]) -> Iterator[None]:
         """Give the task's module the mean of the snapshots, or these weights, for a while."""
         module = self.task.module.to(self.fabric.device)
-        before = {name: tensor.clone() for name, tensor in module.state_dict().items()}
+        # Of a module that is trained what is there now must come back; one that only validates has nothing to keep.
+        before = {} if self.sharded else {name: tensor.clone() for name, tensor in module.state_dict().items()}
         module.load_state_dict(mean(list(self.snapshots.values())) if self.snapshots else weights)
         module.eval()
         try:
             yield
         finally:
-            module.load_state_dict(before)
             if self.sharded:
                 module.cpu()  # what memory the device has is for training
+            else:
+                module.load_state_dict(before)
 
     def _due(self) -> bool:
         pause = max(self.plan.checkpoint_seconds, self.plan.checkpoint_pause * self.saving)

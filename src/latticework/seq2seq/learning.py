@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
+from typing import Final
 
 import numpy as np
 import torch
@@ -19,6 +20,10 @@ from latticework.seq2seq.model import EncoderDecoder
 from latticework.seq2seq.vocabulary import PAD
 
 Pairs = tuple[EncodedText, EncodedText]
+
+# How initial weights and batches are made from a seed, and what a step does. To be raised when any of it changes: an
+# unfinished run is not to go on under another recipe than it began with.
+RECIPE: Final = 1
 
 
 class PairsTask:
@@ -119,7 +124,7 @@ def training_plan(config: TransformerConfig, *, max_epochs: int | None, max_step
 
 def fingerprint(settings: Mapping[str, object], config: TransformerConfig, texts: Sequence[EncodedText]) -> str:
     """A checksum of everything that decides what a run learns."""
-    digest = hashlib.sha256(json.dumps([dict(settings), asdict(config)], sort_keys=True).encode())
+    digest = hashlib.sha256(json.dumps([RECIPE, dict(settings), asdict(config)], sort_keys=True).encode())
     for text in texts:
         digest.update(text.offsets.data)  # the bytes where they lie
         digest.update(text.tokens.data)

@@ -133,15 +133,17 @@ class TransformerTranslator(Estimator):
             Held-out sources and targets: training keeps the weights that do best on them.
         folder
             Where to save the model. The run checkpoints there too: the same call, made again after a crash, goes on
-            where it was, and once the model is finished just loads it. Needs a `random_state`.
+            where it was, and once the model is finished just loads it. Needs a `random_state`. One run at a time; under
+            `torchrun` all processes must share the folder.
         restart
             Start over, and replace what `folder` holds once the new model is finished. Interrupted, the same call goes
             on with the new run; to start over yet again, remove `folder`/training.
         loggers
             "tensorboard", "wandb": figures go there beside `folder`/training/log.csv. Needs `folder`.
         sharded
-            Under `torchrun`, spread weights, gradients and optimiser over the processes: slower, but for a model that
-            would not fit in the memory of one device.
+            Under `torchrun`, spread weights, gradients and the optimiser's state over the processes while they train:
+            slower, but each holds only its share. The first one puts the whole weights together on its device when it
+            validates, and in its memory when it saves.
 
         Raises
         ------
@@ -167,33 +169,35 @@ class TransformerTranslator(Estimator):
         vocabulary = Vocabulary.train([*pairs.sources, *pairs.targets], size=vocab_size)
         training = pairs.encode(vocabulary, config.max_length)
         checking = None if held_out is None else held_out.encode(vocabulary, config.max_length)
+        counts = {**pairs.counts, **({"validation": held_out.counts} if held_out else {})}
+        del pairs, held_out  # the text of millions of pairs is not needed while they are trained on
         pieces = hashlib.sha256(vocabulary.model).hexdigest()
         settings = {"seed": seed, "epochs": epochs, "steps": steps, "precision": precision, "vocabulary": pieces}
         mark = fingerprint(settings, config, [*training, *(checking or ())])
-        made = None if folder is None else runs.finished(folder, mark, restart=restart)
-        if isinstance(made, TransformerTranslator):
-            message(f"{folder} holds the finished model of this run already (--restart trains it anew)")
-            self.__dict__.update({name: value for name, value in vars(made).items() if name.endswith("_")})
-            return self
+        with runs.alone(folder):
+            made = None if folder is None else runs.finished(folder, mark, restart=restart, device=self.device)
+            if isinstance(made, TransformerTranslator):
+                message(f"{folder} holds the finished model of this run already (--restart trains it anew)")
+                self.__dict__.update({name: value for name, value in vars(made).items() if name.endswith("_")})
+                return self
 
-        model = _build(config, len(vocabulary), spawn(seed, "weights"))
-        history = train(
-            PairsTask(model, training, checking, seed=spawn(seed, "batches")),
-            training_plan(config, max_epochs=epochs, max_steps=steps),
-            seed=seed,
-            device=self.device,
-            precision=precision,
-            folder=None if folder is None else Path(folder, runs.TRAINING),
-            fingerprint=mark,
-            restart=restart,
-            loggers=told,
-            shards=model.parts if sharded else None,
-        )
-        self.config_, self.vocabulary_, self.model_ = config, vocabulary, model
-        self.pairs_ = {**pairs.counts, **({"validation": held_out.counts} if held_out else {})}
-        self.history_, self.fingerprint_ = history, mark
-        if folder is not None:
-            runs.conclude(self, folder)
+            model = _build(config, len(vocabulary), spawn(seed, "weights"))
+            history = train(
+                PairsTask(model, training, checking, seed=spawn(seed, "batches")),
+                training_plan(config, max_epochs=epochs, max_steps=steps),
+                seed=seed,
+                device=self.device,
+                precision=precision,
+                folder=None if folder is None else Path(folder, runs.TRAINING),
+                fingerprint=mark,
+                restart=restart,
+                loggers=told,
+                shards=model.parts if sharded else None,
+            )
+            self.config_, self.vocabulary_, self.model_ = config, vocabulary, model
+            self.pairs_, self.history_, self.fingerprint_ = counts, history, mark
+            if folder is not None:
+                runs.conclude(self, folder)
         return self
 
     def predict(
