@@ -25,12 +25,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=1, help="how many trainings, with seeds 0, 1, ...")
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--part", choices=("fit", "curve", "predict"), help=argparse.SUPPRESS)
+    parser.add_argument("--part", choices=("fit", "curve", "predict", "tour"), help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--seed", type=int, default=0, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.part:
-        parts = {"fit": fit, "curve": curve, "predict": predict}
+        parts = {"fit": fit, "curve": curve, "predict": predict, "tour": tour}
         print(json.dumps(parts[arguments.part](arguments.folder, arguments.seed)))
         return
     harness.record(measure(arguments.seeds, arguments.threads))
@@ -39,7 +39,7 @@ def main() -> None:
 def measure(seeds: int, threads: int) -> harness.Result:
     """Train, translate and score in processes of their own, so that each has its own peak of memory."""
     env = harness.environment(threads)
-    trained, translated, curves = [], [], []
+    trained, translated, curves, toured = [], [], [], []
     for seed in range(seeds):
         with tempfile.TemporaryDirectory() as folder:
             module = [sys.executable, "-m", "benchmarks.translation"]
@@ -47,6 +47,7 @@ def measure(seeds: int, threads: int) -> harness.Result:
             trained.append(harness.run_measured([*command, "fit"], env, TIMEOUT))
             translated.append(harness.run_measured([*command, "predict"], env, TIMEOUT))
             curves.append(harness.run_measured([*command, "curve"], env, TIMEOUT).output["points"])
+            toured.append(harness.run_measured([*command, "tour"], env, TIMEOUT).output)
     made, found = [run.output for run in trained], [run.output for run in translated]
 
     def row(name: str, values: list[float], unit: str, target: str | None = None) -> harness.Row:
@@ -70,6 +71,8 @@ def measure(seeds: int, threads: int) -> harness.Result:
         reached = [dict(map(tuple, points)).get(minutes) for points in curves]
         if None not in reached:
             rows.append(row(f"BLEU, test_2016, greedy, after {minutes} min", reached, ""))
+    rows.append(row("tour: unseen numbers without an error", [stop["exact"] for stop in toured], "%", ">= 95"))
+    rows.append(row("tour: training, wall", [stop["seconds"] for stop in toured], "s", "<= 90"))
     title = (
         f"Multi30k, English to German, preset tiny, {seeds} seed(s), precision {made[0]['precision']}; "
         f"BLEU {found[0]['signature']}"
@@ -154,6 +157,15 @@ def curve(folder: Path, seed: int) -> dict[str, list[tuple[int, float]]]:
             translator.model_.load_state_dict(max(ready, key=lambda candidate: candidate["minutes"])["weights"])
             points.append((minutes, corpus_scores(translator.predict(source, beam_size=1), references).bleu))
     return {"points": points}
+
+
+def tour(folder: Path, seed: int) -> dict[str, float]:
+    """What the tour's stop says of itself."""
+    from latticework.translation import tour as stops
+
+    facts = dict(stops.stop(seed=seed).facts)
+    exact, seconds = str(facts["exact translations"]), str(facts["seconds of training"])
+    return {"exact": float(exact.removesuffix("%")), "seconds": float(seconds)}
 
 
 if __name__ == "__main__":

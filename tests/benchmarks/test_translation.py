@@ -75,14 +75,15 @@ def test_the_benchmark_measures_each_part_and_puts_the_result_on_record(
         "fit": {"minutes": 30.0, "precision": "bf16", "padding": 2.5, "tokens_per_second": 9000.0, "weights": 600},
         "predict": {**scores, "signature": "tok:13a"},
         "curve": {"points": [[2, 1.5], [5, 8.0]]},
+        "tour": {"exact": 99.9, "seconds": 50.0},
     }
     commands = stub(monkeypatch, outputs)
     recorded: list[harness.Result] = []
     monkeypatch.setattr(harness, "record", recorded.append)
     monkeypatch.setattr(sys, "argv", ["translation", "--seeds", "2", "--threads", "1"])
     translation.main()
-    assert [command[-1] for command in commands] == ["fit", "predict", "curve"] * 2
-    assert [command[command.index("--seed") + 1] for command in commands] == ["0"] * 3 + ["1"] * 3
+    assert [command[-1] for command in commands] == ["fit", "predict", "curve", "tour"] * 2
+    assert [command[command.index("--seed") + 1] for command in commands] == ["0"] * 4 + ["1"] * 4
     (result,) = recorded
     assert result.command == "python -m benchmarks.translation --seeds 2"
     assert "2 seed(s), precision bf16; BLEU tok:13a" in result.title
