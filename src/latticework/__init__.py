@@ -1,8 +1,12 @@
 """Latticework: learn representations of structured data, and find out what they know."""
 
+import os
 from typing import TYPE_CHECKING
 
 from latticework.core.lazy import attach
+
+# Threads that spin while they wait slow a busy machine down many times; OpenMP reads this when torch loads it.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 if TYPE_CHECKING:
     from latticework.core import datasets, progress

@@ -55,7 +55,7 @@ def test_one_data_set_is_shown_with_where_its_files_are(tmp_path: Path, capsys: 
         "source   https://example.org/balls",
         "licence  CC0-1.0",
         "files",
-        "  juggling/balls.txt  not here: https://example.org/balls.txt",
+        "  juggling/balls.txt  not here: get https://example.org/balls.txt",
     ]
     file = tmp_path / "data" / "juggling" / "balls.txt"
     file.parent.mkdir(parents=True)

@@ -131,7 +131,7 @@ def complete(line, environment):
     """Let a command end; return what else it says than every run does."""
     done = subprocess.run(line, env=environment, capture_output=True, text=True, timeout=300)
     assert (done.returncode, done.stdout) == (0, "")
-    usual = ("learning a vocabulary", "training: ", "saved in")
+    usual = ("learning a vocabulary", "training: ", "the model is in ", "going on after step ")
     return [text for text in done.stderr.splitlines() if not text.startswith(usual)]
 
 

@@ -112,7 +112,7 @@ def test_swapped_files_are_noticed(copied):
 def test_absent_folder_and_file_in_its_place_are_refused(tmp_path):
     refuse(tmp_path / "absent", "no such folder")
     (tmp_path / "file").write_text("")
-    refuse(tmp_path / "file", "no such folder")
+    refuse(tmp_path / "file", "is a file, expected the folder of a model")
 
 
 @pytest.mark.parametrize("name", ["model.pkl", "weights.pt", "pytorch_model.bin", "model.joblib"])
@@ -217,6 +217,11 @@ def test_unknown_classes_are_refused_and_never_imported(copied, key):
     refuse(copied, "estimator")
     if isinstance(key, str):
         refuse(copied, repr(key), "fake.NeighbourBank")
+
+
+def test_an_unfinished_run_is_called_that(tmp_path):
+    write_folder(tmp_path / "training", header={"kind": "checkpoint"}, state=State())
+    refuse(tmp_path, "holds an unfinished run, no model yet: repeat the command that began it")
 
 
 def test_other_kinds_of_folder_are_not_models(tmp_path):

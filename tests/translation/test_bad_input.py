@@ -31,7 +31,7 @@ BAD_FILES = [
     ({"a": b"x\n", "b": b"\xe9t\xe9\n"}, "a b", "b:1: byte 0xE9 at position 1 is not UTF-8"),
     ({"a.gz": gzip.compress(b"x\n" * 99)[:-5], "b": b"x\n"}, "a.gz b", "a.gz: the gzip file is damaged or cut off"),
     ({"a.gz": b"x\n", "b": b"x\n"}, "a.gz b", "a.gz is named .gz but is not a gzip file"),
-    ({"a.tsv": b"x\ty\nz\n"}, "a.tsv", "a.tsv:2: expected the target in column 2, got 1 columns"),
+    ({"a.tsv": b"x\ty\nz\n"}, "a.tsv", "a.tsv:2: expected the target in column 2, got 1 column"),
     ({"a.jsonl": b'{"source": "x"}\n'}, "a.jsonl", 'a.jsonl:1: expected an object with a text under "target"'),
     ({"a.jsonl": b"x\n"}, "a.jsonl", "a.jsonl:1: not a JSON object"),
     ({"a.jsonl": b"[1]\n"}, "a.jsonl", "a.jsonl:1: expected an object"),

@@ -48,7 +48,9 @@ def test_fit_predict_and_evaluate(fit, latticework, files, corpus, translator, t
     assert (ended.status, ended.out) == (0, "")
     assert ended.err.startswith("learning a vocabulary from 48 pairs\n")
     model = tmp_path / "model"
-    assert ended.err.endswith(f"saved in {model}; try: echo 'a sentence' | latticework translate predict {model}\n")
+    assert ended.err.endswith(
+        f"the model is in {model}; try: echo 'a sentence' | latticework translate predict {model}\n"
+    )
     assert_same(lw.load(model).model_.state_dict(), translator.model_.state_dict())
     ended = latticework("translate", "predict", model, stdin=lines(corpus.source))
     assert ended == (0, lines(corpus.target).decode(), "")

@@ -134,7 +134,7 @@ def test_one_plain_file_is_refused(write):
 @pytest.mark.parametrize(
     "name, content, message",
     [
-        ("a.tsv", b"a\tb\nno tab here\nc\td\n", "a.tsv:2: expected the target in column 2, got 1 columns$"),
+        ("a.tsv", b"a\tb\nno tab here\nc\td\n", "a.tsv:2: expected the target in column 2, got 1 column$"),
         ("a.tsv", b"a\tb\n\n", "a.tsv:2: expected the target in column 2"),
         ("a.tsv.gz", gzip.compress(b"a\tb\nc\n"), "a.tsv.gz:2: expected the target in column 2"),
         ("a.jsonl", b'{"source": "a", "target": "b"}\n{oops\n', "a.jsonl:2: not a JSON object: "),

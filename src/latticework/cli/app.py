@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import warnings
 from collections.abc import Sequence
@@ -63,8 +62,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     latticework ...
     0
     """
-    # Threads that spin while they wait slow a busy machine down many times; OpenMP reads this when torch loads it.
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     for stream in (sys.stdout, sys.stderr):
         # Results are UTF-8 whatever the terminal's locale; a capturing stream of a test has nothing to configure.
         if hasattr(stream, "reconfigure"):

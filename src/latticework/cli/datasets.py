@@ -40,6 +40,6 @@ def datasets(
     else:
         shown = {key: about[key] for key in ("name", "summary", "source", "licence")}
         files = {
-            file["path"]: file["found"] or f"not here: {file['url'] or about['source']}" for file in about["files"]
+            file["path"]: file["found"] or f"not here: get {file['url'] or about['source']}" for file in about["files"]
         }
         print_result(shown | {"files": files}, as_json=False)

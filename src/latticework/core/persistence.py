@@ -34,6 +34,7 @@ from latticework.core.values import decode, encode, read_strictly
 
 FORMAT_VERSION: Final = 1
 CONFIG: Final = "config.json"
+TRAINING: Final = "training"  # inside the folder of a model: the checkpoint of its run while that lasts, and log.csv
 MAX_CONFIG_BYTES: Final = 16 * 2**20  # large things belong in tensors and files
 _OURS: Final = ("format", "values", "tensors", "files", "checksum")
 _PAYLOAD_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}-(?P<hash>[0-9a-f]{16})(\.[A-Za-z0-9]{1,16})?")
@@ -180,11 +181,14 @@ def read_folder(folder: str | os.PathLike[str]) -> tuple[dict[str, Any], State]:
 
 def _read_config(folder: Path) -> dict[str, Any]:
     if not folder.is_dir():
-        raise InputError(f"{folder}: there is no such folder")
+        found = "is a file, expected the folder of a model" if folder.exists() else "there is no such folder"
+        raise InputError(f"{folder}: {found}")
     if not os.path.lexists(folder / CONFIG):
         pickles = sorted(name for name in os.listdir(folder) if name.endswith(_PICKLES))
         if pickles:
             raise InputError(f"{folder} is not a Latticework folder: it has {pickles[0]}, and pickles are never read")
+        if os.path.lexists(folder / TRAINING / CONFIG):
+            raise InputError(f"{folder} holds an unfinished run, no model yet: repeat the command that began it")
         raise InputError(f"{folder} is not a Latticework folder: it has no {CONFIG}")
     path = regular_file(folder, CONFIG)
     if path.stat().st_size > MAX_CONFIG_BYTES:

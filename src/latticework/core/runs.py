@@ -16,10 +16,9 @@ from latticework.core.errors import InputError
 from latticework.core.estimator import Estimator, load_estimator
 from latticework.core.hardware import check_agreed, make_fabric, rank, wait_for_others
 from latticework.core.loggers import Logger, make_loggers
-from latticework.core.persistence import CONFIG, check_replaceable, check_writable, read_folder
+from latticework.core.persistence import CONFIG, TRAINING, check_replaceable, check_writable, read_folder
 from latticework.core.progress import message
 
-TRAINING: Final = "training"  # inside the model's folder: the checkpoint while it lasts, and log.csv
 LOCK: Final = "lock"  # in there while a run lasts
 
 

@@ -77,6 +77,7 @@ class Plan:
     patience: int | None = None  # validations without a better loss before stopping
     average: int = 1  # the candidate model is the mean of the weights at this many last validations
     log_every: int = 20  # steps
+    terms: str = "terms"  # what the loss sums, in the plural
     checkpoint_seconds: float = 60.0  # between two of them, or if that is longer,
     checkpoint_pause: float = 20.0  # so many times what the last one took: no more than a twentieth of the time
     if_diverged: str = "lower the learning rate"  # what to do then, in the words of the capability's settings
@@ -209,9 +210,8 @@ class _Loop:
         self.position, self.history = Position(**found.position), found.history
         self.snapshots, self.best = found.snapshots, found.best
         checkpoint.restore(found, self.trained, self.plain_optimizer, device, rank)
-        if self.restart:
-            step = self.position.step
-            message(f"going on at step {step:,} of the run that --restart began; remove {self.folder} to begin anew")
+        again = f" of the run that --restart began; remove {self.folder} to begin anew" if self.restart else ""
+        message(f"going on after step {self.position.step:,}{again}")
         return True
 
     def run(self, *, keep: bool) -> None:
@@ -226,10 +226,10 @@ class _Loop:
                     if position.step % plan.log_every == 0:
                         row = self._row()
                         self._log(row)
-                        bar.update(loss=row["loss"], per_second=row["terms_per_second"])
+                        bar.update(loss=row["loss"], speed=f"{row['terms_per_second']:,.0f} {plan.terms}/s")
                     bar.advance()
                     if plan.validate_every and position.step % plan.validate_every == 0:
-                        self._validate(keep)
+                        bar.update(**self._validate(keep))
                     if position.finished or self._at_end():
                         break
                     if keep and position.step % plan.log_every == 0 and self._due():
@@ -237,9 +237,9 @@ class _Loop:
                 else:
                     position.epoch, position.step_in_epoch = position.epoch + 1, 0
                     if plan.validate_every is None:
-                        self._validate(keep)
+                        bar.update(**self._validate(keep))
             if position.validated_at != position.step:
-                self._validate(keep)
+                bar.update(**self._validate(keep))
             position.finished = True
             self._finish(keep)
 
@@ -306,15 +306,15 @@ class _Loop:
             logger.log(row)
         self.row_started = time.monotonic()
 
-    def _validate(self, keep: bool) -> None:
-        """Judge the candidate and keep it if it is the best so far; then checkpoint."""
+    def _validate(self, keep: bool) -> Row:
+        """Judge the candidate and keep it if it is the best so far; then checkpoint. Returns its figures."""
         position, row = self.position, self._row()
+        figures: Row = {}
         position.validated_at = position.step
         weights = self._weights()
         if self.plan.average > 1 and self.fabric.is_global_zero:
             self._take_snapshot(keep, weights)
         if self.task.validates:
-            figures = {}
             if self.fabric.is_global_zero:
                 with self._candidate(weights), self.fabric.autocast():
                     figures = dict(self.task.validate())
@@ -325,10 +325,11 @@ class _Loop:
             if figures["loss"] < position.best_loss:
                 position.best_loss, position.best_step, position.stale = figures["loss"], position.step, 0
             position.finished = position.stale == self.plan.patience
-            row |= {f"valid_{name}": value for name, value in figures.items()}
-        self._log(row)
+            figures = {f"valid_{name}": value for name, value in figures.items()}
+        self._log(row | figures)
         if keep:
             self._save()
+        return figures
 
     def _weights(self) -> dict[str, Tensor]:
         """The weights now, for the process that writes."""

@@ -118,6 +118,7 @@ def training_plan(config: TransformerConfig, *, max_epochs: int | None, max_step
         validate_every=config.validate_every,
         patience=config.patience,
         average=config.average_checkpoints,
+        terms="tokens",
         if_diverged="lower learning_rate, or raise warmup_steps or batch_tokens",
     )
 

@@ -89,7 +89,7 @@ def fit(
     training = _read_when_needed(source, target)
     held_out = _read_when_needed(*valid) if valid else None
     translator.fit(*training, held_out, folder=output, restart=restart, loggers=logger or (), sharded=sharded)
-    message(f"saved in {output}; try: echo 'a sentence' | latticework translate predict {output}")
+    message(f"the model is in {output}; try: echo 'a sentence' | latticework translate predict {output}")
 
 
 @app.command()

@@ -16,7 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 from latticework.core.checks import whole_number
 from latticework.core.errors import InputError
 from latticework.core.estimator import Estimator
-from latticework.core.persistence import State
+from latticework.core.persistence import TRAINING, State
 from latticework.core.progress import message
 from latticework.core.seeds import seed_from, spawn
 from latticework.core.values import from_json, to_json
@@ -188,7 +188,7 @@ class TransformerTranslator(Estimator):
                 seed=seed,
                 device=self.device,
                 precision=precision,
-                folder=None if folder is None else Path(folder, runs.TRAINING),
+                folder=None if folder is None else Path(folder, TRAINING),
                 fingerprint=mark,
                 restart=restart,
                 loggers=told,

@@ -51,7 +51,8 @@ def sentences_in(lines: Iterable[str], name: str, side: Side = "source") -> Iter
 def _from_tsv(line: str, side: Side, place: str) -> str:
     columns = line.split("\t")
     if len(columns) <= _COLUMNS[side]:
-        raise InputError(f"{place}: expected the {side} in column {_COLUMNS[side] + 1}, got {len(columns)} columns")
+        found = "1 column" if len(columns) == 1 else f"{len(columns)} columns"
+        raise InputError(f"{place}: expected the {side} in column {_COLUMNS[side] + 1}, got {found}")
     return columns[_COLUMNS[side]]
 
 
