@@ -2,7 +2,8 @@
 
 Blocks of a page run in order, in one folder, and its Python blocks share one namespace. What a `console` block shows
 below its commands is all that they print. A block is left out only by a comment on the line above it, which gives the
-reason: `<!-- not run: ... -->`.
+reason: `<!-- not run: ... -->`. Where another machine may print other words, below `<!-- varies: ... -->`, as many lines
+are expected as are shown.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ RUN = {"python", "bash", "console"}
 SHOWN = {"", "text", "json", "toml", "yaml", "html"}
 FENCE = re.compile(r"(?P<indent>\s*)```(?P<language>[^\s`{]*)")
 NOT_RUN = re.compile(r"\s*<!-- not run: \S.* -->")
+VARIES = re.compile(r"\s*<!-- varies: \S.* -->")
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,7 @@ class Block:
     language: str
     line: int
     code: str
+    varies: bool = False
 
 
 def blocks_of(text: str) -> list[Block]:
@@ -48,7 +51,8 @@ def blocks_of(text: str) -> list[Block]:
         above = next((line for line in reversed(lines[:start]) if line.strip()), "")
         if language in RUN and not NOT_RUN.fullmatch(above):
             code = [line.removeprefix(fence["indent"]) for line in lines[start + 1 : number - 1]]
-            blocks.append(Block(language, start + 2, "\n".join(code) + "\n"))
+            varies = VARIES.fullmatch(above) is not None
+            blocks.append(Block(language, start + 2, "\n".join(code) + "\n", varies))
     return blocks
 
 
@@ -77,10 +81,12 @@ def run_shell(block: Block, page: str) -> None:
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=600,
     )
     assert done.returncode == 0, f"{page}:{block.line}: exit status {done.returncode}\n{done.stdout}{done.stderr}"
-    assert shown in (None, done.stdout.splitlines()), f"{page}:{block.line}: it prints\n{done.stdout}"
+    printed = done.stdout.splitlines()
+    as_shown = shown is None or (len(shown) == len(printed) if block.varies else shown == printed)
+    assert as_shown, f"{page}:{block.line}: it prints\n{done.stdout}"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
@@ -100,6 +106,8 @@ def test_blocks_share_names_and_a_reason_is_needed_to_leave_one_out() -> None:
     without_reason = "<!-- not run: -->\n```bash\ntrue\n```\n"
     text = "```python\nx = 1\n```\n" + skipped + without_reason
     assert blocks_of(text) == [Block("python", 2, "x = 1\n"), Block("bash", 10, "true\n")]
+    (block,) = blocks_of("<!-- varies: by machine -->\n```console\n$ echo 1\n1\n```\n")
+    assert block.varies
 
 
 def test_a_block_in_an_unknown_language_is_refused() -> None:
@@ -113,6 +121,9 @@ def test_a_failing_block_fails(tmp_path: Path) -> None:
     run_shell(Block("console", 1, "$ printf 'one\\n\\ntwo'\none\n\ntwo\n"), "page.md")
     with pytest.raises(AssertionError, match="it prints"):
         run_shell(Block("console", 1, "$ echo one\ntwo\n"), "page.md")
+    run_shell(Block("console", 1, "$ echo one\ntwo\n", varies=True), "page.md")
+    with pytest.raises(AssertionError, match="it prints"):
+        run_shell(Block("console", 1, "$ echo one\ntwo\nthree\n", varies=True), "page.md")
     with pytest.raises(AssertionError, match="Expected"):
         run_python(Block("python", 1, ">>> 1 + 1\n3\n"), "page.md", {})
     with pytest.raises(ZeroDivisionError):
