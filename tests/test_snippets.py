@@ -2,8 +2,8 @@
 
 Blocks of a page run in order, in one folder, and its Python blocks share one namespace. What a `console` block shows
 below its commands is all that they print. A block is left out only by a comment on the line above it, which gives the
-reason: `<!-- not run: ... -->`. Where another machine may print other words, below `<!-- varies: ... -->`, as many lines
-are expected as are shown.
+reason: `<!-- not run: ... -->`. Where another machine may print other words, below `<!-- varies: ... -->`, as many
+lines are expected as are shown.
 """
 
 from __future__ import annotations
