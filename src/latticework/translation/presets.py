@@ -31,14 +31,14 @@ PRESETS: Final = {
             d_model=256,
             heads=4,
             feed_forward=1024,
-            dropout=0.3,
-            batch_tokens=2048,
-            warmup_steps=800,
+            dropout=0.2,
+            batch_tokens=1024,  # more and smaller steps: there is little text
+            warmup_steps=1600,
             learning_rate=0.7,  # twice as much stalls before the decoder finds its source
             average_checkpoints=5,
         ),
         vocab_size=4000,
-        max_epochs=30,
+        max_epochs=20,
     ),
     # some 200,000 pairs, such as talks; a GPU helps
     "small": Preset(
