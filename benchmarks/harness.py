@@ -115,7 +115,8 @@ class Result:
 
 def environment(threads: int) -> dict[str, str]:
     """Copy this process' environment, with the number of threads set for every library that has its own idea of it."""
-    waiting = {"OMP_WAIT_POLICY": "passive"}  # threads that spin while they wait slow down whatever runs beside them
+    # as the package sets them: threads that spin for long while they wait slow down whatever runs beside them
+    waiting = {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "2000"}
     return {**os.environ, **dict.fromkeys(THREADS, str(threads)), **waiting, "TOKENIZERS_PARALLELISM": "false"}
 
 
