@@ -36,8 +36,8 @@ def cross_attention(maps: AttentionMaps, layer: int = -1) -> Picture:
         x_label="read",
         y_label="written",
         value_label="share of attention",
-        caption="Attention from each piece of the translation (rows) to the pieces of the source (columns), the mean of "
-        "the heads of one layer. ▁ is a space, </s> the end.",
+        caption="Attention from each piece of the translation (rows) to the pieces of the source (columns), the mean "
+        "of the heads of one layer. ▁ is a space, </s> the end.",
     )
 
 
