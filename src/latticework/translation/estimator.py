@@ -160,7 +160,7 @@ class TransformerTranslator(Estimator):
         from latticework.seq2seq.learning import PairsTask, fingerprint, training_plan
         from latticework.seq2seq.vocabulary import Vocabulary
 
-        told = runs.prepare(folder, random_state=self.random_state, restart=restart, loggers=loggers)
+        run_loggers = runs.prepare(folder, random_state=self.random_state, restart=restart, loggers=loggers)
         seed = seed_from(self.random_state)
         precision = resolve_precision(self.precision, resolve_device(self.device))
         held_out = None if validation is None else without_empty(*check_validation(validation), "validation")
@@ -173,12 +173,14 @@ class TransformerTranslator(Estimator):
         del pairs, held_out  # the text of millions of pairs is not needed while they are trained on
         pieces = hashlib.sha256(vocabulary.model).hexdigest()
         settings = {"seed": seed, "epochs": epochs, "steps": steps, "precision": precision, "vocabulary": pieces}
-        mark = fingerprint(settings, config, [*training, *(checking or ())])
+        run_fingerprint = fingerprint(settings, config, [*training, *(checking or ())])
         with runs.alone(folder):
-            made = None if folder is None else runs.finished(folder, mark, restart=restart, device=self.device)
-            if isinstance(made, TransformerTranslator):
+            finished = (
+                None if folder is None else runs.finished(folder, run_fingerprint, restart=restart, device=self.device)
+            )
+            if isinstance(finished, TransformerTranslator):
                 message(f"{folder} holds the finished model of this run already (--restart trains it anew)")
-                self.__dict__.update({name: value for name, value in vars(made).items() if name.endswith("_")})
+                self.__dict__.update({name: value for name, value in vars(finished).items() if name.endswith("_")})
                 return self
 
             model = _build(config, len(vocabulary), spawn(seed, "weights"))
@@ -189,13 +191,13 @@ class TransformerTranslator(Estimator):
                 device=self.device,
                 precision=precision,
                 folder=None if folder is None else Path(folder, TRAINING),
-                fingerprint=mark,
+                fingerprint=run_fingerprint,
                 restart=restart,
-                loggers=told,
+                loggers=run_loggers,
                 shards=model.parts if sharded else None,
             )
             self.config_, self.vocabulary_, self.model_ = config, vocabulary, model
-            self.pairs_, self.history_, self.fingerprint_ = counts, history, mark
+            self.pairs_, self.history_, self.fingerprint_ = counts, history, run_fingerprint
             if folder is not None:
                 runs.conclude(self, folder)
         return self
