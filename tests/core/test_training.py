@@ -10,7 +10,7 @@ import torch
 from tasks import Regression, adam, as_logged, learn, plan, read_log, sgd, without_timings
 from torch import nn
 
-from latticework.core import checkpoint, store_tensors, training
+from latticework.core import checkpoint, progress, store_tensors, training
 from latticework.core.training import mean
 
 
@@ -178,6 +178,13 @@ def test_divergence_is_an_error_and_leaves_the_checkpoint_before(tmp_path, optio
 def test_advice_on_divergence_is_that_of_the_plan():
     with pytest.raises(FloatingPointError, match=r"; give it fewer features$"):
         learn(Regression(), plan(learning_rate=lambda step: math.inf, if_diverged="give it fewer features"))
+
+
+def test_training_shorter_than_its_warm_up_is_remarked_on(capsys):
+    for warmup, said in ((9, []), (10, ["training ends after 9 steps, before the 10 of warm-up do: walk"])):
+        with progress.showing():
+            learn(Regression(), plan(warmup_steps=warmup, if_short="walk"))
+        assert [line for line in capsys.readouterr().err.splitlines() if "warm-up" in line] == said
 
 
 @pytest.mark.parametrize("clip", [None, 1.0])

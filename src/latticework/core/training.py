@@ -71,6 +71,7 @@ class Plan:
     learning_rate: Callable[[int], float]  # of step 1, 2, ...
     max_epochs: int | None = None
     max_steps: int | None = None
+    warmup_steps: int = 0  # in which the learning rate grows
     accumulate: int = 1  # batches to a step
     clip_norm: float | None = None
     validate_every: int | None = None  # steps; an epoch when None
@@ -81,6 +82,7 @@ class Plan:
     checkpoint_seconds: float = 60.0  # between two of them, or if that is longer,
     checkpoint_pause: float = 20.0  # so many times what the last one took: no more than a twentieth of the time
     if_diverged: str = "lower the learning rate"  # what to do then, in the words of the capability's settings
+    if_short: str = "train longer"  # and what if the warm-up is longer than training
 
 
 @dataclass
@@ -219,6 +221,10 @@ class _Loop:
         self.started = time.monotonic() - position.seconds
         epochs = math.inf if plan.max_epochs is None else plan.max_epochs * len(self._steps(position.epoch))
         total = int(min(epochs, math.inf if plan.max_steps is None else plan.max_steps))
+        if total < plan.warmup_steps:
+            message(
+                f"training ends after {total:,} steps, before the {plan.warmup_steps:,} of warm-up do: {plan.if_short}"
+            )
         with progress("training", total=total, unit="steps", done=position.step) as bar:
             while not (position.finished or self._at_end()):
                 for batches in self._steps(position.epoch)[position.step_in_epoch :]:

@@ -113,12 +113,14 @@ def training_plan(config: TransformerConfig, *, max_epochs: int | None, max_step
         ),
         max_epochs=max_epochs,
         max_steps=max_steps,
+        warmup_steps=config.warmup_steps,
         accumulate=config.accumulate,
         clip_norm=config.clip_norm,
         validate_every=config.validate_every,
         patience=config.patience,
         average=config.average_checkpoints,
         terms="tokens",
+        if_short="give more epochs, or lower batch_tokens or warmup_steps",
         if_diverged="lower learning_rate, or raise warmup_steps or batch_tokens",
     )
 
