@@ -24,7 +24,7 @@ class Preset:
 
 
 PRESETS: Final = {
-    # 30,000 pairs on a laptop in half an hour
+    # 30,000 pairs on a laptop in twenty minutes
     "tiny": Preset(
         config=TransformerConfig(
             layers=3,
