@@ -105,7 +105,7 @@ def test_an_interrupted_run_goes_on_to_the_same_bytes(short, corpus, tmp_path, m
         with pytest.raises(KeyboardInterrupt):
             translator.fit(corpus.source, corpus.target, folder=tmp_path / "parts")
     assert not hasattr(translator, "model_")
-    with pytest.raises(InputError, match=re.escape("no config.json")):
+    with pytest.raises(InputError, match=r"no config\.json|holds an unfinished run"):
         lw.load(tmp_path / "parts")
     drawn.clear()
     monkeypatch.setattr(PairsTask, "batches", lambda task, epoch: drawn.append(epoch) or batches(task, epoch))
