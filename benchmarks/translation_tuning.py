@@ -34,6 +34,9 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "2 layers": {"layers": 2},
     "width 192": {"d_model": 192, "feed_forward": 768, "learning_rate": 0.6},
     "precision 32": {"precision": "32"},
+    "half the learning rate": {"learning_rate": 0.35},
+    "twice the warm-up": {"warmup_steps": 1600},
+    "dropout 0.1": {"dropout": 0.1},
 }
 # Changes that helped one by one, together.
 FINER = {"dropout": 0.2, "batch_tokens": 1024, "warmup_steps": 1600}
