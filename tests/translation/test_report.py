@@ -11,6 +11,7 @@ import pytest
 import latticework as lw
 from latticework.core import InputError
 from latticework.pages import Page, Section
+from latticework.seq2seq import TransformerConfig
 from latticework.translation import AttentionMaps, report
 
 HOSTILE = "</svg><script>alert(1)</script> & \u2028"
@@ -25,8 +26,8 @@ def maps(target=("▁ein", "▁Haus", "</s>"), source=("▁a", "</s>")):
     return AttentionMaps(list(source), list(target), cross, cross, cross)
 
 
-def translator(*rows):
-    return SimpleNamespace(history_=list(rows))
+def translator(*rows, smoothing=0.1):
+    return SimpleNamespace(history_=list(rows), config_=TransformerConfig(label_smoothing=smoothing))
 
 
 def test_the_loss_is_drawn_against_steps():
@@ -44,7 +45,8 @@ def test_the_loss_is_drawn_against_steps():
 
 
 def test_without_validation_there_is_one_curve():
-    picture = report.loss_curve(translator({"step": 20, "loss": 4.0}, {"step": 40, "loss": 3.0}))
+    picture = report.loss_curve(translator({"step": 20, "loss": 4.0}, {"step": 40, "loss": 3.0}, smoothing=0.0))
+    assert "smoothed" not in picture.alt
     assert "validation" not in picture.alt + picture.svg
     assert "from 4 to 3" in picture.alt
 

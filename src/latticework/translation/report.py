@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 def loss_curve(translator: TransformerTranslator) -> Picture:
     """Training and validation loss against steps of training."""
     curves = {}
-    for name, key in (("training (smoothed targets)", "loss"), ("validation", "valid_loss")):
+    training = "training (smoothed targets)" if translator.config_.label_smoothing else "training"
+    for name, key in ((training, "loss"), ("validation", "valid_loss")):
         rows = [row for row in translator.history_ if key in row]
         if rows:
             curves[name] = ([row["step"] for row in rows], [row[key] for row in rows])
