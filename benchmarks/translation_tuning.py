@@ -1,7 +1,7 @@
 """What lifts the preset "tiny" of `latticework.translation`: one change at a time, judged on the validation sentences.
 
 `python -m benchmarks.translation_tuning` trains every variant for --epochs epochs of Multi30k, English to German, each
-in a process with one thread, --jobs of them side by side, and writes results/translation_tuning.json. The learning rate
+in a process with one thread, --jobs of them side by side, and writes results/RECORD.json. The learning rate
 falls with the step and not towards an end, so a run of few epochs is the beginning of a longer one.
 """
 
@@ -18,11 +18,13 @@ from typing import Any
 
 from benchmarks import harness
 
+NAME = "translation_tuning"
 COMMAND = "python -m benchmarks.translation_tuning"
 TIMEOUT = 6 * 3600
 BLEU_EVERY = 4  # epochs
 # The preset as it was when this was measured; what was learnt moved it.
 BEFORE: dict[str, Any] = {"dropout": 0.3, "batch_tokens": 2048, "warmup_steps": 800}
+FINER = {"dropout": 0.2, "batch_tokens": 1024, "warmup_steps": 1600}  # what helped one by one, together
 # Changes to that configuration; "vocab_size" and "precision" are parameters of the estimator.
 VARIANTS: dict[str, dict[str, Any]] = {
     "preset": {},
@@ -37,10 +39,6 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "half the learning rate": {"learning_rate": 0.35},
     "twice the warm-up": {"warmup_steps": 1600},
     "dropout 0.1": {"dropout": 0.1},
-}
-# Changes that helped one by one, together.
-FINER = {"dropout": 0.2, "batch_tokens": 1024, "warmup_steps": 1600}
-TOGETHER: dict[str, dict[str, Any]] = {
     "dropout 0.2 and batches of 1,024 tokens": FINER,
     "those and a vocabulary of 8,000": {**FINER, "vocab_size": 8000},
 }
@@ -52,17 +50,16 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=12)
     parser.add_argument("--jobs", type=int, default=2, help="variants trained side by side, a thread each")
     parser.add_argument("--only", nargs="*", choices=VARIANTS, default=list(VARIANTS), metavar="VARIANT")
-    parser.add_argument("--together", action="store_true", help="try what helped one by one together")
-    parser.add_argument("--train", choices=[*VARIANTS, *TOGETHER], help=argparse.SUPPRESS)
+    parser.add_argument("--record", default=NAME, metavar="NAME", help="the record to write; one call fills one record")
+    parser.add_argument("--train", choices=VARIANTS, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.train:
         print(json.dumps(train(arguments.train, arguments.epochs)))
     else:
-        variants = list(TOGETHER) if arguments.together else arguments.only
-        harness.record(measure(variants, arguments.epochs, arguments.jobs))
+        harness.record(measure(arguments.only, arguments.epochs, arguments.jobs, arguments.record))
 
 
-def measure(variants: list[str], epochs: int, jobs: int) -> harness.Result:
+def measure(variants: list[str], epochs: int, jobs: int, record: str) -> harness.Result:
     """Train each variant in a process of its own."""
     env = harness.environment(threads=1)
 
@@ -83,11 +80,9 @@ def measure(variants: list[str], epochs: int, jobs: int) -> harness.Result:
         f"Multi30k, en-de, validation sentences, changes to the preset tiny as it was, {epochs} epochs, seed 0, "
         f"precision {' and '.join(used)}"
     )
-    together = variants == list(TOGETHER)
-    only = "" if together or variants == list(VARIANTS) else " --only " + " ".join(map(shlex.quote, variants))
-    command = f"{COMMAND} --epochs {epochs}{' --together' if together else only}"
-    name = "translation_tuning_together" if together else "translation_tuning"
-    return harness.make_result(name, title, command, rows, threads=1)
+    only = "" if variants == list(VARIANTS) else " --only " + " ".join(map(shlex.quote, variants))
+    named = "" if record == NAME else f" --record {record}"
+    return harness.make_result(record, title, f"{COMMAND} --epochs {epochs}{only}{named}", rows, threads=1)
 
 
 def train(variant: str, epochs: int) -> dict[str, Any]:
@@ -99,7 +94,7 @@ def train(variant: str, epochs: int) -> dict[str, Any]:
     from latticework.translation import TransformerTranslator, corpus_scores
     from latticework.translation.presets import PRESETS
 
-    changes = BEFORE | (VARIANTS | TOGETHER)[variant]
+    changes = BEFORE | VARIANTS[variant]
     options = {name: changes.pop(name) for name in ("vocab_size", "precision") if name in changes}
     config = replace(PRESETS["tiny"].config, **changes)
     translator = TransformerTranslator("tiny", max_epochs=epochs, config=config, random_state=0, **options)
