@@ -2,12 +2,14 @@
 
 `python -m benchmarks.translation` trains the preset "tiny" once for each of --seeds, tests it on test_2016 and writes
 results/translation.json. Test sentences decide nothing: weights are chosen by the loss on the validation sentences.
+The models stay in .models/translation-seed-0, -1, ..., where other benchmarks find them.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import sys
 import tempfile
 import time
@@ -17,7 +19,10 @@ from benchmarks import harness
 
 COMMAND = "python -m benchmarks.translation"
 CURVE_MINUTES = (2, 5, 10, 15, 20, 25, 30, 35, 40)
+BEAMS = (1, 4, 8)
 TIMEOUT = 3 * 3600
+LAST = "last.safetensors"
+MODELS = harness.HERE / ".models"
 
 
 def main() -> None:
@@ -25,12 +30,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=1, help="how many trainings, with seeds 0, 1, ...")
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--part", choices=("fit", "curve", "predict", "tour"), help=argparse.SUPPRESS)
+    parser.add_argument("--part", choices=("fit", "predict", "search", "curve", "tour"), help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--seed", type=int, default=0, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.part:
-        parts = {"fit": fit, "curve": curve, "predict": predict, "tour": tour}
+        parts = {"fit": fit, "predict": predict, "search": search, "curve": curve, "tour": tour}
         print(json.dumps(parts[arguments.part](arguments.folder, arguments.seed)))
         return
     harness.record(measure(arguments.seeds, arguments.threads))
@@ -39,15 +44,17 @@ def main() -> None:
 def measure(seeds: int, threads: int) -> harness.Result:
     """Train, translate and score in processes of their own, so that each has its own peak of memory."""
     env = harness.environment(threads)
-    trained, translated, curves, toured = [], [], [], []
+    trained, translated, searched, curves, toured = [], [], [], [], []
     for seed in range(seeds):
         with tempfile.TemporaryDirectory() as folder:
             module = [sys.executable, "-m", "benchmarks.translation"]
             command = [*module, "--folder", folder, "--seed", str(seed), "--part"]
             trained.append(harness.run_measured([*command, "fit"], env, TIMEOUT))
             translated.append(harness.run_measured([*command, "predict"], env, TIMEOUT))
+            searched.append(harness.run_measured([*command, "search"], env, TIMEOUT).output)
             curves.append(harness.run_measured([*command, "curve"], env, TIMEOUT).output["points"])
             toured.append(harness.run_measured([*command, "tour"], env, TIMEOUT).output)
+            keep_model(Path(folder), seed)
     made, found = [run.output for run in trained], [run.output for run in translated]
 
     def row(name: str, values: list[float], unit: str, target: str | None = None) -> harness.Row:
@@ -55,8 +62,8 @@ def measure(seeds: int, threads: int) -> harness.Result:
 
     rows = [
         row("BLEU, test_2016, beam 4", [run["bleu"] for run in found], "", ">= 30"),
-        row("BLEU, test_2016, greedy", [run["greedy"] for run in found], ""),
         row("chrF, test_2016, beam 4", [run["chrf"] for run in found], ""),
+        *(row(f"BLEU, test_2016, {name}", [run[name] for run in searched], "") for name in searched[0]),
         row("BLEU, validation, beam 4", [run["validation"] for run in found], ""),
         row("training, wall", [run["minutes"] for run in made], "min", "<= 40"),
         row("training, cpu", [run.cpu / 60 for run in trained], "min"),
@@ -80,6 +87,14 @@ def measure(seeds: int, threads: int) -> harness.Result:
     return harness.make_result("translation", title, f"{COMMAND} --seeds {seeds}", rows, threads=threads)
 
 
+def keep_model(folder: Path, seed: int) -> None:
+    """Leave the model where other benchmarks look for it; what was there before goes."""
+    kept = MODELS / f"translation-seed-{seed}"
+    kept.parent.mkdir(exist_ok=True)
+    shutil.rmtree(kept, ignore_errors=True)
+    shutil.move(folder / "model", kept)
+
+
 def fit(folder: Path, seed: int) -> dict[str, float | str]:
     """Train and save; keep the candidate at each validation, and what the clock said, for the curve."""
     import numpy as np
@@ -87,6 +102,7 @@ def fit(folder: Path, seed: int) -> dict[str, float | str]:
 
     import latticework as lw
     from latticework.core.hardware import resolve_device, resolve_precision
+    from latticework.core.persistence import TRAINING
     from latticework.seq2seq import learning
     from latticework.translation import TransformerTranslator
 
@@ -100,6 +116,8 @@ def fit(folder: Path, seed: int) -> dict[str, float | str]:
         kept += 1
         weights = {name: tensor.clone() for name, tensor in task.model.state_dict().items()}
         torch.save({"minutes": (time.monotonic() - started) / 60, "weights": weights}, folder / f"candidate-{kept}.pt")
+        newest = max((folder / "model" / TRAINING).glob("snapshot-*"), key=lambda path: path.stat().st_mtime)
+        shutil.copy(newest, folder / LAST)  # the weights as they are; the candidate is a mean of several
         return validate(task)
 
     learning.PairsTask.validate = keep_candidate
@@ -135,9 +153,28 @@ def predict(folder: Path, seed: int) -> dict[str, float | str]:
         "signature": scores.bleu_signature,
         "chrf": scores.chrf,
         "sentences_per_second": len(source) / seconds,
-        "greedy": corpus_scores(translator.predict(source, beam_size=1), references).bleu,
         "validation": translator.score(*lw.datasets.load("multi30k", split="val")),
     }
+
+
+def search(folder: Path, seed: int) -> dict[str, float]:
+    """BLEU of wider searches, with the weights that were kept and with those that the last epoch left."""
+    from safetensors.torch import load_file
+
+    import latticework as lw
+    from latticework.translation import corpus_scores
+
+    translator = lw.load(folder / "model")
+    source, references = lw.datasets.load("multi30k", split="test_2016_flickr")
+    found = {}
+    for weights in ("", ", last weights alone"):
+        if weights:
+            translator.model_.load_state_dict(load_file(folder / LAST))
+        for beam in BEAMS:
+            name = ("greedy" if beam == 1 else f"beam {beam}") + weights
+            if name != "beam 4":  # `predict` scores that one
+                found[name] = corpus_scores(translator.predict(source, beam_size=beam), references).bleu
+    return found
 
 
 def curve(folder: Path, seed: int) -> dict[str, list[tuple[int, float]]]:

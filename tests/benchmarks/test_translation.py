@@ -10,6 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from benchmarks import harness, translation
 from latticework.core.hardware import PRECISIONS
@@ -27,6 +28,8 @@ def test_the_parts_give_the_figures_that_the_table_needs(tmp_path: Path, monkeyp
     found = translation.predict(tmp_path, seed=0)
     assert 0 <= found["bleu"] <= 100
     assert "tok:13a" in found["signature"]
+    beams = ["greedy", "beam 8", *(f"{name}, last weights alone" for name in ("greedy", "beam 4", "beam 8"))]
+    assert list(translation.search(tmp_path, seed=0)) == beams
     [(minutes, _)] = translation.curve(tmp_path, seed=0)["points"]
     assert minutes == 5  # after 0 minutes there was no candidate
 
@@ -70,25 +73,30 @@ def stub(monkeypatch: pytest.MonkeyPatch, outputs: dict[str, dict[str, object]])
 def test_the_benchmark_measures_each_part_and_puts_the_result_on_record(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    scores = {"bleu": 34.5, "greedy": 33.0, "chrf": 60.0, "validation": 35.0, "sentences_per_second": 99.0}
+    scores = {"bleu": 34.5, "chrf": 60.0, "validation": 35.0, "sentences_per_second": 99.0}
     outputs = {
         "fit": {"minutes": 30.0, "precision": "bf16", "padding": 2.5, "tokens_per_second": 9000.0, "weights": 600},
         "predict": {**scores, "signature": "tok:13a"},
+        "search": {"greedy": 33.0, "beam 8": 34.6, "greedy, last weights alone": 32.0},
         "curve": {"points": [[2, 1.5], [5, 8.0]]},
         "tour": {"exact": 99.9, "seconds": 50.0},
     }
     commands = stub(monkeypatch, outputs)
     recorded: list[harness.Result] = []
     monkeypatch.setattr(harness, "record", recorded.append)
+    kept: list[int] = []
+    monkeypatch.setattr(translation, "keep_model", lambda folder, seed: kept.append(seed))
     monkeypatch.setattr(sys, "argv", ["translation", "--seeds", "2", "--threads", "1"])
     translation.main()
-    assert [command[-1] for command in commands] == ["fit", "predict", "curve", "tour"] * 2
-    assert [command[command.index("--seed") + 1] for command in commands] == ["0"] * 4 + ["1"] * 4
+    assert [command[-1] for command in commands] == ["fit", "predict", "search", "curve", "tour"] * 2
+    assert [command[command.index("--seed") + 1] for command in commands] == ["0"] * 5 + ["1"] * 5
+    assert kept == [0, 1]
     (result,) = recorded
     assert result.command == "python -m benchmarks.translation --seeds 2"
     assert "2 seed(s), precision bf16; BLEU tok:13a" in result.title
     values = {row.name: row.value for row in result.rows}
     assert values["BLEU, test_2016, beam 4"] == 34.5
+    assert values["BLEU, test_2016, beam 8"] == 34.6
     assert values["training, cpu"] == 1.5
     assert values["peak memory of fit"] == 1000
     assert [name for name in values if " after " in name] == [
@@ -101,6 +109,24 @@ def test_a_part_prints_its_figures_as_json(monkeypatch: pytest.MonkeyPatch, caps
     monkeypatch.setattr(sys, "argv", ["translation", "--part", "curve", "--folder", "runs", "--seed", "3"])
     translation.main()
     assert json.loads(capsys.readouterr().out) == {"points": [[3, "runs"]]}
+
+
+@pytest.mark.usefixtures("small")
+def test_the_last_weights_are_those_that_the_run_left(tmp_path: Path) -> None:
+    translation.fit(tmp_path, seed=0)
+    candidates = [torch.load(tmp_path / f"candidate-{n}.pt", weights_only=True)["weights"] for n in (1, 2)]
+    last = load_file(tmp_path / translation.LAST)
+    for name, first in candidates[0].items():  # the second candidate is the mean of both epochs' weights
+        torch.testing.assert_close(candidates[1][name], (first + last[name]) / 2)
+
+
+def test_a_model_takes_the_place_of_the_one_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(translation, "MODELS", tmp_path / "models")
+    for text in ("one", "two"):
+        (tmp_path / "run" / "model").mkdir(parents=True)
+        (tmp_path / "run" / "model" / text).touch()
+        translation.keep_model(tmp_path / "run", seed=3)
+    assert [path.name for path in (tmp_path / "models" / "translation-seed-3").iterdir()] == ["two"]
 
 
 def figures_of(page: str) -> dict[str, str]:
