@@ -4,7 +4,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from latticework.nn.linear import Linear, compiles_each_shape, round_rows, rounded
+from latticework.nn import linear as module
+from latticework.nn.linear import FEW_ROWS, Linear, by_onednn, linear, multiply, round_rows, rounded
 
 ROUNDOFF = 2**-8  # of bfloat16, to nearest
 
@@ -27,60 +28,88 @@ def test_every_fused_part_starts_glorot_uniform_as_if_alone(parts):
     assert (layer.bias == 0).all()
 
 
-def test_layer_is_torch_linear_outside_autocast():
-    layer, states = Linear(6, 4), draw(0, 2, 3, 6)
+@pytest.mark.parametrize("rows", [0, 1, FEW_ROWS, FEW_ROWS + 1, 37, 64])
+@pytest.mark.parametrize("biased", [True, False])
+def test_a_product_and_its_gradients_are_those_of_torch(rows, biased):
+    leaves = [draw(0, 1, rows, 24), draw(1, 40, 24), draw(2, 40)][: 3 if biased else 2]
+    for leaf in leaves:
+        leaf.requires_grad_()
+    direction = draw(3, 1, rows, 40)
+    ours, exact = linear(*leaves), F.linear(*(leaf.double() for leaf in leaves))
+    torch.testing.assert_close(ours, exact.float(), rtol=1e-5, atol=1e-5)
+    with torch.inference_mode():
+        torch.testing.assert_close(linear(*leaves), exact.float(), rtol=1e-5, atol=1e-5)
+    for mine, theirs in zip(
+        torch.autograd.grad(ours, leaves, direction),
+        torch.autograd.grad(exact, leaves, direction.double()),
+        strict=True,
+    ):
+        torch.testing.assert_close(mine, theirs, rtol=1e-5, atol=1e-5)
+
+
+def test_float64_is_left_to_torch():
+    layer, states = Linear(6, 4).double(), draw(0, 2, 9, 6).double()
     assert torch.equal(layer(states), F.linear(states, layer.weight, layer.bias))
+    assert torch.autograd.gradgradcheck(layer, states.requires_grad_())
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+def test_transposed_views_are_multiplied_as_they_lie(dtype):
+    left, right = draw(0, 16, 8).to(dtype), draw(1, 16, 12).to(dtype)
+    tolerance = 2**-6 if dtype == torch.bfloat16 else 1e-5
+    torch.testing.assert_close(multiply(left.T, right.T), left.T @ right, rtol=tolerance, atol=tolerance)
 
 
 def test_rounded_rows_are_enough_and_at_most_an_eighth_too_many():
     for rows in range(1, 20_000):
         more = round_rows(rows)
-        assert rows <= more <= max(rows + 15, rows * 9 / 8)
+        assert rows <= more <= max(rows + 3, rows * 9 / 8)
     assert round_rows(0) == 0
 
 
 def test_rounding_bounds_the_number_of_shapes():
-    """Eight numbers to each doubling above 256 rows, and multiples of 16 below."""
-    assert len({round_rows(rows) for rows in range(1, 257)}) == 16
-    for power in range(8, 16):
+    """Eight numbers to each doubling above 64 rows, and multiples of 4 below."""
+    assert len({round_rows(rows) for rows in range(1, 65)}) == 16
+    for power in range(6, 16):
         assert len({round_rows(rows) for rows in range(2**power + 1, 2 ** (power + 1) + 1)}) == 8
 
 
-def test_few_shapes_reach_the_kernel_under_autocast(monkeypatch):
+@pytest.mark.parametrize("precision", ["32", "bf16"])
+def test_few_shapes_reach_the_kernel(monkeypatch, precision):
     shapes = set()
-    multiply = F.linear
 
     def spy(states, *rest):
         shapes.add(tuple(states.shape))
         return multiply(states, *rest)
 
-    monkeypatch.setattr(F, "linear", spy)
+    monkeypatch.setattr(module, "multiply", spy)
     layer = Linear(4, 4)
-    with torch.autocast("cpu", torch.bfloat16), torch.inference_mode():
-        for rows in range(1, 513):
+    with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"), torch.inference_mode():
+        for rows in range(FEW_ROWS + 1, 513):
             assert layer(torch.ones(rows, 4)).shape == (rows, 4)
-    assert len(shapes) == len({round_rows(rows) for rows in range(1, 513)}) == 24
+    assert len(shapes) == len({round_rows(rows) for rows in range(FEW_ROWS + 1, 513)}) == 39
 
 
 def test_rounded_copy_ends_in_zeros():
     matrix = draw(0, 19, 3)
     copy = rounded(matrix, torch.float64)
-    assert copy.shape == (32, 3)
+    assert copy.shape == (20, 3)
     assert copy.dtype == torch.float64
     assert torch.equal(copy[:19], matrix.double())
     assert (copy[19:] == 0).all()
+    assert rounded(copy, torch.float64) is copy
 
 
-def test_only_bfloat16_autocast_on_a_cpu_compiles_each_shape():
-    states = torch.ones(2)
-    assert not compiles_each_shape(states)
-    assert not compiles_each_shape(states.to("meta"))
-    with torch.autocast("cpu", torch.bfloat16):
-        assert compiles_each_shape(states)
-        with torch.autocast("cpu", enabled=False):
-            assert not compiles_each_shape(states)
-    with torch.autocast("cpu", torch.float16):
-        assert not compiles_each_shape(states)
+def test_onednn_multiplies_single_and_half_precision_on_a_cpu(monkeypatch):
+    cpu = torch.device("cpu")
+    assert by_onednn(cpu, torch.float32)
+    assert by_onednn(cpu, torch.bfloat16)
+    assert not by_onednn(cpu, torch.float64)
+    assert not by_onednn(torch.device("cuda"), torch.float32)
+    monkeypatch.setattr(module, "ONEDNN", False)
+    assert not by_onednn(cpu, torch.float32)
+    states, weight = draw(0, 9, 4), draw(1, 3, 4)
+    assert torch.equal(linear(states, weight), F.linear(states, weight))
 
 
 @pytest.mark.parametrize("shape", [(5,), (17,), (3, 37), (2, 3, 4)])
@@ -111,9 +140,10 @@ def test_layer_and_gradients_under_autocast_are_as_close_as_bfloat16(shape):
         assert gradient.shape == like.shape
 
 
-def test_gradient_of_a_gradient_under_autocast_is_refused():
-    layer, states = Linear(4, 4), draw(0, 2, 4).requires_grad_()
-    with torch.autocast("cpu", torch.bfloat16):
+@pytest.mark.parametrize("precision", ["32", "bf16"])
+def test_gradient_of_a_gradient_is_refused_below_float64(precision):
+    layer, states = Linear(4, 4), draw(0, 9, 4).requires_grad_()
+    with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
         (gradient,) = torch.autograd.grad(layer(states).float().square().sum(), states, create_graph=True)
     with pytest.raises(RuntimeError, match="once_differentiable"):
         gradient.sum().backward()

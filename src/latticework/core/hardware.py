@@ -90,12 +90,12 @@ def computing(device: torch.device, precision: str) -> Iterator[None]:
 
 @contextmanager
 def threads() -> Iterator[None]:
-    """Use the processors this process may use, shared with the other processes of the same `torchrun`."""
+    """As many threads as torch uses; under `torchrun`, the share of one process."""
     import torch
 
     before, local = torch.get_num_threads(), int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     # To several processes on a machine torchrun gives one thread each where the user asked for no number.
-    if os.environ.get("OMP_NUM_THREADS") in ((None, "1") if local > 1 else (None,)):
+    if local > 1 and os.environ.get("OMP_NUM_THREADS") in (None, "1"):
         usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         torch.set_num_threads(max(1, usable // local))
     try:

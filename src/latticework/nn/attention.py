@@ -6,14 +6,13 @@ Differs from the paper: projections of attention have biases, as in the authors'
 """
 
 import math
-from contextlib import nullcontext
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from latticework.nn.linear import Linear
+from latticework.nn.linear import Linear, without_autocast
 
 Heads = Float[Tensor, "batch heads time head"]
 MemoryHeads = Float[Tensor, "batch heads source head"]
@@ -45,8 +44,7 @@ def attend(
     1.0
     """
     query = query.to(key.dtype)  # a memory may have been made under another precision than the query
-    on_cpu = query.device.type == "cpu"
-    with torch.autocast("cpu", enabled=False) if on_cpu else nullcontext():  # see `_for_attention`
+    with without_autocast("cpu"):  # see `_for_attention`
         return F.scaled_dot_product_attention(query, key, value, attn_mask=mask, is_causal=causal)
 
 
@@ -95,12 +93,21 @@ class KeyValueCache:
         self.length += steps
         return self._store[0, :, :, : self.length], self._store[1, :, :, : self.length]
 
-    def select(self, rows: Int[Tensor, " kept"]) -> None:
-        """Keep these rows, in this order: beams that survived, sentences that go on."""
-        if self._store is not None:
-            kept = self._store.new_empty(2, len(rows), *self._store.shape[2:])
-            torch.index_select(self._store[:, :, :, : self.length], 1, rows, out=kept[:, :, :, : self.length])
-            self._store = kept
+    def select(self, rows: Int[Tensor, " kept"], *, start: int = 0) -> None:
+        """Keep these rows, in this order: beams that survived, sentences that go on.
+
+        `start` says from which position on that changes anything; what comes before is not touched, and then as many
+        rows must be kept as there are.
+        """
+        if self._store is None:
+            return
+        if start:
+            changed = self._store[:, :, :, start : self.length]
+            changed.copy_(changed.index_select(1, rows))
+            return
+        kept = self._store.new_empty(2, len(rows), *self._store.shape[2:])
+        torch.index_select(self._store[:, :, :, : self.length], 1, rows, out=kept[:, :, :, : self.length])
+        self._store = kept
 
     def _grow(self, like: Heads, needed: int) -> None:
         rows, heads, _, head = like.shape

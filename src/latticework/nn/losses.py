@@ -14,7 +14,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from latticework.nn.linear import product_dtype, rounded
+from latticework.nn.linear import multiply, product_dtype, rounded
 
 CHUNK_ELEMENTS = 1 << 22  # logits held at once: 16 MB of float32, which stays near the cache and bounds memory
 
@@ -79,7 +79,7 @@ def _loss_alone(states: Tensor, matrix: Tensor, targets: Tensor, smoothing: floa
     loss = torch.zeros((), dtype=accumulate, device=states.device)
     with torch.autocast(states.device.type, enabled=False):
         for chunk, gold in zip(torch.split(states, size), torch.split(targets, size), strict=True):
-            logits = (rounded(chunk, matrix.dtype) @ matrix.T)[: len(chunk)].to(accumulate)
+            logits = multiply(rounded(chunk, matrix.dtype), matrix)[: len(chunk)].to(accumulate)
             loss += smoothed_cross_entropy(logits, gold, smoothing=smoothing).sum()
     return loss
 
@@ -105,7 +105,7 @@ class _LinearCrossEntropy(torch.autograd.Function):
             ):
                 rows = len(chunk)
                 chunk = rounded(chunk, dtype)
-                logits = (chunk @ matrix.T)[:rows].to(accumulate)
+                logits = multiply(chunk, matrix)[:rows].to(accumulate)
                 loss -= (1 - smoothing) * logits.gather(1, gold).sum() + smoothing / vocabulary * logits.sum()
                 largest = logits.amax(1, keepdim=True)
                 # exp(logits - largest) / sum = softmax; minus the smoothed target = the gradient
@@ -117,8 +117,8 @@ class _LinearCrossEntropy(torch.autograd.Function):
                     probabilities.sub_(smoothing / vocabulary)
                 probabilities.scatter_add_(1, gold, probabilities.new_full(gold.shape, smoothing - 1))
                 gradient = rounded(probabilities, dtype)
-                grad.copy_((gradient @ matrix)[:rows])
-                grad_weight += gradient.T @ chunk
+                grad.copy_(multiply(gradient, matrix.T)[:rows])
+                grad_weight += multiply(gradient.T, chunk.T)
         ctx.save_for_backward(grad_states, grad_weight.to(weight.dtype))
         return loss
 

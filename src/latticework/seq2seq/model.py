@@ -16,7 +16,7 @@ from latticework.nn import (
     SinusoidalPositions,
     linear_cross_entropy,
 )
-from latticework.nn.linear import product_dtype
+from latticework.nn.linear import linear, product_dtype
 from latticework.nn.transformer import NORM_EPSILON
 from latticework.seq2seq.config import TransformerConfig
 from latticework.seq2seq.vocabulary import BEGIN, PAD
@@ -144,7 +144,7 @@ class EncoderDecoder(nn.Module):
 
     def logits(self, states: Float[Tensor, "*batch model"]) -> Float[Tensor, "*batch vocabulary"]:
         """Scores of every piece: the product with the shared embedding, without a bias."""
-        return F.linear(states, self.embedding)
+        return linear(states, self.embedding)
 
     def attention_maps(
         self, source: Int[Tensor, "batch source"], target: Int[Tensor, "batch target"]

@@ -125,11 +125,11 @@ class _Search:
         ended = tokens == END
         self._finish(histories, log_p.masked_fill(~ended, -torch.inf))
         self.alive, chosen = log_p.masked_fill(ended, -torch.inf).topk(beam)
-        self.tokens = _rows(histories, chosen)
+        before, self.tokens = self.tokens, _rows(histories, chosen)
         bound = self.alive[:, 0] / self.last_penalty  # log P only falls and the penalty grows to its last value
         closing = ((self.finished[:, self.n_best - 1] >= bound) | at_limit) & ~self.closed
         self._close(closing)
-        self._keep(parents.gather(1, chosen))
+        self._keep(parents.gather(1, chosen), before)
 
     def _finish(self, histories: Tensor, log_p: Tensor) -> None:
         """Merge newly ended hypotheses into the best finished ones."""
@@ -151,10 +151,9 @@ class _Search:
             ]
         self.closed |= closing
 
-    def _keep(self, parents: Tensor) -> None:
+    def _keep(self, parents: Tensor, before: Tensor) -> None:
         """Let the caches follow the beams, and drop closed sentences once they are an eighth of the rows."""
         rows, beam = parents.shape
-        open_rows = torch.arange(rows, device=parents.device)
         if int(self.closed.sum()) * 8 > rows:
             open_rows = (~self.closed).nonzero().flatten()
             self.memory = self.memory.select(open_rows)
@@ -169,10 +168,17 @@ class _Search:
                 "finished_tokens",
             ):
                 setattr(self, name, getattr(self, name)[open_rows])
-        sources = (open_rows[:, None] * beam + parents[open_rows]).flatten()
-        if len(open_rows) < rows or not torch.equal(sources, torch.arange(rows * beam, device=sources.device)):
-            for cache in self.caches:
-                cache.select(sources)
+            self._select((open_rows[:, None] * beam + parents[open_rows]).flatten())
+            return
+        # What is cached of a position follows from the tokens up to it: where a beam has those it had before, it stays.
+        moved = (self.tokens[:, :, :-1] != before).flatten(0, 1).any(0).nonzero()
+        if len(moved):
+            first_rows = torch.arange(rows, device=parents.device)[:, None] * beam
+            self._select((first_rows + parents).flatten(), start=int(moved[0]))
+
+    def _select(self, beams: Tensor, *, start: int = 0) -> None:
+        for cache in self.caches:
+            cache.select(beams, start=start)
 
 
 def _rows(histories: Int[Tensor, "rows beam time"], chosen: Int[Tensor, "rows kept"]) -> Int[Tensor, "rows kept time"]:
