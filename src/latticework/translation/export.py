@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any, Final
 from latticework.core.errors import InputError, require
 from latticework.core.files import sync_folder, temporary_in
 from latticework.core.persistence import check_writable
-from latticework.core.version import VERSION
 from latticework.translation.decoding import EXTRA_LENGTH
+from latticework.translation.guide import guide
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from latticework.nn import CrossAttention, FeedForward, Residual, SelfAttention
+    from latticework.nn import CrossAttention, DecoderLayer, EncoderLayer, FeedForward, Residual, SelfAttention
     from latticework.seq2seq.model import EncoderDecoder
     from latticework.seq2seq.vocabulary import Vocabulary
 
@@ -68,7 +68,7 @@ def export_ctranslate2(
         raise InputError(f"quantization={quantization!r}: expected one of {', '.join(QUANTIZATIONS)}")
     if folder.exists() and not (folder.is_dir() and not os.listdir(folder)):
         raise InputError(f"{folder} exists already: choose the name of a new folder")
-    check_writable(folder.parent)
+    check_writable(folder.parent if folder.exists() else folder)
     specification = _specification(model, vocabulary)
     specification.validate()
     specification.optimize(quantization=quantization)
@@ -78,7 +78,8 @@ def export_ctranslate2(
     try:
         specification.save(str(temporary))
         (temporary / PIECES).write_bytes(vocabulary.model)
-        (temporary / GUIDE).write_text(_guide(model.config.max_length, _positions(model)), encoding="utf-8")
+        page = guide(model.config.max_length, _positions(model), vocabulary=PIECES)
+        (temporary / GUIDE).write_text(page, encoding="utf-8")
         for path in temporary.iterdir():
             with path.open("r+b") as stream:
                 os.fsync(stream.fileno())
@@ -106,31 +107,27 @@ def _positions(model: EncoderDecoder) -> int:
 
 def _specification(model: EncoderDecoder, vocabulary: Vocabulary) -> Any:
     """All weights under CTranslate2's names."""
-    specs = require("ctranslate2.specs", extra="ctranslate2", purpose="exporting to CTranslate2")
+    ctranslate2 = require("ctranslate2", extra="ctranslate2", purpose="exporting to CTranslate2")
 
     from latticework.nn import sinusoids
     from latticework.nn.transformer import NORM_EPSILON
     from latticework.seq2seq.vocabulary import BEGIN, END, UNKNOWN
 
     config = model.config
-    made = specs.TransformerSpec.from_config(config.layers, config.heads, pre_norm=config.norm_first)
-    table = sinusoids(_positions(model), config.d_model, layout=config.positions).numpy()
+    made = ctranslate2.specs.TransformerSpec.from_config(config.layers, config.heads, pre_norm=config.norm_first)
     embedding = _array(model.embedding)
-    for side, layers, final in (
-        (made.encoder, model.encoder_layers, model.encoder_norm),
-        (made.decoder, model.decoder_layers, model.decoder_norm),
-    ):
-        (side.embeddings[0] if side is made.encoder else side.embeddings).weight = embedding
+    made.encoder.embeddings[0].weight = made.decoder.embeddings.weight = made.decoder.projection.weight = embedding
+    table = sinusoids(_positions(model), config.d_model, layout=config.positions).numpy()
+    for side, final in (made.encoder, model.encoder_norm), (made.decoder, model.decoder_norm):
         side.scale_embeddings = True
         side.position_encodings.encodings = table
         if config.norm_first:
             _norm(side.layer_norm, final)
-        for spec, layer in zip(side.layer, layers, strict=True):
-            _self_attention(spec.self_attention, layer.attention, layer.attention_residual)
-            if side is made.decoder:
-                _cross_attention(spec.attention, layer.cross_attention, layer.cross_attention_residual)
-            _feed_forward(spec.ffn, layer.feed_forward, layer.feed_forward_residual)
-    made.decoder.projection.weight = embedding
+    for spec, encoder_layer in zip(made.encoder.layer, model.encoder_layers, strict=True):
+        _layer(spec, encoder_layer)
+    for spec, decoder_layer in zip(made.decoder.layer, model.decoder_layers, strict=True):
+        _layer(spec, decoder_layer)
+        _cross_attention(spec.attention, decoder_layer.cross_attention, decoder_layer.cross_attention_residual)
     pieces = vocabulary.pieces(range(len(vocabulary)))
     made.register_source_vocabulary(pieces)
     made.register_target_vocabulary(pieces)
@@ -141,6 +138,11 @@ def _specification(model: EncoderDecoder, vocabulary: Vocabulary) -> Any:
     made.config.add_source_eos = True
     made.config.layer_norm_epsilon = NORM_EPSILON
     return made
+
+
+def _layer(spec: Any, layer: EncoderLayer | DecoderLayer) -> None:
+    _self_attention(spec.self_attention, layer.attention, layer.attention_residual)
+    _feed_forward(spec.ffn, layer.feed_forward, layer.feed_forward_residual)
 
 
 def _self_attention(spec: Any, attention: SelfAttention, residual: Residual) -> None:
@@ -175,70 +177,3 @@ def _array(parameter: Any) -> Any:
     import torch
 
     return parameter.detach().to("cpu", torch.float32, copy=True).numpy()
-
-
-def _guide(max_length: int, positions: int) -> str:
-    return GUIDE_TEXT.format(
-        version=VERSION,
-        pieces=PIECES,
-        extra=EXTRA_LENGTH,
-        longest=max_length - 1,
-        positions=positions,
-        room=positions - EXTRA_LENGTH,
-    )
-
-
-GUIDE_TEXT: Final = """\
-# A translator for CTranslate2
-
-Trained and exported with Latticework {version}. `model.bin`, `config.json` and `shared_vocabulary.json` are CTranslate2's,
-`{pieces}` is SentencePiece's. Serving takes `pip install ctranslate2 sentencepiece`, and this:
-
-```python
-import re
-from pathlib import Path
-
-import ctranslate2
-import sentencepiece
-
-folder = Path(".")  # the one that holds this file
-vocabulary = sentencepiece.SentencePieceProcessor(model_file=str(folder / "{pieces}"))
-translator = ctranslate2.Translator(str(folder), device="cpu")
-
-
-def on_one_line(text):
-    return re.sub("\\r\\n|\\r|\\n", " ", text)
-
-
-def translate(texts, beam_size=4):
-    sources = [vocabulary.id_to_piece(vocabulary.encode(on_one_line(text))) for text in texts]
-    found = translator.translate_batch(
-        sources,
-        beam_size=beam_size,
-        length_penalty=0,
-        max_decoding_length=max(map(len, sources), default=0) + {extra},
-        min_decoding_length=0,
-        max_input_length=0,
-        max_batch_size=32,
-        disable_unk=True,
-        suppress_sequences=[["<pad>"], ["<s>"]],
-    )
-    outputs = [on_one_line(vocabulary.decode(result.hypotheses[0])) for result in found]
-    return [output if text.replace("▁", " ").strip() else "" for text, output in zip(texts, outputs)]
-```
-
-With `beam_size=1` it writes what Latticework's `predict` writes with `beam_size=1`, and with a larger beam what `predict`
-writes with `length_penalty=0`, except where rounding decides between translations that are as good as equal, and for this:
-
-- Length penalty: CTranslate2 divides by length^α, Latticework by ((5 + length) / 6)^α. For outputs of some n pieces, its
-  `length_penalty` of α · n / (n + 5) is the nearest to Latticework's α.
-- Beams: CTranslate2 forgets a translation that ends when it is not among the best `beam_size` of its step; Latticework keeps
-  it. With a penalty it also stops at the first `beam_size` translations that have ended, whatever could still be better.
-- Scores: CTranslate2 shares out the probability of the pieces that may not be written, Latticework does not; a
-  translation cut off at the greatest length has no end piece in its score.
-- Longest output: one number for all texts of a call, not one for each text. It decides only where a model repeats itself.
-- Long texts: nothing of more than {longest} pieces was trained on. Latticework cuts such a text where a sentence ends;
-  CTranslate2 takes it whole, and fails above {positions} pieces, read or written: cut texts of more than {room} first.
-- Unknown characters: encode to numbers and then to pieces, as above, or text such as `<s>` may be taken for a special piece.
-- Blank texts: CTranslate2 would translate nothing into something, so their outputs are set to "".
-"""
