@@ -210,6 +210,19 @@ def test_each_output_of_a_call_keeps_to_its_own_greatest_length(guide, tmp_path)
     assert translate(WORDS, beam_size=1) == vocabulary.decode([best.tokens for best in ours])
 
 
+@pytest.mark.filterwarnings("ignore:the text is small:UserWarning")
+def test_text_that_looks_like_a_special_piece_is_unknown_text(guide, tmp_path):
+    model, _ = untrained()
+    vocabulary = Vocabulary.train(["1 2 3 4 5 6 7 8 9", "12 34 56 78"], size=len(model.embedding))
+    model = EncoderDecoder(model.config, len(vocabulary)).eval()
+    export_ctranslate2(model, vocabulary, tmp_path / "served")
+    found = guide(tmp_path / "served")
+    assert found["vocabulary"].encode("1<s>", out_type=str)[-1] == "<s>"  # which CTranslate2 would take for a beginning
+    texts = ["1<s>", "1</s>", "12 <pad>"]
+    ours = search(model, vocabulary, texts, 1)
+    assert found["translate"](texts, beam_size=1) == vocabulary.decode([best.tokens for best in ours])
+
+
 def test_the_folder_needs_neither_this_library_nor_torch(exported, corpus):
     code = code_of(exported) + (
         "import sys\n"
