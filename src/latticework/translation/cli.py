@@ -158,6 +158,26 @@ def evaluate(
     )
 
 
+@app.command()
+def export(
+    model: Model,
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where to write it: a new folder.")],
+    *,
+    format: Annotated[str, typer.Option("--format", metavar="NAME", help="For which library: ctranslate2.")] = (
+        "ctranslate2"
+    ),
+    quantization: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="How weights are stored: int8, int16, float16, ...; float32 by default."),
+    ] = None,
+) -> None:
+    """Write a translator for CTranslate2, which serves it without torch. README.md in FOLDER says how."""
+    from latticework.translation.estimator import TransformerTranslator
+
+    TransformerTranslator.load(model).export(format, folder, quantization=quantization)
+    message(f"the model for {format} is in {folder}; {folder / 'README.md'} says how to use it")
+
+
 def _read_when_needed(source: Path, target: Path | None) -> tuple[Iterator[str], Iterator[str]]:
     """The two sides of parallel text, read when the first sentence is asked for: after all that is quicker to check."""
     pairs = cache(lambda: read_pairs(source, target))

@@ -270,6 +270,40 @@ class TransformerTranslator(Estimator):
             )
         return join_parts(found, parts, self.vocabulary_, count=len(texts), n_best=options.n_best)
 
+    def export(self, format: str, folder: str | os.PathLike[str], *, quantization: str | None = None) -> None:
+        """Write the translator as a model of another library, to be served without this one.
+
+        "ctranslate2" makes a folder for CTranslate2: its files, the vocabulary as `vocabulary.model`, and `README.md`
+        with the lines of Python that translate with it and what it does otherwise. Decoding with a beam of one gives
+        what `predict` does. `lw.load` does not read it: save the model too.
+
+        Parameters
+        ----------
+        format : {"ctranslate2"}
+            For which library.
+        folder
+            Created; may exist if it is empty. Either all of it is written or nothing.
+        quantization
+            How CTranslate2 stores weights: "int8", "int8_float32", "int8_float16", "int8_bfloat16", "int16", "float16",
+            "bfloat16" or "float32", which is what it does when absent, whatever the precision of training was.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            If `fit` was not called.
+        InputError
+            If there is no such format or quantization, or the folder is not empty or cannot be written.
+        MissingExtraError
+            If CTranslate2 is not installed.
+        """
+        check_is_fitted(self)
+
+        from latticework.translation.export import FORMATS, export_ctranslate2
+
+        if format not in FORMATS:
+            raise InputError(f"format={format!r}: expected one of {', '.join(FORMATS)}")
+        export_ctranslate2(self.model_, self.vocabulary_, folder, quantization=quantization)
+
     def score(self, source: Iterable[str], references: Iterable[str]) -> float:
         """SacreBLEU's BLEU, from 0 to 100, of the translations of `source` with the default search."""
         scorer()
