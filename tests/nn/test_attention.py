@@ -182,6 +182,21 @@ def test_cache_returns_everything_appended_whatever_the_step_sizes():
         assert torch.equal(values, whole_value[:, :, :length])
 
 
+def test_a_cache_leaves_alone_what_comes_before_a_move():
+    key, value = draw(0, 2, 3, 2, 20, 4)
+    key[1:, :, :7], value[1:, :, :7] = key[0, :, :7], value[0, :, :7]  # beams that agree on their first seven positions
+    moved, whole = KeyValueCache(), KeyValueCache()
+    for cache in (moved, whole):
+        cache.append(key, value)
+    chosen = torch.tensor([2, 0, 2])
+    place = moved.append(key[:, :, :0], value[:, :, :0])[0].data_ptr()
+    moved.select(chosen, start=7)
+    whole.select(chosen)
+    for ours, theirs in zip(*(cache.append(key[:, :, :0], value[:, :, :0]) for cache in (moved, whole)), strict=True):
+        assert torch.equal(ours, theirs)
+    assert moved.append(key[:, :, :0], value[:, :, :0])[0].data_ptr() == place
+
+
 def test_selected_rows_of_a_cache_go_on_with_their_own_past():
     key, value = draw(0, 2, 4, 2, 40, 4)
     cache = KeyValueCache()
@@ -195,11 +210,3 @@ def test_selected_rows_of_a_cache_go_on_with_their_own_past():
     assert torch.equal(values, value[chosen])
     keys[0] = 0.0  # rows that came from one row are copies
     assert torch.equal(cache.append(key[:3, :, :0], value[:3, :, :0])[0][1:], key[[0, 0]])
-
-
-def test_cached_self_attention_equals_causal_attention():
-    layer = SelfAttention(8, 2).double()
-    states = draw(0, 3, 50, 8)
-    cache = KeyValueCache()
-    steps = [layer(states[:, t : t + 1], cache=cache) for t in range(50)]
-    torch.testing.assert_close(torch.cat(steps, dim=1), layer(states, causal=True), rtol=0, atol=1e-12)

@@ -7,7 +7,7 @@ from reference import transformer as reference
 from reference.derivatives import assert_gradients
 from reference.torch_layers import gradients_of, torch_decoder_layer, torch_encoder_layer
 
-from latticework.nn import DecoderLayer, EncoderLayer, KeyValueCache
+from latticework.nn import DecoderLayer, EncoderLayer
 
 PRECISIONS = [(torch.float32, 1e-5), (torch.float64, 1e-12)]
 
@@ -175,20 +175,6 @@ def test_fully_padded_row_gives_no_nan_forward_or_backward(kind, norm_first, aut
         assert memory.grad.isfinite().all()
         assert (memory.grad[1] == 0).all()
         assert (memory.grad[0, :3] != 0).any()
-
-
-@orders
-def test_steps_of_a_decoder_layer_equal_all_positions_at_once(norm_first):
-    sentences, beam, time = 2, 3, 40
-    layer = make(DecoderLayer, 12, 3, 16, norm_first=norm_first)
-    states, memory = draw(0, sentences, beam, time, 12), draw(1, sentences, 5, 12)
-    mask = padding([5, 2], 5)
-    keys_values = layer.cross_attention.project_memory(memory)
-    cache = KeyValueCache()
-    steps = [layer.step(states[:, :, t], keys_values, cache, memory_mask=mask) for t in range(time)]
-    for k in range(beam):
-        whole = layer(states[:, k], keys_values, memory_mask=mask)
-        torch.testing.assert_close(torch.stack(steps, 2)[:, k], whole, rtol=0, atol=1e-12)
 
 
 @orders

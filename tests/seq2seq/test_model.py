@@ -279,6 +279,33 @@ def test_cached_decoding_gives_the_logits_of_uncached_decoding(norm_first, padde
                 cache.select(rows)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_step_knows_that_weights_have_changed(dtype):
+    model, source, newest = make().to(dtype), sentences(0, [4, 4]), torch.tensor([[BEGIN], [BEGIN]])
+
+    def step():
+        memory = model.remember(source)
+        return model.step(newest, memory, [KeyValueCache() for _ in memory.layers])
+
+    def assert_new():
+        uncached = model.logits(model.decode(newest, model.remember(source)))
+        torch.testing.assert_close(step(), uncached, rtol=0, atol=1e-5)
+
+    before, weights = step(), {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    with torch.no_grad():
+        model.decoder_layers[1].feed_forward.expand.bias += 1
+        assert not torch.equal(step(), before)
+        assert_new()
+        model.load_state_dict(weights)
+        assert torch.equal(step(), before)
+        model.to(torch.float64 if dtype == torch.float32 else torch.float32)
+        assert_new()
+        other = make().to(dtype)
+        torch.nn.utils.vector_to_parameters(torch.ones(sum(p.numel() for p in other.parameters())), other.parameters())
+        model = other
+        assert_new()
+
+
 def test_memory_of_some_sentences_is_as_if_they_were_alone():
     model, source = make(), sentences(0, [5, 2, 4])
     chosen = model.remember(source).select(torch.tensor([2, 0]))

@@ -4,11 +4,13 @@ from latticework.nn.attention import CrossAttention, KeyValueCache, SelfAttentio
 from latticework.nn.dropout import Dropout
 from latticework.nn.losses import linear_cross_entropy, smoothed_cross_entropy
 from latticework.nn.positions import SinusoidalPositions, sinusoids
+from latticework.nn.stepping import DecoderLayerSteps
 from latticework.nn.transformer import DecoderLayer, EncoderLayer, FeedForward, Residual
 
 __all__ = [
     "CrossAttention",
     "DecoderLayer",
+    "DecoderLayerSteps",
     "Dropout",
     "EncoderLayer",
     "FeedForward",

@@ -147,12 +147,9 @@ class SelfAttention(nn.Module):
         *,
         mask: Bool[Tensor, "batch 1 1 time"] | None = None,
         causal: bool = False,
-        cache: KeyValueCache | None = None,
     ) -> Float[Tensor, "batch time model"]:
-        """Attend to all positions, to earlier ones (`causal`), or, with a `cache`, to those decoded before as well."""
+        """Attend to all positions, or to earlier ones (`causal`)."""
         query, key, value = self.project(states)
-        if cache is not None:
-            key, value = cache.append(key, value)
         return self.output(_merge_heads(attend(query, key, value, mask=mask, causal=causal)))
 
     def weights(

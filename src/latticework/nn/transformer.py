@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from latticework.nn.attention import CrossAttention, KeyValueCache, SelfAttention
+from latticework.nn.attention import CrossAttention, SelfAttention
 from latticework.nn.dropout import Dropout
 from latticework.nn.linear import Linear
 
@@ -105,27 +105,6 @@ class DecoderLayer(nn.Module):
         `memory` holds the keys and values that `cross_attention.project_memory` made of the encoder's output.
         """
         states = self.attention_residual(states, lambda x: self.attention(x, causal=True))
-        states = self.cross_attention_residual(states, lambda x: self.cross_attention(x, memory, mask=memory_mask))
-        return self.feed_forward_residual(states, self.feed_forward)
-
-    def step(
-        self,
-        states: Float[Tensor, "sentences beam model"],
-        memory: tuple[Tensor, Tensor],
-        cache: KeyValueCache,
-        *,
-        memory_mask: Bool[Tensor, "sentences 1 1 source"] | None = None,
-    ) -> Float[Tensor, "sentences beam model"]:
-        """The next position of every beam of every sentence.
-
-        A sentence's beams share its memory: they stand where time stands elsewhere, so that attention to the source
-        is one product a sentence. In self-attention each beam is a row of its own with its own past.
-        """
-
-        def attend_to_past(x: Tensor) -> Tensor:
-            return self.attention(x.flatten(0, 1).unsqueeze(1), cache=cache).view_as(x)
-
-        states = self.attention_residual(states, attend_to_past)
         states = self.cross_attention_residual(states, lambda x: self.cross_attention(x, memory, mask=memory_mask))
         return self.feed_forward_residual(states, self.feed_forward)
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from typing import cast
+from weakref import WeakKeyDictionary
 
 import torch
 import torch.nn.functional as F
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 
 from latticework.nn import (
     DecoderLayer,
+    DecoderLayerSteps,
     Dropout,
     EncoderLayer,
     KeyValueCache,
@@ -17,6 +19,7 @@ from latticework.nn import (
     linear_cross_entropy,
 )
 from latticework.nn.linear import linear, product_dtype
+from latticework.nn.stepping import Product
 from latticework.nn.transformer import NORM_EPSILON
 from latticework.seq2seq.config import TransformerConfig
 from latticework.seq2seq.vocabulary import BEGIN, PAD
@@ -133,14 +136,19 @@ class EncoderDecoder(nn.Module):
             states = layer(states, keys_values, memory_mask=memory.mask)
         return self.decoder_norm(states)
 
+    @torch.inference_mode()
     def step(
         self, tokens: Int[Tensor, "sentences beam"], memory: Memory, caches: list[KeyValueCache]
     ) -> Float[Tensor, "sentences beam vocabulary"]:
-        """Logits of what follows `tokens`, the newest of every beam, given the positions in `caches`."""
-        states = self.embed(tokens.view(-1, 1), start=caches[0].length).view(*tokens.shape, -1)
-        for layer, keys_values, cache in zip(self.decoder_layers, memory.layers, caches, strict=True):
-            states = layer.step(states, keys_values, cache, memory_mask=memory.mask)
-        return self.logits(self.decoder_norm(states))
+        """Logits of what follows `tokens`, the newest of every beam, given the positions in `caches`.
+
+        Weights are laid out for that when they have changed; what changes them by way of `.data` goes unnoticed.
+        """
+        steps = _steps_of(self)
+        states = self.embed(tokens.view(-1, 1), start=caches[0].length).squeeze(1)
+        for layer, keys_values, cache in zip(steps.layers, memory.layers, caches, strict=True):
+            states = layer(states, keys_values, cache, memory_mask=memory.mask)
+        return steps.logits(self.decoder_norm(states)).view(*tokens.shape, -1)
 
     def logits(self, states: Float[Tensor, "*batch model"]) -> Float[Tensor, "*batch vocabulary"]:
         """Scores of every piece: the product with the shared embedding, without a bias."""
@@ -167,6 +175,29 @@ class EncoderDecoder(nn.Module):
             cross.append(looked)
             states = decoder_layer(states, keys_values, memory_mask=mask)
         return own, past, cross
+
+
+@dataclass
+class _Steps:
+    """A decoder laid out for one token at a time, and the weights that it was made of."""
+
+    layers: list[DecoderLayerSteps]
+    logits: Product
+    made_of: list[tuple[int, int]]
+
+
+_laid_out: WeakKeyDictionary[EncoderDecoder, _Steps] = WeakKeyDictionary()
+
+
+def _steps_of(model: EncoderDecoder) -> _Steps:
+    dtype = product_dtype(model.embedding)
+    weights = [model.embedding, *model.decoder.parameters()]
+    made_of = [(weight.data_ptr(), 0 if weight.is_inference() else weight._version) for weight in weights]
+    steps = _laid_out.get(model)
+    if steps is None or steps.made_of != made_of or steps.logits.weight.dtype != dtype:
+        layers = [DecoderLayerSteps(layer, dtype) for layer in model.decoder_layers]
+        steps = _laid_out[model] = _Steps(layers, Product(model.embedding, None, dtype), made_of)
+    return steps
 
 
 def _final_norm(config: TransformerConfig) -> nn.Module:

@@ -15,9 +15,11 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from latticework.nn import KeyValueCache
+from latticework.nn.linear import round_rows
 from latticework.seq2seq.model import EncoderDecoder, Memory
 from latticework.seq2seq.vocabulary import BEGIN, END, PAD, UNKNOWN
 
+FEW_SENTENCES = 8  # at the end of a batch; before, products have one of a few shapes, for which kernels are there
 NEVER = (PAD, UNKNOWN, BEGIN)  # pieces no output may hold
 
 
@@ -152,10 +154,12 @@ class _Search:
         self.closed |= closing
 
     def _keep(self, parents: Tensor, before: Tensor) -> None:
-        """Let the caches follow the beams, and drop closed sentences once they are an eighth of the rows."""
+        """Let the caches follow the beams, and drop closed sentences as far as that leaves a round number of rows."""
         rows, beam = parents.shape
-        if int(self.closed.sum()) * 8 > rows:
-            open_rows = (~self.closed).nonzero().flatten()
+        still_open = rows - int(self.closed.sum())
+        kept = still_open if still_open <= FEW_SENTENCES else round_rows(still_open)
+        if kept < rows:
+            open_rows = self.closed.sort(stable=True).indices[:kept]  # the open ones first
             self.memory = self.memory.select(open_rows)
             for name in (
                 "sentence",

@@ -1,0 +1,99 @@
+"""A decoder layer as a search runs it: one token at a time, for few rows, with weights laid out once for many products.
+
+What it computes is what `DecoderLayer` does for all positions at once, without gradients and dropout.
+"""
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from latticework.nn.attention import KeyValueCache, MemoryHeads, attend
+from latticework.nn.linear import by_onednn
+from latticework.nn.transformer import DecoderLayer, Residual
+
+ROWS = 64  # what oneDNN arranges a matrix for; it serves other numbers of rows as well
+
+
+class Product:
+    """xWᵀ + b for the same W again and again, then max(0, ·) with `relu`.
+
+    On a CPU in float32 this holds a copy of W in the order in which oneDNN reads it: a search multiplies so few rows
+    that reading W is most of the work.
+
+    Examples
+    --------
+    >>> Product(-torch.eye(2), None, torch.float32, relu=True)(torch.tensor([[-1.0, 1.0]])).tolist()
+    [[1.0, 0.0]]
+    """
+
+    def __init__(self, weight: Tensor, bias: Tensor | None, dtype: torch.dtype, *, relu: bool = False) -> None:
+        self.arranged = dtype == torch.float32 and by_onednn(weight.device, dtype)
+        weight = weight.detach().to(dtype)
+        self.weight = torch.ops.mkldnn._reorder_linear_weight(weight, ROWS) if self.arranged else weight
+        self.bias = None if bias is None else bias.detach().to(dtype)
+        self.relu = relu
+
+    def __call__(self, rows: Float[Tensor, "rows inputs"]) -> Float[Tensor, "rows outputs"]:
+        """Multiply."""
+        if self.arranged:
+            then = "relu" if self.relu else "none"
+            return torch.ops.mkldnn._linear_pointwise(rows, self.weight, self.bias, then, [], "")
+        output = F.linear(rows, self.weight, self.bias)
+        return F.relu(output) if self.relu else output
+
+
+class DecoderLayerSteps:
+    """The steps of a `DecoderLayer`, with its weights as they are now, for products in `dtype`."""
+
+    def __init__(self, layer: DecoderLayer, dtype: torch.dtype) -> None:
+        def product(linear: nn.Linear, *, relu: bool = False) -> Product:
+            return Product(linear.weight, linear.bias, dtype, relu=relu)
+
+        past, source, feed_forward = layer.attention, layer.cross_attention, layer.feed_forward
+        self.heads = past.heads
+        self.query_key_value, self.output_of_past = product(past.query_key_value), product(past.output)
+        self.query, self.output_of_source = product(source.query), product(source.output)
+        self.expand, self.contract = product(feed_forward.expand, relu=True), product(feed_forward.contract)
+        self.residuals = (layer.attention_residual, layer.cross_attention_residual, layer.feed_forward_residual)
+
+    def __call__(
+        self,
+        states: Float[Tensor, "rows model"],
+        memory: tuple[MemoryHeads, MemoryHeads],
+        cache: KeyValueCache,
+        *,
+        memory_mask: Bool[Tensor, "sentences 1 1 source"] | None = None,
+    ) -> Float[Tensor, "rows model"]:
+        """The next position of every beam; the beams of a sentence are rows beside each other.
+
+        They share the sentence's memory: there they stand where time stands elsewhere, so that attention to the source
+        is one product a sentence. In self-attention each is a row of its own with its own past.
+        """
+        rows, sentences = len(states), len(memory[0])
+
+        def attend_to_past(x: Tensor) -> Tensor:
+            projected = self.query_key_value(x).view(rows, 1, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+            query, key, value = projected.unbind(0)
+            return self.output_of_past(attend(query, *cache.append(key, value)).view(rows, -1))
+
+        def attend_to_source(x: Tensor) -> Tensor:
+            query = self.query(x).view(sentences, rows // sentences, self.heads, -1).transpose(1, 2)
+            return self.output_of_source(attend(query, *memory, mask=memory_mask).transpose(1, 2).reshape(rows, -1))
+
+        def feed_forward(x: Tensor) -> Tensor:
+            return self.contract(self.expand(x))
+
+        for residual, sublayer in zip(self.residuals, (attend_to_past, attend_to_source, feed_forward), strict=True):
+            states = _apply(residual, states, sublayer)
+        return states
+
+
+def _apply(residual: Residual, states: Tensor, sublayer: Callable[[Tensor], Tensor]) -> Tensor:
+    norm = residual.norm
+    scale = (norm.normalized_shape, norm.weight, norm.bias, norm.eps)
+    if residual.norm_first:
+        return states + sublayer(F.layer_norm(states, *scale))
+    return F.layer_norm(states + sublayer(states), *scale)
