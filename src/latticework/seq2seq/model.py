@@ -142,9 +142,10 @@ class EncoderDecoder(nn.Module):
     ) -> Float[Tensor, "sentences beam vocabulary"]:
         """Logits of what follows `tokens`, the newest of every beam, given the positions in `caches`.
 
-        Weights are laid out for that when they have changed; what changes them by way of `.data` goes unnoticed.
+        At the first position of a search weights are laid out for that, unless they are the same as in the last one;
+        what changes them by way of `.data` goes unnoticed.
         """
-        steps = _steps_of(self)
+        steps = _steps_of(self) if caches[0].length == 0 else _laid_out[self]
         states = self.embed(tokens.view(-1, 1), start=caches[0].length).squeeze(1)
         for layer, keys_values, cache in zip(steps.layers, memory.layers, caches, strict=True):
             states = layer(states, keys_values, cache, memory_mask=memory.mask)

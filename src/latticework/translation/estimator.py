@@ -430,7 +430,10 @@ class TransformerTranslator(Estimator):
 
         device = resolve_device(self.device)
         precision = "32" if device.type == "cpu" else resolve_precision(self.precision, device)
-        self.model_.to(device).eval()
+        if self.model_.embedding.device != device:
+            self.model_.to(device)
+        if self.model_.training:
+            self.model_.eval()
         with torch.inference_mode(), computing(device, precision):
             yield device
 
