@@ -347,7 +347,7 @@ def plot(result: harness.Result) -> str:
 
         figure.set_facecolor("white")
         panels: Any = figure.subplots(2, 2, sharex="col", sharey="row")
-        figure.subplots_adjust(left=0.085, right=0.985, bottom=0.1, top=0.88, wspace=0.06, hspace=0.1)
+        figure.subplots_adjust(left=0.085, right=0.985, bottom=0.1, top=0.91, wspace=0.06, hspace=0.1)
         for row, figure_of in enumerate((TIME, MEMORY)):
             for column, (by, sizes) in enumerate(((length_name, LENGTHS), (vocabulary_name, VOCABULARIES))):
                 axes: Axes = panels[row][column]
@@ -361,7 +361,7 @@ def plot(result: harness.Result) -> str:
                     axis.set_minor_locator(NullLocator())
                     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.6g}"))
                 dress(axes)
-        panels[0][0].set_ylabel("seconds for 1,000 target tokens")
+        panels[0][0].set_ylabel("seconds, 1,000 tokens")
         panels[1][0].set_ylabel("peak memory, MB")
         panels[1][0].set_xlabel(f"pieces of a sentence (vocabulary {VOCABULARY:,})")
         panels[1][1].set_xlabel(f"pieces of the vocabulary (sentences of {LENGTH})")
