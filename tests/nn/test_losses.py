@@ -12,6 +12,12 @@ from latticework.nn import linear_cross_entropy, losses, smoothed_cross_entropy
 smoothings = pytest.mark.parametrize("smoothing", [0.0, 0.1])
 
 
+def chunks_of(logits, patch):
+    """Let chunks be of so many logits, whatever number of tokens that is."""
+    patch.setattr(losses, "CHUNK_ELEMENTS", logits)
+    patch.setattr(losses, "CHUNK_TOKENS", 1)
+
+
 def draw(seed, tokens, model, vocabulary, dtype=torch.float64):
     generator = torch.Generator().manual_seed(seed)
     states = torch.randn(tokens, model, generator=generator, dtype=dtype).requires_grad_()
@@ -48,7 +54,7 @@ def test_both_losses_and_torch_are_the_explicit_divergence(tokens, model, vocabu
     expected = explicit_kl(**arrays, targets=gold, smoothing=smoothing)
     logits = states @ weight.T
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(losses, "CHUNK_ELEMENTS", chunk)
+        chunks_of(chunk, patch)
         fused = linear_cross_entropy(states, weight, targets, smoothing=smoothing)
     direct = smoothed_cross_entropy(logits, targets, smoothing=smoothing)
     peer = F.cross_entropy(logits, targets, label_smoothing=smoothing, reduction="none")
@@ -69,7 +75,7 @@ def test_chunks_change_nothing_but_memory(monkeypatch, smoothing, chunk):
     states, weight, targets = draw(0, 37, 16, 50, torch.float32)
     expected = smoothed_cross_entropy(states @ weight.T, targets, smoothing=smoothing).sum()
     expected_gradients = torch.autograd.grad(expected, [states, weight])
-    monkeypatch.setattr(losses, "CHUNK_ELEMENTS", chunk)
+    chunks_of(chunk, monkeypatch)
     loss = linear_cross_entropy(states, weight, targets, smoothing=smoothing)
     torch.testing.assert_close(loss, expected, rtol=1e-6, atol=1e-5)
     for ours, theirs in zip(torch.autograd.grad(loss, [states, weight]), expected_gradients, strict=True):
@@ -80,7 +86,7 @@ def test_chunks_change_nothing_but_memory(monkeypatch, smoothing, chunk):
 @pytest.mark.parametrize("autocast", [False, True])
 @pytest.mark.parametrize("chunk", [1, 350, 1 << 22])
 def test_loss_without_gradients_is_the_same(monkeypatch, smoothing, autocast, chunk):
-    monkeypatch.setattr(losses, "CHUNK_ELEMENTS", chunk)
+    chunks_of(chunk, monkeypatch)
     states, weight, targets = draw(0, 37, 16, 50, torch.float32)
     with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
         trained = linear_cross_entropy(states, weight, targets, smoothing=smoothing)
@@ -94,10 +100,15 @@ def test_loss_without_gradients_is_the_same(monkeypatch, smoothing, autocast, ch
         torch.testing.assert_close(loss, trained.detach(), rtol=1e-6, atol=1e-4)
 
 
+def test_a_large_vocabulary_does_not_make_chunks_of_few_tokens():
+    assert losses._chunk_size(4_000) * 4_000 <= losses.CHUNK_ELEMENTS
+    assert losses._chunk_size(64_000) == losses._chunk_size(10**9) == losses.CHUNK_TOKENS
+
+
 @pytest.mark.parametrize("learning", [False, True])
 def test_no_more_than_a_chunk_of_logits_is_ever_held(monkeypatch, learning):
     states, weight, targets = draw(0, 400, 8, 64, torch.float32)
-    monkeypatch.setattr(losses, "CHUNK_ELEMENTS", 64 * 32)
+    chunks_of(64 * 32, monkeypatch)
     largest = 0
 
     class Watch(torch.utils._python_dispatch.TorchDispatchMode):
@@ -149,7 +160,7 @@ def test_published_spread_over_the_others_is_a_larger_smoothing():
 @smoothings
 def test_loss_under_autocast_is_as_close_as_bfloat16(monkeypatch, smoothing):
     """A logit is off by 3·2^-8 of Σ|x||w| at most (factors and itself are rounded), a token's loss by twice that."""
-    monkeypatch.setattr(losses, "CHUNK_ELEMENTS", 60 * 7)
+    chunks_of(60 * 7, monkeypatch)
     states, weight, targets = draw(0, 45, 32, 60, torch.float32)
     exact = smoothed_cross_entropy(states @ weight.T, targets, smoothing=smoothing).sum()
     exact_gradients = torch.autograd.grad(exact, [states, weight])

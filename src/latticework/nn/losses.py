@@ -17,6 +17,7 @@ from torch.autograd.function import once_differentiable
 from latticework.nn.linear import multiply, product_dtype, rounded
 
 CHUNK_ELEMENTS = 1 << 22  # logits held at once: 16 MB of float32, which stays near the cache and bounds memory
+CHUNK_TOKENS = 256  # at least: each chunk reads and writes a whole gradient of `weight`, however few its tokens
 
 
 def smoothed_cross_entropy(
@@ -73,8 +74,12 @@ def linear_cross_entropy(
     return loss
 
 
+def _chunk_size(vocabulary: int) -> int:
+    return max(CHUNK_TOKENS, CHUNK_ELEMENTS // vocabulary)
+
+
 def _loss_alone(states: Tensor, matrix: Tensor, targets: Tensor, smoothing: float) -> Tensor:
-    size = max(1, CHUNK_ELEMENTS // len(matrix))
+    size = _chunk_size(len(matrix))
     accumulate = torch.promote_types(matrix.dtype, torch.float32)
     loss = torch.zeros((), dtype=accumulate, device=states.device)
     with torch.autocast(states.device.type, enabled=False):
@@ -95,7 +100,7 @@ class _LinearCrossEntropy(torch.autograd.Function):
         grad_states = torch.empty_like(states)
         grad_weight = torch.zeros_like(weight, dtype=accumulate)
         loss = torch.zeros((), dtype=accumulate, device=states.device)
-        size = max(1, CHUNK_ELEMENTS // vocabulary)
+        size = _chunk_size(vocabulary)
         with torch.autocast(states.device.type, enabled=False):
             for chunk, gold, grad in zip(
                 torch.split(states, size),
