@@ -42,7 +42,6 @@ TIME, MEMORY = "1,000 target tokens", "peak memory"
 
 STEPS = 40  # of training, timed from the second tenth on
 LOG_EVERY = 8
-SEARCH_TOKENS = 4096  # a full batch of a search with beam 1
 ROUNDS = 3
 NEVER = -1e4  # logit of the end: finite, so that a search still ends where it must
 
@@ -209,6 +208,7 @@ def search(length: int, vocabulary: int, beam: int) -> dict[str, Any]:
     import numpy as np
 
     from latticework.core.hardware import computing, resolve_device
+    from latticework.seq2seq import decoding
     from latticework.seq2seq.decoding import check_search, search_texts
 
     model, device = endless(build(vocabulary)), resolve_device("cpu")
@@ -221,7 +221,7 @@ def search(length: int, vocabulary: int, beam: int) -> dict[str, Any]:
             raise RuntimeError("an output is not of the length it should have")
 
     seconds = []
-    texts = drawn_text(max(1, SEARCH_TOKENS // length), length, vocabulary, 0)
+    texts = drawn_text(max(1, decoding.SEARCH_TOKENS // length), length, vocabulary, 0)  # a full batch with beam 1
     with computing(device, "32"):  # as a translator does
         find(drawn_text(2, LENGTHS[0], vocabulary, 1))
         for _ in range(ROUNDS):

@@ -13,6 +13,7 @@ import pytest
 
 from benchmarks import harness, translation_growth
 from benchmarks.translation_growth import KINDS, LENGTHS, VOCABULARIES
+from latticework.seq2seq import decoding
 from latticework.translation import TransformerTranslator
 
 PAIRS = {"given": 29_001, "empty": 0, "too_long": 1, "used": 29_000}
@@ -67,7 +68,7 @@ def test_a_step_of_training_is_timed_in_the_loop_of_the_library(monkeypatch: pyt
 @pytest.mark.parametrize("beam", [1, 4])
 def test_an_output_of_the_search_is_as_long_as_its_input(monkeypatch: pytest.MonkeyPatch, beam: int) -> None:
     """Or it says so: what a token costs would not be known."""
-    monkeypatch.setattr(translation_growth, "SEARCH_TOKENS", 120)
+    monkeypatch.setattr(decoding, "SEARCH_TOKENS", 120)
     monkeypatch.setattr(translation_growth, "ROUNDS", 2)
     assert len(translation_growth.search(length=30, vocabulary=50, beam=beam)["seconds"]) == 2
     monkeypatch.setattr(translation_growth, "NEVER", 100.0)

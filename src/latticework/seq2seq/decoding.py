@@ -16,7 +16,7 @@ from latticework.seq2seq.search import Hypothesis, beam_search
 from latticework.seq2seq.vocabulary import PAD
 
 MAX_PENALTY: Final = 10  # ((5 + length) / 6)^α must stay a number in single precision; the paper's α is 0.6
-SEARCH_TOKENS: Final = 4096  # padded source tokens, times the beam, that are decoded together
+SEARCH_TOKENS: Final = 8192  # padded source tokens, times the beam, that are decoded together
 SEARCH_LOGITS: Final = 2**25  # of a step: 128 MiB in single precision, of which the search holds about two
 
 
