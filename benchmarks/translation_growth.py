@@ -300,14 +300,14 @@ def endless(model: EncoderDecoder) -> EncoderDecoder:
     """The model, to search with, whose outputs end only where they must."""
     from latticework.seq2seq.vocabulary import END
 
-    logits = model.logits
+    step = model.step
 
-    def without_end(states: Any) -> Any:
-        found = logits(states)
-        found[..., END] = NEVER
-        return found
+    def without_end(*so_far: Any) -> Any:
+        logits = step(*so_far)
+        logits[..., END] = NEVER
+        return logits
 
-    model.logits = without_end  # type: ignore[method-assign]
+    model.step = without_end  # type: ignore[method-assign]
     return model.eval()
 
 
