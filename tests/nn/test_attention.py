@@ -182,19 +182,17 @@ def test_cache_returns_everything_appended_whatever_the_step_sizes():
         assert torch.equal(values, whole_value[:, :, :length])
 
 
-def test_a_cache_leaves_alone_what_comes_before_a_move():
-    key, value = draw(0, 2, 3, 2, 20, 4)
-    key[1:, :, :7], value[1:, :, :7] = key[0, :, :7], value[0, :, :7]  # beams that agree on their first seven positions
-    moved, whole = KeyValueCache(), KeyValueCache()
-    for cache in (moved, whole):
-        cache.append(key, value)
-    chosen = torch.tensor([2, 0, 2])
-    place = moved.append(key[:, :, :0], value[:, :, :0])[0].data_ptr()
-    moved.select(chosen, start=7)
-    whole.select(chosen)
-    for ours, theirs in zip(*(cache.append(key[:, :, :0], value[:, :, :0]) for cache in (moved, whole)), strict=True):
-        assert torch.equal(ours, theirs)
-    assert moved.append(key[:, :, :0], value[:, :, :0])[0].data_ptr() == place
+def test_rows_of_a_cache_take_the_place_of_others_from_a_position_on():
+    key, value = draw(0, 2, 4, 2, 20, 4)
+    cache = KeyValueCache()
+    cache.copy(torch.tensor([0]), torch.tensor([1]))  # nothing to copy yet
+    before = cache.append(key, value)[0].data_ptr()
+    cache.copy(torch.tensor([3, 0]), torch.tensor([0, 2]), start=7)  # row 0 goes to row 2 and is itself replaced
+    keys, values = cache.append(key[:, :, :0], value[:, :, :0])
+    assert keys.data_ptr() == before
+    for ours, whole in ((keys, key), (values, value)):
+        assert torch.equal(ours[:, :, :7], whole[:, :, :7])
+        assert torch.equal(ours[:, :, 7:], whole[[3, 1, 0, 3], :, 7:])
 
 
 def test_selected_rows_of_a_cache_go_on_with_their_own_past():

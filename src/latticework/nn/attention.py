@@ -75,7 +75,7 @@ def attention_weights(
 class KeyValueCache:
     """Keys and values of the positions decoded so far, in memory that grows by doubling.
 
-    Appending a step costs the step alone; `select` copies what is kept, once.
+    Appending a step costs the step alone; `select` copies what is kept, once, and `copy` what has changed.
     """
 
     def __init__(self) -> None:
@@ -93,21 +93,18 @@ class KeyValueCache:
         self.length += steps
         return self._store[0, :, :, : self.length], self._store[1, :, :, : self.length]
 
-    def select(self, rows: Int[Tensor, " kept"], *, start: int = 0) -> None:
-        """Keep these rows, in this order: beams that survived, sentences that go on.
+    def select(self, rows: Int[Tensor, " kept"]) -> None:
+        """Keep these rows, in this order: sentences that go on."""
+        if self._store is not None:
+            kept = self._store.new_empty(2, len(rows), *self._store.shape[2:])
+            torch.index_select(self._store[:, :, :, : self.length], 1, rows, out=kept[:, :, :, : self.length])
+            self._store = kept
 
-        `start` says from which position on that changes anything; what comes before is not touched, and then as many
-        rows must be kept as there are.
-        """
-        if self._store is None:
-            return
-        if start:
-            changed = self._store[:, :, :, start : self.length]
-            changed.copy_(changed.index_select(1, rows))
-            return
-        kept = self._store.new_empty(2, len(rows), *self._store.shape[2:])
-        torch.index_select(self._store[:, :, :, : self.length], 1, rows, out=kept[:, :, :, : self.length])
-        self._store = kept
+    def copy(self, sources: Int[Tensor, " moved"], rows: Int[Tensor, " moved"], *, start: int = 0) -> None:
+        """Give `rows` the past of `sources` from position `start` on: beams that take the place of others."""
+        if self._store is not None:
+            past = self._store[:, :, :, start : self.length]
+            past.index_copy_(1, rows, past.index_select(1, sources))
 
     def _grow(self, like: Heads, needed: int) -> None:
         rows, heads, _, head = like.shape

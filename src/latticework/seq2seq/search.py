@@ -127,8 +127,11 @@ class _Search:
         ended = tokens == END
         self._finish(histories, log_p.masked_fill(~ended, -torch.inf))
         self.alive, chosen = log_p.masked_fill(ended, -torch.inf).topk(beam)
-        before, self.tokens = self.tokens, _rows(histories, chosen)
         bound = self.alive[:, 0] / self.last_penalty  # log P only falls and the penalty grows to its last value
+        if beam > 1:
+            order = _in_place(parents.gather(1, chosen))
+            self.alive, chosen = self.alive.gather(1, order), chosen.gather(1, order)
+        before, self.tokens = self.tokens, _rows(histories, chosen)
         closing = ((self.finished[:, self.n_best - 1] >= bound) | at_limit) & ~self.closed
         self._close(closing)
         self._keep(parents.gather(1, chosen), before)
@@ -154,11 +157,11 @@ class _Search:
         self.closed |= closing
 
     def _keep(self, parents: Tensor, before: Tensor) -> None:
-        """Let the caches follow the beams, and drop closed sentences as far as that leaves a round number of rows."""
+        """Let the caches follow the beams, and drop closed sentences once they are an eighth of the rows."""
         rows, beam = parents.shape
         still_open = rows - int(self.closed.sum())
         kept = still_open if still_open <= FEW_SENTENCES else round_rows(still_open)
-        if kept < rows:
+        if (rows - kept) * 8 >= rows:
             open_rows = self.closed.sort(stable=True).indices[:kept]  # the open ones first
             self.memory = self.memory.select(open_rows)
             for name in (
@@ -172,17 +175,35 @@ class _Search:
                 "finished_tokens",
             ):
                 setattr(self, name, getattr(self, name)[open_rows])
-            self._select((open_rows[:, None] * beam + parents[open_rows]).flatten())
+            beams = (open_rows[:, None] * beam + parents[open_rows]).flatten()
+            for cache in self.caches:
+                cache.select(beams)
             return
         # What is cached of a position follows from the tokens up to it: where a beam has those it had before, it stays.
-        moved = (self.tokens[:, :, :-1] != before).flatten(0, 1).any(0).nonzero()
+        changed = (self.tokens[:, :, :-1] != before).flatten(0, 1)
+        moved = changed.any(1).nonzero().flatten()
         if len(moved):
-            first_rows = torch.arange(rows, device=parents.device)[:, None] * beam
-            self._select((first_rows + parents).flatten(), start=int(moved[0]))
+            sources = (torch.arange(rows, device=parents.device)[:, None] * beam + parents).flatten()[moved]
+            start = int(changed.any(0).nonzero()[0])
+            for cache in self.caches:
+                cache.copy(sources, moved, start=start)
 
-    def _select(self, beams: Tensor, *, start: int = 0) -> None:
-        for cache in self.caches:
-            cache.select(beams, start=start)
+
+def _in_place(parents: Int[Tensor, "rows beam"]) -> Int[Tensor, "rows beam"]:
+    """The order of children in which the first child of each parent takes its parent's place.
+
+    Examples
+    --------
+    >>> parents = torch.tensor([[2, 0, 2, 1], [0, 0, 3, 0]])
+    >>> parents.gather(1, _in_place(parents)).tolist()
+    [[0, 1, 2, 2], [0, 0, 0, 3]]
+    """
+    earlier_sibling = (parents[:, :, None] == parents[:, None, :]).tril(-1).any(2)
+    has_child = (parents[:, :, None] == torch.arange(parents.shape[1], device=parents.device)).any(1)
+    # Places without a child, then the others from left to right; further children, then first ones by their parents.
+    places = has_child.sort(stable=True).indices
+    children = parents.masked_fill(earlier_sibling, -1).sort(stable=True).indices
+    return torch.empty_like(parents).scatter_(1, places, children)
 
 
 def _rows(histories: Int[Tensor, "rows beam time"], chosen: Int[Tensor, "rows kept"]) -> Int[Tensor, "rows kept time"]:
