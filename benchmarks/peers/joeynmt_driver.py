@@ -24,9 +24,9 @@ SETTINGS = "joeynmt.yaml"
 
 def decode(folder: Path, job: timing.Job) -> dict[str, Any]:
     """The interface that `torch.hub` gives, one batch a call; for a whole file what its command `translate` does."""
+    _hush()
     args = parse_global_args(load_config(folder / SETTINGS), rank=0, mode="translate")
     model, _, _, data = prepare(args, rank=0, mode="translate")
-    _hush()
     hub = TranslatorHubInterface(model, data, args)
 
     def translate(sentences: list[str], *, beam: int, limit: int, whole: bool) -> list[str]:
@@ -68,9 +68,9 @@ class _TimedManager(TrainManager):
 
 def train_steps(folder: Path, job: timing.Job, *, bfloat16: bool) -> dict[str, Any]:
     """Its trainer with its loader: batches by tokens, in the order that it shuffles them into."""
+    _hush()
     args = parse_global_args(load_config(folder / SETTINGS), rank=0, mode="train")
     model, training, validation, _ = prepare(args, rank=0, mode="train")
-    _hush()
     autocast = {"device_type": "cpu", "enabled": True, "dtype": torch.bfloat16} if bfloat16 else args.autocast
     steps = timing.Steps(job)
     manager = _TimedManager(
@@ -89,10 +89,10 @@ def train_steps(folder: Path, job: timing.Job, *, bfloat16: bool) -> dict[str, A
 
 
 def _hush() -> None:
-    """A line of log for every call would be written while the clock runs."""
+    """Without this a line of log is written for every call while the clock runs."""
     for name in list(logging.root.manager.loggerDict):
         if name.startswith("joeynmt"):
-            logging.getLogger(name).setLevel(logging.WARNING)
+            logging.getLogger(name).setLevel(logging.ERROR)
 
 
 TASKS = {
