@@ -107,8 +107,8 @@ class PlainTransformer(nn.Module):
             totals, places = (totals.view(-1, 1) + log_p).view(rows, -1).topk(beam)
             parents, pieces = places // log_p.shape[1] + first, places % log_p.shape[1]
             tokens = torch.cat([tokens[parents.flatten()], pieces.view(-1, 1)], 1)
-            if bool((tokens == END).any(1).all()):
-                break
+            if bool((tokens.view(rows, beam, -1)[:, 0] == END).any(1).all()):
+                break  # what is probable most has ended, and what has not only becomes less probable
         return tokens.view(rows, beam, -1)[:, 0, 1:].tolist()
 
 
