@@ -102,7 +102,7 @@ def measure(model: Path, threads: int, repeats: int, halves: Sequence[str] = HAL
             }
             rows += training_rows(take_turns(systems))
     title = f"{TITLE}, {threads} threads, {repeats} rounds"
-    command = f"{COMMAND} --repeats {repeats}" + ("" if len(halves) > 1 else f" --only {halves[0]}")
+    command = f"{COMMAND} --threads {threads} --repeats {repeats}" + ("" if len(halves) > 1 else f" --only {halves[0]}")
     return harness.make_result("translation_peers", title, command, rows, threads=threads, peers=PEERS)
 
 

@@ -303,7 +303,7 @@ def test_every_system_takes_its_turn_and_the_result_goes_on_record(
     monkeypatch.setattr(sys, "argv", ["peers", "--threads", "1", "--repeats", "2"])
     translation_peers.main()
     (result,) = stubbed
-    assert result.command == "python -m benchmarks.translation_peers --repeats 2"
+    assert result.command == "python -m benchmarks.translation_peers --threads 1 --repeats 2"
     assert "joeynmt 2.3.0" in result.versions["peer joeynmt"]
     assert "ctranslate2 4.8.5" in result.versions["peer ctranslate2"]
     rows = {(row.name, row.unit): row for row in result.rows}
