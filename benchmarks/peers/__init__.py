@@ -1,0 +1,1 @@
+"""Systems that benchmarks compare with: their exact versions, and the programs that time them."""

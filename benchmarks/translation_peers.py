@@ -1,0 +1,324 @@
+"""Speed of `latticework.translation` beside JoeyNMT, CTranslate2 and a plain loop around `torch.nn.Transformer`.
+
+`python -m benchmarks.translation_peers` gives the weights of one trained model to all of them and lets each translate
+the same sentences of Multi30k's test_2016; then each that can trains a new model of that shape. Systems take turns,
+and results/translation_peers.json is written. --only measures one half and shows its table; nothing is recorded then.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from benchmarks import harness
+from benchmarks.peers import timing
+
+COMMAND = "python -m benchmarks.translation_peers"
+TITLE = "Multi30k, English to German, test_2016, preset tiny, length penalty 0"
+MODEL = harness.HERE / ".models" / "translation-seed-0"
+TIMEOUT = 3600
+PEERS = ("joeynmt", "ctranslate2")
+HALVES = ("decoding", "training")
+
+BEAMS = (1, 4)
+BATCHES = {1: 100, 16: 256, 64: 256, None: 1_000_000}  # sentences of a call -> how many of the file; None: one call
+WARM_UP_STEPS, STEPS = 20, 150
+
+OURS, JOEYNMT, PLAIN = "ours", "JoeyNMT", "plain loop"
+CTRANSLATE2, CTRANSLATE2_INT8 = "CTranslate2", "CTranslate2 int8"
+# One ratio a line: numerator, denominator, target. Of speeds, so that more is faster.
+DECODING_RATIOS = (
+    (OURS, JOEYNMT, ">= 5"),
+    (CTRANSLATE2, OURS, "<= 2.5"),
+    (CTRANSLATE2_INT8, OURS, None),
+    (OURS, PLAIN, None),
+)
+TRAINING_RATIOS = (
+    ("ours, default", "JoeyNMT, default (float32)", ">= 1.3"),
+    ("ours, float32", "JoeyNMT, default (float32)", ">= 1.3"),
+    ("ours, default", "JoeyNMT, bfloat16", None),
+    ("ours, default", "plain loop, bfloat16", None),
+    ("ours, float32", "plain loop, float32", None),
+)
+
+Runs = Mapping[str, Sequence[harness.Measured]]
+CLOCKS = {"wall": "", "cpu": ", processor time"}
+
+
+def main() -> None:
+    """Run the benchmark, or half of it."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", type=Path, default=MODEL, help="a saved translator; trained there if it is missing")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--only", choices=HALVES)
+    arguments = parser.parse_args()
+    halves = HALVES if arguments.only is None else (arguments.only,)
+    result = measure(arguments.model.absolute(), arguments.threads, arguments.repeats, halves)
+    if arguments.only is None:
+        harness.record(result)
+    else:
+        print(harness.table(result))
+
+
+def measure(model: Path, threads: int, repeats: int, halves: Sequence[str] = HALVES) -> harness.Result:
+    """Prepare what every system needs, then let them take turns."""
+    env = harness.environment(threads)
+    rows: list[harness.Row] = []
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        make_model(folder, model, env)
+        references = write_job(folder, model, threads)
+        pythons = {"latticework": Path(sys.executable), "torch": Path(sys.executable)}
+        pythons |= {name: harness.peer_environment(name) for name in PEERS}
+
+        def take_turns(systems: Mapping[str, tuple[str, str]]) -> Runs:
+            return harness.interleave(commands(systems, pythons, folder), env, TIMEOUT, repeats)
+
+        if "decoding" in halves:
+            systems = {
+                OURS: ("latticework", "decode"),
+                JOEYNMT: ("joeynmt", "decode"),
+                CTRANSLATE2: ("ctranslate2", "decode-float32"),
+                CTRANSLATE2_INT8: ("ctranslate2", "decode-int8"),
+                PLAIN: ("torch", "decode"),
+            }
+            rows += decoding_rows(take_turns(systems), references)
+        if "training" in halves:
+            systems = {
+                "ours, default": ("latticework", "train-auto"),
+                "JoeyNMT, default (float32)": ("joeynmt", "train-32"),
+                "ours, float32": ("latticework", "train-32"),
+                "plain loop, float32": ("torch", "train-32"),
+                "plain loop, bfloat16": ("torch", "train-bf16"),
+                "JoeyNMT, bfloat16": ("joeynmt", "train-bf16"),
+            }
+            rows += training_rows(take_turns(systems))
+    title = f"{TITLE}, {threads} threads, {repeats} rounds"
+    command = f"{COMMAND} --threads {threads} --repeats {repeats}" + ("" if len(halves) > 1 else f" --only {halves[0]}")
+    return harness.make_result("translation_peers", title, command, rows, threads=threads, peers=PEERS)
+
+
+def commands(
+    systems: Mapping[str, tuple[str, str]], pythons: Mapping[str, Path], folder: Path
+) -> dict[str, harness.Command]:
+    """The command of each system: its driver, in its environment."""
+    return {
+        name: [pythons[driver], "-m", f"benchmarks.peers.{driver}_driver", folder, task]
+        for name, (driver, task) in systems.items()
+    }
+
+
+def make_model(folder: Path, model: Path, env: harness.Env) -> None:
+    """Train the preset `tiny` with seed 0 unless the model is there; interrupted, it goes on when called again."""
+    if not (model / "config.json").exists():
+        model.parent.mkdir(parents=True, exist_ok=True)
+        (folder / timing.JOB).write_text(json.dumps({"model": str(model)}), encoding="utf-8")
+        [command] = commands({OURS: ("latticework", "fit")}, {"latticework": Path(sys.executable)}, folder).values()
+        harness.run_measured(command, env, 3 * TIMEOUT)
+
+
+def write_job(folder: Path, model: Path, threads: int) -> list[str]:
+    """Write what the drivers read, the model as each wants it too, and give the references."""
+    import latticework as lw
+    from latticework.translation.decoding import EXTRA_LENGTH
+
+    translator = lw.load(model)
+    sources, references = lw.datasets.load("multi30k", split="test_2016_flickr")
+    cells = [
+        {"name": cell_name(batch, beam), "batch": batch, "beam": beam, "sentences": min(count, len(sources))}
+        for batch, count in BATCHES.items()
+        for beam in BEAMS
+    ]
+    job = {
+        "model": str(model),
+        "threads": threads,
+        "cells": cells,
+        "sentences": sources,
+        "pieces": translator.vocabulary_.encode(sources).lengths.tolist(),  # the end piece included
+        "extra_length": EXTRA_LENGTH,
+        "config": asdict(translator.config_),
+        "warm_up": WARM_UP_STEPS,
+        "steps": STEPS,
+    }
+    (folder / timing.JOB).write_text(json.dumps(job), encoding="utf-8")
+    (folder / "vocabulary.model").write_bytes(translator.vocabulary_.model)
+    for stored in ("float32", "int8"):
+        quantization = None if stored == "float32" else stored
+        translator.export("ctranslate2", folder / f"ctranslate2-{stored}", quantization=quantization)
+    write_joeynmt(folder, translator)
+    return list(references)
+
+
+def write_joeynmt(folder: Path, translator: Any) -> None:
+    """Write JoeyNMT's checkpoint, vocabulary, settings and training text."""
+    import torch
+
+    import latticework as lw
+    from benchmarks.peers.weights import joeynmt_order, joeynmt_state
+
+    home = folder / "joeynmt"
+    home.mkdir()
+    torch.save({"model_state": joeynmt_state(translator.model_)}, home / "best.ckpt")
+    pieces = translator.vocabulary_.pieces(joeynmt_order(len(translator.vocabulary_)))
+    (home / "vocabulary.txt").write_text("\n".join(pieces) + "\n", encoding="utf-8")
+    for split, name in (("train", "train"), ("val", "dev")):
+        pairs = zip(*lw.datasets.load("multi30k", split=split), strict=True)
+        kept = [pair for pair in pairs if all(len(text.splitlines()) == 1 for text in pair)]  # as it splits them
+        for language, texts in zip(("en", "de"), zip(*kept, strict=True), strict=True):
+            (home / f"{name}.{language}").write_text("\n".join(texts) + "\n", encoding="utf-8")
+    settings = joeynmt_settings(translator.config_, home, folder / "vocabulary.model")
+    (folder / "joeynmt.yaml").write_text(json.dumps(settings), encoding="utf-8")  # JSON is YAML
+
+
+def joeynmt_settings(config: Any, home: Path, vocabulary: Path) -> dict[str, Any]:
+    """Our shape, training and vocabulary in JoeyNMT's words; what we have no word for stays as it is there."""
+    side = {
+        "level": "bpe",
+        "max_length": config.max_length,
+        "voc_file": str(home / "vocabulary.txt"),
+        "tokenizer_type": "sentencepiece",
+        "tokenizer_cfg": {"model_file": str(vocabulary)},
+    }
+    stack = {
+        "type": "transformer",
+        "num_layers": config.layers,
+        "num_heads": config.heads,
+        "hidden_size": config.d_model,
+        "ff_size": config.feed_forward,
+        "dropout": config.dropout,
+        "layer_norm": "post",
+        "embeddings": {"embedding_dim": config.d_model, "scale": True, "dropout": config.dropout},
+    }
+    return {
+        "name": "translation_peers",
+        "model_dir": str(home),
+        "use_cuda": False,
+        "data": {
+            "train": str(home / "train"),
+            "dev": str(home / "dev"),
+            "dataset_type": "plain",
+            "src": {"lang": "en", **side},
+            "trg": {"lang": "de", **side},
+        },
+        "model": {
+            "initializer": "xavier_uniform",
+            "bias_initializer": "zeros",
+            "embed_initializer": "xavier_uniform",
+            "tied_embeddings": True,
+            "tied_softmax": True,
+            "encoder": stack,
+            "decoder": stack,
+        },
+        "training": {
+            "normalization": "tokens",
+            "label_smoothing": config.label_smoothing,
+            "optimizer": "adam",
+            "adam_betas": [0.9, 0.98],
+            "scheduling": "noam",
+            "learning_rate_factor": config.learning_rate,
+            "learning_rate_warmup": config.warmup_steps,
+            "learning_rate_min": 0.0,  # below it JoeyNMT ends the training, and a warm-up begins there
+            "batch_size": config.batch_tokens,
+            "batch_type": "token",
+            "epochs": 100,
+            "validation_freq": 1_000_000,  # never
+        },
+        "testing": {"load_model": str(home / "best.ckpt")},
+    }
+
+
+def cell_name(batch: int | None, beam: int) -> str:
+    """What the table calls a cell.
+
+    Examples
+    --------
+    >>> cell_name(1, 4), cell_name(None, 1)
+    ('batches of 1, beam 4', 'whole file, beam 1')
+    """
+    return f"{'whole file' if batch is None else f'batches of {batch}'}, beam {beam}"
+
+
+def decoding_rows(runs: Runs, references: Sequence[str]) -> list[harness.Row]:
+    """Ratios of speeds, means of them over all cells first; then the quality of what was measured, then the speeds."""
+    outputs = {system: [run.output for run in measured] for system, measured in runs.items()}
+    cells = {system: list(rounds[0]) for system, rounds in outputs.items()}
+    speeds = {
+        (system, cell, clock): [len(output[cell]["texts"]) / output[cell][clock] for output in rounds]
+        for system, rounds in outputs.items()
+        for cell in cells[system]
+        for clock in CLOCKS
+    }
+
+    def shared(one: str, other: str) -> list[str]:
+        return [cell for cell in cells[one] if cell in cells[other]]
+
+    def ratios(one: str, other: str, cell: str, clock: str) -> list[float]:
+        return harness.paired_ratios(speeds[one, cell, clock], speeds[other, cell, clock])
+
+    rows = []
+    for one, other, target in DECODING_RATIOS:
+        for clock, note in CLOCKS.items():
+            rounds = zip(*(ratios(one, other, cell, clock) for cell in shared(one, other)), strict=True)
+            means = [statistics.geometric_mean(of_cells) for of_cells in rounds]
+            of_clock = target if clock == "wall" else None
+            rows.append(harness.Row.of(f"{one} / {other}, mean of all cells{note}", means, "times", of_clock))
+    for one, other, target in DECODING_RATIOS:
+        rows += [
+            harness.Row.of(f"{one} / {other}: {cell}", ratios(one, other, cell, "wall"), "times", target)
+            for cell in shared(one, other)
+        ]
+    rows += quality_rows({system: rounds[0] for system, rounds in outputs.items()}, references)
+    for cell in cells[OURS]:
+        measured = [system for system in runs if cell in cells[system]]
+        for clock, unit in (("wall", "sentences/s"), ("cpu", "sentences a processor second")):
+            rows += [harness.Row.of(f"{system}: {cell}", speeds[system, cell, clock], unit) for system in measured]
+    return rows
+
+
+def quality_rows(outputs: Mapping[str, dict[str, Any]], references: Sequence[str]) -> list[harness.Row]:
+    """BLEU of every system that had the whole file, and how many greedy translations of each are ours to the letter."""
+    from latticework.translation import corpus_scores
+
+    rows = []
+    for beam in BEAMS:
+        for system, cells in outputs.items():
+            if (cell := cell_name(None, beam)) in cells:
+                bleu = corpus_scores(cells[cell]["texts"], references).bleu
+                rows.append(harness.Row(f"{system}: BLEU, {cell}", bleu, ""))
+    for system, cells in outputs.items():
+        if system != OURS:
+            cell = max((cell for cell in cells if cell.endswith("beam 1")), key=lambda cell: len(cells[cell]["texts"]))
+            pairs = zip(cells[cell]["texts"], outputs[OURS][cell]["texts"], strict=True)
+            same = 100 * statistics.fmean(one == other for one, other in pairs)
+            rows.append(harness.Row(f"{system}: translations that are ours to the letter, {cell}", same, "%"))
+    return rows
+
+
+def training_rows(runs: Runs) -> list[harness.Row]:
+    """Ratios of target tokens a second, then those tokens."""
+    speeds = {
+        (system, clock): [run.output["tokens"] / run.output[clock] for run in measured]
+        for system, measured in runs.items()
+        for clock in CLOCKS
+    }
+    rows = []
+    for one, other, target in TRAINING_RATIOS:
+        for clock, note in CLOCKS.items():
+            ratios = harness.paired_ratios(speeds[one, clock], speeds[other, clock])
+            of_clock = target if clock == "wall" else None
+            rows.append(harness.Row.of(f"training, {one} / {other}{note}", ratios, "times", of_clock))
+    for clock, unit in (("wall", "target tokens/s"), ("cpu", "target tokens a processor second")):
+        rows += [harness.Row.of(f"training: {system}", speeds[system, clock], unit) for system in runs]
+    return rows
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,371 @@
+"""The comparison with peers: the same model in all of them, and figures put together from what the drivers print."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from benchmarks import harness, translation_peers
+from benchmarks.peers import latticework_driver, timing, torch_driver
+from benchmarks.peers.weights import joeynmt_order, joeynmt_state, torch_state
+from latticework.core import datasets
+from latticework.seq2seq.config import TransformerConfig
+from latticework.seq2seq.corpus import EncodedText
+from latticework.seq2seq.decoding import check_search, search_texts
+from latticework.seq2seq.learning import PairsTask
+from latticework.seq2seq.model import EncoderDecoder, shift_right
+from latticework.seq2seq.vocabulary import END, PAD, UNKNOWN, Vocabulary
+from latticework.translation import TransformerTranslator
+
+CONFIG = TransformerConfig(layers=2, d_model=16, heads=2, feed_forward=24, dropout=0.0, label_smoothing=0.1)
+pytestmark = pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors:UserWarning")
+
+
+@pytest.fixture
+def model() -> EncoderDecoder:
+    torch.manual_seed(3)
+    model = EncoderDecoder(CONFIG, vocabulary_size=30).eval()
+    for parameter in model.parameters():  # nothing may stay at what all models begin with
+        parameter.data += 0.1 * torch.randn_like(parameter)
+    return model
+
+
+@pytest.fixture
+def texts() -> EncodedText:
+    generator = np.random.default_rng(0)
+    lengths = generator.integers(1, 9, 12)
+    return EncodedText.from_sequences([[*generator.integers(4, 30, length).tolist(), END] for length in lengths])
+
+
+def test_the_plain_loop_finds_what_our_greedy_search_finds(model: EncoderDecoder, texts: EncodedText) -> None:
+    options, wanted = check_search(1, 0.0, 1, 30), np.ones(len(texts), dtype=bool)
+    device = torch.device("cpu")
+    found = search_texts(model, texts, wanted, options, extra_length=60, device=device, doing="searching")
+    ours = [best[0].tokens for best in found]
+    source = texts.padded(np.arange(len(texts)), padding=PAD)
+    theirs = torch_driver.PlainTransformer.of(model).search(source, beam=1, limit=50)
+    for row, tokens in zip(theirs, ours, strict=True):
+        assert [piece for piece in row if piece not in (PAD, END)] == tokens[:50]
+
+
+def test_a_wide_beam_of_the_plain_loop_finds_the_most_probable_output() -> None:
+    torch.manual_seed(0)
+    model = EncoderDecoder(CONFIG, vocabulary_size=6).eval()
+    model.embedding.data *= 4  # or all outputs would be about as probable
+    source = torch.tensor([[4, 5, 4, END], [5, 5, END, PAD]])
+    found = torch_driver.PlainTransformer.of(model).search(source, beam=20, limit=3)
+    lengths = [*itertools.product((4, 5), repeat=3), *itertools.product((4, 5), (4, 5), (END,))]
+    outputs = torch.tensor([*lengths, (4, END, PAD), (5, END, PAD), (END, PAD, PAD)])
+    for row, one in enumerate(source):
+        memory = model.remember(one[one != PAD].expand(len(outputs), -1))
+        log_p = model.logits(model.decode(shift_right(outputs), memory)).log_softmax(-1)
+        totals = (log_p.gather(2, outputs[:, :, None])[:, :, 0] * (outputs != PAD)).sum(1)
+        assert found[row] == outputs[totals.argmax()].tolist()[: len(found[row])]
+
+
+def test_the_plain_loop_has_our_loss(model: EncoderDecoder, texts: EncodedText) -> None:
+    plain = torch_driver.PlainTransformer.of(model).train()
+    source = texts.padded(np.arange(6), padding=PAD)
+    target = texts.padded(np.arange(6, 12), padding=PAD)
+    assert plain(source, target).item() == pytest.approx(model.train()(source, target).item(), rel=1e-5)
+
+
+def test_the_plain_loop_has_every_weight_once(model: EncoderDecoder) -> None:
+    assert sum(tensor.numel() for tensor in torch_state(model).values()) + model.embedding.numel() == sum(
+        parameter.numel() for parameter in model.parameters()
+    )
+
+
+def test_joeynmt_gets_every_weight_once(model: EncoderDecoder) -> None:
+    """Each number of ours is another, so that where it comes to lie tells which it was."""
+    count = 0
+    for parameter in model.parameters():
+        parameter.data = torch.arange(count, count + parameter.numel()).view_as(parameter).double()
+        count += parameter.numel()
+    state = joeynmt_state(model)
+    embeddings = {name for name in state if "lut" in name or name == "decoder.output_layer.weight"}
+    positions = {name for name in state if name.endswith(".pe")}
+    kept = [state[name].flatten() for name in state if name not in embeddings | positions]
+    found = torch.cat([*kept, state["src_embed.lut.weight"].flatten()])
+    assert torch.equal(found.sort().values, torch.arange(count).double())
+    assert len(embeddings) == 3
+    assert len(positions) == 2
+
+
+def test_joeynmt_gets_weights_under_its_names(model: EncoderDecoder) -> None:
+    state = joeynmt_state(model)
+    layer = model.decoder_layers[1]
+    fused = layer.attention.query_key_value
+    expected = {
+        "trg_trg_att.q_layer.weight": fused.weight[:16],
+        "trg_trg_att.k_layer.weight": fused.weight[16:32],
+        "trg_trg_att.v_layer.bias": fused.bias[32:],
+        "src_trg_att.v_layer.weight": layer.cross_attention.key_value.weight[16:],
+        "dec_layer_norm.weight": layer.cross_attention_residual.norm.weight,
+        "feed_forward.pwff_layer.3.bias": layer.feed_forward.contract.bias,
+    }
+    for name, tensor in expected.items():
+        assert torch.equal(state[f"decoder.layers.1.{name}"], tensor), name
+
+
+def test_joeynmt_wants_the_unknown_piece_before_padding(model: EncoderDecoder) -> None:
+    embedding = joeynmt_state(model)["trg_embed.lut.weight"]
+    assert torch.equal(embedding[0], model.embedding[UNKNOWN])
+    assert torch.equal(embedding[1], model.embedding[PAD])
+    assert torch.equal(embedding[2:], model.embedding[2:])
+    assert sorted(joeynmt_order(30)) == list(range(30))
+
+
+def test_another_order_of_normalisation_is_not_converted() -> None:
+    config = TransformerConfig(layers=1, d_model=8, heads=2, feed_forward=8, norm_first=True)
+    other = EncoderDecoder(config, vocabulary_size=9)
+    for convert in (joeynmt_state, torch_state):
+        with pytest.raises(ValueError, match="order of normalisation"):
+            convert(other)
+
+
+def job(**changes: Any) -> timing.Job:
+    cells = [
+        {"name": "batches of 2, beam 4", "batch": 2, "beam": 4, "sentences": 3},
+        {"name": "whole file, beam 1", "batch": None, "beam": 1, "sentences": 9},
+    ]
+    return {
+        "cells": cells,
+        "sentences": list("abcde"),
+        "pieces": [2, 9, 3, 4, 5],
+        "extra_length": 50,
+        "warm_up": 2,
+        "steps": 3,
+    } | changes
+
+
+def test_a_cell_is_its_sentences_in_calls_after_one_that_does_not_count() -> None:
+    calls = []
+
+    def translate(sentences: list[str], **options: Any) -> list[str]:
+        calls.append(("".join(sentences), options))
+        return [sentence.upper() for sentence in sentences]
+
+    found = timing.time_decoding(job(), translate)
+    pairs = {"beam": 4, "whole": False}
+    whole = {"beam": 1, "whole": True, "limit": 59}
+    assert calls == [
+        ("ab", {**pairs, "limit": 59}),
+        ("ab", {**pairs, "limit": 59}),
+        ("c", {**pairs, "limit": 53}),
+        ("abcde", whole),
+        ("abcde", whole),
+    ]
+    assert found["batches of 2, beam 4"]["texts"] == ["A", "B", "C"]
+    assert found["whole file, beam 1"]["texts"] == list("ABCDE")
+    assert all(cell["wall"] > 0 for cell in found.values())
+
+
+def test_steps_count_between_the_warm_up_and_the_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    wall, cpu = iter(range(0, 100, 2)), iter(range(100))
+    monkeypatch.setattr(timing.time, "perf_counter", lambda: float(next(wall)))
+    monkeypatch.setattr(timing.time, "process_time", lambda: float(next(cpu)))
+    steps = timing.Steps(job())
+    for step in range(steps.total):
+        steps.begin(step * 10)
+    assert steps.total == 6
+    assert steps.figures() == {"wall": 6.0, "cpu": 3.0, "tokens": 30}
+
+
+@pytest.fixture
+def saved(small: None, tmp_path: Path) -> TransformerTranslator:
+    """A translator of a few numbers in words, saved in `tmp_path`/model."""
+    translator = TransformerTranslator("tiny", random_state=0, device="cpu")
+    translator.fit(*datasets.load("multi30k", split="train"))
+    translator.save(tmp_path / "model")
+    return translator
+
+
+def write_job(folder: Path, translator: TransformerTranslator, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    def export(self: TransformerTranslator, form: str, place: Path, *, quantization: str | None = None) -> None:
+        place.mkdir()
+        (place / "weights").write_text(f"{form} {quantization}", encoding="utf-8")
+
+    monkeypatch.setattr(TransformerTranslator, "export", export, raising=False)
+    return translation_peers.write_job(folder, folder / "model", 1)
+
+
+def test_what_the_drivers_read_is_written(
+    saved: TransformerTranslator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    references = write_job(tmp_path, saved, monkeypatch)
+    written = json.loads((tmp_path / timing.JOB).read_text(encoding="utf-8"))
+    sources, targets = datasets.load("multi30k", split="test_2016_flickr")
+    assert references == targets
+    assert written["sentences"] == sources
+    assert written["pieces"] == saved.vocabulary_.encode(sources).lengths.tolist()
+    assert {cell["name"] for cell in written["cells"]} >= {"batches of 1, beam 4", "whole file, beam 1"}
+    assert (tmp_path / "ctranslate2-float32" / "weights").read_text(encoding="utf-8") == "ctranslate2 None"
+    assert (tmp_path / "ctranslate2-int8" / "weights").read_text(encoding="utf-8") == "ctranslate2 int8"
+    settings = json.loads((tmp_path / "joeynmt.yaml").read_text(encoding="utf-8"))
+    assert Path(settings["data"]["train"] + ".de").read_text(encoding="utf-8").count("\n") == 300
+    pieces = Path(settings["data"]["src"]["voc_file"]).read_text(encoding="utf-8").split("\n")[:-1]
+    assert pieces[:4] == ["<unk>", "<pad>", "<s>", "</s>"]
+    assert len(pieces) == len(saved.vocabulary_)
+    state = torch.load(settings["testing"]["load_model"], weights_only=True)["model_state"]
+    assert state["src_embed.lut.weight"].shape == saved.model_.embedding.shape
+    assert Vocabulary(Path(settings["data"]["trg"]["tokenizer_cfg"]["model_file"]).read_bytes()).model
+
+
+def test_the_plain_loop_translates_as_we_do(
+    saved: TransformerTranslator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_job(tmp_path, saved, monkeypatch)
+    written = json.loads((tmp_path / timing.JOB).read_text(encoding="utf-8"))
+    written["cells"] = [{"name": "cell", "batch": 7, "beam": 1, "sentences": 20}]
+    ours = latticework_driver.decode(tmp_path, written)["cell"]["texts"]
+    plain = torch_driver.decode(tmp_path, written)["cell"]["texts"]
+    assert len(set(ours)) > 1
+    assert ours == saved.predict(written["sentences"], beam_size=1, length_penalty=0.0)
+    assert plain == ours
+
+
+@pytest.mark.parametrize(
+    "train",
+    [latticework_driver.TASKS["train-32"], torch_driver.TASKS["train-32"], torch_driver.TASKS["train-bf16"]],
+    ids=["ours", "plain loop", "plain loop in bfloat16"],
+)
+def test_steps_of_training_are_timed(
+    saved: TransformerTranslator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, train: Any
+) -> None:
+    write_job(tmp_path, saved, monkeypatch)
+    written = json.loads((tmp_path / timing.JOB).read_text(encoding="utf-8")) | {"warm_up": 1, "steps": 4}
+    figures = train(tmp_path, written)
+    assert figures["wall"] > 0
+    pairs = tuple(saved.vocabulary_.encode(texts) for texts in datasets.load("multi30k", split="train"))
+    task = PairsTask(saved.model_, pairs)
+    assert figures["tokens"] == sum(task.terms(batch) for batch in task.batches(0)[1:5])
+
+
+def measured(output: dict[str, Any]) -> harness.Measured:
+    return harness.Measured(("x",), 60.0, 90.0, 10**9, output)
+
+
+SPEED = {"ours": 6, "JoeyNMT": 1, "CTranslate2": 12, "CTranslate2 int8": 24, "plain loop": 2}
+TOKENS = {"ours": 2000, "JoeyNMT": 1000, "plain loop": 1600}
+
+
+def run_of(command: harness.Command, env: harness.Env, timeout: float) -> harness.Measured:
+    """What a driver would print: the module and the task of the command say what it is."""
+    python, _, module, folder, task = map(str, command)
+    system = {"latticework": "ours", "joeynmt": "JoeyNMT", "ctranslate2": "CTranslate2", "torch": "plain loop"}[
+        module.removeprefix("benchmarks.peers.").removesuffix("_driver")
+    ]
+    assert python == (sys.executable if system in ("ours", "plain loop") else system.lower())
+    if task.startswith("train"):
+        return measured({"wall": 1.0, "cpu": 2.0, "tokens": TOKENS[system]})
+    system += " int8" if task.endswith("int8") else ""
+    written = json.loads((Path(folder) / timing.JOB).read_text(encoding="utf-8"))
+    texts = ["same", "same"] if system != "JoeyNMT" else ["same", "other"]
+    figures = {"wall": 2 / SPEED[system], "cpu": 4 / SPEED[system], "texts": texts}
+    names = [cell["name"] for cell in written["cells"]]
+    return measured({name: figures for name in names if system != "plain loop" or not name.startswith("whole")})
+
+
+@pytest.fixture
+def stubbed(monkeypatch: pytest.MonkeyPatch) -> list[harness.Result]:
+    """Let no process run, and keep what is recorded."""
+
+    def write(folder: Path, model: Path, threads: int) -> list[str]:
+        cells = [{"name": translation_peers.cell_name(batch, beam)} for batch in (1, None) for beam in (1, 4)]
+        (folder / timing.JOB).write_text(json.dumps({"cells": cells}), encoding="utf-8")
+        return ["same", "same"]
+
+    recorded: list[harness.Result] = []
+    monkeypatch.setattr(translation_peers, "make_model", lambda folder, model, env: None)
+    monkeypatch.setattr(translation_peers, "write_job", write)
+    monkeypatch.setattr(harness, "peer_environment", Path)
+    monkeypatch.setattr(harness, "run_measured", run_of)
+    monkeypatch.setattr(harness, "record", recorded.append)
+    monkeypatch.setattr(
+        "latticework.translation.corpus_scores",
+        lambda texts, references: SimpleNamespace(bleu=50.0 * sum(map(str.__eq__, texts, references))),
+    )
+    return recorded
+
+
+def test_every_system_takes_its_turn_and_the_result_goes_on_record(
+    stubbed: list[harness.Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["peers", "--threads", "1", "--repeats", "2"])
+    translation_peers.main()
+    (result,) = stubbed
+    assert result.command == "python -m benchmarks.translation_peers --threads 1 --repeats 2"
+    assert "joeynmt 2.3.0" in result.versions["peer joeynmt"]
+    assert "ctranslate2 4.8.5" in result.versions["peer ctranslate2"]
+    rows = {(row.name, row.unit): row for row in result.rows}
+    assert len(rows) == len(result.rows)
+    times = {name: row for (name, unit), row in rows.items() if unit == "times"}
+    assert times["ours / JoeyNMT, mean of all cells"].value == pytest.approx(6)
+    assert times["ours / JoeyNMT, mean of all cells, processor time"].value == pytest.approx(6)
+    assert times["ours / JoeyNMT: batches of 1, beam 4"].met
+    assert times["CTranslate2 / ours: whole file, beam 4"].value == pytest.approx(2)
+    assert times["CTranslate2 / ours: whole file, beam 4"].met
+    assert times["CTranslate2 int8 / ours, mean of all cells"].target is None
+    assert times["training, ours, default / JoeyNMT, default (float32)"].value == 2
+    assert times["training, ours, float32 / JoeyNMT, default (float32)"].met
+    assert rows["ours: whole file, beam 1", "sentences/s"].value == pytest.approx(6)
+    assert rows["ours: whole file, beam 1", "sentences a processor second"].value == pytest.approx(3)
+    assert rows["JoeyNMT: BLEU, whole file, beam 4", ""].value == 50
+    same = "translations that are ours to the letter, batches of 1, beam 1"
+    assert rows[f"JoeyNMT: {same}", "%"].value == 50
+    assert rows[f"CTranslate2 int8: {same}", "%"].value == 100
+    assert times["ours / plain loop, mean of all cells"].value == pytest.approx(3)
+    assert "ours / plain loop: batches of 1, beam 1" in times
+    assert "ours / plain loop: whole file, beam 1" not in times
+    assert not [name for name, _ in rows if name.startswith("plain loop") and "whole file" in name]
+    assert rows["training: plain loop, float32", "target tokens/s"].value == 1600
+    assert rows["training: plain loop, float32", "target tokens a processor second"].value == 800
+
+
+def test_half_of_it_is_shown_and_not_recorded(
+    stubbed: list[harness.Result], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["peers", "--repeats", "1", "--only", "training"])
+    translation_peers.main()
+    assert not stubbed
+    shown = capsys.readouterr().out
+    assert "| training: JoeyNMT, bfloat16 | 1,000 target tokens/s |" in shown
+    assert "batches of" not in shown
+
+
+def test_a_missing_model_is_trained_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+
+    def run(command: harness.Command, env: harness.Env, timeout: float) -> harness.Measured:
+        seen.append((str(command[2]), str(command[4]), json.loads((tmp_path / timing.JOB).read_text(encoding="utf-8"))))
+        return measured({})
+
+    monkeypatch.setattr(harness, "run_measured", run)
+    model = tmp_path / "models" / "translation-seed-0"
+    translation_peers.make_model(tmp_path, model, {})
+    assert seen == [("benchmarks.peers.latticework_driver", "fit", {"model": str(model)})]
+    model.mkdir()
+    (model / "config.json").touch()
+    translation_peers.make_model(tmp_path, model, {})
+    assert len(seen) == 1
+
+
+def test_the_model_is_trained_as_the_benchmark_of_translation_does(small: None, tmp_path: Path) -> None:
+    latticework_driver.fit(tmp_path, {"model": str(tmp_path / "model")})
+    assert (tmp_path / "model" / "config.json").exists()
+
+
+@pytest.mark.parametrize("name", translation_peers.PEERS)
+def test_a_peer_has_exact_versions_and_a_driver(name: str) -> None:
+    folder = harness.HERE / "peers"
+    assert name in harness.pins(folder / f"{name}.txt")
+    assert (folder / f"{name}_driver.py").exists()
