@@ -112,20 +112,21 @@ class _Search:
         """Extend every hypothesis by one token."""
         self.step += 1
         beam, vocabulary = logits.shape[1:]
-        log_normaliser = logits.logsumexp(-1, keepdim=True)
-        logits[:, :, NEVER] = -torch.inf
+        next_log_p = logits.log_softmax(-1)
+        next_log_p[:, :, NEVER] = -torch.inf
         at_limit = self.limit == self.step
         if bool(at_limit.any()):
-            ends = logits[:, :, END].clone()
-            logits[at_limit] = -torch.inf
-            logits[:, :, END] = ends
-        totals = logits.sub_(log_normaliser).add_(self.alive[:, :, None]).flatten(1)
+            ends = next_log_p[:, :, END].clone()
+            next_log_p[at_limit] = -torch.inf
+            next_log_p[:, :, END] = ends
+        totals = next_log_p.add_(self.alive[:, :, None]).flatten(1)
         # Twice the beam, because half of the candidates may end. A beam of one is greedy: its only candidate decides.
         log_p, places = totals.topk(2 * beam if beam > 1 else 1)
         parents, tokens = places // vocabulary, places % vocabulary
         histories = torch.cat([_rows(self.tokens, parents), tokens[:, :, None]], dim=2)
         ended = tokens == END
-        self._finish(histories, log_p.masked_fill(~ended, -torch.inf))
+        if bool(ended.any()):
+            self._finish(histories, log_p.masked_fill(~ended, -torch.inf))
         self.alive, chosen = log_p.masked_fill(ended, -torch.inf).topk(beam)
         bound = self.alive[:, 0] / self.last_penalty  # log P only falls and the penalty grows to its last value
         if beam > 1:
@@ -178,6 +179,8 @@ class _Search:
             beams = (open_rows[:, None] * beam + parents[open_rows]).flatten()
             for cache in self.caches:
                 cache.select(beams)
+            return
+        if beam == 1:
             return
         # What is cached of a position follows from the tokens up to it: where a beam has those it had before, it stays.
         changed = (self.tokens[:, :, :-1] != before).flatten(0, 1)
