@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from latticework.nn import linear as module
-from latticework.nn.linear import FEW_ROWS, Linear, by_onednn, linear, multiply, round_rows, rounded
+from latticework.nn.linear import FEW_ROWS, Linear, apply_linear, by_onednn, multiply, round_rows, rounded
 
 ROUNDOFF = 2**-8  # of bfloat16, to nearest
 
@@ -35,10 +35,10 @@ def test_a_product_and_its_gradients_are_those_of_torch(rows, biased):
     for leaf in leaves:
         leaf.requires_grad_()
     direction = draw(3, 1, rows, 40)
-    ours, exact = linear(*leaves), F.linear(*(leaf.double() for leaf in leaves))
+    ours, exact = apply_linear(*leaves), F.linear(*(leaf.double() for leaf in leaves))
     torch.testing.assert_close(ours, exact.float(), rtol=1e-5, atol=1e-5)
     with torch.inference_mode():
-        torch.testing.assert_close(linear(*leaves), exact.float(), rtol=1e-5, atol=1e-5)
+        torch.testing.assert_close(apply_linear(*leaves), exact.float(), rtol=1e-5, atol=1e-5)
     for mine, theirs in zip(
         torch.autograd.grad(ours, leaves, direction),
         torch.autograd.grad(exact, leaves, direction.double()),
@@ -100,16 +100,82 @@ def test_rounded_copy_ends_in_zeros():
     assert rounded(copy, torch.float64) is copy
 
 
-def test_onednn_multiplies_single_and_half_precision_on_a_cpu(monkeypatch):
-    cpu = torch.device("cpu")
-    assert by_onednn(cpu, torch.float32)
-    assert by_onednn(cpu, torch.bfloat16)
-    assert not by_onednn(cpu, torch.float64)
-    assert not by_onednn(torch.device("cuda"), torch.float32)
-    monkeypatch.setattr(module, "ONEDNN", False)
-    assert not by_onednn(cpu, torch.float32)
+def test_onednn_multiplies_float32_and_under_autocast_bfloat16_on_a_cpu():
     states, weight = draw(0, 9, 4), draw(1, 3, 4)
-    assert torch.equal(linear(states, weight), F.linear(states, weight))
+    assert by_onednn(states, torch.float32)
+    assert not by_onednn(states, torch.float64)
+    assert not by_onednn(states, torch.bfloat16)
+    assert not by_onednn(states.to("meta"), torch.float32)
+    assert apply_linear(states.to("meta"), weight.to("meta")).shape == (9, 3)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert by_onednn(states, torch.bfloat16)
+    torch._C._set_mkldnn_enabled(False)  # as torch.backends.mkldnn.flags does, which warns of other devices
+    try:
+        assert not by_onednn(states, torch.float32)
+        assert torch.equal(apply_linear(states, weight), F.linear(states, weight))
+    finally:
+        torch._C._set_mkldnn_enabled(True)
+
+
+@pytest.mark.parametrize("rows", [2, 9])
+def test_types_that_do_not_go_together_are_refused_as_by_torch(rows):
+    for states, weight in (
+        (draw(0, rows, 4), draw(1, 3, 4).double()),
+        (draw(0, rows, 4).double(), draw(1, 3, 4)),
+        (draw(0, rows, 4).bfloat16(), draw(1, 3, 4)),
+    ):
+        with pytest.raises(RuntimeError, match="same dtype"):
+            apply_linear(states, weight)
+
+
+@pytest.mark.parametrize("autocast", [False, True])
+def test_one_row_may_have_no_axis_of_its_own(autocast):
+    states, weight = draw(0, 40), draw(1, 30, 40)
+    with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
+        torch.testing.assert_close(apply_linear(states, weight), F.linear(states, weight))
+
+
+@pytest.mark.parametrize("rows", [3, 30])
+@pytest.mark.parametrize("autocast", [False, True])
+def test_biases_lie_in_memory_as_they_like(rows, autocast):
+    states, weight, tolerance = draw(0, rows, 8), draw(1, 12, 8), 2**-5 if autocast else 1e-5
+    for bias in (draw(2, 24)[::2], draw(2, 1).expand(12)):
+        with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
+            found = apply_linear(states, weight, bias)
+        torch.testing.assert_close(found.float(), states @ weight.T + bias, rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.parametrize("rows", [3, 30])
+@pytest.mark.parametrize("autocast", [False, True])
+@pytest.mark.parametrize("learnt", range(3))
+def test_one_of_three_alone_may_be_learnt(rows, autocast, learnt):
+    tensors = [draw(0, rows, 8), draw(1, 12, 8), draw(2, 12)]
+    tensors[learnt].requires_grad_()
+    with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
+        apply_linear(*tensors).float().square().sum().backward()
+    found = tensors[learnt].grad
+    tensors[learnt].grad = None
+    F.linear(*tensors).square().sum().backward()
+    scale = tensors[learnt].grad.abs().max().item()
+    torch.testing.assert_close(found / scale, tensors[learnt].grad / scale, rtol=0, atol=0.03 if autocast else 1e-5)
+    assert [tensor.grad is None for tensor in tensors].count(False) == 1
+
+
+def test_gradients_in_float32_have_gradients():
+    def second(product):
+        leaves = [draw(0, 9, 4).requires_grad_(), draw(1, 7, 4).requires_grad_(), draw(2, 7).requires_grad_()]
+        first = torch.autograd.grad(product(*leaves).pow(3).sum(), leaves, create_graph=True)
+        return torch.autograd.grad(sum(gradient.square().sum() for gradient in first), leaves)
+
+    for ours, theirs in zip(second(apply_linear), second(F.linear), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-2)
+
+
+def test_functions_of_functions_see_torchs_own_product():
+    layer, states = Linear(4, 7), draw(0, 9, 4)
+    expected = torch.func.jacrev(lambda x: F.linear(x, layer.weight, layer.bias))(states)
+    assert torch.equal(torch.func.jacrev(layer)(states), expected)
+    torch.testing.assert_close(torch.func.vmap(layer)(states[:, None]), layer(states[:, None]))
 
 
 @pytest.mark.parametrize("shape", [(5,), (17,), (3, 37), (2, 3, 4)])
@@ -140,10 +206,9 @@ def test_layer_and_gradients_under_autocast_are_as_close_as_bfloat16(shape):
         assert gradient.shape == like.shape
 
 
-@pytest.mark.parametrize("precision", ["32", "bf16"])
-def test_gradient_of_a_gradient_is_refused_below_float64(precision):
+def test_gradient_of_a_gradient_under_autocast_is_refused():
     layer, states = Linear(4, 4), draw(0, 9, 4).requires_grad_()
-    with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
+    with torch.autocast("cpu", torch.bfloat16):
         (gradient,) = torch.autograd.grad(layer(states).float().square().sum(), states, create_graph=True)
     with pytest.raises(RuntimeError, match="once_differentiable"):
         gradient.sum().backward()

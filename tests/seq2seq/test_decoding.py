@@ -22,8 +22,8 @@ class Watched(EncoderDecoder):
 
     endless = False
 
-    def step(self, tokens, memory, caches):
-        logits = super().step(tokens, memory, caches)
+    def step(self, tokens, memory, past):
+        logits = super().step(tokens, memory, past)
         self.sizes = [*getattr(self, "sizes", []), logits.numel()]
         logits[..., END] -= 100.0 * self.endless
         return logits

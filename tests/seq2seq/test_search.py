@@ -34,9 +34,9 @@ class Watched(EncoderDecoder):
 
     rows = ()
 
-    def step(self, tokens, memory, caches):
+    def step(self, tokens, memory, past):
         self.rows = [*self.rows, len(tokens)]
-        return self.lean(super().step(tokens, memory, caches), caches[0].length)
+        return self.lean(super().step(tokens, memory, past), past.length)
 
     def lean(self, logits, place):
         if self.usual is not None:
@@ -61,7 +61,7 @@ class Watched(EncoderDecoder):
 class Scripted(EncoderDecoder):
     """What follows depends on the newest token alone."""
 
-    def step(self, tokens, memory, caches):
+    def step(self, tokens, memory, past):
         self.steps += 1
         return self.table[tokens]
 

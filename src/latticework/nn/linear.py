@@ -1,9 +1,10 @@
 """Linear layers as the paper's models start them, multiplied by what a CPU does best.
 
-On a CPU, products in float32 and in bfloat16 go to oneDNN. In float32 torch asks another library, which keeps to
-narrower registers on some makers' processors and then takes twice as long. oneDNN compiles a kernel for each shape it
-meets (0.5 ms in float32, 5 ms in bfloat16) and keeps it: batches of text have hundreds of shapes, so half of the time
-and gigabytes of memory would go to kernels. Rows are therefore filled up with zeros to one of a few round numbers.
+On a CPU, products in float32, and in bfloat16 under autocast, go to oneDNN. In float32 torch asks MKL instead, which on
+AMD's processors keeps to narrower registers: twice as long on the EPYC where that was measured; on others it was not.
+oneDNN compiles a kernel for each shape it meets (0.5 ms in float32, 5 ms in bfloat16) and keeps it: batches of text
+have hundreds of shapes, so half of the time and gigabytes of memory would go to kernels. Rows are therefore filled up
+with zeros to one of a few round numbers.
 """
 
 from contextlib import AbstractContextManager, nullcontext
@@ -15,8 +16,6 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-ONEDNN: bool = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
-ONEDNN_TYPES = (torch.float32, torch.bfloat16)
 FEW_ROWS = 4  # of float32: so few are done by torch's own product before oneDNN begins
 
 
@@ -44,57 +43,69 @@ class Linear(nn.Linear):
 
     def forward(self, input: Float[Tensor, "*batch inputs"]) -> Float[Tensor, "*batch outputs"]:
         """Apply the layer to the last axis."""
-        return linear(input, self.weight, self.bias)
+        return apply_linear(input, self.weight, self.bias)
 
 
-def linear(
+def apply_linear(
     states: Float[Tensor, "*batch inputs"],
     weight: Float[Tensor, "outputs inputs"],
     bias: Float[Tensor, " outputs"] | None = None,
 ) -> Float[Tensor, "*batch outputs"]:
-    """xWᵀ + b over the last axis. On a CPU, gradients of gradients are not available below float64.
+    """xWᵀ + b over the last axis; under autocast on a CPU, gradients of gradients are not available.
 
     Examples
     --------
-    >>> linear(torch.ones(2, 3), torch.ones(1, 3)).tolist()
+    >>> apply_linear(torch.ones(2, 3), torch.ones(1, 3)).tolist()
     [[3.0], [3.0]]
     """
     dtype = product_dtype(states)
+    autocast = under_autocast(states.device.type)
     few = dtype == torch.float32 and states.numel() <= FEW_ROWS * states.shape[-1]
-    if few or not by_onednn(states.device, dtype):
+    alike = states.dim() > 1 and states.shape[-1] == weight.shape[-1] and (autocast or states.dtype == weight.dtype)
+    if few or not alike or not by_onednn(states, dtype) or torch._C._are_functorch_transforms_active():
         return F.linear(states, weight, bias)
     flat = states.flatten(0, -2)
+    learning = any(each is not None and each.requires_grad for each in (states, weight, bias))
     output: Tensor
-    if torch.is_grad_enabled() and (states.requires_grad or weight.requires_grad):
-        output = _Linear.apply(flat, weight, bias, dtype)  # type: ignore[no-untyped-call]
+    if not (learning and torch.is_grad_enabled()):
+        output = _product(flat, weight, bias, dtype)[0]
+    elif autocast:
+        output = _RoundedProduct.apply(flat, weight, bias, dtype)  # type: ignore[no-untyped-call]
     else:
-        output = _linear(flat, weight, bias, dtype)[0]
+        output = _Product.apply(flat, weight, bias)  # type: ignore[no-untyped-call]
     return output.view(*states.shape[:-1], weight.shape[0])
 
 
 def product_dtype(tensor: Tensor) -> torch.dtype:
     """The type in which products with this tensor are computed, here and now: autocast's, or its own."""
     device = tensor.device.type
-    return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else tensor.dtype
+    return torch.get_autocast_dtype(device) if under_autocast(device) else tensor.dtype
+
+
+def under_autocast(device_type: str) -> bool:
+    """Whether autocast is on for such a device; there is none for "meta"."""
+    return torch.amp.is_autocast_available(device_type) and torch.is_autocast_enabled(device_type)
 
 
 def without_autocast(device_type: str) -> AbstractContextManager[object]:
     """Compute in the types that are there; costs nothing where they are kept anyway."""
-    on = torch.is_autocast_enabled(device_type)
-    return torch.autocast(device_type, enabled=False) if on else nullcontext()
+    return torch.autocast(device_type, enabled=False) if under_autocast(device_type) else nullcontext()
 
 
-def by_onednn(device: torch.device, dtype: torch.dtype) -> bool:
-    """Whether products of this type are oneDNN's: on a CPU, in single precision or less."""
-    return device.type == "cpu" and dtype in ONEDNN_TYPES and ONEDNN
+def by_onednn(tensor: Tensor, dtype: torch.dtype) -> bool:
+    """Whether products of this tensor in this type are oneDNN's: on a CPU, in float32, or in bfloat16 by autocast."""
+    if tensor.device.type != "cpu" or not torch._C._get_mkldnn_enabled() or not torch._C._has_mkldnn:
+        return False
+    return dtype == torch.float32 or (dtype == torch.bfloat16 and under_autocast("cpu"))
 
 
 def multiply(
     left: Float[Tensor, "rows inputs"], right: Float[Tensor, "outputs inputs"], bias: Tensor | None = None
 ) -> Float[Tensor, "rows outputs"]:
-    """`left @ right.T + bias` without gradients; matrices may be transposed views."""
+    """`left @ right.T + bias` without gradients, in the type that all have; matrices may be transposed views."""
     with without_autocast(left.device.type):
-        if left.dtype == torch.float32 and left.numel() and by_onednn(left.device, left.dtype):
+        if left.dtype == torch.float32 and left.numel() and by_onednn(left, left.dtype):
+            bias = None if bias is None else bias.contiguous()  # of a bias the operator takes no notice of strides
             return torch.ops.mkldnn._linear_pointwise(left, right, bias, "none", [], "")
         return F.linear(left, right, bias)
 
@@ -123,30 +134,54 @@ def rounded(matrix: Float[Tensor, "rows width"], dtype: torch.dtype) -> Float[Te
     return copy
 
 
-def _linear(states: Tensor, weight: Tensor, bias: Tensor | None, dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:
+def _product(states: Tensor, weight: Tensor, bias: Tensor | None, dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:
     """The product, and the factors it was made of."""
     inputs, matrix = rounded(states, dtype), weight.to(dtype)
-    output = multiply(inputs, matrix, None if bias is None else bias.to(dtype))
-    return output[: len(states)], inputs, matrix
+    with torch.no_grad():
+        output = multiply(inputs, matrix, None if bias is None else bias.to(dtype))
+    return output[: states.shape[0]], inputs, matrix
 
 
-class _Linear(torch.autograd.Function):
+class _Product(torch.autograd.Function):
+    """In float32: gradients are products too, so that they have gradients themselves."""
+
+    @staticmethod
+    def forward(ctx: Any, states: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        ctx.save_for_backward(states, weight)
+        return _product(states, weight, bias, states.dtype)[0]
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+        states, weight = ctx.saved_tensors
+        of_states, of_weight, of_bias = ctx.needs_input_grad
+        grads = rounded(grad, grad.dtype)
+        return (
+            apply_linear(grads, weight.T)[: grad.shape[0]] if of_states else None,
+            apply_linear(grads.T, rounded(states, states.dtype).T) if of_weight else None,
+            grad.sum(0) if of_bias else None,
+        )
+
+
+class _RoundedProduct(torch.autograd.Function):
+    """Under autocast: the rounded factors are kept for the gradients."""
+
     @staticmethod
     def forward(ctx: Any, states: Tensor, weight: Tensor, bias: Tensor | None, dtype: torch.dtype) -> Tensor:
-        output, inputs, matrix = _linear(states, weight, bias, dtype)
+        output, inputs, matrix = _product(states, weight, bias, dtype)
         ctx.save_for_backward(inputs, matrix)
         ctx.types = states.dtype, weight.dtype, None if bias is None else bias.dtype
         return output
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, Tensor | None, None]:
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None, None]:
         inputs, matrix = ctx.saved_tensors
-        of_states, of_weight, of_bias = ctx.types
+        of_states, of_weight, of_bias, _ = ctx.needs_input_grad
+        states_type, weight_type, bias_type = ctx.types
         grads = rounded(grad, matrix.dtype)
         return (
-            multiply(grads, matrix.T)[: len(grad)].to(of_states),
-            multiply(grads.T, inputs.T).to(of_weight),
-            None if of_bias is None else grads.sum(0).to(of_bias),
+            multiply(grads, matrix.T)[: grad.shape[0]].to(states_type) if of_states else None,
+            multiply(grads.T, inputs.T).to(weight_type) if of_weight else None,
+            grads.sum(0).to(bias_type) if of_bias else None,
             None,
         )

@@ -16,8 +16,8 @@ from torch.autograd.function import once_differentiable
 
 from latticework.nn.linear import multiply, product_dtype, rounded
 
-CHUNK_ELEMENTS = 1 << 22  # logits held at once: 16 MB of float32, which stays near the cache and bounds memory
-CHUNK_TOKENS = 256  # at least: each chunk reads and writes a whole gradient of `weight`, however few its tokens
+CHUNK_ELEMENTS = 1 << 22  # logits held at once: 16 MB of float32, which stays near the cache and bounds memory, or
+CHUNK_TOKENS = 256  # those of so many tokens if they are more: each chunk reads and writes a whole gradient of `weight`
 
 
 def smoothed_cross_entropy(

@@ -11,17 +11,24 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from latticework.nn.attention import KeyValueCache, MemoryHeads, attend
-from latticework.nn.linear import by_onednn
+from latticework.nn.linear import FEW_ROWS, by_onednn, multiply, rounded
 from latticework.nn.transformer import DecoderLayer, Residual
 
-ROWS = 64  # what oneDNN arranges a matrix for; it serves other numbers of rows as well
+ROWS = 64  # for which oneDNN arranges a matrix; it multiplies other numbers of rows with it too
 
 
 class Product:
-    """xWᵀ + b for the same W again and again, then max(0, ·) with `relu`.
+    """xWᵀ + b for the same W again and again, without gradients, then max(0, ·) with `relu`.
 
-    On a CPU in float32 this holds a copy of W in the order in which oneDNN reads it: a search multiplies so few rows
-    that reading W is most of the work.
+    Parameters
+    ----------
+    weight, bias
+        As they are now; changed later, they may or may not be noticed.
+    dtype
+        Of the product: that of the rows it will be given, or autocast's.
+    arrange
+        On a CPU in float32, copy W into the order in which oneDNN reads it: with few rows, reading W is most of the
+        work. The copy is as costly as some ten steps of one sentence.
 
     Examples
     --------
@@ -29,28 +36,43 @@ class Product:
     [[1.0, 0.0]]
     """
 
-    def __init__(self, weight: Tensor, bias: Tensor | None, dtype: torch.dtype, *, relu: bool = False) -> None:
-        self.arranged = dtype == torch.float32 and by_onednn(weight.device, dtype)
-        weight = weight.detach().to(dtype)
-        self.weight = torch.ops.mkldnn._reorder_linear_weight(weight, ROWS) if self.arranged else weight
-        self.bias = None if bias is None else bias.detach().to(dtype)
+    def __init__(
+        self,
+        weight: Tensor,
+        bias: Tensor | None,
+        dtype: torch.dtype,
+        *,
+        relu: bool = False,
+        arrange: bool = False,
+    ) -> None:
         self.relu = relu
+        self.compiled = by_onednn(weight, dtype)
+        self.arranged = arrange and self.compiled and dtype == torch.float32
+        self.weight = weight.detach().to(dtype)
+        if self.arranged:
+            self.weight = torch.ops.mkldnn._reorder_linear_weight(self.weight, ROWS)
+        self.bias = None if bias is None else bias.detach().to(dtype).contiguous()
 
-    def __call__(self, rows: Float[Tensor, "rows inputs"]) -> Float[Tensor, "rows outputs"]:
+    def __call__(self, states: Float[Tensor, "rows inputs"]) -> Float[Tensor, "rows outputs"]:
         """Multiply."""
+        rows = states.shape[0]
         if self.arranged:
             then = "relu" if self.relu else "none"
-            return torch.ops.mkldnn._linear_pointwise(rows, self.weight, self.bias, then, [], "")
-        output = F.linear(rows, self.weight, self.bias)
+            inputs = rounded(states, states.dtype)
+            return torch.ops.mkldnn._linear_pointwise(inputs, self.weight, self.bias, then, [], "")[:rows]
+        if self.compiled and rows > FEW_ROWS:
+            output = multiply(rounded(states, self.weight.dtype), self.weight, self.bias)[:rows]
+        else:
+            output = F.linear(states, self.weight, self.bias)
         return F.relu(output) if self.relu else output
 
 
 class DecoderLayerSteps:
-    """The steps of a `DecoderLayer`, with its weights as they are now, for products in `dtype`."""
+    """The steps of a `DecoderLayer`, with its weights as they are now; parameters are those of `Product`."""
 
-    def __init__(self, layer: DecoderLayer, dtype: torch.dtype) -> None:
-        def product(linear: nn.Linear, *, relu: bool = False) -> Product:
-            return Product(linear.weight, linear.bias, dtype, relu=relu)
+    def __init__(self, layer: DecoderLayer, dtype: torch.dtype, *, arrange: bool = False) -> None:
+        def product(part: nn.Linear, *, relu: bool = False) -> Product:
+            return Product(part.weight, part.bias, dtype, relu=relu, arrange=arrange)
 
         past, source, feed_forward = layer.attention, layer.cross_attention, layer.feed_forward
         self.heads = past.heads
@@ -87,11 +109,12 @@ class DecoderLayerSteps:
             return self.contract(self.expand(x))
 
         for residual, sublayer in zip(self.residuals, (attend_to_past, attend_to_source, feed_forward), strict=True):
-            states = _apply(residual, states, sublayer)
+            states = _step(residual, states, sublayer)
         return states
 
 
-def _apply(residual: Residual, states: Tensor, sublayer: Callable[[Tensor], Tensor]) -> Tensor:
+def _step(residual: Residual, states: Tensor, sublayer: Callable[[Tensor], Tensor]) -> Tensor:
+    """What `residual` does in evaluation mode, without calling a module for each of its parts."""
     norm = residual.norm
     scale = (norm.normalized_shape, norm.weight, norm.bias, norm.eps)
     if residual.norm_first:

@@ -92,6 +92,7 @@ def search_texts(
     todo = np.flatnonzero(wanted)
     budget = max(1, SEARCH_TOKENS // options.beam_size)
     rows = max(1, SEARCH_LOGITS // (options.beam_size * len(model.embedding)))  # short texts would be too many at once
+    steps = model.lay_out(arrange=len(todo) > 1)
     with progress(doing, total=len(todo), unit="sentences") as bar:
         for batch in token_batches([texts.lengths[todo]], budget, np.random.default_rng(0)):
             for start in range(0, len(batch), rows):
@@ -103,6 +104,7 @@ def search_texts(
                     max_lengths=torch.from_numpy(texts.lengths[indices] + extra_length),
                     alpha=options.length_penalty,
                     n_best=options.n_best,
+                    steps=steps,
                 )
                 for index, best in zip(indices, hypotheses, strict=True):
                     found[index] = best

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from typing import cast
-from weakref import WeakKeyDictionary
 
 import torch
 import torch.nn.functional as F
@@ -18,7 +17,7 @@ from latticework.nn import (
     SinusoidalPositions,
     linear_cross_entropy,
 )
-from latticework.nn.linear import linear, product_dtype
+from latticework.nn.linear import apply_linear, product_dtype
 from latticework.nn.stepping import Product
 from latticework.nn.transformer import NORM_EPSILON
 from latticework.seq2seq.config import TransformerConfig
@@ -36,6 +35,37 @@ class Memory:
         """The memory of these sentences."""
         layers = [(key[sentences], value[sentences]) for key, value in self.layers]
         return Memory(layers, None if self.mask is None else self.mask[sentences])
+
+
+@dataclass(frozen=True)
+class DecoderSteps:
+    """A decoder laid out for one token at a time."""
+
+    layers: list[DecoderLayerSteps]
+    logits: Product
+
+
+class Past:
+    """What a decoder under way has seen: keys and values for each layer, a row for each beam of each sentence."""
+
+    def __init__(self, steps: DecoderSteps) -> None:
+        self.steps = steps
+        self.caches = [KeyValueCache() for _ in steps.layers]
+
+    @property
+    def length(self) -> int:
+        """Positions so far."""
+        return self.caches[0].length
+
+    def select(self, rows: Int[Tensor, " kept"]) -> None:
+        """Keep these rows, in this order."""
+        for cache in self.caches:
+            cache.select(rows)
+
+    def copy(self, sources: Int[Tensor, " moved"], rows: Int[Tensor, " moved"], *, start: int = 0) -> None:
+        """Give `rows` the past of `sources` from position `start` on."""
+        for cache in self.caches:
+            cache.copy(sources, rows, start=start)
 
 
 class EncoderDecoder(nn.Module):
@@ -136,24 +166,29 @@ class EncoderDecoder(nn.Module):
             states = layer(states, keys_values, memory_mask=memory.mask)
         return self.decoder_norm(states)
 
-    @torch.inference_mode()
-    def step(
-        self, tokens: Int[Tensor, "sentences beam"], memory: Memory, caches: list[KeyValueCache]
-    ) -> Float[Tensor, "sentences beam vocabulary"]:
-        """Logits of what follows `tokens`, the newest of every beam, given the positions in `caches`.
+    def lay_out(self, *, arrange: bool = False) -> DecoderSteps:
+        """The decoder for one token at a time, with its weights as they are now.
 
-        At the first position of a search weights are laid out for that, unless they are the same as in the last one;
-        what changes them by way of `.data` goes unnoticed.
+        With `arrange` weights are copied on a CPU into the order in which they are read fastest, which pays for many
+        steps or sentences.
         """
-        steps = _steps_of(self) if caches[0].length == 0 else _laid_out[self]
-        states = self.embed(tokens.view(-1, 1), start=caches[0].length).squeeze(1)
-        for layer, keys_values, cache in zip(steps.layers, memory.layers, caches, strict=True):
+        dtype = product_dtype(self.embedding)
+        layers = [DecoderLayerSteps(layer, dtype, arrange=arrange) for layer in self.decoder_layers]
+        return DecoderSteps(layers, Product(self.embedding, None, dtype, arrange=arrange))
+
+    @torch.no_grad()
+    def step(
+        self, tokens: Int[Tensor, "sentences beam"], memory: Memory, past: Past
+    ) -> Float[Tensor, "sentences beam vocabulary"]:
+        """Logits of what follows `tokens`, the newest of every beam; `past` grows by them."""
+        states = self.embed(tokens.view(-1, 1), start=past.length).squeeze(1)
+        for layer, keys_values, cache in zip(past.steps.layers, memory.layers, past.caches, strict=True):
             states = layer(states, keys_values, cache, memory_mask=memory.mask)
-        return steps.logits(self.decoder_norm(states)).view(*tokens.shape, -1)
+        return past.steps.logits(self.decoder_norm(states)).view(*tokens.shape, -1)
 
     def logits(self, states: Float[Tensor, "*batch model"]) -> Float[Tensor, "*batch vocabulary"]:
         """Scores of every piece: the product with the shared embedding, without a bias."""
-        return linear(states, self.embedding)
+        return apply_linear(states, self.embedding)
 
     def attention_maps(
         self, source: Int[Tensor, "batch source"], target: Int[Tensor, "batch target"]
@@ -176,29 +211,6 @@ class EncoderDecoder(nn.Module):
             cross.append(looked)
             states = decoder_layer(states, keys_values, memory_mask=mask)
         return own, past, cross
-
-
-@dataclass
-class _Steps:
-    """A decoder laid out for one token at a time, and the weights that it was made of."""
-
-    layers: list[DecoderLayerSteps]
-    logits: Product
-    made_of: list[tuple[int, int]]
-
-
-_laid_out: WeakKeyDictionary[EncoderDecoder, _Steps] = WeakKeyDictionary()
-
-
-def _steps_of(model: EncoderDecoder) -> _Steps:
-    dtype = product_dtype(model.embedding)
-    weights = [model.embedding, *model.decoder.parameters()]
-    made_of = [(weight.data_ptr(), 0 if weight.is_inference() else weight._version) for weight in weights]
-    steps = _laid_out.get(model)
-    if steps is None or steps.made_of != made_of or steps.logits.weight.dtype != dtype:
-        layers = [DecoderLayerSteps(layer, dtype) for layer in model.decoder_layers]
-        steps = _laid_out[model] = _Steps(layers, Product(model.embedding, None, dtype), made_of)
-    return steps
 
 
 def _final_norm(config: TransformerConfig) -> nn.Module:

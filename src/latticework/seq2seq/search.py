@@ -14,12 +14,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from latticework.nn import KeyValueCache
-from latticework.nn.linear import round_rows
-from latticework.seq2seq.model import EncoderDecoder, Memory
+from latticework.seq2seq.model import DecoderSteps, EncoderDecoder, Memory, Past
 from latticework.seq2seq.vocabulary import BEGIN, END, PAD, UNKNOWN
 
-FEW_SENTENCES = 8  # at the end of a batch; before, products have one of a few shapes, for which kernels are there
 NEVER = (PAD, UNKNOWN, BEGIN)  # pieces no output may hold
 
 
@@ -52,6 +49,7 @@ def beam_search(
     max_lengths: Int[Tensor, " sentences"],
     alpha: float = 0.6,
     n_best: int = 1,
+    steps: DecoderSteps | None = None,
 ) -> list[list[Hypothesis]]:
     """The best outputs of every sentence of a batch, best first.
 
@@ -69,6 +67,8 @@ def beam_search(
         Length penalty, at least 0, which compares plain log-probabilities.
     n_best
         Outputs to return for each sentence, at most `beam_size`.
+    steps
+        From `model.lay_out()`, where several batches share it.
 
     Returns
     -------
@@ -76,9 +76,10 @@ def beam_search(
         Fewer than `n_best` only where fewer outputs exist. Cost: one decoder step a token over the sentences still
         open; a sentence is closed when none of its alive hypotheses can beat the `n_best` finished ones.
     """
-    search = _Search(memory, beam_size, max_lengths, alpha, n_best)
+    past = Past(steps or model.lay_out())
+    search = _Search(memory, past, beam_size, max_lengths, alpha, n_best)
     while not search.done:
-        logits = model.step(search.tokens[:, :, -1], search.memory, search.caches)
+        logits = model.step(search.tokens[:, :, -1], search.memory, past)
         search.advance(logits.float())
     return search.outcomes
 
@@ -86,10 +87,10 @@ def beam_search(
 class _Search:
     """The beams of the sentences still open: one row a sentence, and its beams beside each other."""
 
-    def __init__(self, memory: Memory, beam: int, max_lengths: Tensor, alpha: float, n_best: int) -> None:
+    def __init__(self, memory: Memory, past: Past, beam: int, max_lengths: Tensor, alpha: float, n_best: int) -> None:
         rows, device = len(max_lengths), memory.layers[0][0].device
         self.memory = memory
-        self.caches = [KeyValueCache() for _ in memory.layers]
+        self.past = past
         self.alpha = alpha
         self.n_best = n_best
         self.outcomes: list[list[Hypothesis]] = [[] for _ in range(rows)]
@@ -160,10 +161,8 @@ class _Search:
     def _keep(self, parents: Tensor, before: Tensor) -> None:
         """Let the caches follow the beams, and drop closed sentences once they are an eighth of the rows."""
         rows, beam = parents.shape
-        still_open = rows - int(self.closed.sum())
-        kept = still_open if still_open <= FEW_SENTENCES else round_rows(still_open)
-        if (rows - kept) * 8 >= rows:
-            open_rows = self.closed.sort(stable=True).indices[:kept]  # the open ones first
+        if int(self.closed.sum()) * 8 >= rows:
+            open_rows = (~self.closed).nonzero().flatten()
             self.memory = self.memory.select(open_rows)
             for name in (
                 "sentence",
@@ -177,8 +176,7 @@ class _Search:
             ):
                 setattr(self, name, getattr(self, name)[open_rows])
             beams = (open_rows[:, None] * beam + parents[open_rows]).flatten()
-            for cache in self.caches:
-                cache.select(beams)
+            self.past.select(beams)
             return
         if beam == 1:
             return
@@ -188,8 +186,7 @@ class _Search:
         if len(moved):
             sources = (torch.arange(rows, device=parents.device)[:, None] * beam + parents).flatten()[moved]
             start = int(changed.any(0).nonzero()[0])
-            for cache in self.caches:
-                cache.copy(sources, moved, start=start)
+            self.past.copy(sources, moved, start=start)
 
 
 def _in_place(parents: Int[Tensor, "rows beam"]) -> Int[Tensor, "rows beam"]:

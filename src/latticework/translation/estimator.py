@@ -432,7 +432,7 @@ class TransformerTranslator(Estimator):
         precision = "32" if device.type == "cpu" else resolve_precision(self.precision, device)
         if self.model_.embedding.device != device:
             self.model_.to(device)
-        if self.model_.training:
+        if any(module.training for module in self.model_.modules()):
             self.model_.eval()
         with torch.inference_mode(), computing(device, precision):
             yield device
