@@ -30,6 +30,8 @@ Env = dict[str, str]
 HERE = Path(__file__).resolve().parent
 SCHEMA = 1
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "RAYON_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+# As the package sets them: threads that spin for long while they wait slow down whatever runs beside them.
+WAITING = {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "2000"}
 MAXRSS_UNIT = 1 if sys.platform == "darwin" else 1024
 
 # Starts the command from a process as small as Python can be: a child's peak memory begins with that of whoever
@@ -115,9 +117,7 @@ class Result:
 
 def environment(threads: int) -> dict[str, str]:
     """Copy this process' environment, with the number of threads set for every library that has its own idea of it."""
-    # as the package sets them: threads that spin for long while they wait slow down whatever runs beside them
-    waiting = {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "2000"}
-    return {**os.environ, **dict.fromkeys(THREADS, str(threads)), **waiting, "TOKENIZERS_PARALLELISM": "false"}
+    return {**os.environ, **dict.fromkeys(THREADS, str(threads)), **WAITING, "TOKENIZERS_PARALLELISM": "false"}
 
 
 def run_measured(command: Command, env: Env, timeout: float) -> Measured:

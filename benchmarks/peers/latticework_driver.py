@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -54,16 +53,7 @@ def train_steps(folder: Path, job: timing.Job, *, precision: str) -> dict[str, A
     return steps.figures()
 
 
-def fit(folder: Path, job: timing.Job) -> dict[str, Any]:
-    """Train the preset `tiny` as the benchmark of translation does, into the folder that the job names."""
-    pairs = lw.datasets.load("multi30k", split="train")
-    translator = lw.translation.TransformerTranslator("tiny", random_state=0)
-    translator.fit(*pairs, lw.datasets.load("multi30k", split="val"), folder=job["model"])
-    return asdict(translator.config_)
-
-
 TASKS = {
-    "fit": fit,
     "decode": decode,
     "train-auto": partial(train_steps, precision="auto"),
     "train-32": partial(train_steps, precision="32"),

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks import harness, translation_peers
+from benchmarks import harness, translation, translation_peers
 from benchmarks.peers import latticework_driver, timing, torch_driver
 from benchmarks.peers.weights import joeynmt_order, joeynmt_state, torch_state
 from latticework.core import datasets
@@ -254,25 +254,36 @@ def measured(output: dict[str, Any]) -> harness.Measured:
     return harness.Measured(("x",), 60.0, 90.0, 10**9, output)
 
 
-SPEED = {"ours": 6, "JoeyNMT": 1, "CTranslate2": 12, "CTranslate2 int8": 24, "plain loop": 2}
+SPEED = {
+    "ours": 6,
+    "JoeyNMT": 1,
+    "CTranslate2": 12,
+    "CTranslate2, a batch a thread": 18,
+    "CTranslate2 int8": 24,
+    "plain loop": 2,
+}
 TOKENS = {"ours": 2000, "JoeyNMT": 1000, "plain loop": 1600}
 
 
 def run_of(command: harness.Command, env: harness.Env, timeout: float) -> harness.Measured:
     """What a driver would print: the module and the task of the command say what it is."""
-    python, _, module, folder, task = map(str, command)
+    *unset, python, _, module, folder, task = map(str, command)
     system = {"latticework": "ours", "joeynmt": "JoeyNMT", "ctranslate2": "CTranslate2", "torch": "plain loop"}[
         module.removeprefix("benchmarks.peers.").removesuffix("_driver")
     ]
-    assert python == (sys.executable if system in ("ours", "plain loop") else system.lower())
+    here = system in ("ours", "plain loop")
+    assert python == (sys.executable if here else system.lower())
+    assert unset == ([] if here else ["env", "--unset=OMP_WAIT_POLICY", "--unset=GOMP_SPINCOUNT"])
     if task.startswith("train"):
         return measured({"wall": 1.0, "cpu": 2.0, "tokens": TOKENS[system]})
-    system += " int8" if task.endswith("int8") else ""
+    apart = task.endswith("apart")
+    system += " int8" if task.endswith("int8") else ", a batch a thread" if apart else ""
     written = json.loads((Path(folder) / timing.JOB).read_text(encoding="utf-8"))
-    texts = ["same", "same"] if system != "JoeyNMT" else ["same", "other"]
-    figures = {"wall": 2 / SPEED[system], "cpu": 4 / SPEED[system], "texts": texts}
+    texts = ["same"] * 20 if system != "JoeyNMT" else ["same"] * 19 + ["other"]
+    figures = {"wall": 20 / SPEED[system], "cpu": 40 / SPEED[system], "texts": texts}
     names = [cell["name"] for cell in written["cells"]]
-    return measured({name: figures for name in names if system != "plain loop" or not name.startswith("whole")})
+    skipped = {"plain loop": "whole", "CTranslate2, a batch a thread": "batches"}.get(system, "nothing")
+    return measured({name: figures for name in names if not name.startswith(skipped)})
 
 
 @pytest.fixture
@@ -282,17 +293,17 @@ def stubbed(monkeypatch: pytest.MonkeyPatch) -> list[harness.Result]:
     def write(folder: Path, model: Path, threads: int) -> list[str]:
         cells = [{"name": translation_peers.cell_name(batch, beam)} for batch in (1, None) for beam in (1, 4)]
         (folder / timing.JOB).write_text(json.dumps({"cells": cells}), encoding="utf-8")
-        return ["same", "same"]
+        return ["same"] * 20
 
     recorded: list[harness.Result] = []
-    monkeypatch.setattr(translation_peers, "make_model", lambda folder, model, env: None)
+    monkeypatch.setattr(translation_peers, "make_model", lambda model, env: None)
     monkeypatch.setattr(translation_peers, "write_job", write)
     monkeypatch.setattr(harness, "peer_environment", Path)
     monkeypatch.setattr(harness, "run_measured", run_of)
     monkeypatch.setattr(harness, "record", recorded.append)
     monkeypatch.setattr(
         "latticework.translation.corpus_scores",
-        lambda texts, references: SimpleNamespace(bleu=50.0 * sum(map(str.__eq__, texts, references))),
+        lambda texts, references: SimpleNamespace(bleu=5.0 * sum(map(str.__eq__, texts, references))),
     )
     return recorded
 
@@ -309,21 +320,24 @@ def test_every_system_takes_its_turn_and_the_result_goes_on_record(
     rows = {(row.name, row.unit): row for row in result.rows}
     assert len(rows) == len(result.rows)
     times = {name: row for (name, unit), row in rows.items() if unit == "times"}
-    assert times["ours / JoeyNMT, mean of all cells"].value == pytest.approx(6)
-    assert times["ours / JoeyNMT, mean of all cells, processor time"].value == pytest.approx(6)
+    assert times["ours / JoeyNMT, geometric mean of all cells"].value == pytest.approx(6)
+    assert times["ours / JoeyNMT, geometric mean of all cells, processor time"].value == pytest.approx(6)
     assert times["ours / JoeyNMT: batches of 1, beam 4"].met
     assert times["CTranslate2 / ours: whole file, beam 4"].value == pytest.approx(2)
     assert times["CTranslate2 / ours: whole file, beam 4"].met
-    assert times["CTranslate2 int8 / ours, mean of all cells"].target is None
+    assert times["CTranslate2 int8 / ours, geometric mean of all cells"].target is None
     assert times["training, ours, default / JoeyNMT, default (float32)"].value == 2
     assert times["training, ours, float32 / JoeyNMT, default (float32)"].met
     assert rows["ours: whole file, beam 1", "sentences/s"].value == pytest.approx(6)
     assert rows["ours: whole file, beam 1", "sentences a processor second"].value == pytest.approx(3)
-    assert rows["JoeyNMT: BLEU, whole file, beam 4", ""].value == 50
-    same = "translations that are ours to the letter, batches of 1, beam 1"
-    assert rows[f"JoeyNMT: {same}", "%"].value == 50
-    assert rows[f"CTranslate2 int8: {same}", "%"].value == 100
-    assert times["ours / plain loop, mean of all cells"].value == pytest.approx(3)
+    assert rows["JoeyNMT: BLEU, whole file, beam 4", ""].value == 95
+    for beam in (1, 4):
+        same = f"translations that are ours to the letter, batches of 1, beam {beam}"
+        assert rows[f"JoeyNMT: {same}", "%"].value == 95
+        assert rows[f"CTranslate2 int8: {same}", "%"].value == 100
+    assert times["CTranslate2, a batch a thread / ours: whole file, beam 4"].value == pytest.approx(3)
+    assert "CTranslate2, a batch a thread / ours: batches of 1, beam 4" not in times
+    assert times["ours / plain loop, geometric mean of all cells"].value == pytest.approx(3)
     assert "ours / plain loop: batches of 1, beam 1" in times
     assert "ours / plain loop: whole file, beam 1" not in times
     assert not [name for name, _ in rows if name.startswith("plain loop") and "whole file" in name]
@@ -342,26 +356,28 @@ def test_half_of_it_is_shown_and_not_recorded(
     assert "batches of" not in shown
 
 
-def test_a_missing_model_is_trained_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    seen = []
+def test_other_weights_are_not_compared(stubbed: list[harness.Result], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(translation_peers, "AGREEMENT", 96)
+    monkeypatch.setattr(sys, "argv", ["peers", "--repeats", "1"])
+    with pytest.raises(RuntimeError, match="JoeyNMT: only 95 % of the greedy translations are ours"):
+        translation_peers.main()
+    assert not stubbed
 
+
+def test_a_missing_model_is_trained_first(small: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def run(command: harness.Command, env: harness.Env, timeout: float) -> harness.Measured:
-        seen.append((str(command[2]), str(command[4]), json.loads((tmp_path / timing.JOB).read_text(encoding="utf-8"))))
-        return measured({})
+        assert command[-2:] == ["--part", "fit"]
+        return measured(translation.fit(Path(command[command.index("--folder") + 1]), seed=0))
 
     monkeypatch.setattr(harness, "run_measured", run)
-    model = tmp_path / "models" / "translation-seed-0"
-    translation_peers.make_model(tmp_path, model, {})
-    assert seen == [("benchmarks.peers.latticework_driver", "fit", {"model": str(model)})]
-    model.mkdir()
-    (model / "config.json").touch()
-    translation_peers.make_model(tmp_path, model, {})
-    assert len(seen) == 1
-
-
-def test_the_model_is_trained_as_the_benchmark_of_translation_does(small: None, tmp_path: Path) -> None:
-    latticework_driver.fit(tmp_path, {"model": str(tmp_path / "model")})
-    assert (tmp_path / "model" / "config.json").exists()
+    monkeypatch.setattr(translation, "MODELS", tmp_path)
+    monkeypatch.setattr(translation_peers, "MODEL", tmp_path / "translation-seed-0")
+    translation_peers.make_model(translation_peers.MODEL, {})
+    written = (translation_peers.MODEL / "config.json").stat().st_mtime_ns
+    translation_peers.make_model(translation_peers.MODEL, {})
+    assert (translation_peers.MODEL / "config.json").stat().st_mtime_ns == written
+    with pytest.raises(SystemExit, match="holds no translator"):
+        translation_peers.make_model(tmp_path / "elsewhere", {})
 
 
 @pytest.mark.parametrize("name", translation_peers.PEERS)

@@ -81,8 +81,8 @@ def translate(texts, beam_size=4):
     return outputs
 ```
 
-With `beam_size=1` it writes what Latticework's `predict` writes with `beam_size=1`. With a larger beam it writes what
-`predict` writes with `length_penalty=0`, unless translations are equally good but for rounding. What is different:
+With `beam_size=1` it writes what Latticework's `predict` writes with `beam_size=1`. With a larger beam it
+writes nearly always what `predict` writes with `length_penalty=0`. What is different:
 
 - Length penalty: CTranslate2 divides by length^α, Latticework by ((5 + length) / 6)^α. For outputs of some n pieces,
   a `length_penalty` of α · n / (n + 5) there is the nearest to α here.
