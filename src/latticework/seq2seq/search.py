@@ -98,6 +98,8 @@ class _Search:
         self.sentence = torch.arange(rows, device=device)
         self.closed = torch.zeros(rows, dtype=torch.bool, device=device)
         self.limit = max_lengths.to(device)
+        self.limits = set(max_lengths.tolist())  # asked at every step, which a device should not wait for
+        self.open = rows
         self.last_penalty = ((5 + self.limit) / 6) ** alpha
         self.tokens = torch.full((rows, beam, 1), BEGIN, device=device)
         self.alive = torch.full((rows, beam), -torch.inf, device=device)  # log P
@@ -116,7 +118,7 @@ class _Search:
         next_log_p = logits.log_softmax(-1)
         next_log_p[:, :, NEVER] = -torch.inf
         at_limit = self.limit == self.step
-        if bool(at_limit.any()):
+        if self.step in self.limits:
             ends = next_log_p[:, :, END].clone()
             next_log_p[at_limit] = -torch.inf
             next_log_p[:, :, END] = ends
@@ -147,7 +149,8 @@ class _Search:
 
     def _close(self, closing: Tensor) -> None:
         """Write down the outcomes of sentences that are decided."""
-        for row in closing.nonzero().flatten().tolist():
+        rows = closing.nonzero().flatten().tolist()
+        for row in rows:
             best = zip(
                 self.finished[row, : self.n_best].tolist(),
                 self.finished_tokens[row, : self.n_best].tolist(),
@@ -157,11 +160,12 @@ class _Search:
                 _hypothesis(tokens, score, self.alpha) for score, tokens in best if score > -torch.inf
             ]
         self.closed |= closing
+        self.open -= len(rows)
 
     def _keep(self, parents: Tensor, before: Tensor) -> None:
         """Let the caches follow the beams, and drop closed sentences once they are an eighth of the rows."""
         rows, beam = parents.shape
-        if int(self.closed.sum()) * 8 >= rows:
+        if (rows - self.open) * 8 >= rows:
             open_rows = (~self.closed).nonzero().flatten()
             self.memory = self.memory.select(open_rows)
             for name in (
