@@ -9,7 +9,7 @@ from reference import transformer as reference
 
 from latticework.seq2seq.config import TransformerConfig
 from latticework.seq2seq.model import EncoderDecoder
-from latticework.seq2seq.search import NEVER, beam_search, length_penalty
+from latticework.seq2seq.search import NEVER, _in_place, beam_search, length_penalty
 from latticework.seq2seq.vocabulary import BEGIN, END, PAD, SPECIAL
 
 CONFIG = TransformerConfig(layers=1, d_model=8, heads=2, feed_forward=12, dropout=0.0)
@@ -351,3 +351,14 @@ def test_no_sentences_give_no_outputs():
     with torch.inference_mode():
         memory = model.remember(sources(0, [3])).select(torch.empty(0, dtype=torch.int64))
         assert beam_search(model, memory, beam_size=2, max_lengths=torch.empty(0, dtype=torch.int64)) == []
+
+
+@pytest.mark.parametrize("beam", [2, 4, 7])
+def test_the_first_child_of_each_parent_takes_its_place(beam):
+    parents = torch.randint(beam, (200, beam), generator=torch.Generator().manual_seed(beam))
+    order = _in_place(parents)
+    assert torch.equal(order.sort(1).values, torch.arange(beam).expand(200, -1))
+    for born, placed, children in zip(parents.tolist(), parents.gather(1, order).tolist(), order.tolist(), strict=True):
+        for parent in set(born):
+            assert placed[parent] == parent
+            assert children[parent] == born.index(parent)
