@@ -1,9 +1,7 @@
 """A decoder layer as a search runs it: one token at a time, for few rows, with weights laid out once for many products.
 
-What it computes is what `DecoderLayer` does for all positions at once, without gradients and dropout.
+What it computes is what `DecoderLayer` does for all positions at once, in evaluation mode and without gradients.
 """
-
-from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
@@ -12,7 +10,7 @@ from torch import Tensor, nn
 
 from latticework.nn.attention import KeyValueCache, MemoryHeads, attend
 from latticework.nn.linear import FEW_ROWS, by_onednn, multiply, rounded
-from latticework.nn.transformer import DecoderLayer, Residual
+from latticework.nn.transformer import DecoderLayer
 
 ROWS = 64  # for which oneDNN arranges a matrix; it multiplies other numbers of rows with it too
 
@@ -109,14 +107,5 @@ class DecoderLayerSteps:
             return self.contract(self.expand(x))
 
         for residual, sublayer in zip(self.residuals, (attend_to_past, attend_to_source, feed_forward), strict=True):
-            states = _step(residual, states, sublayer)
+            states = residual(states, sublayer)
         return states
-
-
-def _step(residual: Residual, states: Tensor, sublayer: Callable[[Tensor], Tensor]) -> Tensor:
-    """What `residual` does in evaluation mode, without calling a module for each of its parts."""
-    norm = residual.norm
-    scale = (norm.normalized_shape, norm.weight, norm.bias, norm.eps)
-    if residual.norm_first:
-        return states + sublayer(F.layer_norm(states, *scale))
-    return F.layer_norm(states + sublayer(states), *scale)

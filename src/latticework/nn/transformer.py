@@ -41,8 +41,8 @@ class Residual(nn.Module):
         self.norm_first = norm_first
 
     def forward(
-        self, states: Float[Tensor, "batch time model"], sublayer: Callable[[Tensor], Tensor]
-    ) -> Float[Tensor, "batch time model"]:
+        self, states: Float[Tensor, "*batch model"], sublayer: Callable[[Tensor], Tensor]
+    ) -> Float[Tensor, "*batch model"]:
         """Apply `sublayer` and add."""
         if self.norm_first:
             return states + self.dropout(sublayer(self.norm(states)))

@@ -423,7 +423,7 @@ class TransformerTranslator(Estimator):
 
     @contextmanager
     def _inference(self) -> Iterator[Any]:
-        """Evaluation on the chosen device; on a CPU in float32, which is as fast there for one token at a time."""
+        """Evaluation on the chosen device; on a CPU in float32, whatever the precision of training was."""
         import torch
 
         from latticework.core.hardware import computing, resolve_device, resolve_precision
