@@ -1,3 +1,5 @@
+from copy import deepcopy
+
 import numpy as np
 import pytest
 import torch
@@ -366,3 +368,39 @@ def test_bfloat16_loss_and_gradients_are_close_to_float32(norm_first):
     assert rounded != exact
     assert rounded == pytest.approx(exact, rel=0.01)
     assert (rounded_gradient - exact_gradient).norm() < 0.1 * exact_gradient.norm()
+
+
+def test_steps_are_kept_while_the_weights_are_the_same():
+    model = make()
+    assert model.kept_steps() is model.kept_steps()
+
+
+def test_steps_follow_weights_that_change_in_place():
+    model = make()
+    before = model.kept_steps()
+    with torch.no_grad():
+        model.embedding.mul_(2)
+    assert model.kept_steps() is not before
+
+
+@pytest.mark.parametrize("fused", [True, False])
+def test_steps_follow_an_optimiser(fused):
+    model = make(dtype=torch.float32)
+    before = model.kept_steps().logits(torch.ones(8, 8))
+    model.train()
+    optimiser = torch.optim.Adam(model.parameters(), fused=fused)
+    model(torch.tensor([[4, END]]), torch.tensor([[5, END]])).backward()
+    optimiser.step()
+    model.eval()
+    after = model.kept_steps().logits(torch.ones(8, 8))
+    assert not torch.equal(before, after)
+    torch.testing.assert_close(after, torch.ones(8, 8) @ model.embedding.detach().T)
+
+
+def test_kept_steps_are_no_part_of_a_copy():
+    model = make()
+    model.kept_steps()
+    copy = deepcopy(model)
+    with torch.no_grad():
+        copy.embedding.zero_()
+    assert not copy.kept_steps().logits(torch.ones(1, 8, dtype=copy.embedding.dtype)).any()

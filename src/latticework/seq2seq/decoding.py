@@ -92,7 +92,7 @@ def search_texts(
     todo = np.flatnonzero(wanted)
     budget = max(1, SEARCH_TOKENS // options.beam_size)
     rows = max(1, SEARCH_LOGITS // (options.beam_size * len(model.embedding)))  # short texts would be too many at once
-    steps = model.lay_out(arrange=len(todo) > 1)
+    steps = model.kept_steps()
     with progress(doing, total=len(todo), unit="sentences") as bar:
         for batch in token_batches([texts.lengths[todo]], budget, np.random.default_rng(0)):
             for start in range(0, len(batch), rows):

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from typing import cast
+from weakref import WeakKeyDictionary
 
 import torch
 import torch.nn.functional as F
@@ -176,6 +177,22 @@ class EncoderDecoder(nn.Module):
         layers = [DecoderLayerSteps(layer, dtype, arrange=arrange) for layer in self.decoder_layers]
         return DecoderSteps(layers, Product(self.embedding, None, dtype, arrange=arrange))
 
+    def kept_steps(self) -> DecoderSteps:
+        """`lay_out(arrange=True)`, kept until a weight changes or the mode is set, so that calls can share it."""
+        weights = [self.embedding, *self.decoder.parameters()]
+        if any(weight.is_inference() for weight in weights):  # of those no changes are counted
+            return self.lay_out(arrange=True)
+        state = product_dtype(self.embedding), [(id(weight), weight.data_ptr(), weight._version) for weight in weights]
+        kept = _kept.get(self)
+        if kept is None or kept[0] != state:
+            kept = _kept[self] = state, self.lay_out(arrange=True)
+        return kept[1]
+
+    def train(self, mode: bool = True) -> "EncoderDecoder":
+        """Set the mode; from here on weights may change, of which fused optimisers leave no trace."""
+        _kept.pop(self, None)
+        return super().train(mode)
+
     @torch.no_grad()
     def step(
         self, tokens: Int[Tensor, "sentences beam"], memory: Memory, past: Past
@@ -211,6 +228,9 @@ class EncoderDecoder(nn.Module):
             cross.append(looked)
             states = decoder_layer(states, keys_values, memory_mask=mask)
         return own, past, cross
+
+
+_kept: WeakKeyDictionary[EncoderDecoder, tuple[object, DecoderSteps]] = WeakKeyDictionary()  # no part of a saved model
 
 
 def _final_norm(config: TransformerConfig) -> nn.Module:

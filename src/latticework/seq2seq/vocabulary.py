@@ -29,6 +29,7 @@ MAX_LINE_CHARACTERS = 1 << 14  # longer lines are learnt from in parts: the trai
 MAX_MODEL_BYTES = 1 << 28
 MAX_PIECES = (1 << 31) - 1  # what the trainer can count
 ENCODE_TEXTS = 1 << 14  # texts whose pieces are Python numbers at a time, at some forty bytes a token
+FEW_TEXTS = 16  # which one thread reads before others have begun
 
 SPECIAL_NAMES = re.compile("<(?:pad|unk|s|/s)>")
 TRAINERS_OWN = "▅"  # stands for unknown characters within the trainer, which passes over lines that hold it
@@ -133,7 +134,8 @@ class Vocabulary:
         tokens = array("i")  # grows in place, so that a corpus is never in memory twice
         lengths = [np.zeros(1, dtype=np.int64)]
         for start in range(0, len(texts), ENCODE_TEXTS):
-            encoded = self._processor.encode(list(texts[start : start + ENCODE_TEXTS]), out_type=int, add_eos=True)
+            chunk = list(texts[start : start + ENCODE_TEXTS])
+            encoded = self._processor.encode(chunk, out_type=int, add_eos=True, num_threads=_workers(chunk))
             lengths.append(np.fromiter(map(len, encoded), dtype=np.int64, count=len(encoded)))
             tokens.frombytes(np.fromiter(chain.from_iterable(encoded), dtype=np.int32).tobytes())
         return EncodedText(np.frombuffer(tokens, dtype=np.int32), np.concatenate(lengths).cumsum())
@@ -141,13 +143,20 @@ class Vocabulary:
     def decode(self, sequences: Sequence[Sequence[int]]) -> list[str]:
         """Texts of index sequences; special pieces leave no trace, except UNKNOWN, which reads ⁇."""
         kept = [[index for index in sequence if index not in (PAD, BEGIN, END)] for sequence in sequences]
-        texts: list[str] = self._processor.decode(kept) if kept else []  # SentencePiece makes "" of no sequences
+        if not kept:
+            return []  # of no sequences SentencePiece makes ""
+        texts: list[str] = self._processor.decode(kept, num_threads=_workers(kept))
         return texts
 
     def pieces(self, sequence: Int32[np.ndarray, " tokens"] | Sequence[int]) -> list[str]:
         """The pieces of one sequence as text, for looking at; a leading ▁ stands for a space."""
         pieces: list[str] = self._processor.id_to_piece([int(index) for index in sequence])
         return pieces
+
+
+def _workers(texts: Sequence[object]) -> int:
+    """Threads for SentencePiece: -1 for all; for few texts waiting for others would take longer than the work."""
+    return 1 if len(texts) <= FEW_TEXTS else -1
 
 
 def _teachable(texts: Iterable[str]) -> Iterator[str]:
