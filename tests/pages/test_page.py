@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 import pytest
 
 from latticework import InputError, MissingExtraError
-from latticework.pages import Page, Picture, Section, Table, heat_map, line_plot
+from latticework.pages import Code, Formula, Formulas, Page, Picture, Section, Table, heat_map, line_plot
 
 HOSTILE = "<script>alert('x')</script> & \"$x$\" \x00\ud800 重庆"
 SHOWN = "<script>alert('x')</script> & \"$x$\" \ufffd\ufffd 重庆"
@@ -114,6 +114,30 @@ def test_a_page_can_be_read_without_seeing_it():
 def test_a_hostile_alt_text_stays_an_attribute():
     picture = Picture(curve().svg, "c", HOSTILE)
     assert Outline(Page("t", "i", [Section("s", "s", pictures=[picture])]).html()).all("svg")[0]["aria-label"] == SHOWN
+
+
+def test_formulas_stand_below_each_other_with_their_reasons():
+    first = Formula("<math><mi>y</mi></math>", "<math><mi>x</mi></math>", HOSTILE, ["<math><mn>1</mn></math>"])
+    second = Formula("", "<math><mi>z</mi></math>")
+    page = Outline(Page("t", "i", [Section("s", "s", formulas=[Formulas([first, second], HOSTILE, HOSTILE)])]).html())
+    assert not page.all("script")
+    assert page.text("mi") == ["y", "x", "z"]
+    assert page.text("mn") == ["1"]
+    assert page.text("mo") == ["=", "="]
+    assert SHOWN in page.text("td")
+    assert SHOWN in page.text("figcaption")
+    assert SHOWN in page.text("span")
+
+
+def test_a_formula_alone_has_no_equality_sign():
+    lines = [Formula("", "<math><mi>z</mi></math>")]
+    assert not Outline(Page("t", "i", [Section("s", "s", formulas=[Formulas(lines, "c")])]).html()).all("mo")
+
+
+def test_code_is_shown_as_it_is():
+    page = Outline(Page("t", "i", [Section("s", "s", code=[Code(HOSTILE + "\n    x < 1", "c")])]).html())
+    assert not page.all("script")
+    assert page.text("code") == [SHOWN + "\n    x < 1"]
 
 
 def test_only_pages_of_several_sections_have_contents():

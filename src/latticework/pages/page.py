@@ -51,6 +51,54 @@ class Table:
 
 
 @dataclass(frozen=True)
+class Formula:
+    """A line of a chain of equalities: `left = right`, and why.
+
+    Parameters
+    ----------
+    left, right : str
+        MathML, trusted as it is: let only a writer of ours put a user's text into it. With an empty `left` the line
+        goes on from the one before.
+    reason : str
+        Plain text.
+    notes : Sequence[str]
+        More of the reason as MathML.
+    """
+
+    left: str
+    right: str
+    reason: str = ""
+    notes: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Formulas:
+    """Formulas below each other, their equality signs aligned.
+
+    Parameters
+    ----------
+    lines : Sequence[Formula]
+        From top to bottom.
+    caption : str
+        What they are; stands above them.
+    lead : str
+        A sentence below the caption.
+    """
+
+    lines: Sequence[Formula]
+    caption: str
+    lead: str = ""
+
+
+@dataclass(frozen=True)
+class Code:
+    """Lines of a program, shown as they are."""
+
+    text: str
+    caption: str
+
+
+@dataclass(frozen=True)
 class Section:
     """A part of a page, shown in the order of the parameters.
 
@@ -66,8 +114,12 @@ class Section:
         Plain text.
     pictures : Sequence[Picture]
         From `line_plot` and `heat_map`.
+    formulas : Sequence[Formulas]
+        Derivations.
     tables : Sequence[Table]
         Examples, comparisons.
+    code : Sequence[Code]
+        Programs.
     """
 
     title: str
@@ -76,7 +128,9 @@ class Section:
     facts: Sequence[tuple[str, object]] = ()
     paragraphs: Sequence[str] = ()
     pictures: Sequence[Picture] = ()
+    formulas: Sequence[Formulas] = ()
     tables: Sequence[Table] = ()
+    code: Sequence[Code] = ()
 
 
 @dataclass(frozen=True)
@@ -132,6 +186,7 @@ class Page:
             return safe(svg.inline(picture.svg, prefix=f"picture-{next(numbers)}-", title=printable(picture.alt)))
 
         environment.filters["drawn"] = drawn
+        environment.filters["trusted"] = safe
         environment.filters["width"] = lambda picture: svg.width_of(picture.svg)
         template = environment.from_string(_file("page.html"))
         style = safe(_file("page.css"))
