@@ -6,7 +6,22 @@ from pathlib import Path
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(variable, "1")  # read when the libraries are first imported
 
+import io  # noqa: E402
+import sys  # noqa: E402
+import warnings  # noqa: E402
+from typing import NamedTuple  # noqa: E402
+
 import pytest  # noqa: E402
+
+from latticework.cli import main  # noqa: E402
+
+
+class Ended(NamedTuple):
+    """How a command ended."""
+
+    status: int
+    out: str
+    err: str
 
 
 def real_data():
@@ -18,6 +33,21 @@ def real_data():
 def data_folder():
     """The folder of real data; for tests marked `realdata`."""
     return real_data()
+
+
+@pytest.fixture
+def latticework(capfd, monkeypatch):
+    """Run the command in this process, which is quick; warnings show as they do for a user."""
+
+    def run(*arguments, stdin=b""):
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
+        capfd.readouterr()
+        with warnings.catch_warnings():
+            warnings.simplefilter("default")
+            status = main([str(argument) for argument in arguments])
+        return Ended(status, *capfd.readouterr())
+
+    return run
 
 
 def pytest_collection_modifyitems(items):

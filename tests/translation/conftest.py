@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import io
 import os
 import subprocess
 import sys
-import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from threading import Timer
 from types import SimpleNamespace
-from typing import NamedTuple
 
 import numpy as np
 import pytest
 import torch
 
-from latticework.cli import main
 from latticework.seq2seq.vocabulary import BEGIN
 from latticework.translation import TransformerConfig, TransformerTranslator
 from latticework.translation.presets import PRESETS, Preset
@@ -40,14 +36,6 @@ CONFIG = TransformerConfig(
     average_checkpoints=2,
     max_length=12,  # a sentence of the toy language, but not two
 )
-
-
-class Ended(NamedTuple):
-    """How a command ended."""
-
-    status: int
-    out: str
-    err: str
 
 
 def sentence(subject: str, verb: str, thing: str) -> tuple[str, str]:
@@ -103,22 +91,7 @@ def write(tmp_path: Path) -> Callable[[str, Iterable[str] | bytes], Path]:
 
 
 @pytest.fixture
-def latticework(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Ended]:
-    """Run the command in this process, which is quick; warnings show as they do for a user."""
-
-    def run(*arguments: object, stdin: bytes = b"") -> Ended:
-        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
-        capfd.readouterr()
-        with warnings.catch_warnings():
-            warnings.simplefilter("default")
-            status = main([str(argument) for argument in arguments])
-        return Ended(status, *capfd.readouterr())
-
-    return run
-
-
-@pytest.fixture
-def refused(latticework: Callable[..., Ended]) -> Callable[..., str]:
+def refused(latticework: Callable[..., SimpleNamespace]) -> Callable[..., str]:
     """Run the command, which must end as bad input does: status 2, nothing on stdout; return its line on stderr."""
 
     def run(*arguments: object, stdin: bytes = b"") -> str:
