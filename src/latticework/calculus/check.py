@@ -1,0 +1,244 @@
+"""Mark an answer: it is the derivative, or the same in another layout, or wrong, with the point where that shows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any, Literal
+
+import numpy as np
+
+from latticework.calculus.derivation import Derivation, Layout, derive
+from latticework.calculus.evaluate import Array, evaluate
+from latticework.calculus.expression import Expr, symbols, variables
+from latticework.calculus.parser import Shapes, parse
+from latticework.calculus.points import point, size_sets
+from latticework.core.errors import InputError
+
+Verdict = Literal["equal", "equal up to layout", "wrong"]
+TOLERANCE = 1e-8
+SMALL_DRAWS = 40  # small whole numbers that are tried for a counter-example
+COMMON_FACTORS = tuple(Fraction(*pair) for pair in ((-1, 1), (2, 1), (1, 2), (-2, 1), (-1, 2), (4, 1), (1, 4)))
+
+
+@dataclass(frozen=True)
+class Counterexample:
+    """Values at which an answer is wrong, what it gives there and what is right."""
+
+    values: dict[str, Any]
+    expected: Array
+    got: Array
+
+    def __str__(self) -> str:
+        at = ", ".join(f"{name} = {_shown(value)}" for name, value in self.values.items())
+        return f"at {at or 'any point'} the derivative is {_shown(self.expected)}, the answer gives {_shown(self.got)}"
+
+
+@dataclass(frozen=True)
+class Check:
+    """What is to be said of an answer.
+
+    Attributes
+    ----------
+    verdict
+        "equal", "equal up to layout" or "wrong".
+    message
+        In a sentence.
+    counterexample
+        Where a wrong answer shows, as small as was found.
+    expected
+        The right answer.
+    """
+
+    verdict: Verdict
+    message: str
+    counterexample: Counterexample | None
+    expected: Expr
+
+    def __bool__(self) -> bool:
+        return self.verdict != "wrong"
+
+
+def check(
+    expr: str | Expr,
+    wrt: str,
+    answer: str | Expr,
+    shapes: Shapes | None = None,
+    *,
+    order: int = 1,
+    layout: Layout = "numerator",
+    assume: Any = None,
+) -> Check:
+    """Compare somebody's answer with the derivative.
+
+    Parameters
+    ----------
+    expr, wrt, shapes, order, layout, assume
+        As for `derive`.
+    answer
+        An expression; `eye` and `vector(1)` take the size that they need.
+
+    Returns
+    -------
+    Check
+        True in a condition unless the answer is wrong.
+
+    Raises
+    ------
+    InputError
+        If the expression or the answer cannot be read.
+
+    Examples
+    --------
+    >>> check("x'*A*x", "x", "x'*(A + A')").verdict
+    'equal'
+    >>> check("x'*A*x", "x", "(A + A')*x").verdict
+    'equal up to layout'
+    >>> print(check("x'*A*x", "x", "2*x'*A").counterexample)
+    at x = [1, 0], A = [[0, 0], [1, 0]] the derivative is [0, 1], the answer gives [0, 0]
+    """
+    derivation = derive(expr, wrt, shapes, order=order, layout=layout, assume=assume)
+    known = {name: node.shape for name, node in variables(derivation.expression, derivation.wrt).items()}
+    right = derivation.result
+    given = answer if isinstance(answer, Expr) else _read(answer, known, right)
+    _refuse_unknown(given, derivation)
+    if _sizes(given) not in (_sizes(right), _sizes(right)[::-1]):
+        message = f"the answer is a {given.shape_text}, but the derivative is a {right.shape_text}"
+        return Check("wrong", message, None, right)
+    verdict = _verdict(derivation, given)
+    if verdict == "equal":
+        return Check(verdict, "the answer is the derivative", None, right)
+    if verdict == "equal up to layout":
+        return Check(verdict, f"the answer is the transpose: in {layout} layout it is {right}", None, right)
+    found = _smallest(derivation, given)
+    return Check("wrong", _remark(found), found, right)
+
+
+def _read(answer: str, known: dict[str, Any], right: Expr) -> Expr:
+    """The answer, with sizes that only its place tells: those of the derivative, or of its transpose."""
+    refusal: InputError | None = None
+    for shape in (right.shape, right.shape[::-1]):
+        try:
+            return parse(answer, known, like=shape)
+        except InputError as error:
+            refusal = refusal or error
+    try:
+        return parse(answer, known)
+    except InputError:
+        assert refusal is not None
+        raise refusal from None
+
+
+def _refuse_unknown(given: Expr, derivation: Derivation) -> None:
+    strange = variables(given).keys() - variables(derivation.expression, derivation.wrt).keys()
+    if strange:
+        raise InputError(f"the answer has {', '.join(sorted(strange))}, which the expression does not have")
+
+
+def _sizes(expr: Expr) -> tuple[str, ...]:
+    return tuple(map(str, expr.shape))
+
+
+def _verdict(derivation: Derivation, given: Expr) -> Verdict:
+    rng = np.random.default_rng(0)
+    right = derivation.result
+    same = turned = True
+    compared = 0
+    for sizes in size_sets(derivation.expression, right, given):
+        for _ in range(3):
+            arrays = point(derivation.expression, sizes, rng, right, given)
+            if arrays is None:
+                continue
+            expected, got = evaluate(right, arrays), evaluate(given, arrays)
+            same = same and _close(expected, got)
+            turned = turned and _close(expected.T, got)
+            compared += 1
+    if not compared:
+        return _finite_somewhere(derivation, given)
+    if same and right.row == given.row:
+        return "equal"
+    return "equal up to layout" if same or turned else "wrong"
+
+
+def _finite_somewhere(derivation: Derivation, given: Expr) -> Verdict:
+    """An answer without a value wherever the derivative has one is wrong."""
+    rng = np.random.default_rng(0)
+    for sizes in size_sets(derivation.expression, derivation.result):
+        if point(derivation.expression, sizes, rng, derivation.result) is not None:
+            return "wrong"
+    raise InputError(f"no point was found at which {derivation.expression} and its derivative have a value")
+
+
+def _close(expected: Array, got: Array) -> bool:
+    if expected.shape != got.shape or not np.isfinite(got).all():
+        return False
+    scale = max(1.0, float(np.abs(expected).max(initial=0.0)))
+    return bool(np.abs(expected - got).max(initial=0.0) <= TOLERANCE * scale)
+
+
+def _smallest(derivation: Derivation, given: Expr) -> Counterexample | None:
+    """A point where the two differ: few elements, then small whole numbers, then any."""
+    right = derivation.result
+    roots = variables(derivation.expression, derivation.wrt)
+    best: tuple[float, Counterexample] | None = None
+    for arrays in _candidates(derivation, given):
+        try:
+            with np.errstate(all="ignore"):
+                expected, got = evaluate(right, arrays), evaluate(given, arrays)
+                finite = np.isfinite(evaluate(derivation.expression, arrays)).all()
+        except (InputError, np.linalg.LinAlgError):
+            continue
+        if not finite or not np.isfinite(expected).all() or _close(expected, got):
+            continue
+        values = {name: np.asarray(arrays[name]) for name in roots}
+        # Fewer elements first, then fewer that are not 0, then smaller ones.
+        weight = sum(
+            value.size * 100.0 + np.count_nonzero(value) * 5.0 + np.abs(value).sum() for value in values.values()
+        )
+        if best is None or weight < best[0]:
+            best = weight, Counterexample(values, expected, got)
+    return None if best is None else best[1]
+
+
+def _candidates(derivation: Derivation, given: Expr) -> Iterator[dict[str, Any]]:
+    roots = variables(derivation.expression, derivation.wrt)
+    names = sorted(symbols(derivation.expression, derivation.result, given))
+    rng = np.random.default_rng(0)
+    for size in (1, 2, 3):
+        sizes = dict.fromkeys(names, size)
+        for highest in (1, 2, 3):
+            for _ in range(SMALL_DRAWS):
+                low = 0 if rng.random() < 0.7 else -highest
+                yield {
+                    **sizes,
+                    **{
+                        name: rng.integers(low, highest + 1, tuple(axis.value(sizes) for axis in node.shape)).astype(
+                            float
+                        )
+                        for name, node in roots.items()
+                    },
+                }
+    for sizes in size_sets(derivation.expression, derivation.result, given):
+        found = point(derivation.expression, sizes, rng, derivation.result)
+        if found is not None:
+            yield found
+
+
+def _remark(found: Counterexample | None) -> str:
+    if found is None:
+        return "the answer is wrong"
+    for factor in COMMON_FACTORS:
+        if found.expected.any() and _close(found.expected * float(factor), found.got):
+            return f"the answer is wrong; here it is {factor} times the derivative"
+    return "the answer is wrong"
+
+
+def _shown(value: Any) -> str:
+    def number(each: float) -> str:
+        return f"{each:.0f}" if float(each).is_integer() and abs(each) < 1e15 else f"{each:.6g}"
+
+    array = np.asarray(value)
+    if array.ndim == 0:
+        return number(float(array))
+    return f"[{', '.join(_shown(each) for each in array)}]"

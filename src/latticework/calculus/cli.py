@@ -1,0 +1,197 @@
+"""`latticework derive`: a derivative, its steps, its code; and whether an answer is right."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from latticework.core.commands import print_json
+from latticework.core.errors import InputError
+
+if TYPE_CHECKING:
+    from latticework.calculus.derivation import Derivation
+
+app = typer.Typer(add_completion=False)
+
+
+class Layout(StrEnum):
+    """How a derivative is laid out."""
+
+    numerator = "numerator"
+    denominator = "denominator"
+
+
+class Format(StrEnum):
+    """What is printed."""
+
+    text = "text"
+    latex = "latex"
+    html = "html"
+    json = "json"
+
+
+class Language(StrEnum):
+    """What code is written in."""
+
+    numpy = "numpy"
+    torch = "torch"
+    jax = "jax"
+
+
+@app.command()
+def derive(
+    expression: Annotated[
+        str | None,
+        typer.Argument(metavar="[EXPR]", help="Such as 'norm2(X*w - y)^2'.", show_default=False),
+    ] = None,
+    *,
+    wrt: Annotated[str | None, typer.Option(metavar="NAME", help="The variable to differentiate by.")] = None,
+    shape: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME:SIZES", help="X:N,n for a matrix, w:n for a vector, b: for a scalar; repeat it."),
+    ] = None,
+    order: Annotated[int, typer.Option(min=1, max=4, help="1 for gradients and Jacobians, 2 for Hessians.")] = 1,
+    layout: Annotated[
+        Layout, typer.Option(help="numerator: a row for each function; denominator: its transpose.")
+    ] = Layout.numerator,
+    assume: Annotated[list[str] | None, typer.Option(metavar="WHAT", help="Such as 'A symmetric'; repeat it.")] = None,
+    steps: Annotated[bool, typer.Option("--steps", help="Show every step and the rule that it follows.")] = False,
+    format: Annotated[Format, typer.Option(help="Of the derivation.")] = Format.text,
+    export: Annotated[Language | None, typer.Option(help="Print the code of a function instead.")] = None,
+    check: Annotated[str | None, typer.Option(metavar="ANSWER", help="Say whether this is the derivative.")] = None,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Compare with automatic differentiation, or with differences.")
+    ] = False,
+    lesson: Annotated[
+        str | None, typer.Option(metavar="NAME", help="A section of the paper with examples and an exercise; 'list'.")
+    ] = None,
+    rules: Annotated[bool, typer.Option("--rules", help="List all rules.")] = False,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write it there instead.", show_default=False)
+    ] = None,
+) -> None:
+    """Differentiate a matrix or vector expression in closed form.
+
+    Shapes that are not declared are inferred: capitals are matrices, a to g scalars and other letters vectors, unless
+    that does not fit. With --check the exit status is 1 if the answer is wrong.
+    """
+    if rules:
+        from latticework.calculus.reference import rules_json, rules_text
+
+        return _print(rules_json() if format is Format.json else rules_text(), output)
+    if lesson is not None:
+        return _lesson(lesson, format, output)
+    if expression is None:
+        raise InputError("what is to be derived? Give an expression, such as 'norm2(X*w - y)^2', and --wrt")
+    if wrt is None:
+        raise InputError("by which variable? Give --wrt NAME")
+    shapes = shapes_of(shape or [])
+    if check is not None:
+        return _check(expression, wrt, check, shapes, order, layout, assume, format)
+
+    from latticework.calculus.derivation import derive
+
+    found = derive(expression, wrt, shapes, order=order, layout=layout.value, assume=assume or None)
+    if export is not None:
+        return _print(found.source(export.value), output)
+    _print(_written(found, format, steps=steps), output)
+    if verify:
+        verification = found.verify()
+        typer.echo(str(verification), err=True)
+        if not verification:
+            raise typer.Exit(1)
+    return None
+
+
+def shapes_of(declared: list[str]) -> dict[str, str]:
+    """Read `X:N,n`.
+
+    Raises
+    ------
+    InputError
+        If there is no colon, or a variable is declared twice.
+
+    Examples
+    --------
+    >>> shapes_of(["X:N,n", "b:"])
+    {'X': 'N,n', 'b': ''}
+    """
+    shapes: dict[str, str] = {}
+    for each in declared:
+        name, colon, sizes = each.partition(":")
+        if not colon:
+            raise InputError(f"--shape {each!r}: expected a name, a colon and sizes, such as X:N,n or w:n or b:")
+        if name.strip() in shapes:
+            raise InputError(f"--shape: {name.strip()!r} is declared twice")
+        shapes[name.strip()] = sizes
+    return shapes
+
+
+def _written(found: Derivation, format: Format, *, steps: bool) -> object:
+    if format is Format.latex:
+        return found.latex(steps=steps)
+    if format is Format.html:
+        return found.html()
+    if format is Format.json:
+        return found.as_dict()
+    return found.text(steps=steps)
+
+
+def _check(
+    expression: str,
+    wrt: str,
+    answer: str,
+    shapes: dict[str, str],
+    order: int,
+    layout: Layout,
+    assume: list[str] | None,
+    format: Format,
+) -> None:
+    from latticework.calculus.check import check
+
+    found = check(expression, wrt, answer, shapes, order=order, layout=layout.value, assume=assume or None)
+    if format is Format.json:
+        shown = found.counterexample
+        print_json(
+            {
+                "verdict": found.verdict,
+                "message": found.message,
+                "counterexample": None if shown is None else vars(shown),
+                "expected": str(found.expected),
+            }
+        )
+    else:
+        typer.echo(f"{found.verdict}: {found.message}")
+        if found.counterexample is not None:
+            typer.echo(str(found.counterexample))
+    if not found:
+        raise typer.Exit(1)
+
+
+def _lesson(name: str, format: Format, output: Path | None) -> None:
+    from latticework.calculus.lessons import LESSONS, lesson
+
+    if name == "list":
+        return _print("\n".join(f"{each.name:<20} {each.title}" for each in LESSONS.values()), output)
+    found = lesson(name)
+    if format is Format.html:
+        return _print(found.html(), output)
+    return _print(found.as_dict() if format is Format.json else found.text(), output)
+
+
+def _print(result: object, output: Path | None) -> None:
+    if output is not None:
+        import json
+
+        from latticework.core.commands import plain
+        from latticework.core.files import write_atomically
+
+        text = result if isinstance(result, str) else json.dumps(plain(result), ensure_ascii=False, indent=1)
+        write_atomically(output, (text.rstrip("\n") + "\n").encode())
+    elif isinstance(result, str):
+        typer.echo(result.rstrip("\n"))
+    else:
+        print_json(result)

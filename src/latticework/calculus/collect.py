@@ -1,0 +1,339 @@
+"""Sums of products, made short: equal terms are added up, and what all of some terms share is written once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from fractions import Fraction
+
+from latticework.calculus import forms
+from latticework.calculus.dimensions import ONE, Dim
+from latticework.calculus.expression import UNIT, Expr, count, make
+from latticework.calculus.matrix_form import Product, Units
+from latticework.calculus.tensor import Number, magnitude
+
+
+def collected(products: Sequence[Product], shape: tuple[Dim, ...]) -> Expr:
+    """The sum of products, all of them columns or matrices of one shape, or scalars.
+
+    Returns
+    -------
+    Expr
+        A column, a matrix or a scalar; zeros for no product at all.
+    """
+    return _as_product(products, shape).expression()
+
+
+def _as_product(products: Sequence[Product], shape: tuple[Dim, ...]) -> Product:
+    """The sum of products as one: its core is what could not be drawn before the bracket."""
+    terms = _stacked(_merged(products))
+    while len(terms) > 1:
+        for rule in (_common_scale, _same_core, _scaled_rows, _left, _right, _units, _diagonals):
+            change = rule(terms, shape)
+            if change is not None:
+                terms = change
+                break
+        else:
+            break
+    if not terms:
+        return Product(Fraction(0), {}, make("zeros", data=shape) if shape else None)
+    if len(terms) == 1:
+        return terms[0]
+    total = _sum([term.expression(flip=False) for term in terms])
+    return Product(Fraction(1), {}, total) if shape else _times(total, None, {})
+
+
+def _sum(terms: Sequence[Expr]) -> Expr:
+    ordered = _without_repeats([part for term in terms for part in (term.args if term.op == "add" else (term,))])
+    for place, term in enumerate(ordered):
+        if term.op == "T" and term.args[0] in ordered[place + 1 :]:
+            ordered.remove(term.args[0])
+            ordered.insert(place, term.args[0])  # A + A' instead of A' + A
+    if forms.is_negative(ordered[0]):
+        ordered.sort(key=forms.is_negative)  # y - x instead of -x + y
+    return ordered[0] if len(ordered) == 1 else make("add", *ordered)
+
+
+def _without_repeats(terms: list[Expr]) -> list[Expr]:
+    """The terms of a sum, those that differ in a number before them added up."""
+    counts: dict[Expr, Number] = {}
+    for term in terms:
+        bare, factor = _counted(term)
+        counts[bare] = counts.get(bare, Fraction(0)) + factor
+    if len(counts) == len(terms):
+        return terms
+    kept = [forms.scaled(factor, [], bare, flip=False) for bare, factor in counts.items() if factor]
+    return kept or [forms.scaled(Fraction(0), [], terms[0] if terms[0].rank else None)]
+
+
+def _counted(term: Expr) -> tuple[Expr, Number]:
+    """A term without the number before it, and the number."""
+    if term.op == "neg":
+        bare, factor = _counted(term.args[0])
+        return bare, -factor
+    if term.op == "number":
+        return UNIT, term.data
+    if term.op == "had" and term.args[0].op == "number":
+        return forms.multiplied(term.args[1:]), term.args[0].data
+    return term, Fraction(1)
+
+
+def _merged(products: Iterable[Product]) -> list[Product]:
+    sums: dict[tuple[frozenset[tuple[Expr, Number]], Expr | None], Product] = {}
+    for product in products:
+        key = frozenset(product.scalars.items()), product.core
+        if key in sums:
+            sums[key] = Product(sums[key].coefficient + product.coefficient, product.scalars, product.core)
+        else:
+            sums[key] = product
+    return [product for product in sums.values() if product.coefficient]
+
+
+def _times(scalar: Expr, core: Expr | None, shared: Units, coefficient: Number = Fraction(1)) -> Product:
+    """A sum of scalars as a factor beside what it multiplies."""
+    scalars = dict(shared)
+    if forms.is_negative(scalar):
+        scalar, coefficient = forms.negated(scalar), -coefficient
+    if scalar.op == "number":
+        return Product(coefficient * scalar.data, scalars, core)
+    if scalar is not UNIT:
+        scalars[scalar] = scalars.get(scalar, Fraction(0)) + 1
+    return Product(coefficient, scalars, core)
+
+
+def _shared(terms: Sequence[Product]) -> tuple[Units, list[Product]]:
+    """The scalar powers that every term has, and the terms without them."""
+    first = terms[0].scalars
+    shared = {expr: power for expr, power in first.items() if all(term.scalars.get(expr) == power for term in terms)}
+    rest = [
+        Product(term.coefficient, {e: p for e, p in term.scalars.items() if e not in shared}, term.core)
+        for term in terms
+    ]
+    return shared, rest
+
+
+def _common_scale(terms: list[Product], shape: tuple[Dim, ...]) -> list[Product] | None:
+    """A number or scalars that all terms share go before the bracket."""
+    shared, rest = _shared(terms)
+    sizes = {magnitude(term.coefficient) for term in terms}
+    scale: Number = sizes.pop() if len(sizes) == 1 else Fraction(1)
+    if all(term.coefficient < 0 for term in terms):
+        scale = -scale
+    if scale == 1 and not shared:
+        return None
+    return [
+        _joined(_as_product([Product(t.coefficient / scale, t.scalars, t.core) for t in rest], shape), shared, scale)
+    ]
+
+
+def _joined(inner: Product, scalars: Units, coefficient: Number = Fraction(1), core: Expr | None = None) -> Product:
+    """A collected bracket times what stands before it, with another core if one is given."""
+    together = dict(scalars)
+    for expr, exponent in inner.scalars.items():
+        total = together.get(expr, Fraction(0)) + exponent
+        if total:
+            together[expr] = total
+        else:
+            together.pop(expr, None)
+    return Product(coefficient * inner.coefficient, together, inner.core if core is None else core)
+
+
+def _same_core(terms: list[Product], shape: tuple[Dim, ...]) -> list[Product] | None:
+    """Two multiples of the same vector or matrix."""
+    if not shape:
+        return None
+    groups = _groups(terms, lambda term: term.core)
+    if groups is None:
+        return None
+    chosen, rest = groups
+    inner = _as_product([Product(term.coefficient, term.scalars) for term in chosen], ())
+    return _placed(rest, _joined(inner, {}, core=chosen[0].core), terms, chosen)
+
+
+def _scaled_rows(terms: list[Product], shape: tuple[Dim, ...]) -> list[Product] | None:
+    """M and diag(v)*M are diag(1 + v)*M."""
+    for term in terms:
+        matrix = term.core
+        if matrix is None or matrix.rank != 2 or matrix.op == "diag":
+            continue
+        rows = [other for other in terms if _row_scale(other.core, matrix) is not None]
+        if not rows:
+            continue
+        vectors = [Product(each.coefficient, each.scalars, _row_scale(each.core, matrix)) for each in rows]
+        alone = Product(term.coefficient, term.scalars)
+        total = _sum([alone.expression(flip=False), collected(vectors, shape[:1])])
+        joined = Product(Fraction(1), {}, forms.chained([make("diag", total), matrix]))
+        chosen = [term, *rows]
+        return _placed([each for each in terms if each not in chosen], joined, terms, chosen)
+    return None
+
+
+def _row_scale(core: Expr | None, matrix: Expr) -> Expr | None:
+    """The vector v if the core is diag(v)*matrix."""
+    if core is None or core.op != "mul" or core.args[0].op != "diag" or core.args[0].rank != 2:
+        return None
+    return core.args[0].args[0] if forms.chained(core.args[1:]) is matrix else None
+
+
+def _left(terms: list[Product], shape: tuple[Dim, ...]) -> list[Product] | None:
+    """A matrix in front of several terms."""
+    return _side(terms, shape, left=True)
+
+
+def _right(terms: list[Product], shape: tuple[Dim, ...]) -> list[Product] | None:
+    """A matrix or vector at the end of several terms."""
+    return _side(terms, shape, left=False)
+
+
+def _side(terms: list[Product], shape: tuple[Dim, ...], *, left: bool) -> list[Product] | None:
+    def factor(term: Product) -> Expr | None:
+        core = term.core
+        if core is None or core.rank == 0:
+            return None
+        ends = core.args if core.op == "mul" else (core,)
+        end = ends[0] if left else ends[-1]
+        return end if core.op == "mul" else None
+
+    groups = _groups(terms, factor)
+    if groups is None:
+        return None
+    chosen, rest = groups
+    end = factor(chosen[0])
+    assert end is not None
+    if left and end.rank == 1 and not end.row:
+        inner_shape: tuple[Dim, ...] = shape[1:]
+    elif not left and (end.rank == 1 and end.row):
+        inner_shape = shape[:1]
+    else:
+        inner_shape = (end.shape[-1], *shape[1:]) if left else (*shape[:1], end.shape[0])
+    inner = []
+    for term in chosen:
+        assert term.core is not None
+        core = forms.chained(term.core.args[1:] if left else term.core.args[:-1])
+        inner.append(Product(term.coefficient, term.scalars, forms.transpose(core) if core.row else core))
+    bracket = _as_product(inner, tuple(inner_shape))
+    total = bracket.core
+    assert total is not None
+    if left and end.rank == 1:
+        total = forms.transpose(total)
+    joined = _joined(bracket, {}, core=forms.chained([end, total] if left else [total, end]))
+    before = sum(count(term.expression()) for term in chosen)
+    if joined.coefficient and count(joined.expression()) >= before + len(chosen) - 1:
+        return None
+    return _placed(rest, joined, terms, chosen)
+
+
+def _units(terms: list[Product], shape: tuple[Dim, ...]) -> list[Product] | None:
+    """A vector that is a factor of several element-wise products."""
+    if not shape:
+        return None
+    counts: dict[Expr, int] = {}
+    for term in terms:
+        for unit in dict.fromkeys(_factors(term.core)):
+            counts[unit] = counts.get(unit, 0) + 1
+    repeated = [unit for unit, times in counts.items() if times > 1]
+    if not repeated:
+        return None
+    unit = max(repeated, key=lambda each: counts[each])
+    chosen = [term for term in terms if unit in _factors(term.core)]
+    rest = [term for term in terms if term not in chosen]
+    inner = []
+    for term in chosen:
+        others = list(_factors(term.core))
+        others.remove(unit)
+        inner.append(Product(term.coefficient, term.scalars, forms.multiplied(others) if others else None))
+    scalars = [term for term in inner if term.core is None]
+    arrays = [term for term in inner if term.core is not None]
+    if scalars and arrays:
+        total = _sum([collected(arrays, shape), collected(scalars, ())])
+        return _placed(rest, Product(Fraction(1), {}, make("had", unit, total)), terms, chosen)
+    bracket = _as_product(inner, shape if arrays else ())
+    core = unit if bracket.core is None else make("had", unit, bracket.core)
+    return _placed(rest, _joined(bracket, {}, core=core), terms, chosen)
+
+
+def _factors(core: Expr | None) -> tuple[Expr, ...]:
+    if core is None:
+        return ()
+    return core.args if core.op == "had" else (core,)
+
+
+def _diagonals(terms: list[Product], shape: tuple[Dim, ...]) -> list[Product] | None:
+    """Several diagonal matrices are one."""
+    chosen = [term for term in terms if term.core is not None and term.core.op == "diag" and term.core.rank == 2]
+    if len(chosen) < 2:
+        return None
+    inner = [Product(term.coefficient, term.scalars, term.core.args[0]) for term in chosen if term.core is not None]
+    bracket = _as_product(inner, shape[:1])
+    assert bracket.core is not None
+    rest = [term for term in terms if term not in chosen]
+    return _placed(rest, _joined(bracket, {}, core=make("diag", bracket.core)), terms, chosen)
+
+
+def _stacked(terms: list[Product]) -> list[Product]:
+    """Blocks below each other, or beside each other, if every block is there."""
+    below = _blocks(terms)
+    if below is not None:
+        return [Product(Fraction(1), {}, make("stack", *below, data=0))]
+    if any(term.core is None or term.core.rank != 2 for term in terms):
+        return terms
+    turned = [Product(t.coefficient, t.scalars, forms.transpose(t.core)) for t in terms if t.core is not None]
+    beside = _blocks(turned)
+    if beside is None:
+        return terms
+    return [Product(Fraction(1), {}, make("stack", *map(forms.transpose, beside), data=1))]
+
+
+def _blocks(terms: list[Product]) -> list[Expr] | None:
+    """What stands in each block of rows, if each term places rows and no row is missing."""
+    heads: dict[Expr, list[Product]] = {}
+    if not terms:
+        return None
+    for term in terms:
+        core = term.core
+        factors = () if core is None else core.args if core.op == "mul" else (core,)
+        if not factors or factors[0].op not in ("unit", "embed"):
+            return None
+        inner = forms.chained(factors[1:]) if len(factors) > 1 else None
+        heads.setdefault(factors[0], []).append(Product(term.coefficient, term.scalars, inner))
+    total, place, parts = next(iter(heads)).shape[0], ONE, []
+    while heads:
+        head = next((head for head in heads if head.data[1] == place), None)
+        if head is None:
+            return None
+        parts.append(_block(head, heads.pop(head)))
+        place = place + (ONE if head.op == "unit" else head.data[2])
+    return parts if place == total + ONE else None
+
+
+def _block(head: Expr, products: list[Product]) -> Expr:
+    if head.op == "embed":
+        size = head.data[2]
+        cores = [Product(p.coefficient, p.scalars, p.core or make("eye", data=size)) for p in products]
+        shape = next((p.core.shape for p in products if p.core is not None), (size, size))
+        return collected(cores, shape)
+    # One row: its terms are collected as columns.
+    cores = [Product(p.coefficient, p.scalars, p.core and forms.transpose(p.core)) for p in products]
+    shape = next((p.core.shape for p in products if p.core is not None), ())
+    return forms.transpose(collected(cores, shape))
+
+
+def _groups(terms: list[Product], key: Callable[[Product], Expr | None]) -> tuple[list[Product], list[Product]] | None:
+    """The terms with the most common key, and the others; nothing if no two share one."""
+    groups: dict[Expr, list[Product]] = {}
+    for term in terms:
+        found = key(term)
+        if found is not None:
+            groups.setdefault(found, []).append(term)
+    large = [group for group in groups.values() if len(group) > 1]
+    if not large:
+        return None
+    chosen = max(large, key=len)
+    return chosen, [term for term in terms if term not in chosen]
+
+
+def _placed(rest: list[Product], joined: Product, terms: list[Product], chosen: list[Product]) -> list[Product]:
+    """The joined term where the first of those stood that it replaces."""
+    if not joined.coefficient:
+        return rest
+    place = sum(1 for term in terms[: terms.index(chosen[0])] if term not in chosen)
+    return [*rest[:place], joined, *rest[place:]]

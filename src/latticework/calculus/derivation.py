@@ -1,0 +1,469 @@
+"""From an expression and a variable to a derivative in closed form, with every step by the rule that it uses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal
+
+from latticework.calculus import forms
+from latticework.calculus.backward import Sum, Visit, accumulate, as_einsum, in_matrix_form
+from latticework.calculus.evaluate import Array, evaluate
+from latticework.calculus.expression import TWO, Expr, Shape, count, make, substitute, variable, variables
+from latticework.calculus.kronecker import kronecker_form
+from latticework.calculus.parser import Shapes, declared_shapes, parse
+from latticework.calculus.stable import rewritten
+from latticework.core.errors import InputError
+
+if TYPE_CHECKING:
+    from latticework.calculus.graph import Graph
+    from latticework.calculus.steps import Step
+    from latticework.calculus.verify import Verification
+
+Layout = Literal["numerator", "denominator"]
+Assume = str | Iterable[str] | Mapping[str, str | Iterable[str]] | None
+LAYOUTS = ("numerator", "denominator")
+ASSUMPTIONS = ("symmetric", "positive")
+HIGHEST_ORDER = 4
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One differentiation: of a function, by the nodes as they were visited, to its derivative."""
+
+    function: Expr
+    wrt: Expr
+    stable: Expr
+    visits: tuple[Visit, ...]
+    total: Sum
+    plain: Expr
+    symmetric: bool = False
+
+    @cached_property
+    def value(self) -> Expr:
+        """The derivative, the axes of the function first."""
+        return _symmetric(self.plain) if self.symmetric else self.plain
+
+    def shown(self, layout: Layout) -> tuple[Expr, str]:
+        """The derivative as it is shown in a layout, and how that is laid out: see `Step.reading`."""
+        rank, numerator = self.function.rank, layout == "numerator"
+        if len(self.total.free) > 2:
+            form = kronecker_form(self.total, rank)
+            if form is None:
+                return self.value, "axes"
+            return (form, "vec") if numerator else (forms.transpose(form), "vec turned")
+        # A scalar by a column is a row in numerator layout; a column by a scalar is a row in the other.
+        turned = (rank < self.wrt.rank if numerator else rank > 0) and not self.symmetric
+        return (forms.transpose(self.value), "turned") if turned else (self.value, "axes")
+
+
+class Derivation:
+    """A derivative and how it was found.
+
+    Attributes
+    ----------
+    expression
+        What was differentiated.
+    wrt
+        The variable.
+    order
+        How many times.
+    layout
+        Of the answer as it is shown: "numerator" or "denominator".
+    result
+        The answer as an expression.
+    """
+
+    def __init__(self, expression: Expr, wrt: Expr, stages: Sequence[Stage], layout: Layout, sizes: Shape) -> None:
+        self.expression, self.wrt, self.layout = expression, wrt, layout
+        self._stages = tuple(stages)
+        self._axes = sizes
+
+    @property
+    def order(self) -> int:
+        """How many times the expression was differentiated."""
+        return len(self._stages)
+
+    @property
+    def value(self) -> Expr:
+        """The derivative with the axes of the function first and then those of the variable, whatever the layout."""
+        return self._stages[-1].value
+
+    @property
+    def shape(self) -> Shape:
+        """The sizes of `value`."""
+        return self._axes
+
+    @property
+    def before(self) -> Expr:
+        """What the last differentiation was of: the function, or its derivative of one order less."""
+        return self._stages[-1].function
+
+    @property
+    def symmetric(self) -> bool:
+        """Whether the variable's entries above and below the diagonal count as one."""
+        return self._stages[0].symmetric
+
+    @cached_property
+    def result(self) -> Expr:
+        """The answer in its layout."""
+        return self._stages[-1].shown(self.layout)[0]
+
+    @cached_property
+    def steps(self) -> tuple[Step, ...]:
+        """Every step, each an equality: the first begins with the expression, the last ends with the answer."""
+        from latticework.calculus.steps import steps
+
+        return steps(self._stages, self.layout)
+
+    def evaluate(self, /, **arrays: Any) -> Array:
+        """The derivative as an array `[axes of the function..., axes of the variable...]`.
+
+        Parameters
+        ----------
+        **arrays
+            A value for every variable; those of variables that dropped out are only looked at for their sizes.
+
+        Raises
+        ------
+        InputError
+            If a value is missing, or its shape does not fit.
+
+        Examples
+        --------
+        >>> derive("x'*A*x", "x").evaluate(A=[[1, 2], [3, 4]], x=[1, 0]).tolist()
+        [2.0, 5.0]
+        """
+        return evaluate(self.value, with_dropped(self.expression, self.value, arrays))
+
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        """Every differentiation, the first of the expression, each other one of the derivative before."""
+        return self._stages
+
+    @property
+    def reading(self) -> str:
+        """How `result` is laid out: see `Step.reading`."""
+        return self._stages[-1].shown(self.layout)[1]
+
+    @cached_property
+    def graph(self) -> Graph:
+        """The data-flow graph of the expression in its stable form, with a name for every intermediate result."""
+        from latticework.calculus.graph import graph
+
+        return graph(self._stages[0].stable, self.wrt)
+
+    def text(self, *, steps: bool = False) -> str:
+        """The answer as a line that can be parsed; with `steps`, the whole derivation as a textbook has it."""
+        if not steps:
+            return str(self.result)
+        from latticework.calculus.explain import Explanation
+        from latticework.calculus.plain import explained
+
+        return explained(Explanation(self))
+
+    def account(self, direction: Literal["forward", "backward"]) -> str:
+        """The chain as text: forward, how the variable changes everything; backward, how everything changes the result.
+
+        Raises
+        ------
+        InputError
+            If it is another direction.
+        """
+        from latticework.calculus.explain import Explanation
+        from latticework.calculus.plain import part_text
+
+        return "\n\n".join(map(part_text, Explanation(self).account(direction)))
+
+    def latex(self, *, steps: bool = False) -> str:
+        """The answer as LaTeX; with `steps`, every part as an `align*` environment of `amsmath`."""
+        from latticework.calculus.latex import align, latex
+
+        if not steps:
+            return latex(self.result)
+        from latticework.calculus.explain import Explanation
+
+        return align(Explanation(self))
+
+    def mathml(self, *, steps: bool = False) -> str:
+        """The answer as a `math` element; with `steps`, every part as one."""
+        from latticework.calculus.mathml import mathml, tables
+
+        if not steps:
+            return mathml(self.result, display=True)
+        from latticework.calculus.explain import Explanation
+
+        return tables(Explanation(self))
+
+    def svg(self) -> str:
+        """A drawing of the data-flow graph."""
+        return self.graph.svg()
+
+    def html(self) -> str:
+        """A self-contained page: the function, its graph, the steps, the answer and its code.
+
+        Raises
+        ------
+        MissingExtraError
+            Without the libraries of `latticework[pages]`.
+        """
+        from latticework.calculus.report import page
+
+        return page(self).html()
+
+    def as_dict(self) -> dict[str, Any]:
+        """All there is to say, for JSON."""
+        from latticework.calculus.report import as_dict
+
+        return as_dict(self)
+
+    def verify(self, *, method: str = "auto", random_state: int = 0) -> Verification:
+        """Compare with automatic differentiation or with differences: see `verify`."""
+        from latticework.calculus.verify import verify
+
+        return verify(self, method=method, random_state=random_state)
+
+    def source(self, language: str = "numpy", *, name: str = "derivative") -> str:
+        """The code of a function that computes `value`: "numpy", "torch" or "jax"; see `backends.source`."""
+        from latticework.calculus.backends import source
+
+        return source(self.value, language, name=name, parameters=self.parameters)
+
+    def to_numpy(self) -> Callable[..., Any]:
+        """A function of NumPy arrays that computes `value`, by position in the order of the expression, or by name."""
+        return self._function("numpy")
+
+    def to_torch(self) -> Callable[..., Any]:
+        """The same for torch tensors."""
+        return self._function("torch")
+
+    def to_jax(self) -> Callable[..., Any]:
+        """The same for JAX arrays."""
+        return self._function("jax")
+
+    @property
+    def parameters(self) -> dict[str, Expr]:
+        """The variables of the expression, in the order of their first use, and the one differentiated by."""
+        return variables(self.expression, self.wrt)
+
+    def _function(self, language: str) -> Callable[..., Any]:
+        from latticework.calculus.backends import function
+
+        return function(self.value, language, parameters=self.parameters)
+
+    def __str__(self) -> str:
+        return str(self.result)
+
+    def __repr__(self) -> str:
+        return f"<derivative of {self.expression} with respect to {self.wrt}: {self.result}>"
+
+
+def with_dropped(expression: Expr, value: Expr, arrays: Mapping[str, Any]) -> dict[str, Any]:
+    """The values, and the sizes that only variables tell which the derivative does not have any more."""
+    from latticework.calculus.evaluate import bound
+
+    remaining = variables(value)
+    dropped = {name: node for name, node in variables(expression).items() if name not in remaining and name in arrays}
+    _, sizes = bound({**remaining, **dropped}, arrays)
+    return {**sizes, **{name: arrays[name] for name in remaining}}
+
+
+def derive(
+    expr: str | Expr,
+    wrt: str,
+    shapes: Shapes | None = None,
+    order: int = 1,
+    layout: Layout = "numerator",
+    assume: Assume = None,
+) -> Derivation:
+    """Differentiate an expression with respect to a variable.
+
+    Parameters
+    ----------
+    expr
+        As text, see `parse`, or built in Python.
+    wrt
+        Name of the variable.
+    shapes
+        Of the variables, such as `{"X": "N,n", "w": "n", "b": ""}`; the others are inferred.
+    order
+        1 for gradients and Jacobians, 2 for Hessians, up to 4.
+    layout
+        How the answer is shown. In numerator layout the derivative of a scalar with respect to a column is a row, and a
+        Jacobian has a row for each function; denominator layout is its transpose, in which the gradient of a scalar
+        has the shape of the variable. `evaluate` is the same for both.
+    assume
+        What is known of variables: `{"A": "symmetric"}`, or `"A symmetric, x positive"`.
+
+    Returns
+    -------
+    Derivation
+
+    Raises
+    ------
+    InputError
+        If the expression cannot be read, shapes do not fit, or an option has no such value.
+
+    Examples
+    --------
+    >>> print(derive("norm2(X*w - y)^2", "w", {"X": "N,n", "w": "n", "y": "N"}))
+    2*(X*w - y)'*X
+    >>> print(derive("x'*A*x", "x", order=2))
+    A + A'
+    """
+    if layout not in LAYOUTS:
+        raise InputError(f"layout={layout!r}: expected numerator or denominator")
+    if isinstance(order, bool) or not isinstance(order, int) or not 1 <= order <= HIGHEST_ORDER:
+        raise InputError(f"order={order!r}: expected a whole number from 1 to {HIGHEST_ORDER}")
+    if not isinstance(wrt, str):
+        raise InputError(f"wrt is the name of a variable, got {wrt!r}")
+    expression = expr if isinstance(expr, Expr) else parse(expr, shapes)
+    known = variables(expression)
+    declared = declared_shapes(shapes or {})
+    assumed = assumptions(assume)
+    strange = sorted(assumed.keys() - known.keys() - declared.keys() - {wrt})
+    if strange:
+        raise InputError(f"assume: there is no variable {strange[0][:40]!r}")
+    if wrt in known:
+        target = known[wrt]
+    elif wrt in declared:
+        target = variable(wrt, declared[wrt])
+    else:
+        names = ", ".join(known) or "no variables"
+        raise InputError(f"there is no variable {wrt[:40]!r} to differentiate by; the expression has {names}")
+    own_symmetry = "symmetric" in assumed.get(wrt, ())
+    known = {**known, wrt: target}
+    marked = {
+        node: variable(name, node.shape, frozenset(assumed[name])) for name, node in known.items() if name in assumed
+    }
+    for node, assumption in ((node, new.data[2]) for node, new in marked.items()):
+        if "symmetric" in assumption and (node.rank != 2 or node.shape[0] != node.shape[1]):
+            raise InputError(f"assume: {node} is no square matrix but a {node.shape_text}, so it cannot be symmetric")
+    if own_symmetry and (expression.rank or order > 1):
+        raise InputError(f"assume: by a symmetric {wrt}, only first derivatives of scalars are known here")
+    if marked:
+        expression, target = substitute(expression, marked), marked.get(target, target)
+    return _derived(expression, target, order, layout, symmetric=own_symmetry)
+
+
+def gradient(expr: str | Expr, wrt: str, shapes: Shapes | None = None, *, assume: Assume = None) -> Derivation:
+    """The gradient of a scalar in the shape of the variable.
+
+    Raises
+    ------
+    InputError
+        If the expression is not a scalar, or as `derive` does.
+
+    Examples
+    --------
+    >>> print(gradient("norm2(X*w - y)^2", "w", {"X": "N,n", "w": "n", "y": "N"}))
+    2*X'*(X*w - y)
+    """
+    found = derive(expr, wrt, shapes, layout="denominator", assume=assume)
+    if found.expression.rank:
+        raise InputError(f"a gradient is that of a scalar, but the expression is a {found.expression.shape_text}")
+    return found
+
+
+def jacobian(expr: str | Expr, wrt: str, shapes: Shapes | None = None, *, assume: Assume = None) -> Derivation:
+    """The Jacobian: a row for each element of the expression, a column for each of the variable.
+
+    Examples
+    --------
+    >>> print(jacobian("A*sin(x)", "x"))
+    A*diag(cos(x))
+    """
+    return derive(expr, wrt, shapes, layout="numerator", assume=assume)
+
+
+def hessian(expr: str | Expr, wrt: str, shapes: Shapes | None = None, *, assume: Assume = None) -> Derivation:
+    """The second derivative of a scalar.
+
+    Raises
+    ------
+    InputError
+        If the expression is not a scalar, or as `derive` does.
+
+    Examples
+    --------
+    >>> print(hessian("sum(softplus(-y .* (X*w)))", "w", {"X": "N,n", "w": "n", "y": "N"}))
+    X'*diag(y.^2 .* sigmoid(-y .* (X*w)) .* (1 - sigmoid(-y .* (X*w))))*X
+    """
+    found = derive(expr, wrt, shapes, order=2, assume=assume)
+    if found.expression.rank:
+        raise InputError(f"a Hessian is that of a scalar, but the expression is a {found.expression.shape_text}")
+    return found
+
+
+def assumptions(assume: Assume) -> dict[str, set[str]]:
+    """What is assumed of each variable.
+
+    Raises
+    ------
+    InputError
+        If something else is assumed than can be.
+
+    Examples
+    --------
+    >>> assumptions("A symmetric, x positive")
+    {'A': {'symmetric'}, 'x': {'positive'}}
+    """
+    pairs: list[tuple[str, str]] = []
+    if assume is None:
+        return {}
+    if isinstance(assume, Mapping):
+        for name, what in assume.items():
+            pairs.extend((name, word) for word in (what.replace(",", " ").split() if isinstance(what, str) else what))
+    else:
+        for phrase in assume.split(",") if isinstance(assume, str) else assume:
+            words = str(phrase).replace(" is ", " ").split()
+            if len(words) != 2:
+                raise InputError(f"assume: expected a variable and what it is, such as 'A symmetric', got {phrase!r}")
+            pairs.append((words[0], words[1]) if words[1] in ASSUMPTIONS else (words[1], words[0]))
+    found: dict[str, set[str]] = {}
+    for name, word in pairs:
+        if word not in ASSUMPTIONS:
+            raise InputError(f"assume: expected {' or '.join(ASSUMPTIONS)}, got {word!r}")
+        found.setdefault(name, set()).add(word)
+    return found
+
+
+def _derived(expression: Expr, wrt: Expr, order: int, layout: Layout, *, symmetric: bool) -> Derivation:
+    function, stages = expression, list[Stage]()
+    for _ in range(order):
+        stages.append(_stage(function, wrt, symmetric=symmetric and not stages))
+        function = stages[-1].value
+    return Derivation(expression, wrt, stages, layout, function.shape)
+
+
+def _stage(function: Expr, wrt: Expr, *, symmetric: bool) -> Stage:
+    stable, _ = rewritten(function)
+    found = []
+    for distribute in (False, True):
+        total, visits = accumulate(stable, wrt, distribute=distribute)
+        plain = closed_form(total)
+        # Off the diagonal an entry of a symmetric matrix stands for two.
+        double = symmetric and function.rank == 0 and wrt.rank == 2
+        found.append((count(plain), Stage(function, wrt, stable, tuple(visits), total, plain, double)))
+    return min(found, key=lambda pair: pair[0])[1]
+
+
+def _symmetric(gradient: Expr) -> Expr:
+    """G + Gᵀ - G ∘ I (Petersen & Pedersen 2012, section 2.8)."""
+    if forms.is_symmetric(gradient):
+        both = forms.multiplied([TWO, gradient])
+    else:
+        both = make("add", gradient, forms.transpose(gradient))
+    return make("add", both, make("neg", make("diag", make("diag", gradient))))
+
+
+def closed_form(total: Sum) -> Expr:
+    """A sum in matrix form where it has at most two axes, or else as einsums."""
+    if len(total.free) <= 2:
+        found = in_matrix_form(total)
+        if found is None and len(total.free) == 2:
+            found = kronecker_form(total, 1)
+        if found is not None:
+            return rewritten(found)[0]
+    return as_einsum(total)

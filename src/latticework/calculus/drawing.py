@@ -1,0 +1,225 @@
+"""A data-flow graph as a drawing: layer by layer downwards, so that every edge goes down.
+
+Nodes lie below what they use. Long edges are led through the layers between by bends, which take part in the ordering
+like nodes (Sugiyama, Tagawa & Toda 1981).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from html import escape
+from itertools import pairwise
+from statistics import fmean
+
+from latticework.calculus.graph import Edge, Graph, Node
+from latticework.pages.text import columns, label, printable
+from latticework.pages.theme import LIGHT
+
+LETTER, LINE = 7.3, 17.0  # of the monospaced text, in pixels
+BOX = 46.0  # height of a node
+GAP, BEND = 26.0, 14.0  # between neighbours, and the width of a bend
+RISE = 58.0  # between layers
+LONGEST = 34  # letters of a definition
+LONGEST_RATE = 24  # letters of a derivative beside an edge
+SWEEPS = 6
+
+
+@dataclass(eq=False)
+class _Spot:
+    """A node or a bend: its place, and its neighbours above and below."""
+
+    layer: int
+    width: float
+    node: Node | None = None
+    x: float = 0.0
+    above: list[_Spot] = field(default_factory=list)
+    below: list[_Spot] = field(default_factory=list)
+
+
+def drawn(graph: Graph) -> str:
+    """The SVG of a graph; colours follow the page's light or dark theme."""
+    spots, routes = _spots(graph)
+    layers = _layers(spots)
+    _arrange(layers)
+    margin = 6.0
+    rates = _rates(routes, margin)
+    width = max(*(spot.x + spot.width / 2 for spot in spots), *(x + _length(rate) for x, _, rate in rates), 0) + margin
+    height = len(layers) * (BOX + RISE) - RISE + 2 * margin
+    parts = [_edge(edge, route, margin) for edge, route in routes]
+    parts += [_box(spot, margin) for spot in spots if spot.node is not None]
+    parts += [_rate(*each) for each in rates]
+    body = "".join(parts)
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}" '
+        f'height="{height:.0f}" font-family="ui-monospace, monospace" font-size="12">{body}</svg>'
+    )
+
+
+def _spots(graph: Graph) -> tuple[list[_Spot], list[tuple[Edge, list[_Spot]]]]:
+    """Nodes and bends with their layers, and the way of every edge."""
+    depth = {node.name: 0 for node in graph.nodes}
+    for edge in sorted(graph.edges, key=lambda edge: _place(graph, edge.target)):
+        depth[edge.target] = max(depth[edge.target], depth[edge.source] + 1)
+    for node in graph.nodes:
+        uses = [depth[edge.target] for edge in graph.edges if edge.source == node.name]
+        if node.kind == "variable" and uses:
+            depth[node.name] = min(uses) - 1  # beside what else its first user needs
+    spots = {node.name: _Spot(depth[node.name], _width(node), node) for node in graph.nodes}
+    every, routes = list(spots.values()), []
+    for edge in graph.edges:
+        first, last = spots[edge.source], spots[edge.target]
+        route = [first, *(_Spot(layer, BEND) for layer in range(first.layer + 1, last.layer)), last]
+        every += route[1:-1]
+        for upper, lower in pairwise(route):
+            upper.below.append(lower)
+            lower.above.append(upper)
+        routes.append((edge, route))
+    return every, routes
+
+
+def _place(graph: Graph, name: str) -> int:
+    return next(place for place, node in enumerate(graph.nodes) if node.name == name)
+
+
+def _layers(spots: Sequence[_Spot]) -> list[list[_Spot]]:
+    layers: list[list[_Spot]] = [[] for _ in range(max(spot.layer for spot in spots) + 1)]
+    for spot in spots:
+        layers[spot.layer].append(spot)
+    return [layer for layer in layers if layer]
+
+
+def _arrange(layers: list[list[_Spot]]) -> None:
+    """Order every layer by where its neighbours are, again and again, and set the places."""
+    for layer in layers:
+        _spread(layer, [0.0] * len(layer))
+    for sweep in range(SWEEPS):
+        down = sweep % 2 == 0
+        for layer in layers if down else reversed(layers):
+            wanted = []
+            for spot in layer:
+                near = (spot.above if down else spot.below) or (spot.below if down else spot.above)
+                wanted.append(fmean(other.x for other in near) if near else spot.x)
+            pairs = sorted(zip(wanted, range(len(layer)), layer, strict=True), key=lambda pair: pair[:2])
+            layer[:] = [spot for _, _, spot in pairs]
+            _spread(layer, [want for want, _, _ in pairs])
+    left = min(spot.x - spot.width / 2 for layer in layers for spot in layer)
+    for layer in layers:
+        for spot in layer:
+            spot.x += 6.0 - left
+
+
+def _spread(layer: list[_Spot], wanted: Sequence[float]) -> None:
+    """Give each spot the place it wants, or the nearest where neighbours keep their distance."""
+    for place, (spot, want) in enumerate(zip(layer, wanted, strict=True)):
+        least = layer[place - 1].x + _distance(layer[place - 1], spot) if place else want
+        spot.x = max(want, least)
+    # What was pushed to the right goes back as a whole by half of that.
+    back = fmean(spot.x - want for spot, want in zip(layer, wanted, strict=True))
+    for spot in layer:
+        spot.x -= back
+
+
+def _distance(left: _Spot, right: _Spot) -> float:
+    return (left.width + right.width) / 2 + GAP
+
+
+def _width(node: Node) -> float:
+    return max(columns(line) for line in _lines(node)) * LETTER + 20
+
+
+def _lines(node: Node) -> tuple[str, str]:
+    symbol = str(node.symbol)
+    first = symbol if node.kind in ("wrt", "variable") else f"{symbol} = {node.short}"
+    return label(first, width=LONGEST), label(node.whole.shape_text, width=LONGEST)
+
+
+def _colour(name: str) -> str:
+    return f"var(--{name}, {LIGHT[name]})"
+
+
+def _top(spot: _Spot, margin: float) -> float:
+    return margin + spot.layer * (BOX + RISE)
+
+
+def _box(spot: _Spot, margin: float) -> str:
+    assert spot.node is not None
+    kind, top = spot.node.kind, _top(spot, margin)
+    first, second = map(_text, _lines(spot.node))
+    strong = kind in ("wrt", "result")
+    line = _colour("accent" if strong else "rule")
+    fill = _colour("surface" if kind != "variable" else "paper")
+    colour, weight = _colour("accent" if kind == "wrt" else "ink"), 600 if strong else 400
+    dashes = " stroke-dasharray: 4 3;" if kind == "variable" else ""
+    told = _text(f"{spot.node.symbol} = {spot.node.whole}")
+    return (
+        f"<g><title>{told}</title>"
+        f'<rect x="{spot.x - spot.width / 2:.1f}" y="{top:.1f}" width="{spot.width:.1f}" height="{BOX:g}" rx="6" '
+        f'style="fill: {fill}; stroke: {line}; stroke-width: {2 if strong else 1.2};{dashes}"/>'
+        f'<text x="{spot.x:.1f}" y="{top + 19:.1f}" text-anchor="middle" '
+        f'style="fill: {colour}; font-weight: {weight}">{first}</text>'
+        f'<text x="{spot.x:.1f}" y="{top + 36:.1f}" text-anchor="middle" font-size="11" '
+        f'style="fill: {_colour("muted")}">{second}</text></g>'
+    )
+
+
+def _edge(edge: Edge, route: Sequence[_Spot], margin: float) -> str:
+    """A curve through the bends, and the head of an arrow."""
+    flows = edge.flows
+    line = _colour("accent" if flows else "muted")
+    x, y = route[0].x, _top(route[0], margin) + BOX
+    path = f"M{x:.1f} {y:.1f}"
+    for spot in route[1:]:
+        end, last = _top(spot, margin), spot is route[-1]
+        end -= 6 if last else 0
+        half = (end - y) / 2
+        path += f" C{x:.1f} {y + half:.1f} {spot.x:.1f} {end - half:.1f} {spot.x:.1f} {end:.1f}"
+        x, y = spot.x, end
+        if not last:
+            y += BOX
+            path += f" L{x:.1f} {y:.1f}"
+    thick = f"stroke-width: {1.8 if flows else 1.1}; opacity: {1 if flows else 0.6}"
+    return (
+        f'<path d="{path}" style="fill: none; stroke: {line}; {thick}"/>'
+        f'<path d="M{x:.1f} {y + 6:.1f} l-4 -8 h8 z" style="fill: {line}; opacity: {1 if flows else 0.6}"/>'
+    )
+
+
+def _rates(routes: Sequence[tuple[Edge, Sequence[_Spot]]], margin: float) -> list[tuple[float, float, str]]:
+    """The place of every derivative that is short and finds room beside its edge: nearer to the end that is its own."""
+    placed: list[tuple[float, float, str]] = []
+    for edge, route in routes:
+        if edge.rate is None or columns(str(edge.rate)) > LONGEST_RATE:
+            continue
+        first, second, last = route[0], route[1], route[-1]
+        upper = (first.x + 7, _top(first, margin) + BOX + 15)
+        middle = ((first.x + second.x) / 2 + 7, _top(first, margin) + BOX + RISE / 2 + 1)
+        lower = (last.x + 7, _top(last, margin) - 14)
+        shared = len(first.below) > 1
+        places = [middle, upper, lower] if not shared and len(last.above) == 1 else [lower, middle, upper]
+        places = places[::-1] if not shared and len(last.above) > 1 else places
+        for x, y in places:
+            if not any(_overlap((x, y, str(edge.rate)), other) for other in placed):
+                placed.append((x, y, str(edge.rate)))
+                break
+    return placed
+
+
+def _overlap(one: tuple[float, float, str], other: tuple[float, float, str]) -> bool:
+    (x, y, text), (left, top, written) = one, other
+    return abs(y - top) < 13 and x < left + _length(written) and left < x + _length(text)
+
+
+def _length(rate: str) -> float:
+    return columns(rate) * LETTER * 11 / 12 + 8
+
+
+def _rate(x: float, y: float, text: str) -> str:
+    return (
+        f'<text x="{x:.1f}" y="{y:.1f}" font-size="11" style="fill: {_colour("accent")}; stroke: {_colour("paper")}; '
+        f'stroke-width: 4px; paint-order: stroke">{_text(text)}</text>'
+    )
+
+
+def _text(text: str) -> str:
+    return escape(printable(text))

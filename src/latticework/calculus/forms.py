@@ -1,0 +1,224 @@
+"""Constructors that write an expression as a person would: no factor 1, no double transpose, no eye in a product."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from fractions import Fraction
+
+from latticework.calculus.dimensions import Dim
+from latticework.calculus.expression import UNIT, ZERO, Expr, count, make, number
+from latticework.calculus.tensor import Number, magnitude
+
+
+def column(expr: Expr) -> Expr:
+    """A vector as a column."""
+    return transpose(expr) if expr.row else expr
+
+
+def is_symmetric(expr: Expr) -> bool:
+    """Whether a matrix is its own transpose, as far as its form tells."""
+    if expr.rank != 2:
+        return expr.rank == 0
+    if expr.op in ("eye", "inv", "neg", "T"):
+        return expr.op == "eye" or is_symmetric(expr.args[0])
+    if expr.op == "diag":
+        return True
+    if expr.op == "var":
+        return "symmetric" in expr.data[2]
+    if expr.op == "add" and len(expr.args) <= 8:
+        rest = [arg for arg in expr.args if not is_symmetric(arg)]
+        return all((arg.args[0] if arg.op == "T" else make("T", arg)) in rest for arg in rest)
+    if expr.op in ("had", "pow", "div"):
+        return all(map(is_symmetric, expr.args))
+    if expr.op == "mul":  # A*B*A' for a symmetric B
+        pairs = zip(expr.args, reversed(expr.args), strict=True)
+        return all(one is transpose(two) for one, two in pairs)
+    return False
+
+
+def transpose(expr: Expr) -> Expr:
+    """The transpose, written without one where that is as short."""
+    if expr.op == "T":
+        return expr.args[0]
+    if expr.rank == 0 or (expr.rank == 2 and is_symmetric(expr)):
+        return expr
+    if expr.op == "mul":
+        return make("mul", *(transpose(arg) for arg in reversed(expr.args)))
+    if expr.op == "neg":
+        return make("neg", transpose(expr.args[0]))
+    if expr.op in ("ones", "zeros") and expr.rank == 2:
+        return make(expr.op, data=expr.shape[::-1])
+    arrays = sum(arg.rank > 0 for arg in expr.args)
+    if (expr.op in ("had", "div") and arrays == 1) or (expr.op == "add" and expr.rank == 2):
+        turned = make(expr.op, *(transpose(arg) if arg.rank else arg for arg in expr.args))
+        if count(turned) <= count(expr) + 1:
+            return turned
+    if expr.op == "add":
+        turned = make("add", *(transpose(arg) if arg.rank else arg for arg in expr.args))
+        if count(turned) <= count(expr):
+            return turned
+    return make("T", expr)
+
+
+def raised(base: Expr, exponent: Number) -> Expr:
+    """A power, element by element."""
+    if exponent == 1:
+        return base
+    if exponent == Fraction(1, 2):
+        return make("sqrt", base)
+    return make("pow", base, number(exponent))
+
+
+def chained(factors: Sequence[Expr]) -> Expr:
+    """A matrix product without eyes and without matrices beside their inverses."""
+    kept: list[Expr] = []
+    for factor in factors:
+        for part in factor.args if factor.op == "mul" else (factor,):
+            if part.op == "eye" and (kept or len(factors) > 1):
+                continue
+            if kept and part.rank == 2 and _inverse(kept[-1], part):
+                kept.pop()
+                continue
+            kept.append(part)
+    if not kept:
+        return make("eye", data=factors[0].shape[0])
+    return kept[0] if len(kept) == 1 else make("mul", *kept)
+
+
+def _inverse(left: Expr, right: Expr) -> bool:
+    def bare(expr: Expr) -> tuple[Expr, bool]:
+        return (expr.args[0], True) if expr.op == "T" else (expr, False)
+
+    (one, first), (two, second) = bare(left), bare(right)
+    return first == second and ((one.op == "inv" and one.args[0] is two) or (two.op == "inv" and two.args[0] is one))
+
+
+def scaled(
+    coefficient: Number, scalars: Sequence[tuple[Expr, Number]], core: Expr | None, *, flip: bool = True
+) -> Expr:
+    """Coefficient · Π scalar^exponent · core, with negative powers below a fraction line."""
+    if not coefficient:
+        return ZERO if core is None else make("zeros", data=core.shape)
+    above: list[Expr] = []
+    below: list[Expr] = []
+    negative = coefficient < 0
+    size = magnitude(coefficient)
+    if isinstance(size, Fraction):
+        if size.numerator != 1:
+            above.append(number(Fraction(size.numerator)))
+        if size.denominator != 1:
+            below.append(number(Fraction(size.denominator)))
+    elif size != 1:
+        above.append(number(size))
+    for scalar, exponent in sorted(scalars, key=lambda power: power[0].depth):  # x^2*cos(x^3)
+        (above if exponent > 0 else below).append(raised(scalar, magnitude(exponent)))
+    if core is not None and core is not UNIT:
+        above.append(core)
+    if negative and flip:
+        for place, factor in reversed(list(enumerate(above))):
+            turned = flipped(factor)
+            if turned is not None:
+                above[place], negative = turned, False
+                break
+    result = multiplied(above)
+    if negative:
+        result = negated(result) if not below else result
+    if below:
+        result = make("div", result, multiplied(below))
+        result = make("neg", result) if negative else result
+    return result
+
+
+def flipped(expr: Expr) -> Expr | None:
+    """The expression with the other sign, if a sum in it takes that without getting longer."""
+    if expr.op == "add":
+        minus = sum(is_negative(arg) for arg in expr.args)
+        if 2 * minus < len(expr.args):
+            return None
+        return make("add", *sorted(map(negated, expr.args), key=is_negative))
+    if expr.op in ("had", "mul", "T", "diag", "div"):
+        for place, arg in enumerate(expr.args if expr.op != "div" else expr.args[:1]):
+            turned = flipped(arg)
+            if turned is not None:
+                return make(expr.op, *expr.args[:place], turned, *expr.args[place + 1 :])
+    return None
+
+
+def is_negative(expr: Expr) -> bool:
+    """Whether it is written with a minus sign."""
+    return expr.op == "neg" or (expr.op == "number" and expr.data < 0)
+
+
+def negated(expr: Expr) -> Expr:
+    """The expression with the other sign."""
+    if expr.op == "neg":
+        return expr.args[0]
+    if expr.op == "number":
+        return number(-expr.data)
+    return make("neg", expr)
+
+
+def multiplied(factors: Sequence[Expr]) -> Expr:
+    """The element-wise product; one array among scalars is their multiple."""
+    factors = [factor for factor in factors if factor is not UNIT]
+    if not factors:
+        return UNIT
+    return factors[0] if len(factors) == 1 else make("had", *factors)
+
+
+def elements(units: Iterable[tuple[Expr, Number]]) -> Expr | None:
+    """Π vector^exponent, element by element; nothing for an empty product."""
+    above: list[Expr] = []
+    below: list[Expr] = []
+    for expr, exponent in recognised(where_positive(list(units))):
+        (above if exponent > 0 else below).append(raised(expr, magnitude(exponent)))
+    if not above and not below:
+        return None
+    if not below:
+        return multiplied(above)
+    return make("div", multiplied(above), multiplied(below))
+
+
+def where_positive(units: list[tuple[Expr, Number]]) -> list[tuple[Expr, Number]]:
+    """Factors beside (t > 0), in which relu(t) is t."""
+    positive = {expr.args[0] for expr, _ in units if _is_positive_part(expr)}
+    if not positive:
+        return units
+
+    def bare(expr: Expr) -> Expr:
+        if expr.op == "relu" and expr.args[0] in positive:
+            return expr.args[0]
+        return make(expr.op, *map(bare, expr.args)) if expr.op in ("add", "neg") else expr
+
+    return [(bare(expr), exponent) for expr, exponent in units]
+
+
+_QUOTIENTS = {"sin": ("cos", "tan"), "sinh": ("cosh", "tanh")}
+
+
+def recognised(units: list[tuple[Expr, Number]]) -> list[tuple[Expr, Number]]:
+    """Factors by shorter names: sinh(t)/cosh(t) is tanh(t)."""
+    powers = dict(units)
+    for expr, exponent in units:
+        if expr.op in _QUOTIENTS and exponent > 0:
+            below, quotient = _QUOTIENTS[expr.op]
+            other = make(below, expr.args[0])
+            if powers.get(other) == -exponent:
+                del powers[expr], powers[other]
+                powers[make(quotient, expr.args[0])] = exponent
+    return list(powers.items())
+
+
+def _is_positive_part(expr: Expr) -> bool:
+    return expr.op == "compare" and expr.data == ">" and expr.args[1] is ZERO
+
+
+def of_diagonal(vector: Expr | None, size: Dim) -> Expr:
+    """The diagonal matrix of a vector."""
+    return make("eye", data=size) if vector is None else make("diag", vector)
+
+
+def dot(left: Expr, right: Expr) -> Expr:
+    """The inner product of two columns, written with fewer transposes."""
+    one, two = (chained([transpose(a), b]) for a, b in ((left, right), (right, left)))
+    return one if count(one) <= count(two) else two

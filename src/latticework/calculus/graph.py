@@ -1,0 +1,230 @@
+"""The data-flow graph of an expression: its variables, and a name for every intermediate result (section 4.5).
+
+Intermediate variables are what the variable of differentiation flows through, the innermost first, each in terms of
+earlier ones. Signs and transposes have no name of their own.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal
+
+from latticework.calculus import forms
+from latticework.calculus.backward import accumulate, depends
+from latticework.calculus.expression import (
+    Expr,
+    make,
+    order,
+    rebuild,
+    substitute,
+    symbols,
+    variable,
+    variables,
+    with_args,
+)
+
+Kind = Literal["wrt", "variable", "intermediate", "result"]
+
+_UNNAMED = ("neg", "T")
+_PREFIXES = "uvhgszpqrt"
+_RESULTS = ("y", "f", "g", "h", "result")
+
+
+@dataclass(frozen=True)
+class Node:
+    """A variable, an intermediate variable or the result.
+
+    Attributes
+    ----------
+    name
+        A variable's own, `u1`, `u2`, ... for what is between, and the result's.
+    kind
+        "wrt" for the variable that is differentiated by.
+    symbol
+        The name as a variable of the same shape.
+    whole
+        What it is in terms of the variables.
+    short
+        What it is in terms of earlier nodes.
+    """
+
+    name: str
+    kind: Kind
+    symbol: Expr
+    whole: Expr
+    short: Expr
+
+
+@dataclass(frozen=True)
+class Edge:
+    """That a node uses an earlier one.
+
+    Attributes
+    ----------
+    source, target
+        Names of nodes.
+    rate
+        The derivative of the target by the source, all its other operands held still; nothing if the source does not
+        depend on the variable, or if the derivative has more than two axes.
+    flows
+        Whether the source depends on the variable.
+    """
+
+    source: str
+    target: str
+    rate: Expr | None
+    flows: bool
+
+
+@dataclass(frozen=True)
+class Graph:
+    """How a variable flows through an expression.
+
+    Examples
+    --------
+    >>> from latticework.calculus.parser import parse
+    >>> root = parse("sin(x^3)^2", {"x": ""})
+    >>> for node in graph(root, variables(root)["x"]).steps:
+    ...     print(node.name, "=", node.short)
+    u1 = x^3
+    u2 = sin(u1)
+    y = u2^2
+    """
+
+    nodes: tuple[Node, ...]
+    edges: tuple[Edge, ...]
+
+    @property
+    def wrt(self) -> Node:
+        """The variable that is differentiated by."""
+        return next(node for node in self.nodes if node.kind == "wrt")
+
+    @property
+    def result(self) -> Node:
+        """The last node."""
+        return self.nodes[-1]
+
+    @property
+    def steps(self) -> tuple[Node, ...]:
+        """The intermediate variables and the result."""
+        return tuple(node for node in self.nodes if node.kind in ("intermediate", "result"))
+
+    @property
+    def names(self) -> Mapping[Expr, Expr]:
+        """The symbols of intermediate variables and the result by what they stand for."""
+        return {node.whole: node.symbol for node in self.steps}
+
+    def shortened(self, expr: Expr) -> Expr:
+        """An expression in terms of the nodes; a sum may have the terms of one among its own."""
+        sums = [(node.short, node.symbol) for node in self.steps if node.short.op == "add"]
+        names = self.names
+
+        def change(node: Expr, args: tuple[Expr, ...]) -> Expr:
+            if node in names:
+                return names[node]
+            node = with_args(node, args)
+            for short, symbol in reversed(sums):
+                if node.op == "add" and set(short.args) < set(node.args) and short.shape == node.shape:
+                    rest = [arg for arg in node.args if arg not in short.args]
+                    node = make("add", symbol, *rest)
+            return node
+
+        return rebuild(expr, change)
+
+    def expanded(self, expr: Expr) -> Expr:
+        """An expression in terms of the variables."""
+        return substitute(expr, {_bare(node.symbol): _as_column(node.whole) for node in self.steps})
+
+    def into(self, target: str) -> tuple[Edge, ...]:
+        """The edges that end at a node and come from the variable."""
+        return tuple(edge for edge in self.edges if edge.target == target and edge.flows)
+
+    def svg(self) -> str:
+        """A drawing: variables above, the result below, derivatives beside the edges."""
+        from latticework.calculus.drawing import drawn
+
+        return drawn(self)
+
+
+def graph(root: Expr, wrt: Expr, taken: Iterable[str] = ()) -> Graph:
+    """The data-flow graph of an expression.
+
+    Parameters
+    ----------
+    root
+        The expression.
+    wrt
+        The variable that is differentiated by; it need not be part of it.
+    taken
+        Names that mean something else already.
+    """
+    used = {*variables(root, wrt), *symbols(root, wrt), *taken}
+    # Matrices have capital letters, so neither may be a variable's.
+    lower = {name.lower() for name in used}
+    prefix = next((each for each in _PREFIXES if not any(re.fullmatch(rf"{each}_?\d*", name) for name in lower)), "u_")
+    active = depends(root, wrt)
+    names: dict[Expr, Expr] = {}
+    nodes = [_variable(node, wrt) for node in variables(wrt, root).values()]
+    for node in order(root):
+        if node is root or (node in active and node is not wrt and node.op not in _UNNAMED):
+            last = node is root
+            name = next(each for each in _RESULTS if each not in lower) if last else f"{prefix}{len(names) + 1}"
+            name = name.capitalize() if node.rank == 2 else name
+            symbol = _symbol(name, node)
+            short = substitute(node, names)
+            nodes.append(Node(name, "result" if last else "intermediate", symbol, node, short))
+            names[node] = symbol
+    return Graph(tuple(nodes), tuple(_edges(nodes)))
+
+
+def _variable(node: Expr, wrt: Expr) -> Node:
+    return Node(node.data[0], "wrt" if node is wrt else "variable", node, node, node)
+
+
+def _symbol(name: str, node: Expr) -> Expr:
+    symbol = variable(name, node.shape)
+    return make("T", symbol) if node.row else symbol
+
+
+def _bare(symbol: Expr) -> Expr:
+    return symbol.args[0] if symbol.op == "T" else symbol
+
+
+def _as_column(node: Expr) -> Expr:
+    return make("T", node) if node.row else node
+
+
+def _edges(nodes: list[Node]) -> Iterable[Edge]:
+    flowing = {node.name for node in nodes if node.kind != "variable"}
+    by_name = {node.name: node for node in nodes}
+    for node in nodes:
+        if node.kind not in ("intermediate", "result"):
+            continue
+        for name in variables(node.short):
+            source = by_name[name]
+            flows = name in flowing
+            yield Edge(name, node.name, rate(node.short, _bare(source.symbol)) if flows else None, flows)
+
+
+@lru_cache(maxsize=4096)
+def rate(node: Expr, wrt: Expr) -> Expr | None:
+    """The derivative of an expression by a variable in it; nothing if it has more than two axes.
+
+    A scalar's by a column is a row, by a matrix it has the matrix's shape.
+
+    Examples
+    --------
+    >>> from latticework.calculus.parser import parse
+    >>> root = parse("A*sin(x)", {"A": "m,n", "x": "n"})
+    >>> print(rate(root, variables(root)["x"]))
+    A*diag(cos(x))
+    """
+    from latticework.calculus.derivation import closed_form
+
+    if node.rank + wrt.rank > 2:
+        return None
+    found = closed_form(accumulate(node, wrt)[0])
+    return forms.transpose(found) if (node.rank, wrt.rank) == (0, 1) else found

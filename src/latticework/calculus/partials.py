@@ -1,0 +1,374 @@
+"""The derivative of every operation with respect to each of its operands, in index notation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+
+from latticework.calculus.dimensions import ONE, Dim
+from latticework.calculus.expression import ELEMENTWISE, TWO, UNIT, ZERO, Expr, make, number, variables
+from latticework.calculus.tensor import (
+    Index,
+    Labels,
+    Number,
+    Term,
+    chain,
+    kronecker_labels,
+    selections,
+)
+
+
+def partial(node: Expr, place: int, out: Labels, arg: Labels) -> list[Term]:
+    """∂node[out] / ∂args[place][arg], as a sum of terms; other operands are held fixed.
+
+    Parameters
+    ----------
+    node
+        An operation.
+    place
+        Of the operand.
+    out, arg
+        Labels of the axes of the node and of the operand.
+
+    Returns
+    -------
+    list of Term
+        Empty where the derivative is zero.
+
+    Examples
+    --------
+    >>> from latticework.calculus.expression import variable
+    >>> from latticework.calculus.tensor import indices
+    >>> x = variable("x", "n")
+    >>> node = make("sin", x)
+    >>> (term,) = partial(node, 0, indices(node), indices(x))
+    >>> [str(factor) for factor, _ in term.factors]
+    ['cos(x)', 'eye']
+    """
+    if node.op in ELEMENTWISE:
+        return [_aligned(term, out, arg) for term in _function(node, out)]
+    return _PARTIALS[node.op](node, place, out, arg)
+
+
+def _aligned(term: Term, out: Labels, arg: Labels) -> Term:
+    # A scalar among vectors is the same for all of their elements.
+    return term.delta(out, arg) if arg else term
+
+
+def _function(node: Expr, out: Labels) -> list[Term]:
+    """f'(x) for the element-wise functions."""
+    factors, coefficient = derivative_of_function(node)
+    term = Term(Fraction(coefficient))
+    for expr, exponent in factors:
+        term.times(expr, out if expr.rank else (), Fraction(exponent))
+    return [term] if coefficient else []
+
+
+def derivative_of_function(node: Expr) -> tuple[list[tuple[Expr, Number]], int]:
+    """The factors of f'(x) with their exponents, and a whole coefficient."""
+    (x,) = node.args
+    square = make("pow", x, TWO)
+    one = Fraction(1)
+    match node.op:
+        case "exp":
+            return [(node, one)], 1
+        case "log":
+            return [(x, -one)], 1
+        case "sin":
+            return [(make("cos", x), one)], 1
+        case "cos":
+            return [(make("sin", x), one)], -1
+        case "tan":
+            return [(make("cos", x), Fraction(-2))], 1
+        case "sinh":
+            return [(make("cosh", x), one)], 1
+        case "cosh":
+            return [(make("sinh", x), one)], 1
+        case "tanh":
+            return [(make("add", UNIT, make("neg", make("pow", node, TWO))), one)], 1
+        case "asin":
+            return [(make("add", UNIT, make("neg", square)), Fraction(-1, 2))], 1
+        case "acos":
+            return [(make("add", UNIT, make("neg", square)), Fraction(-1, 2))], -1
+        case "atan":
+            return [(make("add", UNIT, square), -one)], 1
+        case "sigmoid":
+            return [(node, one), (make("add", UNIT, make("neg", node)), one)], 1
+        case "softplus":
+            return [(make("sigmoid", x), one)], 1
+        case "relu":
+            return [(make("compare", x, ZERO, data=">"), one)], 1
+        case "abs":
+            return [(make("sign", x), one)], 1
+        case "sqrt":
+            return [(number(2), -one), (node, -one)], 1
+        case "erf":
+            return [(number(2), one), (make("pi"), Fraction(-1, 2)), (_bell(square), one)], 1
+        case "gelu":
+            return [(_gelu_slope(x, square), one)], 1
+        case _:
+            return [], 0
+
+
+def _bell(square: Expr) -> Expr:
+    return make("exp", make("neg", square))
+
+
+def _gelu_slope(x: Expr, square: Expr) -> Expr:
+    """Φ(x) + x φ(x) for the standard normal distribution."""
+    below = make("div", make("add", UNIT, make("erf", make("div", x, make("sqrt", TWO)))), TWO)
+    density = make("exp", make("neg", make("div", square, TWO)))
+    return make("add", below, make("div", make("had", x, density), make("sqrt", make("had", TWO, make("pi")))))
+
+
+def _add(node: Expr, place: int, out: Labels, arg: Labels) -> list[Term]:
+    return [_aligned(Term(), out, arg)]
+
+
+def _negative(node: Expr, place: int, out: Labels, arg: Labels) -> list[Term]:
+    return [Term(Fraction(-1)).delta(out, arg)]
+
+
+def _elements(node: Expr, place: int, out: Labels, arg: Labels) -> list[Term]:
+    term = _aligned(Term(), out, arg)
+    for k, other in enumerate(node.args):
+        if k != place:
+            term.times(other, out if other.rank else ())
+    return [term]
+
+
+def _quotient(node: Expr, place: int, out: Labels, arg: Labels) -> list[Term]:
+    above, below = node.args
+    term = _aligned(Term(), out, arg)
+    labels = out if below.rank else ()
+    if place == 0:
+        return [term.times(below, labels, Fraction(-1))]
+    term.coefficient = Fraction(-1)
+    return [term.times(above, out if above.rank else ()).times(below, labels, Fraction(-2))]
+
+
+def _power(node: Expr, place: int, out: Labels, arg: Labels) -> list[Term]:
+    base, exponent = node.args
+    term = _aligned(Term(), out, arg)
+    if place == 1:
+        return [term.times(node, out).times(make("log", base), out if base.rank else ())]
+    if exponent.op == "neg" and exponent.args[0].op == "number":
+        exponent = number(-exponent.args[0].data)
+    if exponent.op == "number":
+        if not exponent.data:
+            return []
+        return [term.times(exponent).times(base, out if base.rank else (), exponent.data - 1)]
+    term.times(exponent, out if exponent.rank else ())
+    if variables(base).keys() & variables(exponent).keys():
+        return [term.times(node, out).times(base, out if base.rank else (), Fraction(-1))]
+    return [term.times(make("pow", base, make("add", exponent, number(-1))), out)]
+
+
+def _product(node: Expr, place: int, out: Labels, arg: Labels) -> list[Term]:
+    names = chain(node.args, out)
+    term = Term()
+    for k, other in enumerate(node.args):
+        if k != place:
+            term.times(other, names[k])
+    return [term.delta(names[place], arg)]
+
+
+def _transposed(node: Expr, place: int, out: Labels, arg: Labels) -> list[Term]:
+    return [Term().delta(out[::-1], arg)]
+
+
+def _sum(node: Expr, place: int, out: Labels, arg: Labels) -> list[Term]:
+    return [Term()]
+
+
+def _mean(node: Expr, place: int, out: Labels, arg: Labels) -> list[Term]:
+    term = Term()
+    for label in arg:
+        size = label.size.known
+        term.times(make("size", data=label.size) if size is None else number(size), (), Fraction(-1))
+    return [term]
+
+
+def _rowsum(node: Expr, place: int, out: Labels, arg: Labels) -> list[Term]:
+    return [Term().delta(out, arg[:1])]
+
+
+def _colsum(node: Expr, place: int, out: Labels, arg: Labels) -> list[Term]:
+    return [Term().delta(out, arg[1:])]
+
+
+def _norm1(node: Expr, place: int, out: Labels, arg: Labels) -> list[Term]:
+    return [Term().times(make("sign", node.args[0]), arg)]
+
+
+def _norm2(node: Expr, place: int, out: Labels, arg: Labels) -> list[Term]:
+    return [Term().times(node.args[0], arg).times(node, (), Fraction(-1))]
+
+
+def _largest(node: Expr, place: int, out: Labels, arg: Labels) -> list[Term]:
+    return [Term().times(make("compare", node.args[0], node, data="=="), arg)]
+
+
+def _larger(sign: str) -> Partial:
+    def larger(node: Expr, place: int, out: Labels, arg: Labels) -> list[Term]:
+        chosen = make("compare", node.args[place], node.args[1 - place], data=sign)
+        return [_aligned(Term(), out, arg).times(chosen, out if chosen.rank else ())]
+
+    return larger
+
+
+def _trace(node: Expr, place: int, out: Labels, arg: Labels) -> list[Term]:
+    return [Term().delta(arg[:1], arg[1:])]
+
+
+def _det(node: Expr, place: int, out: Labels, arg: Labels) -> list[Term]:
+    if not arg:
+        return [Term()]
+    return [Term().times(node).times(make("inv", node.args[0]), arg[::-1])]
+
+
+def _logdet(node: Expr, place: int, out: Labels, arg: Labels) -> list[Term]:
+    if not arg:
+        return [Term().times(node.args[0], (), Fraction(-1))]
+    return [Term().times(make("inv", node.args[0]), arg[::-1])]
+
+
+def _inverse(node: Expr, place: int, out: Labels, arg: Labels) -> list[Term]:
+    if not arg:
+        return [Term(Fraction(-1)).times(node.args[0], (), Fraction(-2))]
+    return [Term(Fraction(-1)).times(node, (out[0], arg[0])).times(node, (arg[1], out[1]))]
+
+
+def _diagonal(node: Expr, place: int, out: Labels, arg: Labels) -> list[Term]:
+    if len(arg) == 1:
+        return [Term().delta(out, (arg[0], arg[0]))]
+    return [Term().delta((out[0], out[0]), arg)]
+
+
+def _vec(node: Expr, place: int, out: Labels, arg: Labels) -> list[Term]:
+    if len(arg) < 2:
+        return [Term().delta(out, arg)]
+    term = Term()
+    term.put((make("pairing", data=node.args[0].shape), (*out, *arg)), Fraction(1))
+    return [term]
+
+
+def _unvec(node: Expr, place: int, out: Labels, arg: Labels) -> list[Term]:
+    term = Term()
+    term.put((make("pairing", data=node.data), (*arg, *out)), Fraction(1))
+    return [term]
+
+
+def _kronecker(node: Expr, place: int, out: Labels, arg: Labels) -> list[Term]:
+    pairings, *inner = kronecker_labels(node, out)
+    term = Term()
+    for pairing, labels, exponent in pairings:
+        term.put((pairing, labels), exponent)
+    return [term.times(node.args[1 - place], inner[1 - place]).delta(inner[place], arg)]
+
+
+def _softmax(node: Expr, place: int, out: Labels, arg: Labels) -> list[Term]:
+    rows = (out[:-1], arg[:-1])
+    same = Term().times(node, out).delta(out, arg)
+    others = Term(Fraction(-1)).times(node, out).times(node, (*out[:-1], arg[-1])).delta(*rows)
+    return [same, others]
+
+
+def _log_softmax(node: Expr, place: int, out: Labels, arg: Labels) -> list[Term]:
+    softmax = make("softmax", node.args[0])
+    others = Term(Fraction(-1)).times(softmax, (*out[:-1], arg[-1])).delta(out[:-1], arg[:-1])
+    return [Term().delta(out, arg), others]
+
+
+def _logsumexp(node: Expr, place: int, out: Labels, arg: Labels) -> list[Term]:
+    return [Term().times(make("softmax", node.args[0]), arg).delta(out, arg[:-1])]
+
+
+def _stack(node: Expr, place: int, out: Labels, arg: Labels) -> list[Term]:
+    axis = node.data if node.rank == 2 else 0
+    before = Dim.number(1)
+    for other in node.args[:place]:
+        before = before + _extent(other, node.data)
+    part, total = node.args[place], out[axis].size
+    long = part.rank == 2 or (part.rank == 1 and part.row != (node.data == 0))
+    term = Term()
+    rest = list(arg)
+    if long:
+        along = rest.pop(axis if part.rank == 2 else 0)
+        term.put((make("embed", data=(total, before, along.size)), (out[axis], along)), Fraction(1))
+    else:
+        term.put((make("unit", data=(total, before)), (out[axis],)), Fraction(1))
+    if node.rank == 2:
+        across = out[1 - axis]
+        if rest:
+            term.delta((across,), (rest[0],))
+    return [term]
+
+
+def _extent(part: Expr, axis: int) -> Dim:
+    """How many rows (axis 0) or columns (axis 1) a part of a stack takes."""
+    if part.rank == 2:
+        return part.shape[axis]
+    return part.shape[0] if part.rank == 1 and part.row != (axis == 0) else ONE
+
+
+def _index(node: Expr, place: int, out: Labels, arg: Labels) -> list[Term]:
+    term = Term()
+    for expr, labels, exponent in selections(node, arg, out):
+        term.put((expr, labels), exponent)
+    return [term]
+
+
+def _einsum(node: Expr, place: int, out: Labels, arg: Labels) -> list[Term]:
+    inputs, output = node.data
+    names: dict[int, Index] = dict(zip(output, out, strict=True))
+    for other, codes in zip(node.args, inputs, strict=True):
+        for code, size in zip(codes, other.shape, strict=True):
+            names.setdefault(code, Index(size))
+    term = Term()
+    for k, (other, codes) in enumerate(zip(node.args, inputs, strict=True)):
+        if k != place:
+            term.times(other, tuple(names[code] for code in codes))
+    return [term.delta(tuple(names[code] for code in inputs[place]), arg)]
+
+
+def _nothing(node: Expr, place: int, out: Labels, arg: Labels) -> list[Term]:
+    return []
+
+
+Partial = Callable[[Expr, int, Labels, Labels], list[Term]]
+
+_PARTIALS: dict[str, Partial] = {
+    "add": _add,
+    "neg": _negative,
+    "had": _elements,
+    "div": _quotient,
+    "pow": _power,
+    "mul": _product,
+    "T": _transposed,
+    "sum": _sum,
+    "mean": _mean,
+    "rowsum": _rowsum,
+    "colsum": _colsum,
+    "norm1": _norm1,
+    "norm2": _norm2,
+    "max": _largest,
+    "min": _largest,
+    "maximum": _larger(">"),
+    "minimum": _larger("<"),
+    "tr": _trace,
+    "det": _det,
+    "logdet": _logdet,
+    "inv": _inverse,
+    "diag": _diagonal,
+    "vec": _vec,
+    "unvec": _unvec,
+    "kron": _kronecker,
+    "softmax": _softmax,
+    "log_softmax": _log_softmax,
+    "logsumexp": _logsumexp,
+    "stack": _stack,
+    "index": _index,
+    "einsum": _einsum,
+    "compare": _nothing,
+}

@@ -1,0 +1,82 @@
+"""Where derivatives are compared: random points of several sizes, inside every domain and away from kinks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from latticework.calculus.evaluate import Array, evaluate
+from latticework.calculus.expression import Expr, order, symbols, variables
+from latticework.core.errors import InputError
+
+SIZE_SETS = ((3, 4, 5, 2, 6), (1, 1, 1, 1, 1), (2, 3, 4, 5, 7), (5, 2, 3, 4, 1))
+NEAREST_KINK = 0.05  # of what differences may reach
+MOST_DRAWS = 60
+# What is drawn until the function has a value: any numbers, positive ones, small ones; with well-conditioned matrices.
+SPREADS = ((-1.5, 1.5), (0.4, 1.6), (0.1, 0.9), (1.1, 2.4))
+
+
+def size_sets(*roots: Expr) -> Iterator[dict[str, int]]:
+    """Sizes for all symbols: different ones, so that shapes that only happen to fit do not."""
+    names = sorted(symbols(*roots))
+    for sizes in SIZE_SETS:
+        yield {name: sizes[place % len(sizes)] + place // len(sizes) for place, name in enumerate(names)}
+
+
+def draw(
+    roots: Mapping[str, Expr], sizes: Mapping[str, int], rng: np.random.Generator, spread: tuple[float, float]
+) -> dict[str, Array]:
+    """A value for each variable."""
+    values: dict[str, Array] = {}
+    for name, node in roots.items():
+        shape = tuple(size.value(sizes) for size in node.shape)
+        value = np.asarray(rng.uniform(*spread, shape))
+        if node.data[2] and "symmetric" in node.data[2]:
+            value = (value + value.T) / 2
+        if "positive" in node.data[2]:
+            value = np.abs(value) + 0.1
+        if len(shape) == 2 and shape[0] == shape[1]:
+            value = value + np.eye(shape[0]) * (1 + np.abs(value).sum() / max(1, shape[0]))  # invertible
+        values[name] = value
+    return values
+
+
+def point(root: Expr, sizes: Mapping[str, int], rng: np.random.Generator, *also: Expr) -> dict[str, Any] | None:
+    """Values at which the function and what else is given are finite, away from kinks; nothing if none was found."""
+    roots = variables(root, *also)
+    kinks = kink_arguments(root)
+    for attempt in range(MOST_DRAWS):
+        values = draw(roots, sizes, rng, SPREADS[attempt % len(SPREADS)])
+        arrays: dict[str, Any] = {**sizes, **values}
+        try:
+            with np.errstate(all="ignore"):
+                found = [evaluate(each, arrays) for each in (root, *also)]
+                near = any(_near_kink(each, arrays) for each in kinks)
+        except (InputError, np.linalg.LinAlgError):
+            return None  # an index outside, say: these sizes do not fit
+        if not near and all(np.isfinite(each).all() for each in found):
+            return arrays
+    return None
+
+
+def kink_arguments(root: Expr) -> list[tuple[Expr, ...]]:
+    """For every operation with a kink, what decides on which side of it a point is."""
+    found: list[tuple[Expr, ...]] = []
+    for node in order(root):
+        if node.op in ("relu", "abs", "sign", "norm1", "norm2") or node.op in ("maximum", "minimum", "compare"):
+            found.append(node.args)
+        elif node.op in ("max", "min"):
+            found.append((*node.args, node))
+    return found
+
+
+def _near_kink(args: tuple[Expr, ...], arrays: Mapping[str, Any]) -> bool:
+    values = [np.asarray(evaluate(arg, arrays)) for arg in args]
+    if len(values) == 1:
+        return bool((np.abs(values[0]) < NEAREST_KINK).any())
+    if values[1].ndim < values[0].ndim and args[1].op in ("max", "min"):
+        gaps = np.sort(np.abs(values[0] - values[1]).ravel())
+        return len(gaps) > 1 and bool(gaps[1] < NEAREST_KINK)
+    return bool((np.abs(values[0] - values[1]) < NEAREST_KINK).any())

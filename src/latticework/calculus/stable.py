@@ -1,0 +1,213 @@
+"""Rewrites that keep the value of an expression: stable forms, and names for what is written out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+
+from latticework.calculus import forms
+from latticework.calculus.expression import TWO, UNIT, ZERO, Expr, make, rebuild, with_args
+
+Pattern = Callable[[Expr], Expr | None]
+
+
+@dataclass(frozen=True)
+class Rewrite:
+    """One node written in another way."""
+
+    rule: str
+    before: Expr
+    after: Expr
+
+
+def rewritten(root: Expr) -> tuple[Expr, list[Rewrite]]:
+    """The expression in stable forms, and what was changed, from the leaves up.
+
+    Examples
+    --------
+    >>> from latticework.calculus.parser import parse
+    >>> print(rewritten(parse("sum(log(1 + exp(-y .* z)))", {"y": "n", "z": "n"}))[0])
+    sum(softplus(-y .* z))
+    """
+    changes: list[Rewrite] = []
+
+    def change(node: Expr, args: tuple[Expr, ...]) -> Expr:
+        current = with_args(node, args)
+        for _ in range(8):  # a pattern may make the next one fit
+            found = next(_matches(current), None)
+            if found is None:
+                break
+            changes.append(found)
+            current = found.after
+        return current
+
+    return rebuild(root, change), changes
+
+
+def _matches(node: Expr) -> Iterator[Rewrite]:
+    for rule, pattern in _PATTERNS.get(node.op, ()):
+        after = pattern(node)
+        if after is not None and after is not node:
+            yield Rewrite(rule, node, after)
+
+
+def _is_one(expr: Expr) -> bool:
+    return expr is UNIT or expr.op == "ones"
+
+
+def _one_plus(expr: Expr) -> Expr | None:
+    """What 1 is added to."""
+    if expr.op == "add" and len(expr.args) == 2:
+        for one, other in (expr.args, expr.args[::-1]):
+            if _is_one(one) and other.shape == expr.shape:
+                return other
+    return None
+
+
+def _log(node: Expr) -> Expr | None:
+    (x,) = node.args
+    grown = _one_plus(x)
+    if grown is not None and grown.op == "exp":
+        return make("softplus", grown.args[0])
+    match x.op:
+        case "exp":
+            return x.args[0]
+        case "det":
+            return make("logdet", x.args[0])
+        case "abs" if x.args[0].op == "det":
+            return make("logdet", x.args[0].args[0])
+        case "softmax":
+            return make("log_softmax", x.args[0])
+        case "sigmoid":
+            return make("neg", make("softplus", forms.negated(x.args[0])))
+        case "sum" if x.args[0].op == "exp" and x.args[0].rank == 1:
+            return make("logsumexp", x.args[0].args[0])
+        case "rowsum" if x.args[0].op == "exp":
+            return make("logsumexp", x.args[0].args[0])
+    return None
+
+
+def _exp(node: Expr) -> Expr | None:
+    (x,) = node.args
+    if x.op == "log":
+        return x.args[0]
+    return make("softmax", x.args[0]) if x.op == "log_softmax" else None
+
+
+def _div(node: Expr) -> Expr | None:
+    above, below = node.args
+    if above.op == "exp" and below.op == "sum" and below.args[0] is above and above.rank == 1:
+        return make("softmax", above.args[0])
+    grown = _one_plus(below)
+    if grown is not None and grown.op == "exp" and grown.shape == node.shape:
+        if _is_one(above):
+            return make("sigmoid", forms.negated(grown.args[0]))
+        if above is grown:
+            return make("sigmoid", grown.args[0])
+        if above.op == "had" and grown in above.args:
+            rest = list(above.args)
+            rest.remove(grown)
+            return forms.multiplied([*rest, make("sigmoid", grown.args[0])])
+        return make("had", above, make("sigmoid", forms.negated(grown.args[0])))
+    return None
+
+
+def _pow(node: Expr) -> Expr | None:
+    base, exponent = node.args
+    if exponent is UNIT:
+        return base
+    if exponent.op == "number" and exponent.data == Fraction(1, 2):
+        return _sqrt(make("sqrt", base)) or make("sqrt", base)
+    if exponent is TWO and base.op in ("abs", "sqrt"):
+        return make("pow", base.args[0], TWO) if base.op == "abs" else base.args[0]
+    return None
+
+
+def _sqrt(node: Expr) -> Expr | None:
+    (x,) = node.args
+    if x.op == "sum" and x.args[0].op == "pow" and x.args[0].args[1] is TWO:
+        return make("norm2", x.args[0].args[0])
+    if x.op == "mul" and len(x.args) == 2 and x.args[0] is forms.transpose(x.args[1]):
+        return make("norm2", x.args[1])
+    return None
+
+
+def _log_softmax(node: Expr) -> Expr | None:
+    """Z - logsumexp(z) is log_softmax(z) of a vector."""
+    if node.rank != 1 or len(node.args) != 2:
+        return None
+    for one, other in (node.args, node.args[::-1]):
+        if other.op == "neg" and other.args[0].op == "logsumexp" and other.args[0].args[0] is one:
+            return make("log_softmax", one)
+    return None
+
+
+def _relu(node: Expr) -> Expr | None:
+    for one, other in (node.args, node.args[::-1]):
+        if (one is ZERO or one.op == "zeros") and other.shape == node.shape:
+            return make("relu", other)
+    return None
+
+
+def _twice(op: str) -> Pattern:
+    return lambda node: node.args[0].args[0] if node.args[0].op == op else None
+
+
+def _logdet(node: Expr) -> Expr | None:
+    (x,) = node.args
+    if x.op == "inv":
+        return make("neg", make("logdet", x.args[0]))
+    return make("logdet", x.args[0]) if x.op == "T" else None
+
+
+def _det(node: Expr) -> Expr | None:
+    (x,) = node.args
+    if x.op == "inv":
+        return make("div", UNIT, make("det", x.args[0]))
+    return make("det", x.args[0]) if x.op == "T" else None
+
+
+def _transpose(node: Expr) -> Expr | None:
+    (x,) = node.args
+    if x.op == "T":
+        return x.args[0]
+    return x if x.rank == 2 and forms.is_symmetric(x) else None
+
+
+def _scalar(node: Expr) -> Expr | None:
+    """What does nothing to a scalar."""
+    (x,) = node.args
+    return x if x.rank == 0 else None
+
+
+def _total(node: Expr) -> Expr | None:
+    (x,) = node.args
+    if x.op == "softmax" and x.rank == 1:
+        return UNIT
+    return _scalar(node)
+
+
+def _equal(node: Expr) -> Expr | None:
+    return node.args[0] if node.args[0] is node.args[1] else None
+
+
+_PATTERNS: dict[str, tuple[tuple[str, Pattern], ...]] = {
+    "log": (("stable-form", _log),),
+    "exp": (("stable-form", _exp),),
+    "div": (("stable-form", _div),),
+    "pow": (("named-form", _pow),),
+    "sqrt": (("named-form", _sqrt),),
+    "add": (("stable-form", _log_softmax),),
+    "maximum": (("named-form", _equal), ("named-form", _relu)),
+    "minimum": (("named-form", _equal),),
+    "neg": (("named-form", _twice("neg")),),
+    "inv": (("named-form", _twice("inv")),),
+    "logdet": (("stable-form", _logdet),),
+    "det": (("named-form", _det),),
+    "T": (("transpose", _transpose),),
+    "sum": (("named-form", _total),),
+    "mean": (("named-form", _scalar),),
+    "tr": (("named-form", _scalar),),
+    "vec": (("named-form", _scalar),),
+}
