@@ -1,0 +1,212 @@
+"""Random expressions over every operation of the language, written as a person would type them, and values for them."""
+
+import random
+
+import numpy as np
+
+SHAPES = {
+    "a": "",
+    "b": "",
+    "x": "n",
+    "y": "n",
+    "u": "m",
+    "v": "m",
+    "A": "m,n",
+    "B": "m,n",
+    "C": "n,m",
+    "S": "n,n",
+    "P": "m,m",
+}
+SMOOTH = ["sin", "cos", "tanh", "sigmoid", "softplus", "erf", "gelu", "atan"]
+KINKED = ["relu", "abs"]
+SIZES = {"n": 3, "m": 2}
+
+
+def arrays_of(shapes, sizes, seed, positive=()):
+    """Values drawn at random, most of them between -1 and 1, and 0.5 to 1.5 for those that have to be positive."""
+    generator = np.random.default_rng(seed)
+    found = {}
+    for name, shape in shapes.items():
+        lengths = [eval_size(size, sizes) for size in shape.split(",")] if shape else []
+        drawn = generator.normal(size=lengths) * 0.6
+        found[name] = 0.5 + generator.random(lengths) if name in positive else drawn
+    return found
+
+
+def eval_size(size, sizes):
+    """A size such as `n`, `3`, `n + 1` or `m*n` as a number."""
+    total = 0
+    for term in size.split("+"):
+        product = 1
+        for factor in term.split("*"):
+            factor = factor.strip()
+            product *= int(factor) if factor.isdigit() else sizes[factor]
+        total += product
+    return total
+
+
+class Writer:
+    """Writes random expressions of a given shape; the same seed writes the same ones."""
+
+    def __init__(self, seed):
+        self.random = random.Random(seed)
+
+    def expression(self, depth):
+        """An expression of any shape, at most `depth` operations deep."""
+        kind = self.random.choices(["scalar", "column", "matrix"], [6, 3, 1])[0]
+        size = self.random.choice("nm")
+        if kind == "scalar":
+            return self.scalar(depth)
+        if kind == "column":
+            written = self.column(size, depth)
+            return written if self.random.random() < 0.8 else f"({written})'"
+        return self.matrix(size, self.random.choice("nm"), depth)
+
+    def pick(self, *options):
+        return self.random.choice(options)()
+
+    def number(self):
+        return self.random.choice(["2", "3", "0.5", "1", "4"])
+
+    def scalar(self, depth):
+        if depth <= 0:
+            return self.random.choice(["a", "b", "a", "b", self.number()])
+        d = depth - 1
+        size, other = self.random.choice(["nm", "mn"])
+        s, v, w = (lambda: self.scalar(d)), (lambda: self.column(size, d)), (lambda: self.column(other, d))
+        m, q = (lambda: self.matrix(size, other, d)), (lambda: self.matrix(size, size, d))
+        return self.pick(
+            lambda: f"({s()} + {s()})",
+            lambda: f"({s()} - {s()})",
+            lambda: f"{s()}*({s()})",
+            lambda: f"{s()}/(2 + sin({s()}))",
+            lambda: f"({s()})^{self.random.choice('23')}",
+            lambda: f"-({s()})",
+            lambda: f"(1 + ({s()})^2)^{self.random.choice(['0.5', '(-1)', 'a', '1.5'])}",
+            lambda: self.function(s()),
+            lambda: f"sum({v()})",
+            lambda: f"sum({m()})",
+            lambda: f"mean({v()})",
+            lambda: f"mean({m()})",
+            lambda: f"norm1({v()})",
+            lambda: f"norm2({v()})^2",
+            lambda: f"norm2(2 + ({m()}).^2)",
+            lambda: f"max({v()})",
+            lambda: f"min({m()})",
+            lambda: f"tr({q()})",
+            lambda: f"det(eye + 0.3*tanh({q()}))",
+            lambda: f"logdet(3*eye + tanh({q()}))",
+            lambda: f"log(det(3*eye + tanh({q()})))",
+            lambda: f"({v()})'*({v()})",
+            lambda: f"({v()})'*{m()}*({w()})",
+            lambda: f"tr(({m()})'*{m()})",
+            lambda: f"logsumexp({v()})",
+            lambda: f"max({s()}, {s()})",
+            lambda: f"min({s()}, 0)",
+            lambda: f"({v()})[1]",
+            lambda: f"({m()})[{size}, 1]",
+            lambda: f"sum([{v()}; {w()}])",
+            lambda: f"norm2([{v()}; {s()}])^2",
+            lambda: f"(vec({m()}))'*kron({w()}, {v()})",
+            lambda: f"({v()})'*inv(3*eye + tanh({q()}))*({v()})",
+            lambda: f"({s()})*({s()} > 0)",
+            lambda: f'einsum("i,ij,j->", {v()}, {m()}, {w()})',
+            lambda: f"{s()}/{size}",
+            lambda: f"({v()})'*softmax({v()})",
+            lambda: f"-({v()})'*log_softmax({v()})",
+        )
+
+    def column(self, size, depth):
+        if depth <= 0:
+            return self.random.choice({"n": ["x", "y"], "m": ["u", "v"]}[size])
+        d = depth - 1
+        other = "m" if size == "n" else "n"
+        s, v, w = (lambda: self.scalar(d)), (lambda: self.column(size, d)), (lambda: self.column(other, d))
+        m, q = (lambda: self.matrix(size, other, d)), (lambda: self.matrix(size, size, d))
+        return self.pick(
+            lambda: f"({v()} + {v()})",
+            lambda: f"({v()} - {v()})",
+            lambda: f"({v()} + {s()})",
+            lambda: f"{s()}*({v()})",
+            lambda: f"({v()}) .* ({v()})",
+            lambda: f"({v()}) ./ (2 + sin({v()}))",
+            lambda: f"({v()})/(2 + cos({s()}))",
+            lambda: f"1 ./ (3 + tanh({v()}))",
+            lambda: f"({v()}).^{self.random.choice('23')}",
+            lambda: f"(1 + ({v()}).^2).^{self.random.choice(['0.5', '(-1)', 'a', 'sin(' + v() + ')'])}",
+            lambda: f"-({v()})",
+            lambda: self.function(v()),
+            lambda: f"{m()}*({w()})",
+            lambda: f"{q()}*({v()})",
+            lambda: f"(({w()})'*({m()})')'",
+            lambda: f"rowsum({m()})",
+            lambda: f"colsum({self.matrix(other, size, d)})'",
+            lambda: f"diag({q()})",
+            lambda: f"diag({v()})*({v()})",
+            lambda: f"softmax({v()})",
+            lambda: f"log_softmax({v()})",
+            lambda: f"logsumexp({m()})",
+            lambda: f"max({v()}, {v()})",
+            lambda: f"max({v()}, {s()})",
+            lambda: f"min({v()}, {v()})",
+            lambda: f"({m()})[:, 1]",
+            lambda: f"(({self.matrix(other, size, d)})[1, :])'",
+            lambda: f"[{v()}; {w()}][1:{size}]",
+            lambda: f"kron({self.row(other, d)}, eye({size}))*vec({self.matrix(size, other, d)})",
+            lambda: f"inv(3*eye + tanh({q()}))*({v()})",
+            lambda: f"({v()} > {s()}) .* ({v()})",
+            lambda: f"({v()})/norm2(2 + ({v()}).^2)",
+            lambda: f"({v()} - mean({v()}))",
+            lambda: f"({v()} + vector(1))",
+        )
+
+    def row(self, size, depth):
+        return f"({self.column(size, depth)})'"
+
+    def matrix(self, rows, columns, depth):
+        if depth <= 0:
+            return self.random.choice(
+                {"mn": ["A", "B", "C'"], "nm": ["C", "A'"], "nn": ["S", "S'"], "mm": ["P", "P'"]}[rows + columns]
+            )
+        d = depth - 1
+        inner = self.random.choice("nm")
+        s, m = (lambda: self.scalar(d)), (lambda: self.matrix(rows, columns, d))
+        v, w = (lambda: self.column(rows, d)), (lambda: self.column(columns, d))
+        q = lambda: self.matrix(rows, rows, d)  # noqa: E731
+        options = [
+            lambda: f"({m()} + {m()})",
+            lambda: f"({m()} - {m()})",
+            lambda: f"{s()}*({m()})",
+            lambda: f"({m()} + {s()})",
+            lambda: f"(({m()}) .* ({m()}))",
+            lambda: f"(({m()}) ./ (2 + sin({m()})))",
+            lambda: f"(({m()}).^2)",
+            lambda: self.function(m()),
+            lambda: f"(({self.matrix(columns, rows, d)})')",
+            lambda: f"({self.matrix(rows, inner, d)}*{self.matrix(inner, columns, d)})",
+            lambda: f"(({v()})*({w()})')",
+            lambda: f"(diag({v()})*({m()}))",
+            lambda: f"softmax({m()})",
+            lambda: f"log_softmax({m()})",
+            lambda: f"(inv(3*eye + tanh({q()}))*({m()}))",
+            lambda: f"(({v()})*vector(1)' + {m()})",
+            lambda: f"reshape(vec({m()}), {rows}, {columns})",
+        ]
+        if rows == columns:
+            options += [lambda: f"diag({v()})", lambda: f"(eye + {m()})", lambda: f"({m()})^2"]
+        if rows + columns == "mn":
+            options.append(lambda: f"([{self.row('n', d)}; {self.matrix('m', 'n', d)}][1:m, :])")
+        return self.pick(*options)
+
+    def function(self, written):
+        name = self.random.choice([*SMOOTH, *SMOOTH, *KINKED, "exp", "log", "sqrt"])
+        if name in ("log", "sqrt"):
+            return f"{name}(1.5 + sin({written}))"
+        return f"exp(tanh({written}))" if name == "exp" else f"{name}({written})"
+
+
+def small(expr, largest=120):
+    """Whether an expression is short enough that thousands of them can be tried."""
+    from latticework.calculus.expression import count
+
+    return count(expr) <= largest

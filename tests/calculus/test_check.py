@@ -1,0 +1,106 @@
+"""Answers are marked: right, right in another layout, or wrong where it shows."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from latticework.calculus import check, derive
+from latticework.calculus.evaluate import evaluate
+from latticework.core.errors import InputError
+
+LEAST_SQUARES = ("norm2(X*w - y)^2", "w")
+SHAPES = {"X": "N,n", "w": "n", "y": "N"}
+
+
+@pytest.mark.parametrize("answer", ["2*(X*w - y)'*X", "2*w'*X'*X - 2*y'*X", "-2*(y - X*w)'*X", "2*X'*X*w - 2*X'*y"])
+def test_an_answer_may_be_written_in_any_way(answer):
+    assert check(*LEAST_SQUARES, answer, SHAPES)
+
+
+def test_a_gradient_as_a_column_is_right_up_to_layout():
+    marked = check(*LEAST_SQUARES, "2*X'*(X*w - y)", SHAPES)
+    assert marked.verdict == "equal up to layout"
+    assert "2*(X*w - y)'*X" in marked.message
+    assert check(*LEAST_SQUARES, "2*X'*(X*w - y)", SHAPES, layout="denominator").verdict == "equal"
+
+
+@pytest.mark.parametrize(
+    "answer, remark",
+    [
+        ("(X*w - y)'*X", "1/2 times"),
+        ("2*(y - X*w)'*X", "-1 times"),
+        ("2*(X*w + y)'*X", "the answer is wrong"),
+        ("2*(X*w - y)'*X + 1", "the answer is wrong"),
+    ],
+)
+def test_a_wrong_answer_has_a_counterexample_that_is_one(answer, remark):
+    marked = check(*LEAST_SQUARES, answer, SHAPES)
+    assert not marked
+    assert remark in marked.message
+    shown = marked.counterexample
+    assert shown is not None
+    np.testing.assert_allclose(evaluate(marked.expected, shown.values), shown.expected)
+    assert np.abs(shown.expected - shown.got).max() > 1e-6
+
+
+def test_counterexamples_are_as_small_as_can_be():
+    shown = check(*LEAST_SQUARES, "(X*w - y)'*X", SHAPES).counterexample
+    assert shown is not None
+    assert all(np.size(value) == 1 for value in shown.values.values())
+    # x'*A and x'*A' agree for one element: two are needed.
+    shown = check("x'*A*x", "x", "2*x'*A", {"A": "n,n", "x": "n"}).counterexample
+    assert shown is not None
+    assert np.shape(shown.values["x"]) == (2,)
+    assert "the derivative is" in str(shown)
+
+
+def test_shapes_that_do_not_fit_are_wrong_without_a_point():
+    marked = check(*LEAST_SQUARES, "2*X*w", SHAPES)
+    assert (marked.verdict, marked.counterexample) == ("wrong", None)
+    assert marked.message == "the answer is a vector of N, but the derivative is a row of n"
+
+
+@pytest.mark.parametrize("answer", ["z*eye", "diag(z*vector(1))", "z*eye(n)", "diag(z + 0*x)"])
+def test_constants_in_an_answer_take_the_size_that_they_need(answer):
+    assert check("x*z", "x", answer, {"x": "n", "z": ""}).verdict == "equal"
+
+
+def test_matrices_are_compared_with_their_transpose():
+    shapes = {"A": "p,m", "X": "m,n", "B": "n,p"}
+    assert check("tr(A*X*B)", "X", "B*A", shapes).verdict == "equal"
+    assert check("tr(A*X*B)", "X", "A'*B'", shapes).verdict == "equal up to layout"
+    assert check("tr(A*X*B)", "X", "A'*B'", shapes, layout="denominator").verdict == "equal"
+
+
+def test_derivatives_of_matrices_are_compared_as_kronecker_products():
+    shapes = {"A": "p,m", "X": "m,n", "B": "n,q"}
+    assert check("A*X*B", "X", "kron(B', A)", shapes).verdict == "equal"
+    assert not check("A*X*B", "X", "kron(B, A)", {"A": "p,p", "X": "p,p", "B": "p,p"})
+
+
+def test_hessians_are_marked_too():
+    assert check(*LEAST_SQUARES, "2*X'*X", SHAPES, order=2).verdict == "equal"
+    assert not check(*LEAST_SQUARES, "X'*X", SHAPES, order=2)
+
+
+def test_an_answer_without_a_value_where_the_derivative_has_one_is_wrong():
+    assert not check("sum(x.^2)", "x", "2*log(-exp(x))'", {"x": "n"})
+
+
+def test_variables_that_the_expression_does_not_have_are_refused():
+    with pytest.raises(InputError, match="the answer has q, which the expression does not have"):
+        check("x'*x", "x", "2*q'", {"x": "n"})
+
+
+def test_an_answer_that_cannot_be_read_is_refused_with_its_place():
+    with pytest.raises(InputError, match=r"(?s)expected '\)'.*\^"):
+        check("x'*x", "x", "2*(x", {"x": "n"})
+
+
+def test_what_the_engine_answers_is_right_by_its_own_check():
+    for text, wrt, shapes in [
+        ("log(1 + exp(w'*x))", "w", {"w": "n", "x": "n"}),
+        ("inv(X)*b", "b", {"X": "n,n", "b": "n"}),
+    ]:
+        assert check(text, wrt, str(derive(text, wrt, shapes)), shapes).verdict == "equal"

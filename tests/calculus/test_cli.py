@@ -1,0 +1,106 @@
+"""`latticework derive`: results on stdout, the rest on stderr, and an exit status that scripts can use."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from latticework.calculus import derive
+from latticework.calculus.reference import rules_text
+
+LEAST_SQUARES = ("norm2(X*w - y)^2", "--wrt", "w", "--shape", "X:N,n", "--shape", "w:n", "--shape", "y:N")
+
+
+@pytest.fixture
+def run(latticework):
+    return lambda *words: latticework("derive", *words)
+
+
+def test_the_answer_alone_is_printed_as_one_line_that_can_be_read_again(run):
+    ended = run(*LEAST_SQUARES)
+    assert (ended.status, ended.out, ended.err) == (0, "2*(X*w - y)'*X\n", "")
+
+
+def test_options_say_which_derivative_and_how_it_is_laid_out(run):
+    assert run(*LEAST_SQUARES, "--layout", "denominator").out == "2*X'*(X*w - y)\n"
+    assert run(*LEAST_SQUARES, "--order", "2").out == "2*X'*X\n"
+    assert run("x'*A*x", "--wrt", "x", "--assume", "A symmetric").out == "2*x'*A\n"
+
+
+def test_steps_name_their_rules(run):
+    told = run(*LEAST_SQUARES, "--steps").out
+    for words in ("u1 = X*w", "linear map", "sum and difference rule", "vector chain rule", "2*(X*w - y)'*X"):
+        assert words in told
+
+
+def test_formats(run, tmp_path):
+    found = derive("norm2(X*w - y)^2", "w", {"X": "N,n", "w": "n", "y": "N"})
+    assert run(*LEAST_SQUARES, "--format", "latex").out == found.latex() + "\n"
+    assert json.loads(run(*LEAST_SQUARES, "--format", "json").out)["result"] == str(found)
+    page = tmp_path / "page.html"
+    assert run(*LEAST_SQUARES, "--format", "html", "-o", str(page)).out == ""
+    assert page.read_text(encoding="utf-8").startswith("<!doctype html>")
+
+
+@pytest.mark.parametrize("language", ["numpy", "torch", "jax"])
+def test_export_prints_code(run, language):
+    told = run(*LEAST_SQUARES, "--export", language).out
+    assert (
+        told == derive("norm2(X*w - y)^2", "w", {"X": "N,n", "w": "n", "y": "N"}).source(language).rstrip("\n") + "\n"
+    )
+
+
+def test_a_wrong_answer_ends_with_status_1_and_a_counterexample(run):
+    right = run(*LEAST_SQUARES, "--check", "2*(X*w - y)'*X")
+    assert (right.status, right.out) == (0, "equal: the answer is the derivative\n")
+    wrong = run(*LEAST_SQUARES, "--check", "(X*w - y)'*X")
+    assert wrong.status == 1
+    assert wrong.out.splitlines()[0] == "wrong: the answer is wrong; here it is 1/2 times the derivative"
+    assert "the answer gives" in wrong.out.splitlines()[1]
+    as_json = json.loads(run(*LEAST_SQUARES, "--check", "(X*w - y)'*X", "--format", "json").out)
+    assert (as_json["verdict"], as_json["expected"]) == ("wrong", "2*(X*w - y)'*X")
+    assert as_json["counterexample"]["got"] != as_json["counterexample"]["expected"]
+
+
+def test_verify_tells_on_stderr(run):
+    ended = run(*LEAST_SQUARES, "--verify")
+    assert (ended.status, ended.out) == (0, "2*(X*w - y)'*X\n")
+    assert ended.err.startswith("agrees with autodiff at ")
+
+
+def test_rules_and_lessons_are_printed(run):
+    assert run("--rules").out == rules_text() + "\n"
+    assert {rule["id"] for rule in json.loads(run("--rules", "--format", "json").out)} >= {"chain-total", "loss"}
+    assert run("--lesson", "list").out.startswith("scalar-rules ")
+    assert "Exercise." in run("--lesson", "sum-reduction").out
+
+
+@pytest.mark.parametrize(
+    "words, told",
+    [
+        ((), "what is to be derived?"),
+        (("x'*x",), "by which variable? Give --wrt NAME"),
+        (("x'*x", "--wrt", "q"), "there is no variable 'q'"),
+        (("x'*", "--wrt", "x"), "the expression ends too early"),
+        (
+            ("x'*y", "--wrt", "x", "--shape", "x:n", "--shape", "y:m"),
+            "cannot multiply x' (row of n) by y (vector of m)",
+        ),
+        (("x'*x", "--wrt", "x", "--shape", "x"), "expected a name, a colon and sizes"),
+        (("x'*x", "--wrt", "x", "--shape", "x:n", "--shape", "x:m"), "'x' is declared twice"),
+        (("x'*x", "--wrt", "x", "--assume", "x large"), "expected symmetric or positive"),
+        (("--lesson", "algebra"), "there is no lesson 'algebra'"),
+    ],
+)
+def test_bad_input_ends_with_status_2_and_says_what_is_wrong(run, words, told):
+    ended = run(*words)
+    assert (ended.status, ended.out) == (2, "")
+    assert told in ended.err
+    assert "Traceback" not in ended.err
+
+
+def test_the_place_of_an_error_is_pointed_at(run):
+    told = run("w'*x", "--wrt", "w", "--shape", "w:n", "--shape", "x:m").err.splitlines()
+    place = next(k for k, line in enumerate(told) if line.strip() == "^")
+    assert told[place - 1][told[place].index("^")] == "*"

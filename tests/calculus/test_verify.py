@@ -1,0 +1,87 @@
+"""Derivatives are compared with something that knows nothing of the engine's rules."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from latticework.calculus import derivation, derive
+from latticework.calculus.expression import make, number
+from latticework.calculus.verify import Verification
+from latticework.core.errors import InputError
+
+CASES = [
+    ("sum(log(1 + exp(-y .* (X*w))))", "w", {"X": "N,n", "w": "n", "y": "N"}, 1),
+    ("sum(log(1 + exp(-y .* (X*w))))", "w", {"X": "N,n", "w": "n", "y": "N"}, 2),
+    ("relu(A*x - 1)", "x", {"A": "m,n", "x": "n"}, 1),
+    ("A*X*B", "X", {"A": "p,m", "X": "m,n", "B": "n,q"}, 1),
+    ("log(sin(x^3)^2)", "x", {"x": ""}, 1),
+    ("logdet(A)", "A", {"A": "n,n"}, 1),
+    ("x[2]*x[1:2]", "x", {"x": "n"}, 1),
+]
+
+
+@pytest.mark.parametrize("method", ["autodiff", "differences"])
+@pytest.mark.parametrize("text, wrt, shapes, order", CASES)
+def test_right_derivatives_agree(text, wrt, shapes, order, method):
+    found = derive(text, wrt, shapes, order).verify(method=method)
+    assert found, str(found)
+    assert found.method == method
+    assert found.points >= 3
+
+
+@pytest.mark.parametrize("method", ["autodiff", "differences"])
+@pytest.mark.parametrize("text, wrt, shapes, order", CASES)
+def test_wrong_derivatives_differ(text, wrt, shapes, order, method, monkeypatch):
+    right = derivation.closed_form
+    monkeypatch.setattr(derivation, "closed_form", lambda total: make("had", number(1.001), right(total)))
+    found = derive(text, wrt, shapes, order).verify(method=method)
+    assert not found
+    assert str(found).startswith("DIFFERS from")
+
+
+def test_sizes_are_different_ones_and_all_ones():
+    found = derive(*CASES[0]).verify()
+    assert any(len(set(sizes.values())) == len(sizes) for sizes in found.sizes)
+    assert {"N": 1, "n": 1} in found.sizes
+
+
+def test_sizes_that_an_index_does_not_fit_are_left_out():
+    found = derive("x[3]", "x", {"x": "n"}).verify()
+    assert found
+    assert all(sizes["n"] >= 3 for sizes in found.sizes)
+
+
+def test_points_are_away_from_kinks():
+    found = derive("sum(abs(x)) + norm1(relu(x))", "x", {"x": "n"}).verify(method="differences")
+    assert found.worst < 1e-9
+
+
+def test_the_same_seed_gives_the_same_points():
+    found = [derive(*CASES[0]).verify(random_state=seed).worst for seed in (3, 3, 4)]
+    assert found[0] == found[1]
+
+
+def test_a_symmetric_variable_is_compared_as_one():
+    found = derive("a'*X*b", "X", {"a": "n", "X": "n,n", "b": "n"}, assume="X symmetric")
+    assert found.verify()
+    arrays = {"a": np.array([1.0, 2.0]), "X": np.eye(2), "b": np.array([3.0, 5.0])}
+    np.testing.assert_allclose(found.evaluate(**arrays), [[3.0, 11.0], [11.0, 10.0]])
+
+
+def test_methods_that_do_not_exist_are_refused():
+    with pytest.raises(InputError, match="method='guess': expected one of auto, autodiff, differences"):
+        derive("x'*x", "x").verify(method="guess")
+
+
+def test_a_function_without_a_value_anywhere_is_refused():
+    with pytest.raises(InputError, match="no point was found"):
+        derive("log(-exp(x))", "x", {"x": ""}).verify()
+
+
+def test_a_verification_passes_up_to_its_tolerance():
+    found = Verification("autodiff", 1, ({"n": 2},), 1e-9, 1e-8)
+    assert found
+    assert not dataclasses.replace(found, worst=2e-8)
