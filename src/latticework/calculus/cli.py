@@ -150,7 +150,7 @@ def _check(
     assume: list[str] | None,
     format: Format,
 ) -> None:
-    from latticework.calculus.check import check
+    from latticework.calculus.marking import check
 
     found = check(expression, wrt, answer, shapes, order=order, layout=layout.value, assume=assume or None)
     if format is Format.json:

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 from latticework.core.errors import InputError
 
 if TYPE_CHECKING:
-    from latticework.calculus.check import Check
     from latticework.calculus.derivation import Derivation
+    from latticework.calculus.marking import Check
 
 WIDTH = 96
 
@@ -47,7 +47,7 @@ class Exercise:
 
     def check(self, answer: str) -> Check:
         """Say whether an answer is right."""
-        from latticework.calculus.check import check
+        from latticework.calculus.marking import check
 
         return check(self.expression, self.wrt, answer, self.shapes)
 

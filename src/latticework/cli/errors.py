@@ -1,4 +1,4 @@
-"""How a command ends: an error becomes one line on standard error and an exit status."""
+"""How a command ends: an error becomes one line on standard error, and the place if it has one, and an exit status."""
 
 from __future__ import annotations
 
@@ -93,8 +93,11 @@ def verdict(error: BaseException) -> tuple[int, str]:
 
 
 def _say(kind: str, message: str) -> None:
-    line = " ".join(part.strip() for part in message.splitlines())
-    print(f"{kind}: {printable(line)}", file=sys.stderr)
+    lines = message.splitlines() or [""]
+    # The end of a message may show the place in a text that it is about, a caret below it: these lines stay.
+    shown = lines[-2:] if len(lines) > 2 and lines[-1].strip() == "^" else []
+    line = " ".join(part.strip() for part in lines[: len(lines) - len(shown)])
+    print("\n".join([f"{kind}: {printable(line)}", *map(printable, shown)]), file=sys.stderr)
 
 
 def _show_warning(
