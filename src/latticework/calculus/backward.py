@@ -19,6 +19,7 @@ from latticework.calculus.tensor import Index, Labels, Term, contracted, forget,
 from latticework.core.errors import InputError
 
 MOST_TERMS = 1000  # of a sum in index notation
+MOST_FACTORS = 10_000  # of all the terms that the products of an expression have
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,9 @@ def accumulate(root: Expr, wrt: Expr, *, distribute: bool = False) -> tuple[Sum,
     if wrt not in active:
         return Sum((), (*out, *indices(wrt))), []
     nodes = [node for node in order(root) if node in active]
+    products = [node.args for node in nodes if node.op in ("mul", "had", "einsum")]
+    if sum(len(args) * sum(arg in active for arg in args) for args in products) > MOST_FACTORS:
+        raise InputError(f"the derivative has products of more than {MOST_FACTORS:,} factors in all")
     labels: dict[Expr, Labels] = {node: indices(node) for node in nodes}
     pending: dict[Expr, list[Term]] = {node: [] for node in nodes}
     pending[root].append(Term().delta(out, labels[root]))

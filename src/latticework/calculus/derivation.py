@@ -409,9 +409,12 @@ def assumptions(assume: Assume) -> dict[str, set[str]]:
     >>> assumptions("A symmetric, x positive")
     {'A': {'symmetric'}, 'x': {'positive'}}
     """
-    pairs: list[tuple[str, str]] = []
+    pairs: list[tuple[Any, Any]] = []
     if assume is None:
         return {}
+    given = list(assume.values()) if isinstance(assume, Mapping) else [assume]
+    if not all(isinstance(what, Iterable) for what in given):
+        raise InputError(f"assume: expected words such as 'A symmetric', got {assume!r:.60}")
     if isinstance(assume, Mapping):
         for name, what in assume.items():
             pairs.extend((name, word) for word in (what.replace(",", " ").split() if isinstance(what, str) else what))
@@ -423,6 +426,8 @@ def assumptions(assume: Assume) -> dict[str, set[str]]:
             pairs.append((words[0], words[1]) if words[1] in ASSUMPTIONS else (words[1], words[0]))
     found: dict[str, set[str]] = {}
     for name, word in pairs:
+        if not isinstance(name, str):
+            raise InputError(f"assume: the name of a variable is a text, got {name!r:.60}")
         if word not in ASSUMPTIONS:
             raise InputError(f"assume: expected {' or '.join(ASSUMPTIONS)}, got {word!r}")
         found.setdefault(name, set()).add(word)

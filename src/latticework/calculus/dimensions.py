@@ -10,6 +10,7 @@ from latticework.core.errors import InputError
 
 _SIZE = re.compile(r"\s*(?:(\d+)|([A-Za-z_]\w*)|([+*]))")
 MOST_DIGITS = 9
+LONGEST = 200  # characters of a size
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,8 @@ class Dim:
         """
         total, product, place, expect_operand = Dim.number(0), Dim.number(1), 0, True
         text = text.strip()
+        if len(text) > LONGEST:
+            raise InputError(f"a size has at most {LONGEST} characters, got {text[:40]!r}...")
         while place < len(text):
             match = _SIZE.match(text, place)
             if match is None or (match[3] is None) != expect_operand:

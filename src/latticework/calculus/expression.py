@@ -27,7 +27,9 @@ OF_ROWS = frozenset(["softmax", "log_softmax"])  # a matrix is normalised row by
 TO_SCALAR = frozenset(["sum", "mean", "norm1", "norm2", "max", "min"])
 OF_SQUARE = frozenset(["tr", "det", "logdet", "inv"])
 COMPARISONS = (">=", "<=", "==", ">", "<")
-DEEPEST = 2000  # levels of an expression
+DEEPEST = 1000  # levels of an expression
+MOST_LABELS = 52  # of an einsum: NumPy's limit, and that of the alphabet
+MOST_OPERANDS = 2000  # of one sum or product
 
 
 class Expr:
@@ -153,6 +155,8 @@ def make(op: str, *args: Expr, data: Any = None, match: Match = Dim.__eq__) -> E
         If the shapes of the operands do not fit.
     """
     if op in ("add", "had", "mul"):
+        if sum(len(arg.args) if arg.op == op else 1 for arg in args) > MOST_OPERANDS:
+            raise InputError(f"a sum or a product has at most {MOST_OPERANDS:,} operands")
         args = tuple(_flat(op, args))
     key = (op, tuple(map(id, args)), data, type(data))
     found = _nodes.get(key)
@@ -471,6 +475,8 @@ def _index(args: tuple[Expr, ...], data: Any, _: Match) -> tuple[Shape, bool]:
 def _einsum(args: tuple[Expr, ...], data: Any, _: Match) -> tuple[Shape, bool]:
     inputs, output = data
     sizes: dict[int, Dim] = {}
+    if len({label for labels in inputs for label in labels}) > MOST_LABELS:
+        raise InputError(f"an einsum has at most {MOST_LABELS} labels")
     for arg, labels in zip(args, inputs, strict=True):
         if len(labels) != arg.rank:
             raise InputError(f"{_named(arg)} has {arg.rank} axes, so it cannot have {len(labels)} labels")

@@ -55,8 +55,9 @@ class _Network:
 
     def scalar(self, expr: Expr, exponent: Number = Fraction(1)) -> None:
         """Multiply by a scalar."""
-        if expr.op == "number":
-            self.coefficient *= expr.data**exponent
+        whole = isinstance(exponent, Fraction) and exponent.denominator == 1
+        if expr.op == "number" and whole and (expr.data or exponent > 0):
+            self.coefficient *= expr.data ** int(exponent)
             return
         if expr.op == "neg" and exponent == 1:
             self.coefficient *= -1

@@ -119,11 +119,14 @@ def declared_shapes(shapes: Shapes) -> dict[str, tuple[Dim, ...]]:
         If a name or a shape cannot be read.
     """
     declared: dict[str, tuple[Dim, ...]] = {}
+    if not isinstance(shapes, Mapping):
+        raise InputError(f"shapes are given by name, such as {{'X': 'N,n'}}, got {shapes!r:.60}")
     for name, shape in shapes.items():
         if not isinstance(name, str):
             raise InputError(f"the name of a variable is a text, got {name!r}")
-        if shape is None or not isinstance(shape, str | tuple | list):
-            raise InputError(f"the shape of {name[:40]!r} is a text such as 'N,n', got {shape!r}")
+        sizes = isinstance(shape, tuple | list) and len(shape) <= 2 and all(isinstance(size, Dim) for size in shape)
+        if not (sizes or isinstance(shape, str)):
+            raise InputError(f"the shape of {name[:40]!r} is a text such as 'N,n', got {shape!r:.60}")
         declared[name] = variable(name, shape if isinstance(shape, str) else tuple(shape)).shape
     return declared
 
@@ -350,6 +353,11 @@ class _Reader:
         if sign in ("+", "-"):
             return self.added(left, token)
         right = self.expression(binding - 1 if binding == _POWER else binding)
+        if binding == _POWER and right.rank == 0 and self.tokens[self.place - 1].text == "'":
+            place = self.tokens[self.place - 1].start
+            raise self.refused(
+                "the transpose is that of the exponent, a scalar: for that of a power write (...)'", place
+            )
         if sign in COMPARISONS:
             return self.make(token.start, "compare", left, right, data=sign)
         if sign == "*":
@@ -522,7 +530,7 @@ class _Reader:
             args.append(self.expression(0))
         self.expect(")", opened)
         inputs = match[1].split(",")
-        if len(inputs) != len(args) or not set(match[2]) <= set(match[1]):
+        if len(inputs) != len(args) or not set(match[2]) <= set(match[1]) or len(set(match[2])) < len(match[2]):
             raise self.refused(f"the labels {labels.text} do not fit {len(args)} operands", labels.start)
         codes = {letter: code for code, letter in enumerate(dict.fromkeys(match[1].replace(",", "")))}
         data = tuple(tuple(codes[letter] for letter in word) for word in inputs), tuple(codes[a] for a in match[2])

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from latticework.calculus import forms
+from latticework.calculus.dimensions import ONE
 from latticework.calculus.expression import TWO, UNIT, ZERO, Expr, make, rebuild, with_args
 
 Pattern = Callable[[Expr], Expr | None]
@@ -192,6 +193,28 @@ def _equal(node: Expr) -> Expr | None:
     return node.args[0] if node.args[0] is node.args[1] else None
 
 
+def _index(node: Expr) -> Expr | None:
+    """A part of a part, and all of something."""
+    (x,) = node.args
+    whole = (spec is None or spec == (ONE, size) for spec, size in zip(node.data, x.shape, strict=True))
+    if all(whole):
+        return x
+    if x.op != "index":
+        return None
+    outer = iter(node.data)
+    specs = []
+    for spec in x.data:
+        if spec is None:
+            specs.append(next(outer))
+        elif spec[1] is None:
+            specs.append(spec)
+        else:
+            low, high = next(outer) or (ONE, spec[1] - spec[0] + ONE)
+            before = spec[0] - ONE
+            specs.append((before + low, None if high is None else before + high))
+    return make("index", *x.args, data=tuple(specs))
+
+
 _PATTERNS: dict[str, tuple[tuple[str, Pattern], ...]] = {
     "log": (("stable-form", _log),),
     "exp": (("stable-form", _exp),),
@@ -210,4 +233,5 @@ _PATTERNS: dict[str, tuple[tuple[str, Pattern], ...]] = {
     "mean": (("named-form", _scalar),),
     "tr": (("named-form", _scalar),),
     "vec": (("named-form", _scalar),),
+    "index": (("named-form", _index),),
 }

@@ -21,9 +21,12 @@ from latticework.calculus.partials import partial
 from latticework.calculus.rules import RULES, Rule
 from latticework.calculus.stable import rewritten
 from latticework.calculus.tensor import Term, contracted, indices
+from latticework.core.errors import InputError
 
 if TYPE_CHECKING:
     from latticework.calculus.derivation import Layout, Stage
+
+MOST_STEPS = 400
 
 
 @dataclass(frozen=True)
@@ -82,6 +85,9 @@ def as_axes(array: Array, reading: str, axes: tuple[int, int], shape: tuple[int,
 def steps(stages: Sequence[Stage], layout: Layout) -> tuple[Step, ...]:
     """The steps of every stage; the answer is in a layout only at the end."""
     found: list[Step] = []
+    # Each step repeats what is not differentiated yet, so that they cost the square of their number.
+    if sum(len(stage.visits) for stage in stages) > MOST_STEPS:
+        raise InputError(f"the derivation has more than {MOST_STEPS} steps")
     for number, stage in enumerate(stages, 1):
         last = number == len(stages)
         found.extend(_stage_steps(stage, number, layout if last else None))

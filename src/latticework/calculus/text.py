@@ -10,7 +10,8 @@ from latticework.calculus.expression import Expr, order
 
 COMPARISON, SUM, SIGNED, PRODUCT, POWER, POSTFIX, ATOM = range(7)
 Piece = tuple[str, int]  # what is written, and how strongly it holds together
-LABELS = "ijklmnopqrstuvwxyzabcdefgh"
+LONGEST = 20_000  # characters of a part: twice what can be read again
+LABELS = "ijklmnopqrstuvwxyzabcdefghIJKLMNOPQRSTUVWXYZABCDEFGH"
 
 
 def text(root: Expr) -> str:
@@ -46,11 +47,16 @@ def _piece(root: Expr) -> Piece:
     # A factor of kron(eye, vector(1)) has a size that nothing around it tells.
     kronecker = any(node.op == "kron" for node in nodes)
     for node in nodes:
-        args = [(sized if node.op == "kron" else pieces)[arg] for arg in node.args]
+        args = [_shortened((sized if node.op == "kron" else pieces)[arg]) for arg in node.args]
         pieces[node] = _write(node, args)
         if kronecker:
-            sized[node] = _sized(node, [sized[arg] for arg in node.args]) or pieces[node]
+            sized[node] = _sized(node, [_shortened(sized[arg]) for arg in node.args]) or pieces[node]
     return pieces[root]
+
+
+def _shortened(piece: Piece) -> Piece:
+    """What is shared again and again would be written out at length."""
+    return piece if len(piece[0]) <= LONGEST else ("...", ATOM)
 
 
 def _sized(node: Expr, args: list[Piece]) -> Piece | None:

@@ -1,0 +1,348 @@
+"""Whatever is typed or passed: an `InputError` or an answer, within seconds and without recursion."""
+
+import time
+
+import pytest
+
+from latticework.calculus.derivation import derive
+from latticework.calculus.expression import make, number, variable
+from latticework.calculus.parser import parse
+from latticework.core.errors import InputError
+
+DEEP = 10_000
+LONGEST_SECONDS = 4.0  # on a loaded machine; most take milliseconds
+SHAPES = {"x": "", "v": "n", "A": "n,n"}
+
+
+def within_bounds(call):
+    """What a call answers, or what it is refused with."""
+    begun = time.process_time()
+    try:
+        found = call()
+    except InputError as error:
+        found = str(error)
+        assert len(found) < 2000
+    assert time.process_time() - begun < LONGEST_SECONDS
+    return found
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "(" * DEEP + "x" + ")" * DEEP,
+        "[" * DEEP + "x" + "]" * DEEP,
+        "-" * DEEP + "x",
+        "+" * DEEP + "x",
+        "x" + "^x" * DEEP,
+        "x" + "^2" * DEEP,
+        "v" + "'" * DEEP,
+        "sin(" * DEEP + "x" + ")" * DEEP,
+        "(" * DEEP,
+        ")" * DEEP,
+        "([" * DEEP,
+        "x/" * DEEP + "x",
+        "x+" * 1_000_000 + "x",
+        "x*" * 500_000 + "x",
+        "a" * 1_000_000,
+        "9" * 1_000_000,
+        " " * 1_000_000,
+    ],
+    ids=lambda text: f"{text[:6]}... of {len(text)}",
+)
+def test_ten_thousand_levels_and_a_million_characters_are_refused(text):
+    begun = time.process_time()
+    with pytest.raises(InputError) as refused:
+        derive(text, "x", SHAPES)
+    assert time.process_time() - begun < LONGEST_SECONDS
+    assert len(str(refused.value)) < 500
+
+
+@pytest.mark.parametrize("opened", ["(", "[", "-", "+", "sin(", "exp(-(", "[x; ", "2^", "[[", "(-"])
+def test_nesting_just_under_and_over_the_limit_is_handled(opened):
+    for levels in (30, 99, 100, 101, 400):
+        closed = "".join({"(": ")", "[": "]"}.get(sign, "") for sign in reversed(opened))
+        within_bounds(lambda levels=levels, closed=closed: derive(opened * levels + "x" + closed * levels, "x", SHAPES))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "(x",
+        "x)",
+        "[x; x",
+        "(x]",
+        "sin(x",
+        "v[1",
+        "v[1:",
+        "v[]",
+        "v[0]",
+        "v[n + 1:n]",
+        "x +",
+        "* x",
+        "x x",
+        "2x",
+        "x..*x",
+        "",
+        "   ",
+        "__import__('os').system('id')",
+        "x.__class__",
+        "lambda: x",
+        "{x}",
+        "%s%n",
+        "<script>alert(1)</script>",
+        "\\input{/etc/passwd}",
+        "$(id)",
+        "x; x",
+        "x, x",
+        "x = 1",
+        '"',
+        'einsum("ij"',
+        'einsum("i->ii", v)',
+        'einsum("ab,cd", A, A)',
+        "x\0",
+        "x + é",
+        "x²",
+        "ｘ",
+        "x\u202e+1",
+        "x + 😀",
+        "x + \ud800",
+        "x*1e999",
+        "x*" + "9" * 50,
+        "v[999999999999]",
+        "eye(999999999999)",
+        "reshape(v, 999999999, 2)",
+        "A^13",
+        "A^0.5",
+        "A^x",
+        "sin()",
+        "sin(x, x)",
+        "kron(A)",
+        "max(x, x, x)",
+        "vector(v)",
+        "matrix(1, n)",
+    ],
+)
+def test_what_is_no_expression_is_refused_with_its_place(text):
+    with pytest.raises(InputError) as refused:
+        derive(text, "x", SHAPES)
+    message, *shown = str(refused.value).splitlines()
+    assert message
+    if shown:
+        assert shown[-1].strip() == "^"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "9^9^9^9*x",
+        "x^(9^9^9)",
+        "x^1e300",
+        "x^99999999999999999999",
+        "0^0*x",
+        "x/0",
+        "x*0^(-1)",
+        "log(0)*x",
+        "(x/0)^2",
+        "x^x^x",
+        "x\n+\t1",
+        "x < x < x",
+        "x - x",
+        "0*x",
+        "x^0",
+        "vector(1)'*vector(1)*x",
+        "1e-300*x*1e-300",
+        " + ".join(f"x^{k}" for k in range(1, 400)),
+        "*".join(f"sin({k}*x)" for k in range(1, 90)),
+        "*".join(f"sin({k}*x)" for k in range(1, 300)),
+        "/".join(["x"] * 600),
+        "/".join(["x"] * 2000),
+        "tr((A^12)^12)",
+        "sum(" + " .* ".join(f"sin({k}*v)" for k in range(1, 200)) + ")",
+        "v" + "[1:n]" * 500,
+    ],
+    ids=lambda text: text[:24],
+)
+def test_odd_and_long_expressions_are_handled_in_bounded_time(text):
+    for name in ("x", "v", "A"):
+        for order in (1, 2):
+            within_bounds(lambda name=name, order=order: str(derive(text, name, SHAPES, order=order)))
+
+
+def test_a_product_of_three_hundred_factors_is_differentiated():
+    scalars = {f"v{k}": "" for k in range(300)}
+    found = within_bounds(lambda: derive("*".join(scalars), "v7", scalars))
+    assert found.evaluate(**dict.fromkeys(scalars, 1.0)) == 1
+    vectors = {f"v{k}": "n" for k in range(300)}
+    within_bounds(lambda: derive(f"sum({' .* '.join(vectors)})", "v7", vectors))
+    matrices = {f"A{k}": "n,n" for k in range(300)}
+    within_bounds(lambda: derive(f"tr({'*'.join(matrices)})", "A7", matrices))
+
+
+def squared(times):
+    expr = variable("x")
+    for _ in range(times):
+        expr = expr * expr + 1
+    return expr
+
+
+def test_what_is_shared_again_and_again_is_differentiated_and_shown():
+    expr = squared(200)
+    assert within_bounds(lambda: derive(expr, "x").order) == 1
+    assert len(within_bounds(lambda: str(expr))) < 100_000
+    assert len(within_bounds(lambda: repr(derive(expr, "x")))) < 1_000_000
+    assert within_bounds(lambda: derive(squared(6), "x").evaluate(x=0.0)) == 0
+
+
+@pytest.mark.parametrize("join", ["add", "had", "mul"])
+def test_doubling_an_expression_a_hundred_times_is_refused(join):
+    def doubled():
+        expr = variable("A", "n,n")
+        for _ in range(100):
+            expr = make(join, expr, expr)
+
+    assert "operands" in within_bounds(doubled)
+
+
+def test_deep_expressions_built_in_python_are_refused_or_handled():
+    def chain(levels):
+        expr = variable("x")
+        for _ in range(levels):
+            expr = make("sin", expr)
+        return expr
+
+    assert "nested" in within_bounds(lambda: chain(DEEP))
+    found = within_bounds(lambda: derive(chain(900), "x"))
+    assert abs(found.evaluate(x=0.0) - 1) < 1e-12
+    within_bounds(lambda: str(found))
+    assert "steps" in within_bounds(lambda: found.steps)
+    assert within_bounds(lambda: derive(chain(200), "x").steps)
+
+
+@pytest.mark.parametrize(
+    "shapes",
+    [
+        3,
+        "x",
+        ["x"],
+        [("x", "")],
+        {"x": 3},
+        {"x": None},
+        {3: ""},
+        {"x": "n,,"},
+        {"x": "1,2,3"},
+        {"x": "0"},
+        {"x": "-1"},
+        {"x": "n-1"},
+        {"x": "n" * 100_000},
+        {"x": "9" * 1000},
+        {"x": [1, 2]},
+        {"x": ("n", "m")},
+        {"x": b"n"},
+        {"x": "N;n"},
+        {"x": "1e9"},
+        {"x y": ""},
+        {"": ""},
+        {"é": ""},
+        {"x": "+".join(["n"] * 100_000)},
+        {"x": "*".join(["n"] * 100_000)},
+    ],
+    ids=lambda shapes: f"{shapes!r:.30}",
+)
+def test_shapes_that_are_none_are_refused(shapes):
+    with pytest.raises(InputError):
+        derive("x*2", "x", shapes)
+
+
+@pytest.mark.parametrize("text", [None, 3, b"x", ["x"], object()], ids=repr)
+def test_other_things_than_text_are_refused(text):
+    with pytest.raises(InputError):
+        derive(text, "x", {"x": ""})
+    with pytest.raises(InputError):
+        parse(text)
+
+
+@pytest.mark.parametrize(
+    "wrt", [None, 3, "", "y", "x'", ["x"], b"x", "x" * 1_000_000, "<b>", "x\0"], ids=lambda w: f"{w!r:.9}"
+)
+def test_a_variable_that_is_none_is_refused(wrt):
+    with pytest.raises(InputError) as refused:
+        derive("x*2", wrt, {"x": ""})
+    assert len(str(refused.value)) < 300
+
+
+@pytest.mark.parametrize("order", [0, -1, 5, 1.0, "1", None, True, 10**9])
+def test_an_order_that_is_none_is_refused(order):
+    with pytest.raises(InputError, match="order"):
+        derive("x*2", "x", {"x": ""}, order=order)
+
+
+@pytest.mark.parametrize("layout", [None, "n", "NUMERATOR", 3, ["numerator"]])
+def test_a_layout_that_is_none_is_refused(layout):
+    with pytest.raises(InputError, match="layout"):
+        derive("x*2", "x", {"x": ""}, layout=layout)
+
+
+@pytest.mark.parametrize(
+    "assume",
+    [
+        "x",
+        "x foo",
+        "y symmetric",
+        "x symmetric",
+        "x symmetric, ,",
+        3,
+        1.5,
+        object(),
+        ["x"],
+        [3],
+        [None],
+        b"x positive",
+        {"x": 3},
+        {"x": None},
+        {"x": ["foo"]},
+        {"x": ["positive", 3]},
+        {3: "symmetric"},
+    ],
+    ids=lambda assume: f"{assume!r:.20}",
+)
+def test_an_assumption_that_is_none_is_refused(assume):
+    with pytest.raises(InputError, match="assume"):
+        derive("x*2", "x", {"x": ""}, assume=assume)
+
+
+@pytest.mark.parametrize(
+    "arrays",
+    [
+        {},
+        {"A": [[1, 2]]},
+        {"A": 1, "x": [1]},
+        {"A": "foo", "x": [1]},
+        {"A": [["a"]], "x": [1]},
+        {"A": [[1], [2, 3]], "x": [1]},
+        {"A": None, "x": [1]},
+        {"A": {}, "x": [1]},
+        {"A": [[[1]]], "x": [1]},
+        {"A": [], "x": [1]},
+        {"A": [[1, 2]], "x": [1, 2, 3]},
+    ],
+    ids=lambda arrays: f"{arrays!r:.30}",
+)
+def test_values_that_do_not_fit_are_refused(arrays):
+    found = derive("sin(A*x)", "x", {"A": "m,n", "x": "n"})
+    with pytest.raises(InputError):
+        found.evaluate(**arrays)
+
+
+@pytest.mark.parametrize("value", [True, "1", None, 1j, float("inf"), float("nan")], ids=repr)
+def test_numbers_that_are_none_are_refused(value):
+    with pytest.raises(InputError):
+        number(value)
+
+
+def test_names_of_python_are_names_like_any_other():
+    for name in ("lambda", "class", "import", "np", "torch", "math", "sigmoid", "__import__", "self", "_"):
+        found = derive(f"{name}^2", name, {name: ""})
+        assert found.evaluate(**{name: 3.0}) == 6
+        names: dict = {}
+        exec(compile(found.source("numpy"), "<exported>", "exec"), names)  # noqa: S102 - what the engine wrote
+        assert names["derivative"](3.0) == 6
