@@ -50,7 +50,8 @@ _BINDING = {
     **dict.fromkeys("+-", _SUM),
     **dict.fromkeys(["*", "/", ".*", "./"], _PRODUCT),
     **dict.fromkeys(["^", ".^"], _POWER),
-    **dict.fromkeys("'[", _POSTFIX),
+    "'": _POWER,  # as strong as a power: A.^2' is (A.^2)'
+    "[": _POSTFIX,
 }
 _ALIASES = {"ln": "log", "trace": "tr", "arcsin": "asin", "arccos": "acos", "arctan": "atan", "transpose": "T"}
 _UNARY = ELEMENTWISE | OF_ROWS | OF_SQUARE | TO_SCALAR | {"rowsum", "colsum", "diag", "vec", "logsumexp", "T"}
@@ -296,10 +297,8 @@ class _Reader:
         self.place += 1
 
     def expression(self, least: int) -> Expr:
-        self.depth += 1
-        if self.depth > DEEPEST:
-            raise self.refused(f"nested more than {DEEPEST} deep")
-        left = self.prefix()
+        self.deeper()
+        left = self.prefix(least)
         while (binding := _BINDING.get(self.token.text, -1)) > least:
             token = self.token
             self.place += 1
@@ -307,7 +306,7 @@ class _Reader:
         self.depth -= 1
         return left
 
-    def prefix(self) -> Expr:
+    def prefix(self, least: int) -> Expr:
         token = self.token
         self.place += 1
         if token.kind == "number":
@@ -317,9 +316,9 @@ class _Reader:
                 return self.call(token)
             return self.named(token)
         if token.text == "-":
-            return self.make(token.start, "neg", self.expression(_MINUS))
+            return self.make(token.start, "neg", self.expression(max(least, _MINUS)))  # a/-b*c is (a/-b)*c
         if token.text == "+":
-            return self.expression(_MINUS)
+            return self.expression(max(least, _MINUS))
         if token.text == "(":
             inside = self.expression(0)
             self.expect(")", token)
@@ -352,12 +351,7 @@ class _Reader:
             return self.indexed(left, token)
         if sign in ("+", "-"):
             return self.added(left, token)
-        right = self.expression(binding - 1 if binding == _POWER else binding)
-        if binding == _POWER and right.rank == 0 and self.tokens[self.place - 1].text == "'":
-            place = self.tokens[self.place - 1].start
-            raise self.refused(
-                "the transpose is that of the exponent, a scalar: for that of a power write (...)'", place
-            )
+        right = self.exponent() if binding == _POWER else self.expression(binding)
         if sign in COMPARISONS:
             return self.make(token.start, "compare", left, right, data=sign)
         if sign == "*":
@@ -386,6 +380,29 @@ class _Reader:
         """The operand that has the shape of their sum, if they have one."""
         self.make(place, "add", left, right)
         return left if left.rank >= right.rank else right
+
+    def exponent(self) -> Expr:
+        """The exponent of a power, which may have a sign, and an exponent itself: x^-2^y is x^(-(2^y))."""
+        token = self.token
+        self.deeper()
+        if token.text in ("-", "+"):
+            self.place += 1
+            inside = self.exponent()
+            found = self.make(token.start, "neg", inside) if token.text == "-" else inside
+        else:
+            found = self.expression(_POWER)
+            if self.token.text in ("^", ".^"):
+                sign = self.token
+                self.place += 1
+                found = self.infix(found, sign, _POWER)
+        self.depth -= 1
+        return found
+
+    def deeper(self) -> None:
+        """One level deeper, if that is not too deep."""
+        self.depth += 1
+        if self.depth > DEEPEST:
+            raise self.refused(f"nested more than {DEEPEST} deep")
 
     def powered(self, base: Expr, exponent: Expr, token: _Token) -> Expr:
         if base.rank == 0 and exponent.rank == 0:
