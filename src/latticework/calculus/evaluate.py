@@ -217,7 +217,7 @@ def _pairing(node: Expr, args: list[Array], sizes: Sizes) -> Array:
 
 
 def _kron(node: Expr, args: list[Array], sizes: Sizes) -> Array:
-    if args[0].ndim == args[1].ndim == 1:
+    if node.rank == 1:
         return np.kron(*args)
     return np.kron(*(as_matrix(arg, child) for arg, child in zip(args, node.args, strict=True)))
 

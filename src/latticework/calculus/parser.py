@@ -391,6 +391,9 @@ class _Reader:
             found = self.make(token.start, "neg", inside) if token.text == "-" else inside
         else:
             found = self.expression(_POWER)
+            while self.token.text == "'" and found.rank:  # a scalar has no transpose: that is the power's
+                found = self.make(self.token.start, "T", found)
+                self.place += 1
             if self.token.text in ("^", ".^"):
                 sign = self.token
                 self.place += 1
