@@ -220,7 +220,7 @@ def test_what_is_wrong_is_told_with_a_caret_below_it(text, place, told):
 
 def test_the_caret_is_below_its_place_in_a_long_expression():
     text = " + ".join(["a"] * 200) + " + x*y + " + " + ".join(["b"] * 200)
-    message, caret, shown = refusal(text)
+    _, caret, shown = refusal(text)
     assert shown[caret - 1 : caret + 2] == "x*y"
     assert len(shown) < 80
 
