@@ -20,6 +20,7 @@ from latticework.core.errors import InputError
 
 MOST_TERMS = 1000  # of a sum in index notation
 MOST_FACTORS = 10_000  # of all the terms that the products of an expression have
+DEEPEST_QUOTIENTS = 200_000  # levels, of all quotients together: each takes apart what it divides
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,8 @@ def accumulate(root: Expr, wrt: Expr, *, distribute: bool = False) -> tuple[Sum,
         return Sum((), (*out, *indices(wrt))), []
     nodes = [node for node in order(root) if node in active]
     products = [node.args for node in nodes if node.op in ("mul", "had", "einsum")]
+    if sum(node.depth for node in nodes if node.op == "div") > DEEPEST_QUOTIENTS:
+        raise InputError("the expression has quotients within quotients too deep to differentiate")
     if sum(len(args) * sum(arg in active for arg in args) for args in products) > MOST_FACTORS:
         raise InputError(f"the derivative has products of more than {MOST_FACTORS:,} factors in all")
     labels: dict[Expr, Labels] = {node: indices(node) for node in nodes}

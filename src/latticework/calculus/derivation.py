@@ -135,7 +135,7 @@ class Derivation:
         >>> derive("x'*A*x", "x").evaluate(A=[[1, 2], [3, 4]], x=[1, 0]).tolist()
         [2.0, 5.0]
         """
-        return evaluate(self.value, with_dropped(self.expression, self.value, arrays))
+        return evaluate(self.value, with_dropped(self.parameters, self.value, arrays))
 
     @property
     def stages(self) -> tuple[Stage, ...]:
@@ -259,12 +259,12 @@ class Derivation:
         return f"<derivative of {self.expression} with respect to {self.wrt}: {self.result}>"
 
 
-def with_dropped(expression: Expr, value: Expr, arrays: Mapping[str, Any]) -> dict[str, Any]:
+def with_dropped(named: Mapping[str, Expr], value: Expr, arrays: Mapping[str, Any]) -> dict[str, Any]:
     """The values, and the sizes that only variables tell which the derivative does not have any more."""
     from latticework.calculus.evaluate import bound
 
     remaining = variables(value)
-    dropped = {name: node for name, node in variables(expression).items() if name not in remaining and name in arrays}
+    dropped = {name: node for name, node in named.items() if name not in remaining and name in arrays}
     _, sizes = bound({**remaining, **dropped}, arrays)
     return {**sizes, **{name: arrays[name] for name in remaining}}
 

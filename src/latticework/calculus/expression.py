@@ -27,7 +27,7 @@ OF_ROWS = frozenset(["softmax", "log_softmax"])  # a matrix is normalised row by
 TO_SCALAR = frozenset(["sum", "mean", "norm1", "norm2", "max", "min"])
 OF_SQUARE = frozenset(["tr", "det", "logdet", "inv"])
 COMPARISONS = (">=", "<=", "==", ">", "<")
-DEEPEST = 1000  # levels of an expression
+DEEPEST = 2000  # levels of an expression
 MOST_LABELS = 52  # of an einsum: NumPy's limit, and that of the alphabet
 MOST_OPERANDS = 2000  # of one sum or product
 
