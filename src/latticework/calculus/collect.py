@@ -43,7 +43,7 @@ def _as_product(products: Sequence[Product], shape: tuple[Dim, ...]) -> Product:
 
 
 def _sum(terms: Sequence[Expr]) -> Expr:
-    ordered = _without_repeats([part for term in terms for part in (term.args if term.op == "add" else (term,))])
+    ordered = _without_repeats([part for term in terms for part in _terms(term)])
     for place, term in enumerate(ordered):
         if term.op == "T" and term.args[0] in ordered[place + 1 :]:
             ordered.remove(term.args[0])
@@ -51,6 +51,15 @@ def _sum(terms: Sequence[Expr]) -> Expr:
     if forms.is_negative(ordered[0]):
         ordered.sort(key=forms.is_negative)  # y - x instead of -x + y
     return ordered[0] if len(ordered) == 1 else make("add", *ordered)
+
+
+def _terms(term: Expr) -> tuple[Expr, ...]:
+    """The terms of a sum, also of one with a minus sign before it."""
+    if term.op == "add":
+        return term.args
+    if term.op == "neg" and term.args[0].op == "add":
+        return tuple(map(forms.negated, term.args[0].args))
+    return (term,)
 
 
 def _without_repeats(terms: list[Expr]) -> list[Expr]:

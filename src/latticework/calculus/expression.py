@@ -61,6 +61,8 @@ class Expr:
     (X*w)'*X*w + 1
     """
 
+    __array_ufunc__ = None  # NumPy arrays leave operators to expressions, which refuse arrays
+
     __slots__ = ("__weakref__", "args", "data", "depth", "op", "row", "shape")
 
     op: str
@@ -118,6 +120,18 @@ class Expr:
     def __rpow__(self, other: Operand) -> Expr:
         return make("pow", expression(other), self)
 
+    def __gt__(self, other: Operand) -> Expr:
+        return make("compare", self, expression(other), data=">")
+
+    def __lt__(self, other: Operand) -> Expr:
+        return make("compare", self, expression(other), data="<")
+
+    def __ge__(self, other: Operand) -> Expr:
+        return make("compare", self, expression(other), data=">=")
+
+    def __le__(self, other: Operand) -> Expr:
+        return make("compare", self, expression(other), data="<=")
+
     def __matmul__(self, other: Expr) -> Expr:
         return product(self, other)
 
@@ -139,7 +153,10 @@ _nodes: weakref.WeakValueDictionary[Hashable, Expr] = weakref.WeakValueDictionar
 _lock = threading.Lock()
 
 
-def make(op: str, *args: Expr, data: Any = None, match: Match = Dim.__eq__) -> Expr:
+_SAME: Match = Dim.__eq__
+
+
+def make(op: str, *args: Expr, data: Any = None, match: Match = _SAME) -> Expr:
     """The node of an operation.
 
     Parameters
@@ -161,6 +178,8 @@ def make(op: str, *args: Expr, data: Any = None, match: Match = Dim.__eq__) -> E
     key = (op, tuple(map(id, args)), data, type(data))
     found = _nodes.get(key)
     if found is not None:
+        if match is not _SAME:
+            _SHAPES[op](args, data, match)  # what it says of unknown sizes has to be noted down every time
         return found
     shape, row = _SHAPES[op](args, data, match)
     node = Expr.__new__(Expr)
@@ -204,7 +223,7 @@ def expression(value: Operand) -> Expr:
     return value if isinstance(value, Expr) else number(value)
 
 
-def product(left: Expr, right: Expr, match: Match = Dim.__eq__) -> Expr:
+def product(left: Expr, right: Expr, match: Match = _SAME) -> Expr:
     """The matrix product; with a scalar, the multiple."""
     if left.rank == 0 or right.rank == 0:
         return make("had", left, right, match=match)

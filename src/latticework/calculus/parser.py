@@ -5,6 +5,7 @@ Sizes that were not declared are unknowns, which every operation that needs two 
 
 from __future__ import annotations
 
+import difflib
 import itertools
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -36,6 +37,10 @@ HIGHEST_POWER = 12  # of a matrix, which is written out as a product
 MOST_GUESSES = 256  # of ranks that undeclared variables might have
 WINDOW = 64  # characters shown of a long expression
 SIZE_NAMES = "nmpqrskl"
+
+class _Misfit(InputError):
+    """Shapes do not fit; with other ranks of undeclared variables they may."""
+
 
 Shapes = Mapping[str, str | Sequence[Dim]]
 
@@ -105,10 +110,10 @@ def parse(source: str, shapes: Shapes | None = None, *, like: Sequence[Dim] | No
         reader = _Reader(source, tokens, declared, sizes, dict(zip(unknown, ranks, strict=True)))
         try:
             return reader.whole(like)
-        except InputError as error:
+        except _Misfit as error:
             refusal = refusal or error
     assert refusal is not None
-    raise refusal
+    raise InputError(str(refusal))
 
 
 def declared_shapes(shapes: Shapes) -> dict[str, tuple[Dim, ...]]:
@@ -186,12 +191,21 @@ class _Sizes:
         return size.replace(self.found)
 
 
+_HINTS = {
+    "@": ": the matrix product is *",
+    ".": ": the transpose is written x'",
+    "|": ": write abs or norm2",
+    "=": ": one expression is read, no equation",
+}
+
+
 def _tokens(source: str) -> list[_Token]:
     tokens, place = [], 0
     while place < len(source):
         match = _TOKEN.match(source, place)
         if match is None:
-            raise _refused(f"unexpected {source[place]!r}", source, place)
+            hint = _HINTS.get(source[place], "")
+            raise _refused(f"unexpected {source[place]!r}{hint}", source, place)
         kind = match.lastgroup or ""
         if kind != "space":
             tokens.append(_Token(kind, match[0], match.start(), match.end()))
@@ -253,13 +267,17 @@ class _Reader:
     def whole(self, like: Sequence[Dim] | None = None) -> Expr:
         result = self.expression(0)
         if self.token.kind != "end":
-            raise self.refused(f"unexpected {self.token.text!r} after the end of the expression")
+            raise self.refused(f"unexpected {self.token.text!r} after the end of the expression{self.forgotten()}")
         if like is not None and not (len(like) == result.rank and all(map(self.sizes.match, result.shape, like))):
             expected = shape_text(tuple(like))
-            raise _refused(
-                f"expected a {expected}, got a {_settled_text(result.shape_text, self.sizes)}", self.source, 0
-            )
+            raise self.misfit(f"expected a {expected}, got a {result.shape_text}", 0)
         return self.settled(result)
+
+    def forgotten(self) -> str:
+        """What may be missing where an operand follows another."""
+        before, after = self.tokens[self.place - 1], self.token
+        operands = before.kind in ("number", "name") and after.kind in ("number", "name")
+        return f": a product is written {before.text}*{after.text}" if operands else ""
 
     def settled(self, result: Expr) -> Expr:
         """The expression with what was found out about sizes; the others get names."""
@@ -273,10 +291,13 @@ class _Reader:
         try:
             return with_sizes(result, found) if found else result
         except InputError as error:
-            raise _refused(str(error), self.source, 0) from None
+            raise self.misfit(str(error), 0) from None
 
     def refused(self, message: str, place: int | None = None) -> InputError:
         return _refused(_settled_text(message, self.sizes), self.source, self.token.start if place is None else place)
+
+    def misfit(self, message: str, place: int) -> _Misfit:
+        return _Misfit(str(self.refused(message, place)))
 
     def built(self, place: int, build: Callable[[], Expr]) -> Expr:
         """Build a node; what is wrong with it is wrong at `place`."""
@@ -285,7 +306,7 @@ class _Reader:
         except InputError as error:
             if "\n" in str(error):
                 raise
-            raise self.refused(str(error), place) from None
+            raise self.misfit(str(error), place) from None
 
     def make(self, place: int, op: str, *args: Expr, data: object = None) -> Expr:
         return self.built(place, lambda: make(op, *args, data=data, match=self.sizes.match))
@@ -326,12 +347,14 @@ class _Reader:
         if token.text == "[":
             return self.stacked(token)
         self.place -= 1
+        if token.text == "*" and self.place and self.tokens[self.place - 1].text == "*":
+            raise self.refused("unexpected '*': powers are ^ or .^")
         raise self.refused(f"unexpected {token.text!r}" if token.kind != "end" else "the expression ends too early")
 
     def named(self, token: _Token) -> Expr:
         if token.text in self.variables:
             if self.token.text == "(" and token.text in self.guessed:
-                raise self.refused(f"unknown function {token.text[:40]!r}", token.start)
+                raise self.refused(_unknown(token.text), token.start)
             return self.variables[token.text]
         if token.text in self.names_of_sizes:
             return make("size", data=Dim.symbol(token.text))
@@ -339,13 +362,13 @@ class _Reader:
             return make("pi")
         if token.text == "eye":
             return make("eye", data=self.sizes.new())
-        raise self.refused(f"unknown function {token.text[:40]!r}", token.start)
+        raise self.refused(_unknown(token.text), token.start)
 
     def infix(self, left: Expr, token: _Token, binding: int) -> Expr:
         sign = token.text
         if sign == "'":
             if left.rank == 0 and left.op == "var" and left.data[0] in self.guessed:
-                raise self.refused(f"{left} is transposed, so it is no scalar", token.start)
+                raise self.misfit(f"{left} is transposed, so it is no scalar", token.start)
             return self.make(token.start, "T", left) if left.rank else left
         if sign == "[":
             return self.indexed(left, token)
@@ -357,7 +380,7 @@ class _Reader:
         if sign == "*":
             return self.built(token.start, lambda: product(left, right, self.sizes.match))
         if sign == "/" and right.rank:
-            raise self.refused(
+            raise self.misfit(
                 f"cannot divide by {_short(right)}: for elements write ./, for a matrix inv", token.start
             )
         if sign == "^":
@@ -416,7 +439,7 @@ class _Reader:
             self.make(token.start, "tr", base)  # says so if it is not square
             return self.make(token.start, "mul", *[factor] * abs(whole)) if abs(whole) > 1 else factor
         powers = f"a matrix can be raised to whole powers up to {HIGHEST_POWER}; for elements write .^"
-        raise self.refused(f"cannot raise {_short(base)} to {_short(exponent)}: {powers}", token.start)
+        raise self.misfit(f"cannot raise {_short(base)} to {_short(exponent)}: {powers}", token.start)
 
     def arguments(self, opened: _Token) -> list[Expr]:
         args = []
@@ -472,7 +495,7 @@ class _Reader:
             raise self.refused("a matrix has two sizes", token.start)
         self.expect(")", opened)
         if value.rank:
-            raise self.refused(f"{name} repeats a scalar, got {_short(value)}", token.start)
+            raise self.misfit(f"{name} repeats a scalar, got {_short(value)}", token.start)
         shape = tuple(sizes) or tuple(self.sizes.new() for _ in range(rank))
         if value.op == "number" and value.data == 0:
             return make("zeros", data=shape)
@@ -580,6 +603,11 @@ def _whole(exponent: Expr) -> int | None:
     if exponent.op == "number" and isinstance(exponent.data, Fraction) and exponent.data.denominator == 1:
         return sign * int(exponent.data)
     return None
+
+
+def _unknown(name: str) -> str:
+    close = difflib.get_close_matches(name, FUNCTIONS, n=1)
+    return f"unknown function {name[:40]!r}" + (f": did you mean {close[0]}?" if close else "")
 
 
 def _short(expr: Expr) -> str:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
 from latticework.calculus.evaluate import Array, evaluate
-from latticework.calculus.expression import Expr, order, symbols, variables
+from latticework.calculus.expression import Expr, order, shape_text, symbols, variables
 from latticework.core.errors import InputError
 
 SIZE_SETS = ((3, 4, 5, 2, 6), (1, 1, 1, 1, 1), (2, 3, 4, 5, 7), (5, 2, 3, 4, 1))
+WORST_CONDITION = 1e6  # of a matrix that is inverted, whose errors grow with it
+MOST_ELEMENTS = 1_000_000  # of a value that is drawn
 NEAREST_KINK = 0.05  # of what differences may reach
 MOST_DRAWS = 60
 # What is drawn until the function has a value: any numbers, positive ones, small ones; with well-conditioned matrices.
@@ -32,6 +35,8 @@ def draw(
     values: dict[str, Array] = {}
     for name, node in roots.items():
         shape = tuple(size.value(sizes) for size in node.shape)
+        if math.prod(shape) > MOST_ELEMENTS:
+            raise InputError(f"{name} is too large to be tried out: {shape_text(node.shape)}")
         value = np.asarray(rng.uniform(*spread, shape))
         if node.data[2] and "symmetric" in node.data[2]:
             value = (value + value.T) / 2
@@ -47,6 +52,7 @@ def point(root: Expr, sizes: Mapping[str, int], rng: np.random.Generator, *also:
     """Values at which the function and what else is given are finite, away from kinks; nothing if none was found."""
     roots = variables(root, *also)
     kinks = kink_arguments(root)
+    inverted = [node.args[0] for node in order(root, *also) if node.op in ("inv", "det", "logdet") and node.args[0].rank]
     for attempt in range(MOST_DRAWS):
         values = draw(roots, sizes, rng, SPREADS[attempt % len(SPREADS)])
         arrays: dict[str, Any] = {**sizes, **values}
@@ -54,11 +60,16 @@ def point(root: Expr, sizes: Mapping[str, int], rng: np.random.Generator, *also:
             with np.errstate(all="ignore"):
                 found = [evaluate(each, arrays) for each in (root, *also)]
                 near = any(_near_kink(each, arrays) for each in kinks)
+                near = near or any(_near_singular(each, arrays) for each in inverted)
         except (InputError, np.linalg.LinAlgError):
             return None  # an index outside, say: these sizes do not fit
         if not near and all(np.isfinite(each).all() for each in found):
             return arrays
     return None
+
+
+def _near_singular(matrix: Expr, arrays: Mapping[str, Any]) -> bool:
+    return bool(np.linalg.cond(np.asarray(evaluate(matrix, arrays))) > WORST_CONDITION)
 
 
 def kink_arguments(root: Expr) -> list[tuple[Expr, ...]]:

@@ -71,9 +71,17 @@ def _log(node: Expr) -> Expr | None:
     grown = _one_plus(x)
     if grown is not None and grown.op == "exp":
         return make("softplus", grown.args[0])
+    taken = _less_sigmoid(x)
+    if taken is not None:
+        return make("neg", make("softplus", taken))
     match x.op:
         case "exp":
             return x.args[0]
+        case "index" if x.args[0].op in ("softmax", "sigmoid", "exp"):
+            return make("index", _log(make("log", x.args[0])), data=x.data)
+        case "mean" if x.args[0].op == "exp" and x.args[0].rank == 1:
+            size = make("size", data=x.args[0].shape[0])
+            return make("add", make("logsumexp", x.args[0].args[0]), make("neg", make("log", size)))
         case "det":
             return make("logdet", x.args[0])
         case "abs" if x.args[0].op == "det":
@@ -81,11 +89,22 @@ def _log(node: Expr) -> Expr | None:
         case "softmax":
             return make("log_softmax", x.args[0])
         case "sigmoid":
-            return make("neg", make("softplus", forms.negated(x.args[0])))
-        case "sum" if x.args[0].op == "exp" and x.args[0].rank == 1:
-            return make("logsumexp", x.args[0].args[0])
+            return make("add", x.args[0], make("neg", make("softplus", x.args[0])))
+        case "sum" if x.args[0].op == "exp" and x.args[0].rank:
+            inner = x.args[0].args[0]
+            return make("logsumexp", inner if inner.rank == 1 else make("vec", inner))
         case "rowsum" if x.args[0].op == "exp":
             return make("logsumexp", x.args[0].args[0])
+    return None
+
+
+def _less_sigmoid(expr: Expr) -> Expr | None:
+    """The x of 1 - sigmoid(x)."""
+    if expr.op != "add" or len(expr.args) != 2:
+        return None
+    for one, other in (expr.args, expr.args[::-1]):
+        if _is_one(one) and other.op == "neg" and other.args[0].op == "sigmoid" and other.shape == expr.shape:
+            return other.args[0].args[0]
     return None
 
 
@@ -157,13 +176,41 @@ def _twice(op: str) -> Pattern:
 
 def _logdet(node: Expr) -> Expr | None:
     (x,) = node.args
+    if _is_kron_of_squares(x):
+        left, right = (make("logdet", arg) for arg in x.args)
+        return make("add", make("had", _rows(x.args[1]), left), make("had", _rows(x.args[0]), right))
     if x.op == "inv":
         return make("neg", make("logdet", x.args[0]))
     return make("logdet", x.args[0]) if x.op == "T" else None
 
 
+def _is_kron_of_squares(expr: Expr) -> bool:
+    return expr.op == "kron" and all(arg.rank == 2 and arg.shape[0] == arg.shape[1] for arg in expr.args)
+
+
+def _rows(matrix: Expr) -> Expr:
+    return make("size", data=matrix.shape[0])
+
+
+def _inv(node: Expr) -> Expr | None:
+    (x,) = node.args
+    if _is_kron_of_squares(x):
+        return make("kron", *(make("inv", arg) for arg in x.args))
+    return x.args[0] if x.op == "inv" else None
+
+
+def _tr(node: Expr) -> Expr | None:
+    (x,) = node.args
+    if _is_kron_of_squares(x):
+        return make("had", *(make("tr", arg) for arg in x.args))
+    return _scalar(node)
+
+
 def _det(node: Expr) -> Expr | None:
     (x,) = node.args
+    if _is_kron_of_squares(x):
+        left, right = (make("det", arg) for arg in x.args)
+        return make("had", make("pow", left, _rows(x.args[1])), make("pow", right, _rows(x.args[0])))
     if x.op == "inv":
         return make("div", UNIT, make("det", x.args[0]))
     return make("det", x.args[0]) if x.op == "T" else None
@@ -225,13 +272,13 @@ _PATTERNS: dict[str, tuple[tuple[str, Pattern], ...]] = {
     "maximum": (("named-form", _equal), ("named-form", _relu)),
     "minimum": (("named-form", _equal),),
     "neg": (("named-form", _twice("neg")),),
-    "inv": (("named-form", _twice("inv")),),
+    "inv": (("named-form", _inv),),
     "logdet": (("stable-form", _logdet),),
     "det": (("named-form", _det),),
     "T": (("transpose", _transpose),),
     "sum": (("named-form", _total),),
     "mean": (("named-form", _scalar),),
-    "tr": (("named-form", _scalar),),
+    "tr": (("named-form", _tr),),
     "vec": (("named-form", _scalar),),
     "index": (("named-form", _index),),
 }
