@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 from latticework.calculus import forms
 from latticework.calculus.backward import Sum, Visit, accumulate, as_einsum, in_matrix_form
 from latticework.calculus.evaluate import Array, evaluate
-from latticework.calculus.expression import TWO, Expr, Shape, count, make, substitute, variable, variables
+from latticework.calculus.expression import Expr, Shape, count, make, substitute, variable, variables
 from latticework.calculus.kronecker import kronecker_form
 from latticework.calculus.parser import Shapes, declared_shapes, parse
 from latticework.calculus.stable import rewritten
+from latticework.calculus.tensor import Term, indices
 from latticework.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -456,11 +458,15 @@ def _stage(function: Expr, wrt: Expr, *, symmetric: bool) -> Stage:
 
 def _symmetric(gradient: Expr) -> Expr:
     """G + Gᵀ - G ∘ I (Petersen & Pedersen 2012, section 2.8)."""
+    rows, columns = indices(gradient)
+    both = [Term().times(gradient, (rows, columns)), Term().times(gradient, (columns, rows))]
     if forms.is_symmetric(gradient):
-        both = forms.multiplied([TWO, gradient])
-    else:
-        both = make("add", gradient, forms.transpose(gradient))
-    return make("add", both, make("neg", make("diag", make("diag", gradient))))
+        both = [Term(Fraction(2)).times(gradient, (rows, columns))]
+    whole = in_matrix_form(Sum(tuple(both), (rows, columns)))
+    diagonal = in_matrix_form(Sum((Term(Fraction(-1)).times(gradient, (rows, rows)).delta((rows,), (columns,)),), (rows, columns)))
+    if whole is None or diagonal is None:
+        return make("add", gradient, forms.transpose(gradient), make("neg", make("diag", make("diag", gradient))))
+    return make("add", whole, diagonal)
 
 
 def closed_form(total: Sum) -> Expr:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
 
@@ -207,6 +208,31 @@ def recognised(units: list[tuple[Expr, Number]]) -> list[tuple[Expr, Number]]:
                 del powers[expr], powers[other]
                 powers[make(quotient, expr.args[0])] = exponent
     return list(powers.items())
+
+
+def folded(expr: Expr) -> Fraction | None:
+    """The value of an expression of whole numbers and fractions, if it is one and no large one."""
+    if expr.op == "number":
+        return expr.data if isinstance(expr.data, Fraction) else None
+    if expr.op not in ("neg", "add", "had", "div", "pow") or expr.rank or len(expr.args) > 4:
+        return None
+    values = [folded(arg) for arg in expr.args]
+    if any(value is None or abs(value.numerator) > 99 or value.denominator > 99 for value in values):
+        return None
+    known = [value for value in values if value is not None]
+    match expr.op:
+        case "neg":
+            return -known[0]
+        case "add":
+            return sum(known, start=Fraction(0))
+        case "had":
+            return math.prod(known, start=Fraction(1))
+        case "div":
+            return known[0] / known[1] if known[1] else None
+    base, exponent = known
+    if exponent.denominator != 1 or abs(exponent) > 9 or not base:
+        return None
+    return base ** int(exponent)
 
 
 def _is_positive_part(expr: Expr) -> bool:

@@ -11,7 +11,7 @@ import numpy as np
 
 from latticework.calculus.derivation import Derivation, Layout, derive
 from latticework.calculus.evaluate import Array, evaluate
-from latticework.calculus.expression import Expr, symbols, variables
+from latticework.calculus.expression import Expr, substitute, symbols, variables
 from latticework.calculus.parser import Shapes, parse
 from latticework.calculus.points import point, size_sets
 from latticework.core.errors import InputError
@@ -59,6 +59,10 @@ class Check:
     def __bool__(self) -> bool:
         return self.verdict != "wrong"
 
+    def __str__(self) -> str:
+        shown = f"\n{self.counterexample}" if self.counterexample else ""
+        return f"{self.verdict}: {self.message}{shown}"
+
 
 def check(
     expr: str | Expr,
@@ -102,6 +106,8 @@ def check(
     known = {name: node.shape for name, node in variables(derivation.expression, derivation.wrt).items()}
     right = derivation.result
     given = answer if isinstance(answer, Expr) else _read(answer, known, right)
+    marked = variables(derivation.expression, derivation.wrt)
+    given = substitute(given, {node: marked[name] for name, node in variables(given).items() if name in marked})
     _refuse_unknown(given, derivation)
     if _sizes(given) not in (_sizes(right), _sizes(right)[::-1]):
         message = f"the answer is a {given.shape_text}, but the derivative is a {right.shape_text}"
@@ -111,8 +117,7 @@ def check(
         return Check(verdict, "the answer is the derivative", None, right)
     if verdict == "equal up to layout":
         return Check(verdict, f"the answer is the transpose: in {layout} layout it is {right}", None, right)
-    found = _smallest(derivation, given)
-    return Check("wrong", _remark(found), found, right)
+    return Check("wrong", _remark(derivation, given), _smallest(derivation, given), right)
 
 
 def _read(answer: str, known: dict[str, Any], right: Expr) -> Expr:
@@ -141,24 +146,13 @@ def _sizes(expr: Expr) -> tuple[str, ...]:
 
 
 def _verdict(derivation: Derivation, given: Expr) -> Verdict:
-    rng = np.random.default_rng(0)
-    right = derivation.result
-    same = turned = True
-    compared = 0
-    for sizes in size_sets(derivation.expression, right, given):
-        for _ in range(3):
-            arrays = point(derivation.expression, sizes, rng, right, given)
-            if arrays is None:
-                continue
-            expected, got = evaluate(right, arrays), evaluate(given, arrays)
-            same = same and _close(expected, got)
-            turned = turned and _close(expected.T, got)
-            compared += 1
-    if not compared:
+    pairs = list(_values(derivation, given))
+    if not pairs:
         return _finite_somewhere(derivation, given)
-    if same and right.row == given.row:
+    same = all(_close(expected, got) for expected, got in pairs)
+    if same and derivation.result.row == given.row:
         return "equal"
-    return "equal up to layout" if same or turned else "wrong"
+    return "equal up to layout" if same or all(_close(expected.T, got) for expected, got in pairs) else "wrong"
 
 
 def _finite_somewhere(derivation: Derivation, given: Expr) -> Verdict:
@@ -210,28 +204,37 @@ def _candidates(derivation: Derivation, given: Expr) -> Iterator[dict[str, Any]]
         for highest in (1, 2, 3):
             for _ in range(SMALL_DRAWS):
                 low = 0 if rng.random() < 0.7 else -highest
-                yield {
-                    **sizes,
-                    **{
-                        name: rng.integers(low, highest + 1, tuple(axis.value(sizes) for axis in node.shape)).astype(
-                            float
-                        )
-                        for name, node in roots.items()
-                    },
-                }
+                values: dict[str, Any] = {}
+                for name, node in roots.items():
+                    shape = tuple(axis.value(sizes) for axis in node.shape)
+                    value = rng.integers(low, highest + 1, shape).astype(float)
+                    value = np.abs(value) + 1 if "positive" in node.data[2] else value
+                    values[name] = np.tril(value) + np.tril(value, -1).T if "symmetric" in node.data[2] else value
+                yield {**sizes, **values}
     for sizes in size_sets(derivation.expression, derivation.result, given):
         found = point(derivation.expression, sizes, rng, derivation.result)
         if found is not None:
             yield found
 
 
-def _remark(found: Counterexample | None) -> str:
-    if found is None:
-        return "the answer is wrong"
+def _remark(derivation: Derivation, given: Expr) -> str:
+    """That the answer is a multiple of the derivative, if it is one wherever the two were compared."""
+    pairs = list(_values(derivation, given))
     for factor in COMMON_FACTORS:
-        if found.expected.any() and _close(found.expected * float(factor), found.got):
-            return f"the answer is wrong; here it is {factor} times the derivative"
-    return "the answer is wrong"
+        if pairs and all(_close(expected * float(factor), got) for expected, got in pairs):
+            return f"the answer is {factor} times the derivative"
+    return "the answer is not the derivative"
+
+
+def _values(derivation: Derivation, given: Expr) -> Iterator[tuple[Array, Array]]:
+    """The derivative and the answer at points of several sizes."""
+    rng = np.random.default_rng(0)
+    right = derivation.result
+    for sizes in size_sets(derivation.expression, right, given):
+        for _ in range(3):
+            arrays = point(derivation.expression, sizes, rng, right, given)
+            if arrays is not None:
+                yield evaluate(right, arrays), evaluate(given, arrays)
 
 
 def _shown(value: Any) -> str:

@@ -7,6 +7,7 @@ from fractions import Fraction
 
 from latticework.calculus.dimensions import ONE, Dim
 from latticework.calculus.expression import ELEMENTWISE, TWO, UNIT, ZERO, Expr, make, number, variables
+from latticework.calculus.forms import folded
 from latticework.calculus.tensor import (
     Index,
     Labels,
@@ -152,8 +153,9 @@ def _power(node: Expr, place: int, out: Labels, arg: Labels) -> list[Term]:
     term = _aligned(Term(), out, arg)
     if place == 1:
         return [term.times(node, out).times(make("log", base), out if base.rank else ())]
-    if exponent.op == "neg" and exponent.args[0].op == "number":
-        exponent = number(-exponent.args[0].data)
+    known = folded(exponent)
+    if known is not None:
+        exponent = number(known)
     if exponent.op == "number":
         if not exponent.data:
             return []

@@ -15,8 +15,8 @@ import numpy as np
 
 from latticework.calculus import forms
 from latticework.calculus.backward import Sum, as_einsum, depends, in_matrix_form
-from latticework.calculus.evaluate import Array, evaluate
-from latticework.calculus.expression import ELEMENTWISE, UNIT, Expr, make, order, substitute, variables
+from latticework.calculus.evaluate import Array, bound, evaluate
+from latticework.calculus.expression import ELEMENTWISE, UNIT, ZERO, Expr, make, order, substitute, variables
 from latticework.calculus.partials import partial
 from latticework.calculus.rules import RULES, Rule
 from latticework.calculus.stable import rewritten
@@ -58,13 +58,15 @@ class Step:
     order: int = 1
     reading: str = "axes"
     axes: tuple[int, int] = (0, 0)
+    function: Expr = ZERO
 
     def values(self, /, **arrays: Any) -> tuple[Array, Array]:
         """What `before` and `after` are for given values, both as `[axes of the function..., of the variable...]`.
 
         What is not differentiated yet is differentiated numerically.
         """
-        before, after = (evaluate(side, arrays) for side in (self.before, self.after))
+        _, sizes = bound(variables(self.function, self.before, self.after), arrays)
+        before, after = (evaluate(side, {**sizes, **arrays}) for side in (self.before, self.after))
         return before, as_axes(after, self.reading, self.axes, before.shape)
 
 
@@ -90,11 +92,11 @@ def steps(stages: Sequence[Stage], layout: Layout) -> tuple[Step, ...]:
         raise InputError(f"the derivation has more than {MOST_STEPS} steps")
     for number, stage in enumerate(stages, 1):
         last = number == len(stages)
-        found.extend(_stage_steps(stage, number, layout if last else None))
+        found.extend(_stage_steps(stage, number, layout if last else None, stages[0].function))
     return tuple(found)
 
 
-def _stage_steps(stage: Stage, number: int, layout: Layout | None) -> list[Step]:
+def _stage_steps(stage: Stage, number: int, layout: Layout | None, root: Expr) -> list[Step]:
     wrt = stage.wrt
     axes = (stage.function.rank, wrt.rank)
     found: list[Step] = []
@@ -102,7 +104,7 @@ def _stage_steps(stage: Stage, number: int, layout: Layout | None) -> list[Step]
 
     def add(rule: str, after: Expr, where: Expr, note: str = "", reading: str = "axes") -> None:
         nonlocal state
-        found.append(Step(RULES[rule], state, after, where, note, number, reading, axes))
+        found.append(Step(RULES[rule], state, after, where, note, number, reading, axes, root))
         state = after
 
     def natural(value: Expr) -> Expr:
