@@ -463,7 +463,9 @@ def _symmetric(gradient: Expr) -> Expr:
     if forms.is_symmetric(gradient):
         both = [Term(Fraction(2)).times(gradient, (rows, columns))]
     whole = in_matrix_form(Sum(tuple(both), (rows, columns)))
-    diagonal = in_matrix_form(Sum((Term(Fraction(-1)).times(gradient, (rows, rows)).delta((rows,), (columns,)),), (rows, columns)))
+    diagonal = in_matrix_form(
+        Sum((Term(Fraction(-1)).times(gradient, (rows, rows)).delta((rows,), (columns,)),), (rows, columns))
+    )
     if whole is None or diagonal is None:
         return make("add", gradient, forms.transpose(gradient), make("neg", make("diag", make("diag", gradient))))
     return make("add", whole, diagonal)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from latticework.core.errors import InputError
 
-_SIZE = re.compile(r"\s*(?:(\d+)|([A-Za-z_]\w*)|([+*]))")
+_SIZE = re.compile(r"\s*(?:(\d+)|([A-Za-z_]\w*)|([-+*]))")
 MOST_DIGITS = 9
 LONGEST = 200  # characters of a size
 
@@ -64,8 +64,8 @@ class Dim:
                 if len(match[1] or "") > MOST_DIGITS:
                     break
                 product = product * (Dim.number(int(match[1])) if match[1] else Dim.symbol(match[2]))
-            elif match[3] == "+":
-                total, product = total + product, Dim.number(1)
+            elif match[3] in "+-":
+                total, product = total + product, Dim.number(1 if match[3] == "+" else -1)
             place, expect_operand = match.end(), not expect_operand
         if expect_operand or place < len(text):
             raise InputError(f"a size is a name or a number, such as 'n', '3' or 'n + 1', got {text[:40]!r}")

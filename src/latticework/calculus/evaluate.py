@@ -40,8 +40,17 @@ def evaluate(root: Expr, arrays: Mapping[str, Any]) -> Array:
         elif node.op == "deriv":
             results[node] = differences(node.args[0], node.args[1], arrays)
         else:
-            results[node] = value(node, [results[arg] for arg in node.args], sizes)
-    return results[root]
+            try:
+                results[node] = value(node, [results[arg] for arg in node.args], sizes)
+            except np.linalg.LinAlgError as error:
+                raise InputError(f"{node.args[0]} is singular at these values: {node} has none") from error
+    return _own(results[root], values)
+
+
+def _own(result: Array, values: Mapping[str, Array]) -> Array:
+    """The result in memory of its own: whoever changes it must not change a variable."""
+    shared = any(np.may_share_memory(result, value) for value in values.values())
+    return result.copy() if shared else result
 
 
 def differences(root: Expr, wrt: Expr, arrays: Mapping[str, Any], step: float = 2e-3) -> Array:

@@ -481,6 +481,9 @@ def _index(args: tuple[Expr, ...], data: Any, _: Match) -> tuple[Shape, bool]:
         for place in (low, size if high is None else high):
             if place.known is not None and (place.known < 1 or (size.known or place.known) < place.known):
                 raise InputError(f"index {place} is outside {_named(arg)}: indices begin at 1")
+            beyond = place - size
+            if beyond.terms and all(coefficient > 0 for _, coefficient in beyond.terms):
+                raise InputError(f"index {place} is outside {_named(arg)}")
         if high is not None:
             length = high - low + ONE
             if length.known is not None and length.known < 1:

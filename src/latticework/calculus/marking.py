@@ -187,7 +187,8 @@ def _smallest(derivation: Derivation, given: Expr) -> Counterexample | None:
             continue
         values = {name: np.asarray(arrays[name]) for name in roots}
         # Fewer elements first, then fewer that are not 0, then smaller ones.
-        weight = sum(
+        whole = all(np.array_equal(value, np.round(value)) for value in values.values())
+        weight = (0 if whole else 50.0) + sum(
             value.size * 100.0 + np.count_nonzero(value) * 5.0 + np.abs(value).sum() for value in values.values()
         )
         if best is None or weight < best[0]:

@@ -38,6 +38,7 @@ MOST_GUESSES = 256  # of ranks that undeclared variables might have
 WINDOW = 64  # characters shown of a long expression
 SIZE_NAMES = "nmpqrskl"
 
+
 class _Misfit(InputError):
     """Shapes do not fit; with other ranks of undeclared variables they may."""
 
@@ -380,9 +381,7 @@ class _Reader:
         if sign == "*":
             return self.built(token.start, lambda: product(left, right, self.sizes.match))
         if sign == "/" and right.rank:
-            raise self.misfit(
-                f"cannot divide by {_short(right)}: for elements write ./, for a matrix inv", token.start
-            )
+            raise self.misfit(f"cannot divide by {_short(right)}: for elements write ./, for a matrix inv", token.start)
         if sign == "^":
             return self.powered(left, right, token)
         return self.make(token.start, {".*": "had", ".^": "pow"}.get(sign, "div"), left, right)
@@ -505,7 +504,7 @@ class _Reader:
     def size(self) -> Dim:
         """A size: everything up to the next `,`, `:`, `;` or closing bracket."""
         first = self.place
-        while self.token.kind in ("number", "name") or self.token.text in ("+", "*"):
+        while self.token.kind in ("number", "name") or self.token.text in ("+", "-", "*"):
             self.place += 1
         written = self.source[self.tokens[first].start : self.token.start]
         size = Dim.number(0)

@@ -52,7 +52,9 @@ def point(root: Expr, sizes: Mapping[str, int], rng: np.random.Generator, *also:
     """Values at which the function and what else is given are finite, away from kinks; nothing if none was found."""
     roots = variables(root, *also)
     kinks = kink_arguments(root)
-    inverted = [node.args[0] for node in order(root, *also) if node.op in ("inv", "det", "logdet") and node.args[0].rank]
+    inverted = [
+        node.args[0] for node in order(root, *also) if node.op in ("inv", "det", "logdet") and node.args[0].rank
+    ]
     for attempt in range(MOST_DRAWS):
         values = draw(roots, sizes, rng, SPREADS[attempt % len(SPREADS)])
         arrays: dict[str, Any] = {**sizes, **values}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from latticework.calculus.equations import Part, short_section
@@ -9,7 +10,7 @@ from latticework.calculus.explain import Explanation
 from latticework.calculus.latex import latex
 from latticework.calculus.mathml import MathML, element
 from latticework.calculus.plain import sources, title
-from latticework.calculus.rules import RULES
+from latticework.calculus.rules import NOTATION, RULES
 from latticework.calculus.typeset import Typesetter
 from latticework.core.errors import InputError
 from latticework.pages import Code, Formula, Formulas, Page, Picture, Section, Table
@@ -108,6 +109,8 @@ def _code(derivation: Derivation) -> list[Code]:
 
 def lesson_page(lesson: Lesson) -> Page:
     """The page of a lesson: what it says, its rules, its examples step by step, and the exercise."""
+    from latticework.calculus.lessons import LESSONS
+
     rules = [RULES[name] for name in lesson.rules]
     rows = [[rule.name, rule.statement, rule.condition or None, rule.section] for rule in rules]
     table = Table(["rule", "says", "if", "from"], rows, "Rules of this lesson.")
@@ -124,6 +127,13 @@ def lesson_page(lesson: Lesson) -> Page:
     shapes = ", ".join(f"{name}: {shape or 'scalar'}" for name, shape in exercise.shapes.items())
     task = f"{exercise.expression} with respect to {exercise.wrt}, where {shapes}."
     found.append(Section("Exercise", exercise.task, paragraphs=[task, f"Hint: {exercise.hint}"]))
+    command = f'latticework derive "{exercise.expression}" --wrt {exercise.wrt} ... --check ANSWER'
+    found[-1] = replace(found[-1], code=[Code(command, "How to have an answer marked.")])
+    if lesson.name == list(LESSONS)[-1]:
+        notation = Table(["written", "means"], [list(row) for row in NOTATION], "Notation.")
+        known = [[rule.name, rule.statement, rule.condition or None, rule.section] for rule in RULES.values()]
+        every = Table(["rule", "says", "if", "from"], known, "All rules.")
+        found.append(Section("Reference", "Notation, and all rules.", tables=[notation, every]))
     return Page(lesson.title, f"Parr & Howard 2018, section {lesson.section}.", found)
 
 

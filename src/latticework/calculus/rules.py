@@ -62,7 +62,7 @@ _ALL = (
          r"\frac{d}{dx}\left(f \pm g\right) = \frac{df}{dx} \pm \frac{dg}{dx}"),
     Rule("product", "product rule", _paper("2"), "d(f g)/dx = f dg/dx + df/dx g",
          r"\frac{d}{dx}\left(f g\right) = f \frac{dg}{dx} + \frac{df}{dx} g"),
-    Rule("quotient", "quotient rule", _paper("2"), "d(f/g)/dx = (df/dx)/g - f (dg/dx)/g^2",
+    Rule("quotient", "quotient rule", "by the product and the power rule", "d(f/g)/dx = (df/dx)/g - f (dg/dx)/g^2",
          r"\frac{d}{dx}\frac{f}{g} = \frac{1}{g}\frac{df}{dx} - \frac{f}{g^2}\frac{dg}{dx}", "g is not 0"),
     Rule("function", "derivative of a function", _paper("2"), "d f(x)/dx = f'(x)", r"\frac{d}{dx} f(x) = f'(x)",
          "f has a derivative at x"),
@@ -112,22 +112,22 @@ _ALL = (
          r"\frac{\partial}{\partial \mathbf{w}}\max(0, \mathbf{w}\cdot\mathbf{x} + b) = "
          r"\begin{cases}\vec{0}^T & \mathbf{w}\cdot\mathbf{x} + b \leq 0\\ \mathbf{x}^T & \mathbf{w}\cdot\mathbf{x} "
          r"+ b > 0\end{cases}",
-         "at w'x + b = 0, where there is no derivative, 0 is taken"),
+         "w'x + b is not 0; at 0, where there is no derivative, 0 is taken"),
     Rule("loss", "loss of a neuron, sample by sample", _paper("6"),
          "dC/dw = (2/N) sum over the samples i with w'x_i + b > 0 of e_i x_i', where e_i = w'x_i + b - y_i",
          r"\frac{\partial C}{\partial \mathbf{w}} = \frac{2}{N}\sum_{i:\ \mathbf{w}\cdot\mathbf{x}_i + b > 0} e_i "
          r"\mathbf{x}_i^T",
-         "which case holds is asked for every sample, inside the sum"),
+         "no w'x_i + b is 0; which case holds is asked for every sample, inside the sum"),
     # Matrices.
     Rule("matrix-product", "matrix product", _cookbook("equation 37"), "d(A B) = dA B + A dB",
          r"\partial(AB) = (\partial A) B + A (\partial B)"),
     Rule("inner-product", "inner product", _paper("5"), "d(w'x)/dw = x', d(w'x)/dx = w'",
          r"\frac{\partial \mathbf{w}^T\mathbf{x}}{\partial \mathbf{w}} = \mathbf{x}^T"),
-    Rule("linear-map", "linear map", _cookbook("equation 69"), "d(A x)/dx = A",
+    Rule("linear-map", "linear map", _paper("4.1"), "d(A x)/dx = A",
          r"\frac{\partial A\mathbf{x}}{\partial \mathbf{x}} = A", "A does not depend on x"),
     Rule("transpose", "transpose", _cookbook("equation 44"), "d(X') = (dX)'", r"\partial X^T = (\partial X)^T"),
     Rule("trace", "trace", _cookbook(
-        "equation 36"),
+        "equation 99"),
         "d tr(X)/dX = I",
         r"\frac{\partial}{\partial X}\operatorname{tr}(X) = I"),
     Rule("inverse", "inverse", _cookbook("equation 40"), "d inv(X) = -inv(X) dX inv(X)",
@@ -136,7 +136,7 @@ _ALL = (
          r"\frac{\partial \det X}{\partial X} = \det(X) X^{-T}", "X is invertible"),
     Rule("log-determinant", "logarithm of a determinant", _cookbook("equation 57"), "d log|det(X)|/dX = inv(X)'",
          r"\frac{\partial \log|\det X|}{\partial X} = X^{-T}", "X is invertible"),
-    Rule("diagonal", "diagonal", _cookbook("section 8.2"), "diag is linear: it places or takes the diagonal",
+    Rule("diagonal", "diagonal", "by linearity", "diag is linear: it places or takes the diagonal",
          r"\partial \operatorname{diag}(\mathbf{x}) = \operatorname{diag}(\partial \mathbf{x})"),
     Rule("kronecker", "Kronecker product and vec", _cookbook("section 10.2"), "vec(A X B) = kron(B', A) vec(X)",
          r"\operatorname{vec}(AXB) = (B^T \otimes A)\operatorname{vec}(X)"),
@@ -154,10 +154,10 @@ _ALL = (
         "d softmax(z)/dz = diag(p) - p p', d logsumexp(z)/dz = p'",
          r"\frac{\partial \operatorname{softmax}(\mathbf{z})}{\partial \mathbf{z}} = \operatorname{diag}(\mathbf{p}) "
          r"- \mathbf{p}\mathbf{p}^T"),
-    Rule("maximum", "maximum and minimum", _paper("5"), "the derivative is that of the larger argument; at a tie 0",
+    Rule("maximum", "maximum and minimum", _paper("5"), "the derivative is that of the larger argument",
          r"\frac{\partial}{\partial z}\max(0, z) = \begin{cases}0 & z \leq 0\\ 1 & z > 0\end{cases}",
-         "at a tie there is no derivative: of two arguments 0 is taken, of elements each of the largest counts"),
-    Rule("step", "steps and signs", _paper("2"), "what is constant almost everywhere has the derivative 0",
+         "there is no tie; at one, 0 is taken of two arguments, and of elements each of the largest counts"),
+    Rule("step", "steps and signs", "by definition", "what is constant almost everywhere has the derivative 0",
          r"\frac{d}{dx}\operatorname{sign}(x) = 0", "x is not where it jumps"),
     Rule("index-notation", "sums in index notation", "Laue, Mitterreiter & Giesen 2020",
          "a product of tensors is differentiated factor by factor",
@@ -176,7 +176,7 @@ _ALL = (
     Rule("symmetric",
         "structured matrix: symmetric", _cookbook(
         "section 2.8"),
-        "for a symmetric X the derivative is G + G' - diag(G)",
+        "for a symmetric X the derivative is G + G' - diag(diag(G))",
          r"\frac{df}{dX} = G + G^T - \operatorname{diag}(G)", "the entries X_ij and X_ji are one variable"),
     Rule("layout", "layout", _paper("4.1"), "numerator layout is the transpose of denominator layout",
          r"\left(\frac{\partial f}{\partial X}\right)_{\text{numerator}} = \left(\frac{\partial f}{\partial "
@@ -194,7 +194,11 @@ NOTATION = (
     ("diag(x)", "the matrix with x on its diagonal; of a matrix, its diagonal"),
     ("vector(1), eye", "the column of ones and the identity matrix, as large as needed"),
     ("(t > 0)", "1 where it holds, 0 elsewhere"),
-    ("dy/dx", "the derivative in numerator layout: a row for each element of y, a column for each of x"),
+    (
+        "dy/dx",
+        "the derivative in numerator layout: a row for each element of y, a column for each of x; "
+        "of a scalar by a matrix X, dy/dX has the shape of X, and the answer in numerator layout is its transpose",
+    ),
     ("<G, dU/dx>", "the sum over all elements of U of an element of G times the derivative of that of U"),
     ("kron(A, B), vec(X)", "the Kronecker product; the columns of X below each other"),
 )

@@ -14,6 +14,7 @@ from latticework.calculus.dimensions import ONE, Dim
 from latticework.calculus.expression import Expr, make, number
 
 Number = Fraction | float
+HIGHEST_POWER = 64  # of a number, which is written out
 
 
 class Index:
@@ -208,7 +209,7 @@ def _parts(term: Term, expr: Expr, labels: Labels, e: Number) -> list[tuple[Expr
     op, args = expr.op, expr.args
     whole = isinstance(e, Fraction) and e.denominator == 1
     if op == "number":
-        if whole and (expr.data or e > 0):
+        if whole and (expr.data or e > 0) and magnitude(e) <= HIGHEST_POWER:
             term.coefficient *= expr.data ** int(e)
             return []
         return None
