@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 from calculus.cases import CASES, GOLD, GOLD_HESSIANS, SIZES, name_of
 
-from latticework.calculus import backends
+from latticework.calculus.called import function
 from latticework.calculus.derivation import derive
 from latticework.calculus.evaluate import bound, evaluate
 from latticework.calculus.expression import count, variables
 from latticework.calculus.parser import parse
+from latticework.calculus.source import source
 
 SEEDS = range(5)
 every_case = pytest.mark.parametrize("case", CASES, ids=name_of)
@@ -113,8 +114,8 @@ def test_exported_functions_and_code_compute_the_derivative(case):
         want = found.evaluate(**arrays)
         tensors = {name: torch.as_tensor(array) for name, array in arrays.items()}
         for language, values in (("numpy", arrays), ("torch", tensors)):
-            close(np.asarray(backends.function(found.value, language, parameters=parameters)(**values)), want)
-            written = backends.source(found.value, language, parameters=parameters)
+            close(np.asarray(function(found.value, language, parameters=parameters)(**values)), want)
+            written = source(found.value, language, parameters=parameters)
             names: dict = {}
             exec(compile(written, "<exported>", "exec"), names)  # noqa: S102 - what the engine wrote, not a user
             close(np.asarray(names["derivative"](*values.values())), want)

@@ -9,9 +9,10 @@ import pytest
 import torch
 
 from latticework.calculus import derive, parse
-from latticework.calculus.backends import function, source
+from latticework.calculus.called import function
 from latticework.calculus.evaluate import evaluate
 from latticework.calculus.program import program
+from latticework.calculus.source import source
 
 SIZES = {"n": 4, "m": 3, "k": 2, "N": 6}
 SHAPES = {"x": "n", "y": "n", "v": "m", "A": "n,n", "B": "n,n", "X": "N,n", "w": "n", "t": "N", "a": "", "M": "n,m"}

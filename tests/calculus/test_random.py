@@ -9,11 +9,12 @@ import pytest
 import torch
 from calculus.expressions import SHAPES, SIZES, Writer, arrays_of
 
-from latticework.calculus import backends
+from latticework.calculus.called import function
 from latticework.calculus.derivation import derive
 from latticework.calculus.evaluate import bound, evaluate
 from latticework.calculus.expression import count, order, symbols, variables
 from latticework.calculus.parser import parse
+from latticework.calculus.source import source
 
 DEPTHS = range(1, 7)
 HOW_MANY = 500
@@ -77,7 +78,7 @@ def tensors(arrays):
 
 
 def as_torch(expr, names):
-    run = backends.function(expr, "torch")
+    run = function(expr, "torch")
 
     def call(*values):
         with warnings.catch_warnings():
@@ -175,11 +176,11 @@ def test_exported_code_of_a_derivative_computes_it(chunk):
         for name in arrays:
             found = derive(expr, name)
             for language, values in (("numpy", arrays), ("torch", tensors(arrays))):
-                run = backends.function(found.value, language, parameters=variables(expr))
+                run = function(found.value, language, parameters=variables(expr))
                 want = evaluate(found.value, {**arrays, **SIZES})
                 assert_close(np.asarray(run(**values)), want, f"{language}: {found.value}")
                 names: dict = {}
-                written = backends.source(found.value, language, parameters=variables(expr))
+                written = source(found.value, language, parameters=variables(expr))
                 exec(compile(written, "<exported>", "exec"), names)  # noqa: S102 - what the engine wrote, not a user
                 got = names["derivative"](*(values[parameter] for parameter in variables(expr)))
                 assert_close(np.asarray(got), want, written)

@@ -227,8 +227,8 @@ class Derivation:
         return verify(self, method=method, random_state=random_state)
 
     def source(self, language: str = "numpy", *, name: str = "derivative") -> str:
-        """The code of a function that computes `value`: "numpy", "torch" or "jax"; see `backends.source`."""
-        from latticework.calculus.backends import source
+        """The code of a function that computes `value`: "numpy", "torch" or "jax"; see `source.source`."""
+        from latticework.calculus.source import source
 
         return source(self.value, language, name=name, parameters=self.parameters)
 
@@ -250,7 +250,7 @@ class Derivation:
         return variables(self.expression, self.wrt)
 
     def _function(self, language: str) -> Callable[..., Any]:
-        from latticework.calculus.backends import function
+        from latticework.calculus.called import function
 
         return function(self.value, language, parameters=self.parameters)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from latticework.calculus.backends import function
+from latticework.calculus.called import function
 from latticework.calculus.evaluate import Array, differences, evaluate
 from latticework.calculus.expression import Expr, variables
 from latticework.calculus.points import point, size_sets

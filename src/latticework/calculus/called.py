@@ -1,0 +1,145 @@
+"""A program called: its instructions run one by one, by the same operations as `source` writes.
+
+Nothing that a user typed is ever evaluated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from latticework.calculus.backends import check_language
+from latticework.calculus.expression import Expr
+from latticework.calculus.operations import Function, in_context, operations
+from latticework.calculus.program import Program, program, spent_inputs
+from latticework.core.errors import InputError, require
+
+# What NumPy can write over an operand that is needed no more: new memory costs as much as a sum.
+_UFUNCS: dict[str, Function] = {
+    "add": np.add,
+    "sub": np.subtract,
+    "mul": np.multiply,
+    "div": np.divide,
+    "neg": np.negative,
+    "scale_rows": lambda a, b, out: np.multiply(a[:, None], b, out=out),
+    "scale_columns": np.multiply,
+    **{name: getattr(np, name) for name in ("exp", "log", "sin", "cos", "tanh", "sqrt")},
+}
+
+
+def function(root: Expr, language: str, *, parameters: Mapping[str, Expr] | None = None) -> Callable[..., Any]:
+    """A function that computes an expression, by the same operations as `source` writes.
+
+    It takes the variables by position or by name: arrays, or lists of numbers.
+
+    Raises
+    ------
+    InputError
+        If there is no such language, or a size that no parameter tells.
+    MissingExtraError
+        If the library is not installed.
+
+    Examples
+    --------
+    >>> from latticework.calculus.parser import parse
+    >>> residual = function(parse("X*w - y", {"X": "N,n", "w": "n", "y": "N"}), "numpy")
+    >>> residual([[1, 2], [3, 4]], w=[1, 1], y=[3, 5])
+    array([0., 2.])
+    """
+    check_language(language)
+    found = program(root, parameters)
+    xp, convert = _library(language)
+    run = _runner(found, language, xp)
+    names = list(found.variables)
+
+    def derivative(*args: Any, **named: Any) -> Any:
+        given = dict(zip(names, args, strict=False)) | named
+        if len(args) + len(named) != len(names) or given.keys() != found.variables.keys():
+            got = ", ".join(named) or "no names"
+            raise InputError(f"the function takes {', '.join(names)}; got {len(args)} values and {got}")
+        arrays = {name: convert(given[name]) for name in names}
+        for name, node in found.variables.items():
+            if arrays[name].ndim != node.rank:
+                raise InputError(f"{name} is a {node.shape_text}, got an array of shape {tuple(arrays[name].shape)}")
+        return run(arrays)
+
+    derivative.__doc__ = f"Takes {', '.join(names)}."
+    return derivative
+
+
+def _runner(found: Program, language: str, xp: Any) -> Callable[[Mapping[str, Any]], Any]:
+    plain = operations(language, xp)
+    spent = spent_inputs(found.instructions) if language == "numpy" else {}
+    given: list[tuple[int, str]] = []  # registers of variables
+    start: list[Any] = [None] * len(found.instructions)  # registers of numbers, and empty ones
+    steps = []
+    for place, each in enumerate(found.instructions):
+        if each.op == "var":
+            given.append((place, each.data))
+        elif each.op == "number":
+            start[place] = each.data
+        else:
+            of_arrays = each.op in plain
+            run = plain[each.op] if of_arrays else in_context(each, language, xp)
+            if place in spent and each.op in _UFUNCS:
+                onto = _onto if len(each.inputs) == 2 else _onto_itself
+                run = onto(run, _UFUNCS[each.op], spent[place])
+            steps.append((place, of_arrays, run, each.inputs))
+
+    def runner(arrays: Mapping[str, Any]) -> Any:
+        sizes = {
+            size: (int(arrays[told.parameter].shape[told.axis]) - told.offset) // told.slope
+            for size, told in found.sizes.items()
+        }
+        like = None if found.model is None else arrays[found.model]
+        values = start.copy()
+        for place, name in given:
+            values[place] = arrays[name]
+        for place, of_arrays, run, inputs in steps:
+            operands = [values[register] for register in inputs]
+            values[place] = run(*operands) if of_arrays else run(sizes, like, *operands)
+        return values[-1]
+
+    return runner
+
+
+def _onto_itself(run: Function, ufunc: Function, _: tuple[int, ...]) -> Function:
+    return lambda a: ufunc(a, out=a) if type(a) is np.ndarray else run(a)
+
+
+def _onto(run: Function, ufunc: Function, places: tuple[int, ...]) -> Function:
+    """The operation, written over the operand at one of the places that has the shape and the type of the result."""
+
+    def written_over(a: Any, b: Any) -> Any:
+        for place in places:
+            spent, other = (b, a) if place else (a, b)
+            if type(spent) is np.ndarray:
+                if type(other) is np.ndarray:
+                    fits = other.dtype == spent.dtype and other.ndim <= spent.ndim
+                else:
+                    fits = type(other) in (int, float) or getattr(other, "dtype", None) == spent.dtype
+                if fits:
+                    return ufunc(a, b, out=spent)
+        return run(a, b)
+
+    return written_over
+
+
+def _library(language: str) -> tuple[Any, Callable[[Any], Any]]:
+    """The library, and what makes an array of it."""
+    if language == "numpy":
+        return np, _as_floats
+    if language == "torch":
+        torch = require("torch", extra="all", purpose="exporting to PyTorch")
+        return torch, lambda value: value if isinstance(value, torch.Tensor) else torch.as_tensor(_as_floats(value))
+    jnp = require("jax.numpy", extra="jax", purpose="exporting to JAX")
+    return jnp, lambda value: value if hasattr(value, "at") else jnp.asarray(_as_floats(value))
+
+
+def _as_floats(value: Any) -> Any:
+    if type(value) is np.ndarray and value.dtype.kind in "fc":
+        return value
+    array = np.asarray(value)
+    return array if array.dtype.kind in "fc" else array.astype(np.float64)

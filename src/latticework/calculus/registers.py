@@ -1,0 +1,112 @@
+"""Instructions of straight-line code, each computed once, and the registers that expressions are in.
+
+An instruction's result is its register, which later instructions take. Numbers are numbers of Python here, so that they
+take on the type of the arrays they meet; what needs an array of one asks for it with `array` or `filled`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from latticework.calculus.expression import Expr, order
+from latticework.calculus.structure import operands
+
+ARITHMETIC = frozenset(["add", "sub", "mul", "div", "neg", "pow"])  # of numbers, a number
+
+
+@dataclass(frozen=True)
+class Instruction:
+    """One operation: registers in, and what else it needs; its own register is its place in the program."""
+
+    op: str
+    inputs: tuple[int, ...] = ()
+    data: Any = None
+
+
+class Registers:
+    """Emits instructions, and remembers in which register an expression is.
+
+    Parameters
+    ----------
+    lower
+        What emits the instructions of an expression whose operands have registers, and gives its register.
+    """
+
+    def __init__(self, lower: Callable[[Registers, Expr], int]) -> None:
+        self.lower = lower
+        self.instructions: list[Instruction] = []
+        self.uses: Counter[Expr] = Counter()
+        self._registers: dict[Expr, int] = {}
+        self._seen: dict[Instruction, int] = {}
+        self._numbers: set[int] = set()
+
+    def __contains__(self, node: Expr) -> bool:
+        """Whether an expression has a register already."""
+        return node in self._registers
+
+    def compute(self, root: Expr) -> int:
+        """The register of an expression, operands first, without recursion over its depth."""
+        wanted = self._wanted(root)
+        for node in order(root):
+            if node in wanted:
+                self.of(node)
+        return self.of(root)
+
+    def _wanted(self, root: Expr) -> set[Expr]:
+        """Nodes that get a register: not those that a product takes apart."""
+        wanted, stack = {root}, [root]
+        while stack:
+            needed = operands(stack.pop())
+            self.uses.update(set(needed))
+            for node in needed:
+                if node not in wanted:
+                    wanted.add(node)
+                    stack.append(node)
+        return wanted
+
+    def of(self, node: Expr) -> int:
+        """The register of an expression."""
+        if node not in self._registers:
+            self._registers[node] = self.lower(self, node)
+        return self._registers[node]
+
+    def emit(self, op: str, *inputs: int, data: Any = None) -> int:
+        """The register of an instruction; equal ones are computed once."""
+        instruction = Instruction(op, inputs, data)
+        if instruction not in self._seen:
+            self.instructions.append(instruction)
+            register = self._seen[instruction] = len(self.instructions) - 1
+            if op in ("number", "size") or (op in ARITHMETIC and self._numbers.issuperset(inputs)):
+                self._numbers.add(register)
+        return self._seen[instruction]
+
+    def array(self, register: int) -> int:
+        """The register as an array: functions of arrays do not take numbers of Python."""
+        return self.emit("scalar", register) if register in self._numbers else register
+
+    def filled(self, register: int, rank: int) -> int:
+        """A scalar as a vector or a matrix of one element."""
+        if register in self._numbers:
+            return self.emit("full", register, data=(1,) * rank)
+        return self.emit("as_vector" if rank == 1 else "as_one", register)
+
+    def total(self, parts: Sequence[tuple[bool, int]]) -> int:
+        """The sum of registers, those marked with a minus sign."""
+        rest = list(parts)
+        # Begin with something that is added.
+        negative, total = rest.pop(next((k for k, (minus, _) in enumerate(rest) if not minus), 0))
+        if negative:
+            total = self.emit("neg", total)
+        for minus, register in rest:
+            total = self.emit("sub" if minus else "add", total, register)
+        return total
+
+    def product(self, registers: Sequence[int]) -> int:
+        """The element-wise product."""
+        total = registers[0]
+        for register in registers[1:]:
+            total = self.emit("mul", total, register)
+        return total
