@@ -56,7 +56,7 @@ def test_a_wrong_answer_ends_with_status_1_and_a_counterexample(run):
     assert (right.status, right.out) == (0, "equal: the answer is the derivative\n")
     wrong = run(*LEAST_SQUARES, "--check", "(X*w - y)'*X")
     assert wrong.status == 1
-    assert wrong.out.splitlines()[0] == "wrong: the answer is wrong; here it is 1/2 times the derivative"
+    assert wrong.out.splitlines()[0] == "wrong: the answer is 1/2 times the derivative"
     assert "the answer gives" in wrong.out.splitlines()[1]
     as_json = json.loads(run(*LEAST_SQUARES, "--check", "(X*w - y)'*X", "--format", "json").out)
     assert (as_json["verdict"], as_json["expected"]) == ("wrong", "2*(X*w - y)'*X")
@@ -91,6 +91,13 @@ def test_rules_and_lessons_are_printed(run):
         (("x'*x", "--wrt", "x", "--shape", "x:n", "--shape", "x:m"), "'x' is declared twice"),
         (("x'*x", "--wrt", "x", "--assume", "x large"), "expected symmetric or positive"),
         (("--lesson", "algebra"), "there is no lesson 'algebra'"),
+        (("x'*x", "--wrt", "x", "--shape", "y:n"), "--shape: there is no variable 'y'; the expression has x"),
+        (
+            ("x'*x", "--wrt", "x", "--check", "2*x'", "--export", "numpy"),
+            "--check and --export cannot be given together",
+        ),
+        (("x'*x", "--wrt", "x", "--export", "numpy", "--steps"), "--export and --steps cannot be given together"),
+        (("x'*x", "--wrt", "x", "--steep"), "no such option: --steep"),
     ],
 )
 def test_bad_input_ends_with_status_2_and_says_what_is_wrong(run, words, told):
@@ -104,3 +111,14 @@ def test_the_place_of_an_error_is_pointed_at(run):
     told = run("w'*x", "--wrt", "w", "--shape", "w:n", "--shape", "x:m").err.splitlines()
     place = next(k for k, line in enumerate(told) if line.strip() == "^")
     assert told[place - 1][told[place].index("^")] == "*"
+
+
+def test_an_expression_may_begin_with_a_minus_sign(run):
+    ended = run("-sum(log(x))", "--wrt", "x")
+    assert (ended.status, ended.out) == (0, "-(1 ./ x)'\n")
+
+
+def test_guesses_that_matter_and_kinks_are_noted_on_stderr(run):
+    assert "inferred: x vector of n, n scalar" in run("norm2(x)^2/n", "--wrt", "x").err
+    assert run("norm2(x)^2", "--wrt", "x").err == ""
+    assert "relu has no derivative" in run("relu(w'*x)", "--wrt", "w").err

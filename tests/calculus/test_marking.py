@@ -30,8 +30,8 @@ def test_a_gradient_as_a_column_is_right_up_to_layout():
     [
         ("(X*w - y)'*X", "1/2 times"),
         ("2*(y - X*w)'*X", "-1 times"),
-        ("2*(X*w + y)'*X", "the answer is wrong"),
-        ("2*(X*w - y)'*X + 1", "the answer is wrong"),
+        ("2*(X*w + y)'*X", "the answer is not the derivative"),
+        ("2*(X*w - y)'*X + 1", "the answer is not the derivative"),
     ],
 )
 def test_a_wrong_answer_has_a_counterexample_that_is_one(answer, remark):

@@ -10,6 +10,7 @@ import typer
 
 from latticework.core.commands import print_json
 from latticework.core.errors import InputError
+from latticework.core.progress import message
 
 if TYPE_CHECKING:
     from latticework.calculus.derivation import Derivation
@@ -41,7 +42,8 @@ class Language(StrEnum):
     jax = "jax"
 
 
-@app.command()
+# An expression may begin with a minus sign.
+@app.command(context_settings={"ignore_unknown_options": True})
 def derive(
     expression: Annotated[
         str | None,
@@ -78,12 +80,25 @@ def derive(
     Shapes that are not declared are inferred: capitals are matrices, a to g scalars and other letters vectors, unless
     that does not fit. With --check the exit status is 1 if the answer is wrong.
     """
+    _refuse_together(
+        {
+            "--rules": rules,
+            "--lesson": lesson is not None,
+            "--check": check is not None,
+            "--export": export is not None,
+        },
+        {"--steps": steps, "--verify": verify, "EXPR": (rules or lesson is not None) and expression is not None},
+    )
+    if check is not None and output is not None:
+        raise InputError("--check prints its verdict: it cannot be given with --output")
     if rules:
         from latticework.calculus.reference import rules_json, rules_text
 
         return _print(rules_json() if format is Format.json else rules_text(), output)
     if lesson is not None:
         return _lesson(lesson, format, output)
+    if expression is not None and expression.startswith("--"):
+        raise InputError(f"no such option: {expression} (latticework derive --help tells more)")
     if expression is None:
         raise InputError("what is to be derived? Give an expression, such as 'norm2(X*w - y)^2', and --wrt")
     if wrt is None:
@@ -95,6 +110,13 @@ def derive(
     from latticework.calculus.derivation import derive
 
     found = derive(expression, wrt, shapes, order=order, layout=layout.value, assume=assume or None)
+    strange = sorted(shapes.keys() - found.parameters.keys())
+    if strange:
+        raise InputError(
+            f"--shape: there is no variable {strange[0]!r}; the expression has {', '.join(found.parameters)}"
+        )
+    for note in _notes(found, shapes, told=steps or format is not Format.text):
+        message(f"note: {note}")
     if export is not None:
         return _print(found.source(export.value), output)
     _print(_written(found, format, steps=steps), output)
@@ -104,6 +126,33 @@ def derive(
         if not verification:
             raise typer.Exit(1)
     return None
+
+
+def _refuse_together(jobs: dict[str, bool], others: dict[str, bool]) -> None:
+    """Only one thing can be asked for, and what belongs to a derivation only of one.
+
+    Raises
+    ------
+    InputError
+        If two options contradict each other.
+    """
+    asked = [name for name, given in jobs.items() if given]
+    asked += [name for name, given in others.items() if given and asked]
+    if len(asked) > 1:
+        raise InputError(f"{asked[0]} and {asked[1]} cannot be given together")
+
+
+def _notes(found: Derivation, shapes: dict[str, str], *, told: bool) -> list[str]:
+    """What a reader of the answer alone would not know: guesses that matter, and kinks."""
+    inferred = {name: node for name, node in found.parameters.items() if name not in shapes}
+    unusual = any(
+        not name[0].isupper() and (node.rank == 0) != (name[0] in "abcdefg") for name, node in inferred.items()
+    )
+    notes = [] if told else list(found.kinks)
+    if inferred and (unusual or found.expression.rank):
+        shown = ", ".join(f"{name} {node.shape_text}" for name, node in inferred.items())
+        notes.append(f"the function is a {found.expression.shape_text}; inferred: {shown}; --shape declares a variable")
+    return notes
 
 
 def shapes_of(declared: list[str]) -> dict[str, str]:
@@ -164,9 +213,7 @@ def _check(
             }
         )
     else:
-        typer.echo(f"{found.verdict}: {found.message}")
-        if found.counterexample is not None:
-            typer.echo(str(found.counterexample))
+        typer.echo(str(found))
     if not found:
         raise typer.Exit(1)
 

@@ -103,6 +103,20 @@ class Derivation:
         return self._stages[-1].function
 
     @property
+    def kinks(self) -> tuple[str, ...]:
+        """Where the function has no derivative, and what is taken there."""
+        from latticework.calculus.explain import Explanation
+
+        return tuple(Explanation(self).kinks)
+
+    @property
+    def conditions(self) -> tuple[str, ...]:
+        """What must hold for the function and its derivative to be defined."""
+        from latticework.calculus.explain import Explanation
+
+        return tuple(Explanation(self).conditions)
+
+    @property
     def symmetric(self) -> bool:
         """Whether the variable's entries above and below the diagonal count as one."""
         return self._stages[0].symmetric
