@@ -192,7 +192,7 @@ The derivative
   df/dw = 2*u3*du3/dw     vector chain rule (section 4.5.3): df/du3 = 2*u3
         = 2*u2'*du2/dw    norm (Cookbook, equation 129): du3/du2 = u2'/norm2(u2)
         = 2*u2'*du1/dw    sum and difference rule (section 2): du2/du1 = eye; y does not depend on w
-        = 2*u2'*X         linear map (Cookbook, equation 69): du1/dw = X
+        = 2*u2'*X         linear map (section 4.1): du1/dw = X
         = 2*(X*w - y)'*X  with u2 written out
 
 Answer, in numerator layout

@@ -232,7 +232,6 @@ def test_deep_expressions_built_in_python_are_refused_or_handled():
         {"x": "1,2,3"},
         {"x": "0"},
         {"x": "-1"},
-        {"x": "n-1"},
         {"x": "n" * 100_000},
         {"x": "9" * 1000},
         {"x": [1, 2]},

@@ -164,7 +164,7 @@ def test_the_steps_are_aligned_with_their_rules_at_the_right():
     text = derive("norm2(X*w - y)^2", "w", {"X": "N,n", "w": "n", "y": "N"}).latex(steps=True)
     assert_well_formed(text)
     assert text.count(r"\begin{align*}") == 3
-    assert r"&= 2 \mathbf{u}_{2}^{\top} X && \text{linear map (Cookbook, equation 69)}" in text
+    assert r"&= 2 \mathbf{u}_{2}^{\top} X && \text{linear map (section 4.1)}" in text
     assert r"\frac{\partial f}{\partial \mathbf{w}} &= 2 u_{3} \frac{\partial u_{3}}{\partial \mathbf{w}}" in text
 
 

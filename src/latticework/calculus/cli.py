@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from latticework.core.commands import print_json
 from latticework.core.errors import InputError
@@ -42,8 +44,32 @@ class Language(StrEnum):
     jax = "jax"
 
 
-# An expression may begin with a minus sign.
-@app.command(context_settings={"ignore_unknown_options": True})
+class _Command(TyperCommand):
+    """A command whose argument may begin with a minus sign, as a negative log-likelihood does."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Put such an argument behind `--`, where nothing is taken for an option."""
+        options = {name: param for param in self.params for name in (*param.opts, *param.secondary_opts)}
+        kept: list[str] = []
+        expressions: list[str] = []
+        words = iter(args)
+        for word in words:
+            if word == "--":
+                expressions.extend(words)
+            elif word.startswith("-") and word[1:2] not in ("-", "o", "") and word not in (*options, "-h"):
+                expressions.append(word)
+            else:
+                kept.append(word)
+                if (
+                    word in options
+                    and not getattr(options[word], "is_flag", False)
+                    and options[word].param_type_name == "option"
+                ):
+                    kept.extend(itertools.islice(words, 1))
+        return super().parse_args(ctx, [*kept, *(["--", *expressions] if expressions else [])])
+
+
+@app.command(cls=_Command)
 def derive(
     expression: Annotated[
         str | None,
@@ -97,8 +123,6 @@ def derive(
         return _print(rules_json() if format is Format.json else rules_text(), output)
     if lesson is not None:
         return _lesson(lesson, format, output)
-    if expression is not None and expression.startswith("--"):
-        raise InputError(f"no such option: {expression} (latticework derive --help tells more)")
     if expression is None:
         raise InputError("what is to be derived? Give an expression, such as 'norm2(X*w - y)^2', and --wrt")
     if wrt is None:

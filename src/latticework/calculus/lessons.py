@@ -212,7 +212,7 @@ _ALL = (
             "vector by "
             "vector a matrix. The identity function has the identity matrix.",
         ),
-        ("jacobian", "identity", "blocks"),
+        ("jacobian", "identity", "linear-map", "blocks"),
         (
             Example(
                 "[3*x[1]^2*x[2]; 2*x[1] + x[2]^8]",
