@@ -51,61 +51,71 @@ def function(root: Expr, language: str, *, parameters: Mapping[str, Expr] | None
     check_language(language)
     found = program(root, parameters)
     xp, convert = _library(language)
-    run = _runner(found, language, xp)
-    names = list(found.variables)
+    names, model = list(found.variables), found.model
+    ranks = [(name, node.rank) for name, node in found.variables.items()]
+    start: list[Any] = [None] * len(found.instructions)  # registers of numbers, and empty ones
+    given: list[tuple[int, str]] = []  # registers of variables
+    for place, each in enumerate(found.instructions):
+        if each.op == "number":
+            start[place] = each.data
+        elif each.op == "var":
+            given.append((place, each.data))
+    steps = _steps(found, language, xp)
 
+    # For small arrays the checks and the loop take as long as the operations.
     def derivative(*args: Any, **named: Any) -> Any:
-        given = dict(zip(names, args, strict=False)) | named
-        if len(args) + len(named) != len(names) or given.keys() != found.variables.keys():
-            got = ", ".join(named) or "no names"
-            raise InputError(f"the function takes {', '.join(names)}; got {len(args)} values and {got}")
-        arrays = {name: convert(given[name]) for name in names}
-        for name, node in found.variables.items():
-            if arrays[name].ndim != node.rank:
-                raise InputError(f"{name} is a {node.shape_text}, got an array of shape {tuple(arrays[name].shape)}")
-        return run(arrays)
+        arrays = dict(zip(names, args, strict=False))
+        if named or len(args) != len(names):
+            arrays |= named
+            if len(args) + len(named) != len(names) or arrays.keys() != found.variables.keys():
+                got = ", ".join(named) or "no names"
+                raise InputError(f"the function takes {', '.join(names)}; got {len(args)} values and {got}")
+        for name, rank in ranks:
+            array = arrays[name] = convert(arrays[name])
+            if array.ndim != rank:
+                shape = found.variables[name].shape_text
+                raise InputError(f"{name} is a {shape}, got an array of shape {tuple(array.shape)}")
+        sizes = {size: told.of(arrays[told.parameter].shape) for size, told in found.sizes.items()}
+        like = None if model is None else arrays[model]
+        values = start.copy()
+        for place, name in given:
+            values[place] = arrays[name]
+        for place, arity, run, one, two, inputs in steps:
+            if arity == 2:
+                values[place] = run(values[one], values[two])
+            elif arity == 1:
+                values[place] = run(values[one])
+            else:
+                values[place] = run(sizes, like, *[values[register] for register in inputs])
+        return values[-1]
 
     derivative.__doc__ = f"Takes {', '.join(names)}."
     return derivative
 
 
-def _runner(found: Program, language: str, xp: Any) -> Callable[[Mapping[str, Any]], Any]:
+def _steps(found: Program, language: str, xp: Any) -> list[tuple[int, int, Function, int, int, tuple[int, ...]]]:
+    """For each instruction but variables and numbers: its register, its function, and the registers it takes.
+
+    The number before the function is 1 or 2 for a function of so many arrays, whose registers stand by themselves too,
+    so that no list is made of them. It is 0 for one that takes the sizes and an array of the wanted type before them.
+    """
     plain = operations(language, xp)
     spent = spent_inputs(found.instructions) if language == "numpy" else {}
-    given: list[tuple[int, str]] = []  # registers of variables
-    start: list[Any] = [None] * len(found.instructions)  # registers of numbers, and empty ones
     steps = []
     for place, each in enumerate(found.instructions):
-        if each.op == "var":
-            given.append((place, each.data))
-        elif each.op == "number":
-            start[place] = each.data
-        else:
-            of_arrays = each.op in plain
-            run = plain[each.op] if of_arrays else in_context(each, language, xp)
-            if place in spent and each.op in _UFUNCS:
-                onto = _onto if len(each.inputs) == 2 else _onto_itself
-                run = onto(run, _UFUNCS[each.op], spent[place])
-            steps.append((place, of_arrays, run, each.inputs))
-
-    def runner(arrays: Mapping[str, Any]) -> Any:
-        sizes = {
-            size: (int(arrays[told.parameter].shape[told.axis]) - told.offset) // told.slope
-            for size, told in found.sizes.items()
-        }
-        like = None if found.model is None else arrays[found.model]
-        values = start.copy()
-        for place, name in given:
-            values[place] = arrays[name]
-        for place, of_arrays, run, inputs in steps:
-            operands = [values[register] for register in inputs]
-            values[place] = run(*operands) if of_arrays else run(sizes, like, *operands)
-        return values[-1]
-
-    return runner
+        if each.op in ("var", "number"):
+            continue
+        arity = len(each.inputs) if each.op in plain else 0
+        run = plain[each.op] if arity else in_context(each, language, xp)
+        if place in spent and each.op in _UFUNCS:
+            ufunc = _UFUNCS[each.op]
+            run = _onto(run, ufunc, spent[place]) if arity == 2 else _onto_itself(run, ufunc)
+        one, two, *_ = (*each.inputs, 0, 0)
+        steps.append((place, arity, run, one, two, each.inputs))
+    return steps
 
 
-def _onto_itself(run: Function, ufunc: Function, _: tuple[int, ...]) -> Function:
+def _onto_itself(run: Function, ufunc: Function) -> Function:
     return lambda a: ufunc(a, out=a) if type(a) is np.ndarray else run(a)
 
 

@@ -192,6 +192,13 @@ def _pow(code: Registers, node: Expr) -> int:
     return code.emit("pow", code.of(base), code.of(exponent))
 
 
+def _sigmoid(code: Registers, node: Expr) -> int:
+    (arg,) = node.args
+    if arg.op == "neg":
+        return code.emit("sigmoid_of_negative", code.array(code.of(arg.args[0])))
+    return code.emit("sigmoid", code.array(code.of(arg)))
+
+
 def _mul(code: Registers, node: Expr) -> int:
     gram = as_gram(node)
     if gram is not None:
@@ -294,6 +301,7 @@ _RULES: dict[str, Callable[[Registers, Expr], int]] = {
     "had": _had,
     "div": _div,
     "pow": _pow,
+    "sigmoid": _sigmoid,
     "mul": _mul,
     "T": _transpose,
     "diag": _diag,

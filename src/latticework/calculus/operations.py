@@ -79,7 +79,8 @@ def _of_numpy(xp: Any) -> dict[str, Function]:
         "scalar": lambda a: np.asarray(a, float),
         "relu": lambda a: np.maximum(a, 0),
         "softplus": lambda a: np.logaddexp(0, a),
-        "sigmoid": _sigmoid,
+        "sigmoid": lambda a: _sigmoid_of_negative(-a),
+        "sigmoid_of_negative": _sigmoid_of_negative,
         "softmax": _softmax,
         "log_softmax": _log_softmax,
         "logsumexp": _logsumexp,
@@ -97,6 +98,7 @@ def _of_torch(xp: Any) -> dict[str, Function]:
         "relu": xp.relu,
         "softplus": lambda a: xp.logaddexp(a, xp.zeros_like(a)),
         "sigmoid": xp.sigmoid,
+        "sigmoid_of_negative": lambda a: xp.sigmoid(-a),
         "softmax": lambda a: xp.softmax(a, -1),
         "log_softmax": lambda a: xp.log_softmax(a, -1),
         "logsumexp": lambda a: xp.logsumexp(a, -1),
@@ -114,6 +116,7 @@ def _of_jax(xp: Any) -> dict[str, Function]:
         "relu": lambda a: xp.maximum(a, 0),
         "softplus": lambda a: xp.logaddexp(a, 0),
         "sigmoid": jax.nn.sigmoid,
+        "sigmoid_of_negative": lambda a: jax.nn.sigmoid(-a),
         "softmax": lambda a: jax.nn.softmax(a, -1),
         "log_softmax": lambda a: jax.nn.log_softmax(a, -1),
         "logsumexp": lambda a: jax.nn.logsumexp(a, -1),
@@ -124,9 +127,9 @@ def _of_jax(xp: Any) -> dict[str, Function]:
     }
 
 
-def _sigmoid(x: Any) -> Any:
+def _sigmoid_of_negative(x: Any) -> Any:
     with np.errstate(over="ignore"):
-        e = np.exp(-x)
+        e = np.exp(x)
     e += 1
     return np.divide(1, e, out=e) if type(e) is np.ndarray else 1 / e
 

@@ -21,7 +21,7 @@ _MADE = (
     | ELEMENTWISE
     | OF_ROWS
     | {"matmul", "outer", "gram", "scale_rows", "scale_columns", "solve", "inv"}
-    | {"add_diagonal", "onto_diagonal", "rowsum", "colsum", "compare"}
+    | {"add_diagonal", "onto_diagonal", "rowsum", "colsum", "compare", "sigmoid_of_negative"}
 )
 _VIEWS = {"T", "as_row", "as_column", "as_vector", "as_one", "vec", "unvec"} | {"diagonal", "index", "einsum"}
 
@@ -34,6 +34,10 @@ class SizeOf:
     axis: int
     slope: int
     offset: int
+
+    def of(self, shape: Sequence[int]) -> int:
+        """The size for a shape of the parameter."""
+        return (int(shape[self.axis]) - self.offset) // self.slope
 
 
 @dataclass(frozen=True)

@@ -61,6 +61,7 @@ OWN: dict[str, dict[str, str]] = {
         "relu": "np.maximum({0}, 0)",
         "softplus": "np.logaddexp(0, {0})",
         "sigmoid": "sigmoid({0})",
+        "sigmoid_of_negative": "sigmoid(-{0})",
         "softmax": "softmax({0})",
         "log_softmax": "log_softmax({0})",
         "logsumexp": "logsumexp({0})",
@@ -75,6 +76,7 @@ OWN: dict[str, dict[str, str]] = {
         "relu": "torch.relu({0})",
         "softplus": "torch.logaddexp({0}, torch.zeros_like({0}))",
         "sigmoid": "torch.sigmoid({0})",
+        "sigmoid_of_negative": "torch.sigmoid(-{0})",
         "softmax": "torch.softmax({0}, -1)",
         "log_softmax": "torch.log_softmax({0}, -1)",
         "logsumexp": "torch.logsumexp({0}, -1)",
@@ -88,6 +90,7 @@ OWN: dict[str, dict[str, str]] = {
         "relu": "jnp.maximum({0}, 0)",
         "softplus": "jnp.logaddexp({0}, 0)",
         "sigmoid": "jax.nn.sigmoid({0})",
+        "sigmoid_of_negative": "jax.nn.sigmoid(-{0})",
         "softmax": "jax.nn.softmax({0}, -1)",
         "log_softmax": "jax.nn.log_softmax({0}, -1)",
         "logsumexp": "jax.nn.logsumexp({0}, -1)",
@@ -133,7 +136,8 @@ HELPERS = {
         "    return x.T @ x  # which NumPy sees to be symmetric: half the work\n"
     ),
 }  # fmt: skip
-HELPER_OF = {"gelu": "erf", "onto_diagonal": "add_diagonal"}  # where it has another name
+# Of operations whose helper has another name.
+HELPER_OF = {"gelu": "erf", "onto_diagonal": "add_diagonal", "sigmoid_of_negative": "sigmoid"}
 IMPORTS = {
     "numpy": "import numpy as np\n",
     "torch": "import torch\n",
