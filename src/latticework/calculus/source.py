@@ -12,7 +12,7 @@ from latticework.calculus.dimensions import ONE, Dim
 from latticework.calculus.expression import Expr
 from latticework.calculus.program import Program, SizeOf, program
 from latticework.calculus.registers import Instruction
-from latticework.calculus.templates import HELPER_OF, HELPERS, IMPORTS, LIBRARY, OWN, WRITTEN
+from latticework.calculus.templates import HELPER_OF, HELPERS, HELPERS_OF, IMPORTS, LIBRARY, OWN, WRITTEN
 from latticework.calculus.text import labels
 from latticework.core.errors import InputError
 
@@ -58,11 +58,11 @@ def source(root: Expr, language: str, *, name: str = "derivative", parameters: M
     head = f"def {name}({', '.join(names[parameter] for parameter in found.variables)}):\n"
     body = [f"{names[size]} = {_told(told, names)}" for size, told in found.sizes.items()]
     body += _body(found, _Writer(found, language, names))
-    imports, helpers = IMPORTS[language], _helpers(found) if language == "numpy" else []
-    if "erf" in helpers:
+    imports, helpers = IMPORTS[language], _helpers(found, language)
+    if language == "numpy" and any(each.op in ("erf", "gelu") for each in found.instructions):
         imports = "import math\n\n" + imports
     function = head + "".join(f"    {line}\n" for line in body)
-    return "\n\n".join([imports, *(HELPERS[helper] for helper in helpers), function])
+    return "\n\n".join([imports, *helpers, function])
 
 
 def _names(found: Program) -> dict[str, str]:
@@ -92,9 +92,10 @@ def _told(told: SizeOf, names: Mapping[str, str]) -> str:
     return shifted if told.slope == 1 else f"({shifted}) // {told.slope}"
 
 
-def _helpers(found: Program) -> list[str]:
+def _helpers(found: Program, language: str) -> list[str]:
+    """The functions that the code calls, written out."""
     used = {HELPER_OF.get(each.op, each.op) for each in found.instructions}
-    return [helper for helper in HELPERS if helper in used]
+    return [text for helper, text in HELPERS_OF[language].items() if helper in used]
 
 
 def _body(found: Program, writer: _Writer) -> list[str]:

@@ -78,7 +78,8 @@ def _log(node: Expr) -> Expr | None:
         case "exp":
             return x.args[0]
         case "index" if x.args[0].op in ("softmax", "sigmoid", "exp"):
-            return make("index", _log(make("log", x.args[0])), data=x.data)
+            inside = make("log", x.args[0])
+            return make("index", _log(inside) or inside, data=x.data)
         case "mean" if x.args[0].op == "exp" and x.args[0].rank == 1:
             size = make("size", data=x.args[0].shape[0])
             return make("add", make("logsumexp", x.args[0].args[0]), make("neg", make("log", size)))

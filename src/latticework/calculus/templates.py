@@ -82,6 +82,8 @@ OWN: dict[str, dict[str, str]] = {
         "logsumexp": "torch.logsumexp({0}, -1)",
         "erf": "torch.erf({0})",
         "gelu": "torch.nn.functional.gelu({0})",
+        "gram": "gram({0}, {1})",
+        "kron": "torch.kron({0}.contiguous(), {1}.contiguous())",
         "add_diagonal": "torch.diagonal_scatter({0}, torch.diagonal({0}) + {1})",
         "onto_diagonal": "torch.diagonal_scatter({0}, torch.diagonal({0}) + {1})",
     },
@@ -136,6 +138,16 @@ HELPERS = {
         "    return x.T @ x  # which NumPy sees to be symmetric: half the work\n"
     ),
 }  # fmt: skip
+TORCH_HELPERS = {
+    "gram": (
+        "def gram(x, v):\n"
+        "    half = x.shape[1] // 2\n"
+        "    scaled = x.T * v\n"
+        "    left, corner = scaled @ x[:, :half], scaled[half:] @ x[:, half:]\n"
+        "    return torch.cat([left, torch.cat([left[half:].T, corner])], 1)  # symmetric: three quarters of the work\n"
+    ),
+}  # fmt: skip
+HELPERS_OF = {"numpy": HELPERS, "torch": TORCH_HELPERS, "jax": {}}
 # Of operations whose helper has another name.
 HELPER_OF = {"gelu": "erf", "onto_diagonal": "add_diagonal", "sigmoid_of_negative": "sigmoid"}
 IMPORTS = {
