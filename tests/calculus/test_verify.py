@@ -85,3 +85,13 @@ def test_a_verification_passes_up_to_its_tolerance():
     found = Verification("autodiff", 1, ({"n": 2},), 1e-9, 1e-8)
     assert found
     assert not dataclasses.replace(found, worst=2e-8)
+
+
+@pytest.mark.parametrize("text, wrt", [("A*x", "x"), ("x'*A", "x"), ("a'*x", "a"), ("x[1:2]'*a[1:2]", "a")])
+def test_results_are_in_memory_of_their_own(text, wrt):
+    shapes = {"A": "n,n", "x": "n", "a": "n"}
+    found = derive(text, wrt, shapes)
+    arrays = {name: np.ones([3] * node.rank) for name, node in found.parameters.items()}
+    for result in (found.evaluate(**arrays), found.to_numpy()(**arrays)):
+        result += 1
+    assert all(np.array_equal(array, np.ones_like(array)) for array in arrays.values())

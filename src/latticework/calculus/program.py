@@ -82,12 +82,22 @@ def program(root: Expr, parameters: Mapping[str, Expr] | None = None) -> Program
     """
     named = dict(variables(root) if parameters is None else parameters)
     instructions = lowered(root)
+    if _is_an_argument(instructions):  # whoever changes the result must not change what was given
+        instructions.append(Instruction("own", (len(instructions) - 1,)))
     for place, which in spent_inputs(instructions).items():
         each = instructions[place]
         if each.op == "add_diagonal" and 0 in which:
             instructions[place] = replace(each, op="onto_diagonal")
     needed = {name for each in instructions for name in _symbols(each.data)}
     return Program(named, {name: _told(name, named) for name in sorted(needed)}, instructions)
+
+
+def _is_an_argument(instructions: Sequence[Instruction]) -> bool:
+    """Whether the result is a variable, or a view of one."""
+    each = instructions[-1]
+    while each.op in _VIEWS and len(each.inputs) == 1:
+        each = instructions[each.inputs[0]]
+    return each.op == "var"
 
 
 def spent_inputs(instructions: Sequence[Instruction]) -> dict[int, tuple[int, ...]]:
