@@ -53,11 +53,32 @@ def _extent(labels: Labels) -> Dim:
 def _product(term: Term, rows: Labels, columns: Labels) -> Product | None:
     term, rows = _unpaired(term, rows, columns)
     term, columns = _unpaired(term, columns, rows)
+    scaled = _elementwise(term, rows, columns)
+    if scaled is not None:
+        return scaled
     for first, last in _slots(rows, columns):
         found = _factors(term.copy(), (first, last), columns)
         if found is not None:
             return found
     return None
+
+
+def _elementwise(term: Term, rows: Labels, columns: Labels) -> Product | None:
+    """diag(vec(M)) where an element of the function depends on the same element of the variable alone."""
+    if len(rows) != 2 or len(columns) != 2:
+        return None
+    rest = term.copy()
+    for row, column in zip(rows, columns, strict=True):
+        same = [key for key in rest.factors if key[0].op == "eye" and set(key[1]) == {row, column}]
+        if not same:
+            return None
+        del rest.factors[same[0]]
+    if any(set(labels) & set(columns) for _, labels in rest.factors):
+        return None
+    form = matrix_form(rest, rows)
+    if form is None or form.core is None or form.core.op == "ones":
+        return None
+    return Product(form.coefficient, form.scalars, make("diag", make("vec", form.core)))
 
 
 def _slots(rows: Labels, columns: Labels) -> Iterator[tuple[Labels, Labels]]:

@@ -247,6 +247,11 @@ def _index(node: Expr) -> Expr | None:
     whole = (spec is None or spec == (ONE, size) for spec, size in zip(node.data, x.shape, strict=True))
     if all(whole):
         return x
+    if x.op == "T":  # a row is read as its column, a matrix with its axes exchanged
+        inside = make("index", x.args[0], data=node.data[::-1])
+        return inside if node.rank == 0 else make("T", inside)
+    if x.op == "stack":
+        return _block_of(node)
     if x.op != "index":
         return None
     outer = iter(node.data)
@@ -261,6 +266,25 @@ def _index(node: Expr) -> Expr | None:
             before = spec[0] - ONE
             specs.append((before + low, None if high is None else before + high))
     return make("index", *x.args, data=tuple(specs))
+
+
+def _block_of(node: Expr) -> Expr | None:
+    """The part of a stack that is one of its blocks, or within one."""
+    (x,) = node.args
+    axis = x.data if x.rank == 2 else 0
+    spec = node.data[axis]
+    if spec is None or any(other is not None for place, other in enumerate(node.data) if place != axis):
+        return None
+    place = ONE
+    for block in x.args:
+        long = block.rank == 2 or (block.rank == 1 and block.row != (x.data == 0))
+        extent = block.shape[axis if block.rank == 2 else 0] if long else ONE
+        if long and block.rank == x.rank and spec == (place, place + extent - ONE):
+            return block
+        if not long and x.rank == 1 and spec == (place, None):
+            return block
+        place = place + extent
+    return None
 
 
 _PATTERNS: dict[str, tuple[tuple[str, Pattern], ...]] = {
