@@ -95,3 +95,19 @@ def test_results_are_in_memory_of_their_own(text, wrt):
     for result in (found.evaluate(**arrays), found.to_numpy()(**arrays)):
         result += 1
     assert all(np.array_equal(array, np.ones_like(array)) for array in arrays.values())
+
+
+@pytest.mark.parametrize("language", ["numpy", "torch"])
+@pytest.mark.parametrize("wrong", [{"y": np.ones(1)}, {"w": np.ones(4)}, {"X": np.ones((2, 2))}])
+def test_exported_functions_refuse_shapes_that_do_not_fit(language, wrong):
+    found = derive("norm2(X*w - y)^2", "w", {"X": "N,n", "w": "n", "y": "N"})
+    function = found.to_numpy() if language == "numpy" else found.to_torch()
+    with pytest.raises(InputError, match="where"):
+        function(**{"X": np.ones((2, 3)), "w": np.ones(3), "y": np.ones(2), **wrong})
+
+
+def test_singular_values_are_refused_by_name():
+    found = derive("det(X)", "X", {"X": "n,n"})
+    for call in (found.evaluate, found.to_numpy(), found.to_torch()):
+        with pytest.raises(InputError, match="singular at these values"):
+            call(X=[[1.0, 2.0], [2.0, 4.0]])

@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 
 from latticework.calculus.backends import check_language
+from latticework.calculus.dimensions import Dim
+from latticework.calculus.evaluate import bound
 from latticework.calculus.expression import Expr
 from latticework.calculus.operations import Function, in_context, operations
 from latticework.calculus.program import Program, program, spent_inputs
@@ -62,6 +64,9 @@ def function(root: Expr, language: str, *, parameters: Mapping[str, Expr] | None
             given.append((place, each.data))
     steps = _steps(found, language, xp)
 
+    alike = _same_sizes(found)
+    singular = getattr(xp.linalg, "LinAlgError", np.linalg.LinAlgError)
+
     # For small arrays the checks and the loop take as long as the operations.
     def derivative(*args: Any, **named: Any) -> Any:
         arrays = dict(zip(names, args, strict=False))
@@ -75,22 +80,44 @@ def function(root: Expr, language: str, *, parameters: Mapping[str, Expr] | None
             if array.ndim != rank:
                 shape = found.variables[name].shape_text
                 raise InputError(f"{name} is a {shape}, got an array of shape {tuple(array.shape)}")
+        for one, first, other, second in alike:
+            if arrays[one].shape[first] != arrays[other].shape[second]:
+                _refuse_shapes(found, arrays)
         sizes = {size: told.of(arrays[told.parameter].shape) for size, told in found.sizes.items()}
         like = None if model is None else arrays[model]
         values = start.copy()
         for place, name in given:
             values[place] = arrays[name]
-        for place, arity, run, one, two, inputs in steps:
-            if arity == 2:
-                values[place] = run(values[one], values[two])
-            elif arity == 1:
-                values[place] = run(values[one])
-            else:
-                values[place] = run(sizes, like, *[values[register] for register in inputs])
+        try:
+            for place, arity, run, one, two, inputs in steps:
+                if arity == 2:
+                    values[place] = run(values[one], values[two])
+                elif arity == 1:
+                    values[place] = run(values[one])
+                else:
+                    values[place] = run(sizes, like, *[values[register] for register in inputs])
+        except singular as error:
+            raise InputError("a matrix that is inverted is singular at these values") from error
         return values[-1]
 
     derivative.__doc__ = f"Takes {', '.join(names)}."
     return derivative
+
+
+def _same_sizes(found: Program) -> list[tuple[str, int, str, int]]:
+    """Axes that must be as long as the first of the same size."""
+    first: dict[Dim, tuple[str, int]] = {}
+    return [
+        (*first[size], name, axis)
+        for name, node in found.variables.items()
+        for axis, size in enumerate(node.shape)
+        if first.setdefault(size, (name, axis)) != (name, axis)
+    ]
+
+
+def _refuse_shapes(found: Program, arrays: Mapping[str, Any]) -> None:
+    """Say which of the shapes does not fit."""
+    bound(found.variables, {name: np.broadcast_to(0.0, tuple(array.shape)) for name, array in arrays.items()})
 
 
 def _steps(found: Program, language: str, xp: Any) -> list[tuple[int, int, Function, int, int, tuple[int, ...]]]:
