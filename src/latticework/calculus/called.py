@@ -80,8 +80,8 @@ def function(root: Expr, language: str, *, parameters: Mapping[str, Expr] | None
             if array.ndim != rank:
                 shape = found.variables[name].shape_text
                 raise InputError(f"{name} is a {shape}, got an array of shape {tuple(array.shape)}")
-        for one, first, other, second in alike:
-            if arrays[one].shape[first] != arrays[other].shape[second]:
+        for parameter, axis, other, beside in alike:
+            if arrays[parameter].shape[axis] != arrays[other].shape[beside]:
                 _refuse_shapes(found, arrays)
         sizes = {size: told.of(arrays[told.parameter].shape) for size, told in found.sizes.items()}
         like = None if model is None else arrays[model]
