@@ -345,3 +345,12 @@ def test_names_of_python_are_names_like_any_other():
         names: dict = {}
         exec(compile(found.source("numpy"), "<exported>", "exec"), names)  # noqa: S102 - what the engine wrote
         assert names["derivative"](3.0) == 6
+
+
+def test_huge_powers_of_numbers_are_not_written_out():
+    assert str(derive("2^1000000*x", "x", {"x": ""})) == "2^1000000"
+
+
+def test_a_function_gets_no_name_that_is_code():
+    with pytest.raises(InputError, match="is not a name that a function can have"):
+        derive("x", "x", {"x": "n"}).source("numpy", name="import os; x")

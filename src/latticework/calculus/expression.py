@@ -215,6 +215,8 @@ def variable(name: str, shape: str | Shape = "", assume: frozenset[str] = frozen
     if not (name.isascii() and name.isidentifier()):
         raise InputError(f"the name of a variable is a word of letters, digits and '_', got {name[:40]!r}")
     sizes = declaration(shape) if isinstance(shape, str) else shape
+    if not (isinstance(sizes, tuple) and all(isinstance(size, Dim) for size in sizes)):
+        raise InputError(f"the shape of {name!r} is a text such as 'N,n', got {shape!r}")
     return make("var", data=(name, sizes, assume))
 
 

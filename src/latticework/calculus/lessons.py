@@ -150,8 +150,8 @@ def lesson(name: str) -> Lesson:
     >>> lesson("scalar-expansion").exercise.check("sum(x)").verdict
     'wrong'
     """
-    if name not in LESSONS:
-        raise InputError(f"there is no lesson {name[:40]!r}: expected one of {', '.join(LESSONS)}")
+    if not isinstance(name, str) or name not in LESSONS:
+        raise InputError(f"there is no lesson {str(name)[:40]!r}: expected one of {', '.join(LESSONS)}")
     return LESSONS[name]
 
 

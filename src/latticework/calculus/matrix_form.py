@@ -14,7 +14,7 @@ from fractions import Fraction
 from latticework.calculus import forms
 from latticework.calculus.dimensions import ONE
 from latticework.calculus.expression import UNIT, Expr, make, number
-from latticework.calculus.tensor import Index, Number, Term
+from latticework.calculus.tensor import HIGHEST_POWER, Index, Number, Term, magnitude
 
 Units = dict[Expr, Number]
 
@@ -56,7 +56,8 @@ class _Network:
     def scalar(self, expr: Expr, exponent: Number = Fraction(1)) -> None:
         """Multiply by a scalar."""
         whole = isinstance(exponent, Fraction) and exponent.denominator == 1
-        if expr.op == "number" and whole and (expr.data or exponent > 0):
+        small = whole and magnitude(exponent) <= HIGHEST_POWER
+        if expr.op == "number" and small and (expr.data or exponent > 0):
             self.coefficient *= expr.data ** int(exponent)
             return
         if expr.op == "neg" and exponent == 1:

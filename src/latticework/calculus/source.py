@@ -53,6 +53,8 @@ def source(root: Expr, language: str, *, name: str = "derivative", parameters: M
     <BLANKLINE>
     """
     check_language(language)
+    if not name.isidentifier() or keyword.iskeyword(name):
+        raise InputError(f"name={name[:40]!r} is not a name that a function can have")
     found = program(root, parameters)
     names = _names(found)
     head = f"def {name}({', '.join(names[parameter] for parameter in found.variables)}):\n"
