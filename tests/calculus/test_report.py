@@ -44,7 +44,7 @@ class Outline(HTMLParser):
 
 def test_a_page_holds_the_function_the_graph_the_steps_the_answer_the_code_and_what_to_heed():
     page = Outline(derive(*LOSS).html())
-    assert page.text("h2") == ["Function", "Data flow", "Steps", "Answer", "What to heed"]
+    assert page.text("h2") == ["Function", "Data flow", "Steps", "Answer", "Where it holds"]
     assert page.text("h1") == [f"Derivative of {LOSS[0]} with respect to w"]
     assert page.elements.count("svg") == 1
     assert page.elements.count("math") > 20

@@ -52,7 +52,7 @@ def sections(explanation: Explanation) -> list[Section]:
     ]
     heed = [*explanation.conditions, *explanation.kinks]
     if heed:
-        found.append(Section("What to heed", "Where it is defined, and where it has no derivative.", paragraphs=heed))
+        found.append(Section("Where it holds", "Where it is defined, and where it has no derivative.", paragraphs=heed))
     return found
 
 
