@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 from latticework.calculus import forms
+from latticework.calculus.assumptions import Assume, assumptions
 from latticework.calculus.backward import Sum, Visit, accumulate, as_einsum, in_matrix_form
 from latticework.calculus.evaluate import Array, evaluate
 from latticework.calculus.expression import Expr, Shape, count, make, substitute, variable, variables
@@ -24,9 +25,7 @@ if TYPE_CHECKING:
     from latticework.calculus.verify import Verification
 
 Layout = Literal["numerator", "denominator"]
-Assume = str | Iterable[str] | Mapping[str, str | Iterable[str]] | None
 LAYOUTS = ("numerator", "denominator")
-ASSUMPTIONS = ("symmetric", "positive")
 HIGHEST_ORDER = 4
 
 
@@ -376,10 +375,7 @@ def gradient(expr: str | Expr, wrt: str, shapes: Shapes | None = None, *, assume
     >>> print(gradient("norm2(X*w - y)^2", "w", {"X": "N,n", "w": "n", "y": "N"}))
     2*X'*(X*w - y)
     """
-    found = derive(expr, wrt, shapes, layout="denominator", assume=assume)
-    if found.expression.rank:
-        raise InputError(f"a gradient is that of a scalar, but the expression is a {found.expression.shape_text}")
-    return found
+    return _of_scalar("gradient", derive(expr, wrt, shapes, layout="denominator", assume=assume))
 
 
 def jacobian(expr: str | Expr, wrt: str, shapes: Shapes | None = None, *, assume: Assume = None) -> Derivation:
@@ -406,47 +402,12 @@ def hessian(expr: str | Expr, wrt: str, shapes: Shapes | None = None, *, assume:
     >>> print(hessian("sum(softplus(-y .* (X*w)))", "w", {"X": "N,n", "w": "n", "y": "N"}))
     X'*diag(y.^2 .* sigmoid(-y .* (X*w)) .* (1 - sigmoid(-y .* (X*w))))*X
     """
-    found = derive(expr, wrt, shapes, order=2, assume=assume)
+    return _of_scalar("Hessian", derive(expr, wrt, shapes, order=2, assume=assume))
+
+
+def _of_scalar(name: str, found: Derivation) -> Derivation:
     if found.expression.rank:
-        raise InputError(f"a Hessian is that of a scalar, but the expression is a {found.expression.shape_text}")
-    return found
-
-
-def assumptions(assume: Assume) -> dict[str, set[str]]:
-    """What is assumed of each variable.
-
-    Raises
-    ------
-    InputError
-        If something else is assumed than can be.
-
-    Examples
-    --------
-    >>> assumptions("A symmetric, x positive")
-    {'A': {'symmetric'}, 'x': {'positive'}}
-    """
-    pairs: list[tuple[Any, Any]] = []
-    if assume is None:
-        return {}
-    given = list(assume.values()) if isinstance(assume, Mapping) else [assume]
-    if not all(isinstance(what, Iterable) for what in given):
-        raise InputError(f"assume: expected words such as 'A symmetric', got {assume!r:.60}")
-    if isinstance(assume, Mapping):
-        for name, what in assume.items():
-            pairs.extend((name, word) for word in (what.replace(",", " ").split() if isinstance(what, str) else what))
-    else:
-        for phrase in assume.split(",") if isinstance(assume, str) else assume:
-            words = str(phrase).replace(" is ", " ").split()
-            if len(words) != 2:
-                raise InputError(f"assume: expected a variable and what it is, such as 'A symmetric', got {phrase!r}")
-            pairs.append((words[0], words[1]) if words[1] in ASSUMPTIONS else (words[1], words[0]))
-    found: dict[str, set[str]] = {}
-    for name, word in pairs:
-        if not isinstance(name, str):
-            raise InputError(f"assume: the name of a variable is a text, got {name!r:.60}")
-        if word not in ASSUMPTIONS:
-            raise InputError(f"assume: expected {' or '.join(ASSUMPTIONS)}, got {word!r}")
-        found.setdefault(name, set()).add(word)
+        raise InputError(f"a {name} is that of a scalar, but the expression is a {found.expression.shape_text}")
     return found
 
 
