@@ -9,10 +9,11 @@ from itertools import takewhile
 
 from latticework.calculus.chain import Direction, account, definitions, four_steps, is_scalar_chain
 from latticework.calculus.conditions import conditions, kinks
-from latticework.calculus.derivation import Derivation, Stage
+from latticework.calculus.derivation import Derivation
 from latticework.calculus.equations import Equation, Part, Rate, named
 from latticework.calculus.expression import Expr, make, order, variables
 from latticework.calculus.graph import Graph, graph
+from latticework.calculus.stages import Stage
 from latticework.calculus.steps import Step
 
 ORDINALS = ("", "", "Second", "Third", "Fourth")

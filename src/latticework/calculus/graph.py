@@ -222,7 +222,7 @@ def rate(node: Expr, wrt: Expr) -> Expr | None:
     >>> print(rate(root, variables(root)["x"]))
     A*diag(cos(x))
     """
-    from latticework.calculus.derivation import closed_form
+    from latticework.calculus.stages import closed_form
 
     if node.rank + wrt.rank > 2:
         return None

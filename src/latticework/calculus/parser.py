@@ -9,7 +9,7 @@ import difflib
 import itertools
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fractions import Fraction
 
 from latticework.calculus.dimensions import Dim
@@ -27,6 +27,7 @@ from latticework.calculus.expression import (
     variable,
     with_sizes,
 )
+from latticework.calculus.unification import Sizes
 from latticework.core.errors import InputError
 
 LONGEST = 10_000  # characters of an expression
@@ -146,52 +147,6 @@ class _Token:
     end: int
 
 
-def _without_common_factor(difference: Dim) -> Dim:
-    """Sizes are not 0, so that ?·m = n·m says ? = n."""
-    first, *others = (symbols for symbols, _ in difference.terms)
-    for name in first:
-        if all(name in symbols for symbols in others):
-            rest = []
-            for symbols, coefficient in difference.terms:
-                place = symbols.index(name)
-                rest.append((symbols[:place] + symbols[place + 1 :], coefficient))
-            return _without_common_factor(Dim.sum(rest))
-    return difference
-
-
-@dataclass
-class _Sizes:
-    """What is known of the unknown sizes, whose names begin with a question mark."""
-
-    found: dict[str, Dim] = field(default_factory=dict)
-    made: int = 0
-
-    def new(self) -> Dim:
-        self.made += 1
-        return Dim.symbol(f"?{self.made}")
-
-    def match(self, left: Dim, right: Dim) -> bool:
-        difference = self.settled(left) - self.settled(right)
-        if not difference.terms:
-            return True
-        difference = _without_common_factor(difference)
-        for symbols, coefficient in difference.terms:
-            if len(symbols) == 1 and symbols[0].startswith("?") and abs(coefficient) == 1:
-                rest = Dim(tuple(term for term in difference.terms if term[0] != symbols))
-                if symbols[0] in rest.symbols:
-                    continue
-                value = Dim.number(-coefficient) * rest
-                if value.known is not None and value.known < 1:
-                    return False
-                self.found = {name: size.replace({symbols[0]: value}) for name, size in self.found.items()}
-                self.found[symbols[0]] = value
-                return True
-        return False
-
-    def settled(self, size: Dim) -> Dim:
-        return size.replace(self.found)
-
-
 _HINTS = {
     "@": ": the matrix product is *",
     ".": ": the transpose is written x'",
@@ -254,7 +209,7 @@ class _Reader:
     ) -> None:
         self.source, self.tokens = source, tokens
         self.names_of_sizes = names_of_sizes
-        self.sizes = _Sizes()
+        self.sizes = Sizes()
         self.place, self.depth = 0, 0
         guessed = {name: tuple(self.sizes.new() for _ in range(rank)) for name, rank in ranks.items()}
         self.guessed = frozenset(guessed)
@@ -614,6 +569,6 @@ def _short(expr: Expr) -> str:
     return f"{text if len(text) <= 60 else text[:57] + '...'} ({expr.shape_text})"
 
 
-def _settled_text(message: str, sizes: _Sizes) -> str:
+def _settled_text(message: str, sizes: Sizes) -> str:
     # An unknown size reads as '?' in a message; one that is known by now, as what it is.
     return re.sub(r"\?\d+", lambda match: str(sizes.settled(Dim.symbol(match[0]))).replace("?", "n"), message)

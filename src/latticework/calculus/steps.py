@@ -24,7 +24,7 @@ from latticework.calculus.tensor import Term, contracted, indices
 from latticework.core.errors import InputError
 
 if TYPE_CHECKING:
-    from latticework.calculus.derivation import Layout, Stage
+    from latticework.calculus.stages import Layout, Stage
 
 MOST_STEPS = 400
 
