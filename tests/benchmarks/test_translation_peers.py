@@ -17,8 +17,8 @@ from benchmarks import harness, translation, translation_peers
 from benchmarks.peers import latticework_driver, timing, torch_driver
 from benchmarks.peers.weights import joeynmt_order, joeynmt_state, torch_state
 from latticework.core import datasets
+from latticework.core.sequences import EncodedText
 from latticework.seq2seq.config import TransformerConfig
-from latticework.seq2seq.corpus import EncodedText
 from latticework.seq2seq.decoding import check_search, search_texts
 from latticework.seq2seq.learning import PairsTask
 from latticework.seq2seq.model import EncoderDecoder, shift_right

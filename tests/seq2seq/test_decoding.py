@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
+from latticework.core.sequences import EncodedText
 from latticework.seq2seq import decoding
 from latticework.seq2seq.config import TransformerConfig
-from latticework.seq2seq.corpus import EncodedText
 from latticework.seq2seq.decoding import check_search, search_texts
 from latticework.seq2seq.model import EncoderDecoder
 from latticework.seq2seq.vocabulary import END, SPECIAL

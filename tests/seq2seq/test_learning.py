@@ -7,10 +7,10 @@ import pytest
 import torch
 from reference import transformer as reference
 
+from latticework.core.sequences import EncodedText
 from latticework.core.training import train
 from latticework.seq2seq import learning
 from latticework.seq2seq.config import TransformerConfig
-from latticework.seq2seq.corpus import EncodedText
 from latticework.seq2seq.learning import (
     PairsTask,
     fingerprint,

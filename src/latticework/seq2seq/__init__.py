@@ -1,4 +1,4 @@
-"""Text to text: vocabulary, bucketed batches, encoder-decoder and beam search, for translation and parsing."""
+"""Text to text: vocabulary, encoder-decoder and beam search, for translation and parsing."""
 
 from typing import TYPE_CHECKING
 
@@ -6,7 +6,6 @@ from latticework.core.lazy import attach
 
 if TYPE_CHECKING:
     from latticework.seq2seq.config import TransformerConfig
-    from latticework.seq2seq.corpus import EncodedText, token_batches
     from latticework.seq2seq.decoding import SearchOptions, check_search, search_texts
     from latticework.seq2seq.learning import PairsTask, negative_log_likelihood, training_plan
     from latticework.seq2seq.model import EncoderDecoder
@@ -16,8 +15,6 @@ if TYPE_CHECKING:
 __all__ = [
     "TransformerConfig",
     "Vocabulary",
-    "EncodedText",
-    "token_batches",
     "EncoderDecoder",
     "Hypothesis",
     "beam_search",
@@ -34,8 +31,6 @@ __getattr__, __dir__ = attach(
     {
         "TransformerConfig": "latticework.seq2seq.config:TransformerConfig",
         "Vocabulary": "latticework.seq2seq.vocabulary:Vocabulary",
-        "EncodedText": "latticework.seq2seq.corpus:EncodedText",
-        "token_batches": "latticework.seq2seq.corpus:token_batches",
         "EncoderDecoder": "latticework.seq2seq.model:EncoderDecoder",
         "Hypothesis": "latticework.seq2seq.search:Hypothesis",
         "beam_search": "latticework.seq2seq.search:beam_search",

@@ -30,7 +30,7 @@ from latticework.translation.presets import find_preset
 from latticework.translation.text import check_pairs, check_sentences, check_validation
 
 if TYPE_CHECKING:
-    from latticework.seq2seq.corpus import EncodedText
+    from latticework.core.sequences import EncodedText
     from latticework.seq2seq.model import EncoderDecoder
 
 ENCODE_TOKENS: Final = 8192  # padded source tokens that are encoded together
@@ -321,7 +321,7 @@ class TransformerTranslator(Estimator):
         check_is_fitted(self)
         texts = check_sentences(sentences, "sentences")
 
-        from latticework.seq2seq.corpus import token_batches
+        from latticework.core.sequences import token_batches
         from latticework.seq2seq.model import padding_mask
         from latticework.seq2seq.vocabulary import PAD
 

@@ -11,7 +11,7 @@ import numpy as np
 from latticework.core.errors import InputError
 
 if TYPE_CHECKING:
-    from latticework.seq2seq.corpus import EncodedText
+    from latticework.core.sequences import EncodedText
     from latticework.seq2seq.vocabulary import Vocabulary
 
 

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from latticework.core import datasets
-from latticework.seq2seq.corpus import EncodedText, token_batches
+from latticework.core.sequences import EncodedText, token_batches
 from latticework.seq2seq.vocabulary import Vocabulary
 from latticework.translation.presets import PRESETS
 

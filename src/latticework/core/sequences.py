@@ -1,4 +1,4 @@
-"""Encoded text in flat arrays, and batches of it by length: Vaswani et al. 2017, section 5.1.
+"""Encoded text in flat arrays, and batches of it by length, as in Vaswani et al. 2017, section 5.1.
 
 All tokens lie end to end in one int32 array with the offsets of the texts beside it, so that a corpus costs four bytes
 a token and a batch is one gather.
