@@ -65,6 +65,21 @@ def test_parameters_that_are_not_plain_cannot_be_saved(tmp_path, value):
     assert not (tmp_path / "model").exists()
 
 
+def test_a_path_is_saved_as_text(tmp_path):
+    model = fakes.NeighbourBank().fit(POINTS).set_params(contamination=tmp_path / "words.txt")
+    model.save(tmp_path / "model")
+    assert lw.load(tmp_path / "model").contamination == str(tmp_path / "words.txt")
+
+
+def test_parameters_that_the_state_keeps_are_not_in_the_header(tmp_path, monkeypatch):
+    monkeypatch.setattr(fakes.NeighbourBank, "parameters_in_state", ("bank_size",))
+    model = fakes.NeighbourBank(bank_size=7).fit(POINTS)
+    model.save(tmp_path)
+    assert "bank_size" not in json.loads((tmp_path / "config.json").read_bytes())["parameters"]
+    assert "bank_size" not in model.describe()["parameters"]
+    assert lw.load(tmp_path).bank_size == 256  # this class's `from_state` does not take it back
+
+
 def test_parameters_keep_their_types(tmp_path):
     values = {"n_neighbors": 1, "bank_size": (1, (2.0, [None])), "contamination": float("inf")}
     model = fakes.NeighbourBank().fit(POINTS).set_params(**values)

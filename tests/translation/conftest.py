@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
+from collections.abc import Callable
 from pathlib import Path
-from threading import Timer
 from types import SimpleNamespace
 
 import numpy as np
@@ -19,8 +14,6 @@ from latticework.seq2seq.vocabulary import BEGIN
 from latticework.translation import TransformerConfig, TransformerTranslator
 from latticework.translation.presets import PRESETS, Preset
 
-MAIN = "import sys; from latticework.cli import main; sys.exit(main())"
-SECONDS = 120  # within which any command here ends, even on a busy machine
 NOUNS = {"dog": "Hund", "cat": "Katze", "house": "Haus", "tree": "Baum"}
 ARTICLES = {"Hund": ("Der", "den"), "Katze": ("Die", "die"), "Haus": ("Das", "das"), "Baum": ("Der", "den")}
 VERBS = {"sees": "sieht", "hears": "hört", "finds": "findet"}
@@ -79,18 +72,6 @@ def model_folder(translator: TransformerTranslator, tmp_path_factory: pytest.Tem
 
 
 @pytest.fixture
-def write(tmp_path: Path) -> Callable[[str, Iterable[str] | bytes], Path]:
-    """Write lines, or bytes as they are, into a file of the test's folder."""
-
-    def run(name: str, content: Iterable[str] | bytes) -> Path:
-        data = content if isinstance(content, bytes) else "".join(f"{line}\n" for line in content).encode()
-        (tmp_path / name).write_bytes(data)
-        return tmp_path / name
-
-    return run
-
-
-@pytest.fixture
 def refused(latticework: Callable[..., SimpleNamespace]) -> Callable[..., str]:
     """Run the command, which must end as bad input does: status 2, nothing on stdout; return its line on stderr."""
 
@@ -111,36 +92,6 @@ def quick(monkeypatch: pytest.MonkeyPatch, settings: dict[str, object]) -> None:
     """Make the preset "tiny" as small as the translator of the toy language."""
     small = Preset(config=CONFIG, vocab_size=settings["vocab_size"], max_epochs=settings["max_epochs"])
     monkeypatch.setitem(PRESETS, "tiny", small)
-
-
-@pytest.fixture
-def start() -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
-    """Start the command in a process of its own; what still runs when the test ends, or after two minutes, is killed.
-
-    `before` is a line of Python for that process to begin with.
-    """
-    started = []
-
-    def run(*arguments: object, before: str = "") -> subprocess.Popen[bytes]:
-        process = subprocess.Popen(
-            [sys.executable, "-c", f"{before}\n{MAIN}", *map(str, arguments)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env={**os.environ, "NO_COLOR": "1", "PYTHONUNBUFFERED": ""},
-        )
-        started.append((process, Timer(SECONDS, process.kill)))
-        started[-1][1].start()
-        return process
-
-    yield run
-    for process, alarm in started:
-        alarm.cancel()
-        process.kill()
-        process.wait()
-        for stream in (process.stdin, process.stdout, process.stderr):
-            with suppress(BrokenPipeError):  # what was asked of a process that has ended
-                stream.close()
 
 
 @pytest.fixture

@@ -32,9 +32,12 @@ class Estimator(BaseEstimator):
     ----------
     config_class : type or None
         The dataclass of a constructor parameter called `config`, if there is one.
+    parameters_in_state : tuple of str
+        Constructor parameters that `to_state` keeps and `from_state` takes back, such as large ones.
     """
 
     config_class: ClassVar[type[Any] | None] = None
+    parameters_in_state: ClassVar[tuple[str, ...]] = ()
 
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Save the fitted estimator; a crash leaves what the folder held before, or the whole of the new.
@@ -170,8 +173,13 @@ def _load_once(folder: Path, expected: type[Estimator]) -> Any:
 
 
 def _plain_parameters(estimator: Estimator) -> dict[str, Any]:
-    """Return the constructor parameters, a config dataclass as a dict."""
-    parameters: dict[str, Any] = estimator.get_params(deep=False)
+    """Return the constructor parameters but those in the state; a config dataclass is a dict, a path text."""
+    given: dict[str, Any] = estimator.get_params(deep=False)
+    parameters = {
+        name: os.fspath(value) if isinstance(value, os.PathLike) else value
+        for name, value in given.items()
+        if name not in estimator.parameters_in_state
+    }
     config = parameters.get("config")
     if estimator.config_class and isinstance(config, estimator.config_class):
         fields = dataclasses.fields(config)

@@ -16,7 +16,7 @@ from copy import deepcopy
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Protocol, Self, cast
 
 import torch
 from torch import Tensor, nn
@@ -37,6 +37,14 @@ if TYPE_CHECKING:
 Row = dict[str, float]
 
 
+class Movable(Protocol):
+    """A tensor, or an object that holds some, which go to a device together."""
+
+    def to(self, device: torch.device, /) -> Self:
+        """Give it there."""
+        ...
+
+
 class Task(Protocol):
     """What is learned from what. Everything here depends on its arguments and the task's own seed alone."""
 
@@ -54,8 +62,8 @@ class Task(Protocol):
         """How many terms (tokens, rows) the loss of these examples sums."""
         ...
 
-    def inputs(self, batch: np.ndarray) -> tuple[Tensor, ...]:
-        """The tensors of these examples, on the CPU."""
+    def inputs(self, batch: np.ndarray) -> tuple[Movable, ...]:
+        """The tensors of these examples, or what holds them, on the CPU."""
         ...
 
     def validate(self) -> Mapping[str, float]:

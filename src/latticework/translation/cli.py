@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import queue
 import sys
-import threading
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -30,6 +28,7 @@ from latticework.core.commands import (
 )
 from latticework.core.files import read_lines
 from latticework.core.progress import message, showing
+from latticework.core.streams import arriving, stream_name
 from latticework.translation.io import read_pairs, sentences_in
 
 if TYPE_CHECKING:
@@ -111,8 +110,8 @@ def predict(
     with its translations and their scores.
     """
     translator = _load(model, device, beam, alpha, n_best)
-    name, number = _name(file), 1
-    for chunk in _chunks(sentences_in(read_lines(file), name)):
+    name, number = stream_name(file), 1
+    for chunk in arriving(sentences_in(read_lines(file), name), most=CHUNK_LINES):
         with showing(shown=False), _lines_named(name, number):  # progress of a chunk says nothing about the whole
             found = translator.translations(chunk, beam_size=beam, length_penalty=alpha, n_best=n_best)
         number += len(chunk)
@@ -143,7 +142,7 @@ def evaluate(
     read_stdin_once(source, reference)
     translator = _load(model, device, beam, alpha)
     sources, references = read_pairs(source, reference)
-    with _lines_named(_name(source), 1):
+    with _lines_named(stream_name(source), 1):
         translations = translator.predict(sources, beam_size=beam, length_penalty=alpha)
     scores = corpus_scores(translations, references)
     print_result(
@@ -201,10 +200,6 @@ def _load(model: Path, device: str, beam: int, alpha: float, n_best: int = 1) ->
     return translator
 
 
-def _name(file: Path) -> str:
-    return "<stdin>" if file == Path("-") else str(file)
-
-
 @contextmanager
 def _lines_named(name: str, first: int) -> Iterator[None]:
     """Let a warning of long sentences say which lines of the input they are; sentence 0 is line `first`."""
@@ -222,37 +217,3 @@ def _lines_named(name: str, first: int) -> Iterator[None]:
             )
         else:
             warnings.warn_explicit(said, warning.category, warning.filename, warning.lineno)
-
-
-def _chunks(lines: Iterable[str]) -> Iterator[list[str]]:
-    """Lines as they arrive, in chunks of all that came in while the last chunk was worked on.
-
-    So a person who types gets an answer at once, and a file is translated in large batches.
-    """
-    arrived: queue.Queue[str | BaseException | None] = queue.Queue(maxsize=CHUNK_LINES)
-
-    def read() -> None:
-        try:
-            for line in lines:
-                arrived.put(line)
-            arrived.put(None)
-        except BaseException as error:
-            arrived.put(error)
-
-    threading.Thread(target=read, daemon=True).start()
-    ended = False
-    while not ended:
-        chunk: list[str] = []
-        item = arrived.get()
-        while True:
-            if item is None or isinstance(item, BaseException):
-                ended = True
-                break
-            chunk.append(item)
-            if len(chunk) == CHUNK_LINES or arrived.empty():
-                break
-            item = arrived.get()
-        if chunk:
-            yield chunk
-        if isinstance(item, BaseException):
-            raise item

@@ -1,0 +1,72 @@
+"""Lines of text as they arrive: what commands that answer line by line read from files and pipes."""
+
+from __future__ import annotations
+
+import os
+import queue
+import threading
+from collections.abc import Iterable, Iterator
+
+
+def stream_name(path: str | os.PathLike[str]) -> str:
+    """What messages call a file: its path, or ``<stdin>`` for ``-``.
+
+    Examples
+    --------
+    >>> stream_name("-"), stream_name("texts.txt")
+    ('<stdin>', 'texts.txt')
+    """
+    name = os.fspath(path)
+    return "<stdin>" if name == "-" else name
+
+
+def arriving(lines: Iterable[str], *, most: int) -> Iterator[list[str]]:
+    """Lines as they arrive, in chunks of all that came in while the last chunk was worked on.
+
+    So a person who types gets an answer at once, and a file is worked on in large batches. Another thread reads ahead,
+    by at most `most` lines. An error of `lines` is raised after the lines before it.
+
+    Parameters
+    ----------
+    lines
+        Where they come from.
+    most
+        Lines of a chunk.
+
+    Yields
+    ------
+    list of str
+        One or more lines.
+
+    Examples
+    --------
+    >>> [line for chunk in arriving(["one", "two", "three"], most=2) for line in chunk]
+    ['one', 'two', 'three']
+    """
+    arrived: queue.Queue[str | BaseException | None] = queue.Queue(maxsize=most)
+
+    def read() -> None:
+        try:
+            for line in lines:
+                arrived.put(line)
+            arrived.put(None)
+        except BaseException as error:
+            arrived.put(error)
+
+    threading.Thread(target=read, daemon=True).start()
+    ended = False
+    while not ended:
+        chunk: list[str] = []
+        item = arrived.get()
+        while True:
+            if item is None or isinstance(item, BaseException):
+                ended = True
+                break
+            chunk.append(item)
+            if len(chunk) == most or arrived.empty():
+                break
+            item = arrived.get()
+        if chunk:
+            yield chunk
+        if isinstance(item, BaseException):
+            raise item
