@@ -1,0 +1,464 @@
+import itertools
+import math
+
+import numpy as np
+import pytest
+import torch
+import torchcrf
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from reference import crf as reference
+from reference.derivatives import assert_gradients
+
+from latticework.core.errors import InputError
+from latticework.nn import AllowedTags, ChainScores, LinearChainCRF
+from latticework.nn import crf as chain
+
+examples = settings(max_examples=25, deadline=None, derandomize=True)
+small = given(
+    lengths=st.lists(st.integers(0, 6), min_size=1, max_size=4),
+    tags=st.integers(1, 4),
+    scale=st.sampled_from([0.5, 5.0, 300.0, 1e4]),
+    seed=st.integers(0, 99),
+)
+dtypes = pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+
+
+def draw(seed, lengths, tags, *, scale=1.0, dtype=torch.float64, padding=0):
+    """Emissions, gold tags, lengths and the scores of a chain, all random."""
+    generator = torch.Generator().manual_seed(seed)
+
+    def numbers(*shape):
+        return torch.randn(*shape, generator=generator, dtype=torch.float64).mul(scale).to(dtype)
+
+    time = max(lengths) + padding
+    emissions = numbers(len(lengths), time, tags)
+    gold = torch.randint(tags, (len(lengths), time), generator=generator)
+    scores = ChainScores(numbers(tags, tags), numbers(tags), numbers(tags))
+    return emissions, gold, torch.tensor(lengths), scores
+
+
+def sentences(emissions, lengths):
+    return [rows[:length].tolist() for rows, length in zip(emissions, lengths.tolist(), strict=True)]
+
+
+def lists(scores):
+    return [score.tolist() for score in scores]
+
+
+def allow(seed, tags):
+    """Random constraints, with one tag that may be anywhere, as "O" in named entities."""
+    generator = torch.Generator().manual_seed(seed)
+    allowed = AllowedTags(
+        *(torch.rand(*shape, generator=generator) < 0.5 for shape in ((tags, tags), (tags,), (tags,)))
+    )
+    allowed.transitions[0, 0] = allowed.begins[0] = allowed.ends[0] = True
+    return allowed
+
+
+def legal(path, allowed):
+    if not path:
+        return True
+    return bool(
+        allowed.begins[path[0]]
+        and allowed.ends[path[-1]]
+        and all(allowed.transitions[step] for step in itertools.pairwise(path))
+    )
+
+
+@examples
+@small
+def test_likelihood_is_that_of_the_reference_and_of_all_sequences_listed(lengths, tags, scale, seed):
+    emissions, gold, lengths, scores = draw(seed, lengths, tags, scale=scale)
+    found = chain.negative_log_likelihood(emissions, gold, lengths, scores)
+    for loss, rows, path in zip(found.tolist(), sentences(emissions, lengths), gold.tolist(), strict=True):
+        path = tuple(path[: len(rows)])
+        listed = reference.everything(rows, *lists(scores))
+        expected = reference.log_sum(list(listed.values())) - listed[path]
+        np.testing.assert_allclose(loss, expected, rtol=1e-12, atol=1e-10 * max(1, scale))
+        literal = reference.negative_log_likelihood(rows, path, *lists(scores))
+        np.testing.assert_allclose(loss, literal, rtol=1e-12, atol=1e-10 * max(1, scale))
+
+
+@examples
+@small
+def test_marginals_are_those_of_the_reference_and_of_all_sequences_listed(lengths, tags, scale, seed):
+    emissions, _, lengths, scores = draw(seed, lengths, tags, scale=scale)
+    for found, rows in zip(chain.marginals(emissions, lengths, scores), sentences(emissions, lengths), strict=True):
+        assert (found[len(rows) :] == 0).all()
+        expected = np.zeros((len(rows), tags))
+        for path, probability in reference.probabilities(reference.everything(rows, *lists(scores))).items():
+            expected[range(len(rows)), path] += probability
+        np.testing.assert_allclose(found[: len(rows)], expected, rtol=1e-8, atol=1e-9)
+        literal = np.array(reference.marginals(rows, *lists(scores))).reshape(len(rows), tags)
+        np.testing.assert_allclose(found[: len(rows)], literal, rtol=1e-8, atol=1e-9)
+
+
+@examples
+@small
+def test_viterbi_is_the_best_of_all_sequences_listed(lengths, tags, scale, seed):
+    emissions, _, lengths, scores = draw(seed, lengths, tags, scale=scale)
+    found, best = chain.viterbi(emissions, lengths, scores)
+    for path, score, rows in zip(found.tolist(), best.tolist(), sentences(emissions, lengths), strict=True):
+        listed = reference.everything(rows, *lists(scores))
+        assert tuple(path[: len(rows)]) == max(listed, key=listed.get)
+        assert not any(path[len(rows) :])
+        np.testing.assert_allclose(score, max(listed.values()), rtol=1e-12, atol=1e-12)
+
+
+@examples
+@small
+def test_constrained_viterbi_is_the_best_of_the_legal_sequences(lengths, tags, scale, seed):
+    emissions, _, lengths, scores = draw(seed, lengths, tags, scale=scale)
+    allowed = allow(seed, tags)
+    found, best = chain.viterbi(emissions, lengths, scores, allowed=allowed)
+    for path, score, rows in zip(found.tolist(), best.tolist(), sentences(emissions, lengths), strict=True):
+        listed = reference.everything(rows, *lists(scores))
+        listed = {each: value for each, value in listed.items() if legal(each, allowed)}
+        assert tuple(path[: len(rows)]) == max(listed, key=listed.get)
+        np.testing.assert_allclose(score, max(listed.values()), rtol=1e-12, atol=1e-12)
+
+
+@examples
+@small
+def test_span_probability_is_the_sum_over_the_sequences_that_hold_the_span(lengths, tags, scale, seed):
+    emissions, gold, lengths, scores = draw(seed, lengths, tags, scale=scale)
+    spans = [
+        (row, begin, end)
+        for row, length in enumerate(lengths.tolist())
+        for begin, end in itertools.combinations(range(length + 1), 2)
+    ]
+    sentence, begin, end = torch.tensor(spans, dtype=torch.int64).view(-1, 3).unbind(1)
+    width = int((end - begin).max()) if spans else 0
+    places = begin[:, None] + torch.arange(width)
+    paths = gold[sentence[:, None], places.clamp(max=max(gold.shape[1] - 1, 0))] if spans else gold.new_zeros(0, 0)
+    found = chain.span_log_probability(emissions, lengths, sentence, begin, paths, end - begin, scores)
+    listed = [reference.everything(rows, *lists(scores)) for rows in sentences(emissions, lengths)]
+    for logarithm, (row, first, last) in zip(found.tolist(), spans, strict=True):
+        part = tuple(gold[row, first:last].tolist())
+        holding = [value for path, value in listed[row].items() if path[first:last] == part]
+        expected = reference.log_sum(holding) - reference.log_sum(list(listed[row].values()))
+        np.testing.assert_allclose(logarithm, expected, rtol=1e-9, atol=1e-9 * max(1, scale))
+
+
+@examples
+@given(
+    lengths=st.lists(st.integers(0, 6), min_size=1, max_size=4),
+    tags=st.integers(1, 4),
+    scale=st.sampled_from([0.5, 5.0]),
+    seed=st.integers(0, 99),
+)
+def test_gradients_are_slopes_of_the_reference(lengths, tags, scale, seed):
+    emissions, gold, lengths, scores = draw(seed, lengths, tags, scale=scale)
+    names = ("emissions", *ChainScores._fields)
+    leaves = dict(zip(names, (each.requires_grad_() for each in (emissions, *scores)), strict=True))
+    weights = torch.arange(1.0, len(lengths) + 1).double()
+    loss = chain.negative_log_likelihood(emissions, gold, lengths, scores) @ weights
+    gradients = torch.autograd.grad(loss, list(leaves.values()))
+
+    def expected(values):
+        return sum(
+            weight * reference.negative_log_likelihood(rows, path[: len(rows)], *(values[n] for n in names[1:]))
+            for weight, rows, path in zip(
+                weights.tolist(), sentences(values["emissions"], lengths), gold.tolist(), strict=True
+            )
+        )
+
+    assert_gradients(
+        expected,
+        {name: leaf.detach().numpy() for name, leaf in leaves.items()},
+        {name: gradient.numpy() for name, gradient in zip(names, gradients, strict=True)},
+        atol=1e-6,
+    )
+
+
+@pytest.mark.parametrize("scale", [1.0, 40.0, 2e3])
+def test_gradients_pass_gradcheck(scale):
+    emissions, gold, lengths, scores = draw(0, [5, 0, 3, 1], 3, scale=scale, padding=1)
+    leaves = [each.requires_grad_() for each in (emissions, *scores)]
+
+    def loss(emissions, *scores):
+        return chain.negative_log_likelihood(emissions, gold, lengths, ChainScores(*scores))
+
+    assert torch.autograd.gradcheck(loss, leaves, eps=1e-5, atol=1e-5)
+
+
+@dtypes
+@pytest.mark.parametrize("scale", [1.0, 30.0])
+def test_chain_agrees_with_torchcrf(dtype, scale):
+    emissions, gold, lengths, scores = draw(1, [30, 1, 17, 29, 8], 9, dtype=dtype)
+    emissions = (emissions * scale).requires_grad_()
+    peer = torchcrf.CRF(9, batch_first=True).to(dtype)
+    ours = LinearChainCRF(9).to(dtype)
+    theirs = (peer.transitions, peer.start_transitions, peer.end_transitions)
+    with torch.no_grad():
+        for parameters in (ours.scores, theirs):
+            for parameter, value in zip(parameters, scores, strict=True):
+                parameter.copy_(value)
+    mask = torch.arange(30) < lengths[:, None]
+    losses = ours.negative_log_likelihood(emissions, gold, lengths)
+    expected = -peer(emissions, gold, mask, reduction="none")
+    torch.testing.assert_close(losses, expected, rtol=1e-5, atol=1e-4 * scale)
+    for gradient, other in zip(
+        torch.autograd.grad(losses.sum(), [emissions, *ours.scores]),
+        torch.autograd.grad(expected.sum(), [emissions, *theirs]),
+        strict=True,
+    ):
+        torch.testing.assert_close(gradient, other, rtol=1e-3, atol=1e-4)
+    best, _ = ours.viterbi(emissions, lengths)
+    assert sentences(best, lengths) == peer.decode(emissions, mask)
+
+
+@dtypes
+def test_gradient_of_emissions_is_the_marginals_less_the_gold(dtype):
+    emissions, gold, lengths, scores = draw(2, [6, 0, 9], 5, dtype=dtype)
+    emissions.requires_grad_()
+    (gradient,) = torch.autograd.grad(chain.negative_log_likelihood(emissions, gold, lengths, scores).sum(), emissions)
+    seen = torch.nn.functional.one_hot(gold, 5) * (torch.arange(9) < lengths[:, None])[:, :, None]
+    torch.testing.assert_close(gradient, chain.marginals(emissions, lengths, scores) - seen)
+
+
+def test_forbidden_transitions_are_scores_of_minus_infinity():
+    emissions, gold, lengths, scores = draw(3, [6, 2, 5], 4, scale=3.0)
+    allowed = allow(3, 4)
+    gold, _ = chain.viterbi(torch.randn_like(emissions), lengths, scores, allowed=allowed)
+    scores = ChainScores(
+        *(score.masked_fill(~may, -torch.inf).requires_grad_() for score, may in zip(scores, allowed, strict=True))
+    )
+    losses = chain.negative_log_likelihood(emissions, gold, lengths, scores)
+    found = chain.marginals(emissions, lengths, scores)
+    for loss, shares, rows, path in zip(losses.tolist(), found, sentences(emissions, lengths), gold, strict=True):
+        path = tuple(path[: len(rows)].tolist())
+        listed = reference.probabilities(reference.everything(rows, *lists(scores)))
+        np.testing.assert_allclose(loss, -math.log(listed[path]), rtol=1e-9)
+        expected = np.zeros((len(rows), 4))
+        for each, probability in listed.items():
+            expected[range(len(rows)), each] += probability
+        np.testing.assert_allclose(shares[: len(rows)], expected, atol=1e-12)
+    for gradient, may in zip(torch.autograd.grad(losses.sum(), scores), allowed, strict=True):
+        assert gradient.isfinite().all()
+        assert (gradient[~may] == 0).all()
+
+
+@pytest.mark.parametrize("emission_scale", [1.0, 1e4])
+@pytest.mark.parametrize("transition_scale", [1.0, 60.0, 1e4])
+def test_single_precision_follows_double_whatever_the_scale(emission_scale, transition_scale):
+    emissions, gold, lengths, scores = draw(4, [40, 25, 0, 1], 7, dtype=torch.float32)
+    emissions = (emissions * emission_scale).requires_grad_()
+    scores = ChainScores((scores.transitions * transition_scale).requires_grad_(), *scores[1:])
+    wide = ChainScores(*(score.double() for score in scores))
+    loss = chain.negative_log_likelihood(emissions, gold, lengths, scores)
+    expected = chain.negative_log_likelihood(emissions.double(), gold, lengths, wide)
+    torch.testing.assert_close(loss.double(), expected, rtol=1e-5, atol=1e-5)
+    leaves = [emissions, scores.transitions]
+    pairs = zip(*(torch.autograd.grad(each.sum(), leaves) for each in (loss, expected)), strict=True)
+    for gradient, other in pairs:
+        # A score of 1e4 in single precision is right to 1e-3 at most, and so are logarithms of probabilities.
+        torch.testing.assert_close(gradient, other, rtol=1e-3, atol=1e-6 * max(10, emission_scale, transition_scale))
+    found, score = chain.viterbi(emissions, lengths, scores)
+    other, best = chain.viterbi(emissions.double(), lengths, wide)
+    assert torch.equal(found, other)
+    torch.testing.assert_close(score.double(), best, rtol=1e-5, atol=1e-4)
+
+
+def test_loss_of_a_long_sentence_keeps_its_digits():
+    """The log Z and the score are some 30,000 each, where neighbouring numbers of float32 are 0.002 apart."""
+    emissions, _, lengths, scores = draw(5, [3_000], 5, scale=5.0, dtype=torch.float32)
+    wide = ChainScores(*(score.double() for score in scores))
+    gold, _ = chain.viterbi(emissions, lengths, scores)
+    assert torch.equal(gold, chain.viterbi(emissions.double(), lengths, wide)[0])
+    loss = chain.negative_log_likelihood(emissions, gold, lengths, scores)
+    expected = chain.negative_log_likelihood(emissions.double(), gold, lengths, wide)
+    torch.testing.assert_close(loss.double(), expected, rtol=1e-5, atol=1e-5)
+
+
+def test_small_differences_decide_at_the_end_of_a_long_sentence():
+    emissions = torch.full((1, 3_000, 2), 16.0)
+    emissions[0, -1, 1] += 1e-4
+    scores = ChainScores(torch.zeros(2, 2), torch.zeros(2), torch.zeros(2))
+    found, _ = chain.viterbi(emissions, torch.tensor([3_000]), scores)
+    assert found[0].tolist() == [0] * 2_999 + [1]
+
+
+@dtypes
+@pytest.mark.parametrize("rubbish", [0.0, 1e4, math.inf, math.nan])
+def test_padding_and_the_rest_of_the_batch_do_not_matter(dtype, rubbish):
+    emissions, gold, lengths, scores = draw(6, [3, 9, 0, 1, 9], 4, scale=2.0, dtype=dtype)
+    allowed = allow(6, 4)
+
+    def results(emissions, gold, lengths):
+        emissions = emissions.clone().requires_grad_()
+        loss = chain.negative_log_likelihood(emissions, gold, lengths, scores)
+        (gradient,) = torch.autograd.grad(loss.sum(), emissions)
+        best, score = chain.viterbi(emissions, lengths, scores)
+        legal_best, legal_score = chain.viterbi(emissions, lengths, scores, allowed=allowed)
+        return (
+            [loss, score, legal_score],
+            [gradient, chain.marginals(emissions, lengths, scores)],
+            [best, legal_best],
+        )
+
+    together = torch.full((5, 12, 4), rubbish, dtype=dtype)
+    tags = torch.full((5, 12), -1)
+    for row, length in enumerate(lengths):
+        together[row, :length] = emissions[row, :length]
+        tags[row, :length] = gold[row, :length]
+    of_sentence, of_places, paths = results(together, tags, lengths)
+    for row, length in enumerate(lengths.tolist()):
+        alone = results(emissions[row : row + 1, :length], gold[row : row + 1, :length], lengths[row : row + 1])
+        for found, expected in zip(of_sentence, alone[0], strict=True):
+            torch.testing.assert_close(found[row : row + 1], expected)
+        for found, expected in zip(of_places + paths, alone[1] + alone[2], strict=True):
+            torch.testing.assert_close(found[row : row + 1, :length], expected)
+            assert (found[row, length:] == 0).all()
+
+
+def test_gradient_can_be_left_out_and_cannot_be_differentiated_again():
+    emissions, gold, lengths, scores = draw(7, [4, 2], 3)
+    emissions.requires_grad_()
+    loss = chain.negative_log_likelihood(emissions, gold, lengths, scores)
+    (gradient,) = torch.autograd.grad(loss.square().sum(), emissions, create_graph=True)
+    with pytest.raises(RuntimeError, match="once_differentiable"):
+        gradient.square().sum().backward()
+    for context in (torch.no_grad(), torch.inference_mode()):
+        with context:
+            fixed = chain.negative_log_likelihood(emissions, gold, lengths, scores)
+        assert not fixed.requires_grad
+        assert torch.equal(fixed, loss)
+
+
+def test_autocast_and_half_precision_are_computed_in_single():
+    emissions, gold, lengths, scores = draw(8, [20, 7], 5, dtype=torch.bfloat16)
+    emissions.requires_grad_()
+    crf = LinearChainCRF(5)
+    with torch.no_grad():
+        crf.transitions.copy_(scores.transitions)
+    expected = crf.negative_log_likelihood(emissions.float(), gold, lengths)
+    with torch.autocast("cpu", torch.bfloat16):
+        loss = crf.negative_log_likelihood(emissions, gold, lengths)
+        assert torch.equal(crf.marginals(emissions, lengths), crf.marginals(emissions.float(), lengths))
+    assert torch.equal(loss, expected)
+    gradients = torch.autograd.grad(loss.sum(), [emissions, crf.transitions])
+    assert [gradient.dtype for gradient in gradients] == [torch.bfloat16, torch.float32]
+
+
+@pytest.mark.parametrize("kind", [torch.int32, torch.int64])
+def test_integers_of_either_size_will_do(kind):
+    emissions, gold, lengths, _ = draw(9, [5, 3, 0], 4)
+    emissions.requires_grad_()
+    crf = LinearChainCRF(4).double()
+    small_gold, small_lengths = gold.to(kind), lengths.to(kind)
+    loss = crf.negative_log_likelihood(emissions, small_gold, small_lengths)
+    loss.sum().backward()
+    assert torch.equal(loss, crf.negative_log_likelihood(emissions, gold, lengths))
+    for found, expected in zip(crf.viterbi(emissions, small_lengths), crf.viterbi(emissions, lengths), strict=True):
+        assert torch.equal(found, expected)
+    assert torch.equal(crf.marginals(emissions, small_lengths), crf.marginals(emissions, lengths))
+    span = [torch.tensor(each, dtype=kind) for each in ([0, 1], [2, 0], [[1, 2, 3], [2, 0, 0]], [3, 1])]
+    wide = [each.long() for each in span]
+    assert torch.equal(
+        crf.span_log_probability(emissions, small_lengths, *span), crf.span_log_probability(emissions, lengths, *wide)
+    )
+
+
+@pytest.mark.parametrize("shape", [(0, 4, 3), (2, 0, 3), (0, 0, 3)])
+def test_no_sentences_and_empty_ones_cost_nothing(shape):
+    crf = LinearChainCRF(3)
+    emissions, lengths = torch.zeros(shape, requires_grad=True), torch.zeros(shape[0], dtype=torch.int64)
+    tags, score = crf.viterbi(emissions, lengths)
+    assert tags.shape == shape[:2]
+    assert (score == 0).all()
+    loss = crf.negative_log_likelihood(emissions, tags, lengths)
+    loss.sum().backward()
+    assert loss.tolist() == [0] * shape[0]
+    assert (crf.transitions.grad == 0).all()
+    assert crf.marginals(emissions, lengths).shape == shape
+    nothing = lengths[:0]
+    assert crf.span_log_probability(emissions, lengths, nothing, nothing, nothing.view(0, 2), nothing).shape == (0,)
+
+
+def test_where_nothing_is_legal_the_score_is_minus_infinity():
+    crf = LinearChainCRF(2)
+    never = AllowedTags(torch.eye(2, dtype=torch.bool), torch.tensor([True, False]), torch.tensor([False, True]))
+    _, score = crf.viterbi(torch.zeros(3, 4, 2), torch.tensor([4, 1, 0]), allowed=never)
+    assert score.tolist() == [-math.inf, -math.inf, 0.0]
+
+
+def test_emissions_in_favour_of_the_illegal_are_overruled():
+    """B M E S and O of one type, and emissions that cry for what may not be."""
+    names = ["O", "B", "M", "E", "S"]
+    follows = {"O": "OBS", "B": "ME", "M": "ME", "E": "OBS", "S": "OBS"}
+    allowed = AllowedTags(
+        torch.tensor([[after in follows[before] for after in names] for before in names]),
+        torch.tensor([name in "OBS" for name in names]),
+        torch.tensor([name in "OES" for name in names]),
+    )
+    emissions, _, lengths, scores = draw(10, [1, 2, 30, 180, 7], 5, scale=1e4, dtype=torch.float32)
+    found, score = chain.viterbi(emissions, lengths, scores, allowed=allowed)
+    assert all(legal(path, allowed) for path in sentences(found, lengths))
+    unconstrained, higher = chain.viterbi(emissions, lengths, scores)
+    assert not all(legal(path, allowed) for path in sentences(unconstrained, lengths))
+    assert (score <= higher).all()
+
+
+def test_chain_learns_what_follows_what():
+    """Emissions say nothing; tags go 0 1 2 0 1 2 ... and begin anywhere."""
+    crf = LinearChainCRF(3)
+    tags = (torch.arange(8) + torch.arange(3)[:, None]) % 3
+    emissions, lengths = torch.zeros(3, 8, 3), torch.tensor([8, 8, 8])
+    optimizer = torch.optim.Adam(crf.parameters(), lr=0.3)
+    for _ in range(40):
+        optimizer.zero_grad()
+        crf.negative_log_likelihood(emissions, tags, lengths).mean().backward()
+        optimizer.step()
+    emissions[torch.arange(3), 4, tags[:, 4]] = 1.0
+    assert torch.equal(crf.viterbi(emissions, lengths)[0], tags)
+
+
+@pytest.mark.parametrize("scale", [1.0, 100.0])
+def test_the_device_is_not_waited_for_at_every_step(scale):
+    class Waits(torch.utils._python_dispatch.TorchDispatchMode):
+        def __init__(self):
+            super().__init__()
+            self.number = 0
+
+        def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+            self.number += function.overloadpacket.__name__ in ("_local_scalar_dense", "item", "nonzero", "is_nonzero")
+            return function(*args, **(kwargs or {}))
+
+    def waits(time):
+        emissions, gold, lengths, scores = draw(11, [time, time - 1], 3, scale=scale, dtype=torch.float32)
+        emissions.requires_grad_()
+        with Waits() as counted:
+            chain.negative_log_likelihood(emissions, gold, lengths, scores).sum().backward()
+            chain.viterbi(emissions, lengths, scores)
+            chain.marginals(emissions, lengths, scores)
+        return counted.number
+
+    assert 0 < waits(5) == waits(25)
+
+
+@pytest.mark.parametrize("lengths", [[4, 1], [-1, 2]])
+def test_a_length_that_cannot_be_is_refused(lengths):
+    crf, emissions, lengths = LinearChainCRF(2), torch.zeros(2, 3, 2), torch.tensor(lengths)
+    nothing = lengths[:0]
+    for compute in (
+        lambda: crf.negative_log_likelihood(emissions, torch.zeros(2, 3, dtype=torch.int64), lengths),
+        lambda: crf.viterbi(emissions, lengths),
+        lambda: crf.marginals(emissions, lengths),
+        lambda: crf.span_log_probability(emissions, lengths, nothing, nothing, nothing.view(0, 2), nothing),
+    ):
+        with pytest.raises(InputError, match="lengths must be from 0 to 3"):
+            compute()
+
+
+@pytest.mark.parametrize("tag", [-1, 2])
+def test_a_tag_that_cannot_be_is_refused_with_its_place(tag):
+    tags = torch.tensor([[0, 1, 9], [0, tag, 1]])
+    with pytest.raises(InputError, match=f"tags must be from 0 to 1, got {tag} at position 1 of sentence 1"):
+        LinearChainCRF(2).negative_log_likelihood(torch.zeros(2, 3, 2), tags, torch.tensor([2, 3]))
+
+
+def test_a_chain_without_tags_is_refused():
+    with pytest.raises(InputError, match="at least 1 tag, got 0"):
+        LinearChainCRF(0)
