@@ -1,13 +1,20 @@
-"""Model blocks that capabilities compose: attention, Transformer layers, positions and losses."""
+"""Model blocks that capabilities compose: attention, Transformer layers, positions, tag chains and losses."""
 
 from latticework.nn.attention import CrossAttention, KeyValueCache, SelfAttention, attend, attention_weights
+from latticework.nn.crf import AllowedTags, ChainScores, LinearChainCRF
 from latticework.nn.dropout import Dropout
+from latticework.nn.lattice import Lattice
+from latticework.nn.lattice_lstm import LatticeLSTM
 from latticework.nn.losses import linear_cross_entropy, smoothed_cross_entropy
 from latticework.nn.positions import SinusoidalPositions, sinusoids
 from latticework.nn.stepping import DecoderLayerSteps
 from latticework.nn.transformer import DecoderLayer, EncoderLayer, FeedForward, Residual
 
 __all__ = [
+    "Lattice",
+    "LatticeLSTM",
+    "AllowedTags",
+    "ChainScores",
     "CrossAttention",
     "DecoderLayer",
     "DecoderLayerSteps",
@@ -15,6 +22,7 @@ __all__ = [
     "EncoderLayer",
     "FeedForward",
     "KeyValueCache",
+    "LinearChainCRF",
     "Residual",
     "SelfAttention",
     "SinusoidalPositions",
