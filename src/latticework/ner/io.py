@@ -1,0 +1,189 @@
+"""Files of named entities, read, written and converted, and the public data set that the paper made.
+
+A file named .jsonl or .json holds JSON lines (`latticework.ner.jsonl`), any other file CoNLL columns
+(`latticework.ner.conll`); both may end in .gz.
+"""
+
+from __future__ import annotations
+
+import gzip
+import os
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+from latticework.core.datasets import Dataset, RemoteFile
+from latticework.core.errors import InputError
+from latticework.core.files import read_lines, write_atomically
+from latticework.core.streams import stream_name
+from latticework.ner.conll import conll_lines, read_conll
+from latticework.ner.jsonl import jsonl_line, read_jsonl, text_of
+from latticework.ner.repair import told
+from latticework.ner.tagged import TaggedText
+from latticework.ner.tags import Repair, Scheme, check_repair, check_scheme
+
+
+def read_tagged(path: str | os.PathLike[str], *, repair: Repair = "close") -> TaggedText:
+    r"""Read sentences with their entities from a CoNLL or JSONL file; ``"-"`` is CoNLL from standard input.
+
+    Illegal tags are repaired as `spans_of` says, with one warning that counts them and says where the first ones are.
+    No sentence is dropped, however long.
+
+    Raises
+    ------
+    InputError
+        With file and line, if the file cannot be read as such, or holds no sentence.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     file = Path(folder) / "some.bmes"
+    ...     _ = file.write_text("中 B-LOC\n国 E-LOC\n\n好 O\n")
+    ...     read_tagged(file).sentences
+    [['中', '国'], ['好']]
+    """
+    return _read_tagged(path, repair)
+
+
+def texts_in(lines: Iterable[str], name: str) -> Iterator[str]:
+    """The texts to be tagged, as the lines of a file of that name come in: plain text, or the "text" of JSON lines.
+
+    Raises
+    ------
+    InputError
+        With file and line, if a line of a JSONL file has no text.
+
+    Examples
+    --------
+    >>> list(texts_in(['{"text": "中国"}'], "some.jsonl"))
+    ['中国']
+    """
+    for number, line in enumerate(lines, start=1):
+        yield text_of(line, f"{name}:{number}") if is_jsonl(name) else line
+
+
+def is_jsonl(name: str | os.PathLike[str]) -> bool:
+    """Whether a file of that name holds JSON lines.
+
+    Examples
+    --------
+    >>> is_jsonl("dev.jsonl.gz"), is_jsonl("dev.bmes")
+    (True, False)
+    """
+    return Path(os.fspath(name).removesuffix(".gz")).suffix.lower() in (".jsonl", ".json")
+
+
+def tagged_lines(tagged: TaggedText, *, jsonl: bool, scheme: Scheme = "BMES") -> Iterator[str]:
+    """The lines of a JSONL file, or of a CoNLL file in that scheme.
+
+    A sentence without tokens is only in the former.
+    """
+    for index, (tokens, tags) in enumerate(zip(tagged.sentences, tagged.tags, strict=True)):
+        if jsonl:
+            yield jsonl_line(tagged.texts[index], tagged.text_spans(index))
+        elif tokens:
+            yield from conll_lines(tokens, tags, scheme=scheme)
+
+
+def write_conll(
+    path: str | os.PathLike[str],
+    sentences: Iterable[Sequence[str]],
+    tags: Iterable[Sequence[str]],
+    *,
+    scheme: Scheme = "BMES",
+) -> None:
+    """Write sentences with BMES tags as CoNLL columns in that scheme, compressed if the name ends in .gz.
+
+    Raises
+    ------
+    InputError
+        As `conll_lines`, or if the file cannot be written.
+    """
+    pairs = zip(sentences, tags, strict=True)
+    write_lines(path, (line for tokens, named in pairs for line in conll_lines(tokens, named, scheme=scheme)))
+
+
+def convert(
+    source: str | os.PathLike[str],
+    target: str | os.PathLike[str],
+    *,
+    scheme: Scheme = "BMES",
+    repair: Repair = "close",
+) -> TaggedText:
+    """Read one file and write another; the name of `target` says whether as JSONL or as CoNLL in that scheme.
+
+    Sentences without tokens have no place in CoNLL; a warning says which they are.
+
+    Raises
+    ------
+    InputError
+        As `read_tagged`, or if the file cannot be written.
+    """
+    check_scheme(scheme)
+    tagged = _read_tagged(source, repair)
+    write_lines(target, tagged_lines(tagged, jsonl=is_jsonl(target), scheme=scheme))
+    empty = [place for place, tokens in zip(tagged.places, tagged.sentences, strict=True) if not tokens]
+    if empty and not is_jsonl(target):
+        warnings.warn(f"{len(empty)} sentences without tokens have no lines in {target}: {told(empty)}", stacklevel=2)
+    return tagged
+
+
+def _read_tagged(path: str | os.PathLike[str], repair: Repair) -> TaggedText:
+    """What `read_tagged` does, with warnings that point at the caller of whoever calls this."""
+    check_repair(repair)
+    name = stream_name(path)
+    read = None if is_jsonl(name) else read_conll(read_lines(path), name, repair=repair)
+    tagged = read_jsonl(read_lines(path), name) if read is None else read.text
+    if not tagged.sentences:
+        raise InputError(f"{name} holds no sentence")
+    if read and read.normalised.illegal:
+        warnings.warn(read.normalised.warning(name, repair), stacklevel=3)
+    if read and read.blank:
+        warnings.warn(
+            f"{name}: {len(read.blank)} tokens left out that are white space: {told(read.blank)}", stacklevel=3
+        )
+    return tagged
+
+
+def write_lines(path: str | os.PathLike[str], lines: Iterable[str]) -> None:
+    """Write a text file, as a whole or not at all, compressed if its name ends in .gz.
+
+    Raises
+    ------
+    InputError
+        If it cannot be written.
+    """
+    data = "".join(f"{line}\n" for line in lines).encode()
+    write_atomically(path, gzip.compress(data, mtime=0) if os.fspath(path).endswith(".gz") else data)
+
+
+RESUME: Final = Dataset(
+    name="resume-ner",
+    summary="Chinese résumés with entities of 8 types: 3,821 sentences to train, 463 to validate, 477 to test.",
+    source="https://github.com/jiesutd/LatticeLSTM/tree/master/ResumeNER",
+    licence="none stated; collected from Sina Finance by the authors of the paper, for research",
+    files=tuple(  # without addresses: what has no licence is fetched by hand
+        RemoteFile(path=f"ner/resume_ner/{split}.char.bmes", sha256=sha256, size=size)
+        for split, sha256, size in (
+            ("train", "93b9bb0be5dd4730121587f9dc1378de3fbbe55cba1c575edec271f822c27be7", 1_094_528),
+            ("dev", "1b0d67153e6e8543e9444936ed1b107bd843078c282533898085e1a9aa293952", 120_251),
+            ("test", "c4a9f42622819a4b59f66e184d446ebfa89b2f1dbba06e11d70675e59fe7e79b", 135_064),
+        )
+    ),
+    reader="latticework.ner.io:read_resume",
+)
+
+
+def read_resume(path: Callable[[str], Path], *, split: str = "train", repair: Repair = "close") -> TaggedText:
+    """A split, "train", "dev" or "test"; of "train" four tags are illegal, which a warning says.
+
+    Raises
+    ------
+    InputError
+        If there is no such split.
+    """
+    if split not in ("train", "dev", "test"):
+        raise InputError(f"split={split!r}: expected 'train', 'dev' or 'test'")
+    return read_tagged(path(f"ner/resume_ner/{split}.char.bmes"), repair=repair)

@@ -1,0 +1,99 @@
+"""Tags as users have them, in whatever scheme and with whatever faults, become entities, and a warning says so."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Final, NamedTuple
+
+from latticework.core.errors import InputError
+from latticework.ner.tags import REPAIRS, Repair, Scheme, Span, faults, guess_scheme, spans_of, tags_of
+
+SHOWN_PLACES: Final = 3
+
+
+class Normalised(NamedTuple):
+    """What the tags of many sentences say.
+
+    Attributes
+    ----------
+    scheme : str
+        What they are in.
+    spans : list of list of Span
+        The entities of each sentence.
+    illegal : list of str
+        Place and reason of every tag that was illegal where it stood.
+    """
+
+    scheme: Scheme
+    spans: list[list[Span]]
+    illegal: list[str]
+
+    def warning(self, name: str, repair: Repair) -> str:
+        """The one warning about all that was illegal in what has that name."""
+        return (
+            f"{name}: {len(self.illegal)} illegal {self.scheme} tags repaired ({REPAIRS[repair]}): {told(self.illegal)}"
+        )
+
+
+def normalise(
+    tags: Sequence[Sequence[str]], place: Callable[[int, int], str], *, repair: Repair = "close"
+) -> Normalised:
+    """Read the tags of many sentences, whatever their scheme.
+
+    Parameters
+    ----------
+    tags : sequence of sequences of str
+        A tag a token, sentence by sentence.
+    place : callable
+        What messages call a place, given the index of the sentence and of the token.
+    repair : str
+        What becomes of illegal tags, as for `spans_of`.
+
+    Raises
+    ------
+    InputError
+        With the place, if a tag is none; with ``repair="refuse"`` also if one is illegal where it stands.
+
+    Examples
+    --------
+    >>> normalised = normalise([["B-LOC", "I-LOC"], ["O", "I-PER"]], "tags[{}][{}]".format)
+    >>> normalised.scheme, normalised.spans[1], normalised.illegal
+    ('BIO', [Span(start=1, end=2, label='PER')], ['tags[1][1]: I-PER continues no entity'])
+    """
+    scheme = guess_scheme(tags)
+    illegal: list[str] = []
+    for index, sentence in enumerate(tags):
+        found = faults(sentence, scheme, place=partial(place, index))
+        illegal.extend(f"{place(index, token)}: {reason}" for token, reason in found)
+        if illegal and repair == "refuse":
+            raise InputError(illegal[0])
+    return Normalised(scheme, [spans_of(sentence, scheme, repair=repair) for sentence in tags], illegal)
+
+
+def convert_tags(tags: Sequence[str], source: Scheme, target: Scheme, *, repair: Repair = "close") -> list[str]:
+    """The tags of a sentence in another scheme; illegal ones are repaired as by `spans_of`.
+
+    Raises
+    ------
+    InputError
+        As `spans_of`.
+
+    Examples
+    --------
+    >>> convert_tags(["B-LOC", "I-LOC", "O", "B-PER"], "BIO", "BMES")
+    ['B-LOC', 'E-LOC', 'O', 'S-PER']
+    """
+    return tags_of(spans_of(tags, source, repair=repair), len(tags), target)
+
+
+def told(places: Sequence[str]) -> str:
+    """The first few of many places, and how many there are besides.
+
+    Examples
+    --------
+    >>> told(["a:1", "a:2", "a:5", "a:7", "a:9"])
+    'a:1; a:2; a:5; and 2 more'
+    """
+    more = len(places) - SHOWN_PLACES
+    return "; ".join([*places[:SHOWN_PLACES], *([f"and {more} more"] if more > 0 else [])])

@@ -1,0 +1,54 @@
+"""A text with its entities as a file gave them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from latticework.ner.tags import Span, spans_of, tags_of
+
+
+@dataclass(frozen=True)
+class TaggedText:
+    """Sentences with their tags, all lists of the same length.
+
+    Attributes
+    ----------
+    sentences : list of list of str
+        The tokens, of which none is white space. A sentence may be empty.
+    tags : list of list of str
+        A BMES tag for each of them.
+    scheme : str
+        What the file held: one of `SCHEMES`, or "spans".
+    places : list of str
+        ``"file:line"`` where each sentence begins.
+    texts : list of str
+        Each sentence as it was written: the tokens, and white space between them if the file had some.
+    begins : list of list of int
+        Where in its text each token begins.
+    """
+
+    scheme: str
+    sentences: list[list[str]] = field(default_factory=list)
+    tags: list[list[str]] = field(default_factory=list)
+    places: list[str] = field(default_factory=list)
+    texts: list[str] = field(default_factory=list)
+    begins: list[list[int]] = field(default_factory=list)
+
+    def add(
+        self, text: str, tokens: Sequence[str], begins: Sequence[int], spans: Iterable[tuple[int, int, str]], place: str
+    ) -> None:
+        """Append a sentence, whose entities are spans of tokens."""
+        self.sentences.append(list(tokens))
+        self.tags.append(tags_of(spans, len(tokens)))
+        self.places.append(place)
+        self.texts.append(text)
+        self.begins.append(list(begins))
+
+    def text_spans(self, index: int) -> list[Span]:
+        """The entities of a sentence, with places in its text instead of token numbers."""
+        tokens, begins = self.sentences[index], self.begins[index]
+        return [
+            Span(begins[start], begins[end - 1] + len(tokens[end - 1]), label)
+            for start, end, label in spans_of(self.tags[index])
+        ]
