@@ -262,7 +262,7 @@ def classes_with_cases(folder):
     """Return the estimator classes that have a subclass of `EstimatorCases` in some test module of a folder."""
     covered = set()
     for number, path in enumerate(sorted(Path(folder).rglob("test_*.py"))):
-        if "EstimatorCases" not in path.read_text(encoding="utf-8"):
+        if "Cases" not in path.read_text(encoding="utf-8"):
             continue
         spec = importlib.util.spec_from_file_location(f"_cases_{number}_{path.stem}", path)
         module = importlib.util.module_from_spec(spec)

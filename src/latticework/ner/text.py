@@ -48,9 +48,26 @@ def check_sentences(sentences: Iterable[str | Sequence[str]], what: str) -> list
         If `sentences` is one string, or a sentence is neither a string nor a sequence of strings, or one of its tokens
         is empty or white space.
     """
-    if isinstance(sentences, str):
-        raise InputError(f"{what} is one string: expected a list of sentences, such as [text]")
+    if isinstance(sentences, str | bytes) or not isinstance(sentences, Iterable):
+        raise InputError(f"{what}: got one {type(sentences).__name__}, expected a list of sentences, such as [text]")
     return [_tokens(sentence, f"{what}[{index}]") for index, sentence in enumerate(sentences)]
+
+
+def check_texts(texts: Iterable[str]) -> list[str]:
+    """The texts, each a string.
+
+    Raises
+    ------
+    InputError
+        If `texts` is one string, or one of them is none.
+    """
+    if isinstance(texts, str | bytes) or not isinstance(texts, Iterable):
+        raise InputError(f"texts: got one {type(texts).__name__}, expected a list of texts, such as [text]")
+    given = list(texts)
+    for index, text in enumerate(given):
+        if not isinstance(text, str):
+            raise InputError(f"texts[{index}] is a {type(text).__name__}: expected a string")
+    return given
 
 
 def _tokens(sentence: str | Sequence[str], place: str) -> list[str]:

@@ -1,0 +1,322 @@
+"""`latticework ner`: train a tagger on labelled sentences and a word list, tag text, measure, match and convert."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from latticework.core.commands import Device, Json, Model, Output, Restart, Seed, print_json, read_stdin_once, text_file
+from latticework.core.errors import InputError
+from latticework.core.files import read_lines
+from latticework.core.progress import message, showing
+from latticework.core.streams import arriving, stream_name
+
+if TYPE_CHECKING:
+    from latticework.ner.estimator import Tagger
+    from latticework.ner.tagged import TaggedText
+
+CHUNK_LINES: Final = 2048  # texts tagged together when input comes faster than it is tagged
+TAGGED: Final = "CoNLL columns, or a .jsonl of texts with entities"
+
+app = typer.Typer(help="Tag entities in Chinese text, with your own word list.", no_args_is_help=True)
+
+
+class Kind(StrEnum):
+    """A tagger."""
+
+    lattice = "lattice"
+    characters = "characters"
+    words = "words"
+    softlexicon = "softlexicon"
+    flat = "flat"
+
+
+class Format(StrEnum):
+    """What tagged text is printed as."""
+
+    conll = "conll"
+    jsonl = "jsonl"
+    html = "html"
+
+
+class SchemeName(StrEnum):
+    """How tags say entities."""
+
+    BMES = "BMES"
+    BIOES = "BIOES"
+    BIO = "BIO"
+
+
+CLASSES: Final = {
+    Kind.lattice: "LatticeTagger",
+    Kind.characters: "CharacterTagger",
+    Kind.words: "WordTagger",
+    Kind.softlexicon: "SoftLexiconTagger",
+    Kind.flat: "FlatTagger",
+}
+
+Words = Annotated[
+    str | None,
+    typer.Option(
+        "--lexicon",
+        metavar="WORDS",
+        help="The words that may match: a file with one a line, a .vec of word vectors, or jieba for its dictionary.",
+        show_default=False,
+    ),
+]
+OptionalOutput = Annotated[
+    Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write it there instead.", show_default=False)
+]
+
+
+@app.command()
+def fit(
+    train: Annotated[Path, text_file("TRAIN", f"Sentences with their entities: {TAGGED}")],
+    *,
+    output: Output,
+    valid: Annotated[
+        Path | None,
+        typer.Option(metavar="DEV", help="The same, held out: the weights that do best on it are kept."),
+    ] = None,
+    lexicon: Words = None,
+    model: Annotated[
+        Kind, typer.Option(help="lattice is the paper's; characters and words are what it is compared with.")
+    ] = Kind.lattice,
+    char_vectors: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Vectors of characters, and of pairs, to begin with.")
+    ] = None,
+    word_vectors: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Vectors of the lexicon's words to begin with.")
+    ] = None,
+    bigrams: Annotated[
+        bool | None, typer.Option("--bigrams/--no-bigrams", help="Read each pair of neighbouring characters too.")
+    ] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Length of training; the model's by default.")] = None,
+    batch_size: Annotated[int | None, typer.Option(min=1, help="Sentences of a batch.")] = None,
+    seed: Seed = 0,
+    device: Device = "auto",
+    logger: Annotated[list[str] | None, typer.Option(help="tensorboard or wandb, beside training/log.csv.")] = None,
+    restart: Restart = False,
+) -> None:
+    """Train a tagger and save it in the folder --output.
+
+    Interrupted, it goes on where it was when the same command is given again. Without --lexicon, jieba's dictionary is
+    the word list.
+    """
+    read_stdin_once(train, valid, char_vectors, word_vectors, None if lexicon is None else Path(lexicon))
+    if model is Kind.characters and (lexicon is not None or word_vectors is not None):
+        raise InputError("--model characters reads no words: leave out --lexicon and --word-vectors")
+
+    from latticework import ner
+    from latticework.ner.io import read_tagged
+
+    chosen = getattr(ner, CLASSES[model])
+    given: dict[str, Any] = {"max_epochs": epochs, "config": _config(chosen, bigrams=bigrams, batch_size=batch_size)}
+    tagger = chosen(
+        "jieba" if lexicon is None else lexicon,
+        char_vectors=char_vectors,
+        word_vectors=word_vectors,
+        random_state=seed,
+        device=device,
+        **{name: value for name, value in given.items() if value is not None},
+    )
+    training = read_tagged(train)
+    held_out = None if valid is None else read_tagged(valid)
+    tagger.fit(
+        training.sentences,
+        _as_found(training),
+        None if held_out is None else (held_out.sentences, _as_found(held_out)),
+        folder=output,
+        restart=restart,
+        loggers=logger or (),
+    )
+    message(f"the model is in {output}; try: echo 'a text' | latticework ner predict {output}")
+
+
+@app.command()
+def predict(
+    model: Model,
+    file: Annotated[Path, text_file("[FILE]", 'Texts, one a line (or the "text" of a .jsonl)')] = Path("-"),
+    *,
+    format: Annotated[
+        Format, typer.Option(help="A character and its tag a line; an object a text; or a page to look at.")
+    ] = Format.conll,
+    lexicon: Words = None,
+    output: OptionalOutput = None,
+    device: Device = "auto",
+) -> None:
+    """Tag texts from a file, or from standard input as they come in, in order.
+
+    As jsonl each text gives one line, with the entities' places in it and their probabilities; as conll a line for each
+    character in the scheme of the training tags, and a blank line after each text (nothing for a blank one). With
+    --lexicon the words of another list match instead of those of the training, without training again.
+    """
+    read_stdin_once(file, None if lexicon is None else Path(lexicon))
+    if format is Format.html:
+        from latticework.core.errors import require
+
+        require("jinja2", extra="pages", purpose="writing HTML pages")
+    tagger = _load(model, device, lexicon)
+
+    from latticework.ner.io import texts_in, write_lines
+
+    name = stream_name(file)
+    texts = texts_in(read_lines(file), name)
+    if format is Format.html:
+        from latticework.ner.report import page
+
+        shown = page(tagger, texts, name)
+        if output is None:
+            print(shown.html())
+        else:
+            shown.write(output)
+    elif output is None:
+        for line in _lines(tagger, texts, format):
+            print(line)
+    else:
+        write_lines(output, _lines(tagger, texts, format))
+
+
+@app.command()
+def evaluate(
+    model: Model,
+    file: Annotated[Path, text_file("FILE", f"Sentences with their entities: {TAGGED}")],
+    *,
+    lexicon: Words = None,
+    device: Device = "auto",
+    as_json: Json = False,
+) -> None:
+    """Tag sentences and compare with the tags of FILE: precision, recall and F1 of whole entities.
+
+    Given over all, by type, for entities that are words of the lexicon and others, by length of the entity and of the
+    sentence. With --json every mistake is listed too.
+    """
+    read_stdin_once(file, None if lexicon is None else Path(lexicon))
+    tagger = _load(model, device, lexicon)
+
+    from latticework.ner.io import read_tagged
+    from latticework.ner.scoring import as_dict, score_lines, scores
+
+    tagged = read_tagged(file)
+    found = scores(tagger, tagged)
+    if as_json:
+        print_json(as_dict(found, tagged))
+    else:
+        for line in score_lines(found):
+            print(line)
+
+
+@app.command()
+def match(
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="The text itself.", show_default=False)],
+    *,
+    lexicon: Words = None,
+    as_json: Json = False,
+) -> None:
+    """Print the words of the lexicon in TEXT, with the places where they begin and end.
+
+    Without --lexicon, jieba's dictionary is the word list.
+    """
+    from latticework.ner.lexicon import Lexicon
+    from latticework.ner.matching import Matcher
+    from latticework.ner.results import matches_in
+
+    found = matches_in(text, Matcher(Lexicon.of("jieba" if lexicon is None else lexicon)))
+    if as_json:
+        print_json({"text": text, "matches": found})
+    else:
+        for start, end, word in found:
+            print(f"{start}\t{end}\t{word}")
+
+
+@app.command()
+def convert(
+    source: Annotated[Path, text_file("SOURCE", f"Sentences with their entities: {TAGGED}")],
+    target: Annotated[Path, typer.Argument(metavar="TARGET", help="A new .jsonl, or else CoNLL; .gz compresses.")],
+    *,
+    scheme: Annotated[SchemeName, typer.Option(help="Of the tags, if TARGET is CoNLL.")] = SchemeName.BMES,
+) -> None:
+    """Read tagged sentences of any format and scheme, and write them in another.
+
+    The name of TARGET says the format. Illegal tags are repaired, with a warning that says where they are.
+    """
+    from latticework.ner.io import convert as convert_file
+    from latticework.ner.tags import spans_of
+
+    tagged = convert_file(source, target, scheme=scheme.value)
+    entities = sum(len(spans_of(tags)) for tags in tagged.tags)
+    message(f"{len(tagged.sentences):,} sentences with {entities:,} entities are in {target}")
+
+
+@app.command()
+def vectors(
+    text: Annotated[Path, text_file("TEXT", 'Texts without tags, one a line (or the "text" of a .jsonl)')],
+    *,
+    output: Output,
+    lexicon: Words = None,
+    size: Annotated[int, typer.Option(min=1, help="Numbers of a vector.")] = 50,
+    epochs: Annotated[int, typer.Option(min=1, help="Passes over the text.")] = 5,
+    seed: Seed = 0,
+) -> None:
+    """Learn vectors from unlabelled text, for fit to begin with.
+
+    Without --lexicon, vectors of characters and of pairs of neighbours, for --char-vectors; with it, of the words that
+    it has, for --word-vectors. The file is word2vec's text format.
+    """
+    read_stdin_once(text, None if lexicon is None else Path(lexicon))
+
+    from latticework.ner.io import texts_in
+    from latticework.ner.unlabelled import character_vectors, word_vectors
+    from latticework.ner.vectors import write_vectors
+
+    texts = texts_in(read_lines(text), stream_name(text))
+    options = {"size": size, "epochs": epochs, "seed": seed}
+    found = character_vectors(texts, **options) if lexicon is None else word_vectors(texts, lexicon, **options)
+    write_vectors(output, *found)
+    message(f"{len(found[0]):,} vectors are in {output}")
+
+
+def _config(chosen: Any, **given: object) -> Any:
+    """The configuration of a tagger's class with what was given; None if nothing was."""
+    known = {name: value for name, value in given.items() if value is not None}
+    if not known:
+        return None
+    try:
+        return chosen.config_class(**known)
+    except TypeError as error:
+        raise InputError(f"{chosen.__name__} has no such option: {error}") from error
+
+
+def _as_found(tagged: TaggedText) -> list[list[str]]:
+    """The tags in the scheme of the file, so that the model answers in it."""
+    from latticework.ner.repair import convert_tags
+    from latticework.ner.tags import SCHEMES
+
+    scheme = next((each for each in SCHEMES if each == tagged.scheme), SCHEMES[0])
+    return [convert_tags(tags, "BMES", scheme) for tags in tagged.tags]
+
+
+def _load(model: Path, device: str, lexicon: str | None) -> Tagger:
+    from latticework.core.hardware import resolve_device
+    from latticework.ner.estimator import Tagger
+
+    resolve_device(device)
+    tagger = Tagger.load(model)
+    tagger.set_params(device=device)
+    return tagger if lexicon is None else tagger.with_lexicon(lexicon)
+
+
+def _lines(tagger: Tagger, texts: Iterator[str], format: Format) -> Iterator[str]:
+    """What is printed of texts as they come in."""
+    from latticework.ner.answers import conll_of, jsonl_of
+
+    for chunk in arriving(texts, most=CHUNK_LINES):
+        with showing(shown=False):  # progress of a chunk says nothing about the whole
+            found = (conll_of if format is Format.conll else jsonl_of)(tagger, chunk)
+        yield from found
+        sys.stdout.flush()

@@ -1,0 +1,117 @@
+"""Everything about a tagger and its training that is not the data: one dataclass.
+
+Sizes are those of Zhang & Yang 2018, table 3; what of their training is not is marked.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from latticework.core.checks import number, whole_number
+from latticework.core.errors import InputError
+
+WHOLE: Final = ("char_size", "word_size", "batch_size", "warmup_steps", "average_checkpoints")
+SHARES: Final = ("char_dropout", "word_dropout", "state_dropout")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaggerConfig:
+    """Shape and training of a tagger.
+
+    Examples
+    --------
+    >>> TaggerConfig(bigrams=True).char_size
+    50
+    """
+
+    char_size: int = 50  # of a character's vector
+    word_size: int = 50  # of a lexicon word's vector
+    bigrams: bool = False  # a vector for each pair of neighbouring characters too ("+bichar")
+    softword: bool = False  # a vector for the place of a character in its word, by segmentation ("+softword")
+    forget: Literal["coupled", "independent"] = "coupled"  # where no word ends: 1 - input gate, or a gate of its own
+    char_dropout: float = 0.5
+    word_dropout: float = 0.2  # the paper's is 0.5
+    state_dropout: float = 0.5
+    char_unknown_rate: float = 0.25  # a character seen n times in training is hidden there with rate / (rate + n)
+    word_unknown_rate: float = 1.0  # and a word
+    batch_size: int = 16  # sentences; the paper's is 1
+    learning_rate: float = 2e-3  # of Adam, at its highest; the paper has SGD with 0.015
+    weight_decay: float = 0.0
+    warmup_steps: int = 100
+    clip_norm: float | None = 5.0
+    average_checkpoints: int = 5  # the model is the mean of this many last validations
+    patience: int | None = None  # stop after this many validations without a better F1
+    repair: Literal["close", "drop", "refuse"] = "close"  # what to do about illegal gold tags
+
+    def __post_init__(self) -> None:
+        for name in WHOLE:
+            self._keep(name, whole_number(name, getattr(self, name), least=1))
+        if self.patience is not None:
+            self._keep("patience", whole_number("patience", self.patience))
+        for name in SHARES:
+            share = "a share of at least 0 and below 1"
+            self._keep(name, number(name, getattr(self, name), lambda found: 0 <= found < 1, share))
+        for name in ("char_unknown_rate", "word_unknown_rate", "weight_decay"):
+            amount = "a finite number of at least 0"
+            self._keep(name, number(name, getattr(self, name), lambda found: 0 <= found < math.inf, amount))
+        for name in ("learning_rate",) if self.clip_norm is None else ("learning_rate", "clip_norm"):
+            factor = "a positive, finite number"
+            self._keep(name, number(name, getattr(self, name), lambda found: 0 < found < math.inf, factor))
+        for name in ("bigrams", "softword"):
+            if not isinstance(getattr(self, name), bool):
+                raise InputError(f"{name}={getattr(self, name)!r}: expected True or False")
+        for name, choices in (("forget", ("coupled", "independent")), ("repair", ("close", "drop", "refuse"))):
+            if getattr(self, name) not in choices:
+                raise InputError(f"{name}={getattr(self, name)!r}: expected one of {', '.join(choices)}")
+
+    def _keep(self, name: str, value: int | float) -> None:
+        """Store a number as the plain one it is: NumPy's could not be saved."""
+        object.__setattr__(self, name, value)
+
+
+@dataclass(frozen=True, kw_only=True)
+class WordConfig(TaggerConfig):
+    """Shape and training of a `WordTagger`.
+
+    Examples
+    --------
+    >>> WordConfig(char_lstm=True).char_size
+    50
+    """
+
+    bigrams: bool = False  # neither these nor softword are for words
+    word_unknown_rate: float = 0.25  # here words are all there is
+    char_lstm: bool = False  # an LSTM over the characters of each word too, char_size to each direction ("+char LSTM")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not isinstance(self.char_lstm, bool):
+            raise InputError(f"char_lstm={self.char_lstm!r}: expected True or False")
+        for name in ("bigrams", "softword"):
+            if getattr(self, name):
+                raise InputError(f"{name}=True: a word tagger does not read them; use CharacterTagger")
+
+
+@dataclass(frozen=True, kw_only=True)
+class FlatConfig(TaggerConfig):
+    """Shape and training of a `FlatTagger`; what it changes of `TaggerConfig` is for the Transformer's sake.
+
+    Examples
+    --------
+    >>> FlatConfig(feed_forward=100).heads
+    8
+    """
+
+    heads: int = 8  # the published code's, of 16 to 20 numbers each
+    feed_forward: int = 600  # inner width, three times the default hidden_size as in the published code
+    layer_dropout: float = 0.15  # of what attention and feed-forward add
+    bigrams: bool = True
+    state_dropout: float = 0.3
+    learning_rate: float = 1e-3
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("heads", "feed_forward"):
+            self._keep(name, whole_number(name, getattr(self, name)))
+        share = "a share of at least 0 and below 1"
+        self._keep("layer_dropout", number("layer_dropout", self.layer_dropout, lambda found: 0 <= found < 1, share))

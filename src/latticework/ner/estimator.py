@@ -1,0 +1,479 @@
+"""What all taggers of characters share: learn from labelled sentences, tag text, find entities, save and load."""
+
+from __future__ import annotations
+
+import copy
+import os
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+from latticework.core.checks import whole_number
+from latticework.core.errors import InputError
+from latticework.core.estimator import Estimator
+from latticework.core.persistence import TRAINING, State
+from latticework.core.progress import message
+from latticework.core.seeds import seed_from, spawn
+from latticework.core.values import from_json, to_json
+from latticework.ner.config import TaggerConfig
+from latticework.ner.labelled import Labelled, check_labelled
+from latticework.ner.lexicon import Lexicon
+from latticework.ner.metrics import span_scores
+from latticework.ner.parts import Parts
+from latticework.ner.results import Entity, Match, entities_in, matches_in
+from latticework.ner.tags import Span, tags_of
+from latticework.ner.text import characters, check_sentences, check_texts
+
+if TYPE_CHECKING:
+    from latticework.ner.decoding import TagSet
+    from latticework.ner.features import Inputs
+    from latticework.ner.model import CharacterTagger as Model
+    from latticework.ner.pretrained import Given
+
+TIMINGS: Final = ("seconds", "terms_per_second")  # of a logged row; the rest is the same whenever a run is repeated
+PRECISION: Final = "32"  # a recurrence rounds at every character; and on CPUs bfloat16 gains nothing here
+
+Sentences = Iterable[str | Sequence[str]]
+Vectors = str | os.PathLike[str]
+
+
+class Tagger(Estimator):
+    """Base of the taggers; a subclass says what it reads of a text and which encoder it has.
+
+    Parameters
+    ----------
+    lexicon : "jieba", path, list of str or Lexicon
+        The words that may match: jieba's dictionary (the extra `jieba`), a file with a word a line, or the words.
+    char_vectors : path, optional
+        Vectors to begin with, in word2vec's text format: of single characters and, if the model reads them, of pairs.
+    word_vectors : path, optional
+        The same for words of the lexicon.
+    hidden_size : int
+        Of a character's state, both directions together.
+    max_epochs : int, optional
+        Length of training; what suits some thousand sentences when absent, `default_epochs`.
+    config : TaggerConfig, optional
+        Everything else.
+    random_state : int, optional
+        The same number gives the same model.
+    device : str
+        "auto", "cpu", "cuda", "cuda:1", "mps".
+
+    Attributes
+    ----------
+    labels_ : tuple of str
+        The types of entity.
+    scheme_ : str
+        That of the training tags, in which `predict` answers.
+    lexicon_ : Lexicon
+        The words that match now.
+    model_ : torch.nn.Module
+        The module.
+    history_ : list of dict
+        What was logged during training. A saved model keeps it without the timings, so that the same run gives the
+        same files.
+    """
+
+    config_class: ClassVar[type[Any] | None] = TaggerConfig
+    parameters_in_state: ClassVar[tuple[str, ...]] = ("lexicon",)  # it may be a million words
+    reads_words: ClassVar[bool] = True  # whether words that match are part of its input
+    default_epochs: ClassVar[int] = 20
+
+    def __init__(
+        self,
+        lexicon: str | os.PathLike[str] | Iterable[str] | Lexicon | None = "jieba",
+        *,
+        char_vectors: Vectors | None = None,
+        word_vectors: Vectors | None = None,
+        hidden_size: int = 200,
+        max_epochs: int | None = None,
+        config: TaggerConfig | None = None,
+        random_state: int | None = None,
+        device: str = "auto",
+    ) -> None:
+        self.lexicon = lexicon
+        self.char_vectors = char_vectors
+        self.word_vectors = word_vectors
+        self.hidden_size = hidden_size
+        self.max_epochs = max_epochs
+        self.config = config
+        self.random_state = random_state
+        self.device = device
+
+    def fit(
+        self,
+        sentences: Sentences,
+        tags: Iterable[Sequence[str]],
+        validation: tuple[Sentences, Iterable[Sequence[str]]] | None = None,
+        *,
+        folder: str | os.PathLike[str] | None = None,
+        restart: bool = False,
+        loggers: Sequence[str] = (),
+    ) -> Self:
+        """Learn from sentences and their tags.
+
+        Parameters
+        ----------
+        sentences
+            Each a string, whose characters other than white space are tagged, or a list of characters.
+        tags
+            For each sentence a tag a character: BMES, BIOES or BIO.
+        validation
+            Held-out sentences and tags: training keeps the weights with the best F1 on them.
+        folder
+            Where to save the model. The run checkpoints there too: the same call, made again after a crash, goes on
+            where it was, and once the model is finished just loads it. Needs a `random_state`.
+        restart
+            Start over, and replace what `folder` holds once the new model is finished.
+        loggers
+            "tensorboard", "wandb": figures go there beside `folder`/training/log.csv. Needs `folder`.
+
+        Raises
+        ------
+        InputError
+            If something given cannot be used; nothing has been trained then.
+        FloatingPointError
+            If training diverges.
+        """
+        config, hidden_size, epochs = self._settings()
+
+        from latticework.core import runs
+        from latticework.core.hardware import resolve_device
+        from latticework.core.training import train
+        from latticework.ner.decoding import TagSet
+        from latticework.ner.learning import TaggingTask, fingerprint, training_plan
+        from latticework.ner.pretrained import Given
+
+        resolve_device(self.device)
+        run_loggers = runs.prepare(folder, random_state=self.random_state, restart=restart, loggers=loggers)
+        seed = seed_from(self.random_state)
+        training, held_out = self._check(sentences, tags, validation, config)
+        lexicon = Lexicon.of(self.lexicon if self._reads_lexicon(config) else None)
+        given = Given.read(self.char_vectors, self.word_vectors, lexicon)
+        config = given.sized(config)
+        message(f"matching {len(lexicon.words):,} words with {len(training.tokens):,} sentences")
+        inputs = self._learn_inputs(training.tokens, lexicon, config, given)
+        tag_set = TagSet(tuple(training.labels))
+        model = _seeded(spawn(seed, "weights"), lambda: self._build(inputs, tag_set, config, hidden_size))
+        given.put_into(model, inputs)
+        task = TaggingTask(
+            model,
+            tag_set,
+            inputs.encode(training.tokens),
+            training.spans,
+            None if held_out is None else (inputs.encode(held_out.tokens), held_out.spans),
+            batch_size=config.batch_size,
+            seed=spawn(seed, "batches"),
+        )
+        settings = {"class": type(self).__name__, "seed": seed, "epochs": epochs, "hidden_size": hidden_size}
+        run_fingerprint = fingerprint(settings | {"lexicon": lexicon.sha256}, config, task)
+        with runs.alone(folder):
+            finished = (
+                None if folder is None else runs.finished(folder, run_fingerprint, restart=restart, device=self.device)
+            )
+            if isinstance(finished, Tagger):
+                message(f"{folder} holds the finished model of this run already (--restart trains it anew)")
+                self.__dict__.update({name: value for name, value in vars(finished).items() if name.endswith("_")})
+                return self
+            history = train(
+                task,
+                training_plan(config, sentences=len(training.tokens), max_epochs=epochs),
+                seed=seed,
+                device=self.device,
+                precision=PRECISION,
+                folder=None if folder is None else Path(folder, TRAINING),
+                fingerprint=run_fingerprint,
+                restart=restart,
+                loggers=run_loggers,
+            )
+            self.config_, self.hidden_size_, self.inputs_, self.tag_set_ = config, hidden_size, inputs, tag_set
+            self.model_, self.scheme_ = model, training.scheme
+            self.history_, self.fingerprint_ = history, run_fingerprint
+            if folder is not None:
+                runs.conclude(self, folder)
+        return self
+
+    @property
+    def labels_(self) -> tuple[str, ...]:
+        """The types of entity, sorted."""
+        return self.tag_set_.labels
+
+    @property
+    def lexicon_(self) -> Lexicon:
+        """The words that match now."""
+        return self.inputs_.lexicon
+
+    def predict(self, sentences: Sentences) -> list[list[str]]:
+        """Tag sentences.
+
+        Parameters
+        ----------
+        sentences
+            Strings, whose characters other than white space are tagged, or lists of characters. One of more than 1,000
+            characters is tagged in parts, cut where a sentence ends.
+
+        Returns
+        -------
+        list of list of str
+            A tag a character, always legal, in the scheme of the training tags.
+        """
+        check_is_fitted(self)
+        tokens = check_sentences(sentences, "sentences")
+        return [
+            tags_of(spans, len(sentence), self.scheme_)
+            for sentence, spans in zip(tokens, self._spans(tokens), strict=True)
+        ]
+
+    def entities(self, texts: Iterable[str]) -> list[list[Entity]]:
+        """Find the entities of texts.
+
+        Parameters
+        ----------
+        texts
+            Strings.
+
+        Returns
+        -------
+        list of list of Entity
+            For each text its entities from left to right; offsets index the original string, white space included.
+        """
+        check_is_fitted(self)
+        given = check_texts(texts)
+        read = [characters(text) for text in given]
+        found, scores = self._scored_spans([tokens for tokens, _ in read])
+        return [
+            entities_in(text, offsets, spans, likely)
+            for text, (_, offsets), spans, likely in zip(given, read, found, scores, strict=True)
+        ]
+
+    def score(self, sentences: Sentences, tags: Iterable[Sequence[str]]) -> float:
+        """Strict span F1, from 0 to 1: an entity counts if its start, its end and its label are right."""
+        check_is_fitted(self)
+        gold = check_labelled(sentences, tags, "score", repair=self.config_.repair)
+        return span_scores(gold.spans, self._spans(gold.tokens)).f1
+
+    def transform(self, sentences: Sentences) -> np.ndarray:
+        """The mean of the states of each sentence's characters.
+
+        Returns
+        -------
+        array of float32, shape (n, hidden_size)
+            A sentence without characters has zeros.
+        """
+        states = self.character_states(sentences)
+        return (
+            np.stack([row.mean(0) if len(row) else np.zeros(self.hidden_size_, np.float32) for row in states])
+            if states
+            else np.zeros((0, self.hidden_size_), np.float32)
+        )
+
+    def character_states(self, sentences: Sentences) -> list[np.ndarray]:
+        """What the encoder makes of each character: a float32 array (characters, hidden_size) for each sentence."""
+        check_is_fitted(self)
+        from latticework.ner.decoding import states
+
+        tokens = check_sentences(sentences, "sentences")
+        parts = Parts.of(tokens)
+        with self._inference() as device:
+            features = self.inputs_.encode(parts.tokens)
+            found = features.spread(states(self.model_, features, device=device))
+        return [np.concatenate([found[index] for index in mine]) for mine in parts.of_each()]
+
+    def matches(self, text: str) -> list[Match]:
+        """The words of the lexicon in a text, from left to right, shorter ones first."""
+        check_is_fitted(self)
+        [given] = check_texts([text])
+        return matches_in(given, self.inputs_.matcher)
+
+    def with_lexicon(self, lexicon: str | os.PathLike[str] | Iterable[str] | Lexicon | None) -> Self:
+        """The same model with another lexicon, without training.
+
+        Words that training did not match share the vector of the unknown word, which training prepares by hiding rare
+        words: that such a word is there still counts. This model stays as it is.
+        """
+        check_is_fitted(self)
+        _plain_lexicon(lexicon)
+        other = copy.copy(self)
+        other.lexicon = lexicon
+        other.inputs_ = replace(self.inputs_, lexicon=Lexicon.of(lexicon))
+        return other
+
+    def describe(self) -> dict[str, object]:
+        """Return what is worth knowing about the tagger, as plain values; `latticework show` prints it."""
+        description = super().describe()
+        if hasattr(self, "model_"):
+            learnt = {name: len(known) - 1 for name, known in self.inputs_.vocabularies().items()}
+            description |= {
+                "labels": list(self.labels_),
+                "scheme": self.scheme_,
+                "lexicon": {"words": len(self.lexicon_.words), "sha256": self.lexicon_.sha256},
+                "vocabulary": learnt,
+                "weights": sum(parameter.numel() for parameter in self.model_.parameters()),
+            }
+        return description
+
+    # What a subclass says
+
+    def _learn_inputs(
+        self, sentences: Sequence[Sequence[str]], lexicon: Lexicon, config: TaggerConfig, given: Given
+    ) -> Inputs:
+        from latticework.ner.features import Inputs
+
+        return Inputs.learn(
+            sentences, lexicon, pairs=config.bigrams, places=config.softword, words=self.reads_words, given=given
+        )
+
+    def _reads_lexicon(self, config: TaggerConfig) -> bool:
+        return self.reads_words or config.softword
+
+    def _encoder(self, char_size: int, inputs: Inputs, config: Any, hidden_size: int) -> Any:
+        raise NotImplementedError
+
+    # How it is done
+
+    def _settings(self) -> tuple[TaggerConfig, int, int]:
+        expected = self.config_class or TaggerConfig
+        config = expected() if self.config is None else self.config
+        if not isinstance(config, expected):
+            raise InputError(f"config={self.config!r}: expected a {expected.__name__}")
+        _plain_lexicon(self.lexicon)
+        hidden_size = whole_number("hidden_size", self.hidden_size, least=2)
+        if hidden_size % 2:
+            raise InputError(f"hidden_size={hidden_size}: expected an even number, half of it for each direction")
+        epochs = self.default_epochs if self.max_epochs is None else whole_number("max_epochs", self.max_epochs)
+        return config, hidden_size, epochs
+
+    def _check(
+        self, sentences: Sentences, tags: Iterable[Sequence[str]], validation: Any, config: TaggerConfig
+    ) -> tuple[Labelled, Labelled | None]:
+        training = check_labelled(sentences, tags, "training", repair=config.repair)
+        if not training.labels:
+            raise InputError("the training tags name no entity: there is nothing to learn")
+        if validation is None:
+            return training, None
+        if not (isinstance(validation, tuple | list) and len(validation) == 2):
+            raise InputError("validation: expected a pair of sentences and tags")
+        held_out = check_labelled(validation[0], validation[1], "validation", repair=config.repair)
+        if unknown := sorted(set(held_out.labels) - set(training.labels)):
+            warnings.warn(
+                f"validation has labels that training has not: {', '.join(unknown)}; they count as missed", stacklevel=3
+            )
+        if not held_out.labels:
+            raise InputError("the validation tags name no entity: there is no F1 to choose weights by")
+        return training, held_out
+
+    def _build(self, inputs: Inputs, tag_set: TagSet, config: Any, hidden_size: int) -> Model:
+        from latticework.ner.model import CharacterTagger, CharacterVectors
+
+        vectors = CharacterVectors(inputs, config)
+        encoder = self._encoder(vectors.size, inputs, config, hidden_size)
+        return CharacterTagger(vectors, encoder, len(tag_set.names), config)
+
+    def _spans(self, tokens: list[list[str]]) -> list[list[Span]]:
+        from latticework.ner.decoding import decode
+
+        parts = Parts.of(tokens)
+        features = self.inputs_.encode(parts.tokens)
+        with self._inference() as device:
+            found = decode(self.model_, self.tag_set_, features, device=device)
+        return parts.join(features.over_characters(found))
+
+    def _scored_spans(self, tokens: list[list[str]]) -> tuple[list[list[Span]], list[list[float]]]:
+        from latticework.ner.decoding import decode_with_scores
+
+        parts = Parts.of(tokens)
+        features = self.inputs_.encode(parts.tokens)
+        with self._inference() as device:
+            found, scores = decode_with_scores(self.model_, self.tag_set_, features, device=device)
+        joined = [[score for index in mine for score in scores[index]] for mine in parts.of_each()]
+        return parts.join(features.over_characters(found)), joined
+
+    @contextmanager
+    def _inference(self) -> Iterator[Any]:
+        """Evaluation on the chosen device."""
+        import torch
+
+        from latticework.core.hardware import computing, resolve_device
+
+        device = resolve_device(self.device)
+        if self.model_.emit.weight.device != device:
+            self.model_.to(device)
+        if self.model_.training:
+            self.model_.eval()
+        with torch.inference_mode(), computing(device, PRECISION):
+            yield device
+
+    def to_state(self) -> State:
+        """Everything that was learned."""
+        history = [{name: value for name, value in row.items() if name not in TIMINGS} for row in self.history_]
+        return State(
+            values={
+                "config": asdict(self.config_),
+                "hidden_size": self.hidden_size_,
+                "labels": list(self.labels_),
+                "scheme": self.scheme_,
+                "lexicon_sha256": self.lexicon_.sha256,
+                "lexicon_was_read": isinstance(self.lexicon, Lexicon),
+                "fingerprint": self.fingerprint_,
+            },
+            tensors={"weights": self.model_.state_dict()},
+            files=({"lexicon.txt": self.lexicon_.to_bytes()} if len(self.lexicon_) else {})
+            | {
+                "lexicon_parameter.json": to_json(_plain_lexicon(self.lexicon), "lexicon"),
+                "vocabularies.json": to_json(self.inputs_.to_values(), "vocabularies"),
+                "history.json": to_json(history, "history"),
+            },
+        )
+
+    def from_state(self, state: State) -> None:
+        """Take back everything that was learned."""
+        from latticework.ner.decoding import TagSet
+
+        values = state.values
+        lexicon = Lexicon.from_bytes(state.files.get("lexicon.txt", b""))
+        if lexicon.sha256 != values["lexicon_sha256"]:
+            raise ValueError("its lexicon is not the one that was saved")
+        given = from_json(state.files["lexicon_parameter.json"])
+        self.lexicon = lexicon if values["lexicon_was_read"] else given
+        config_class = self.config_class or TaggerConfig
+        self.config_, self.hidden_size_ = config_class(**values["config"]), values["hidden_size"]
+        self.inputs_ = self._inputs_from(from_json(state.files["vocabularies.json"]), lexicon)
+        self.tag_set_, self.scheme_ = TagSet(tuple(values["labels"])), values["scheme"]
+        self.history_, self.fingerprint_ = from_json(state.files["history.json"]), values["fingerprint"]
+        weights = dict(state.tensors["weights"])
+        if self.hidden_size_ * self.hidden_size_ > sum(tensor.numel() for tensor in weights.values()):
+            raise ValueError("it has fewer weights than its configuration says")  # found before memory is asked for
+        self.model_ = _seeded(0, lambda: self._build(self.inputs_, self.tag_set_, self.config_, self.hidden_size_))
+        self.model_.load_state_dict(weights)
+        self.model_.eval()
+
+    def _inputs_from(self, values: dict[str, Any], lexicon: Lexicon) -> Inputs:
+        from latticework.ner.features import Inputs
+
+        return Inputs.from_values(values, lexicon)
+
+
+def _plain_lexicon(lexicon: object) -> Any:
+    """What was given as lexicon, as a saved model keeps it beside the words that came of it."""
+    if isinstance(lexicon, Lexicon):
+        return None
+    if isinstance(lexicon, os.PathLike):
+        return os.fspath(lexicon)
+    if lexicon is None or isinstance(lexicon, str | list | tuple | dict):
+        return lexicon
+    kind = type(lexicon).__name__
+    raise InputError(f'lexicon is a {kind}: expected None, "jieba", a path, a list of words or a Lexicon')
+
+
+def _seeded(seed: int, build: Callable[[], Model]) -> Model:
+    import torch
+
+    with torch.random.fork_rng([]):
+        torch.default_generator.manual_seed(seed)  # torch.manual_seed would seed every other device too
+        return build()

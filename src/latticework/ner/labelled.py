@@ -1,0 +1,67 @@
+"""Gold tags as users give them, checked and read as spans."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from latticework.core.errors import InputError
+from latticework.ner.repair import normalise
+from latticework.ner.tags import Repair, Scheme, Span
+from latticework.ner.text import check_sentences
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Sentences with their entities.
+
+    Attributes
+    ----------
+    tokens
+        Of each sentence.
+    spans
+        Entities of each sentence, over its tokens.
+    scheme
+        In which the tags were given.
+    """
+
+    tokens: list[list[str]]
+    spans: list[list[Span]]
+    scheme: Scheme
+
+    @property
+    def labels(self) -> list[str]:
+        """All labels, sorted."""
+        return sorted({span.label for spans in self.spans for span in spans})
+
+
+def check_labelled(
+    sentences: Iterable[str | Sequence[str]], tags: Iterable[Sequence[str]], what: str, *, repair: Repair = "close"
+) -> Labelled:
+    """Sentences and tags, one for one; illegal tags are warned of and repaired as by `tags.spans_of`.
+
+    Raises
+    ------
+    InputError
+        If numbers do not agree, something is not text, or a tag is illegal and `repair` is "refuse".
+    """
+    tokens = check_sentences(sentences, f"{what} sentences")
+    if isinstance(tags, str | bytes) or not isinstance(tags, Iterable):
+        raise InputError(f"{what} tags: got one {type(tags).__name__}, expected a list of tags for each sentence")
+    given = [_tags(row, f"{what} tags[{index}]") for index, row in enumerate(tags)]
+    if len(tokens) != len(given):
+        raise InputError(f"{what}: {len(tokens)} sentences and {len(given)} rows of tags")
+    for index, (row, names) in enumerate(zip(tokens, given, strict=True)):
+        if len(row) != len(names):
+            raise InputError(f"{what}: sentence {index} has {len(row)} characters and {len(names)} tags")
+    read = normalise(given, (what + " tags[{}][{}]").format, repair=repair)
+    if read.illegal:
+        warnings.warn(read.warning(what, repair), stacklevel=3)
+    return Labelled(tokens, read.spans, read.scheme)
+
+
+def _tags(row: Sequence[str], place: str) -> list[str]:
+    if isinstance(row, str) or not isinstance(row, Sequence) or not all(isinstance(tag, str) for tag in row):
+        raise InputError(f"{place} is {row!r}: expected a list of tags, such as ['B-PER', 'E-PER', 'O']")
+    return list(row)

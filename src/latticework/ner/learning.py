@@ -1,0 +1,135 @@
+"""How a tagger is trained: batches of sentences, Adam with warm-up and decay, the best F1 on held-out text kept."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from functools import partial
+from typing import Final
+
+import numpy as np
+import torch
+from torch import nn
+
+from latticework.core.seeds import spawn
+from latticework.core.sequences import alike_batches
+from latticework.core.training import Plan
+from latticework.ner.config import TaggerConfig
+from latticework.ner.decoding import TagSet, decode
+from latticework.ner.features import Batch, Features
+from latticework.ner.metrics import span_scores
+from latticework.ner.model import CharacterTagger
+from latticework.ner.tags import Span
+
+# How initial weights and batches are made from a seed, and what a step does. To be raised when any of it changes: an
+# unfinished run is not to go on under another recipe than it began with.
+RECIPE: Final = 1
+
+
+class TaggingTask:
+    """Learn gold tags; a `core.training.Task`.
+
+    Parameters
+    ----------
+    module
+        The model to train.
+    tag_set
+        The tags, in the order of the model's outputs.
+    features, spans
+        Training sentences, and their entities over characters.
+    validation
+        The same of held-out sentences.
+    batch_size
+        Sentences of a batch.
+    seed
+        Decides the batches of every epoch.
+    """
+
+    def __init__(
+        self,
+        module: CharacterTagger,
+        tag_set: TagSet,
+        features: Features,
+        spans: Sequence[Sequence[Span]],
+        validation: tuple[Features, Sequence[Sequence[Span]]] | None,
+        *,
+        batch_size: int,
+        seed: int,
+    ) -> None:
+        self.model, self.tag_set = module, tag_set
+        self.module: nn.Module = module
+        self.features, self.validation = features, validation
+        self.tags = tag_set.encode(features.over_units(spans), features.lengths)
+        self.validates = validation is not None
+        self.batch_size, self.seed = batch_size, seed
+
+    def batches(self, epoch: int) -> list[np.ndarray]:
+        """Every sentence once, with others of like length."""
+        generator = np.random.default_rng(spawn(self.seed, f"batches of epoch {epoch}"))
+        return alike_batches(self.features.lengths, self.batch_size, generator)
+
+    def terms(self, batch: np.ndarray) -> int:
+        """Sentences."""
+        return len(batch)
+
+    def inputs(self, batch: np.ndarray) -> tuple[Batch]:
+        """Their numbers, words and tags."""
+        return (self.features.batch(batch, self.model.arrange, self.tags),)
+
+    def validate(self) -> dict[str, float]:
+        """Strict F1 on the held-out sentences; "loss" is what it lacks of 1."""
+        if self.validation is None:
+            return {}
+        features, gold = self.validation
+        device = self.model.emit.weight.device
+        found = features.over_characters(decode(self.model, self.tag_set, features, device=device))
+        scores = span_scores(gold, found)
+        return {"loss": 1 - scores.f1, "f1": scores.f1, "precision": scores.precision, "recall": scores.recall}
+
+
+def warmup_then_linear(step: int, *, peak: float, warmup_steps: int, total: int) -> float:
+    """The learning rate of step 1, 2, ...: it grows to `peak`, then falls to nothing after the last step.
+
+    Examples
+    --------
+    >>> [warmup_then_linear(step, peak=1.0, warmup_steps=2, total=6) for step in (1, 2, 4, 6)]
+    [0.5, 1.0, 0.6, 0.2]
+    """
+    return peak * min(step / warmup_steps, max(0, total + 1 - step) / max(1, total + 1 - warmup_steps))
+
+
+def training_plan(config: TaggerConfig, *, sentences: int, max_epochs: int) -> Plan:
+    """Adam and its schedule with a configuration's figures."""
+    steps = max_epochs * math.ceil(sentences / config.batch_size)
+    warmup = min(config.warmup_steps, max(1, steps // 10))
+    return Plan(
+        optimizer=partial(_adam, weight_decay=config.weight_decay),
+        learning_rate=partial(warmup_then_linear, peak=config.learning_rate, warmup_steps=warmup, total=steps),
+        max_epochs=max_epochs,
+        warmup_steps=warmup,
+        clip_norm=config.clip_norm,
+        patience=config.patience,
+        average=config.average_checkpoints,
+        terms="sentences",
+        if_diverged="lower learning_rate or clip_norm",
+    )
+
+
+def _adam(parameters: Iterable[nn.Parameter], *, weight_decay: float) -> torch.optim.Optimizer:
+    return torch.optim.AdamW(parameters, lr=0.0, weight_decay=weight_decay, fused=True)  # the rate comes with each step
+
+
+def fingerprint(settings: Mapping[str, object], config: TaggerConfig, task: TaggingTask) -> str:
+    """A checksum of everything that decides what a run learns."""
+    digest = hashlib.sha256(json.dumps([RECIPE, dict(settings), asdict(config), task.tag_set.names]).encode())
+    for tensor in task.model.state_dict().values():  # as they are before training: given vectors among them
+        digest.update(tensor.numpy().data)
+    texts = [task.features, *(() if task.validation is None else (task.validation[0],))]
+    for array in (task.tags.tokens, *(array for text in texts for array in text.arrays())):
+        digest.update(np.ascontiguousarray(array).data)
+    if task.validation is not None:
+        digest.update(repr(task.validation[1]).encode())
+    return digest.hexdigest()

@@ -1,0 +1,73 @@
+"""Vectors that were learnt elsewhere, as a model begins with them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from latticework.ner.vectors import read_vectors
+from latticework.ner.vocabulary import letter
+
+if TYPE_CHECKING:
+    from latticework.ner.config import TaggerConfig
+    from latticework.ner.features import Inputs
+    from latticework.ner.lexicon import Lexicon
+    from latticework.ner.model import CharacterTagger
+
+Path = str | os.PathLike[str]
+
+
+@dataclass(frozen=True)
+class Given:
+    """Vectors of characters and pairs, and of words.
+
+    Attributes
+    ----------
+    characters, words
+        The entries.
+    character_vectors, word_vectors
+        A row for each; those of characters have length 1, as in the published code.
+    """
+
+    characters: Sequence[str] = ()
+    character_vectors: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), np.float32))
+    words: Sequence[str] = ()
+    word_vectors: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), np.float32))
+
+    @classmethod
+    def read(cls, characters: Path | None, words: Path | None, lexicon: Lexicon) -> Given:
+        """Read word2vec's text format; of words only those of the lexicon."""
+        found = cls()
+        if characters is not None:
+            entries, vectors = read_vectors(characters, None)
+            norms = np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+            kept = dict(
+                zip(map(letter, reversed(entries)), reversed(range(len(entries))), strict=True)
+            )  # the first of each
+            found = cls(list(kept), (vectors / norms)[list(kept.values())].astype(np.float32))
+        if words is not None:
+            entries, vectors = read_vectors(words, set(lexicon.words))
+            found = cls(found.characters, found.character_vectors, entries, vectors)
+        return found
+
+    def entries(self, length: int) -> list[str]:
+        """Single characters, or pairs: the entries of that length."""
+        return [entry for entry in self.characters if len(entry) == length]
+
+    def sized(self, config: TaggerConfig) -> TaggerConfig:
+        """The configuration with the sizes that the vectors have."""
+        sizes = {"char_size": self.character_vectors.shape[1], "word_size": self.word_vectors.shape[1]}
+        return replace(config, **{name: size for name, size in sizes.items() if size})
+
+    def put_into(self, model: CharacterTagger, inputs: Inputs) -> None:
+        """Let a new model begin with them."""
+        for embedding, vocabulary in model.vectors.tables(inputs):
+            if len(self.characters):
+                embedding.begin_with(vocabulary.encode(self.characters), self.character_vectors)
+        words: Any = getattr(model.encoder, "words", getattr(model.vectors, "words", None))
+        if words is not None and inputs.words is not None and len(self.words):
+            words.begin_with(inputs.words.encode(self.words), self.word_vectors)

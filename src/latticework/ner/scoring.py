@@ -1,0 +1,102 @@
+"""A tagger measured on tagged sentences: the scores, as plain data and as lines for people."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, Final
+
+from latticework.ner.metrics import Report, SpanScores, evaluate_spans
+from latticework.ner.tags import Span, spans_of
+from latticework.ner.text import fold
+
+if TYPE_CHECKING:
+    from latticework.ner.estimator import Tagger
+    from latticework.ner.tagged import TaggedText
+
+GROUPS: Final = {
+    "by_type": "type",
+    "by_kind": "kind",
+    "by_lexicon": "word of the lexicon",
+    "by_entity_length": "characters of the entity",
+    "by_sentence_length": "characters of the sentence",
+}
+NAMES: Final = {"in": "yes", "out": "no"}  # of the groups by lexicon
+COLUMNS: Final = ("precision", "recall", "F1", "right", "found", "wanted")
+
+
+def scores(tagger: Tagger, tagged: TaggedText) -> Report:
+    """Tag the sentences and compare. Entities are told apart by the lexicon only if the tagger has one."""
+    lexicon = tagger.lexicon_
+    found = [spans_of(tags, tagger.scheme_) for tags in tagger.predict(tagged.sentences)]
+    gold = [spans_of(tags) for tags in tagged.tags]
+
+    def is_word(wording: str) -> bool:
+        return "".join(map(fold, wording)) in lexicon
+
+    return evaluate_spans(gold, found, tagged.sentences, is_word if len(lexicon) else None)
+
+
+def as_dict(report: Report, tagged: TaggedText) -> dict[str, Any]:
+    """All of a report as plain data; a mistake has the place of its sentence and the wording."""
+
+    def described(sentence: int, span: Span | None) -> dict[str, Any] | None:
+        if span is None:
+            return None
+        return {**span._asdict(), "text": "".join(tagged.sentences[sentence][span.start : span.end])}
+
+    mistakes = [
+        {
+            "place": tagged.places[mistake.sentence],
+            "kind": mistake.kind,
+            "gold": described(mistake.sentence, mistake.gold),
+            "predicted": described(mistake.sentence, mistake.predicted),
+        }
+        for mistake in report.mistakes
+    ]
+    groups: dict[str, Mapping[str, SpanScores] | None] = {name: getattr(report, name) for name in GROUPS}
+    return {
+        **asdict(report.overall),
+        **{name: found and {key: asdict(each) for key, each in found.items()} for name, found in groups.items()},
+        "sentences": report.sentences,
+        "perfect_sentences": report.perfect,
+        "mistakes": mistakes,
+    }
+
+
+def score_lines(report: Report) -> list[str]:
+    r"""A table for people: a line for each group.
+
+    Examples
+    --------
+    >>> print("\n".join(score_lines(evaluate_spans([[(0, 2, "LOC")]], [[(0, 2, "LOC")]], ["中国"]))))
+                                precision  recall     F1  right  found  wanted
+    all                             1.000   1.000  1.000      1      1       1
+    type
+      LOC                           1.000   1.000  1.000      1      1       1
+    characters of the entity
+      2                             1.000   1.000  1.000      1      1       1
+    characters of the sentence
+      0-10                          1.000   1.000  1.000      1      1       1
+    1 of 1 sentences without a mistake
+    """
+    rows: list[tuple[str, SpanScores | None]] = [("all", report.overall)]
+    for name, title in GROUPS.items():
+        groups: Mapping[str, SpanScores] | None = getattr(report, name)
+        if groups:
+            rows.append((title, None))
+            rows += [
+                (f"  {NAMES.get(key, key) if name == 'by_lexicon' else key}", each) for key, each in groups.items()
+            ]
+    width = max(len(title) for title, _ in rows)
+    sizes = [max(len(name), 5) for name in COLUMNS]
+    lines = [" " * width + "  " + "  ".join(name.rjust(size) for name, size in zip(COLUMNS, sizes, strict=True))]
+    for title, each in rows:
+        cells = [] if each is None else [*(f"{part:.3f}" for part in (each.precision, each.recall, each.f1))]
+        cells += [] if each is None else [str(count) for count in (each.correct, each.predicted, each.gold)]
+        numbers = "  ".join(cell.rjust(size) for cell, size in zip(cells, sizes, strict=False))
+        lines.append(f"{title:<{width}}  {numbers}".rstrip())
+    kinds = Counter(mistake.kind for mistake in report.mistakes)
+    told = "; mistakes: " + ", ".join(f"{count} {kind}" for kind, count in kinds.most_common()) if kinds else ""
+    return [*lines, f"{report.perfect} of {report.sentences} sentences without a mistake{told}"]

@@ -1,0 +1,49 @@
+"""Sentences in which the word list decides, a lattice that has learnt them, and what must come of bad input."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from latticework.ner import LatticeTagger
+from latticework.ner.planted import Planted, plant
+from latticework.ner.tour import CONFIG
+
+
+@pytest.fixture(scope="session")
+def planted() -> Planted:
+    """As in the tour, but fewer to test; immutable."""
+    return plant(0, test=100)
+
+
+@pytest.fixture(scope="session")
+def lattice(planted: Planted) -> LatticeTagger:
+    """Trained on them, which takes some seconds; look at it only."""
+    tagger = LatticeTagger(planted.words, hidden_size=60, max_epochs=8, config=CONFIG, random_state=0, device="cpu")
+    return tagger.fit(planted.train.texts, planted.train.tags, (planted.validation.texts, planted.validation.tags))
+
+
+@pytest.fixture(scope="session")
+def lattice_folder(lattice: LatticeTagger, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where it is saved; read it only."""
+    folder = tmp_path_factory.mktemp("lattice") / "model"
+    lattice.save(folder)
+    return folder
+
+
+@pytest.fixture
+def refused(latticework: Callable[..., SimpleNamespace]) -> Callable[..., str]:
+    """Run the command, which must end as bad input does: status 2, nothing on stdout; return its line on stderr."""
+
+    def run(*arguments: object, stdin: bytes = b"") -> str:
+        ended = latticework(*arguments, stdin=stdin)
+        assert (ended.status, ended.out) == (2, ""), ended
+        line = ended.err.splitlines()[-1]
+        assert line.startswith("error: ")
+        assert "Traceback" not in ended.err
+        return line.removeprefix("error: ")
+
+    return run

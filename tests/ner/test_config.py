@@ -1,0 +1,46 @@
+"""The configuration of taggers: what is refused, with its name."""
+
+from dataclasses import fields
+
+import numpy as np
+import pytest
+
+from latticework.core import InputError
+from latticework.ner import TaggerConfig
+
+
+@pytest.mark.parametrize(
+    "name, value",
+    [
+        ("char_size", 0),
+        ("word_size", 1.5),
+        ("batch_size", True),
+        ("average_checkpoints", 0),
+        ("patience", 0),
+        ("char_dropout", 1.0),
+        ("word_dropout", -0.1),
+        ("state_dropout", float("nan")),
+        ("word_unknown_rate", -1),
+        ("learning_rate", 0),
+        ("learning_rate", float("inf")),
+        ("clip_norm", 0),
+        ("weight_decay", float("inf")),
+        ("bigrams", 1),
+        ("softword", "yes"),
+        ("forget", "both"),
+        ("repair", "ignore"),
+    ],
+)
+def test_what_cannot_be_is_refused_by_name(name, value):
+    with pytest.raises(InputError, match=f"{name}="):
+        TaggerConfig(**{name: value})
+
+
+def test_numbers_of_numpy_become_plain():
+    config = TaggerConfig(char_size=np.int64(7), char_dropout=np.float32(0.5), clip_norm=None)
+    assert type(config.char_size) is int
+    assert type(config.char_dropout) is float
+
+
+def test_every_field_has_a_default():
+    assert len(fields(TaggerConfig())) > 10

@@ -1,0 +1,134 @@
+"""The drawing of a lattice: arcs lie below their words, opacity is weight, and no text makes it unbounded or unsafe."""
+
+from __future__ import annotations
+
+import re
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+
+from latticework.ner.drawing import CELL, FAINTEST, MARGIN, MOST_CROSSING, NARROW, WIDTH, drawn, picture
+from latticework.ner.results import Arc, Entity, Explanation
+from latticework.ner.text import characters
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def explanation(text, arcs=(), entities=()):
+    """Of a text, with arcs (start, end, weight) and entities (start, end, label)."""
+    tokens, offsets = characters(text)
+    return Explanation(
+        text=text,
+        offsets=offsets,
+        tags=["O"] * len(tokens),
+        entities=[Entity(start, end, label, text[start:end], 0.9) for start, end, label in entities],
+        arcs=[Arc(start, end, text[start:end], weight, weight) for start, end, weight in arcs],
+        characters=np.full((len(tokens), 2), 0.25, np.float32),
+    )
+
+
+def lines(svg):
+    """Of every arc its left and right end, its depth and its opacity, in the order of the drawing."""
+    found = []
+    for path in ElementTree.fromstring(svg).iter(f"{SVG}path"):
+        left, depth, rise = re.match(r"M([\d.]+) ([\d.]+)( q0)?", path.get("d")).groups()
+        right, closed = re.search(r"H([\d.]+)( q6)?", path.get("d")).groups()
+        opacity = float(re.search(r"stroke-opacity: ([\d.]+)", path.get("style"))[1])
+        found.append((float(left), float(right) + (10 if closed else 0), float(depth) + (6 if rise else 0), opacity))
+    return found
+
+
+def texts(svg):
+    return ["".join(element.itertext()) for element in ElementTree.fromstring(svg).iter(f"{SVG}text")]
+
+
+def test_an_arc_lies_below_its_word_and_its_opacity_is_its_weight():
+    svg = drawn(explanation("在长江边", [(1, 3, 0.75)]))
+    ((left, right, _, opacity),) = lines(svg)
+    assert (left, right) == pytest.approx((MARGIN + CELL + 4, MARGIN + 3 * CELL))
+    assert opacity == 0.75
+    assert "长江 0.75" in texts(svg)
+    assert sum("在" in text for text in texts(svg)) == 1
+
+
+def test_no_arc_disappears_and_none_is_more_than_opaque():
+    weights = [line[3] for line in lines(drawn(explanation("长江大桥", [(0, 2, 0.0), (2, 4, 1.0)])))]
+    assert weights == [FAINTEST, 1.0]
+
+
+def test_weights_of_both_directions_and_of_characters_are_told_when_pointed_at():
+    titles = [
+        each.text for each in ElementTree.fromstring(drawn(explanation("长江", [(0, 2, 0.5)]))).iter(f"{SVG}title")
+    ]
+    assert "长江: α 0.50 forward, where it ends; 0.50 backward, where it begins" in titles
+    assert "α of 长 itself: 0.25 forward, 0.25 backward" in titles
+
+
+def test_overlapping_words_lie_at_different_depths_and_others_share_one():
+    arcs = [(0, 2, 0.5), (0, 3, 0.5), (2, 4, 0.5), (4, 6, 0.5), (3, 5, 0.5), (4, 7, 0.5)]
+    found = lines(drawn(explanation("南京市长江大桥", arcs)))
+    assert len(found) == len(arcs)
+    for index, (left, right, depth, _) in enumerate(found):
+        for other_left, other_right, other_depth, _ in found[:index]:
+            assert depth != other_depth or right <= other_left + 4 or other_right <= left + 4
+    assert len({depth for _, _, depth, _ in found}) == 3
+
+
+def test_a_long_text_goes_on_in_rows_that_break_between_words_if_they_can():
+    text = "今天记者在长江边看" * 12
+    arcs = [(start, start + 2, 0.5) for start in range(0, len(text) - 1, 9)]
+    svg = drawn(explanation(text, arcs))
+    width, height = map(float, re.search(r'viewBox="0 0 (\d+) (\d+)"', svg).groups())
+    assert WIDTH / 2 < width <= WIDTH + 2 * MARGIN + 1
+    assert height > 5 * CELL
+    assert len(lines(svg)) == len(arcs), "none is cut in two"
+    assert all(right <= width for _, right, _, _ in lines(svg))
+
+
+def test_a_word_longer_than_a_row_is_drawn_in_parts_with_open_ends():
+    text = "江" * 60
+    svg = drawn(explanation(text, [(0, 60, 0.5)], [(0, 60, "ORG")]))
+    paths = [path.get("d") for path in ElementTree.fromstring(svg).iter(f"{SVG}path")]
+    assert len(paths) == 3
+    assert [" q0 6" in path for path in paths] == [True, False, False]
+    assert [" q6 0" in path for path in paths] == [False, False, True]
+    assert [text for text in texts(svg) if "ORG" in text] == ["ORG", "…ORG", "…ORG"]
+
+
+def test_where_very_many_words_cross_those_of_largest_weight_are_drawn_and_the_caption_says_so():
+    text = "江" * 40
+    arcs = [(start, start + size, size / 100) for start in range(30) for size in range(2, 10)]
+    shown = picture(explanation(text, arcs), caption="A text.")
+    kept = len(lines(shown.svg))
+    assert 0 < kept <= len(text) * MOST_CROSSING
+    assert re.fullmatch(r"A text\. Not drawn: \d+ words with small weights, where more than 6 cross\.", shown.caption)
+    assert "0.09" in shown.alt
+    assert len(shown.alt) < 1000
+
+
+def test_latin_letters_and_white_space_are_narrow():
+    ((left, right, _, _),) = lines(drawn(explanation("在 AB长江", [(4, 6, 0.5)])))
+    assert right - left == pytest.approx(2 * CELL - 4)
+    assert left == pytest.approx(MARGIN + CELL + 10 + 2 * NARROW + 4)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "   ", "长", "\u2028", "</svg><script>alert(1)</script> & \x00\ufffe", "🀄𠀀👩‍👩‍👧é"]
+)
+def test_whatever_the_text_the_drawing_is_well_formed(text):
+    arcs = [(0, len(text), 0.5)] if len(text) > 1 and not text[0].isspace() and not text[-1].isspace() else []
+    entities = [(0, len(text), "<LOC>&")] if arcs else []
+    shown = picture(explanation(text, arcs, entities))
+    root = ElementTree.fromstring(shown.svg)
+    assert not list(root.iter(f"{SVG}script"))
+    assert "nan" not in shown.svg
+    assert shown.alt
+
+
+def test_the_same_lattice_gives_the_same_drawing_alone_or_explained(lattice, planted):
+    explained = lattice.explain(planted.test.texts[1])
+    assert explained.svg() == drawn(explained) == drawn(lattice.explain(planted.test.texts[1]))
+    assert [round(arc.weight, 2) for arc in explained.arcs] == [
+        float(text.split()[-1]) for text in texts(explained.svg()) if re.search(r" 0\.\d\d$", text)
+    ]

@@ -1,0 +1,215 @@
+"""The taggers as estimators: the common checks, offsets, scores, another lexicon, saving."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from cases import contents, learned
+from taggers import CONFIG, QUERIES, SENTENCES, TAGS, WORDS, TaggerCases
+
+import latticework as lw
+from latticework.core import InputError
+from latticework.ner import CharacterTagger, LatticeTagger, Lexicon, TaggerConfig
+
+
+class TestLatticeTagger(TaggerCases):
+    def queries(self):
+        return super().queries() | {"explain": ("我爱 长江",)}
+
+
+class TestLatticeTaggerWithForgetGate(TaggerCases):
+    config = TaggerConfig(char_size=12, word_size=8, batch_size=4, learning_rate=0.02, forget="independent")
+
+
+class TestCharacterTagger(TaggerCases):
+    tagger = CharacterTagger
+
+
+class TestCharacterTaggerWithAll(TaggerCases):
+    tagger = CharacterTagger
+    config = TaggerConfig(char_size=12, batch_size=4, learning_rate=0.02, bigrams=True, softword=True)
+
+
+@pytest.fixture(scope="module")
+def tagger():
+    return LatticeTagger(WORDS, hidden_size=16, max_epochs=30, config=CONFIG, random_state=0, device="cpu").fit(
+        SENTENCES, TAGS
+    )
+
+
+def test_it_learns(tagger):
+    assert tagger.score(SENTENCES, TAGS) == 1
+    assert tagger.predict(["他在长江", ""]) == [["O", "O", "B-RIV", "E-RIV"], []]
+    assert tagger.labels_ == ("LOC", "RIV")
+
+
+def test_entities_index_the_original_text(tagger):
+    text = "　我 爱\t长 江。 "
+    [[entity]] = tagger.entities([text])
+    assert text[entity.start : entity.end] == entity.text == "长 江"
+    assert entity.label == "RIV"
+    assert 0.5 < entity.score <= 1
+
+
+def test_score_of_an_entity_is_the_probability_of_its_tags(tagger):
+    import torch
+
+    text = "他在长江"
+    [[entity]] = tagger.entities([text])
+    features = tagger.inputs_.encode([list(text)])
+    batch = features.batch(np.array([0]), tagger.model_.arrange)
+    with torch.no_grad():
+        emissions = tagger.model_.emissions(batch)[0].double()
+    names, crf = tagger.tag_set_.names, tagger.model_.crf
+    start, end, transitions = (parameter.detach().double() for parameter in (crf.start, crf.end, crf.transitions))
+    wanted, total = -np.inf, -np.inf
+    for path in np.ndindex(*[len(names)] * 4):
+        score = start[path[0]] + end[path[-1]] + sum(emissions[t, path[t]] for t in range(4))
+        score = float(score + sum(transitions[path[t], path[t + 1]] for t in range(3)))
+        total = np.logaddexp(total, score)
+        if [names[tag] for tag in path[2:]] == ["B-RIV", "E-RIV"]:
+            wanted = np.logaddexp(wanted, score)
+    assert entity.score == pytest.approx(np.exp(wanted - total), rel=1e-4)
+
+
+@pytest.mark.parametrize("scheme", ["BIO", "BIOES"])
+def test_tags_are_answered_in_the_scheme_they_came_in(scheme):
+    inside = {"BIO": ["B-LOC", "I-LOC", "I-LOC", "O"], "BIOES": ["B-LOC", "I-LOC", "E-LOC", "O"]}[scheme]
+    tagger = LatticeTagger(WORDS, hidden_size=8, max_epochs=15, config=CONFIG, random_state=0, device="cpu")
+    tagger.fit(["长江头走"] * 20, [inside] * 20)
+    assert tagger.scheme_ == scheme
+    assert tagger.predict(["长江头走"]) == [inside]
+    assert tagger.tag_set_.names == ("O", "B-LOC", "M-LOC", "E-LOC", "S-LOC")
+
+
+def test_sentences_may_be_strings_or_lists_and_are_tagged_alone_as_together(tagger):
+    together = tagger.predict(QUERIES)
+    assert together == [tagger.predict([query])[0] for query in QUERIES]
+    assert tagger.predict([list("他在长江")]) == tagger.predict(["他在长江"]) == tagger.predict(["他 在长　江"])
+
+
+def test_long_text_is_tagged_whole(tagger):
+    text = "他在长江。" * 500
+    [tags] = tagger.predict([text])
+    whole, half = tagger.predict(["他在长江。" * 200, "他在长江。" * 100])
+    assert tags == whole + whole + half
+    [entities] = tagger.entities([text])
+    assert [entity.start for entity in entities] == list(range(2, 2500, 5))
+    assert tagger.transform([text]).shape == (1, 16)
+    assert tagger.character_states([text])[0].shape == (2500, 16)
+
+
+def test_transform_is_the_mean_of_the_character_states(tagger):
+    states = tagger.character_states(QUERIES)
+    assert [len(row) for row in states] == [4, 0, 3, 2, 3]
+    np.testing.assert_array_equal(tagger.transform(QUERIES)[0], states[0].mean(0))
+    np.testing.assert_array_equal(tagger.transform(QUERIES)[1], np.zeros(16))
+    assert tagger.transform([]).shape == (0, 16)
+
+
+def test_another_lexicon_changes_what_matches_and_leaves_the_first_model_alone(tagger):
+    before = tagger.predict(QUERIES)
+    other = tagger.with_lexicon(["我爱"])
+    assert [match.word for match in other.matches("我爱长江")] == ["我爱"]
+    assert [match.word for match in tagger.matches("我爱长江")] == ["长江"]
+    assert tagger.predict(QUERIES) == before
+    assert other.lexicon_.sha256 != tagger.lexicon_.sha256
+    assert other.lexicon == ["我爱"]
+
+
+def test_explanation_has_an_arc_for_every_match_and_weights_that_add_up(tagger):
+    found = tagger.explain("我爱 长江，在江长城")
+    assert [(arc.start, arc.end, arc.word) for arc in found.arcs] == [
+        (match.start, match.end, match.word) for match in tagger.matches("我爱 长江，在江长城")
+    ]
+    assert all(0 < arc.forward < 1 and 0 < arc.backward < 1 for arc in found.arcs)
+    assert len(found.offsets) == len(found.tags) == len(found.characters) == 9
+    ends = dict.fromkeys(found.offsets, 0.0)
+    for arc in found.arcs:
+        ends[arc.end - 1] += arc.forward
+    np.testing.assert_allclose(found.characters[:, 0] + list(ends.values()), 1, rtol=1e-5)
+    assert found.entities == tagger.entities(["我爱 长江，在江长城"])[0]
+    with pytest.raises(InputError, match="1,000"):
+        tagger.explain("长" * 1001)
+
+
+@pytest.mark.parametrize("lexicon", [WORDS, tuple(WORDS), {"长江": 3}, None, Lexicon.of(WORDS)])
+def test_a_lexicon_of_any_kind_is_saved_with_the_model(lexicon, tmp_path):
+    tagger = LatticeTagger(lexicon, hidden_size=8, max_epochs=1, config=CONFIG, random_state=0, device="cpu")
+    tagger.fit(SENTENCES[:5], TAGS[:5]).save(tmp_path)
+    loaded = lw.load(tmp_path)
+    assert type(loaded.lexicon) is type(lexicon)
+    assert loaded.lexicon == lexicon
+    assert loaded.lexicon_.sha256 == tagger.lexicon_.sha256
+    assert loaded.predict(QUERIES) == tagger.predict(QUERIES)
+
+
+def test_a_lexicon_in_a_file_need_not_be_there_when_the_model_is_loaded(tmp_path):
+    words = tmp_path / "words.txt"
+    words.write_text("\n".join(WORDS), encoding="utf-8")
+    tagger = LatticeTagger(words, hidden_size=8, max_epochs=1, config=CONFIG, random_state=0, device="cpu")
+    tagger.fit(SENTENCES[:5], TAGS[:5]).save(tmp_path / "model")
+    words.unlink()
+    assert [match.word for match in lw.load(tmp_path / "model").matches("长江")] == ["长江"]
+
+
+def test_only_words_that_match_in_training_get_vectors():
+    tagger = LatticeTagger([*WORDS, "从未", "见过"], hidden_size=8, max_epochs=1, config=CONFIG, random_state=0)
+    tagger.fit(SENTENCES, TAGS, (["从未见过长江"], [["O"] * 4 + ["B-RIV", "E-RIV"]]))
+    assert sorted(tagger.inputs_.words.entries) == sorted(WORDS[:4])
+    assert "未" not in tagger.inputs_.characters.entries
+
+
+def test_illegal_tags_are_warned_of_and_repaired():
+    broken = [["O", "O", "B-RIV", "M-RIV"], *TAGS[1:]]
+    tagger = LatticeTagger(WORDS, hidden_size=8, max_epochs=1, config=CONFIG, random_state=0, device="cpu")
+    with pytest.warns(UserWarning, match=r"training: 1 illegal BMES tags repaired .*training tags\[0\]\[3\]: M-RIV"):
+        tagger.fit(SENTENCES, broken)
+    strict = LatticeTagger(WORDS, config=TaggerConfig(repair="refuse"), random_state=0)
+    with pytest.raises(InputError, match=r"training tags\[0\]\[3\]"):
+        strict.fit(SENTENCES, broken)
+    assert learned(strict) == set()
+
+
+def test_labels_that_only_validation_has_are_warned_of_and_count_as_missed():
+    tagger = LatticeTagger(WORDS, hidden_size=8, max_epochs=1, config=CONFIG, random_state=0, device="cpu")
+    with pytest.warns(UserWarning, match="labels that training has not: PER"):
+        tagger.fit(SENTENCES, TAGS, (["长江王"], [["B-RIV", "E-RIV", "S-PER"]]))
+    assert tagger.history_[-1]["valid_recall"] <= 0.5
+
+
+def test_an_interrupted_run_goes_on_to_the_same_bytes(tmp_path, monkeypatch):
+    def make():
+        return LatticeTagger(WORDS, hidden_size=8, max_epochs=3, config=CONFIG, random_state=0, device="cpu")
+
+    from latticework.ner.learning import TaggingTask
+
+    whole = make().fit(SENTENCES, TAGS, folder=tmp_path / "whole")
+    batches = TaggingTask.batches
+
+    def stop(self, epoch):
+        if epoch == 2:
+            raise KeyboardInterrupt
+        return batches(self, epoch)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(TaggingTask, "batches", stop)
+        with pytest.raises(KeyboardInterrupt):
+            make().fit(SENTENCES, TAGS, folder=tmp_path / "cut")
+    resumed = make().fit(SENTENCES, TAGS, folder=tmp_path / "cut")
+    assert resumed.predict(QUERIES) == whole.predict(QUERIES)
+    resumed.save(tmp_path / "a")
+    whole.save(tmp_path / "b")
+    assert contents(tmp_path / "a") == contents(tmp_path / "b")
+    again = make().fit(SENTENCES, TAGS, folder=tmp_path / "whole")
+    assert again.predict(QUERIES) == whole.predict(QUERIES)
+    with pytest.raises(InputError, match="other data or settings"):
+        make().set_params(lexicon=["长江"]).fit(SENTENCES, TAGS, folder=tmp_path / "whole")
+
+
+def test_description_says_what_was_learnt(tagger):
+    described = json.loads(json.dumps(tagger.describe()))
+    assert described["labels"] == ["LOC", "RIV"]
+    assert described["lexicon"]["words"] == 5

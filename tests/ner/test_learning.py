@@ -1,0 +1,97 @@
+"""Training: the schedule, the batches, what validation says, and that the loss is the CRF's."""
+
+import numpy as np
+import pytest
+import torch
+
+from latticework.ner import CharacterTagger, LatticeTagger, TaggerConfig
+from latticework.ner.decoding import TagSet, decode
+from latticework.ner.features import Inputs
+from latticework.ner.learning import TaggingTask, fingerprint, training_plan, warmup_then_linear
+from latticework.ner.lexicon import Lexicon
+from latticework.ner.metrics import span_scores
+from latticework.ner.tags import Span
+
+SENTENCES = [list("我爱长江"), list("他在长城了"), [], list("走")]
+SPANS = [[Span(2, 4, "RIV")], [Span(2, 4, "LOC")], [], []]
+LEXICON = Lexicon.of(["长江", "长城"])
+CONFIG = TaggerConfig(char_size=8, word_size=6, batch_size=2, char_dropout=0, word_dropout=0, state_dropout=0)
+
+
+@pytest.fixture(params=[LatticeTagger, CharacterTagger])
+def task(request):
+    tagger = request.param(config=CONFIG)
+    inputs = Inputs.learn(SENTENCES, LEXICON, pairs=False, places=False, words=tagger.reads_words)
+    tag_set = TagSet(("LOC", "RIV"))
+    torch.manual_seed(0)
+    model = tagger._build(inputs, tag_set, CONFIG, 12)
+    held_out = inputs.encode(SENTENCES[:2]), SPANS[:2]
+    return TaggingTask(model, tag_set, inputs.encode(SENTENCES), SPANS, held_out, batch_size=2, seed=3)
+
+
+def test_an_epoch_has_every_sentence_once_in_an_order_of_its_own(task):
+    epochs = [[sorted(batch.tolist()) for batch in task.batches(epoch)] for epoch in range(6)]
+    assert all(sorted(index for batch in batches for index in batch) == [0, 1, 2, 3] for batches in epochs)
+    assert len({str(batches) for batches in epochs}) > 1
+    assert [batch.tolist() for batch in task.batches(2)] == [batch.tolist() for batch in task.batches(2)]
+    assert task.terms(np.array([0, 2])) == 2
+
+
+def test_loss_is_the_sum_over_sentences_whatever_the_batch(task):
+    task.model.eval()
+    whole = task.module(*task.inputs(np.arange(4)))
+    alone = sum(task.module(*task.inputs(np.array([index]))) for index in (0, 1, 3))
+    torch.testing.assert_close(whole, alone, rtol=1e-5, atol=1e-5)
+
+
+def test_loss_is_that_of_the_gold_tags_among_all(task):
+    task.model.eval()
+    batch = task.inputs(np.array([0]))[0]
+    crf, emissions = task.model.crf.requires_grad_(False), task.model.emissions(batch)[0].detach()
+    gold = [task.tag_set.names.index(tag) for tag in ("O", "O", "B-RIV", "E-RIV")]
+    scores = {}
+    for path in np.ndindex(*[len(task.tag_set.names)] * 4):
+        steps = sum(crf.transitions[path[t], path[t + 1]] for t in range(3))
+        scores[path] = float(crf.start[path[0]] + crf.end[path[3]] + steps + sum(emissions[range(4), path]))
+    total = np.logaddexp.reduce(list(scores.values()))
+    assert float(task.module(batch).detach()) == pytest.approx(total - scores[tuple(gold)], rel=1e-4)
+
+
+def test_validation_is_strict_f1_of_legal_tags(task):
+    task.model.eval()
+    found = decode(task.model, task.tag_set, task.validation[0], device=torch.device("cpu"))
+    scores = span_scores(SPANS[:2], found)
+    figures = task.validate()
+    assert figures["f1"] == scores.f1 == pytest.approx(1 - figures["loss"])
+
+
+def test_gradients_reach_every_weight(task):
+    task.model.train()
+    task.module(*task.inputs(np.arange(4))).backward()
+    missing = [name for name, parameter in task.model.named_parameters() if parameter.grad is None]
+    assert missing == []
+    silent = {name for name, parameter in task.model.named_parameters() if not parameter.grad.abs().sum()}
+    assert silent == set()
+
+
+def test_learning_rate_grows_and_falls_to_nothing():
+    rates = [warmup_then_linear(step, peak=0.01, warmup_steps=10, total=100) for step in range(1, 101)]
+    assert max(rates) == rates[9] == pytest.approx(0.01)
+    assert rates[:10] == sorted(rates[:10])
+    assert rates[10:] == sorted(rates[10:], reverse=True)
+    assert 0 < rates[-1] < 0.0002
+
+
+def test_a_short_run_warms_up_for_a_tenth_of_it():
+    plan = training_plan(TaggerConfig(batch_size=10, warmup_steps=100), sentences=95, max_epochs=5)
+    assert plan.warmup_steps == 5
+    assert plan.learning_rate(5) == TaggerConfig().learning_rate
+
+
+def test_fingerprint_tells_runs_apart(task):
+    first = fingerprint({"seed": 0}, CONFIG, task)
+    assert fingerprint({"seed": 0}, CONFIG, task) == first
+    assert fingerprint({"seed": 1}, CONFIG, task) != first
+    assert fingerprint({"seed": 0}, TaggerConfig(), task) != first
+    task.validation = (task.validation[0], [[], []])
+    assert fingerprint({"seed": 0}, CONFIG, task) != first

@@ -1,0 +1,85 @@
+"""Vectors that were given: where they end up, and what training may do to them."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from latticework.core import InputError
+from latticework.ner import LatticeTagger, TaggerConfig
+from latticework.ner.model import Embedding
+from latticework.ner.vocabulary import Vocabulary
+
+SENTENCES, TAGS = ["我爱长江", "他在长城"] * 4, [["O", "O", "B-LOC", "E-LOC"]] * 8
+CONFIG = TaggerConfig(batch_size=4, bigrams=True)
+
+
+@pytest.fixture
+def vectors(tmp_path):
+    characters, words = tmp_path / "chars.vec", tmp_path / "words.vec"
+    characters.write_text("4 2\n我 3 4\n爱长 0 2\n水 1 0\n城 5 0\n", encoding="utf-8")
+    words.write_text("3 3\n长江 1 2 3\n黄河 4 5 6\n无关 7 8 9\n", encoding="utf-8")
+    return characters, words
+
+
+def make(vectors, **changes):
+    options = {"hidden_size": 8, "max_epochs": 1, "config": CONFIG, "random_state": 0, "device": "cpu"}
+    return LatticeTagger(
+        ["长江", "黄河", "长城"], char_vectors=vectors[0], word_vectors=vectors[1], **options | changes
+    )
+
+
+def test_sizes_are_those_of_the_files_and_unseen_entries_keep_their_vectors(vectors):
+    tagger = make(vectors).fit(SENTENCES, TAGS)
+    assert (tagger.config_.char_size, tagger.config_.word_size) == (2, 3)
+    characters, words = tagger.model_.vectors.characters, tagger.model_.encoder.words
+    known = tagger.inputs_.characters
+    assert known.entries[len(known.counts) :] == ("水",)
+    torch.testing.assert_close(characters(torch.tensor(known.encode(["水"]))), torch.tensor([[1.0, 0.0]]))
+    number = torch.tensor(tagger.inputs_.words.encode(["黄河"]))
+    torch.testing.assert_close(words(number), torch.tensor([[4.0, 5.0, 6.0]]))
+    assert "无关" not in tagger.inputs_.words.numbers
+
+
+def test_training_begins_with_the_vectors_and_changes_them(vectors):
+    still = make(vectors, config=replace(CONFIG, learning_rate=1e-12)).fit(SENTENCES, TAGS)
+    moved = make(vectors).fit(SENTENCES, TAGS)
+    expected = {"characters": ("我", [0.6, 0.8]), "pairs": ("爱长", [0.0, 1.0])}  # of length 1
+    for name, (entry, vector) in expected.items():
+        number = torch.tensor(getattr(still.inputs_, name).encode([entry]))
+        torch.testing.assert_close(getattr(still.model_.vectors, name)(number), torch.tensor([vector]))
+        assert not torch.allclose(getattr(moved.model_.vectors, name)(number), torch.tensor([vector]), atol=1e-5)
+    number = torch.tensor(still.inputs_.words.encode(["长江"]))
+    torch.testing.assert_close(still.model_.encoder.words(number), torch.tensor([[1.0, 2.0, 3.0]]))
+
+
+def test_given_vectors_are_saved_with_the_model(vectors, tmp_path):
+    tagger = make(vectors).fit(SENTENCES, TAGS)
+    tagger.save(tmp_path / "model")
+    for file in vectors:
+        file.unlink()
+    loaded = LatticeTagger.load(tmp_path / "model")
+    queries = ["水在黄河", "我爱长江"]
+    np.testing.assert_array_equal(loaded.transform(queries), tagger.transform(queries))
+    with pytest.raises(InputError, match="no such file"):
+        make(vectors).fit(SENTENCES, TAGS)
+
+
+def test_other_vectors_are_another_run(vectors, tmp_path):
+    make(vectors).fit(SENTENCES, TAGS, folder=tmp_path / "model")
+    vectors[0].write_text("1 2\n我 1 0\n", encoding="utf-8")
+    with pytest.raises(InputError, match="other data or settings"):
+        make(vectors).fit(SENTENCES, TAGS, folder=tmp_path / "model")
+
+
+def test_rare_entries_are_hidden_in_training_as_often_as_it_says():
+    vocabulary = Vocabulary.learn([["often"] * 9, ["once"]])
+    embedding = Embedding(vocabulary, 2, unknown_rate=1.0)
+    with torch.no_grad():
+        embedding.table.copy_(torch.tensor([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]]))
+    torch.manual_seed(0)
+    shown = embedding(torch.tensor([1, 2]).repeat(20000, 1)).mean(0)
+    torch.testing.assert_close(shown, torch.tensor([[0.9, 0.0], [0.0, 0.5]]), atol=0.015, rtol=0)
+    embedding.eval()
+    torch.testing.assert_close(embedding(torch.tensor([0, 1, 2])), embedding.table.data)
