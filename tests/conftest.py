@@ -7,13 +7,20 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(variable, "1")  # read when the libraries are first imported
 
 import io  # noqa: E402
+import subprocess  # noqa: E402
 import sys  # noqa: E402
 import warnings  # noqa: E402
+from collections.abc import Callable, Iterable, Iterator  # noqa: E402
+from contextlib import suppress  # noqa: E402
+from threading import Timer  # noqa: E402
 from typing import NamedTuple  # noqa: E402
 
 import pytest  # noqa: E402
 
 from latticework.cli import main  # noqa: E402
+
+MAIN = "import sys; from latticework.cli import main; sys.exit(main())"
+SECONDS = 120  # within which any command here ends, even on a busy machine
 
 
 class Ended(NamedTuple):
@@ -48,6 +55,48 @@ def latticework(capfd, monkeypatch):
         return Ended(status, *capfd.readouterr())
 
     return run
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Callable[[str, Iterable[str] | bytes], Path]:
+    """Write lines, or bytes as they are, into a file of the test's folder."""
+
+    def run(name: str, content: Iterable[str] | bytes) -> Path:
+        data = content if isinstance(content, bytes) else "".join(f"{line}\n" for line in content).encode()
+        (tmp_path / name).write_bytes(data)
+        return tmp_path / name
+
+    return run
+
+
+@pytest.fixture
+def start() -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
+    """Start the command in a process of its own; what still runs when the test ends, or after two minutes, is killed.
+
+    `before` is a line of Python for that process to begin with.
+    """
+    started = []
+
+    def run(*arguments: object, before: str = "") -> subprocess.Popen[bytes]:
+        process = subprocess.Popen(
+            [sys.executable, "-c", f"{before}\n{MAIN}", *map(str, arguments)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env={**os.environ, "NO_COLOR": "1", "PYTHONUNBUFFERED": ""},
+        )
+        started.append((process, Timer(SECONDS, process.kill)))
+        started[-1][1].start()
+        return process
+
+    yield run
+    for process, alarm in started:
+        alarm.cancel()
+        process.kill()
+        process.wait()
+        for stream in (process.stdin, process.stdout, process.stderr):
+            with suppress(BrokenPipeError):  # what was asked of a process that has ended
+                stream.close()
 
 
 def pytest_collection_modifyitems(items):

@@ -33,6 +33,16 @@ def test_lines_and_cells_can_be_seen(theme):
     assert min(contrast(theme[name], theme["paper"]) for name in names) >= 3
 
 
+@pytest.mark.parametrize("theme", [LIGHT, DARK])
+def test_a_label_can_be_read_on_its_colour_and_marked_text_on_a_tint_of_it(theme):
+    for number in range(1, 1 + SERIES):
+        colour, paper = theme[f"series-{number}"], theme["paper"]
+        pairs = [(int(colour[i : i + 2], 16), int(paper[i : i + 2], 16)) for i in (1, 3, 5)]
+        tint = "#" + "".join(f"{round(0.16 * one + 0.84 * other):02x}" for one, other in pairs)
+        assert contrast(paper, colour) >= 4.5
+        assert contrast(theme["ink"], tint) >= 4.5
+
+
 def test_both_themes_have_the_same_colours():
     assert list(LIGHT) == list(DARK)
 

@@ -3,6 +3,20 @@
 from latticework.pages.lines import line_plot
 from latticework.pages.matrix import heat_map
 from latticework.pages.page import Code, Formula, Formulas, Page, Section, Table
+from latticework.pages.passage import Mark, Passage, Passages
 from latticework.pages.picture import Picture
 
-__all__ = ["Page", "Section", "Table", "Formulas", "Formula", "Code", "Picture", "line_plot", "heat_map"]
+__all__ = [
+    "Page",
+    "Section",
+    "Table",
+    "Formulas",
+    "Formula",
+    "Code",
+    "Passages",
+    "Passage",
+    "Mark",
+    "Picture",
+    "line_plot",
+    "heat_map",
+]

@@ -12,6 +12,7 @@ from typing import Any
 from latticework.core.errors import InputError, require
 from latticework.core.files import write_atomically
 from latticework.pages import svg
+from latticework.pages.passage import Passages
 from latticework.pages.picture import Picture
 from latticework.pages.text import columns, is_number, printable, show
 from latticework.pages.theme import DARK, LIGHT
@@ -112,6 +113,8 @@ class Section:
         The figures that matter, as `(label, value)`: two to six, large.
     paragraphs : Sequence[str]
         Plain text.
+    passages : Sequence[Passages]
+        Texts with marked spans.
     pictures : Sequence[Picture]
         From `line_plot` and `heat_map`.
     formulas : Sequence[Formulas]
@@ -127,6 +130,7 @@ class Section:
     _: KW_ONLY
     facts: Sequence[tuple[str, object]] = ()
     paragraphs: Sequence[str] = ()
+    passages: Sequence[Passages] = ()
     pictures: Sequence[Picture] = ()
     formulas: Sequence[Formulas] = ()
     tables: Sequence[Table] = ()

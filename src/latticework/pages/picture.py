@@ -26,7 +26,7 @@ class Picture:
     svg : str
         Markup, trusted as it is: let only `line_plot` and its like put a user's text into it.
     caption : str
-        What the picture shows; stands below it.
+        What the picture shows; stands below it. Empty where what stands above it says so.
     alt : str
         What a person who does not see the picture should know.
     """
