@@ -66,5 +66,5 @@ def _cut(sentence: Sequence[str], start: int, most: int) -> int:
     end = min(start + most, len(sentence))
     if end == len(sentence):
         return end
-    ends = (place + 1 for place in range(end - 1, start + most // 2, -1) if sentence[place] in ENDS)
+    ends = (place + 1 for place in range(end - 1, start + most // 2 - 1, -1) if sentence[place] in ENDS)
     return next(ends, end)
