@@ -121,7 +121,6 @@ def train(variant: str, seed: int) -> dict[str, float]:
 def write_vectors(name: str, sentences: list[list[str]], folder: Path) -> Path:
     """Vectors of 50 numbers learnt from these sentences alone."""
     from latticework.ner.unlabelled import character_vectors, word_vectors
-
     from latticework.ner.vectors import write_vectors as write
 
     texts = ["".join(sentence) for sentence in sentences]
