@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -131,6 +132,7 @@ def test_explanation_has_an_arc_for_every_match_and_weights_that_add_up(tagger):
         ends[arc.end - 1] += arc.forward
     np.testing.assert_allclose(found.characters[:, 0] + list(ends.values()), 1, rtol=1e-5)
     assert found.entities == tagger.entities(["我爱 长江，在江长城"])[0]
+    assert found != tagger.explain("我爱 长江，在江长城")  # each is its own: comparing arrays would be an error
     with pytest.raises(InputError, match="1,000"):
         tagger.explain("长" * 1001)
 
@@ -165,8 +167,12 @@ def test_only_words_that_match_in_training_get_vectors():
 def test_illegal_tags_are_warned_of_and_repaired():
     broken = [["O", "O", "B-RIV", "M-RIV"], *TAGS[1:]]
     tagger = LatticeTagger(WORDS, hidden_size=8, max_epochs=1, config=CONFIG, random_state=0, device="cpu")
-    with pytest.warns(UserWarning, match=r"training: 1 illegal BMES tags repaired .*training tags\[0\]\[3\]: M-RIV"):
+    said = r"training: 1 illegal BMES tags repaired .*training tags\[0\]\[3\]: M-RIV"
+    with pytest.warns(UserWarning, match=said) as warned:
         tagger.fit(SENTENCES, broken)
+    with pytest.warns(UserWarning, match="score: 1 illegal") as warned_of_score:
+        tagger.score(SENTENCES, broken)
+    assert [each.filename for each in (*warned, *warned_of_score)] == [__file__] * 2  # they point at their caller
     strict = LatticeTagger(WORDS, config=TaggerConfig(repair="refuse"), random_state=0)
     with pytest.raises(InputError, match=r"training tags\[0\]\[3\]"):
         strict.fit(SENTENCES, broken)
@@ -207,6 +213,42 @@ def test_an_interrupted_run_goes_on_to_the_same_bytes(tmp_path, monkeypatch):
     assert again.predict(QUERIES) == whole.predict(QUERIES)
     with pytest.raises(InputError, match="other data or settings"):
         make().set_params(lexicon=["长江"]).fit(SENTENCES, TAGS, folder=tmp_path / "whole")
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"hidden_size": 10**9},
+        {"hidden_size": 17},
+        {"hidden_size": 0},
+        {"hidden_size": "16"},
+        {"labels": ["LOC", "LOC"]},
+        {"labels": [1, 2]},
+        {"labels": ["LOC"]},
+        {"scheme": "XML"},
+        {"lexicon_sha256": ""},
+        {"config": {"char_size": 10**10}},
+        {"config": {"word_size": 10**9}},
+        {"config": {"bigrams": True}},
+        {"config": {"forget": "independent"}},
+        {"config": {"unheard_of": 1}},
+        {"vocabularies": {"words": None}},
+        {"vocabularies": {"characters": {"entries": ["长"], "counts": [1]}}},
+    ],
+    ids=str,
+)
+def test_a_folder_whose_parts_are_of_different_models_is_refused(tagger, changed, tmp_path, monkeypatch):
+    """The checksums are right: whoever wrote it meant it so. It must not cost memory either."""
+    state = tagger.to_state()
+    values = {**state.values, **changed, "config": state.values["config"] | changed.get("config", {})}
+    vocabularies = json.loads(state.files["vocabularies.json"]) | changed.get("vocabularies", {})
+    kept = {name: known for name, known in vocabularies.items() if known is not None}
+    files = state.files | {"vocabularies.json": json.dumps(kept).encode()}
+    with monkeypatch.context() as patched:
+        patched.setattr(LatticeTagger, "to_state", lambda _: replace(state, values=values, files=files))
+        tagger.save(tmp_path)
+    with pytest.raises(InputError, match=str(tmp_path)):
+        lw.load(tmp_path)
 
 
 def test_description_says_what_was_learnt(tagger):

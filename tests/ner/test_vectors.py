@@ -16,7 +16,7 @@ from hypothesis.extra.numpy import arrays
 from latticework.core import InputError
 from latticework.core.errors import MissingExtraError
 from latticework.ner.lexicon import fold_words
-from latticework.ner.vectors import bigrams, folded_word, read_vectors, train_vectors, write_vectors
+from latticework.ner.vectors import folded_word, read_vectors, train_vectors, write_vectors
 
 ROWS = "长江 0.5 -1 2e-1\n大桥 1 2 3\n"
 VECTORS = [[0.5, -1, 0.2], [1, 2, 3]]
@@ -196,8 +196,3 @@ def test_missing_gensim_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "gensim.models", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'latticework\[vectors\]'"):
         train_vectors([["a"]])
-
-
-def test_bigrams_are_of_neighbours():
-    assert bigrams(["南", "京", "市"]) == ["南京", "京市"]
-    assert bigrams(["南"]) == bigrams([]) == []

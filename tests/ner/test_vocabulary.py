@@ -1,6 +1,7 @@
 """Vocabularies: what counts as one entry, the order of numbers, what was only given."""
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -28,6 +29,15 @@ def test_frequent_entries_come_first_and_given_ones_last():
     assert vocabulary.counts == (2, 1, 1)
     assert len(vocabulary) == 5
     assert vocabulary.encode(["a", "d", "x"]).tolist() == [1, 4, UNKNOWN]
+
+
+@pytest.mark.parametrize(
+    "entries, counts",
+    [(["长", "长"], [1]), (["长", 1], [1]), (["长"], [1, 1]), (["长"], [0]), (["长"], [-2]), (["长"], ["1"])],
+)
+def test_what_is_no_vocabulary_is_refused(entries, counts):
+    with pytest.raises(ValueError, match="a vocabulary has"):
+        Vocabulary.from_values({"entries": entries, "counts": counts})
 
 
 @given(st.lists(st.lists(st.sampled_from("一二三四"))), st.lists(st.sampled_from("一二三四五六")))

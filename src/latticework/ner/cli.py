@@ -284,12 +284,7 @@ def vectors(
 def _config(chosen: Any, **given: object) -> Any:
     """The configuration of a tagger's class with what was given; None if nothing was."""
     known = {name: value for name, value in given.items() if value is not None}
-    if not known:
-        return None
-    try:
-        return chosen.config_class(**known)
-    except TypeError as error:
-        raise InputError(f"{chosen.__name__} has no such option: {error}") from error
+    return chosen.config_class(**known) if known else None
 
 
 def _as_found(tagged: TaggedText) -> list[list[str]]:

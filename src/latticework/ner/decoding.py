@@ -17,7 +17,7 @@ from latticework.ner.tags import Span, allowed, spans_of, tags_of
 from latticework.nn import AllowedTags
 
 if TYPE_CHECKING:
-    from latticework.ner.model import CharacterTagger, LatticeEncoder
+    from latticework.ner.model import LatticeEncoder, TaggerModel
 
 BATCH_CHARACTERS: Final = 8192  # filled up, that are tagged together
 PREFIXES: Final = ("B", "M", "E", "S")
@@ -67,14 +67,14 @@ class TagSet:
         return spans_of([self.names[number] for number in tags])
 
 
-def batches(features: Features, model: CharacterTagger) -> Iterator[tuple[np.ndarray, Batch]]:
+def batches(features: Features, model: TaggerModel) -> Iterator[tuple[np.ndarray, Batch]]:
     """Sentences of like length together: their indices, and the batch on the CPU."""
     for indices in token_batches([features.lengths], BATCH_CHARACTERS, np.random.default_rng(0)):
         yield indices, features.batch(indices, model.arrange)
 
 
 @torch.no_grad()
-def decode(model: CharacterTagger, tag_set: TagSet, features: Features, *, device: torch.device) -> list[list[Span]]:
+def decode(model: TaggerModel, tag_set: TagSet, features: Features, *, device: torch.device) -> list[list[Span]]:
     """The entities of every sentence, over what the model tags; `model` in evaluation mode."""
     found: list[list[Span]] = [[] for _ in range(len(features.lengths))]
     for indices, batch in batches(features, model):
@@ -87,7 +87,7 @@ def decode(model: CharacterTagger, tag_set: TagSet, features: Features, *, devic
 
 @torch.no_grad()
 def decode_with_scores(
-    model: CharacterTagger, tag_set: TagSet, features: Features, *, device: torch.device
+    model: TaggerModel, tag_set: TagSet, features: Features, *, device: torch.device
 ) -> tuple[list[list[Span]], list[list[float]]]:
     """The same, and of every entity its probability: that of exactly its tags, whatever the tags around it."""
     found: list[list[Span]] = [[] for _ in range(len(features.lengths))]
@@ -111,14 +111,14 @@ def decode_with_scores(
     return found, scores
 
 
-def _best(model: CharacterTagger, tag_set: TagSet, emissions: Tensor, batch: Batch) -> list[list[Span]]:
+def _best(model: TaggerModel, tag_set: TagSet, emissions: Tensor, batch: Batch) -> list[list[Span]]:
     legal = AllowedTags(*(tensor.to(emissions.device) for tensor in tag_set.legal))
     tags = model.crf.viterbi(emissions, batch.lengths, allowed=legal)[0].cpu().numpy()
     return [tag_set.spans(row[:length]) for row, length in zip(tags, batch.host_lengths.tolist(), strict=True)]
 
 
 @torch.no_grad()
-def states(model: CharacterTagger, features: Features, *, device: torch.device) -> list[np.ndarray]:
+def states(model: TaggerModel, features: Features, *, device: torch.device) -> list[np.ndarray]:
     """The encoder's states of every sentence: arrays of float32, (what the model tags, state)."""
     found: list[np.ndarray] = [np.zeros((0, model.encoder.size), np.float32) for _ in range(len(features.lengths))]
     for indices, batch in batches(features, model):
@@ -129,9 +129,7 @@ def states(model: CharacterTagger, features: Features, *, device: torch.device) 
 
 
 @torch.no_grad()
-def fusion_weights(
-    model: CharacterTagger, features: Features, *, device: torch.device
-) -> tuple[np.ndarray, np.ndarray]:
+def fusion_weights(model: TaggerModel, features: Features, *, device: torch.device) -> tuple[np.ndarray, np.ndarray]:
     """Of one sentence: α of each character itself, (characters, 2), and of each word, (words, 2); forward, backward."""
     batch = features.batch(np.array([0]), model.arrange).to(device)
     own, words = cast("LatticeEncoder", model.encoder).fusion_weights(model.vectors(batch), batch)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import copy
 import os
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, TypeAlias
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
@@ -27,13 +27,15 @@ from latticework.ner.lexicon import Lexicon
 from latticework.ner.metrics import span_scores
 from latticework.ner.parts import Parts
 from latticework.ner.results import Entity, Match, entities_in, matches_in
-from latticework.ner.tags import Span, tags_of
+from latticework.ner.tags import Span, check_scheme, tags_of
 from latticework.ner.text import characters, check_sentences, check_texts
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from latticework.ner.decoding import TagSet
     from latticework.ner.features import Inputs
-    from latticework.ner.model import CharacterTagger as Model
+    from latticework.ner.model import TaggerModel
     from latticework.ner.pretrained import Given
 
 TIMINGS: Final = ("seconds", "terms_per_second")  # of a logged row; the rest is the same whenever a run is repeated
@@ -41,6 +43,7 @@ PRECISION: Final = "32"  # a recurrence rounds at every character; and on CPUs b
 
 Sentences = Iterable[str | Sequence[str]]
 Vectors = str | os.PathLike[str]
+Words: TypeAlias = str | os.PathLike[str] | Sequence[str] | Mapping[str, int] | Lexicon | None
 
 
 class Tagger(Estimator):
@@ -48,8 +51,9 @@ class Tagger(Estimator):
 
     Parameters
     ----------
-    lexicon : "jieba", path, list of str or Lexicon
-        The words that may match: jieba's dictionary (the extra `jieba`), a file with a word a line, or the words.
+    lexicon : "jieba", path, list of str, dict of str to int, Lexicon or None
+        The words that may match: jieba's dictionary (the extra `jieba`), a file with a word a line, the words, or the
+        words with their frequencies, which segmentation heeds; None for no words. A set has no order, and is refused.
     char_vectors : path, optional
         Vectors to begin with, in word2vec's text format: of single characters and, if the model reads them, of pairs.
     word_vectors : path, optional
@@ -87,7 +91,7 @@ class Tagger(Estimator):
 
     def __init__(
         self,
-        lexicon: str | os.PathLike[str] | Iterable[str] | Lexicon | None = "jieba",
+        lexicon: Words = "jieba",
         *,
         char_vectors: Vectors | None = None,
         word_vectors: Vectors | None = None,
@@ -222,6 +226,11 @@ class Tagger(Estimator):
         -------
         list of list of str
             A tag a character, always legal, in the scheme of the training tags.
+
+        Raises
+        ------
+        InputError
+            If `sentences` is one string, or one of them is neither a string nor a list of characters.
         """
         check_is_fitted(self)
         tokens = check_sentences(sentences, "sentences")
@@ -242,6 +251,11 @@ class Tagger(Estimator):
         -------
         list of list of Entity
             For each text its entities from left to right; offsets index the original string, white space included.
+
+        Raises
+        ------
+        InputError
+            If `texts` is one string, or one of them is none.
         """
         check_is_fitted(self)
         given = check_texts(texts)
@@ -253,7 +267,13 @@ class Tagger(Estimator):
         ]
 
     def score(self, sentences: Sentences, tags: Iterable[Sequence[str]]) -> float:
-        """Strict span F1, from 0 to 1: an entity counts if its start, its end and its label are right."""
+        """Strict span F1, from 0 to 1: an entity counts if its start, its end and its label are right.
+
+        Raises
+        ------
+        InputError
+            As `fit`, for sentences or tags that cannot be used.
+        """
         check_is_fitted(self)
         gold = check_labelled(sentences, tags, "score", repair=self.config_.repair)
         return span_scores(gold.spans, self._spans(gold.tokens)).f1
@@ -291,11 +311,16 @@ class Tagger(Estimator):
         [given] = check_texts([text])
         return matches_in(given, self.inputs_.matcher)
 
-    def with_lexicon(self, lexicon: str | os.PathLike[str] | Iterable[str] | Lexicon | None) -> Self:
+    def with_lexicon(self, lexicon: Words) -> Self:
         """The same model with another lexicon, without training.
 
         Words that training did not match share the vector of the unknown word, which training prepares by hiding rare
         words: that such a word is there still counts. This model stays as it is.
+
+        Raises
+        ------
+        InputError
+            If it is no lexicon, see `Lexicon.of`.
         """
         check_is_fitted(self)
         _plain_lexicon(lexicon)
@@ -352,14 +377,14 @@ class Tagger(Estimator):
     def _check(
         self, sentences: Sentences, tags: Iterable[Sequence[str]], validation: Any, config: TaggerConfig
     ) -> tuple[Labelled, Labelled | None]:
-        training = check_labelled(sentences, tags, "training", repair=config.repair)
+        training = check_labelled(sentences, tags, "training", repair=config.repair, depth=2)
         if not training.labels:
             raise InputError("the training tags name no entity: there is nothing to learn")
         if validation is None:
             return training, None
         if not (isinstance(validation, tuple | list) and len(validation) == 2):
             raise InputError("validation: expected a pair of sentences and tags")
-        held_out = check_labelled(validation[0], validation[1], "validation", repair=config.repair)
+        held_out = check_labelled(validation[0], validation[1], "validation", repair=config.repair, depth=2)
         if unknown := sorted(set(held_out.labels) - set(training.labels)):
             warnings.warn(
                 f"validation has labels that training has not: {', '.join(unknown)}; they count as missed", stacklevel=3
@@ -368,12 +393,12 @@ class Tagger(Estimator):
             raise InputError("the validation tags name no entity: there is no F1 to choose weights by")
         return training, held_out
 
-    def _build(self, inputs: Inputs, tag_set: TagSet, config: Any, hidden_size: int) -> Model:
-        from latticework.ner.model import CharacterTagger, CharacterVectors
+    def _build(self, inputs: Inputs, tag_set: TagSet, config: Any, hidden_size: int) -> TaggerModel:
+        from latticework.ner.model import CharacterVectors, TaggerModel
 
         vectors = CharacterVectors(inputs, config)
         encoder = self._encoder(vectors.size, inputs, config, hidden_size)
-        return CharacterTagger(vectors, encoder, len(tag_set.names), config)
+        return TaggerModel(vectors, encoder, len(tag_set.names), config)
 
     def _spans(self, tokens: list[list[str]]) -> list[list[Span]]:
         from latticework.ner.decoding import decode
@@ -442,21 +467,32 @@ class Tagger(Estimator):
         given = from_json(state.files["lexicon_parameter.json"])
         self.lexicon = lexicon if values["lexicon_was_read"] else given
         config_class = self.config_class or TaggerConfig
-        self.config_, self.hidden_size_ = config_class(**values["config"]), values["hidden_size"]
+        self.config_ = config_class(**values["config"])
+        self.hidden_size_ = whole_number("hidden_size", values["hidden_size"], least=2)
         self.inputs_ = self._inputs_from(from_json(state.files["vocabularies.json"]), lexicon)
         self.tag_set_, self.scheme_ = TagSet(tuple(values["labels"])), values["scheme"]
+        check_scheme(self.scheme_)
+        if not all(isinstance(label, str) for label in self.labels_) or len(set(self.labels_)) < len(self.labels_):
+            raise ValueError("its labels are not what a model has")
         self.history_, self.fingerprint_ = from_json(state.files["history.json"]), values["fingerprint"]
+
+        def build() -> TaggerModel:
+            return self._build(self.inputs_, self.tag_set_, self.config_, self.hidden_size_)
+
         weights = dict(state.tensors["weights"])
-        if self.hidden_size_ * self.hidden_size_ > sum(tensor.numel() for tensor in weights.values()):
-            raise ValueError("it has fewer weights than its configuration says")  # found before memory is asked for
-        self.model_ = _seeded(0, lambda: self._build(self.inputs_, self.tag_set_, self.config_, self.hidden_size_))
+        _check_sizes(weights, build)
+        self.model_ = _seeded(0, build)
         self.model_.load_state_dict(weights)
         self.model_.eval()
 
     def _inputs_from(self, values: dict[str, Any], lexicon: Lexicon) -> Inputs:
         from latticework.ner.features import Inputs
 
-        return Inputs.from_values(values, lexicon)
+        inputs = Inputs.from_values(values, lexicon)
+        found = inputs.pairs is not None, inputs.places, inputs.words is not None
+        if found != (self.config_.bigrams, self.config_.softword, self.reads_words):
+            raise ValueError("its vocabularies are not those that its configuration says")
+        return inputs
 
 
 def _plain_lexicon(lexicon: object) -> Any:
@@ -471,7 +507,17 @@ def _plain_lexicon(lexicon: object) -> Any:
     raise InputError(f'lexicon is a {kind}: expected None, "jieba", a path, a list of words or a Lexicon')
 
 
-def _seeded(seed: int, build: Callable[[], Model]) -> Model:
+def _check_sizes(weights: Mapping[str, Tensor], build: Callable[[], TaggerModel]) -> None:
+    """Refuse weights of another model than the one that is built, before memory is asked for it."""
+    import torch
+
+    with torch.device("meta"):
+        expected = {name: tensor.shape for name, tensor in build().state_dict().items()}
+    if expected != {name: tensor.shape for name, tensor in weights.items()}:
+        raise ValueError("its weights are not of the sizes that its configuration and vocabularies say")
+
+
+def _seeded(seed: int, build: Callable[[], TaggerModel]) -> TaggerModel:
     import torch
 
     with torch.random.fork_rng([]):

@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from latticework.ner.matching import Arcs
     from latticework.ner.tags import Span
 
-PLACES_IN_WORD = 4  # begin, middle, end, single
-
 
 class Arranger(Protocol):
     """How an encoder wants the words of a batch: lengths of the sentences; sentence, begin and end of each word."""

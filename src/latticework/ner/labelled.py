@@ -37,9 +37,16 @@ class Labelled:
 
 
 def check_labelled(
-    sentences: Iterable[str | Sequence[str]], tags: Iterable[Sequence[str]], what: str, *, repair: Repair = "close"
+    sentences: Iterable[str | Sequence[str]],
+    tags: Iterable[Sequence[str]],
+    what: str,
+    *,
+    repair: Repair = "close",
+    depth: int = 1,
 ) -> Labelled:
     """Sentences and tags, one for one; illegal tags are warned of and repaired as by `tags.spans_of`.
+
+    The warning points at the caller `depth` calls above the caller of this.
 
     Raises
     ------
@@ -57,7 +64,7 @@ def check_labelled(
             raise InputError(f"{what}: sentence {index} has {len(row)} characters and {len(names)} tags")
     read = normalise(given, (what + " tags[{}][{}]").format, repair=repair)
     if read.illegal:
-        warnings.warn(read.warning(what, repair), stacklevel=3)
+        warnings.warn(read.warning(what, repair), stacklevel=2 + depth)
     return Labelled(tokens, read.spans, read.scheme)
 
 

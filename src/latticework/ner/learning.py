@@ -21,7 +21,7 @@ from latticework.ner.config import TaggerConfig
 from latticework.ner.decoding import TagSet, decode
 from latticework.ner.features import Batch, Features
 from latticework.ner.metrics import span_scores
-from latticework.ner.model import CharacterTagger
+from latticework.ner.model import TaggerModel
 from latticework.ner.tags import Span
 
 # How initial weights and batches are made from a seed, and what a step does. To be raised when any of it changes: an
@@ -50,7 +50,7 @@ class TaggingTask:
 
     def __init__(
         self,
-        module: CharacterTagger,
+        module: TaggerModel,
         tag_set: TagSet,
         features: Features,
         spans: Sequence[Sequence[Span]],

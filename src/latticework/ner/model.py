@@ -15,7 +15,8 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from latticework.ner.features import PLACES_IN_WORD, Batch
+from latticework.ner.features import Batch
+from latticework.ner.segmentation import PLACES_IN_WORD
 from latticework.nn import Lattice, LatticeLSTM, LinearChainCRF
 
 if TYPE_CHECKING:
@@ -125,7 +126,7 @@ class CharacterVectors(Vectors):
         return torch.cat(vectors, -1)
 
 
-class CharacterTagger(nn.Module):
+class TaggerModel(nn.Module):
     """Embeddings, encoder, linear layer, CRF.
 
     Called with a batch that has gold tags it gives their negative log-likelihood, summed over the sentences.

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from latticework.ner.config import TaggerConfig
     from latticework.ner.features import Inputs
     from latticework.ner.lexicon import Lexicon
-    from latticework.ner.model import CharacterTagger
+    from latticework.ner.model import TaggerModel
 
 Path = str | os.PathLike[str]
 
@@ -63,7 +63,7 @@ class Given:
         sizes = {"char_size": self.character_vectors.shape[1], "word_size": self.word_vectors.shape[1]}
         return replace(config, **{name: size for name, size in sizes.items() if size})
 
-    def put_into(self, model: CharacterTagger, inputs: Inputs) -> None:
+    def put_into(self, model: TaggerModel, inputs: Inputs) -> None:
         """Let a new model begin with them."""
         for embedding, vocabulary in model.vectors.tables(inputs):
             if len(self.characters):

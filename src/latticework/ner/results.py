@@ -73,7 +73,7 @@ class Arc:
         return (self.forward + self.backward) / 2
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Explanation:
     """What a lattice tagger saw in a text, and what it made of it.
 

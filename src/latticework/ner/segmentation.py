@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import chain, pairwise
 from math import inf, log
+from typing import Final
 
 import numpy as np
 from jaxtyping import Bool, Float64, Int8, Int64
@@ -18,7 +19,8 @@ from latticework.ner.lexicon import Lexicon
 from latticework.ner.matching import Arcs, Matcher
 from latticework.ner.text import fold
 
-BEGIN, MIDDLE, END, SINGLE = range(4)
+PLACES_IN_WORD: Final = 4
+BEGIN, MIDDLE, END, SINGLE = range(PLACES_IN_WORD)
 
 
 def segment(sentences: Sequence[Sequence[str]], matcher: Matcher, *, arcs: Arcs | None = None) -> list[list[int]]:

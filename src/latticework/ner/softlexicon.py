@@ -18,14 +18,14 @@ from torch import Tensor, nn
 
 from latticework.ner.estimator import Tagger
 from latticework.ner.model import BiLSTM, Embedding, Encoder
+from latticework.ner.segmentation import BEGIN, END, MIDDLE, PLACES_IN_WORD, SINGLE
 
 if TYPE_CHECKING:
     from latticework.ner.config import TaggerConfig
     from latticework.ner.features import Batch, Inputs
     from latticework.ner.vocabulary import Vocabulary
 
-SETS: Final = 4
-BEGIN, MIDDLE, END, SINGLE = range(SETS)
+SETS: Final = PLACES_IN_WORD
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from latticework.ner.config import TaggerConfig
 from latticework.ner.estimator import Tagger
 from latticework.ner.features import Inputs
 from latticework.ner.parts import MOST
-from latticework.ner.results import Arc, Explanation
+from latticework.ner.results import Arc, Explanation, entities_in
 from latticework.ner.tags import tags_of
 from latticework.ner.text import characters, check_texts
 
@@ -57,12 +57,12 @@ class LatticeTagger(Tagger):
         features = self.inputs_.encode([tokens])
         with self._inference() as device:
             own, trusted = fusion_weights(self.model_, features, device=device)
-        [entities] = self.entities([given])
-        [spans] = self._spans([tokens])
+        [spans], [scores] = self._scored_spans([tokens])
         arcs = [
             Arc(match.start, match.end, match.word, *map(float, weights))
             for match, weights in zip(self.matches(given), trusted, strict=True)
         ]
+        entities = entities_in(given, offsets, spans, scores)
         return Explanation(given, offsets, tags_of(spans, len(tokens)), entities, arcs, own)
 
 

@@ -10,7 +10,7 @@ import os
 import warnings
 from array import array
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from itertools import chain, pairwise
+from itertools import chain
 from typing import Final
 
 import numpy as np
@@ -173,17 +173,6 @@ def train_vectors(
         raise InputError(f"no token is there {minimum_count} times or more: there is nothing to learn vectors of")
     model.train(pieces, total_examples=len(pieces), epochs=epochs)
     return list(model.wv.index_to_key), np.array(model.wv.vectors, np.float32)
-
-
-def bigrams(tokens: Sequence[str]) -> list[str]:
-    """Each token with the one that follows it.
-
-    Examples
-    --------
-    >>> bigrams("长江大桥")
-    ['长江', '江大', '大桥']
-    """
-    return [first + second for first, second in pairwise(tokens)]
 
 
 def vector_rows(lines: Iterable[str], name: str) -> Iterator[tuple[str, str, str]]:

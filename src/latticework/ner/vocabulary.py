@@ -90,5 +90,16 @@ class Vocabulary:
 
     @classmethod
     def from_values(cls, values: dict[str, Any]) -> Vocabulary:
-        """From what `to_values` gave."""
-        return cls(tuple(values["entries"]), tuple(values["counts"]))
+        """From what `to_values` gave.
+
+        Raises
+        ------
+        ValueError
+            If an entry is no text or there twice, or a count is not one of its first entries.
+        """
+        entries, counts = tuple(values["entries"]), tuple(values["counts"])
+        if not all(isinstance(entry, str) for entry in entries) or len(set(entries)) < len(entries):
+            raise ValueError("a vocabulary has an entry twice, or one that is no text")
+        if len(counts) > len(entries) or not all(type(count) is int and count > 0 for count in counts):
+            raise ValueError("a vocabulary has counts of other entries than its own")
+        return cls(entries, counts)

@@ -23,7 +23,7 @@ from latticework.ner.config import TaggerConfig, WordConfig
 from latticework.ner.estimator import Tagger
 from latticework.ner.features import Batch
 from latticework.ner.matching import Matcher
-from latticework.ner.model import BiLSTM, CharacterTagger, Embedding, Vectors
+from latticework.ner.model import BiLSTM, Embedding, TaggerModel, Vectors
 from latticework.ner.pretrained import Given
 from latticework.ner.segmentation import segment
 from latticework.ner.tags import Span
@@ -245,9 +245,9 @@ class WordTagger(Tagger):
     def _inputs_from(self, values: dict[str, Any], lexicon: Lexicon) -> Any:
         return WordInputs.from_values(values, lexicon)
 
-    def _build(self, inputs: Any, tag_set: TagSet, config: Any, hidden_size: int) -> CharacterTagger:
+    def _build(self, inputs: Any, tag_set: TagSet, config: Any, hidden_size: int) -> TaggerModel:
         vectors = WordVectors(inputs, config)
-        return CharacterTagger(vectors, BiLSTM(vectors.size, hidden_size), len(tag_set.names), config)
+        return TaggerModel(vectors, BiLSTM(vectors.size, hidden_size), len(tag_set.names), config)
 
 
 def _words(tokens: Sequence[str], sizes: Iterable[int]) -> list[str]:
