@@ -21,6 +21,11 @@ def test_folding_never_changes_the_length():
     assert all(len(fold(chr(code))) == 1 for code in range(0x110000) if not 0xD800 <= code < 0xE000)
 
 
+def test_traditional_characters_and_separate_accents_are_read_as_they_are():
+    assert characters("長e\u0301") == (["長", "e", "\u0301"], [0, 1, 2])
+    assert [fold(token) for token in ("長", "é", "e\u0301")] == ["長", "é", "e\u0301"]
+
+
 def test_sentences_may_be_strings_lists_and_tuples():
     assert check_sentences(["长 江", ["NBA", "江"], ("1",), ""], "x") == [["长", "江"], ["NBA", "江"], ["1"], []]
 

@@ -187,7 +187,7 @@ class Tagger(Estimator):
                 return self
             history = train(
                 task,
-                training_plan(config, sentences=len(training.tokens), max_epochs=epochs),
+                training_plan(config, sentences=sum(map(bool, training.tokens)), max_epochs=epochs),
                 seed=seed,
                 device=self.device,
                 precision=PRECISION,

@@ -67,9 +67,12 @@ class TaggingTask:
         self.batch_size, self.seed = batch_size, seed
 
     def batches(self, epoch: int) -> list[np.ndarray]:
-        """Every sentence once, with others of like length."""
+        """Every sentence that is not empty once, with others of like length."""
         generator = np.random.default_rng(spawn(self.seed, f"batches of epoch {epoch}"))
-        return alike_batches(self.features.lengths, self.batch_size, generator)
+        # Of empty ones there is nothing to learn, and processes of torchrun fail if one of them has nothing else: there
+        # is no gradient then.
+        kept = np.flatnonzero(self.features.lengths)
+        return [kept[batch] for batch in alike_batches(self.features.lengths[kept], self.batch_size, generator)]
 
     def terms(self, batch: np.ndarray) -> int:
         """Sentences."""

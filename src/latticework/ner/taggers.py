@@ -71,7 +71,16 @@ class CharacterTagger(Tagger):
 
     With `TaggerConfig(bigrams=True)` it is "+bichar", with `softword=True` "+softword", which segments with the
     lexicon; without it no lexicon is read. Parameters and attributes are those of every tagger,
-    `latticework.ner.estimator.Tagger`.
+    `latticework.ner.estimator.Tagger`; `word_vectors` are of no use to it.
+
+    Examples
+    --------
+    >>> from latticework.ner import CharacterTagger, TaggerConfig
+    >>> sentences, tags = ["我爱长江", "他在长城"] * 20, [["O", "O", "B-LOC", "E-LOC"]] * 40
+    >>> config = TaggerConfig(bigrams=True, batch_size=8, learning_rate=0.01)
+    >>> tagger = CharacterTagger(hidden_size=20, max_epochs=8, config=config, random_state=0, device="cpu")
+    >>> tagger.fit(sentences, tags).predict(["我爱长江"])
+    [['O', 'O', 'B-LOC', 'E-LOC']]
     """
 
     reads_words: ClassVar[bool] = False

@@ -19,7 +19,33 @@ from latticework.ner.vocabulary import letters, neighbours
 def character_vectors(
     texts: Iterable[str], *, size: int, epochs: int, seed: int
 ) -> tuple[list[str], Float32[np.ndarray, "words size"]]:
-    """Vectors of the characters of texts and of pairs of neighbours."""
+    """Vectors of the characters of texts and of pairs of neighbours, for a tagger's `char_vectors`.
+
+    Parameters
+    ----------
+    texts
+        White space in them is left out.
+    size, epochs, seed
+        As for `vectors.train_vectors`.
+
+    Returns
+    -------
+    entries, vectors
+        Characters and then pairs, and a row for each; `vectors.write_vectors` makes a file of them.
+
+    Raises
+    ------
+    InputError
+        If the texts hold no character.
+    MissingExtraError
+        If gensim is not installed.
+
+    Examples
+    --------
+    >>> entries, vectors = character_vectors(["长江长"], size=4, epochs=1, seed=0)
+    >>> sorted(entries), vectors.shape
+    (['江', '江长', '长', '长江'], (4, 4))
+    """
     tokens = _tokens(texts)
     known, vectors = train_vectors([letters(row) for row in tokens], size=size, epochs=epochs, seed=seed)
     pairs = [neighbours(row)[:-1] for row in tokens if len(row) > 1]
@@ -34,10 +60,32 @@ def word_vectors(
 ) -> tuple[list[str], Float32[np.ndarray, "words size"]]:
     """Vectors of the lexicon's words, as segmentation with that lexicon finds them in the texts.
 
+    Parameters
+    ----------
+    texts
+        White space in them is left out.
+    lexicon
+        As `Lexicon.of` takes it.
+    size, epochs, seed
+        As for `vectors.train_vectors`.
+
+    Returns
+    -------
+    words, vectors
+        The words that were found, and a row for each; `vectors.write_vectors` makes a file of them.
+
     Raises
     ------
     InputError
-        If it finds none.
+        If the texts hold no character, or no word.
+    MissingExtraError
+        If gensim is not installed.
+
+    Examples
+    --------
+    >>> words, vectors = word_vectors(["在长江"], ["长江", "长城"], size=4, epochs=1, seed=0)
+    >>> words, vectors.shape
+    (['长江'], (1, 4))
     """
     known = Lexicon.of(lexicon)
     tokens = _tokens(texts)
