@@ -12,7 +12,7 @@ from taggers import CONFIG, QUERIES, SENTENCES, TAGS, WORDS, TaggerCases
 
 import latticework as lw
 from latticework.core import InputError
-from latticework.ner import CharacterTagger, LatticeTagger, Lexicon, TaggerConfig
+from latticework.ner import CharacterTagger, LatticeTagger, Lexicon, TaggerConfig, WordConfig, WordTagger
 
 
 class TestLatticeTagger(TaggerCases):
@@ -249,6 +249,13 @@ def test_a_folder_whose_parts_are_of_different_models_is_refused(tagger, changed
         tagger.save(tmp_path)
     with pytest.raises(InputError, match=str(tmp_path)):
         lw.load(tmp_path)
+
+
+def test_a_configuration_of_another_tagger_is_refused():
+    with pytest.raises(InputError, match="expected a TaggerConfig"):
+        LatticeTagger(WORDS, config=WordConfig()).fit(SENTENCES, TAGS)
+    with pytest.raises(InputError, match="expected a WordConfig"):
+        WordTagger(WORDS, config=TaggerConfig()).fit(SENTENCES, TAGS)
 
 
 def test_description_says_what_was_learnt(tagger):

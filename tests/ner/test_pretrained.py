@@ -73,6 +73,16 @@ def test_other_vectors_are_another_run(vectors, tmp_path):
         make(vectors).fit(SENTENCES, TAGS, folder=tmp_path / "model")
 
 
+@pytest.mark.parametrize("content", ["0 2\n", "1 2\n水 1 0\n", "1 2\n水水水 1 0\n"])
+@pytest.mark.parametrize("side", [0, 1])
+def test_vectors_of_nothing_that_is_read_are_warned_of(vectors, side, content):
+    vectors[side].write_text(content, encoding="utf-8")
+    name = ("char_vectors", "word_vectors")[side]
+    with pytest.warns(UserWarning, match=f"{name}: .* has no vector of what LatticeTagger reads") as warned:
+        make(vectors).fit(SENTENCES, TAGS)
+    assert warned[-1].filename == __file__
+
+
 def test_rare_entries_are_hidden_in_training_as_often_as_it_says():
     vocabulary = Vocabulary.learn([["often"] * 9, ["once"]])
     embedding = Embedding(vocabulary, 2, unknown_rate=1.0)

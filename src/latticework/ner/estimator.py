@@ -165,7 +165,13 @@ class Tagger(Estimator):
         inputs = self._learn_inputs(training.tokens, lexicon, config, given)
         tag_set = TagSet(tuple(training.labels))
         model = _seeded(spawn(seed, "weights"), lambda: self._build(inputs, tag_set, config, hidden_size))
-        given.put_into(model, inputs)
+        for name, count in given.put_into(model, inputs).items():
+            if getattr(self, name) is not None and not count:
+                warnings.warn(
+                    f"{name}: {getattr(self, name)} has no vector of what {type(self).__name__} reads of the training "
+                    "text",
+                    stacklevel=2,
+                )
         task = TaggingTask(
             model,
             tag_set,
@@ -365,7 +371,7 @@ class Tagger(Estimator):
     def _settings(self) -> tuple[TaggerConfig, int, int]:
         expected = self.config_class or TaggerConfig
         config = expected() if self.config is None else self.config
-        if not isinstance(config, expected):
+        if type(config) is not expected:  # one with more fields would be saved, and could not be loaded
             raise InputError(f"config={self.config!r}: expected a {expected.__name__}")
         _plain_lexicon(self.lexicon)
         hidden_size = whole_number("hidden_size", self.hidden_size, least=2)

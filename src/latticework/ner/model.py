@@ -72,12 +72,13 @@ class Embedding(nn.Module):
         return torch.where((numbers < self.learnt)[..., None], known, given)
 
     @torch.no_grad()
-    def begin_with(self, numbers: np.ndarray, vectors: np.ndarray) -> None:
-        """Set the vectors of entries; the unknown entry keeps its own."""
+    def begin_with(self, numbers: np.ndarray, vectors: np.ndarray) -> int:
+        """Set the vectors of entries, but for the unknown one; how many of them training shows."""
         rows, values = torch.from_numpy(numbers.astype(np.int64)), torch.from_numpy(vectors).to(self.table.dtype)
         learnt = (rows > 0) & (rows < self.learnt)
         self.table[rows[learnt]] = values[learnt]
         self.given[rows[rows >= self.learnt] - self.learnt] = values[rows >= self.learnt]
+        return int(learnt.sum())
 
 
 class Vectors(nn.Module):

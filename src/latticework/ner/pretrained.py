@@ -63,11 +63,15 @@ class Given:
         sizes = {"char_size": self.character_vectors.shape[1], "word_size": self.word_vectors.shape[1]}
         return replace(config, **{name: size for name, size in sizes.items() if size})
 
-    def put_into(self, model: TaggerModel, inputs: Inputs) -> None:
-        """Let a new model begin with them."""
+    def put_into(self, model: TaggerModel, inputs: Inputs) -> dict[str, int]:
+        """Let a new model begin with them; how many entries of the training text do, by parameter of the tagger."""
+        begun = {"char_vectors": 0, "word_vectors": 0}
         for embedding, vocabulary in model.vectors.tables(inputs):
             if len(self.characters):
-                embedding.begin_with(vocabulary.encode(self.characters), self.character_vectors)
+                begun["char_vectors"] += embedding.begin_with(
+                    vocabulary.encode(self.characters), self.character_vectors
+                )
         words: Any = getattr(model.encoder, "words", getattr(model.vectors, "words", None))
         if words is not None and inputs.words is not None and len(self.words):
-            words.begin_with(inputs.words.encode(self.words), self.word_vectors)
+            begun["word_vectors"] = words.begin_with(inputs.words.encode(self.words), self.word_vectors)
+        return begun
