@@ -89,6 +89,7 @@ def test_sentences_may_be_strings_or_lists_and_are_tagged_alone_as_together(tagg
     together = tagger.predict(QUERIES)
     assert together == [tagger.predict([query])[0] for query in QUERIES]
     assert tagger.predict([list("他在长江")]) == tagger.predict(["他在长江"]) == tagger.predict(["他 在长　江"])
+    assert tagger.score(np.array(SENTENCES), [np.array(row) for row in TAGS]) == tagger.score(SENTENCES, TAGS)
 
 
 def test_long_text_is_tagged_whole(tagger):

@@ -69,6 +69,7 @@ def check_labelled(
 
 
 def _tags(row: Sequence[str], place: str) -> list[str]:
-    if isinstance(row, str) or not isinstance(row, Sequence) or not all(isinstance(tag, str) for tag in row):
+    given = None if isinstance(row, str) or not isinstance(row, Iterable) else list(row)
+    if given is None or not all(isinstance(tag, str) for tag in given):
         raise InputError(f"{place} is {row!r}: expected a list of tags, such as ['B-PER', 'E-PER', 'O']")
-    return list(row)
+    return given
