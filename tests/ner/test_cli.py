@@ -348,9 +348,28 @@ def test_options_that_do_not_go_together_are_refused(refused, write, words, tmp_
     begin = ("ner", "fit", file, "-o", tmp_path / "model", *QUICK)
     assert "--model characters reads no words" in refused(*begin, "--model", "characters", "--lexicon", words)
     assert "bigrams" in refused(*begin, "--model", "words", "--lexicon", words, "--bigrams")
+    assert "--char-lstm is of --model words" in refused(*begin, "--lexicon", words, "--char-lstm")
+    assert "--forget is of --model lattice" in refused(*begin, "--model", "flat", "--forget", "independent")
+    assert "learning_rate=-1.0" in refused(*begin, "--lexicon", words, "--learning-rate", "-1")
     assert "can be only one of the files" in refused(*begin[:2], "-", "--valid", "-", "-o", tmp_path / "model")
     assert "there is no such file" in refused(*begin, "--lexicon", tmp_path / "none.txt")
     assert not (tmp_path / "model").exists()
+
+
+@pytest.mark.parametrize(
+    "options, expected",
+    [
+        (["--forget", "independent", "--hidden-size", "12"], {"forget": "independent"}),
+        (["--model", "words", "--char-lstm", "--learning-rate", "0.003"], {"char_lstm": True, "learning_rate": 0.003}),
+        (["--model", "characters", "--softword", "--no-bigrams"], {"softword": True, "bigrams": False}),
+    ],
+)
+def test_the_rows_of_the_papers_table_can_be_trained(latticework, write, words, tmp_path, options, expected):
+    begin = ("ner", "fit", write("a.bio", conll()), "-o", tmp_path / "model", *QUICK, "--lexicon", words)
+    assert latticework(*begin, *options).status == 0
+    shown = json.loads((tmp_path / "model" / "config.json").read_text())
+    config = shown["values"]["config"]
+    assert {name: config[name] for name in expected} == expected
 
 
 def test_what_is_no_tagger_is_refused(refused, tmp_path, write, words):
@@ -369,6 +388,7 @@ def test_what_is_no_tagger_is_refused(refused, tmp_path, write, words):
     "command, options",
     [
         ("fit", "--output --valid --lexicon --model --char-vectors --word-vectors --bigrams --epochs --batch-size"),
+        ("fit", "--softword --char-lstm --forget --hidden-size --learning-rate"),
         ("fit", "--seed --device --logger --restart"),
         ("predict", "--format --lexicon --output --device"),
         ("evaluate", "--lexicon --device --json"),

@@ -149,6 +149,13 @@ def test_a_lexicon_of_any_kind_is_saved_with_the_model(lexicon, tmp_path):
     assert loaded.predict(QUERIES) == tagger.predict(QUERIES)
 
 
+def test_a_lexicon_may_be_an_array(tmp_path):
+    tagger = LatticeTagger(np.array(WORDS), hidden_size=8, max_epochs=1, config=CONFIG, random_state=0, device="cpu")
+    tagger.fit(SENTENCES[:5], TAGS[:5]).save(tmp_path)
+    assert lw.load(tmp_path).lexicon == WORDS
+    assert lw.load(tmp_path).lexicon_ == Lexicon.of(WORDS)
+
+
 def test_a_lexicon_in_a_file_need_not_be_there_when_the_model_is_loaded(tmp_path):
     words = tmp_path / "words.txt"
     words.write_text("\n".join(WORDS), encoding="utf-8")

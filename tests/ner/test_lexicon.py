@@ -240,3 +240,11 @@ assert int(re.search(r"VmHWM:\\s*(\\d+) kB", Path("/proc/self/status").read_text
 """
     run = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True)
     assert (run.returncode, run.stdout, run.stderr) == (0, "1000000 2\n", "")
+
+
+def test_a_word_is_looked_up_as_it_was_taken():
+    lexicon = Lexicon.of(["Ｔ恤", "New York"])
+    assert "Ｔ恤" in lexicon
+    assert "T恤" in lexicon
+    assert "New York" in lexicon
+    assert 3 not in lexicon

@@ -52,6 +52,13 @@ class SchemeName(StrEnum):
     BIO = "BIO"
 
 
+class Forget(StrEnum):
+    """Where no word ends, how much of the last cell stays."""
+
+    coupled = "coupled"
+    independent = "independent"
+
+
 CLASSES: Final = {
     Kind.lattice: "LatticeTagger",
     Kind.characters: "CharacterTagger",
@@ -96,8 +103,19 @@ def fit(
     bigrams: Annotated[
         bool | None, typer.Option("--bigrams/--no-bigrams", help="Read each pair of neighbouring characters too.")
     ] = None,
+    softword: Annotated[
+        bool | None, typer.Option("--softword", help="Read the place of each character in its word too.")
+    ] = None,
+    char_lstm: Annotated[
+        bool | None, typer.Option("--char-lstm", help="Of the word tagger: read the characters of each word too.")
+    ] = None,
+    forget: Annotated[
+        Forget | None, typer.Option(help="Of the lattice: 1 - input gate, or the gate of its own in the paper.")
+    ] = None,
+    hidden_size: Annotated[int | None, typer.Option(min=2, help="Width of a character's state.")] = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Length of training; the model's by default.")] = None,
     batch_size: Annotated[int | None, typer.Option(min=1, help="Sentences of a batch.")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="Of Adam, at its highest.")] = None,
     seed: Seed = 0,
     device: Device = "auto",
     logger: Annotated[list[str] | None, typer.Option(help="tensorboard or wandb, beside training/log.csv.")] = None,
@@ -109,14 +127,29 @@ def fit(
     the word list.
     """
     read_stdin_once(train, valid, char_vectors, word_vectors, None if lexicon is None else Path(lexicon))
-    if model is Kind.characters and (lexicon is not None or word_vectors is not None):
-        raise InputError("--model characters reads no words: leave out --lexicon and --word-vectors")
+    if model is Kind.characters and ((lexicon is not None and not softword) or word_vectors is not None):
+        raise InputError(
+            "--model characters reads no words: leave out --word-vectors, and --lexicon but with --softword"
+        )
+    if char_lstm and model is not Kind.words:
+        raise InputError("--char-lstm is of --model words: the other models read characters as they are")
+    if forget and model is not Kind.lattice:
+        raise InputError("--forget is of --model lattice: the other models have no such gate")
 
     from latticework import ner
     from latticework.ner.io import read_tagged
 
     chosen = getattr(ner, CLASSES[model])
-    given: dict[str, Any] = {"max_epochs": epochs, "config": _config(chosen, bigrams=bigrams, batch_size=batch_size)}
+    config = _config(
+        chosen,
+        bigrams=bigrams,
+        softword=softword,
+        char_lstm=char_lstm,
+        forget=None if forget is None else forget.value,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+    )
+    given: dict[str, Any] = {"max_epochs": epochs, "hidden_size": hidden_size, "config": config}
     tagger = chosen(
         "jieba" if lexicon is None else lexicon,
         char_vectors=char_vectors,

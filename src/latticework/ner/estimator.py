@@ -509,6 +509,8 @@ def _plain_lexicon(lexicon: object) -> Any:
         return os.fspath(lexicon)
     if lexicon is None or isinstance(lexicon, str | list | tuple | dict):
         return lexicon
+    if hasattr(lexicon, "tolist"):  # an array or a column
+        return lexicon.tolist()
     kind = type(lexicon).__name__
     raise InputError(f'lexicon is a {kind}: expected None, "jieba", a path, a list of words or a Lexicon')
 

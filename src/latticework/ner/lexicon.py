@@ -133,7 +133,7 @@ class Lexicon:
         return len(self.words)
 
     def __contains__(self, word: object) -> bool:
-        return word in self._known
+        return isinstance(word, str) and fold_words([word])[0] in self._known
 
     def __eq__(self, other: object) -> bool:
         return self.sha256 == other.sha256 if isinstance(other, Lexicon) else NotImplemented

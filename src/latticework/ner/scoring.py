@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from latticework.ner.metrics import Report, SpanScores, evaluate_spans
 from latticework.ner.tags import Span, spans_of
-from latticework.ner.text import fold
 
 if TYPE_CHECKING:
     from latticework.ner.estimator import Tagger
@@ -31,11 +30,7 @@ def scores(tagger: Tagger, tagged: TaggedText) -> Report:
     lexicon = tagger.lexicon_
     found = [spans_of(tags, tagger.scheme_) for tags in tagger.predict(tagged.sentences)]
     gold = [spans_of(tags) for tags in tagged.tags]
-
-    def is_word(wording: str) -> bool:
-        return "".join(map(fold, wording)) in lexicon
-
-    return evaluate_spans(gold, found, tagged.sentences, is_word if len(lexicon) else None)
+    return evaluate_spans(gold, found, tagged.sentences, lexicon.__contains__ if len(lexicon) else None)
 
 
 def as_dict(report: Report, tagged: TaggedText) -> dict[str, Any]:
