@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import os
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -22,8 +22,8 @@ from latticework.core.progress import message
 from latticework.core.seeds import seed_from, spawn
 from latticework.core.values import from_json, to_json
 from latticework.ner.config import TaggerConfig
-from latticework.ner.labelled import Labelled, check_labelled
-from latticework.ner.lexicon import Lexicon
+from latticework.ner.labelled import check_labelled, check_training
+from latticework.ner.lexicon import Lexicon, plain_source
 from latticework.ner.metrics import span_scores
 from latticework.ner.parts import Parts
 from latticework.ner.results import Entity, Match, entities_in, matches_in
@@ -31,8 +31,6 @@ from latticework.ner.tags import Span, check_scheme, tags_of
 from latticework.ner.text import characters, check_sentences, check_texts
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from latticework.ner.decoding import TagSet
     from latticework.ner.features import Inputs
     from latticework.ner.model import TaggerModel
@@ -147,8 +145,10 @@ class Tagger(Estimator):
         """
         config, hidden_size, epochs = self._settings()
 
+        import torch
+
         from latticework.core import runs
-        from latticework.core.hardware import resolve_device
+        from latticework.core.hardware import fork_random, resolve_device
         from latticework.core.training import train
         from latticework.ner.decoding import TagSet
         from latticework.ner.learning import TaggingTask, fingerprint, training_plan
@@ -157,14 +157,15 @@ class Tagger(Estimator):
         resolve_device(self.device)
         run_loggers = runs.prepare(folder, random_state=self.random_state, restart=restart, loggers=loggers)
         seed = seed_from(self.random_state)
-        training, held_out = self._check(sentences, tags, validation, config)
+        training, held_out = check_training(sentences, tags, validation, repair=config.repair)
         lexicon = Lexicon.of(self.lexicon if self._reads_lexicon(config) else None)
         given = Given.read(self.char_vectors, self.word_vectors, lexicon)
         config = given.sized(config)
         message(f"matching {len(lexicon.words):,} words with {len(training.tokens):,} sentences")
         inputs = self._learn_inputs(training.tokens, lexicon, config, given)
         tag_set = TagSet(tuple(training.labels))
-        model = _seeded(spawn(seed, "weights"), lambda: self._build(inputs, tag_set, config, hidden_size))
+        with fork_random(torch.device("cpu"), spawn(seed, "weights")):
+            model = self._build(inputs, tag_set, config, hidden_size)
         for name, count in given.put_into(model, inputs).items():
             if getattr(self, name) is not None and not count:
                 warnings.warn(
@@ -329,7 +330,7 @@ class Tagger(Estimator):
             If it is no lexicon, see `Lexicon.of`.
         """
         check_is_fitted(self)
-        _plain_lexicon(lexicon)
+        plain_source(lexicon)
         other = copy.copy(self)
         other.lexicon = lexicon
         other.inputs_ = replace(self.inputs_, lexicon=Lexicon.of(lexicon))
@@ -373,31 +374,12 @@ class Tagger(Estimator):
         config = expected() if self.config is None else self.config
         if type(config) is not expected:  # one with more fields would be saved, and could not be loaded
             raise InputError(f"config={self.config!r}: expected a {expected.__name__}")
-        _plain_lexicon(self.lexicon)
+        plain_source(self.lexicon)
         hidden_size = whole_number("hidden_size", self.hidden_size, least=2)
         if hidden_size % 2:
             raise InputError(f"hidden_size={hidden_size}: expected an even number, half of it for each direction")
         epochs = self.default_epochs if self.max_epochs is None else whole_number("max_epochs", self.max_epochs)
         return config, hidden_size, epochs
-
-    def _check(
-        self, sentences: Sentences, tags: Iterable[Sequence[str]], validation: Any, config: TaggerConfig
-    ) -> tuple[Labelled, Labelled | None]:
-        training = check_labelled(sentences, tags, "training", repair=config.repair, depth=2)
-        if not training.labels:
-            raise InputError("the training tags name no entity: there is nothing to learn")
-        if validation is None:
-            return training, None
-        if not (isinstance(validation, tuple | list) and len(validation) == 2):
-            raise InputError("validation: expected a pair of sentences and tags")
-        held_out = check_labelled(validation[0], validation[1], "validation", repair=config.repair, depth=2)
-        if unknown := sorted(set(held_out.labels) - set(training.labels)):
-            warnings.warn(
-                f"validation has labels that training has not: {', '.join(unknown)}; they count as missed", stacklevel=3
-            )
-        if not held_out.labels:
-            raise InputError("the validation tags name no entity: there is no F1 to choose weights by")
-        return training, held_out
 
     def _build(self, inputs: Inputs, tag_set: TagSet, config: Any, hidden_size: int) -> TaggerModel:
         from latticework.ner.model import CharacterVectors, TaggerModel
@@ -456,7 +438,7 @@ class Tagger(Estimator):
             tensors={"weights": self.model_.state_dict()},
             files=({"lexicon.txt": self.lexicon_.to_bytes()} if len(self.lexicon_) else {})
             | {
-                "lexicon_parameter.json": to_json(_plain_lexicon(self.lexicon), "lexicon"),
+                "lexicon_parameter.json": to_json(plain_source(self.lexicon), "lexicon"),
                 "vocabularies.json": to_json(self.inputs_.to_values(), "vocabularies"),
                 "history.json": to_json(history, "history"),
             },
@@ -464,7 +446,11 @@ class Tagger(Estimator):
 
     def from_state(self, state: State) -> None:
         """Take back everything that was learned."""
+        import torch
+
+        from latticework.core.hardware import fork_random
         from latticework.ner.decoding import TagSet
+        from latticework.ner.model import check_sizes
 
         values = state.values
         lexicon = Lexicon.from_bytes(state.files.get("lexicon.txt", b""))
@@ -486,8 +472,9 @@ class Tagger(Estimator):
             return self._build(self.inputs_, self.tag_set_, self.config_, self.hidden_size_)
 
         weights = dict(state.tensors["weights"])
-        _check_sizes(weights, build)
-        self.model_ = _seeded(0, build)
+        check_sizes(weights, build)
+        with fork_random(torch.device("cpu"), 0):  # what it draws is of no account
+            self.model_ = build()
         self.model_.load_state_dict(weights)
         self.model_.eval()
 
@@ -499,35 +486,3 @@ class Tagger(Estimator):
         if found != (self.config_.bigrams, self.config_.softword, self.reads_words):
             raise ValueError("its vocabularies are not those that its configuration says")
         return inputs
-
-
-def _plain_lexicon(lexicon: object) -> Any:
-    """What was given as lexicon, as a saved model keeps it beside the words that came of it."""
-    if isinstance(lexicon, Lexicon):
-        return None
-    if isinstance(lexicon, os.PathLike):
-        return os.fspath(lexicon)
-    if lexicon is None or isinstance(lexicon, str | list | tuple | dict):
-        return lexicon
-    if hasattr(lexicon, "tolist"):  # an array or a column
-        return lexicon.tolist()
-    kind = type(lexicon).__name__
-    raise InputError(f'lexicon is a {kind}: expected None, "jieba", a path, a list of words or a Lexicon')
-
-
-def _check_sizes(weights: Mapping[str, Tensor], build: Callable[[], TaggerModel]) -> None:
-    """Refuse weights of another model than the one that is built, before memory is asked for it."""
-    import torch
-
-    with torch.device("meta"):
-        expected = {name: tensor.shape for name, tensor in build().state_dict().items()}
-    if expected != {name: tensor.shape for name, tensor in weights.items()}:
-        raise ValueError("its weights are not of the sizes that its configuration and vocabularies say")
-
-
-def _seeded(seed: int, build: Callable[[], TaggerModel]) -> TaggerModel:
-    import torch
-
-    with torch.random.fork_rng([]):
-        torch.default_generator.manual_seed(seed)  # torch.manual_seed would seed every other device too
-        return build()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from latticework.core.errors import InputError
 from latticework.ner.repair import normalise
@@ -66,6 +67,35 @@ def check_labelled(
     if read.illegal:
         warnings.warn(read.warning(what, repair), stacklevel=2 + depth)
     return Labelled(tokens, read.spans, read.scheme)
+
+
+def check_training(
+    sentences: Iterable[str | Sequence[str]], tags: Iterable[Sequence[str]], validation: Any, *, repair: Repair
+) -> tuple[Labelled, Labelled | None]:
+    """What a tagger is to learn from, and what it is to be judged by if there is any: a pair of sentences and tags.
+
+    Warnings point at the caller of who calls this.
+
+    Raises
+    ------
+    InputError
+        As `check_labelled`, or if either of them has no entity.
+    """
+    training = check_labelled(sentences, tags, "training", repair=repair, depth=2)
+    if not training.labels:
+        raise InputError("the training tags name no entity: there is nothing to learn")
+    if validation is None:
+        return training, None
+    if not (isinstance(validation, tuple | list) and len(validation) == 2):
+        raise InputError("validation: expected a pair of sentences and tags")
+    held_out = check_labelled(validation[0], validation[1], "validation", repair=repair, depth=2)
+    if unknown := sorted(set(held_out.labels) - set(training.labels)):
+        warnings.warn(
+            f"validation has labels that training has not: {', '.join(unknown)}; they count as missed", stacklevel=3
+        )
+    if not held_out.labels:
+        raise InputError("the validation tags name no entity: there is no F1 to choose weights by")
+    return training, held_out
 
 
 def _tags(row: Sequence[str], place: str) -> list[str]:

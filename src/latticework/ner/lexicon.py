@@ -18,7 +18,7 @@ from io import BytesIO
 from itertools import chain, islice, repeat
 from operator import index
 from pathlib import Path
-from typing import Final, SupportsIndex, TypeAlias
+from typing import Any, Final, SupportsIndex, TypeAlias
 
 import numpy as np
 from jaxtyping import Int64
@@ -162,6 +162,26 @@ def jieba_dictionary() -> Path:
         if (path := Path(folder) / "dict.txt").is_file():
             return path
     raise MissingExtraError("lexicon='jieba' needs jieba: pip install 'latticework[jieba]'", name="jieba")
+
+
+def plain_source(lexicon: object) -> Any:
+    """What a user gave as lexicon, as a saved model keeps it beside the words that came of it; None of a `Lexicon`.
+
+    Raises
+    ------
+    InputError
+        If it can be read only once, or is of another kind.
+    """
+    if isinstance(lexicon, Lexicon):
+        return None
+    if isinstance(lexicon, os.PathLike):
+        return os.fspath(lexicon)
+    if lexicon is None or isinstance(lexicon, str | list | tuple | dict):
+        return lexicon
+    if hasattr(lexicon, "tolist"):  # an array or a column
+        return lexicon.tolist()
+    kind = type(lexicon).__name__
+    raise InputError(f'lexicon is a {kind}: expected None, "jieba", a path, a list of words or a Lexicon')
 
 
 def fold_words(words: Sequence[str]) -> list[str]:

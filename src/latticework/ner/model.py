@@ -7,6 +7,7 @@ wants them, and gives a state for each character.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -205,3 +206,11 @@ class BiLSTM(Encoder):
         )
         states, _ = pad_packed_sequence(self.lstm(packed)[0], batch_first=True, total_length=characters.shape[1])
         return states
+
+
+def check_sizes(weights: Mapping[str, Tensor], build: Callable[[], nn.Module]) -> None:
+    """Refuse weights of another model than the one that is built, before memory is asked for it."""
+    with torch.device("meta"):
+        expected = {name: tensor.shape for name, tensor in build().state_dict().items()}
+    if expected != {name: tensor.shape for name, tensor in weights.items()}:
+        raise ValueError("its weights are not of the sizes that its configuration and vocabularies say")
