@@ -58,6 +58,22 @@ def test_every_character_and_every_word_has_its_place_once_in_each_direction(bat
     ]
 
 
+@settings(max_examples=50, deadline=None, derandomize=True)
+@given(batch=batches())
+def test_the_character_after_each_and_the_places_within_a_step_agree_with_the_rows(batch):
+    lattice = lattice_of(*batch)
+    later = torch.arange(lattice.active[0] if lattice.active else 0, len(lattice.following))
+    assert torch.equal(lattice.following[lattice.previous], later)
+    last = torch.ones(len(lattice.following), dtype=torch.bool)
+    last[lattice.previous] = False
+    assert not lattice.following[last].any()
+    characters = lattice.sentence.shape[1]
+    rows = torch.arange(2 * characters).view(2, -1).split_with_sizes(lattice.active, 1)
+    steps = lattice.met_places.split_with_sizes(lattice.met)
+    found = [int(row) for each, places in zip(rows, steps, strict=True) for row in each.flatten()[places]]
+    assert lattice.meetings.tolist() == found
+
+
 def places_of(lattice):
     return [(lattice.sentence[d].tolist(), lattice.time[d].tolist()) for d in range(2)]
 

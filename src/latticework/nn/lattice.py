@@ -38,6 +38,8 @@ class Lattice:
         Where each packed character stands in the padded batch.
     previous
         The packed character before each, from the second step on; it is the same in both directions.
+    following
+        The packed character after each; 0 after the last of a sentence.
     arc
         The word of each slot; 0 for a filler.
     begin, end
@@ -46,6 +48,8 @@ class Lattice:
         Which of `meetings` its end is; one beyond the last for a filler.
     meetings
         The rows at which words end, step by step.
+    met_places
+        The same, counted from the first row of the step, the rows of the second direction after those of the first.
     begins, ends, meets
         `begin`, `end` and `meeting` again, step by step: the slots of a step lie side by side for both directions.
 
@@ -66,11 +70,13 @@ class Lattice:
     sentence: Int[Tensor, "two characters"]
     time: Int[Tensor, "two characters"]
     previous: Int[Tensor, " later"]
+    following: Int[Tensor, " characters"]
     arc: Int[Tensor, "two slots"]
     begin: Int[Tensor, "two slots"]
     end: Int[Tensor, "two slots"]
     meeting: Int[Tensor, "two slots"]
     meetings: Int[Tensor, " meetings"]
+    met_places: Int[Tensor, " meetings"]
     begins: Int[Tensor, " twice_slots"]
     ends: Int[Tensor, " twice_slots"]
     meets: Int[Tensor, " twice_slots"]
@@ -110,6 +116,7 @@ class Lattice:
         place = np.arange(characters) - offsets[step]
         rows = order[place]
         later = step > 0
+        goes_on = place < np.append(active, 0)[step + 1]
 
         # from here on the first axis is the direction: a word begins where its direction meets it first
         first = np.stack([begin, lengths[sentence] - end])
@@ -123,6 +130,8 @@ class Lattice:
         )
         meetings = np.empty_like(keys)
         meetings[meeting.ravel()] = end_row.ravel()
+        met_step, met_place = np.divmod(keys, max(1, 2 * len(order)))
+        met_place -= (met_place >= len(order)) * (len(order) - active[met_step])
 
         counts = np.stack([np.bincount(each, minlength=steps) for each in first])
         slots = counts.max(0)
@@ -138,7 +147,7 @@ class Lattice:
             slot_end[direction, slot] = end_row[direction, by_step]
             slot_meeting[direction, slot] = meeting.reshape(2, -1)[direction, by_step]
         by_step = np.argsort(np.tile(np.repeat(np.arange(steps), slots), 2), kind="stable")
-        met = np.bincount(keys // (2 * max(1, len(order))), minlength=steps)
+        met = np.bincount(met_step, minlength=steps)
         return cls(
             batch=len(lengths),
             words=len(sentence),
@@ -148,11 +157,13 @@ class Lattice:
             sentence=_tensor(np.stack([rows, rows])),
             time=_tensor(np.stack([step, lengths[rows] - 1 - step])),
             previous=_tensor((offsets[step - 1] + place)[later]),
+            following=_tensor(np.where(goes_on, offsets[step + 1] + place, 0)),
             arc=_tensor(arc),
             begin=_tensor(slot_begin),
             end=_tensor(slot_end),
             meeting=_tensor(slot_meeting),
             meetings=_tensor(meetings),
+            met_places=_tensor(met_place),
             begins=_tensor(slot_begin.ravel()[by_step]),
             ends=_tensor(slot_end.ravel()[by_step]),
             meets=_tensor(slot_meeting.ravel()[by_step]),

@@ -15,7 +15,8 @@ from torch import Tensor, nn
 
 from latticework.core.errors import InputError
 from latticework.nn.lattice import Lattice
-from latticework.nn.lattice_cell import Gates, LatticeRecurrence, Weights, char_weights, run, word_weights
+from latticework.nn.lattice_cell import Inputs, Weights, char_weights, run, word_weights
+from latticework.nn.lattice_gradient import LatticeRecurrence
 from latticework.nn.linear import without_autocast
 
 FORGET = ("coupled", "independent")
@@ -92,14 +93,15 @@ class LatticeLSTM(nn.Module):
             If the lattice is of other sentences or other words.
         """
         batch, time = characters.shape[:2]
-        gates, weights = self._prepare(characters, words, lattice)
-        if torch.is_grad_enabled() and any(each.requires_grad for each in (*gates, *weights)):
-            states: Tensor = LatticeRecurrence.apply(*gates, *weights, lattice)  # type: ignore[no-untyped-call]
+        inputs, weights = self._prepare(characters, words, lattice)
+        if torch.is_grad_enabled() and any(each.requires_grad for each in (*inputs, *weights)):
+            states: Tensor = LatticeRecurrence.apply(*inputs, *weights, lattice)  # type: ignore[no-untyped-call]
         else:
             with without_autocast(characters.device.type):
-                states = run(gates, weights, lattice, keep=False).states[..., : self.hidden_size]
+                rows = run(inputs, weights, lattice, keep=False).chars
+            states = rows[..., -2 * self.hidden_size : -self.hidden_size]
         output = states.new_zeros(2 * batch * time, self.hidden_size)
-        return output.index_copy_(0, _places(lattice, time), states.flatten(0, 1)).view(
+        return output.index_copy_(0, _halves(inputs.places), states.flatten(0, 1)).view(
             batch, time, 2 * self.hidden_size
         )
 
@@ -114,18 +116,19 @@ class LatticeLSTM(nn.Module):
         """
         batch, time = characters.shape[:2]
         with without_autocast(characters.device.type):
-            trace = run(*self._prepare(characters, words, lattice), lattice)
-        own = trace.cells.new_ones(lattice.time.numel())
+            inputs, weights = self._prepare(characters, words, lattice)
+            trace = run(inputs, weights, lattice)
+        own = trace.met.new_ones(lattice.time.numel())
         own[lattice.meetings] = char_weights(trace).mean(-1)
         of_chars = own.new_zeros(batch * time, 2)
-        of_chars.view(-1)[_places(lattice, time)] = own
+        of_chars.view(-1)[_halves(inputs.places)] = own
         of_words = own.new_zeros(2, lattice.words + 1)
         real = lattice.meeting < len(lattice.meetings)
         of_words.scatter_(1, lattice.arc.where(real, lattice.words), word_weights(trace, lattice).mean(-1))
         return of_chars.T.reshape(2, batch, time), of_words[:, :-1]
 
-    def _prepare(self, characters: Tensor, words: Tensor, lattice: Lattice) -> tuple[Gates, Weights]:
-        """What inputs add to the gates, and the weights of what states add, scaled as `run` wants them."""
+    def _prepare(self, characters: Tensor, words: Tensor, lattice: Lattice) -> tuple[Inputs, Weights]:
+        """Inputs, and weights of [x; 1; h] scaled as `run` wants them."""
         if len(words) != lattice.words:
             raise InputError(f"one embedding for each of the {lattice.words} words of the lattice, got {len(words)}")
         if characters.shape[0] != lattice.batch or characters.shape[1] < len(lattice.active):
@@ -134,35 +137,18 @@ class LatticeLSTM(nn.Module):
                 f"embeddings of {characters.shape[0]} sentences of {characters.shape[1]}"
             )
         dtype = self.char_hidden.dtype
-        scale = self.char_bias.new_ones(self.char_hidden.shape[1])
+        places = lattice.sentence * characters.shape[1] + lattice.time
+        scale = self.char_bias.new_ones(self.char_hidden.shape[1], 1)
         scale[-self.hidden_size :] = -2
-        of_word = scale[-3 * self.hidden_size :]
-        places = (lattice.sentence * characters.shape[1] + lattice.time).flatten()
-        with without_autocast(characters.device.type):
-            packed = characters.flatten(0, 1).to(dtype).index_select(0, places)
-            ended = packed.index_select(0, lattice.end.flatten())
-            spelled = words.to(dtype).index_select(0, lattice.arc.flatten())
-            gates = Gates(
-                _project(packed, self.char_input * scale[:, None], self.char_bias * scale),
-                _project(spelled, self.word_input * of_word[:, None], self.word_bias * of_word),
-                _project(ended, self.extra_input, self.extra_bias),
-            )
-            weights = Weights(
-                self.char_hidden * scale[:, None], self.word_hidden * of_word[:, None], self.extra_cell * -0.5
-            )
-        return gates, weights
+        char = torch.cat([self.char_input, self.char_bias[..., None], self.char_hidden], -1)
+        word = torch.cat([self.word_input, self.word_bias[..., None], self.word_hidden], -1)
+        extra = torch.cat([self.extra_input, self.extra_bias[..., None], self.extra_cell * -0.5], -1)
+        return (
+            Inputs(characters.flatten(0, 1).to(dtype), words.to(dtype), places),
+            Weights(char * scale, word * scale[-3 * self.hidden_size :], extra),
+        )
 
 
-def _project(
-    rows: Float[Tensor, "twice_rows inputs"],
-    weight: Float[Tensor, "two outputs inputs"],
-    bias: Float[Tensor, "two outputs"],
-) -> Float[Tensor, "two rows outputs"]:
-    return torch.baddbmm(bias[:, None], rows.view(2, -1, rows.shape[1]), weight.mT)
-
-
-def _places(lattice: Lattice, time: int) -> Int[Tensor, " twice_characters"]:
+def _halves(places: Int[Tensor, "two characters"]) -> Int[Tensor, " twice_characters"]:
     """Where each packed character stands in a padded batch of pairs, one for each direction."""
-    place = (lattice.sentence * time + lattice.time) * 2
-    place[1] += 1
-    return place.flatten()
+    return torch.stack([places[0] * 2, places[1] * 2 + 1]).flatten()
