@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import zlib
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -13,7 +14,8 @@ from hypothesis import strategies as st
 
 import latticework as lw
 from latticework.core import decode_lines, files, read_lines, write_atomically
-from latticework.core.errors import MissingExtraError, require
+from latticework.core.errors import InputError, MissingExtraError, require
+from latticework.core.files import write_output
 
 TEXT = "ein Haus\nzwei\u2028Häuser\x85\x0b\x0c\x1c\r\ndrei\rvier\n\n日本"
 LINES = ["ein Haus", "zwei\u2028Häuser\x85\x0b\x0c\x1c", "drei\rvier", "", "日本"]
@@ -273,3 +275,35 @@ def test_library_that_lacks_another_is_not_reported_as_missing(tmp_path, monkeyp
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(ModuleNotFoundError, match="no_such_library"):
         require("lacking", extra="ner", purpose="tagging")
+
+
+def test_output_goes_through_a_link_and_leaves_it(tmp_path):
+    target, link = tmp_path / "target", tmp_path / "link"
+    target.write_bytes(b"before")
+    link.symlink_to(target)
+    write_output(link, b"after")
+    assert link.is_symlink()
+    assert target.read_bytes() == b"after"
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names here")
+def test_output_goes_into_a_pipe_and_a_device_and_leaves_them(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    write_output(pipe, b"said")
+    assert os.read(reader, 10) == b"said"
+    os.close(reader)
+    assert pipe.is_fifo()
+    write_output("/dev/null", b"lost")
+    assert Path("/dev/null").is_char_device()
+
+
+def test_output_that_cannot_be_written_names_the_file(tmp_path):
+    with pytest.raises(InputError, match="there is no folder"):
+        write_output(tmp_path / "none" / "file", b"")
+    with pytest.raises(InputError, match="is a folder"):
+        write_output(tmp_path, b"")
+    if Path("/dev/full").is_char_device():
+        with pytest.raises(InputError, match="/dev/full cannot be written: No space left"):
+            write_output("/dev/full", b"much")

@@ -406,3 +406,21 @@ def test_every_option_is_described(latticework, monkeypatch, command, options):
             line for line in ended.out.splitlines() if re.search(rf"(?<![\w-]){option}(?![\w-])", line) and "│" in line
         ]
         assert len(re.findall(r"\w+", line.split(option)[1])) > 3, f"{option} is not described"
+
+
+def test_json_lines_are_known_on_standard_input_and_conll_goes_to_standard_output(latticework):
+    line = '{"text": "我爱长江", "entities": [[2, 4, "RIV"]]}\n'
+    ended = latticework("ner", "convert", "-", "-", "--scheme", "BIO", stdin=line.encode())
+    assert (ended.status, ended.out) == (0, "我 O\n爱 O\n长 B-RIV\n江 I-RIV\n\n")
+
+
+def test_the_name_of_the_output_says_its_format(latticework, lattice_folder, write, tmp_path):
+    texts = write("texts.txt", ["他在长江"])
+    for name, start in (("a.jsonl", '{"text"'), ("a.html", "<!doctype html>"), ("a.bmes", "他 ")):
+        assert latticework("ner", "predict", lattice_folder, texts, "-o", tmp_path / name).status == 0
+        assert (tmp_path / name).read_text(encoding="utf-8").startswith(start), name
+    assert (
+        latticework("ner", "predict", lattice_folder, texts, "-o", tmp_path / "b.jsonl", "--format", "conll").status
+        == 0
+    )
+    assert (tmp_path / "b.jsonl").read_text(encoding="utf-8").startswith("他 ")

@@ -270,3 +270,36 @@ def test_description_says_what_was_learnt(tagger):
     described = json.loads(json.dumps(tagger.describe()))
     assert described["labels"] == ["LOC", "RIV"]
     assert described["lexicon"]["words"] == 5
+
+
+@pytest.mark.parametrize(
+    "lexicon, message",
+    [
+        (["长", " "], r"no word of two or more characters \(1 blank, 1 single left out\)"),
+        (["从未"], "none of the lexicon's 1"),
+    ],
+)
+def test_a_lexicon_of_no_use_is_warned_of(lexicon, message):
+    tagger = LatticeTagger(lexicon, hidden_size=8, max_epochs=1, config=CONFIG, random_state=0, device="cpu")
+    with pytest.warns(UserWarning, match=message):
+        tagger.fit(SENTENCES, TAGS)
+
+
+def test_few_sentences_are_trained_on_for_long_unless_told(monkeypatch):
+    from latticework.ner import learning
+
+    monkeypatch.setattr(learning, "LEAST_STEPS", 30)
+    tagger = CharacterTagger(hidden_size=8, config=CONFIG, random_state=0, device="cpu").fit(SENTENCES[:8], TAGS[:8])
+    assert tagger.history_[-1]["epoch"] == 20  # its own, for that is more
+    monkeypatch.setattr(learning, "LEAST_STEPS", 50)
+    assert tagger.fit(SENTENCES[:8], TAGS[:8]).history_[-1]["epoch"] == 25
+    monkeypatch.setattr(learning, "MOST_EPOCHS", 21)
+    assert tagger.fit(SENTENCES[:8], TAGS[:8]).history_[-1]["epoch"] == 21
+
+
+def test_a_model_that_finds_nothing_is_told_of(capsys):
+    slow = TaggerConfig(learning_rate=1e-9, batch_size=4)
+    tagger = LatticeTagger(WORDS, hidden_size=8, max_epochs=1, config=slow, random_state=0, device="cpu")
+    with lw.progress.showing():
+        tagger.fit(SENTENCES, TAGS, (SENTENCES[4:6], [["S-LOC", *TAGS[4][1:]], TAGS[5]]))
+    assert "the best F1 on the validation sentences is 0" in capsys.readouterr().err

@@ -245,3 +245,11 @@ def test_the_illegal_tags_of_resume_are_named(data_folder):
         read_tagged(path)
     lines = re.findall(r"bmes:(\d+): M-ORG", str(caught[0].message))
     assert (len(caught), lines) == (1, ["62390", "62392", "64412"])
+
+
+def test_a_file_is_not_converted_into_itself(tmp_path):
+    file = tmp_path / "some.bio"
+    file.write_text("长 B-LOC\n江 I-LOC\n", encoding="utf-8")
+    with pytest.raises(InputError, match=r"some\.bio is the file that is read"):
+        convert(file, tmp_path / "." / "some.bio")
+    assert file.read_text(encoding="utf-8") == "长 B-LOC\n江 I-LOC\n"

@@ -258,10 +258,10 @@ def _print(result: object, output: Path | None) -> None:
         import json
 
         from latticework.core.commands import plain
-        from latticework.core.files import write_atomically
+        from latticework.core.files import write_output
 
         text = result if isinstance(result, str) else json.dumps(plain(result), ensure_ascii=False, indent=1)
-        write_atomically(output, (text.rstrip("\n") + "\n").encode())
+        write_output(output, (text.rstrip("\n") + "\n").encode())
     elif isinstance(result, str):
         typer.echo(result.rstrip("\n"))
     else:

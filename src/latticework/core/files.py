@@ -248,6 +248,27 @@ def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
     sync_folder(path.parent)
 
 
+def write_output(path: str | os.PathLike[str], data: bytes) -> None:
+    """Write what a user asked for where the user said.
+
+    A file as by `write_atomically`; through a symbolic link to where it leads; straight into what is no file, such as a
+    pipe or ``/dev/null``.
+
+    Raises
+    ------
+    InputError
+        As `write_atomically`, or if it cannot be written.
+    """
+    path = Path(os.path.realpath(path))
+    try:
+        if path.exists() and not path.is_file() and not path.is_dir():
+            path.write_bytes(data)
+        else:
+            write_atomically(path, data)
+    except OSError as error:
+        raise InputError(f"{path} cannot be written: {error.strerror}") from error
+
+
 def temporary_in(folder: Path) -> Path:
     """Return a fresh name in a folder, recognisable (`TEMPORARY_NAME`) as left over after a crash."""
     return folder / f".latticework-{secrets.token_hex(8)}.tmp"

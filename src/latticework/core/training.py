@@ -67,7 +67,7 @@ class Task(Protocol):
         ...
 
     def validate(self) -> Mapping[str, float]:
-        """Figures of the module as it is on held-out data; the one called "loss" is to be made small."""
+        """Figures of the module as it is on held-out data; which of them decides, the plan says."""
         ...
 
 
@@ -83,7 +83,9 @@ class Plan:
     accumulate: int = 1  # batches to a step
     clip_norm: float | None = None
     validate_every: int | None = None  # steps; an epoch when None
-    patience: int | None = None  # validations without a better loss before stopping
+    decides: str = "loss"  # the figure of validation by which candidates are chosen: the smallest is the best,
+    larger_is_better: bool = False  # or the largest
+    patience: int | None = None  # validations without a better one before stopping
     average: int = 1  # the candidate model is the mean of the weights at this many last validations
     log_every: int = 20  # steps
     terms: str = "terms"  # what the loss sums, in the plural
@@ -101,7 +103,7 @@ class Position:
     step_in_epoch: int = 0
     step: int = 0
     seconds: float = 0.0
-    best_loss: float = math.inf
+    best_loss: float = math.inf  # the figure that decides, or its negative if larger is better
     best_step: int = 0
     stale: int = 0
     validated_at: int = -1
@@ -332,18 +334,22 @@ class _Loop:
             if self.fabric.is_global_zero:
                 with self._candidate(weights), self.fabric.autocast():
                     figures = dict(self.task.validate())
-                    if figures["loss"] < position.best_loss:
+                    if self._decisive(figures) < position.best_loss:
                         self._take_best(keep)
             figures = self.fabric.broadcast(figures)
             position.stale += 1
-            if figures["loss"] < position.best_loss:
-                position.best_loss, position.best_step, position.stale = figures["loss"], position.step, 0
+            if (decisive := self._decisive(figures)) < position.best_loss:
+                position.best_loss, position.best_step, position.stale = decisive, position.step, 0
             position.finished = position.stale == self.plan.patience
             figures = {f"valid_{name}": value for name, value in figures.items()}
         self._log(row | figures)
         if keep:
             self._save()
         return figures
+
+    def _decisive(self, figures: Mapping[str, float]) -> float:
+        figure = figures[self.plan.decides]
+        return -figure if self.plan.larger_is_better else figure
 
     def _weights(self) -> dict[str, Tensor]:
         """The weights now, for the process that writes."""

@@ -177,8 +177,13 @@ def predict(
     file: Annotated[Path, text_file("[FILE]", 'Texts, one a line (or the "text" of a .jsonl)')] = Path("-"),
     *,
     format: Annotated[
-        Format, typer.Option(help="A character and its tag a line; an object a text; or a page to look at.")
-    ] = Format.conll,
+        Format | None,
+        typer.Option(
+            help="A character and its tag a line; an object a text; or a page to look at. "
+            "What the name of the file says, or else conll.",
+            show_default=False,
+        ),
+    ] = None,
     lexicon: Words = None,
     output: OptionalOutput = None,
     device: Device = "auto",
@@ -190,6 +195,8 @@ def predict(
     --lexicon the words of another list match instead of those of the training, without training again.
     """
     read_stdin_once(file, None if lexicon is None else Path(lexicon))
+    if format is None:
+        format = _format_of(output)
     if format is Format.html:
         from latticework.core.errors import require
 
@@ -270,7 +277,9 @@ def match(
 @app.command()
 def convert(
     source: Annotated[Path, text_file("SOURCE", f"Sentences with their entities: {TAGGED}")],
-    target: Annotated[Path, typer.Argument(metavar="TARGET", help="A new .jsonl, or else CoNLL; .gz compresses.")],
+    target: Annotated[
+        Path, typer.Argument(metavar="TARGET", help="A .jsonl, or else CoNLL; .gz compresses, - for standard output.")
+    ],
     *,
     scheme: Annotated[SchemeName, typer.Option(help="Of the tags, if TARGET is CoNLL.")] = SchemeName.BMES,
 ) -> None:
@@ -312,6 +321,17 @@ def vectors(
     found = character_vectors(texts, **options) if lexicon is None else word_vectors(texts, lexicon, **options)
     write_vectors(output, *found)
     message(f"{len(found[0]):,} vectors are in {output}")
+
+
+def _format_of(output: Path | None) -> Format:
+    """What the name of a file says of its contents."""
+    from latticework.ner.io import is_jsonl
+
+    if output is None:
+        return Format.conll
+    if is_jsonl(output):
+        return Format.jsonl
+    return Format.html if output.suffix.lower() in (".html", ".htm") else Format.conll
 
 
 def _config(chosen: Any, **given: object) -> Any:

@@ -59,7 +59,8 @@ class Tagger(Estimator):
     hidden_size : int
         Of a character's state, both directions together.
     max_epochs : int, optional
-        Length of training; what suits some thousand sentences when absent, `default_epochs`.
+        Length of training. When absent the class's own, `default_epochs`, or, of few sentences, as many as 1,500 steps
+        of the optimiser take, but at most 200.
     config : TaggerConfig, optional
         Everything else.
     random_state : int, optional
@@ -151,7 +152,7 @@ class Tagger(Estimator):
         from latticework.core.hardware import fork_random, resolve_device
         from latticework.core.training import train
         from latticework.ner.decoding import TagSet
-        from latticework.ner.learning import TaggingTask, fingerprint, training_plan
+        from latticework.ner.learning import TaggingTask, fingerprint, training_plan, usual_epochs
         from latticework.ner.pretrained import Given
 
         resolve_device(self.device)
@@ -161,7 +162,6 @@ class Tagger(Estimator):
         lexicon = Lexicon.of(self.lexicon if self._reads_lexicon(config) else None)
         given = Given.read(self.char_vectors, self.word_vectors, lexicon)
         config = given.sized(config)
-        message(f"matching {len(lexicon.words):,} words with {len(training.tokens):,} sentences")
         inputs = self._learn_inputs(training.tokens, lexicon, config, given)
         tag_set = TagSet(tuple(training.labels))
         with fork_random(torch.device("cpu"), spawn(seed, "weights")):
@@ -173,15 +173,19 @@ class Tagger(Estimator):
                     "text",
                     stacklevel=2,
                 )
+        features = inputs.encode(training.tokens)
+        self._tell_of(lexicon, features, config)
         task = TaggingTask(
             model,
             tag_set,
-            inputs.encode(training.tokens),
+            features,
             training.spans,
             None if held_out is None else (inputs.encode(held_out.tokens), held_out.spans),
             batch_size=config.batch_size,
             seed=spawn(seed, "batches"),
         )
+        filled = sum(map(bool, training.tokens))
+        epochs = epochs or usual_epochs(self.default_epochs, config, sentences=filled)
         settings = {"class": type(self).__name__, "seed": seed, "epochs": epochs, "hidden_size": hidden_size}
         run_fingerprint = fingerprint(settings | {"lexicon": lexicon.sha256}, config, task)
         with runs.alone(folder):
@@ -194,7 +198,7 @@ class Tagger(Estimator):
                 return self
             history = train(
                 task,
-                training_plan(config, sentences=sum(map(bool, training.tokens)), max_epochs=epochs),
+                training_plan(config, sentences=filled, max_epochs=epochs),
                 seed=seed,
                 device=self.device,
                 precision=PRECISION,
@@ -203,6 +207,8 @@ class Tagger(Estimator):
                 restart=restart,
                 loggers=run_loggers,
             )
+            if held_out is not None and not max(row.get("valid_f1", 0) for row in history):
+                message("the best F1 on the validation sentences is 0: train longer (--epochs, max_epochs)")
             self.config_, self.hidden_size_, self.inputs_, self.tag_set_ = config, hidden_size, inputs, tag_set
             self.model_, self.scheme_ = model, training.scheme
             self.history_, self.fingerprint_ = history, run_fingerprint
@@ -369,7 +375,7 @@ class Tagger(Estimator):
 
     # How it is done
 
-    def _settings(self) -> tuple[TaggerConfig, int, int]:
+    def _settings(self) -> tuple[TaggerConfig, int, int | None]:
         expected = self.config_class or TaggerConfig
         config = expected() if self.config is None else self.config
         if type(config) is not expected:  # one with more fields would be saved, and could not be loaded
@@ -378,8 +384,25 @@ class Tagger(Estimator):
         hidden_size = whole_number("hidden_size", self.hidden_size, least=2)
         if hidden_size % 2:
             raise InputError(f"hidden_size={hidden_size}: expected an even number, half of it for each direction")
-        epochs = self.default_epochs if self.max_epochs is None else whole_number("max_epochs", self.max_epochs)
-        return config, hidden_size, epochs
+        return config, hidden_size, None if self.max_epochs is None else whole_number("max_epochs", self.max_epochs)
+
+    def _tell_of(self, lexicon: Lexicon, features: Any, config: TaggerConfig) -> None:
+        """Say what came of the lexicon, and warn if it was nothing."""
+        if self.lexicon is None or not self._reads_lexicon(config):
+            return
+        left_out = ", ".join(f"{count:,} {reason}" for reason, count in lexicon.left_out.items() if count)
+        without = f" ({left_out} left out)" if left_out else ""
+        if not len(lexicon):
+            warnings.warn(f"the lexicon has no word of two or more characters{without}", stacklevel=3)
+        elif getattr(features, "arcs", None) is None:
+            message(f"a lexicon of {len(lexicon):,} words{without}")
+        elif len(features.arcs):
+            met = len(np.unique(features.arcs.word))
+            message(f"{met:,} of the lexicon's {len(lexicon):,} words are in the training text{without}")
+        else:
+            warnings.warn(
+                f"none of the lexicon's {len(lexicon):,} words is in the training text{without}", stacklevel=3
+            )
 
     def _build(self, inputs: Inputs, tag_set: TagSet, config: Any, hidden_size: int) -> TaggerModel:
         from latticework.ner.model import CharacterVectors, TaggerModel

@@ -223,7 +223,7 @@ class FlatTagger(Tagger):
     config_class: ClassVar[type[Any] | None] = FlatConfig
     default_epochs: ClassVar[int] = 10
 
-    def _settings(self) -> tuple[TaggerConfig, int, int]:
+    def _settings(self) -> tuple[TaggerConfig, int, int | None]:
         config, hidden_size, max_epochs = super()._settings()
         heads = cast(FlatConfig, config).heads
         if hidden_size % heads:

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import gzip
 import os
+import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain, islice
 from pathlib import Path
 from typing import Final
 
 from latticework.core.datasets import Dataset, RemoteFile
 from latticework.core.errors import InputError
-from latticework.core.files import read_lines, write_atomically
+from latticework.core.files import read_lines, write_output
 from latticework.core.streams import stream_name
 from latticework.ner.conll import conll_lines, read_conll
 from latticework.ner.jsonl import jsonl_line, read_jsonl, text_of
@@ -25,7 +27,7 @@ from latticework.ner.tags import Repair, Scheme, check_repair, check_scheme
 
 
 def read_tagged(path: str | os.PathLike[str], *, repair: Repair = "close") -> TaggedText:
-    r"""Read sentences with their entities from a CoNLL or JSONL file; ``"-"`` is CoNLL from standard input.
+    r"""Read sentences with their entities from a CoNLL or JSONL file; of ``"-"``, standard input, the first line tells.
 
     Illegal tags are repaired as `spans_of` says, with one warning that counts them and says where the first ones are.
     No sentence is dropped, however long.
@@ -114,14 +116,18 @@ def convert(
 ) -> TaggedText:
     """Read one file and write another; the name of `target` says whether as JSONL or as CoNLL in that scheme.
 
+    ``"-"`` is standard input, or standard output.
+
     Sentences without tokens have no place in CoNLL; a warning says which they are.
 
     Raises
     ------
     InputError
-        As `read_tagged`, or if the file cannot be written.
+        As `read_tagged`, or if both are one file, or that cannot be written.
     """
     check_scheme(scheme)
+    if os.path.exists(source) and os.path.exists(target) and os.path.samefile(source, target):
+        raise InputError(f"{target} is the file that is read: give the converted one another name")
     tagged = _read_tagged(source, repair)
     write_lines(target, tagged_lines(tagged, jsonl=is_jsonl(target), scheme=scheme))
     empty = [place for place, tokens in zip(tagged.places, tagged.sentences, strict=True) if not tokens]
@@ -133,9 +139,13 @@ def convert(
 def _read_tagged(path: str | os.PathLike[str], repair: Repair) -> TaggedText:
     """What `read_tagged` does, with warnings that point at the caller of whoever calls this."""
     check_repair(repair)
-    name = stream_name(path)
-    read = None if is_jsonl(name) else read_conll(read_lines(path), name, repair=repair)
-    tagged = read_jsonl(read_lines(path), name) if read is None else read.text
+    name, lines = stream_name(path), read_lines(path)
+    jsonl = is_jsonl(name)
+    if os.fspath(path) == "-":  # without a name that says it
+        first = list(islice(lines, 1))
+        jsonl, lines = "".join(first).lstrip().startswith("{"), chain(first, lines)
+    read = None if jsonl else read_conll(lines, name, repair=repair)
+    tagged = read_jsonl(lines, name) if read is None else read.text
     if not tagged.sentences:
         raise InputError(f"{name} holds no sentence")
     if read and read.normalised.illegal:
@@ -148,7 +158,7 @@ def _read_tagged(path: str | os.PathLike[str], repair: Repair) -> TaggedText:
 
 
 def write_lines(path: str | os.PathLike[str], lines: Iterable[str]) -> None:
-    """Write a text file, as a whole or not at all, compressed if its name ends in .gz.
+    """Write a text file, as a whole or not at all, compressed if its name ends in .gz; ``"-"`` is standard output.
 
     Raises
     ------
@@ -156,7 +166,10 @@ def write_lines(path: str | os.PathLike[str], lines: Iterable[str]) -> None:
         If it cannot be written.
     """
     data = "".join(f"{line}\n" for line in lines).encode()
-    write_atomically(path, gzip.compress(data, mtime=0) if os.fspath(path).endswith(".gz") else data)
+    if os.fspath(path) == "-":
+        sys.stdout.write(data.decode())
+        return
+    write_output(path, gzip.compress(data, mtime=0) if os.fspath(path).endswith(".gz") else data)
 
 
 RESUME: Final = Dataset(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 
 from latticework.core.errors import InputError
 
@@ -63,10 +63,11 @@ def check_texts(texts: Iterable[str]) -> list[str]:
     """
     if isinstance(texts, str | bytes) or not isinstance(texts, Iterable):
         raise InputError(f"texts: got one {type(texts).__name__}, expected a list of texts, such as [text]")
-    given = list(texts)
+    given: list[Any] = list(texts)
     for index, text in enumerate(given):
         if not isinstance(text, str):
-            raise InputError(f"texts[{index}] is a {type(text).__name__}: expected a string")
+            hint = " (''.join makes one of a list of characters)" if isinstance(text, list | tuple) else ""
+            raise InputError(f"texts[{index}] is a {type(text).__name__}: expected a string{hint}")
     return given
 
 

@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import Float32
 
 from latticework.core.errors import InputError, require
-from latticework.core.files import read_lines, write_atomically
+from latticework.core.files import read_lines, write_output
 from latticework.ner.text import fold
 
 MAX_SIZE: Final = 2**12  # numbers of a vector
@@ -106,7 +106,7 @@ def write_vectors(
         if not word or any(character.isspace() for character in word):
             raise InputError(f"words[{index}] is {word!r}: expected a word without white space")
     rows = (f"{word} {' '.join(f'{x:.9g}' for x in row.tolist())}\n" for word, row in zip(words, vectors, strict=True))
-    write_atomically(path, "".join([f"{len(words)} {vectors.shape[1]}\n", *rows]).encode())
+    write_output(path, "".join([f"{len(words)} {vectors.shape[1]}\n", *rows]).encode())
 
 
 def train_vectors(

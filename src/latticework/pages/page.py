@@ -10,7 +10,7 @@ from os import PathLike
 from typing import Any
 
 from latticework.core.errors import InputError, require
-from latticework.core.files import write_atomically
+from latticework.core.files import write_output
 from latticework.pages import svg
 from latticework.pages.passage import Passages
 from latticework.pages.picture import Picture
@@ -204,7 +204,7 @@ class Page:
         MissingExtraError
             Without Jinja2.
         """
-        write_atomically(path, self.html().encode())
+        write_output(path, self.html().encode())
 
 
 def _numeric(table: Table) -> list[bool]:
