@@ -319,3 +319,17 @@ def test_frozen_weights_and_buffers_go_through_a_run(tmp_path):
     path, _ = descend(task, 6)
     np.testing.assert_allclose(task.weights(), (path[2] + path[5]) / 2, rtol=0, atol=1e-12)
     assert task.module.fixed.tolist() == [1, 1, 1]
+
+
+@pytest.mark.parametrize("larger", [True, False])
+def test_another_figure_may_decide_and_the_larger_be_the_better(larger):
+    task = Regression(validates=True)
+    bouncing = plan(
+        learning_rate=lambda step: 0.05 * (1 if step % 2 else -1),
+        max_epochs=3,
+        decides="weight",
+        larger_is_better=larger,
+    )
+    rows = [row["valid_weight"] for row in learn(task, bouncing) if "valid_weight" in row]
+    assert len(set(rows)) == 3
+    assert task.weights()[0] == (max if larger else min)(rows)

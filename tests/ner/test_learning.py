@@ -74,7 +74,7 @@ def test_validation_is_strict_f1_of_legal_tags(task):
     found = decode(task.model, task.tag_set, task.validation[0], device=torch.device("cpu"))
     scores = span_scores(SPANS[:2], found)
     figures = task.validate()
-    assert figures["f1"] == scores.f1 == pytest.approx(1 - figures["loss"])
+    assert figures == {"f1": scores.f1, "precision": scores.precision, "recall": scores.recall}
 
 
 def test_gradients_reach_every_weight(task):
