@@ -3,23 +3,21 @@
 `python -m benchmarks.ner_speed` reads sentences of Resume NER with the words of jieba's dictionary in them, in batches
 of like length, forward and backward (training) and forward alone, and writes results/ner_speed.json. All have random
 embeddings of 50 and 100 dimensions of state a direction. Time of the lattice's index arrays is ours, that of matching
-nobody's. The loop has the layer's own weights, and its states must be the layer's. What `nn.LSTM` takes is that of
+nobody's; it has a row of its own. The loop has the layer's own weights, and its states must be the layer's. What `nn.LSTM` takes is that of
 padded or of packed batches, whichever is less. Systems take turns within one process.
 """
 
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import json
-import os
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from benchmarks import harness
+from benchmarks.ner import load
 
 NAME = "ner_speed"
 COMMAND = "python -m benchmarks.ner_speed"
@@ -32,6 +30,7 @@ BATCHES = (1, 32, 64, 128)
 LOOP_EVERY = 12  # sentences by length of which the loop reads one: it takes a second for thirty
 OURS, LOOP, PADDED, PACKED = "ours", "loop", "nn.LSTM, padded", "nn.LSTM, packed"
 TRAINING, INFERENCE = "training", "inference"
+MATCHING = "matching jieba's words"
 # The task and batch of a figure, and its target.
 OVER_LOOP = {(TRAINING, 32): ">= 5", (TRAINING, 128): ">= 8", (INFERENCE, 64): ">= 10"}
 OF_LSTM = {(task, batch): "<= 2" for task in (TRAINING, INFERENCE) for batch in (32, 64, 128)}
@@ -47,13 +46,16 @@ def main() -> None:
     parser.add_argument("--part", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.part:
-        print(json.dumps(measure(read_sentences(SENTENCES), arguments.threads, arguments.repeats)))
+        cell = measure(read_sentences(SENTENCES), arguments.threads, arguments.repeats)
+        print(json.dumps({"cell": cell, "text": measure_text(arguments.repeats)}))
         return
     options = ["--threads", str(arguments.threads), "--repeats", str(arguments.repeats)]
     command = [sys.executable, "-m", COMMAND.rpartition(" ")[2], "--part", *options]
     run = harness.run_measured(command, harness.environment(arguments.threads), TIMEOUT)
     title = f"{TITLE}, {arguments.threads} threads, {arguments.repeats} rounds"
-    rows = rows_of(run.output)
+    rows = rows_of(run.output["cell"])
+    for name, values in run.output["text"].items():
+        rows.append(harness.Row.of(name, values, "characters/s", ">= 1000000" if name == MATCHING else None))
     harness.record(harness.make_result(NAME, title, " ".join([COMMAND, *options]), rows, threads=arguments.threads))
 
 
@@ -82,21 +84,43 @@ def rows_of(speeds: Mapping[str, Mapping[str, Mapping[str, Sequence[float]]]]) -
 
 def read_sentences(count: int) -> list[Sentence]:
     """Evenly spaced sentences of Resume NER's training text, with the words that jieba's dictionary has in them."""
-    import ahocorasick
+    from latticework.ner.lexicon import Lexicon
+    from latticework.ner.matching import Matcher
 
-    home, data = importlib.util.find_spec("jieba"), os.environ.get("LATTICEWORK_DATA")
-    if home is None or home.origin is None or data is None:
-        raise SystemExit("needs jieba installed, and LATTICEWORK_DATA set to the folder of real data")
-    automaton = ahocorasick.Automaton()
-    for line in Path(home.origin).with_name("dict.txt").read_text(encoding="utf-8").splitlines():
-        word = line.partition(" ")[0]
-        if len(word) > 1:
-            automaton.add_word(word, len(word))
-    automaton.make_automaton()
-    text = (Path(data) / "ner" / "resume_ner" / "train.char.bmes").read_text(encoding="utf-8")
-    sentences = ["".join(line[0] for line in block.splitlines()) for block in text.split("\n\n") if block.strip()]
+    sentences, _ = load("train")
     chosen = [sentences[k * len(sentences) // count] for k in range(count)]
-    return [(len(each), [(last + 1 - size, last + 1) for last, size in automaton.iter(each)]) for each in chosen]
+    arcs = Matcher(Lexicon.of("jieba")).match(chosen)
+    words: list[list[tuple[int, int]]] = [[] for _ in chosen]
+    for sentence, begin, end in zip(arcs.sentence, arcs.begin, arcs.end, strict=True):
+        words[sentence].append((int(begin), int(end)))
+    return [(len(tokens), found) for tokens, found in zip(chosen, words, strict=True)]
+
+
+def measure_text(repeats: int) -> dict[str, list[float]]:
+    """Characters a second of what happens to text around the cell, a number a round."""
+    from latticework.ner import LatticeTagger, Lexicon
+    from latticework.ner.matching import Matcher
+    from latticework.ner.segmentation import segment
+
+    sentences, tags = load("train")
+    test, _ = load("test")
+    lexicon = Lexicon.of("jieba")
+    matcher = Matcher(lexicon)
+    tagger = LatticeTagger(lexicon, max_epochs=1, random_state=0, device="cpu").fit(sentences[:200], tags[:200])
+    jobs: dict[str, tuple[Callable[[], object], list[list[str]]]] = {
+        MATCHING: (lambda: matcher.match(sentences), sentences),
+        "segmentation, with matching": (lambda: segment(sentences, matcher), sentences),
+        "tagging with a lattice, from text to tags": (lambda: tagger.predict(test), test),
+    }
+    speeds: dict[str, list[float]] = {name: [] for name in jobs}
+    for job, _ in jobs.values():
+        job()
+    for _ in range(repeats):
+        for name, (job, text) in jobs.items():
+            began = time.perf_counter()
+            job()
+            speeds[name].append(sum(map(len, text)) / (time.perf_counter() - began))
+    return speeds
 
 
 def measure(sentences: Sequence[Sentence], threads: int, repeats: int) -> dict[str, dict[str, dict[str, list[float]]]]:

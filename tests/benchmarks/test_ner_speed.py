@@ -37,10 +37,12 @@ def test_ratios_have_their_targets_and_go_on_record(monkeypatch: pytest.MonkeyPa
     systems = {OURS: [600.0, 660.0], LOOP: [100.0, 100.0], PADDED: [900.0, 900.0], PACKED: [300.0, 990.0]}
     speeds = {task: {str(batch): systems for batch in ner_speed.BATCHES} for task in ("training", "inference")}
 
+    text = {ner_speed.MATCHING: [1.2e6, 1.4e6], "segmentation": [5e5, 6e5]}
+
     def run_measured(command: list[str], env: dict[str, str], timeout: float) -> harness.Measured:
         assert command[-5:] == ["--part", "--threads", "1", "--repeats", "2"]
         assert env["OMP_NUM_THREADS"] == "1"
-        return harness.Measured(tuple(command), 1.0, 1.0, 10**9, json.loads(json.dumps(speeds)))
+        return harness.Measured(tuple(command), 1.0, 1.0, 10**9, {"cell": json.loads(json.dumps(speeds)), "text": text})
 
     recorded: list[harness.Result] = []
     monkeypatch.setattr(harness, "run_measured", run_measured)
@@ -50,13 +52,14 @@ def test_ratios_have_their_targets_and_go_on_record(monkeypatch: pytest.MonkeyPa
     (result,) = recorded
     assert result.command == "python -m benchmarks.ner_speed --threads 1 --repeats 2"
     rows = {row.name: row for row in result.rows}
-    assert len(rows) == len(result.rows) == 2 * 4 * (2 + 4)
+    assert len(rows) == len(result.rows) == 2 * 4 * (2 + 4) + 2
     assert rows["training, batch 32: speed over the loop's"].value == pytest.approx(6.3)
     assert rows["training, batch 32: speed over the loop's"].met
     assert rows["training, batch 128: speed over the loop's"].target == ">= 8"
     assert not rows["inference, batch 64: speed over the loop's"].met
     assert rows["inference, batch 64: time over nn.LSTM's"].value == pytest.approx(1.5)
     assert rows["training, batch 1: time over nn.LSTM's"].target is None
+    assert rows[ner_speed.MATCHING].met
 
 
 @pytest.mark.realdata
