@@ -3,8 +3,8 @@
 `python -m benchmarks.ner_speed` reads sentences of Resume NER with the words of jieba's dictionary in them, in batches
 of like length, forward and backward (training) and forward alone, and writes results/ner_speed.json. All have random
 embeddings of 50 and 100 dimensions of state a direction. Time of the lattice's index arrays is ours, that of matching
-nobody's; it has a row of its own. The loop has the layer's own weights, and its states must be the layer's. What `nn.LSTM` takes is that of
-padded or of packed batches, whichever is less. Systems take turns within one process.
+nobody's; it has a row of its own. The loop has the layer's own weights, and its states must be the layer's. What
+`nn.LSTM` takes is that of padded or of packed batches, whichever is less. Systems take turns within one process.
 """
 
 from __future__ import annotations
