@@ -210,7 +210,7 @@ def test_html_is_one_page_of_all_texts(predict, planted, tmp_path):
     assert (ended.status, ended.err) == (0, "")
     assert ended.out.startswith("<!doctype html>")
     assert ended.out.count("<svg") == 4
-    assert "Entities in &lt;stdin&gt;" in ended.out
+    assert "Entities in standard input" in ended.out
     out = tmp_path / "page.html"
     assert predict("--format", "html", "-o", out, stdin=lines(planted.test.texts[:4])) == (0, "", "")
     assert out.read_text(encoding="utf-8") == ended.out.removesuffix("\n")

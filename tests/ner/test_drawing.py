@@ -1,4 +1,4 @@
-"""The drawing of a lattice: arcs lie below their words, opacity is weight, and no text makes it unbounded or unsafe."""
+"""The drawing of a lattice: arcs lie below their words, lines compare the weights at one end, and no text is unsafe."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from latticework.ner.drawing import CELL, FAINTEST, MARGIN, MOST_CROSSING, NARROW, WIDTH, drawn, picture
+from latticework.ner.drawing import CELL, MARGIN, MOST_CROSSING, NARROW, OPACITY, STROKE, WIDTH, drawn, picture
 from latticework.ner.results import Arc, Entity, Explanation
 from latticework.ner.text import characters
+from latticework.pages.theme import DARK
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -23,9 +24,13 @@ def explanation(text, arcs=(), entities=()):
         offsets=offsets,
         tags=["O"] * len(tokens),
         entities=[Entity(start, end, label, text[start:end], 0.9) for start, end, label in entities],
-        arcs=[Arc(start, end, text[start:end], weight, weight) for start, end, weight in arcs],
+        arcs=[Arc(start, end, text[start:end], *_both(weight)) for start, end, weight in arcs],
         characters=np.full((len(tokens), 2), 0.25, np.float32),
     )
+
+
+def _both(weight):
+    return weight if isinstance(weight, tuple) else (weight, weight)
 
 
 def lines(svg):
@@ -43,25 +48,54 @@ def texts(svg):
     return ["".join(element.itertext()) for element in ElementTree.fromstring(svg).iter(f"{SVG}text")]
 
 
-def test_an_arc_lies_below_its_word_and_its_opacity_is_its_weight():
-    svg = drawn(explanation("在长江边", [(1, 3, 0.75)]))
-    ((left, right, _, opacity),) = lines(svg)
+def widths(svg):
+    return [float(width) for width in re.findall(r"stroke-width: ([\d.]+); stroke-opacity", svg)]
+
+
+def test_an_arc_lies_below_its_word_and_its_number_is_its_weight():
+    svg = drawn(explanation("在长江边", [(1, 3, (0.75, 0.25))]))
+    ((left, right, _, _),) = lines(svg)
     assert (left, right) == pytest.approx((MARGIN + CELL + 4, MARGIN + 3 * CELL))
-    assert opacity == 0.75
-    assert "长江 0.75" in texts(svg)
+    assert "长江 0.50" in texts(svg)
     assert sum("在" in text for text in texts(svg)) == 1
 
 
+def test_words_that_have_what_all_would_have_if_trusted_alike_have_lines_of_middle_strength():
+    alone = (0, 2, (1 / 2, 1 / 2))
+    of_two = [(3, 6, (1 / 3, 1 / 2)), (4, 6, (1 / 3, 1 / 2))]
+    of_three = [(7, end, (1 / 2, 1 / 4)) for end in (9, 10, 11)]
+    svg = drawn(explanation("江" * 12, [alone, *of_two, *of_three]))
+    assert [line[3] for line in lines(svg)] == [sum(OPACITY) / 2] * 6
+    assert widths(svg) == [sum(STROKE) / 2] * 6
+
+
+def test_a_line_is_stronger_than_that_of_another_word_with_the_same_end_that_has_less():
+    svg = drawn(explanation("南京市长江", [(3, 5, (0.40, 0.5)), (2, 5, (0.28, 0.5))]))
+    (more, less), (thick, thin) = [line[3] for line in lines(svg)], widths(svg)
+    assert less < sum(OPACITY) / 2 < more
+    assert thin < sum(STROKE) / 2 < thick
+
+
+def test_a_word_among_many_has_a_smaller_number_and_no_fainter_line_for_that():
+    svg = drawn(explanation("江" * 9, [(0, 2, 0.55), *((4, 4 + size, (0.55, 0.22)) for size in (2, 3, 4, 5))]))
+    assert len({line[3] for line in lines(svg)}) == 1
+
+
 def test_no_arc_disappears_and_none_is_more_than_opaque():
-    weights = [line[3] for line in lines(drawn(explanation("长江大桥", [(0, 2, 0.0), (2, 4, 1.0)])))]
-    assert weights == [FAINTEST, 1.0]
+    svg = drawn(explanation("长江大桥", [(0, 2, 0.0), (2, 4, 1.0)]))
+    assert [line[3] for line in lines(svg)] == list(OPACITY)
+    assert widths(svg) == list(STROKE)
 
 
 def test_weights_of_both_directions_and_of_characters_are_told_when_pointed_at():
     titles = [
         each.text for each in ElementTree.fromstring(drawn(explanation("长江", [(0, 2, 0.5)]))).iter(f"{SVG}title")
     ]
-    assert "长江: α 0.50 forward, where it ends; 0.50 backward, where it begins" in titles
+    told = (
+        "长江: α 0.50 forward, where it ends (0.50 if all there were trusted alike); "
+        "0.50 backward, where it begins (0.50 if alike)"
+    )
+    assert told in titles
     assert "α of 长 itself: 0.25 forward, 0.25 backward" in titles
 
 
@@ -96,13 +130,13 @@ def test_a_word_longer_than_a_row_is_drawn_in_parts_with_open_ends():
     assert [text for text in texts(svg) if "ORG" in text] == ["ORG", "…ORG", "…ORG"]
 
 
-def test_where_very_many_words_cross_those_of_largest_weight_are_drawn_and_the_caption_says_so():
+def test_where_very_many_words_cross_those_with_the_strongest_lines_are_drawn_and_the_caption_says_so():
     text = "江" * 40
     arcs = [(start, start + size, size / 100) for start in range(30) for size in range(2, 10)]
     shown = picture(explanation(text, arcs), caption="A text.")
     kept = len(lines(shown.svg))
     assert 0 < kept <= len(text) * MOST_CROSSING
-    assert re.fullmatch(r"A text\. Not drawn: \d+ words with small weights, where more than 6 cross\.", shown.caption)
+    assert re.fullmatch(r"A text\. Not drawn: \d+ words with faint lines, where more than 6 cross\.", shown.caption)
     assert "0.09" in shown.alt
     assert len(shown.alt) < 1000
 
@@ -132,3 +166,20 @@ def test_the_same_lattice_gives_the_same_drawing_alone_or_explained(lattice, pla
     assert [round(arc.weight, 2) for arc in explained.arcs] == [
         float(text.split()[-1]) for text in texts(explained.svg()) if re.search(r" 0\.\d\d$", text)
     ]
+
+
+def test_a_drawing_alone_follows_the_mode_of_its_reader_and_one_of_a_page_that_of_the_page():
+    explained = explanation("在长江边", [(1, 3, 0.5)], [(1, 3, "LOC")])
+    alone, on_page = drawn(explained), picture(explained).svg
+    assert "@media (prefers-color-scheme: dark) { .latticework-lattice {" in alone
+    dark = alone.partition("</style>")[0]
+    for name in set(re.findall(r"var\(--([\w-]+)", alone)):
+        assert f"--{name}: {DARK[name]};" in dark
+    assert "<style" not in on_page
+    assert "var(--paper" not in on_page, "a ground of its own would hide the shade that says that there is more"
+
+
+def test_a_drawing_fits_a_sheet_of_paper_so_that_all_of_a_page_keep_one_scale():
+    millimetre = 96 / 25.4
+    sheet = (210 - 2 * 18) * millimetre  # A4 without the margins of page.css
+    assert sheet >= WIDTH + 2 * MARGIN

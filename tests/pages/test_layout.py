@@ -9,7 +9,7 @@ import subprocess
 import numpy as np
 import pytest
 
-from latticework.pages import Page, Section, Table, heat_map, line_plot
+from latticework.pages import Page, Passage, Passages, Picture, Section, Table, heat_map, line_plot
 
 WIDTHS = [320, 390, 800, 1400]
 LONG = "siebenhunderteinundzwanzigtausenddreiundvierzigmillionenachthundertneunundneunzigtausendeinhundertelf"
@@ -25,12 +25,19 @@ frame.onload = () => {
       visible: page.documentElement.clientWidth,
       outside: Math.max(...edges("body *:not(.scroll *)"), ...edges("caption")),
       hidden: [...page.querySelectorAll(".scroll")].map((box) => box.scrollWidth - box.clientWidth),
+      scales: [...page.querySelectorAll(".passages svg")].map(
+        (svg) => svg.clientWidth / svg.viewBox.baseVal.width),
       letters: [...page.querySelectorAll("svg")].map((svg) => 12 * svg.clientWidth / svg.viewBox.baseVal.width),
     };
   }
   document.querySelector("pre").textContent = JSON.stringify(found);
 };
 </script>"""
+
+
+def drawing(width):
+    svg = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} 40" width="{width}" height="40"></svg>'
+    return Picture(svg, "", f"{width} wide")
 
 
 def example():
@@ -48,6 +55,7 @@ def example():
                 LONG,
                 facts=[("weights", 60_522_496), (LONG, LONG), *[("chrF", 99.2)] * 4],
                 paragraphs=[LONG],
+                passages=[Passages([Passage("江", picture=drawing(width)) for width in (150, 420, 640)], LONG)],
                 pictures=[
                     line_plot({LONG: ([1, 2], [3, 1]), "b": ([1], [2])}, x_label=LONG, y_label=LONG, caption=LONG),
                     heat_map(attention, pieces[:20], pieces, **labels),
@@ -95,11 +103,16 @@ def test_letters_of_pictures_stay_readable(layout, width):
     assert min(layout[width]["letters"]) >= 9.5
 
 
+@pytest.mark.parametrize("width", WIDTHS)
+def test_drawings_of_texts_have_one_scale(layout, width):
+    assert layout[width]["scales"] == [1.0] * 6
+
+
 @pytest.mark.parametrize("width", [800, 1400])
 def test_nothing_is_hidden_where_there_is_room(layout, width):
     assert max(layout[width]["hidden"]) == 0
 
 
 def test_a_telephone_shows_a_line_plot_whole(layout):
-    assert layout[390]["hidden"][0] == 0
+    assert layout[390]["hidden"][3] == 0
     assert max(layout[390]["hidden"]) > 0, "the example must be too wide for a telephone"

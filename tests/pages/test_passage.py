@@ -55,6 +55,20 @@ def test_the_legend_counts_labels_the_most_frequent_first_and_no_two_look_alike(
     assert "Legend" not in html(Passage("没有"))
 
 
+def test_an_aside_stands_small_behind_the_label():
+    page = html(Passage("在长江", [Mark(1, 3, "LOC", aside="<1%")]))
+    assert '<span class="label">&#8288;LOC <small>&lt;1%</small></span></mark>' in page
+    assert "<small>" not in html(Passage("长江", [Mark(0, 2, "LOC")]))
+
+
+def test_given_labels_have_their_looks_by_place_whatever_is_there_and_others_come_after_them():
+    marks = [Mark(0, 1, "Z"), Mark(1, 2, "Z"), Mark(2, 3, "B"), Mark(3, 4, "Y"), Mark(4, 5, "Z")]
+    passages = Passages([Passage("江" * 5, marks)], "Texts.", ["A", "B"])
+    assert passages.places == {"A": 0, "B": 1, "Z": 2, "Y": 3}
+    assert passages.legend == [("Z", 3, "series-3 line-1"), ("B", 1, "series-2 line-1"), ("Y", 1, "series-4 line-1")]
+    assert Passages([], "Texts.", ["A", "B"]).legend == []
+
+
 def test_a_picture_stands_below_its_text_and_without_a_caption_has_none():
     page = html(
         Passage("一", picture=Picture(SVG, "", "What it shows.")), Passage("二", picture=Picture(SVG, "Said.", ""))

@@ -1,11 +1,14 @@
 """The lattice of a text as a drawing: its characters in rows, and below them every word that matches as an arc.
 
-The stronger its line, the more the model trusted its word: opacity is the gate weight α, averaged over the hidden
-dimensions and both directions. Entities are marked above.
+The number at a word is its gate weight α, averaged over the hidden dimensions and both directions. A weight is a share:
+forward the words that end at one character divide 1 with that character, backward those that begin there. So the line
+compares each word with its companions alone: it is the stronger, the more the word has of what each there would have if
+all were trusted alike. Entities are marked above.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -15,19 +18,27 @@ from typing import TYPE_CHECKING, Final
 from latticework.pages import Picture
 from latticework.pages.passage import colour
 from latticework.pages.text import columns, label, printable
-from latticework.pages.theme import LIGHT
+from latticework.pages.theme import DARK, LIGHT, SERIES
 
 if TYPE_CHECKING:
     from latticework.ner.results import Arc, Explanation
 
-CELL, NARROW, SPACE = 30.0, 19.0, 10.0  # widths of a Chinese character, of another and of white space, in pixels
-WIDTH: Final = 660.0  # of a row
+CELL, NARROW, SPACE = 29.0, 19.0, 10.0  # widths of a Chinese character, of another and of white space, in pixels
+WIDTH: Final = 640.0  # of a row: with its margins a sheet of A4 takes it without making it smaller
 BOX, LEVEL, GAP, MARGIN = 32.0, 27.0, 16.0, 8.0  # heights of characters, of arcs, and what is left between rows
 ABOVE: Final = 16.0  # of the labels of entities
 LETTER: Final = 6.2  # of the small text, a column
-MOST_CROSSING: Final = 6  # arcs that are drawn below one character: those with the largest weights
-FAINTEST: Final = 0.08  # opacity: no arc disappears
+MOST_CROSSING: Final = 6  # arcs that are drawn below one character: those with the strongest lines
+FAINT, STRONG = 0.75, 1.25  # relative weights: lines below and above look as at these; 1 is half way, as trusted as all
+OPACITY, STROKE = (0.2, 1.0), (2.0, 6.0)  # of the faintest and of the strongest line: no arc disappears
 MOST_TOLD: Final = 20  # words that are read to those who do not see the picture
+_CLASS: Final = ' class="latticework-lattice"'  # keeps the style below from the rest of a page it is put into
+_USED: Final = ("paper", "ink", "muted", "accent", *(f"series-{number + 1}" for number in range(SERIES)))
+_DARK_MODE: Final = (
+    "<style>@media (prefers-color-scheme: dark) { .latticework-lattice { "
+    + " ".join(f"--{name}: {DARK[name]};" for name in _USED)
+    + " } }</style>"
+)
 
 
 @dataclass(frozen=True)
@@ -41,8 +52,10 @@ class _Piece:
 
 
 LEGEND: Final = (
-    "Below the characters are the words that match, each with its weight: the stronger its line, the more the model "
-    "trusted it."
+    "Below the characters are the words that match, each with its weight, the mean of both directions. Compare it only "
+    "among words that end (backward: begin) at the same character: they and the character share 1, so that, trusted "
+    "alike, a word alone there has 0.50 and each of two 0.33, and a longer word does not have less because it is "
+    "trusted less. The line does so: it is of middle strength where a word has just that, stronger where it has more."
 )
 
 
@@ -54,14 +67,14 @@ def picture(explanation: Explanation, *, styles: Mapping[str, int] | None = None
     explanation
         Of a text.
     styles
-        The place of each type of entity in the legend, which decides its colour.
+        The place of each type of entity, which decides its colour.
     caption
         Stands below it.
     """
     arcs = _kept(explanation)
     left_out = len(explanation.arcs) - len(arcs)
     more = (
-        f" Not drawn: {left_out:,} words with small weights, where more than {MOST_CROSSING} cross." if left_out else ""
+        f" Not drawn: {left_out:,} words with faint lines, where more than {MOST_CROSSING} cross." if left_out else ""
     )
     words = ", ".join(f"{printable(arc.word)} {arc.weight:.2f}" for arc in arcs[:MOST_TOLD])
     and_more = f" and {len(arcs) - MOST_TOLD:,} more" if len(arcs) > MOST_TOLD else ""
@@ -70,15 +83,27 @@ def picture(explanation: Explanation, *, styles: Mapping[str, int] | None = None
         if arcs
         else "A text in which no word matches."
     )
-    return Picture(drawn(explanation, styles), f"{caption}{more}".strip(), alt)
+    return Picture(drawn(explanation, styles, alone=False), f"{caption}{more}".strip(), alt)
 
 
-def drawn(explanation: Explanation, styles: Mapping[str, int] | None = None) -> str:
-    """The SVG of a lattice; its colours follow the page's light or dark theme, and are the light ones elsewhere."""
+def drawn(explanation: Explanation, styles: Mapping[str, int] | None = None, *, alone: bool = True) -> str:
+    """The SVG of a lattice.
+
+    Parameters
+    ----------
+    explanation
+        Of a text.
+    styles
+        The place of each type of entity, which decides its colour.
+    alone
+        Whether it is a file of its own, with a background and with colours that follow its reader's light or dark mode.
+        Else both are the page's, whose background can then show that the drawing goes on beyond an edge.
+    """
     text = explanation.text
     places = styles or _places(explanation)
     edges = [0.0, *accumulate(_width(character) for character in text)]
     arcs = _kept(explanation)
+    alike = _alike(explanation)
     parts, top, width = [], MARGIN, 0.0
     for start, end in _rows(explanation, edges):
         pieces = _levels(arcs, start, end)
@@ -99,15 +124,28 @@ def drawn(explanation: Explanation, styles: Mapping[str, int] | None = None) -> 
                 parts.append(_character(middle, top + above + BOX / 2, text[place], own.get(place)))
         for piece in pieces:
             x, y = edges[piece.start] + shift, bottom + 4 + piece.level * LEVEL
-            parts.append(_arc(piece, x, edges[piece.end] + shift, y))
+            parts.append(_arc(piece, alike[piece.arc], x, edges[piece.end] + shift, y))
         width = max(width, edges[end] - edges[start])
         top = bottom + depth + GAP
     width, height = width + 2 * MARGIN, max(top - GAP + MARGIN, 2 * MARGIN)
+    size = f'width="{width:.0f}" height="{height:.0f}"'
+    ground = f'{_DARK_MODE}<rect {size} style="fill: {_colour("paper")}"/>' if alone else ""
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}" '
-        f'height="{height:.0f}" font-family="system-ui, sans-serif">'
-        f'<rect width="{width:.0f}" height="{height:.0f}" style="fill: {_colour("paper")}"/>{"".join(parts)}</svg>'
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}" {size} '
+        f'font-family="system-ui, sans-serif"{_CLASS if alone else ""}>{ground}{"".join(parts)}</svg>'
     )
+
+
+def _alike(explanation: Explanation) -> dict[Arc, tuple[float, float]]:
+    """What each word would have if all that end (begin) where it does, and the character, were trusted alike."""
+    ending = Counter(arc.end for arc in explanation.arcs)
+    beginning = Counter(arc.start for arc in explanation.arcs)
+    return {arc: (1 / (ending[arc.end] + 1), 1 / (beginning[arc.start] + 1)) for arc in explanation.arcs}
+
+
+def _relative(arc: Arc, alike: tuple[float, float]) -> float:
+    """The weight of a word in units of that, the mean of both directions."""
+    return (arc.forward / alike[0] + arc.backward / alike[1]) / 2
 
 
 def _places(explanation: Explanation) -> dict[str, int]:
@@ -123,8 +161,9 @@ def _width(character: str) -> float:
 def _kept(explanation: Explanation) -> list[Arc]:
     """The arcs that are drawn, in the order of the text."""
     crossing = [0] * len(explanation.text)
+    alike = _alike(explanation)
     kept = []
-    for number, arc in sorted(enumerate(explanation.arcs), key=lambda item: -item[1].weight):
+    for number, arc in sorted(enumerate(explanation.arcs), key=lambda item: -_relative(item[1], alike[item[1]])):
         if all(crossing[place] < MOST_CROSSING for place in range(arc.start, arc.end)):
             for place in range(arc.start, arc.end):
                 crossing[place] += 1
@@ -193,22 +232,24 @@ def _character(middle: float, centre: float, character: str, own: Sequence[float
     )
 
 
-def _arc(piece: _Piece, left: float, right: float, top: float) -> str:
+def _arc(piece: _Piece, alike: tuple[float, float], left: float, right: float, top: float) -> str:
     """A line with rounded ends below the characters of a word, and its wording and weight below the line."""
     arc = piece.arc
+    strength = min(1.0, max(0.0, (_relative(arc, alike) - FAINT) / (STRONG - FAINT)))
+    opacity, stroke = (low + strength * (high - low) for low, high in (OPACITY, STROKE))
     begin = f"M{left + 4:.1f} {top - 4:.1f} q0 6 6 6" if piece.start == arc.start else f"M{left:.1f} {top + 2:.1f}"
     finish = f"H{right - 10:.1f} q6 0 6 -6" if piece.end == arc.end else f"H{right:.1f}"
     weight = f"{arc.weight:.2f}"
     room = int((right - left) / LETTER) - len(weight) - 1
     word = f"{label(arc.word, width=room)} " if room > 2 else ""  # else the word is cut at the end of a row
     told = (
-        f"{_text(arc.word, width=60)}: α {arc.forward:.2f} forward, where it ends; "
-        f"{arc.backward:.2f} backward, where it begins"
+        f"{_text(arc.word, width=60)}: α {arc.forward:.2f} forward, where it ends ({alike[0]:.2f} if all there were "
+        f"trusted alike); {arc.backward:.2f} backward, where it begins ({alike[1]:.2f} if alike)"
     )
     return (
         f"<g><title>{told}</title>"
-        f'<path d="{begin} {finish}" style="fill: none; stroke: {_colour("accent")}; stroke-width: 4; '
-        f'stroke-opacity: {max(FAINTEST, min(1.0, arc.weight)):.2f}"/>'
+        f'<path d="{begin} {finish}" style="fill: none; stroke: {_colour("accent")}; stroke-width: {stroke:.1f}; '
+        f'stroke-opacity: {opacity:.2f}"/>'
         f'<text x="{(left + right) / 2:.1f}" y="{top + 15:.1f}" text-anchor="middle" font-size="11" '
         f'style="fill: {_colour("ink")}">{escape(word)}'
         f'<tspan style="fill: {_colour("muted")}">{weight}</tspan></text></g>'

@@ -1,4 +1,4 @@
-"""A page of tagged texts: entities marked and, of a lattice, the words that match and how far each was trusted."""
+"""A page of tagged texts: entities marked and, of a lattice, the words that match and the weight of each."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Final
 
+from latticework.core.streams import stream_name
 from latticework.ner.drawing import LEGEND, picture
 from latticework.pages import Mark, Page, Passage, Passages, Section
 
@@ -27,60 +28,71 @@ class Chosen:
     ----------
     texts : list of str
         Each at most `LONGEST` characters of a text.
+    total : int
+        How many texts there are, blank lines aside.
+    cut : int
+        Of how many of `texts` the end is missing.
     left_out : list of str
         What is not among them, in sentences.
     """
 
     texts: list[str]
+    total: int
+    cut: int
     left_out: list[str]
 
     @classmethod
     def of(cls, texts: Iterable[str]) -> Chosen:
-        """Take the first texts, as many as there is room for, and count the others.
+        r"""Take the first texts, as many as there is room for, and count the others.
 
         Examples
         --------
         >>> chosen = Chosen.of(["长江", " ", *["长城"] * 210])
-        >>> len(chosen.texts), chosen.left_out
-        (200, ['1 blank line is left out.', '11 texts are left out: a page takes 200 texts and 20,000 characters.'])
+        >>> len(chosen.texts), chosen.total
+        (200, 211)
+        >>> print(*chosen.left_out, sep="\n")
+        The first 200 of 211 texts are shown: a page takes 200 texts and 20,000 characters.
+        1 blank line is left out.
         """
         kept: list[str] = []
-        room, blank, cut, rest = MOST_CHARACTERS, 0, 0, 0
+        room, total, blank, cut = MOST_CHARACTERS, 0, 0, 0
         for text in texts:
             start = text[:LONGEST]
             if not text.strip():
                 blank += 1
-            elif rest or len(kept) == MOST_TEXTS or len(start) > room:
-                rest += 1
-            else:
+                continue
+            total += 1
+            if len(kept) == total - 1 and len(kept) < MOST_TEXTS and len(start) <= room:
                 kept.append(start)
                 room -= len(start)
                 cut += len(text) > LONGEST
-        limits = f"a page takes {MOST_TEXTS} texts and {MOST_CHARACTERS:,} characters"
-        told = [
-            (blank, "blank line is left out.", "blank lines are left out."),
-            (rest, f"text is left out: {limits}.", f"texts are left out: {limits}."),
-            (
-                cut,
-                f"text is longer than {LONGEST} characters: only these are shown, tagged by themselves.",
-                f"texts are longer than {LONGEST} characters: only these are shown, tagged by themselves.",
-            ),
-        ]
-        return cls(kept, [f"{count:,} {one if count == 1 else more}" for count, one, more in told if count])
+        left_out = []
+        if total > len(kept):
+            limits = f"a page takes {MOST_TEXTS} texts and {MOST_CHARACTERS:,} characters"
+            left_out.append(f"The first {len(kept):,} of {total:,} texts are shown: {limits}.")
+        if cut:
+            longer = "text that is" if cut == 1 else "texts that are"
+            shown = f"the first {LONGEST} characters are shown, and were tagged without the rest"
+            left_out.append(f"Of {cut:,} {longer} longer only {shown}.")
+        if blank:
+            left_out.append(f"{blank:,} blank {'line is' if blank == 1 else 'lines are'} left out.")
+        return cls(kept, total, cut, left_out)
 
 
 def page(tagger: Tagger, texts: Iterable[str], name: str) -> Page:
-    """The page of the texts of a file of that name; of many, the first ones."""
+    """The page of the texts of a file of that name, as `stream_name` gives it; of many, the first ones."""
     chosen = Chosen.of(texts)
     found = passages(tagger, chosen.texts)
-    file = PurePath(name).name
+    file = "standard input" if name == stream_name("-") else PurePath(name).name
+    count, entities = len(chosen.texts), sum(count for _, count, _ in found.legend)
+    whole = count == chosen.total and not chosen.cut
     section = Section(
         "Entities",
-        f"What a {type(tagger).__name__} found. Point at an entity for its probability"
-        + (", at an arc for its weight in either direction." if _explains(tagger) else "."),
+        f"What a {type(tagger).__name__} found. Beside each entity are its type and its probability."
+        + (" Point at the line of a word for its weight in either direction." if _explains(tagger) else ""),
         facts=[
-            ("texts", len(chosen.texts)),
-            ("entities", sum(count for _, count, _ in found.legend)),
+            ("texts", count) if count == chosen.total else ("texts shown", f"{count:,} of {chosen.total:,}"),
+            ("entities" if whole else "entities shown", entities),
             *([("words of the lexicon", len(tagger.lexicon_))] if len(tagger.lexicon_) else []),
         ],
         paragraphs=chosen.left_out,
@@ -92,21 +104,28 @@ def page(tagger: Tagger, texts: Iterable[str], name: str) -> Page:
 def passages(tagger: Tagger, texts: Sequence[str], caption: str = "Texts with their entities.") -> Passages:
     """Texts, none of them blank, with their entities marked; of a lattice with the drawing of it, too."""
     if not _explains(tagger):
-        return Passages(_marked(texts, tagger.entities(texts)), caption)
+        return Passages(_marked(texts, tagger.entities(texts)), caption, tagger.labels_)
     explained = [tagger.explain(text) for text in texts]
-    return lattices(explained, f"{caption} {LEGEND}")
+    return lattices(explained, f"{caption} {LEGEND}", labels=tagger.labels_)
 
 
-def lattices(explained: Sequence[Explanation], caption: str, notes: Sequence[str] = ()) -> Passages:
-    """Explained texts, each with its lattice below it, and a note if there are any."""
+def lattices(
+    explained: Sequence[Explanation], caption: str, notes: Sequence[str] = (), *, labels: Sequence[str] = ()
+) -> Passages:
+    """Explained texts, each with its lattice below it, and a note if there are any.
+
+    The colours of types follow `labels`, those of the model, so that all its pages agree; without, those that are
+    there, sorted.
+    """
+    labels = labels or sorted({entity.label for each in explained for entity in each.entities})
     items = _marked([each.text for each in explained], [each.entities for each in explained])
     items = [replace(item, note=note) for item, note in zip(items, notes, strict=True)] if notes else items
-    styles = {label: place for place, (label, _, _) in enumerate(Passages(items, caption).legend)}
+    places = Passages(items, caption, labels).places
     drawn = [
-        replace(item, picture=picture(each, styles=styles)) if each.arcs else item
+        replace(item, picture=picture(each, styles=places)) if each.arcs else item
         for item, each in zip(items, explained, strict=True)
     ]
-    return Passages(drawn, caption)
+    return Passages(drawn, caption, labels)
 
 
 def _explains(tagger: Tagger) -> bool:
@@ -115,6 +134,14 @@ def _explains(tagger: Tagger) -> bool:
 
 def _marked(texts: Sequence[str], entities: Iterable[Sequence[Entity]]) -> list[Passage]:
     def mark(each: Entity) -> Mark:
-        return Mark(each.start, each.end, each.label, f"{each.label}, probability {each.score:.2f}")
+        note = f"{each.label}, probability {each.score:.2f}"
+        return Mark(each.start, each.end, each.label, note, _percentage(each.score))
 
     return [Passage(text, [mark(each) for each in found]) for text, found in zip(texts, entities, strict=True)]
+
+
+def _percentage(share: float) -> str:
+    """In whole per cent, and never certain or impossible by rounding."""
+    if 0.995 <= share < 1:
+        return ">99%"
+    return "<1%" if 0 < share < 0.005 else f"{share:.0%}"

@@ -101,7 +101,7 @@ class Explanation:
     characters: np.ndarray
 
     def svg(self) -> str:
-        """A drawing of the lattice, for a file or a web page: opacity is weight."""
+        """A drawing of the lattice, for a file or a web page: the number at a word is its weight."""
         from latticework.ner.drawing import drawn
 
         return drawn(self)

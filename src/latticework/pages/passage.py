@@ -25,12 +25,15 @@ class Mark:
         What it is; stands beside it.
     note : str
         More about it; shows when it is pointed at.
+    aside : str
+        Stands small behind the label.
     """
 
     start: int
     end: int
     label: str
     note: str = ""
+    aside: str = ""
 
 
 @dataclass(frozen=True)
@@ -96,26 +99,40 @@ class Passages:
         The texts.
     caption : str
         What they are; stands above them.
+    labels : Sequence[str]
+        The places of labels, which decide how they are drawn: pages with the same `labels` agree. Those that are not
+        among them come after them, the most frequent first.
     """
 
     items: Sequence[Passage]
     caption: str
+    labels: Sequence[str] = ()
 
     @property
     def legend(self) -> list[tuple[str, int, str]]:
         """Every label, how often it is there, and how it is drawn: the most frequent first."""
-        counted = Counter(mark.label for passage in self.items for mark in passage.marks)
-        ordered = sorted(counted, key=lambda label: (-counted[label], label))
-        return [(label, counted[label], style(place)) for place, label in enumerate(ordered)]
+        places = self.places
+        return [(label, count, style(places[label])) for label, count in self._counted()]
+
+    @property
+    def places(self) -> dict[str, int]:
+        """The place of each label, of those in `labels` even if no text has it."""
+        ordered = dict.fromkeys([*self.labels, *(label for label, _ in self._counted())])
+        return {label: place for place, label in enumerate(ordered)}
 
     @property
     def styles(self) -> dict[str, str]:
         """How each label is drawn."""
         return {label: drawn for label, _, drawn in self.legend}
 
+    def _counted(self) -> list[tuple[str, int]]:
+        """Every label and how often it is there, the most frequent first."""
+        counted = Counter(mark.label for passage in self.items for mark in passage.marks)
+        return sorted(counted.items(), key=lambda item: (-item[1], item[0]))
+
 
 def colour(place: int) -> str:
-    """The name of the colour of the label at that place of the legend.
+    """The name of the colour of the label at that place.
 
     Examples
     --------
@@ -126,7 +143,7 @@ def colour(place: int) -> str:
 
 
 def style(place: int) -> str:
-    """The classes that draw the label at that place of the legend.
+    """The classes that draw the label at that place.
 
     Examples
     --------
