@@ -172,6 +172,7 @@ def test_a_sentence_of_600_characters_in_training(monkeypatch):
     assert all(torch.isfinite(parameter.grad).all() for parameter in model.attention.parameters())
 
 
+@pytest.mark.filterwarnings("ignore:none of the lexicon:UserWarning", "ignore:the lexicon has no word:UserWarning")
 @pytest.mark.parametrize("lexicon", [None, ["从未"]])
 def test_it_learns_without_words_that_match(lexicon):
     tagger = FlatTagger(lexicon, hidden_size=8, max_epochs=1, config=SMALL, random_state=0, device="cpu")

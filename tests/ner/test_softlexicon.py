@@ -123,6 +123,7 @@ def test_a_sentence_of_600_characters():
     assert model(torch.randn(1, 600, 3, dtype=torch.float64), batch_of([600], arcs, [1] * 598)).shape == (1, 600, 8)
 
 
+@pytest.mark.filterwarnings("ignore:none of the lexicon:UserWarning", "ignore:the lexicon has no word:UserWarning")
 @pytest.mark.parametrize("lexicon", [None, [], ["从未"]])
 def test_it_learns_without_words_that_match(lexicon):
     tagger = SoftLexiconTagger(lexicon, hidden_size=8, max_epochs=1, config=CONFIG, random_state=0, device="cpu")
