@@ -261,3 +261,16 @@ def test_one_process_works_alone():
     assert hardware.processes() == 1
     assert not hardware.distributed()
     hardware.wait_for_others()
+
+
+def test_a_module_is_evaluated_without_gradients_and_then_trains_as_before():
+    module = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.Dropout(0.5))
+    with hardware.evaluating(module, "cpu", "bf16") as device:
+        assert device == torch.device("cpu")
+        found = module(torch.ones(1, 2))
+        assert not module.training
+        assert found.dtype is torch.float32
+        assert not found.requires_grad
+    assert module.train()(torch.ones(1, 2)).requires_grad
+    with pytest.raises(lw.InputError, match="device='nowhere'"), hardware.evaluating(module, "nowhere", "32"):
+        pass

@@ -144,3 +144,11 @@ def test_resume_training_text_holds_59047_words_of_jieba(data_folder, monkeypatc
     assert len(matcher.match(sentences)) == 59047
     ends = arcs.sentence * 1000 + arcs.end
     assert np.unique(ends, return_counts=True)[1].max() == 4
+
+
+def test_matchers_of_the_same_words_are_the_same():
+    one, other = (Matcher(Lexicon.of(["长江", "大桥"])) for _ in range(2))
+    one.match(["长江"])  # builds what the other has not yet
+    assert one == other
+    assert hash(one) == hash(other)
+    assert one != Matcher(Lexicon.of(["长江"]))

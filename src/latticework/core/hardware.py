@@ -89,6 +89,21 @@ def computing(device: torch.device, precision: str) -> Iterator[None]:
 
 
 @contextmanager
+def evaluating(module: torch.nn.Module, device: str, precision: str) -> Iterator[torch.device]:
+    """Evaluate a module on the device of that name, where it then stays; on a CPU in float32, whatever `precision`."""
+    import torch
+
+    resolved = resolve_device(device)
+    chosen = "32" if resolved.type == "cpu" else resolve_precision(precision, resolved)
+    if next(module.parameters()).device != resolved:
+        module.to(resolved)
+    if any(part.training for part in module.modules()):
+        module.eval()
+    with torch.inference_mode(), computing(resolved, chosen):
+        yield resolved
+
+
+@contextmanager
 def threads() -> Iterator[None]:
     """As many threads as torch uses; under `torchrun`, the share of one process."""
     import torch

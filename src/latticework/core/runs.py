@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from numbers import Integral
 from pathlib import Path
@@ -165,6 +165,44 @@ def _tidy(folder: Path, fingerprint: str) -> None:
             f"{folder} holds a run that has not ended, too: "
             "repeat its command, with --restart (restart=True), to go on with it, or remove that folder"
         )
+
+
+def once(
+    estimator: Estimator,
+    folder: str | os.PathLike[str] | None,
+    fingerprint: str,
+    learn: Callable[[], None],
+    *,
+    restart: bool = False,
+    device: str = "auto",
+) -> None:
+    """Let an estimator learn and save it, or give it what the finished model of this very run has learned.
+
+    Parameters
+    ----------
+    estimator
+        Has learned everything once `learn` returns.
+    folder
+        Where its run saves the model; None if nowhere.
+    fingerprint, restart, device
+        As for `finished`.
+    learn
+        Trains the estimator; not called where the folder holds the finished model.
+
+    Raises
+    ------
+    InputError
+        As `alone` and `finished`.
+    """
+    with alone(folder):
+        model = None if folder is None else finished(folder, fingerprint, restart=restart, device=device)
+        if isinstance(model, type(estimator)):
+            message(f"{folder} holds the finished model of this run already (--restart trains it anew)")
+            estimator.__dict__.update({name: value for name, value in vars(model).items() if name.endswith("_")})
+            return
+        learn()
+        if folder is not None:
+            conclude(estimator, folder)
 
 
 def conclude(estimator: Estimator, folder: str | os.PathLike[str]) -> None:

@@ -16,7 +16,7 @@ from copy import deepcopy
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Protocol, Self, cast
+from typing import TYPE_CHECKING, Final, Protocol, Self, cast
 
 import torch
 from torch import Tensor, nn
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
 Row = dict[str, float]
+TIMINGS: Final = ("seconds", "terms_per_second")  # of a row; the rest is the same whenever a run is repeated
 
 
 class Movable(Protocol):
@@ -426,6 +427,17 @@ class _Loop:
             for tensor in module.state_dict().values():
                 torch.distributed.broadcast(tensor, src=0)
         module.eval()
+
+
+def without_timings(history: Sequence[Row]) -> list[Row]:
+    """What was logged, without what differs when the same run is repeated: a saved model keeps this.
+
+    Examples
+    --------
+    >>> without_timings([{"step": 1, "seconds": 0.3, "loss": 2.0}])
+    [{'step': 1, 'loss': 2.0}]
+    """
+    return [{name: value for name, value in row.items() if name not in TIMINGS} for row in history]
 
 
 def mean(weights: Sequence[Stored]) -> dict[str, Tensor]:

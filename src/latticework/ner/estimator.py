@@ -5,8 +5,8 @@ from __future__ import annotations
 import copy
 import os
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, TypeAlias
@@ -24,6 +24,7 @@ from latticework.core.values import from_json, to_json
 from latticework.ner.config import TaggerConfig
 from latticework.ner.labelled import check_labelled, check_training
 from latticework.ner.lexicon import Lexicon, plain_source
+from latticework.ner.matching import Matcher
 from latticework.ner.metrics import span_scores
 from latticework.ner.parts import Parts
 from latticework.ner.results import Entity, Match, entities_in, matches_in
@@ -31,12 +32,13 @@ from latticework.ner.tags import Span, check_scheme, tags_of
 from latticework.ner.text import characters, check_sentences, check_texts
 
 if TYPE_CHECKING:
+    import torch
+
     from latticework.ner.decoding import TagSet
     from latticework.ner.features import Inputs
     from latticework.ner.model import TaggerModel
     from latticework.ner.pretrained import Given
 
-TIMINGS: Final = ("seconds", "terms_per_second")  # of a logged row; the rest is the same whenever a run is repeated
 PRECISION: Final = "32"  # a recurrence rounds at every character; and on CPUs bfloat16 gains nothing here
 
 Sentences = Iterable[str | Sequence[str]]
@@ -188,14 +190,8 @@ class Tagger(Estimator):
         epochs = epochs or usual_epochs(self.default_epochs, config, sentences=filled)
         settings = {"class": type(self).__name__, "seed": seed, "epochs": epochs, "hidden_size": hidden_size}
         run_fingerprint = fingerprint(settings | {"lexicon": lexicon.sha256}, config, task)
-        with runs.alone(folder):
-            finished = (
-                None if folder is None else runs.finished(folder, run_fingerprint, restart=restart, device=self.device)
-            )
-            if isinstance(finished, Tagger):
-                message(f"{folder} holds the finished model of this run already (--restart trains it anew)")
-                self.__dict__.update({name: value for name, value in vars(finished).items() if name.endswith("_")})
-                return self
+
+        def learn() -> None:
             history = train(
                 task,
                 training_plan(config, sentences=filled, max_epochs=epochs),
@@ -212,8 +208,8 @@ class Tagger(Estimator):
             self.config_, self.hidden_size_, self.inputs_, self.tag_set_ = config, hidden_size, inputs, tag_set
             self.model_, self.scheme_ = model, training.scheme
             self.history_, self.fingerprint_ = history, run_fingerprint
-            if folder is not None:
-                runs.conclude(self, folder)
+
+        runs.once(self, folder, run_fingerprint, learn, restart=restart, device=self.device)
         return self
 
     @property
@@ -339,7 +335,7 @@ class Tagger(Estimator):
         plain_source(lexicon)
         other = copy.copy(self)
         other.lexicon = lexicon
-        other.inputs_ = replace(self.inputs_, lexicon=Lexicon.of(lexicon))
+        other.inputs_ = replace(self.inputs_, matcher=Matcher(Lexicon.of(lexicon)))
         return other
 
     def describe(self) -> dict[str, object]:
@@ -430,24 +426,16 @@ class Tagger(Estimator):
         joined = [[score for index in mine for score in scores[index]] for mine in parts.of_each()]
         return parts.join(features.over_characters(found)), joined
 
-    @contextmanager
-    def _inference(self) -> Iterator[Any]:
+    def _inference(self) -> AbstractContextManager[torch.device]:
         """Evaluation on the chosen device."""
-        import torch
+        from latticework.core.hardware import evaluating
 
-        from latticework.core.hardware import computing, resolve_device
-
-        device = resolve_device(self.device)
-        if self.model_.emit.weight.device != device:
-            self.model_.to(device)
-        if self.model_.training:
-            self.model_.eval()
-        with torch.inference_mode(), computing(device, PRECISION):
-            yield device
+        return evaluating(self.model_, self.device, PRECISION)
 
     def to_state(self) -> State:
         """Everything that was learned."""
-        history = [{name: value for name, value in row.items() if name not in TIMINGS} for row in self.history_]
+        from latticework.core.training import without_timings
+
         return State(
             values={
                 "config": asdict(self.config_),
@@ -463,7 +451,7 @@ class Tagger(Estimator):
             | {
                 "lexicon_parameter.json": to_json(plain_source(self.lexicon), "lexicon"),
                 "vocabularies.json": to_json(self.inputs_.to_values(), "vocabularies"),
-                "history.json": to_json(history, "history"),
+                "history.json": to_json(without_timings(self.history_), "history"),
             },
         )
 

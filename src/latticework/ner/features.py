@@ -137,15 +137,15 @@ class Inputs:
 
     Attributes
     ----------
-    lexicon
-        The words that may match; may be another than in training.
+    matcher
+        Finds the words that may match; they may be others than in training.
     characters, pairs, words
         Vocabularies; None what the model does not read.
     places
         Whether the model reads the places of characters in words.
     """
 
-    lexicon: Lexicon
+    matcher: Matcher
     characters: Vocabulary
     pairs: Vocabulary | None = None
     words: Vocabulary | None = None
@@ -163,23 +163,23 @@ class Inputs:
         given: Given | None = None,
     ) -> Inputs:
         """Learn the vocabularies; only words that match in these sentences, or have a given vector, get numbers."""
-        given = given or Given()
+        given, matcher = given or Given(), Matcher(lexicon)
         matched = None
         if words:
-            found = Matcher(lexicon).match(sentences).word
+            found = matcher.match(sentences).word
             matched = Vocabulary.learn([[lexicon.words[index] for index in found]], given.words)
         return cls(
-            lexicon,
+            matcher,
             Vocabulary.learn(map(letters, sentences), given.entries(1)),
             Vocabulary.learn(map(neighbours, sentences), given.entries(2)) if pairs else None,
             matched,
             places,
         )
 
-    @cached_property
-    def matcher(self) -> Matcher:
-        """Finds the lexicon's words."""
-        return Matcher(self.lexicon)
+    @property
+    def lexicon(self) -> Lexicon:
+        """The words that may match."""
+        return self.matcher.lexicon
 
     @cached_property
     def numbers(self) -> np.ndarray | None:
@@ -212,7 +212,7 @@ class Inputs:
     def from_values(cls, values: dict[str, Any], lexicon: Lexicon) -> Inputs:
         """From what `to_values` gave, with a lexicon."""
         known = {name: Vocabulary.from_values(kept) for name, kept in values.items() if name != "places"}
-        return cls(lexicon, known["characters"], known.get("pairs"), known.get("words"), values["places"])
+        return cls(Matcher(lexicon), known["characters"], known.get("pairs"), known.get("words"), values["places"])
 
 
 def _text(sequences: Iterable[Sequence[int] | np.ndarray]) -> EncodedText:

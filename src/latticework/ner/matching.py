@@ -87,6 +87,12 @@ class Matcher:
     def __init__(self, lexicon: Lexicon) -> None:
         self.lexicon = lexicon
 
+    def __eq__(self, other: object) -> bool:
+        return self.lexicon == other.lexicon if isinstance(other, Matcher) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self.lexicon)
+
     def __getstate__(self) -> dict[str, Any]:
         return {"lexicon": self.lexicon}  # an automaton cannot be unpickled safely
 

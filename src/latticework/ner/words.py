@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from itertools import chain, pairwise
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
@@ -132,29 +131,30 @@ class WordInputs:
 
     Attributes
     ----------
-    lexicon
-        The words to cut into; may be another than in training.
+    matcher
+        Finds the words to cut into; they may be others than in training.
     words
         Those that training showed.
     characters
         The same of characters; None if the model does not read them.
     """
 
-    lexicon: Lexicon
+    matcher: Matcher
     words: Vocabulary
     characters: Vocabulary | None = None
 
     @classmethod
     def learn(cls, sentences: Sequence[Sequence[str]], lexicon: Lexicon, *, spelling: bool, given: Given) -> WordInputs:
         """Learn the vocabularies."""
-        cut = map(_words, sentences, segment(sentences, Matcher(lexicon)))
+        matcher = Matcher(lexicon)
+        cut = map(_words, sentences, segment(sentences, matcher))
         characters = Vocabulary.learn(map(letters, sentences), given.characters) if spelling else None
-        return cls(lexicon, Vocabulary.learn(cut, given.words), characters)
+        return cls(matcher, Vocabulary.learn(cut, given.words), characters)
 
-    @cached_property
-    def matcher(self) -> Matcher:
-        """Finds the lexicon's words."""
-        return Matcher(self.lexicon)
+    @property
+    def lexicon(self) -> Lexicon:
+        """The words to cut into."""
+        return self.matcher.lexicon
 
     def encode(self, sentences: Sequence[Sequence[str]]) -> WordFeatures:
         """Cut and encode sentences."""
@@ -180,7 +180,7 @@ class WordInputs:
     @classmethod
     def from_values(cls, values: dict[str, Any], lexicon: Lexicon) -> WordInputs:
         """From what `to_values` gave, with a lexicon."""
-        return cls(lexicon, **{name: Vocabulary.from_values(kept) for name, kept in values.items()})
+        return cls(Matcher(lexicon), **{name: Vocabulary.from_values(kept) for name, kept in values.items()})
 
 
 class WordVectors(Vectors):

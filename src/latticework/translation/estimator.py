@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
@@ -30,11 +30,12 @@ from latticework.translation.presets import find_preset
 from latticework.translation.text import check_pairs, check_sentences, check_validation
 
 if TYPE_CHECKING:
+    import torch
+
     from latticework.core.sequences import EncodedText
     from latticework.seq2seq.model import EncoderDecoder
 
 ENCODE_TOKENS: Final = 8192  # padded source tokens that are encoded together
-TIMINGS: Final = ("seconds", "terms_per_second")  # of a logged row; the rest is the same whenever a run is repeated
 
 Pairs = tuple[Iterable[str], Iterable[str]]
 
@@ -174,15 +175,8 @@ class TransformerTranslator(Estimator):
         pieces = hashlib.sha256(vocabulary.model).hexdigest()
         settings = {"seed": seed, "epochs": epochs, "steps": steps, "precision": precision, "vocabulary": pieces}
         run_fingerprint = fingerprint(settings, config, [*training, *(checking or ())])
-        with runs.alone(folder):
-            finished = (
-                None if folder is None else runs.finished(folder, run_fingerprint, restart=restart, device=self.device)
-            )
-            if isinstance(finished, TransformerTranslator):
-                message(f"{folder} holds the finished model of this run already (--restart trains it anew)")
-                self.__dict__.update({name: value for name, value in vars(finished).items() if name.endswith("_")})
-                return self
 
+        def learn() -> None:
             model = _build(config, len(vocabulary), spawn(seed, "weights"))
             history = train(
                 PairsTask(model, training, checking, seed=spawn(seed, "batches")),
@@ -198,8 +192,8 @@ class TransformerTranslator(Estimator):
             )
             self.config_, self.vocabulary_, self.model_ = config, vocabulary, model
             self.pairs_, self.history_, self.fingerprint_ = counts, history, run_fingerprint
-            if folder is not None:
-                runs.conclude(self, folder)
+
+        runs.once(self, folder, run_fingerprint, learn, restart=restart, device=self.device)
         return self
 
     def predict(
@@ -421,25 +415,16 @@ class TransformerTranslator(Estimator):
         warn_of_long(longer, self.config_.max_length, "pairs", "are taken whole, longer than any that was trained on")
         return pairs
 
-    @contextmanager
-    def _inference(self) -> Iterator[Any]:
-        """Evaluation on the chosen device; on a CPU in float32, whatever the precision of training was."""
-        import torch
+    def _inference(self) -> AbstractContextManager[torch.device]:
+        """Evaluation on the chosen device."""
+        from latticework.core.hardware import evaluating
 
-        from latticework.core.hardware import computing, resolve_device, resolve_precision
-
-        device = resolve_device(self.device)
-        precision = "32" if device.type == "cpu" else resolve_precision(self.precision, device)
-        if self.model_.embedding.device != device:
-            self.model_.to(device)
-        if any(module.training for module in self.model_.modules()):
-            self.model_.eval()
-        with torch.inference_mode(), computing(device, precision):
-            yield device
+        return evaluating(self.model_, self.device, self.precision)
 
     def to_state(self) -> State:
         """Everything that was learned."""
-        history = [{name: value for name, value in row.items() if name not in TIMINGS} for row in self.history_]
+        from latticework.core.training import without_timings
+
         return State(
             values={
                 "config": asdict(self.config_),
@@ -447,7 +432,10 @@ class TransformerTranslator(Estimator):
                 "fingerprint": self.fingerprint_,
             },
             tensors={"weights": self.model_.state_dict()},
-            files={"vocabulary.model": self.vocabulary_.model, "history.json": to_json(history, "history")},
+            files={
+                "vocabulary.model": self.vocabulary_.model,
+                "history.json": to_json(without_timings(self.history_), "history"),
+            },
         )
 
     def from_state(self, state: State) -> None:
@@ -470,8 +458,8 @@ class TransformerTranslator(Estimator):
 def _build(config: TransformerConfig, vocabulary_size: int, seed: int) -> EncoderDecoder:
     import torch
 
+    from latticework.core.hardware import fork_random
     from latticework.seq2seq.model import EncoderDecoder
 
-    with torch.random.fork_rng([]):
-        torch.default_generator.manual_seed(seed)  # torch.manual_seed would seed every other device too
+    with fork_random(torch.device("cpu"), seed):
         return EncoderDecoder(config, vocabulary_size)
