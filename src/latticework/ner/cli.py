@@ -292,7 +292,8 @@ def convert(
 
     tagged = convert_file(source, target, scheme=scheme.value)
     entities = sum(len(spans_of(tags)) for tags in tagged.tags)
-    message(f"{len(tagged.sentences):,} sentences with {entities:,} entities are in {target}")
+    where = "standard output" if target == Path("-") else target
+    message(f"{len(tagged.sentences):,} sentences with {entities:,} entities are in {where}")
 
 
 @app.command()
