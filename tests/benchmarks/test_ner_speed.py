@@ -14,9 +14,8 @@ SENTENCES: list[ner_speed.Sentence] = [(4, [(0, 2), (1, 4)]), (3, [(0, 2), (1, 3
 
 
 def test_every_system_is_measured_at_every_batch(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ner_speed, "LOOP_EVERY", 2)
-    monkeypatch.setattr(ner_speed, "BATCHES", (1, 2))
-    speeds = ner_speed.measure(SENTENCES, threads=1, repeats=2)
+    monkeypatch.setattr(ner_speed, "LOOP_SENTENCES", 2)
+    speeds = ner_speed.measure(SENTENCES, threads=1, repeats=2, sizes=(1, 2))
     assert list(speeds) == ["training", "inference"]
     for batches in speeds.values():
         assert list(batches) == ["1", "2"]
@@ -26,7 +25,6 @@ def test_every_system_is_measured_at_every_batch(monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_loop_that_computes_something_else_is_not_compared(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ner_speed, "LOOP_EVERY", 1)
     read = ner_speed.read_one_by_one
     monkeypatch.setattr(ner_speed, "read_one_by_one", lambda *arguments: read(*arguments) + 0.01)
     with pytest.raises(RuntimeError, match=r"the loop and the layer are 0\.01 apart"):

@@ -43,7 +43,7 @@ def write(tmp_path):
         BMES.replace("E-", "I-").replace("S-", "B-"),
         "-DOCSTART- -X- O O\n\n" + BMES,
         BMES.replace("\n\n", "\n-DOCSTART-\n"),
-        gzip.compress(BMES.encode()),
+        gzip.compress(BMES.encode(), mtime=0),
     ],
 )
 def test_a_file_of_columns_may_look_like_this(write, content):

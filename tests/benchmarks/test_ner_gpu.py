@@ -1,0 +1,53 @@
+"""The benchmark of the GPU runs, here with the CPU in its place, and its rows have no targets."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import pytest
+
+from benchmarks import harness, ner_gpu, ner_speed
+from benchmarks.ner_speed import OURS, PACKED, PADDED
+
+SENTENCES: list[ner_speed.Sentence] = [(4, [(0, 2), (1, 4)]), (3, [(0, 2), (1, 3), (0, 3)]), (2, []), (5, [(3, 5)])]
+
+
+def test_states_and_gradients_of_one_device_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ner_gpu, "DEVICES", ("cpu", "cpu:0"))
+    assert ner_gpu.agreement(SENTENCES) == {"states": 0, "gradients": 0}
+
+
+def test_a_tagger_is_trained_and_scored(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("jieba", reason="jieba's dictionary")
+    sentences, tags = [["长", "江"], ["我", "爱"]] * 4, [["B-LOC", "E-LOC"], ["O", "O"]] * 4
+    monkeypatch.setattr(ner_gpu, "load", lambda split: (sentences, tags))
+    figures = ner_gpu.train("cpu", 4, 1)
+    assert list(figures) == [
+        "tagger, batches of 4, cpu: an epoch",
+        "tagger, batches of 4, cpu: tagging",
+        "tagger, batches of 4, cpu: F1, test, 1 epoch(s)",
+    ]
+    assert all(value >= 0 for value, _ in figures.values())
+
+
+def test_figures_go_on_record_without_targets(monkeypatch: pytest.MonkeyPatch) -> None:
+    systems = {OURS: [600.0, 660.0], PADDED: [900.0, 900.0], PACKED: [300.0, 990.0]}
+    speeds = {task: {"32": systems} for task in ("training", "inference")}
+    output = {"gpu": "G", "cell": speeds, "apart": {"states": 1e-7}, "tagger": {"tagger: an epoch": [2.0, "s"]}}
+    recorded: list[harness.Result] = []
+
+    def run_measured(command: list[str], env: dict[str, str], timeout: float) -> harness.Measured:
+        assert command[1:3] == ["-m", "benchmarks.ner_gpu"]
+        return harness.Measured(tuple(command), 1.0, 1.0, 10**9, json.loads(json.dumps(output)))
+
+    monkeypatch.setattr(harness, "run_measured", run_measured)
+    monkeypatch.setattr(harness, "record", recorded.append)
+    monkeypatch.setattr(sys, "argv", ["ner_gpu", "--threads", "1", "--repeats", "2"])
+    ner_gpu.main()
+    (result,) = recorded
+    assert result.command == "python -m benchmarks.ner_gpu --threads 1 --repeats 2"
+    rows = {row.name: row for row in result.rows}
+    assert len(rows) == len(result.rows) == 2 * (1 + 3) + 2
+    assert rows["training, batch 32: time over nn.LSTM's"].value == pytest.approx(1.5)
+    assert all(row.target is None for row in result.rows)
