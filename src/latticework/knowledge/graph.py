@@ -1,0 +1,313 @@
+"""A knowledge graph: distinct triples of numbered names, and what a transaction makes of it."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import chain
+from typing import Final, Literal, get_args
+
+import numpy as np
+from jaxtyping import Bool, Int64, Shaped
+
+from latticework.core.errors import InputError
+from latticework.knowledge.deltas import Change, Delta, NamedTriple, is_row
+from latticework.knowledge.names import Names, check_names
+
+Missing = Literal["warn", "raise", "ignore"]
+NamedTriples = Iterable[Sequence[str]] | Shaped[np.ndarray, "triples 3"]
+_LARGEST_KEY: Final = np.iinfo(np.int64).max
+
+
+@dataclass(frozen=True, eq=False)
+class Graph:
+    """Triples (head, relation, tail) by number, distinct and in ascending order; made by `Graph.of`.
+
+    Parameters
+    ----------
+    entities, relations
+        The names, which may be more than the triples have: an entity that lost its last triple keeps its number.
+    triples
+        What `Graph.of_numbers` puts in order.
+
+    Examples
+    --------
+    >>> graph = Graph.of([("Rome", "in", "Italy"), ("Milan", "in", "Italy")])
+    >>> graph.triples.tolist(), graph.degrees.tolist()
+    ([[0, 0, 1], [2, 0, 1]], [1, 2, 1])
+    """
+
+    entities: Names
+    relations: Names
+    triples: Int64[np.ndarray, "triples 3"]
+
+    @staticmethod
+    def of(triples: NamedTriples) -> Graph:
+        """The graph of triples by name, numbered in the order in which each name comes first.
+
+        Parameters
+        ----------
+        triples
+            Rows of head, relation and tail. An array of integers has the decimal numbers for names. Those that are
+            there twice count once.
+
+        Raises
+        ------
+        InputError
+            If a row is not three names; with its index.
+
+        Examples
+        --------
+        >>> list(Graph.of([("Rome", "in", "Italy"), ("Rome", "in", "Italy")]).entities)
+        ['Rome', 'Italy']
+        """
+        heads, relations, tails = columns(triples)
+        return Graph.of_columns(heads, relations, tails)
+
+    @staticmethod
+    def of_columns(heads: Sequence[str], relations: Sequence[str], tails: Sequence[str]) -> Graph:
+        """As `Graph.of`, of three columns of equal length, without a loop in Python.
+
+        Examples
+        --------
+        >>> Graph.of_columns(["Rome"], ["in"], ["Italy"]).triples.tolist()
+        [[0, 0, 1]]
+        """
+        entities = Names(dict.fromkeys(chain.from_iterable(zip(heads, tails, strict=True))))
+        kinds = Names(dict.fromkeys(relations))
+        numbers = [entities.numbers(heads), kinds.numbers(relations), entities.numbers(tails)]
+        return Graph.of_numbers(np.stack(numbers, axis=1), entities, kinds)
+
+    @staticmethod
+    def of_numbers(triples: Int64[np.ndarray, "triples 3"], entities: Names, relations: Names) -> Graph:
+        """The graph of triples by number, in any order and with repetitions.
+
+        Raises
+        ------
+        InputError
+            If a number is none of a name, or there are too many names for 64-bit keys.
+
+        Examples
+        --------
+        >>> Graph.of_numbers(np.array([[1, 0, 0], [0, 0, 1], [1, 0, 0]]), Names("ab"), Names("r")).triples.tolist()
+        [[0, 0, 1], [1, 0, 0]]
+        """
+        triples = np.asarray(triples, dtype=np.int64).reshape(-1, 3)
+        largest = np.array([len(entities), len(relations), len(entities)])
+        wrong = ((triples < 0) | (triples >= largest)).any(axis=1)
+        if wrong.any():
+            index = int(wrong.argmax())
+            raise InputError(
+                f"triples[{index}] is {triples[index].tolist()}: expected (head, relation, tail) among "
+                f"{len(entities)} entities and {len(relations)} relations"
+            )
+        keys = np.unique(triple_keys(triples, len(entities), len(relations)))
+        return Graph(entities, relations, _triples_of(keys, len(entities), len(relations)))
+
+    def __len__(self) -> int:
+        return len(self.triples)
+
+    @cached_property
+    def keys(self) -> Int64[np.ndarray, " triples"]:
+        """The triples as single numbers, ascending (`triple_keys`)."""
+        return triple_keys(self.triples, len(self.entities), len(self.relations))
+
+    @cached_property
+    def degrees(self) -> Int64[np.ndarray, " entities"]:
+        """Of every entity the triples it is in; a self-loop counts once."""
+        heads, _, tails = self.triples.T
+        ends = np.concatenate([heads, tails[heads != tails]])
+        return np.bincount(ends, minlength=len(self.entities))
+
+    @cached_property
+    def relation_counts(self) -> Int64[np.ndarray, " relations"]:
+        """Of every relation the triples it is in."""
+        return np.bincount(self.triples[:, 1], minlength=len(self.relations))
+
+    @property
+    def present(self) -> Bool[np.ndarray, " entities"]:
+        """Of every entity whether it is in a triple."""
+        return self.degrees > 0
+
+    def contains(self, triples: Int64[np.ndarray, "n 3"]) -> Bool[np.ndarray, " n"]:
+        """Of each triple whether it is in the graph; one with a number out of range is not. O(n log triples).
+
+        Examples
+        --------
+        >>> Graph.of([("Rome", "in", "Italy")]).contains(np.array([[0, 0, 1], [1, 0, 0], [-1, 0, 0]])).tolist()
+        [True, False, False]
+        """
+        limits = np.array([len(self.entities), len(self.relations), len(self.entities)])
+        valid = ((triples >= 0) & (triples < limits)).all(axis=1)
+        keys = triple_keys(triples, len(self.entities), len(self.relations))
+        return valid & _is_in(keys, self.keys)
+
+    def numbered(self, triples: Sequence[NamedTriple]) -> Int64[np.ndarray, "n 3"]:
+        """Triples by name as numbers, -1 for a name that is unknown.
+
+        Examples
+        --------
+        >>> Graph.of([("Rome", "in", "Italy")]).numbered([("Paris", "in", "Italy")]).tolist()
+        [[-1, 0, 1]]
+        """
+        heads, relations, tails = zip(*triples, strict=True) if triples else ((), (), ())
+        numbers = [self.entities.numbers(heads), self.relations.numbers(relations), self.entities.numbers(tails)]
+        return np.stack(numbers, axis=1)
+
+    def named(self, triples: Int64[np.ndarray, "n 3"] | None = None) -> list[NamedTriple]:
+        """Triples by number as names; without an argument all those of the graph, in their order.
+
+        Examples
+        --------
+        >>> Graph.of([("Rome", "in", "Italy")]).named()
+        [('Rome', 'in', 'Italy')]
+        """
+        heads, relations, tails = (self.triples if triples is None else triples).T
+        return list(
+            zip(self.entities.named(heads), self.relations.named(relations), self.entities.named(tails), strict=True)
+        )
+
+    def apply(self, delta: Delta, *, missing: Missing = "warn") -> tuple[Graph, Change]:
+        """The graph after a transaction, and what that changed. Names keep their numbers; new ones come after.
+
+        Only names of triples that are added in the end are new, so that an addition undone within the transaction
+        leaves nothing behind. Adding a triple that is there changes nothing.
+
+        Parameters
+        ----------
+        delta
+            What to add and to remove.
+        missing
+            What becomes of a triple to remove that is not in the graph: "warn" passes over it with a warning, "ignore"
+            without, "raise" refuses the transaction.
+
+        Raises
+        ------
+        InputError
+            For ``missing="raise"``, if a triple to remove is not there.
+
+        Examples
+        --------
+        >>> graph = Graph.of([("Rome", "in", "Italy"), ("Oslo", "in", "Norway")])
+        >>> after, change = graph.apply(Delta(add=[("Milan", "in", "Italy")], remove=[("Oslo", "in", "Norway")]))
+        >>> after.named(), after.entities.named(change.new), after.entities.named(change.gone)
+        ([('Rome', 'in', 'Italy'), ('Milan', 'in', 'Italy')], ['Milan'], ['Oslo', 'Norway'])
+        """
+        if missing not in get_args(Missing):
+            raise InputError(f"missing={missing!r}: expected 'warn', 'raise' or 'ignore'")
+        self._check_missing(delta, missing)
+        entities = self.entities.extended(name for head, _, tail in delta.add for name in (head, tail))
+        relations = self.relations.extended(relation for _, relation, _ in delta.add)
+        sizes = len(entities), len(relations)
+        before = triple_keys(self.triples, *sizes)
+        grown = Graph(entities, relations, self.triples)
+        named = grown.numbered(delta.remove)
+        to_remove = np.unique(triple_keys(named[(named >= 0).all(axis=1)], *sizes))
+        to_add = np.unique(triple_keys(grown.numbered(delta.add), *sizes))
+        added = to_add[~_is_in(to_add, before)]
+        removed = to_remove[_is_in(to_remove, before) & ~_is_in(to_remove, to_add)]
+        if not len(added) and not len(removed):
+            return self, _change(self, self, added, removed)
+        places = np.searchsorted(before, removed)
+        kept, rows = np.delete(before, places), np.delete(self.triples, places, axis=0)
+        after = Graph(
+            entities,
+            relations,
+            np.insert(rows, np.searchsorted(kept, added), _triples_of(added, *sizes), axis=0),
+        )
+        return after, _change(self, after, added, removed)
+
+    def _check_missing(self, delta: Delta, missing: Missing) -> None:
+        absent = ~self.contains(self.numbered(delta.remove))
+        undone = set(delta.undone)
+        wrong = [triple for triple, gone in zip(delta.remove, absent, strict=True) if gone and triple not in undone]
+        if wrong and missing != "ignore":
+            which = f"{' '.join(wrong[0])!r}" + (f" and {len(wrong) - 1} more" if len(wrong) > 1 else "")
+            told = f"cannot be removed, not in the graph: {which}"
+            if missing == "raise":
+                raise InputError(told)
+            warnings.warn(told, stacklevel=3)
+
+
+def columns(triples: NamedTriples) -> tuple[list[str], list[str], list[str]]:
+    """The heads, the relations and the tails of triples by name.
+
+    Raises
+    ------
+    InputError
+        If a row is not three names; with its index.
+
+    Examples
+    --------
+    >>> columns([("Rome", "in", "Italy"), ("Oslo", "in", "Norway")])
+    (['Rome', 'Oslo'], ['in', 'in'], ['Italy', 'Norway'])
+    """
+    rows = triples.tolist() if isinstance(triples, np.ndarray) else list(triples)
+    if isinstance(triples, np.ndarray) and np.issubdtype(triples.dtype, np.integer):
+        rows = [[str(number) for number in row] for row in rows]
+    if not set(map(type, rows)) <= {tuple, list} or not set(map(len, rows)) <= {3}:
+        wrong = next((index for index, row in enumerate(rows) if not is_row(row)), None)
+        if wrong is not None:
+            raise InputError(f"triples[{wrong}]: {rows[wrong]!r} is not (head, relation, tail)")
+    heads, relations, tails = map(list, zip(*rows, strict=True)) if rows else ([], [], [])
+    for place, column in (("head", heads), ("relation", relations), ("tail", tails)):
+        try:
+            check_names(column)
+        except InputError as error:
+            raise InputError(f"{place} of {str(error).replace('names', 'triples', 1)}") from error
+    return heads, relations, tails
+
+
+def triple_keys(triples: Int64[np.ndarray, "n 3"], entities: int, relations: int) -> Int64[np.ndarray, " n"]:
+    """Triples as single numbers, (head · relations + relation) · entities + tail, in the same order.
+
+    Raises
+    ------
+    InputError
+        If there are so many names that the numbers do not fit 64 bits.
+
+    Examples
+    --------
+    >>> triple_keys(np.array([[1, 0, 2]]), 3, 2).tolist()
+    [8]
+    """
+    if entities * relations * entities > _LARGEST_KEY:
+        raise InputError(f"{entities:,} entities and {relations:,} relations: too many for keys of 64 bits")
+    heads, kinds, tails = triples.T
+    keys: Int64[np.ndarray, " n"] = (heads * relations + kinds) * entities + tails
+    return keys
+
+
+def _triples_of(keys: Int64[np.ndarray, " n"], entities: int, relations: int) -> Int64[np.ndarray, "n 3"]:
+    if not len(keys):
+        return np.empty((0, 3), dtype=np.int64)
+    rest, tails = np.divmod(keys, entities)
+    heads, kinds = np.divmod(rest, relations)
+    return np.stack([heads, kinds, tails], axis=1)
+
+
+def _is_in(keys: Int64[np.ndarray, " n"], ascending: Int64[np.ndarray, " m"]) -> Bool[np.ndarray, " n"]:
+    if not len(ascending):
+        return np.zeros(len(keys), dtype=bool)
+    places = np.searchsorted(ascending, keys)
+    found: Bool[np.ndarray, " n"] = ascending[np.minimum(places, len(ascending) - 1)] == keys
+    return found
+
+
+def _change(
+    before: Graph, after: Graph, added: Int64[np.ndarray, " added"], removed: Int64[np.ndarray, " removed"]
+) -> Change:
+    sizes = len(after.entities), len(after.relations)
+    entities = _appeared_and_gone(before.degrees, after.degrees)
+    relations = _appeared_and_gone(before.relation_counts, after.relation_counts)
+    return Change(_triples_of(added, *sizes), _triples_of(removed, *sizes), *entities, *relations)
+
+
+def _appeared_and_gone(
+    before: Int64[np.ndarray, " known"], after: Int64[np.ndarray, " all"]
+) -> tuple[Int64[np.ndarray, " new"], Int64[np.ndarray, " gone"]]:
+    had = np.zeros(len(after), dtype=bool)
+    had[: len(before)] = before > 0
+    return np.flatnonzero(~had & (after > 0)), np.flatnonzero(had & (after == 0))

@@ -1,0 +1,242 @@
+"""Files of triples, read and written: which format one is in, its name says, or else its first line.
+
+Tab- and comma-separated text, RDF (`latticework.knowledge.rdf`), folders of OpenKE (`latticework.knowledge.openke`),
+parquet, and arrays of integers. Text may be compressed with gzip, which is recognised by content; it is read line by
+line, and a line is at most 16 MiB long, so a small file cannot fill the memory with one.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from itertools import chain, islice
+from pathlib import Path
+from typing import Final, Literal, get_args
+
+import numpy as np
+
+from latticework.core.errors import InputError
+from latticework.core.files import read_lines, write_output
+from latticework.core.streams import stream_name
+from latticework.knowledge.deltas import NamedTriple, write_lines
+from latticework.knowledge.graph import Graph
+from latticework.knowledge.loaded import Builder, Columns, Loaded, Splits, loaded
+from latticework.knowledge.openke import is_openke, read_openke, write_openke
+from latticework.knowledge.rdf import OTHER_FORMATS, BlankNodes, Literals, is_ntriples, ntriples_lines, rdf_columns
+from latticework.knowledge.tables import (
+    csv_columns,
+    delimited_lines,
+    integer_bytes,
+    integer_columns,
+    parquet_bytes,
+    parquet_columns,
+    tsv_columns,
+)
+
+Format = Literal["tsv", "csv", "nt", "nq", "ttl", "trig", "parquet", "npy", "openke"]
+_PARTS: Final = ("train", "valid", "test")
+_ENDINGS: Final = tuple(f".{ending}{packed}" for ending in ("txt", "tsv", "csv") for packed in ("", ".gz"))
+
+
+def read_triples(
+    path: str | os.PathLike[str],
+    *,
+    format: Format | None = None,
+    literals: Literals = "drop",
+    blank_nodes: BlankNodes = "keep",
+) -> Loaded:
+    r"""Read a graph from a file, from standard input (``"-"``), or the part to learn from of a folder.
+
+    Triples that are there twice count once, and a triple from an entity to itself is kept.
+
+    Parameters
+    ----------
+    path
+        A file, or a folder of OpenKE, or one with a file named train, such as ``train.txt``.
+    format
+        What it is, if the name does not say it; without, the first line of a text tells.
+    literals
+        Of RDF: "drop" leaves out triples whose tail is a text, number or date, "keep" makes it an entity, "bucket" one
+        for all that are alike (`rdf_columns`).
+    blank_nodes
+        Of RDF: whether triples with nodes without an IRI are kept.
+
+    Returns
+    -------
+    Loaded
+        The graph, and the counts of what was left out.
+
+    Raises
+    ------
+    InputError
+        With file and line, if it cannot be read as such, or holds no triple.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     file = Path(folder) / "some.tsv"
+    ...     _ = file.write_text("New York\tin\tUSA\nNew York\tin\tUSA\n")
+    ...     read_triples(file).told()
+    '1 triple of 2 entities and 1 relation; left out: 1 duplicate'
+    """
+    where = Path(path)
+    if where.is_dir() and not is_openke(where):
+        where = _part(where, "train", needed=True) or where
+    dropped: Counter[str] = Counter()
+    kind, batches = _opened(where, format, literals, blank_nodes, dropped)
+    if kind == "openke":
+        result = _of_openke(where)
+    else:
+        builder = Builder()
+        for columns in batches:
+            builder.add(*columns)
+        result = builder.loaded(dropped)
+    if not len(result.graph):
+        left_out = result.told().partition("; ")[2]
+        raise InputError(f"{stream_name(path)} holds no triple" + (f" ({left_out})" if left_out else ""))
+    return result
+
+
+def read_splits(folder: str | os.PathLike[str]) -> Splits:
+    """Read a folder with files named train, valid and test (such as ``train.txt.gz``), or one of OpenKE.
+
+    A part that has no file, other than train, is empty.
+
+    Raises
+    ------
+    InputError
+        As `read_triples`, or if there is no such file.
+    """
+    folder = Path(folder)
+    if is_openke(folder):
+        return read_openke(folder)
+    builder = Builder()
+    parts = []
+    for part in _PARTS:
+        path = _part(folder, part, needed=part == "train")
+        batches = _opened(path, None, "drop", "keep", Counter())[1] if path else iter(())
+        none = np.empty((0, 3), dtype=np.int64)
+        parts.append(np.concatenate([none, *(builder.add(*columns) for columns in batches)]))
+    return Splits(*builder.names(), *parts)
+
+
+def write_triples(
+    path: str | os.PathLike[str], triples: Graph | Sequence[NamedTriple], *, format: Format | None = None
+) -> None:
+    """Write a file as its name says, as a whole or not at all; compressed if a text's name ends in .gz.
+
+    ``"-"`` is standard output, and a name without an ending a folder of OpenKE. Of RDF, N-Triples are written, which is
+    also valid in the other three formats.
+
+    Raises
+    ------
+    InputError
+        If the format cannot hold a name, or the file cannot be written.
+
+    Examples
+    --------
+    >>> write_triples("-", [("New York", "in", "USA")], format="csv")
+    head,relation,tail
+    New York,in,USA
+    """
+    kind = format or _to_write(Path(path))
+    if kind not in get_args(Format):
+        raise InputError(f"{path}: {_unknown(format)}")
+    if kind in ("parquet", "npy", "openke") and os.fspath(path) == "-":
+        raise InputError(f"{kind} is not written to standard output: give a file name")
+    if kind == "openke":
+        graph = triples if isinstance(triples, Graph) else Graph.of(triples)
+        none = np.empty((0, 3), dtype=np.int64)
+        write_openke(path, Splits(graph.entities, graph.relations, graph.triples, none, none))
+        return
+    named = triples.named() if isinstance(triples, Graph) else triples
+    if kind in ("parquet", "npy"):
+        write_output(path, parquet_bytes(named) if kind == "parquet" else integer_bytes(named))
+        return
+    write_lines(path, delimited_lines(named, comma=kind == "csv") if kind in ("tsv", "csv") else ntriples_lines(named))
+
+
+def _opened(
+    path: Path, format: Format | None, literals: Literals, blank_nodes: BlankNodes, dropped: Counter[str]
+) -> tuple[str, Iterator[Columns]]:
+    """The format of a file and its columns, some at a time; of OpenKE there are none."""
+    kind: str | None = format or _by_name(path)
+    if kind is not None and kind not in get_args(Format):
+        raise InputError(f"{stream_name(path)}: {_unknown(kind)}")
+    if kind in ("parquet", "npy", "openke"):
+        if os.fspath(path) == "-":
+            raise InputError(f"{kind} is not read from standard input: give a file name")
+        if kind == "openke":
+            return kind, iter(())
+        return kind, parquet_columns(path) if kind == "parquet" else integer_columns(path)
+    name, lines = stream_name(path), read_lines(path)
+    if kind is None:
+        first = list(islice(lines, 1))
+        kind, lines = _by_line("".join(first), name), chain(first, lines)
+    if kind == "tsv":
+        return kind, tsv_columns(lines, name)
+    if kind == "csv":
+        return kind, csv_columns(lines, name)
+    columns = rdf_columns(lines, name, suffix=f".{kind}", literals=literals, blank_nodes=blank_nodes, dropped=dropped)
+    return kind, columns
+
+
+def _by_name(path: Path) -> str | None:
+    """The format that a name says; None if it is a text of which the first line is to tell."""
+    if is_openke(path):
+        return "openke"
+    suffix = _suffix(path)
+    if suffix in OTHER_FORMATS:
+        raise InputError(f"{path}: {suffix} is not supported: convert it to N-Triples (.nt) or Turtle (.ttl)")
+    return suffix[1:] if suffix[1:] in get_args(Format) else None
+
+
+def _to_write(path: Path) -> str:
+    if os.fspath(path) == "-":
+        return "tsv"
+    kind = _by_name(path)
+    if kind == "openke" and not path.is_dir():
+        raise InputError(f"{path} is a file of OpenKE: give the folder to write")
+    if kind is None and not path.suffix:
+        return "openke"
+    if kind is None and _suffix(path) != ".txt":
+        raise InputError(f"{path}: expected a name that ends in .tsv, .csv, .nt, .parquet or .npy")
+    return kind or "tsv"
+
+
+def _suffix(path: Path) -> str:
+    return Path(path.name.removesuffix(".gz")).suffix.lower()
+
+
+def _by_line(line: str, name: str) -> str:
+    if is_ntriples(line):
+        return "nq"  # of which N-Triples are a part
+    if re.match(r"\s*@?(prefix|base)\b", line, re.IGNORECASE):
+        return "ttl"
+    if "\t" not in line and line.count(",") >= 2:
+        return "csv"
+    if re.fullmatch(r"\s*\d+\s*", line):
+        raise InputError(f"{name}:1: this is a file of OpenKE: give its folder, or name it train2id.txt")
+    return "tsv"
+
+
+def _unknown(format: str | None) -> str:
+    return f"format={format!r}: expected one of {', '.join(map(repr, get_args(Format)))}"
+
+
+def _part(folder: Path, part: str, *, needed: bool) -> Path | None:
+    paths = [folder / f"{part}{ending}" for ending in _ENDINGS]
+    found = next((path for path in paths if path.is_file()), None)
+    if found is None and needed:
+        raise InputError(f"{folder} holds neither {part}.txt, {part}.tsv or {part}.csv nor a data set of OpenKE")
+    return found
+
+
+def _of_openke(path: Path) -> Loaded:
+    """What is to be learnt from of a folder, or one of its parts."""
+    splits = read_openke(path if path.is_dir() else path.parent)
+    part = "train" if path.is_dir() else path.name.split("2id")[0]
+    return loaded(getattr(splits, part), splits.entities, splits.relations)

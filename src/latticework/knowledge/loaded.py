@@ -1,0 +1,141 @@
+"""What readers give back: a graph with counts of what was left out, or the parts of a data set that share numbers."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from itertools import chain, count
+
+import numpy as np
+from jaxtyping import Int64
+
+from latticework.knowledge.graph import Graph
+from latticework.knowledge.names import Names
+
+Columns = tuple[Sequence[str], Sequence[str], Sequence[str]]  # heads, relations, tails
+
+
+@dataclass(frozen=True, eq=False)
+class Loaded:
+    """A graph as it was read.
+
+    Attributes
+    ----------
+    graph
+        Its distinct triples.
+    duplicates
+        Triples that were there before in the same file.
+    dropped
+        How many triples a policy left out, by reason.
+
+    Examples
+    --------
+    >>> loaded = Loaded(Graph.of([("Rome", "in", "Italy")]), duplicates=2, dropped={"literals": 1})
+    >>> loaded.told()
+    '1 triple of 2 entities and 1 relation; left out: 2 duplicates, 1 triple with literals'
+    """
+
+    graph: Graph
+    duplicates: int = 0
+    dropped: Mapping[str, int] = field(default_factory=dict)
+
+    def told(self) -> str:
+        """One line that says what is in the graph and what was left out."""
+        sizes = len(self.graph.entities), len(self.graph.relations)
+        entities, relations = _counted(sizes[0], "entity", "entities"), _counted(sizes[1], "relation", "relations")
+        held = f"{_counted(len(self.graph), 'triple', 'triples')} of {entities} and {relations}"
+        left_out = [_counted(self.duplicates, "duplicate", "duplicates")] if self.duplicates else []
+        for reason, number in self.dropped.items():
+            left_out += [f"{_counted(number, 'triple', 'triples')} with {reason}"] if number else []
+        return held + (f"; left out: {', '.join(left_out)}" if left_out else "")
+
+
+@dataclass(frozen=True, eq=False)
+class Splits:
+    """A data set cut into parts whose triples share the same numbers; in the order of the files, repetitions kept.
+
+    Entities that only `valid` or `test` have are numbered too: they are not `present` in the graph.
+
+    Examples
+    --------
+    >>> splits = Splits(Names("ab"), Names("r"), np.array([[0, 0, 1]]), np.array([[1, 0, 1]]), np.array([[0, 0, 1]]))
+    >>> kept, leaked = splits.without_leaks()
+    >>> len(kept.test), leaked
+    (0, {'valid': 0, 'test': 1})
+    """
+
+    entities: Names
+    relations: Names
+    train: Int64[np.ndarray, "train 3"]
+    valid: Int64[np.ndarray, "valid 3"]
+    test: Int64[np.ndarray, "test 3"]
+
+    @cached_property
+    def graph(self) -> Graph:
+        """The graph of what is to be learnt from."""
+        return Graph.of_numbers(self.train, self.entities, self.relations)
+
+    def without_leaks(self) -> tuple[Splits, dict[str, int]]:
+        """The same without the triples of `valid` and `test` that are in `train`, and how many those were."""
+        valid, test = self.graph.contains(self.valid), self.graph.contains(self.test)
+        kept = replace(self, valid=self.valid[~valid], test=self.test[~test])
+        return kept, {"valid": int(valid.sum()), "test": int(test.sum())}
+
+
+class Builder:
+    """Numbers the names of triples as they are read, in the order in which each comes first.
+
+    Examples
+    --------
+    >>> builder = Builder()
+    >>> builder.add(["Rome", "Milan"], ["in", "in"], ["Italy", "Italy"]).tolist()
+    [[0, 0, 1], [2, 0, 1]]
+    >>> builder.loaded().graph.named()
+    [('Rome', 'in', 'Italy'), ('Milan', 'in', 'Italy')]
+    """
+
+    def __init__(self) -> None:
+        self._entities: defaultdict[str, int] = defaultdict(count().__next__)
+        self._relations: defaultdict[str, int] = defaultdict(count().__next__)
+        self._parts: list[Int64[np.ndarray, "part 3"]] = [np.empty((0, 3), dtype=np.int64)]
+
+    def add(self, heads: Sequence[str], relations: Sequence[str], tails: Sequence[str]) -> Int64[np.ndarray, "part 3"]:
+        """Take in three columns, whose names must have been checked not to be empty; returned are their numbers."""
+        triples = np.empty((len(heads), 3), dtype=np.int64)
+        ends = map(self._entities.__getitem__, chain.from_iterable(zip(heads, tails, strict=True)))
+        triples[:, ::2] = np.fromiter(ends, np.int64, count=2 * len(heads)).reshape(-1, 2)
+        triples[:, 1] = np.fromiter(map(self._relations.__getitem__, relations), np.int64, count=len(relations))
+        self._parts.append(triples)
+        return triples
+
+    def names(self) -> tuple[Names, Names]:
+        """The entities and the relations so far."""
+        return Names(self._entities), Names(self._relations)
+
+    def loaded(self, dropped: Mapping[str, int] | None = None) -> Loaded:
+        """The graph of all that was taken in."""
+        return loaded(np.concatenate(self._parts), *self.names(), dropped=dropped)
+
+
+def loaded(
+    triples: Int64[np.ndarray, "triples 3"],
+    entities: Names,
+    relations: Names,
+    *,
+    dropped: Mapping[str, int] | None = None,
+) -> Loaded:
+    """The graph of triples by number, with the count of those that are there again.
+
+    Examples
+    --------
+    >>> loaded(np.array([[0, 0, 1], [0, 0, 1]]), Names("ab"), Names("r")).duplicates
+    1
+    """
+    graph = Graph.of_numbers(triples, entities, relations)
+    return Loaded(graph, len(triples) - len(graph), dict(dropped or {}))
+
+
+def _counted(number: int, one: str, many: str) -> str:
+    return f"{number:,} {one if number == 1 else many}"

@@ -1,0 +1,200 @@
+"""The names of entities or of relations, numbered; across updates the name is what counts, never the number."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from difflib import get_close_matches
+from functools import cached_property
+from hashlib import blake2b
+from itertools import count, islice
+from typing import Final
+
+import numpy as np
+from jaxtyping import Int64, UInt64
+
+from latticework.core.errors import InputError
+
+_DIGEST_BYTES: Final = 8
+_MOST_COMPARED: Final = 20_000  # names that are compared with a misspelt one
+
+
+class Names:
+    """Distinct names with the numbers 0, 1, 2, ...; it never changes, and `extended` keeps the numbers there are.
+
+    Parameters
+    ----------
+    names
+        The names in the order of their numbers: any text but the empty one.
+
+    Raises
+    ------
+    InputError
+        If a name is empty, no text, not valid Unicode, or there twice; with its index.
+
+    Examples
+    --------
+    >>> names = Names(["Rome", "Italy"])
+    >>> len(names), names[1], "Rome" in names, list(names.extended(["Milan", "Rome"]))
+    (2, 'Italy', True, ['Rome', 'Italy', 'Milan'])
+    """
+
+    def __init__(self, names: Iterable[str] = ()) -> None:
+        self._names = list(names)
+        check_names(self._names)
+        self._numbers = dict(zip(self._names, count()))
+        if len(self._numbers) < len(self._names):
+            first = next(index for index, name in enumerate(self._names) if self._numbers[name] != index)
+            raise InputError(f"names[{first}]: {self._names[first]!r} is there twice")
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def __getitem__(self, number: int) -> str:
+        return self._names[number]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._numbers
+
+    def __eq__(self, other: object) -> bool:
+        return self._names == other._names if isinstance(other, Names) else NotImplemented
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        shown = ", ".join(map(repr, self._names[:3]))
+        return f"Names([{shown}{', ...' if len(self) > 3 else ''}], {len(self)} in all)"
+
+    def named(self, numbers: Int64[np.ndarray, " n"] | Iterable[int]) -> list[str]:
+        """The names that have those numbers.
+
+        Examples
+        --------
+        >>> Names(["Rome", "Italy"]).named(np.array([1, 0, 1]))
+        ['Italy', 'Rome', 'Italy']
+        """
+        plain = numbers.tolist() if isinstance(numbers, np.ndarray) else numbers
+        return list(map(self._names.__getitem__, plain))
+
+    def numbers(self, names: Sequence[str]) -> Int64[np.ndarray, " n"]:
+        """The number of each name, -1 of one that is unknown.
+
+        Examples
+        --------
+        >>> Names(["Rome", "Italy"]).numbers(["Italy", "Paris"]).tolist()
+        [1, -1]
+        """
+        known = self._numbers
+        return np.fromiter((known.get(name, -1) for name in names), np.int64, count=len(names))
+
+    def number(self, name: str, *, what: str = "name") -> int:
+        """The number of a name.
+
+        Parameters
+        ----------
+        name
+            The name.
+        what
+            What to call it in the error: "entity", "relation".
+
+        Raises
+        ------
+        InputError
+            If it is unknown; with names that are nearly the same.
+
+        Examples
+        --------
+        >>> Names(["Rome", "Italy"]).number("Roma", what="entity")
+        Traceback (most recent call last):
+            ...
+        latticework.core.errors.InputError: there is no entity 'Roma'; near it are: 'Rome'
+        """
+        number = self._numbers.get(name)
+        if number is None:
+            near = ", ".join(map(repr, self._near(name))) if isinstance(name, str) else ""
+            raise InputError(f"there is no {what} {name!r}" + (f"; near it are: {near}" if near else ""))
+        return number
+
+    def extended(self, new: Iterable[str]) -> Names:
+        """These names and after them the new ones, in the order in which each comes first; known ones are passed over.
+
+        Raises
+        ------
+        InputError
+            As `Names`.
+
+        Examples
+        --------
+        >>> list(Names(["Rome"]).extended(["Milan", "Rome", "Milan"]))
+        ['Rome', 'Milan']
+        """
+        unknown = [name for name in dict.fromkeys(new) if name not in self._numbers]
+        if not unknown:
+            return self
+        check_names(unknown)
+        extended = Names()
+        extended._names = self._names + unknown
+        extended._numbers = self._numbers | dict(zip(unknown, count(len(self))))
+        if "_digests" in vars(self):
+            vars(extended)["_digests"] = np.concatenate([self._digests, _digests_of(unknown)])
+        return extended
+
+    def digests(self) -> UInt64[np.ndarray, " n"]:
+        """Eight bytes of BLAKE2b of every name in UTF-8: an order that depends on nothing but the name.
+
+        Examples
+        --------
+        >>> [hex(digest) for digest in Names(["Rome", "Italy"]).digests().tolist()]
+        ['0xf0fe3aaa6d978d9c', '0x132fb0716a49bc31']
+        """
+        return self._digests
+
+    @cached_property
+    def _digests(self) -> UInt64[np.ndarray, " n"]:
+        return _digests_of(self._names)
+
+    def _near(self, name: str) -> list[str]:
+        """Up to three names that are nearly this one; of many names only those that begin alike are compared."""
+        start = name[:1].casefold()
+        alike = (other for other in self._names if len(self) <= _MOST_COMPARED or other[:1].casefold() == start)
+        by_fold: dict[str, str] = {}
+        for other in islice(alike, _MOST_COMPARED):
+            by_fold.setdefault(other.casefold(), other)
+        return [by_fold[folded] for folded in get_close_matches(name.casefold(), by_fold, n=3, cutoff=0.7)]
+
+
+def check_names(names: Sequence[object]) -> None:
+    """Check that each can be a name: a text that is not empty and is valid Unicode.
+
+    Raises
+    ------
+    InputError
+        With the index of the first that cannot.
+
+    Examples
+    --------
+    >>> check_names(["Rome", ""])
+    Traceback (most recent call last):
+        ...
+    latticework.core.errors.InputError: names[1]: '' cannot be a name: expected a text that is not empty
+    """
+    try:
+        "".join(names).encode()  # type: ignore[arg-type]
+        if all(names):
+            return
+    except (TypeError, UnicodeEncodeError):
+        pass
+    for index, name in enumerate(names):
+        if not isinstance(name, str) or not name:
+            raise InputError(f"names[{index}]: {name!r} cannot be a name: expected a text that is not empty")
+        try:
+            name.encode()
+        except UnicodeEncodeError as error:
+            raise InputError(f"names[{index}]: {name!r} is not valid Unicode (half of a surrogate pair)") from error
+
+
+def _digests_of(names: Iterable[str]) -> UInt64[np.ndarray, " n"]:
+    joined = b"".join([blake2b(name.encode(), digest_size=_DIGEST_BYTES).digest() for name in names])
+    return np.frombuffer(joined, "<u8").astype(np.uint64)

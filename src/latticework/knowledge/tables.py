@@ -1,0 +1,224 @@
+"""Triples in tables of three columns: tab- and comma-separated text, parquet, and NumPy arrays of integers."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Any, Final
+
+import numpy as np
+
+from latticework.core.errors import InputError, require
+from latticework.knowledge.deltas import NamedTriple
+from latticework.knowledge.loaded import Columns
+
+HEADERS: Final = (("head", "relation", "tail"), ("h", "r", "t"), ("subject", "predicate", "object"))
+_BATCH: Final = 65_536
+_PURPOSE: Final = "reading and writing parquet"
+
+
+def tsv_columns(lines: Iterable[str], name: str) -> Iterator[Columns]:
+    r"""The columns of lines of a head, a relation and a tail with tabs between them, some at a time.
+
+    Blank lines are nothing; there is no header; names are taken as they are, with all blanks in and around them.
+
+    Raises
+    ------
+    InputError
+        With file and line, if there are not three columns, or one is empty.
+
+    Examples
+    --------
+    >>> list(tsv_columns(["New York\tin\tUSA"], "some.tsv"))
+    [(['New York'], ['in'], ['USA'])]
+    """
+    lines, first = iter(lines), 1
+    while batch := list(islice(lines, _BATCH)):
+        numbers = range(first, first + len(batch))
+        yield from _checked([line.split("\t") for line in batch], numbers, f"{name}:")
+        first += len(batch)
+
+
+def csv_columns(lines: Iterable[str], name: str) -> Iterator[Columns]:
+    """As `tsv_columns`, of comma-separated lines, where a name may be in quotation marks (RFC 4180).
+
+    A first line "head,relation,tail", "h,r,t" or "subject,predicate,object" is a header and passed over.
+
+    Raises
+    ------
+    InputError
+        As `tsv_columns`, or if a quotation mark is not closed.
+
+    Examples
+    --------
+    >>> list(csv_columns(["head,relation,tail", '"Paris, Texas",in,USA'], "some.csv"))
+    [(['Paris, Texas'], ['in'], ['USA'])]
+    """
+    numbered = _csv_rows(lines, name)
+    while batch := list(islice(numbered, _BATCH)):
+        numbers, rows = zip(*batch, strict=True)
+        yield from _checked(rows, numbers, f"{name}:")
+
+
+def integer_columns(path: str | os.PathLike[str]) -> Iterator[Columns]:
+    """The columns of a .npy file of integers, (triples, 3), whose names are their decimal numbers.
+
+    Raises
+    ------
+    InputError
+        If it is no such array, or a number is negative; with its row.
+    """
+    try:
+        array = np.load(path, mmap_mode="r", allow_pickle=False)  # mapped: its header may claim any size
+    except (OSError, ValueError, EOFError) as error:
+        raise InputError(f"{path} cannot be read as a .npy file: {error}") from error
+    if not isinstance(array, np.ndarray):
+        raise InputError(f"{path} holds several arrays, expected one of integers in a .npy file")
+    if array.ndim != 2 or array.shape[1] != 3 or not np.issubdtype(array.dtype, np.integer):
+        raise InputError(f"{path} holds {array.dtype} of shape {array.shape}, expected integers of shape (triples, 3)")
+    if (array < 0).any():
+        row = int((array < 0).any(axis=1).argmax())
+        raise InputError(f"{path}: row {row} is {array[row].tolist()}: a number is negative")
+    for first in range(0, len(array), _BATCH):
+        heads, relations, tails = np.array(array[first : first + _BATCH]).astype(str).T.tolist()
+        yield heads, relations, tails
+
+
+def parquet_columns(path: str | os.PathLike[str]) -> Iterator[Columns]:
+    """The columns of a parquet file of texts or integers, named as in `HEADERS`; of just three in that order.
+
+    Raises
+    ------
+    InputError
+        If it is no parquet file, there are no such columns, or a name is missing or empty; with its row.
+    """
+    arrow = require("pyarrow", extra="parquet", purpose=_PURPOSE)
+    parquet = require("pyarrow.parquet", extra="parquet", purpose=_PURPOSE)
+    first = 0
+    try:
+        with parquet.ParquetFile(path) as file:
+            wanted = _wanted(file.schema_arrow, arrow, path)
+            for batch in file.iter_batches(_BATCH, columns=wanted):
+                columns = [batch.column(column).cast(arrow.string()).to_pylist() for column in wanted]
+                rows = list(zip(*columns, strict=True))
+                yield from _checked(rows, range(first, first + len(rows)), f"{path}: row ")
+                first += len(rows)
+    except (arrow.ArrowException, OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} cannot be read as parquet: {error}") from error
+
+
+def _wanted(schema: Any, arrow: Any, path: str | os.PathLike[str]) -> list[str]:
+    """The names of the three columns."""
+    names = list(schema.names)
+    if len(set(names)) < len(names):
+        raise InputError(f"{path} has two columns of one name: {', '.join(names)}")
+    lowered = {name.lower(): name for name in names}
+    header = next((header for header in HEADERS if set(header) <= set(lowered)), None)
+    if header is None and len(names) != 3:
+        raise InputError(f"{path} has the columns {', '.join(names)}: expected {', '.join(HEADERS[0])}")
+    wanted = [lowered[name] for name in header] if header else names
+    for name in wanted:
+        kind = schema.field(name).type
+        kind = kind.value_type if arrow.types.is_dictionary(kind) else kind
+        if not (arrow.types.is_string(kind) or arrow.types.is_large_string(kind) or arrow.types.is_integer(kind)):
+            raise InputError(f"{path}: the column {name!r} holds {kind}, expected texts or integers")
+    return wanted
+
+
+def _csv_rows(lines: Iterable[str], name: str) -> Iterator[tuple[int, list[str]]]:
+    """Rows with the number of the line where each starts."""
+    reader = csv.reader((f"{line}\n" for line in lines), strict=True)
+    while True:
+        number = reader.line_num + 1
+        try:
+            row = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            raise InputError(f"{name}:{number}: {error}; is a quotation mark not closed?") from error
+        if number > 1 or tuple(cell.strip().lower() for cell in row) not in HEADERS:
+            yield number, row
+
+
+def _checked(rows: Sequence[Sequence[str]], numbers: Sequence[int], place: str) -> Iterator[Columns]:
+    """The columns of those rows that are not blank, if there are any."""
+    if set(map(len, rows)) == {3}:
+        heads, relations, tails = zip(*rows, strict=True)
+        if not any(empty in column for column in (heads, relations, tails) for empty in ("", None)):
+            yield list(heads), list(relations), list(tails)
+            return
+    numbered = zip(rows, numbers, strict=True)
+    kept = [(row, number) for row, number in numbered if len(row) > 1 or any(map(str.strip, row))]
+    for row, number in kept:
+        _check_row(row, f"{place}{number}")
+    if kept:
+        heads, relations, tails = zip(*(row for row, _ in kept), strict=True)
+        yield list(heads), list(relations), list(tails)
+
+
+def _check_row(row: Sequence[str], place: str) -> None:
+    if len(row) != 3:
+        hint = "; are they separated by blanks? Use tabs" if len(row) == 1 and len(row[0].split()) == 3 else ""
+        shown = repr(list(row)) if len(repr(list(row))) <= 80 else f"{repr(list(row))[:80]}..."
+        raise InputError(f"{place}: expected three columns, head, relation and tail, got {len(row)}: {shown}{hint}")
+    for what, name in zip(HEADERS[0], row, strict=True):
+        if not name:
+            raise InputError(f"{place}: the {what} is {'empty' if name == '' else 'missing'}")
+
+
+def delimited_lines(triples: Iterable[NamedTriple], *, comma: bool) -> Iterator[str]:
+    r"""The lines of a comma- or tab-separated file, as `csv_columns` and `tsv_columns` read them.
+
+    Raises
+    ------
+    InputError
+        If a name has a tab or line end in it, which a tab-separated file cannot hold, or a carriage return.
+
+    Examples
+    --------
+    >>> list(delimited_lines([("Paris, Texas", "in", "USA")], comma=True))
+    ['head,relation,tail', '"Paris, Texas",in,USA']
+    """
+    if not comma:
+        for triple in triples:
+            line = "\t".join(triple)
+            if line.count("\t") != 2 or any(mark in line for mark in "\n\r\0") or line.startswith("\ufeff"):
+                raise InputError(f"{triple!r} cannot be written with tabs: a name has a tab, line end or NUL in it")
+            yield line
+        return
+    for triple in (HEADERS[0], *triples):
+        if any(mark in name for name in triple for mark in "\r\0"):
+            raise InputError(f"{triple!r} cannot be written with commas: a name has a carriage return or NUL in it")
+        buffer = io.StringIO()
+        csv.writer(buffer, lineterminator="\n").writerow(triple)
+        yield buffer.getvalue().removesuffix("\n")
+
+
+def parquet_bytes(triples: Sequence[NamedTriple]) -> bytes:
+    """A parquet file of triples by name."""
+    arrow = require("pyarrow", extra="parquet", purpose=_PURPOSE)
+    parquet = require("pyarrow.parquet", extra="parquet", purpose=_PURPOSE)
+    columns = zip(*triples, strict=True) if triples else ((), (), ())
+    arrays = [arrow.array(column, arrow.string()).dictionary_encode() for column in columns]
+    buffer = io.BytesIO()
+    parquet.write_table(arrow.table(arrays, names=list(HEADERS[0])), buffer)
+    return buffer.getvalue()
+
+
+def integer_bytes(triples: Sequence[NamedTriple]) -> bytes:
+    """A .npy file of triples whose names are decimal numbers.
+
+    Raises
+    ------
+    InputError
+        If a name is none.
+    """
+    for triple in triples:
+        if not all(name.isdecimal() and name.isascii() and str(int(name)) == name for name in triple):
+            raise InputError(f"{triple!r} cannot be written as integers: the names are no decimal numbers")
+    buffer = io.BytesIO()
+    np.save(buffer, np.array([list(map(int, triple)) for triple in triples], dtype=np.int64).reshape(-1, 3))
+    return buffer.getvalue()

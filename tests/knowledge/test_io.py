@@ -1,0 +1,170 @@
+import gzip
+import io
+import sys
+
+import numpy as np
+import pytest
+
+from latticework.core.errors import InputError
+from latticework.knowledge.graph import Graph
+from latticework.knowledge.io import read_splits, read_triples, write_triples
+
+TRIPLES = [("New York", "in", "USA"), ("Rome", "in", "Italy"), ("Rome", "likes", "Rome")]
+TSV = "".join("\t".join(triple) + "\n" for triple in TRIPLES)
+IRIS = [tuple(f"http://x/{name.replace(' ', '_')}" for name in triple) for triple in TRIPLES]
+NUMBERS = [("0", "0", "1"), ("2", "0", "3"), ("2", "1", "2")]
+
+
+@pytest.mark.parametrize(
+    "name, triples",
+    [
+        ("a.tsv", TRIPLES),
+        ("a.txt", TRIPLES),
+        ("a.csv", TRIPLES),
+        ("a.tsv.gz", TRIPLES),
+        ("a.nt", IRIS),
+        ("a.nq", IRIS),
+        ("a.ttl", IRIS),
+        ("a.trig.gz", IRIS),
+        ("a.parquet", TRIPLES),
+        ("a.npy", NUMBERS),
+        ("folder", TRIPLES),
+    ],
+)
+def test_what_is_written_is_read_as_the_same(tmp_path, name, triples):
+    if name.startswith(("a.n", "a.t")) and triples is IRIS:
+        pytest.importorskip("pyoxigraph")
+    if name == "a.parquet":
+        pytest.importorskip("pyarrow")
+    write_triples(tmp_path / name, Graph.of(triples))
+    loaded = read_triples(tmp_path / name)
+    assert set(loaded.graph.named()) == set(triples)
+    assert loaded.duplicates == 0
+
+
+def test_a_text_without_a_telling_name_is_told_by_its_first_line(tmp_path):
+    file = tmp_path / "a.data"
+    for text in (TSV, TSV.replace("\t", ","), "h,r,t\n" + TSV.replace("\t", ",")):
+        file.write_text(text)
+        assert set(read_triples(file).graph.named()) == set(TRIPLES)
+    pytest.importorskip("pyoxigraph")
+    for text in ("<http://x/a> <http://x/r> <http://x/b> .\n", "PREFIX : <http://x/>\n:a :r :b .\n"):
+        file.write_text(text)
+        assert read_triples(file).graph.named() == [("http://x/a", "http://x/r", "http://x/b")]
+
+
+def test_standard_input_is_read_by_its_first_line_or_as_is_said(monkeypatch):
+    def stdin(text):
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
+
+    stdin(TSV)
+    assert set(read_triples("-").graph.named()) == set(TRIPLES)
+    stdin("a,b,c\n")
+    assert read_triples("-", format="csv").graph.named() == [("a", "b", "c")]
+    stdin("a\tb\n")
+    with pytest.raises(InputError, match="<stdin>:1: expected three columns"):
+        read_triples("-")
+    for kind in ("parquet", "npy", "openke"):
+        with pytest.raises(InputError, match="is not read from standard input"):
+            read_triples("-", format=kind)
+
+
+def test_byte_order_marks_windows_line_ends_and_compression_change_nothing(tmp_path):
+    for raw in (b"\xef\xbb\xbf" + TSV.replace("\n", "\r\n").encode(), gzip.compress(TSV.encode())):
+        (tmp_path / "a.tsv").write_bytes(raw)
+        assert set(read_triples(tmp_path / "a.tsv").graph.named()) == set(TRIPLES)
+
+
+def test_duplicates_are_counted_and_self_loops_kept(tmp_path):
+    (tmp_path / "a.tsv").write_text(TSV * 3)
+    loaded = read_triples(tmp_path / "a.tsv")
+    assert loaded.duplicates == 6
+    assert ("Rome", "likes", "Rome") in loaded.graph.named()
+
+
+def test_what_a_policy_left_out_is_told(tmp_path):
+    pytest.importorskip("pyoxigraph")
+    file = tmp_path / "a.nt"
+    file.write_text('<http://x/a> <http://x/r> "b" .\n<http://x/a> <http://x/r> <http://x/b> .\n')
+    assert "left out: 1 triple with literals" in read_triples(file).told()
+    assert len(read_triples(file, literals="bucket").graph) == 2
+    file.write_text('<http://x/a> <http://x/r> "b" .\n')
+    with pytest.raises(InputError, match=r"a.nt holds no triple \(left out: 1 triple with literals\)"):
+        read_triples(file)
+
+
+@pytest.mark.parametrize(
+    "raw, message",
+    [
+        (b"", "holds no triple"),
+        (b"\n\n", "holds no triple"),
+        (b"a\tr\tb\na\t\xff\tb\n", r"a.tsv:2: byte 0xFF at position 3 is not UTF-8"),
+        (b"\xff\xfea\0", "a.tsv:1: the file starts like UTF-16"),
+        (b"a\tr\tb\0\n", "a.tsv:1: NUL character"),
+        (gzip.compress(TSV.encode())[:-9], "the gzip file is damaged or cut off"),
+    ],
+)
+def test_files_that_are_no_text_are_refused(tmp_path, raw, message):
+    (tmp_path / "a.tsv").write_bytes(raw)
+    with pytest.raises(InputError, match=message):
+        read_triples(tmp_path / "a.tsv")
+
+
+def test_names_that_mean_no_format_or_no_file_are_refused(tmp_path):
+    with pytest.raises(InputError, match="there is no such file"):
+        read_triples(tmp_path / "a.tsv")
+    with pytest.raises(InputError, match=r"\.rdf is not supported: convert it to N-Triples"):
+        read_triples(tmp_path / "a.rdf")
+    with pytest.raises(InputError, match=r"holds neither train\.txt"):
+        read_triples(tmp_path)
+    with pytest.raises(InputError, match="format='xml': expected one of 'tsv'"):
+        read_triples(tmp_path / "a", format="xml")
+    with pytest.raises(InputError, match="format='xml'"):
+        write_triples(tmp_path / "a", TRIPLES, format="xml")
+    with pytest.raises(InputError, match="expected a name that ends in"):
+        write_triples(tmp_path / "a.xlsx", TRIPLES)
+    with pytest.raises(InputError, match="give the folder to write"):
+        write_triples(tmp_path / "train2id.txt", TRIPLES)
+    with pytest.raises(InputError, match="not written to standard output"):
+        write_triples("-", TRIPLES, format="npy")
+
+
+def test_a_file_of_openke_by_another_name_is_told(tmp_path):
+    (tmp_path / "a.txt").write_text("1\n0 1 0\n")
+    with pytest.raises(InputError, match=r"a\.txt:1: this is a file of OpenKE"):
+        read_triples(tmp_path / "a.txt")
+
+
+def test_a_file_is_written_as_a_whole_or_not_at_all(tmp_path):
+    (tmp_path / "a.tsv").write_text("old")
+    with pytest.raises(InputError, match="cannot be written with tabs"):
+        write_triples(tmp_path / "a.tsv", [*TRIPLES, ("a\tb", "r", "c")])
+    assert (tmp_path / "a.tsv").read_text() == "old"
+
+
+def test_splits_share_their_numbers_and_keep_their_order(tmp_path):
+    (tmp_path / "train.txt").write_text(TSV * 2)
+    (tmp_path / "test.txt.gz").write_bytes(gzip.compress(b"Oslo\tin\tNorway\nRome\tin\tItaly\n"))
+    splits = read_splits(tmp_path)
+    assert splits.train.tolist() == [[0, 0, 1], [2, 0, 3], [2, 1, 2]] * 2
+    assert splits.valid.shape == (0, 3)
+    assert splits.test.tolist() == [[4, 0, 5], [2, 0, 3]]
+    assert splits.graph.present.tolist() == [True] * 4 + [False] * 2
+    assert splits.without_leaks()[1] == {"valid": 0, "test": 1}
+    assert len(read_triples(tmp_path).graph) == 3
+
+
+def test_numbers_are_given_as_names_come_first(tmp_path):
+    np.save(tmp_path / "a.npy", np.array([[9, 5, 7]]))
+    assert list(read_triples(tmp_path / "a.npy").graph.entities) == ["9", "7"]
+
+
+@pytest.mark.realdata
+@pytest.mark.parametrize(
+    "name, sizes, unseen",
+    [("umls", (5216, 652, 661), 0), ("WN18RR", (86_835, 3034, 3134), 210)],
+)
+def test_public_data_sets_have_the_known_sizes_and_unseen_entities(data_folder, name, sizes, unseen):
+    splits = read_splits(data_folder / "knowledge" / name)
+    assert (len(splits.train), len(splits.valid), len(splits.test)) == sizes
+    assert (~splits.graph.present[splits.test[:, [0, 2]]]).any(axis=1).sum() == unseen

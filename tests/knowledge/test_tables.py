@@ -1,0 +1,207 @@
+import gzip
+
+import numpy as np
+import pytest
+
+from latticework.core.errors import InputError
+from latticework.core.files import read_lines
+from latticework.knowledge import tables
+from latticework.knowledge.tables import (
+    csv_columns,
+    delimited_lines,
+    integer_bytes,
+    integer_columns,
+    parquet_bytes,
+    parquet_columns,
+    tsv_columns,
+)
+
+TRIPLES = [("Paris, Texas", "in", "USA"), ('the "Eagle"', "on", "the\nmoon"), ("a", "a", "a")]
+
+
+def rows(batches):
+    return [row for columns in batches for row in zip(*columns, strict=True)]
+
+
+def test_names_keep_their_blanks():
+    assert rows(tsv_columns([" New  York \tin\tU\u2028SA"], "some")) == [(" New  York ", "in", "U\u2028SA")]
+
+
+def test_blank_lines_are_nothing():
+    assert rows(tsv_columns(["", "a\tr\tb", "  ", "c\tr\td"], "some")) == [("a", "r", "b"), ("c", "r", "d")]
+    assert rows(csv_columns(["", "a,r,b", "", "c,r,d"], "some")) == [("a", "r", "b"), ("c", "r", "d")]
+    assert list(tsv_columns(["", " "], "some")) == []
+
+
+def test_a_header_is_one_only_with_commas():
+    assert rows(tsv_columns(["head\trelation\ttail"], "some")) == [("head", "relation", "tail")]
+    for header in ("head,relation,tail", "H,R,T", "subject, predicate, object"):
+        assert rows(csv_columns([header, "a,r,b", "h,r,t"], "some")) == [("a", "r", "b"), ("h", "r", "t")]
+
+
+def test_files_are_read_in_parts_of_bounded_size(monkeypatch):
+    monkeypatch.setattr(tables, "_BATCH", 2)
+    for columns, tab in ((tsv_columns, "\t"), (csv_columns, ",")):
+        lines = [tab.join("arb"), "", tab.join("brc"), tab.join("crd"), tab.join("dr")]
+        found = columns(lines, "some")
+        assert next(found)[0][0] == "a"
+        with pytest.raises(InputError, match="some:5: expected three columns"):
+            list(found)
+
+
+@pytest.mark.parametrize(
+    "line, message",
+    [
+        ("a r b", "some:2: expected three columns, .* got 1.*separated by blanks"),
+        ("a\tr", "some:2: expected three columns, .* got 2"),
+        ("a\tr\tb\t2020-01-01", "some:2: expected three columns, .* got 4"),
+        ("a\t\tb", "some:2: the relation is empty"),
+        ("\tr\tb", "some:2: the head is empty"),
+        ("a\tr\t", "some:2: the tail is empty"),
+        ("\t\t", "some:2: the head is empty"),
+        ("x" * 1000, r"some:2: expected three columns, .{60,120}$"),
+    ],
+)
+def test_a_wrong_line_is_refused(line, message):
+    with pytest.raises(InputError, match=message) as caught:
+        list(tsv_columns(["a\tr\tb", line], "some"))
+    assert len(str(caught.value)) < 300
+
+
+def test_quotation_marks_hold_commas_and_line_ends():
+    lines = ['"Paris, Texas",in,USA', '"the ""Eagle""",on,"the', 'moon"', "a,r"]
+    with pytest.raises(InputError, match="some:4: expected three columns"):
+        list(csv_columns(lines, "some"))
+    assert rows(csv_columns(lines[:3], "some")) == TRIPLES[:2]
+
+
+@pytest.mark.parametrize("line", ['"a,r,b', '"a"x,r,b', '"' + "x" * 200_000 + '",r,b'])
+def test_a_quotation_mark_that_is_not_closed_is_refused_where_it_is(line):
+    with pytest.raises(InputError, match=r"some:2: .*is a quotation mark not closed"):
+        list(csv_columns(["a,r,b", line, "c,r,d"], "some"))
+
+
+def test_a_compressed_line_without_end_is_refused(tmp_path):
+    file = tmp_path / "bomb.tsv.gz"
+    file.write_bytes(gzip.compress(b"a\tr\tb\n" + b"x" * 40_000_000))
+    with pytest.raises(InputError, match=r"bomb\.tsv\.gz:2: the line is longer than"):
+        list(tsv_columns(read_lines(file), str(file)))
+
+
+def test_what_is_written_with_commas_is_read_as_the_same():
+    lines = "\n".join(delimited_lines(TRIPLES, comma=True)).split("\n")
+    assert rows(csv_columns(lines, "some")) == TRIPLES
+
+
+def test_a_name_with_a_tab_or_line_end_cannot_be_written_with_tabs():
+    assert list(delimited_lines(TRIPLES[:1], comma=False)) == ["Paris, Texas\tin\tUSA"]
+    for name in ("a\tb", "a\nb", "a\r", "a\0", "\ufeffa"):
+        with pytest.raises(InputError, match="has a tab, line end or NUL in it"):
+            list(delimited_lines([(name, "r", "b")], comma=False))
+    for name in ("a\rb", "a\0"):
+        with pytest.raises(InputError, match="has a carriage return or NUL in it"):
+            list(delimited_lines([(name, "r", "b")], comma=True))
+
+
+def test_integers_are_names_in_decimal(tmp_path):
+    np.save(tmp_path / "a.npy", np.array([[3, 0, 14], [14, 1, 3]], dtype=np.uint8))
+    assert rows(integer_columns(tmp_path / "a.npy")) == [("3", "0", "14"), ("14", "1", "3")]
+    (tmp_path / "b.npy").write_bytes(integer_bytes(rows(integer_columns(tmp_path / "a.npy"))))
+    assert np.load(tmp_path / "b.npy").tolist() == [[3, 0, 14], [14, 1, 3]]
+
+
+def test_names_that_are_no_decimal_numbers_are_not_written_as_integers():
+    for name in ("x", "01", "٣", "-1"):
+        with pytest.raises(InputError, match="no decimal numbers"):
+            integer_bytes([("1", "2", name)])
+
+
+@pytest.mark.parametrize(
+    "array, message",
+    [
+        (np.zeros((2, 4), dtype=int), r"holds int64 of shape \(2, 4\), expected integers of shape \(triples, 3\)"),
+        (np.zeros((2, 3)), r"holds float64 of shape \(2, 3\)"),
+        (np.zeros(3, dtype=int), r"of shape \(3,\)"),
+        (np.array([[0, 0, 1], [0, 0, -1]]), r"row 1 is \[0, 0, -1\]: a number is negative"),
+        (np.array([["a", "b", "c"]], dtype=object), "cannot be read as a .npy file"),
+        (np.zeros((2, 3), dtype=bool), "holds bool"),
+    ],
+)
+def test_other_arrays_are_refused(tmp_path, array, message):
+    np.save(tmp_path / "a.npy", array, allow_pickle=True)
+    with pytest.raises(InputError, match=message):
+        list(integer_columns(tmp_path / "a.npy"))
+
+
+def test_what_is_no_array_is_refused(tmp_path):
+    (tmp_path / "a.npy").write_text("a\tr\tb\n")
+    with pytest.raises(InputError, match="cannot be read"):
+        list(integer_columns(tmp_path / "a.npy"))
+    np.savez(tmp_path / "a.npz", a=[1])
+    with pytest.raises(InputError, match="several arrays"):
+        list(integer_columns(tmp_path / "a.npz"))
+    with pytest.raises(InputError, match="cannot be read"):
+        list(integer_columns(tmp_path / "missing.npy"))
+
+
+def test_a_header_that_claims_more_than_the_file_holds_is_refused(tmp_path):
+    np.save(tmp_path / "a.npy", np.zeros((1, 3), dtype=np.int64))
+    raw = (tmp_path / "a.npy").read_bytes()
+    (tmp_path / "a.npy").write_bytes(raw.replace(b"(1, 3), }" + b" " * 15, b"(1000000000000000, 3), }"))
+    assert b"1000000000000000" in (tmp_path / "a.npy").read_bytes()
+    with pytest.raises(InputError, match="mmap length is greater"):
+        list(integer_columns(tmp_path / "a.npy"))
+
+
+def parquet(path, columns):
+    arrow = pytest.importorskip("pyarrow")
+    pytest.importorskip("pyarrow.parquet").write_table(arrow.table(columns), path)
+    return path
+
+
+def test_what_is_written_as_parquet_is_read_as_the_same(tmp_path):
+    pytest.importorskip("pyarrow")
+    (tmp_path / "a.parquet").write_bytes(parquet_bytes(TRIPLES))
+    assert rows(parquet_columns(tmp_path / "a.parquet")) == TRIPLES
+    (tmp_path / "b.parquet").write_bytes(parquet_bytes([]))
+    assert rows(parquet_columns(tmp_path / "b.parquet")) == []
+
+
+def test_parquet_columns_are_found_by_name_and_else_by_order(tmp_path):
+    named = parquet(tmp_path / "a.parquet", {"year": [1], "Tail": ["b"], "Head": ["a"], "Relation": ["r"]})
+    assert rows(parquet_columns(named)) == [("a", "r", "b")]
+    ordered = parquet(tmp_path / "b.parquet", {"x": ["a"], "y": ["r"], "z": ["b"]})
+    assert rows(parquet_columns(ordered)) == [("a", "r", "b")]
+    integers = parquet(tmp_path / "c.parquet", {"h": [1, 2], "r": [0, 0], "t": [2, 1]})
+    assert rows(parquet_columns(integers)) == [("1", "0", "2"), ("2", "0", "1")]
+
+
+@pytest.mark.parametrize(
+    "columns, message",
+    [
+        ({"a": ["a"], "b": ["b"]}, "has the columns a, b: expected head, relation, tail"),
+        ({"h": ["a", None], "r": ["r", "r"], "t": ["b", "b"]}, "row 1: the head is missing"),
+        ({"h": ["a", "a"], "r": ["r", "r"], "t": ["b", ""]}, "row 1: the tail is empty"),
+        ({"h": [0.5], "r": ["r"], "t": ["b"]}, "the column 'h' holds double, expected texts or integers"),
+    ],
+)
+def test_other_parquet_files_are_refused(tmp_path, columns, message):
+    with pytest.raises(InputError, match=message):
+        list(parquet_columns(parquet(tmp_path / "a.parquet", columns)))
+
+
+def test_two_columns_of_one_name_are_refused(tmp_path):
+    arrow = pytest.importorskip("pyarrow")
+    table = arrow.table([["a"], ["r"], ["b"]], names=["x", "x", "y"])
+    pytest.importorskip("pyarrow.parquet").write_table(table, tmp_path / "a.parquet")
+    with pytest.raises(InputError, match="two columns of one name: x, x, y"):
+        list(parquet_columns(tmp_path / "a.parquet"))
+
+
+def test_what_is_no_parquet_is_refused(tmp_path):
+    pytest.importorskip("pyarrow")
+    (tmp_path / "a.parquet").write_text("a\tr\tb\n")
+    with pytest.raises(InputError, match="cannot be read as parquet"):
+        list(parquet_columns(tmp_path / "a.parquet"))
+    with pytest.raises(InputError, match="cannot be read as parquet"):
+        list(parquet_columns(tmp_path / "missing.parquet"))
