@@ -1,0 +1,599 @@
+"""DKGE: embeddings of a knowledge graph, kept up to date at the cost of what changes (Wu et al. 2022)."""
+
+from __future__ import annotations
+
+import os
+import time
+import warnings
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+from latticework.core import Estimator, InputError, State, seed_from, spawn
+from latticework.core.checks import whole_number
+from latticework.core.persistence import TRAINING
+from latticework.knowledge.affected import Rule
+from latticework.knowledge.config import DKGEConfig
+from latticework.knowledge.deltas import Delta
+from latticework.knowledge.facts import HeldOut, Triples, known_triples, read_graph, read_named
+from latticework.knowledge.graph import Missing
+from latticework.knowledge.names import Names
+from latticework.knowledge.results import Evaluation, Explanation, UpdateReport
+
+if TYPE_CHECKING:
+    pass
+
+PRECISION: Final = "32"
+RULES: Final = ("subgraph", "neighbours", "entity")
+INITS: Final = ("xavier", "transe")
+NO_TRIPLES: Final = np.empty((0, 3), np.int64)
+
+
+class DKGE(Estimator):
+    """Embed a knowledge graph, and bring the embeddings up to date as facts come and go.
+
+    Every entity and relation has a joint embedding o* of its own embedding and of its context: neighbours, or the paths
+    beside its facts. A fact is likely where h* + r* is near t*. Entities and relations are known by name, across
+    updates too.
+
+    Parameters
+    ----------
+    dim : int
+        Width of the embeddings.
+    max_context : int
+        Context elements of an object, at most; of more, those whose names have the smallest digests.
+    max_epochs : int
+        Length of training, at most; with validation it ends where nothing gets better.
+    affected : str
+        What an update trains beside what is new: "subgraph", entities among which and whose neighbours a fact came or
+        went; "neighbours", those whose neighbours changed; "entity", those that got a new entity for a neighbour or
+        lost one that is no more. Joint embeddings are refreshed wherever a context changed, whatever the rule.
+    init : str
+        "xavier", or "transe": begin with embeddings that TransE has learnt.
+    config : DKGEConfig, optional
+        Everything else.
+    random_state : int, optional
+        The same number gives the same model.
+    device : str
+        "auto", "cpu", "cuda", "cuda:1", "mps".
+
+    Attributes
+    ----------
+    graph_ : Graph
+        The facts now.
+    entity_embeddings_, relation_embeddings_ : arrays of float32, shape (entities, dim) and (relations, dim)
+        Joint embeddings by number; those of removed entities mean nothing.
+    history_ : list of dict
+        What was logged during training.
+
+    Examples
+    --------
+    >>> facts = [("Rome", "capital of", "Italy"), ("Milan", "in", "Italy"), ("Oslo", "capital of", "Norway")]
+    >>> model = DKGE(dim=8, max_epochs=2, random_state=0).fit(facts)
+    >>> report = model.partial_fit(add=[("Bergen", "in", "Norway")], remove=[("Milan", "in", "Italy")])
+    >>> sorted(report.new), sorted(report.removed)
+    (['Bergen'], ['Milan'])
+    """
+
+    config_class: ClassVar[type[Any] | None] = DKGEConfig
+
+    def __init__(
+        self,
+        dim: int = 100,
+        *,
+        max_context: int = 30,
+        max_epochs: int = 100,
+        affected: Rule = "subgraph",
+        init: str = "xavier",
+        config: DKGEConfig | None = None,
+        random_state: int | None = None,
+        device: str = "auto",
+    ) -> None:
+        self.dim = dim
+        self.max_context = max_context
+        self.max_epochs = max_epochs
+        self.affected = affected
+        self.init = init
+        self.config = config
+        self.random_state = random_state
+        self.device = device
+
+    def fit(
+        self,
+        triples: Triples,
+        validation: Triples | None = None,
+        *,
+        folder: str | os.PathLike[str] | None = None,
+        restart: bool = False,
+        loggers: Sequence[str] = (),
+    ) -> Self:
+        """Learn from the facts of a graph.
+
+        Parameters
+        ----------
+        triples
+            (head, relation, tail) by name, as rows, an array, a table, a `Graph`, or the name of a file.
+        validation
+            Held-out facts: training keeps the weights with the best filtered MRR on them, and stops where that no
+            longer grows. Those that the graph has, or whose names it does not have, are left out with a warning.
+        folder
+            Where to save the model. The run checkpoints there too: the same call, made again after a crash, goes on
+            where it was, and once the model is finished just loads it. Needs a `random_state`.
+        restart
+            Start over, and replace what `folder` holds once the new model is finished.
+        loggers
+            "tensorboard", "wandb": figures go there beside `folder`/training/log.csv. Needs `folder`.
+
+        Raises
+        ------
+        InputError
+            If something given cannot be used; nothing has been trained then.
+        FloatingPointError
+            If training diverges.
+        """
+        config, dim, max_context, epochs = self._settings()
+
+        import torch
+
+        from latticework.core import runs
+        from latticework.core.hardware import resolve_device
+        from latticework.core.training import train
+        from latticework.knowledge.index import ContextIndex
+        from latticework.knowledge.learning import (
+            LARGE,
+            LinkTask,
+            contexts_of,
+            fingerprint,
+            joint_embeddings,
+            no_contexts,
+            start_as_transe,
+            training_plan,
+        )
+        from latticework.knowledge.model import DKGEModel
+        from latticework.knowledge.online import Learned
+
+        resolve_device(self.device)
+        run_loggers = runs.prepare(folder, random_state=self.random_state, restart=restart, loggers=loggers)
+        seed = seed_from(self.random_state)
+        graph = read_graph(triples)
+        held_out = self._held_out(validation, graph, "validation").triples
+        settings = {"class": type(self).__name__, "seed": seed, "epochs": epochs, "dim": dim}
+        settings |= {"max_context": max_context, "init": self.init}
+        run_fingerprint = fingerprint(settings, config, graph, held_out)
+
+        def learn() -> None:
+            index = ContextIndex.of(graph, max_context)
+            model = DKGEModel(
+                len(graph.entities),
+                len(graph.relations),
+                dim,
+                norm=config.norm,
+                margin=config.margin,
+                compat=config.compat,
+                max_context=max_context,
+                sparse=len(graph.entities) >= LARGE,
+                generator=torch.Generator().manual_seed(spawn(seed, "weights")),
+            )
+            open_gate = config.gate == "open"
+            contexts = contexts_of(index)
+            empty = no_contexts(len(graph.entities)), no_contexts(len(graph.relations))
+            task = LinkTask(
+                model,
+                graph,
+                empty if open_gate else contexts,
+                held_out,
+                config,
+                seed=spawn(seed, "batches"),
+                open_gate=open_gate,
+            )
+            if self.init == "transe" and not open_gate:
+                start_as_transe(task, seed=spawn(seed, "transe"), device=self.device)
+            history = train(
+                task,
+                training_plan(config, facts=len(graph), max_epochs=epochs, sparse=model.entities.sparse),
+                seed=seed,
+                device=self.device,
+                precision=PRECISION,
+                folder=None if folder is None else Path(folder, TRAINING),
+                fingerprint=run_fingerprint,
+                restart=restart,
+                loggers=run_loggers,
+            )
+            model.eval()
+            entities, relations = joint_embeddings(model, contexts, open_gate=open_gate)
+            model.cpu()
+            self.config_, self.seed_, self.history_, self.fingerprint_ = config, seed, history, run_fingerprint
+            self.learned_ = Learned(graph, index, model, entities, relations)
+            self.validation_ = graph.named(held_out)
+            self.updates_, self.changed_, self.fitted_entities_ = 0, 0, len(graph.entities)
+
+        runs.once(self, folder, run_fingerprint, learn, restart=restart, device=self.device)
+        return self
+
+    def partial_fit(
+        self,
+        add: Triples = (),
+        remove: Triples = (),
+        *,
+        validation: Triples | None = None,
+        missing: Missing = "warn",
+    ) -> UpdateReport:
+        """Add facts and remove facts, in one transaction, and bring the embeddings up to date.
+
+        The weights that all share stay. Trained are the embeddings of what is affected (see `affected`) and of what is
+        new; everything whose context did not change keeps its joint embedding bit for bit. An entity that loses its
+        last fact is removed. If anything fails the model stays as it was.
+
+        Parameters
+        ----------
+        add, remove
+            As `fit` takes them. A fact that is in both is there afterwards.
+        validation
+            Held-out facts by which to stop; those about what is trained count. When absent those of `fit`.
+        missing
+            What becomes of a fact to remove that the graph does not have: "warn" passes over it with a warning,
+            "ignore" without, "raise" refuses the transaction.
+
+        Raises
+        ------
+        InputError
+            If something given cannot be used, or the update would leave no facts.
+        FloatingPointError
+            If training diverges.
+        """
+        return self.apply(
+            Delta(add=tuple(read_named(add, "add")), remove=tuple(read_named(remove, "remove"))),
+            validation=validation,
+            missing=missing,
+        )
+
+    def apply(self, delta: Delta, *, validation: Triples | None = None, missing: Missing = "warn") -> UpdateReport:
+        """As `partial_fit`, of a transaction that was read or found by comparing graphs."""
+        check_is_fitted(self)
+        if self.affected not in RULES:
+            raise InputError(f"affected={self.affected!r}: expected one of {', '.join(RULES)}")
+        from latticework.knowledge.online import changed, learn_online, report_of
+
+        started = time.monotonic()
+        before = self.learned_
+        graph, index, change, scope = changed(
+            before, delta, rule=self.affected, most=self.config_.max_triples_per_entity, missing=missing
+        )
+        if not len(graph):
+            raise InputError("the update would leave a graph without facts")
+        if not change:
+            seconds = time.monotonic() - started
+            return report_of(
+                before, before, change, scope, epochs=0, seconds=seconds, changed=self.changed_ / len(graph)
+            )
+        if validation is None:
+            held_out = self._validation(graph)
+        else:
+            held_out = self._held_out(validation, graph, "validation").triples
+        after, epochs = learn_online(
+            before,
+            graph,
+            index,
+            scope,
+            held_out,
+            self.config_,
+            seed=spawn(self.seed_, f"update {self.updates_ + 1}"),
+            device=self.device,
+        )
+        changes = self.changed_ + len(change.added) + len(change.removed)
+        report = report_of(
+            before,
+            after,
+            change,
+            scope,
+            epochs=epochs,
+            seconds=time.monotonic() - started,
+            changed=changes / len(graph),
+        )
+        self.learned_, self.updates_, self.changed_ = after, self.updates_ + 1, changes
+        if validation is not None:
+            self.validation_ = graph.named(held_out)
+        return report
+
+    @property
+    def graph_(self) -> Any:
+        """The facts now."""
+        return self.learned_.graph
+
+    @property
+    def entity_embeddings_(self) -> np.ndarray:
+        """Joint embeddings of entities, by number."""
+        return self.learned_.entities
+
+    @property
+    def relation_embeddings_(self) -> np.ndarray:
+        """Joint embeddings of relations, by number."""
+        return self.learned_.relations
+
+    def transform(self, entities: Iterable[str]) -> np.ndarray:
+        """The joint embeddings of entities.
+
+        Returns
+        -------
+        array of float32, shape (n, dim)
+
+        Raises
+        ------
+        InputError
+            If one is unknown, or was removed.
+        """
+        check_is_fitted(self)
+        rows: np.ndarray = self.learned_.entities[self._entities(entities)]
+        return rows
+
+    def score_triples(self, triples: Triples) -> np.ndarray:
+        """How likely triples are: -‖h* + r* - t*‖, for each in the order given.
+
+        Returns
+        -------
+        array of float32, shape (n,)
+
+        Raises
+        ------
+        InputError
+            If a name is unknown, or was removed.
+        """
+        check_is_fitted(self)
+        rows = read_named(triples, "triples")
+        heads, relations, tails = zip(*rows, strict=True) if rows else ((), (), ())
+        points = self._points(self._entities(heads), self._relations(relations))
+        apart = points - self.learned_.entities[self._entities(tails)]
+        scores: np.ndarray = -np.linalg.norm(apart, ord=self.config_.norm, axis=-1)
+        return scores
+
+    def predict_tails(
+        self, head: str, relation: str, k: int = 10, *, exclude_known: bool = True
+    ) -> list[tuple[str, float]]:
+        """The most likely tails of a head and a relation, with their scores, the best first.
+
+        Parameters
+        ----------
+        head, relation
+            By name.
+        k
+            At most how many.
+        exclude_known
+            Leave out those that the graph has.
+
+        Raises
+        ------
+        InputError
+            If a name is unknown, or was removed.
+        """
+        check_is_fitted(self)
+        [h], [r] = self._entities([head]), self._relations([relation])
+        known = known_triples(self.graph_).tails(np.array([h]), np.array([r])).members if exclude_known else None
+        return self._nearest_entities(self._points([h], [r]), k, known)
+
+    def predict_heads(
+        self, relation: str, tail: str, k: int = 10, *, exclude_known: bool = True
+    ) -> list[tuple[str, float]]:
+        """The most likely heads of a relation and a tail; see `predict_tails`."""
+        check_is_fitted(self)
+        [r], [t] = self._relations([relation]), self._entities([tail])
+        known = known_triples(self.graph_).heads(np.array([r]), np.array([t])).members if exclude_known else None
+        return self._nearest_entities(self.learned_.entities[[t]] - self.learned_.relations[[r]], k, known)
+
+    def predict_relations(
+        self, head: str, tail: str, k: int = 10, *, exclude_known: bool = True
+    ) -> list[tuple[str, float]]:
+        """The most likely relations between two entities; see `predict_tails`."""
+        check_is_fitted(self)
+        h, t = self._entities([head, tail])
+        allowed = self.graph_.relation_counts > 0
+        if exclude_known:
+            triples = self.graph_.triples
+            allowed = allowed.copy()
+            allowed[triples[(triples[:, 0] == h) & (triples[:, 2] == t), 1]] = False
+        point = self.learned_.entities[[t]] - self.learned_.entities[[h]]
+        return self._nearest(point, self.learned_.relations, allowed, self.graph_.relations, k)
+
+    def similar(self, entity: str, k: int = 10) -> list[tuple[str, float]]:
+        """The entities whose joint embeddings are nearest, with the negative distance."""
+        check_is_fitted(self)
+        [number] = self._entities([entity])
+        return self._nearest_entities(self.learned_.entities[[number]], k, np.array([number]))
+
+    def answer(self, anchor: str, path: Sequence[str], k: int = 10, *, beam: int | None = 8) -> list[tuple[str, float]]:
+        """The entities that a path of relations leads to from an anchor, the best first.
+
+        Parameters
+        ----------
+        anchor
+            The entity where the path begins.
+        path
+            Relations by name, from the anchor on; one that is followed from tail to head has a "~" before it.
+        k
+            At most how many.
+        beam
+            Go from entity to entity, and keep so many after each hop; None adds the relations up in one step, which is
+            quicker and knows less.
+
+        Raises
+        ------
+        InputError
+            If a name is unknown or was removed, or the path is empty.
+        """
+        check_is_fitted(self)
+        from latticework.knowledge.asking import path_distances
+        from latticework.knowledge.embeddings import Embeddings
+        from latticework.knowledge.questions import steps_of
+
+        k = whole_number("k", k)
+        beam = None if beam is None else whole_number("beam", beam)
+        learned = self.learned_
+        steps = steps_of(path, learned.graph.relations)
+        self._relations([learned.graph.relations[relation] for relation, _ in steps])
+        relations, signs = np.array(steps, np.int64).T
+        embeddings = Embeddings.of(learned.graph, learned.entities, learned.relations, norm=self.config_.norm)
+        far = path_distances(embeddings, self._entities([anchor]), relations[None], signs[None], beam=beam)[0].numpy()
+        best = np.argsort(far, kind="stable")[:k]
+        names = learned.graph.entities.named(embeddings.candidates[best])
+        return list(zip(names, (-far[best]).tolist(), strict=True))
+
+    def evaluate(self, test: Triples) -> Evaluation:
+        """Rank held-out facts among all entities there are, leaving out other facts that are known to be true.
+
+        Known are those of the graph, of the validation and of the test. Facts of the graph, and such whose names it
+        does not have, are left out with a warning. Ties count as they would on average in any order.
+
+        Raises
+        ------
+        InputError
+            If no fact is left.
+        """
+        check_is_fitted(self)
+        from latticework.knowledge.judging import judge
+
+        held_out = HeldOut.of(test, self.graph_, "test")
+        if not len(held_out.triples):
+            raise InputError(
+                f"test: there is no fact to judge by; {held_out.leaked:,} are in the graph, {held_out.unknown:,} name "
+                "what it does not have"
+            )
+        _warn_of(held_out, "test")
+        validation = self._validation(self.graph_)
+        return judge(self.learned_, held_out, validation, norm=self.config_.norm, fitted=self.fitted_entities_)
+
+    def score(self, test: Triples) -> float:
+        """The filtered MRR on held-out facts, from 0 to 1."""
+        return self.evaluate(test).all.mrr
+
+    def explain(self, head: str, relation: str, tail: str) -> Explanation:
+        """Why a triple has its score: what its parts heed of their contexts, and how much of themselves.
+
+        Raises
+        ------
+        InputError
+            If a name is unknown, or was removed.
+        """
+        check_is_fitted(self)
+        from latticework.knowledge.explaining import heeded
+
+        (h, t), [r] = self._entities([head, tail]), self._relations([relation])
+        return Explanation(
+            heeded(self.learned_, "entities", h),
+            heeded(self.learned_, "relations", r),
+            heeded(self.learned_, "entities", t),
+            float(self.score_triples([(head, relation, tail)])[0]),
+            bool(self.graph_.contains(np.array([[h, r, t]]))[0]),
+        )
+
+    def describe(self) -> dict[str, object]:
+        """Return what is worth knowing about the model, as plain values; `latticework show` prints it."""
+        description = super().describe()
+        if hasattr(self, "learned_"):
+            graph = self.graph_
+            description |= {
+                "facts": len(graph),
+                "entities": int(graph.present.sum()),
+                "relations": int((graph.relation_counts > 0).sum()),
+                "updates": self.updates_,
+                "facts changed since fit": self.changed_,
+            }
+        return description
+
+    def _settings(self) -> tuple[DKGEConfig, int, int, int]:
+        config = DKGEConfig() if self.config is None else self.config
+        if type(config) is not DKGEConfig:
+            raise InputError(f"config={self.config!r}: expected a DKGEConfig")
+        for name, choices in (("affected", RULES), ("init", INITS)):
+            if getattr(self, name) not in choices:
+                raise InputError(f"{name}={getattr(self, name)!r}: expected one of {', '.join(choices)}")
+        sizes = (whole_number(name, getattr(self, name)) for name in ("dim", "max_context", "max_epochs"))
+        return config, *sizes  # type: ignore[return-value]
+
+    def _validation(self, graph: Any) -> np.ndarray:
+        """The held-out facts of `fit` that a graph of today knows the names of, and does not have."""
+        return HeldOut.of(self.validation_, graph, "validation").triples if self.validation_ else NO_TRIPLES
+
+    def _held_out(self, triples: Triples | None, graph: Any, what: str) -> HeldOut:
+        if triples is None:
+            return HeldOut(NO_TRIPLES)
+        held_out = HeldOut.of(triples, graph, what)
+        _warn_of(held_out, what)
+        return held_out
+
+    def _entities(self, names: Iterable[str]) -> np.ndarray:
+        if isinstance(names, str):
+            raise InputError(f"entities={names!r}: expected a list of names")
+        graph = self.graph_
+        numbers = np.array([graph.entities.number(name, what="entity") for name in names], np.int64)
+        gone = ~graph.present[numbers]
+        if gone.any():
+            name = graph.entities[int(numbers[gone][0])]
+            raise InputError(f"the entity {name!r} was removed: an update took the last fact it was in")
+        return numbers
+
+    def _relations(self, names: Iterable[str]) -> np.ndarray:
+        graph = self.graph_
+        numbers = np.array([graph.relations.number(name, what="relation") for name in names], np.int64)
+        gone = graph.relation_counts[numbers] == 0
+        if gone.any():
+            name = graph.relations[int(numbers[gone][0])]
+            raise InputError(f"the relation {name!r} was removed: an update took the last fact it was in")
+        return numbers
+
+    def _points(self, heads: Any, relations: Any) -> np.ndarray:
+        points: np.ndarray = self.learned_.entities[heads] + self.learned_.relations[relations]
+        return points
+
+    def _nearest_entities(self, point: np.ndarray, k: int, without: np.ndarray | None) -> list[tuple[str, float]]:
+        allowed = self.graph_.present.copy()
+        if without is not None:
+            allowed[without] = False
+        return self._nearest(point, self.learned_.entities, allowed, self.graph_.entities, k)
+
+    def _nearest(
+        self, point: np.ndarray, table: np.ndarray, allowed: np.ndarray, names: Names, k: int
+    ) -> list[tuple[str, float]]:
+        from latticework.knowledge.queries import nearest
+
+        k = whole_number("k", k)
+        [numbers], [distances] = nearest(point, table, allowed, k, norm=self.config_.norm)
+        return list(zip(names.named(numbers), (-distances).tolist(), strict=True))
+
+    def to_state(self) -> State:
+        """Everything that was learned."""
+        from latticework.core.training import without_timings
+        from latticework.knowledge.saving import state_of
+
+        values = {
+            "config": asdict(self.config_),
+            "seed": self.seed_,
+            "fingerprint": self.fingerprint_,
+            "updates": self.updates_,
+            "changed": self.changed_,
+            "fitted_entities": self.fitted_entities_,
+        }
+        return state_of(self.learned_, values, self.validation_, without_timings(self.history_))
+
+    def from_state(self, state: State) -> None:
+        """Take back everything that was learned."""
+        from latticework.knowledge.saving import learned_of
+
+        values = state.values
+        self.config_ = DKGEConfig(**values["config"])
+        self.seed_, self.fingerprint_ = values["seed"], values["fingerprint"]
+        self.updates_, self.changed_ = values["updates"], values["changed"]
+        self.fitted_entities_ = values["fitted_entities"]
+        found = learned_of(state, self.config_, max_context=self.max_context)
+        self.learned_, self.validation_, self.history_ = found
+
+
+def _warn_of(held_out: HeldOut, what: str) -> None:
+    """Say which held-out facts were left out."""
+    if held_out.leaked:
+        warnings.warn(f"{what}: {held_out.leaked:,} facts are in the graph, and left out", stacklevel=4)
+    if held_out.unknown:
+        told = f"{what}: {held_out.unknown:,} facts name what the graph does not have, and are left out"
+        warnings.warn(told, stacklevel=4)

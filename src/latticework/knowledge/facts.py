@@ -1,0 +1,111 @@
+"""What users hand over as triples: a graph to learn from, and held-out triples to judge by."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+from jaxtyping import Int64
+
+from latticework.core.errors import InputError
+from latticework.knowledge.deltas import NamedTriple
+from latticework.knowledge.graph import Graph, NamedTriples, columns
+from latticework.knowledge.known import KnownTriples
+
+Triples = str | os.PathLike[str] | Graph | Iterable[Sequence[str]] | np.ndarray
+
+
+def read_graph(triples: Triples, what: str = "triples") -> Graph:
+    """The graph of triples in whatever form: a file or folder, a graph, rows of names, an array, a table.
+
+    Raises
+    ------
+    InputError
+        If they are none, or there is not one.
+
+    Examples
+    --------
+    >>> len(read_graph([("Rome", "in", "Italy"), ("Rome", "in", "Italy")]))
+    1
+    """
+    graph = _graph(triples, what)
+    if not len(graph):
+        raise InputError(f"{what}: there is not a single triple")
+    return graph
+
+
+def _graph(triples: Any, what: str) -> Graph:
+    if isinstance(triples, Graph):
+        return triples
+    if isinstance(triples, str | os.PathLike):
+        from latticework.knowledge.io import read_triples
+
+        return read_triples(triples).graph
+    if hasattr(triples, "to_numpy"):  # a table of pandas or polars
+        triples = triples.to_numpy()
+    if not isinstance(triples, Iterable):
+        raise InputError(f"{what}: expected triples of names, or the name of a file, got {type(triples).__name__}")
+    try:
+        return Graph.of(triples)
+    except InputError as error:
+        raise InputError(f"{what}: {error}") from error
+
+
+def read_named(triples: Triples, what: str) -> list[NamedTriple]:
+    """Triples by name, in the order given, repetitions kept; of a file or a graph in ascending order."""
+    if isinstance(triples, str | os.PathLike | Graph):
+        return _graph(triples, what).named()
+    if hasattr(triples, "to_numpy"):
+        triples = triples.to_numpy()
+    try:
+        return list(zip(*columns(cast("NamedTriples", triples)), strict=True))
+    except InputError as error:
+        raise InputError(f"{what}: {error}") from error
+
+
+@dataclass(frozen=True, eq=False)
+class HeldOut:
+    """Triples that a model is judged by, without those that would tell nothing.
+
+    Attributes
+    ----------
+    triples
+        By number.
+    unknown
+        How many name an entity or a relation that the graph does not have.
+    leaked
+        How many are in the graph.
+    """
+
+    triples: Int64[np.ndarray, "n 3"]
+    unknown: int = 0
+    leaked: int = 0
+
+    @classmethod
+    def of(cls, triples: Triples, graph: Graph, what: str) -> HeldOut:
+        """Number held-out triples as a graph does, and leave out what it does not know or has itself.
+
+        Examples
+        --------
+        >>> graph = Graph.of([("Rome", "in", "Italy")])
+        >>> test = [("Rome", "in", "Italy"), ("Oslo", "in", "Norway"), ("Italy", "in", "Rome")]
+        >>> held_out = HeldOut.of(test, graph, "test")
+        >>> held_out.triples.tolist(), held_out.unknown, held_out.leaked
+        ([[1, 0, 0]], 1, 1)
+        """
+        numbers = graph.numbered(read_named(triples, what))
+        known = (numbers >= 0).all(1)
+        numbers = numbers[known]
+        present = graph.present[numbers[:, [0, 2]]].all(1) & (graph.relation_counts[numbers[:, 1]] > 0)
+        unknown = int((~known).sum() + (~present).sum())
+        numbers = numbers[present]
+        leaked = graph.contains(numbers)
+        return cls(np.unique(numbers[~leaked], axis=0), unknown, int(leaked.sum()))
+
+
+def known_triples(graph: Graph, *others: Int64[np.ndarray, "n 3"]) -> KnownTriples:
+    """An index of the triples of a graph and of others with its numbers."""
+    return KnownTriples.of(graph.triples, *others, entities=len(graph.entities), relations=len(graph.relations))

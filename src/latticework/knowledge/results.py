@@ -1,0 +1,120 @@
+"""What the methods of a model give back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from latticework.knowledge.metrics import Scores
+
+
+@dataclass(frozen=True)
+class UpdateReport:
+    """What an update did.
+
+    Attributes
+    ----------
+    affected
+        Entities that were there before and have a new joint embedding.
+    affected_relations
+        The same of relations.
+    new, removed
+        Entities that are now in a triple and were in none, and the other way round.
+    new_relations, removed_relations
+        The same of relations.
+    added, dropped
+        Triples that the graph has now and had not, and the other way round.
+    trained_triples
+        How many facts the update learnt from.
+    trained_objects
+        How many entities and relations had their embedding trained.
+    epochs
+        How long.
+    seconds
+        By the clock, all of it.
+    drift
+        By name the length of the change of each affected entity's joint embedding.
+    changed_share
+        Triples added or removed since `fit`, as a share of those in the graph.
+    strain
+        The median distance of the facts that this update brought, over that of all facts: 1 where they fit alike. The
+        higher, the more a refit would gain; see the documentation.
+    """
+
+    affected: frozenset[str]
+    affected_relations: frozenset[str]
+    new: frozenset[str]
+    removed: frozenset[str]
+    new_relations: frozenset[str]
+    removed_relations: frozenset[str]
+    added: int
+    dropped: int
+    trained_triples: int
+    trained_objects: int
+    epochs: int
+    seconds: float
+    drift: dict[str, float] = field(repr=False)
+    changed_share: float
+    strain: float
+
+
+@dataclass(frozen=True)
+class Share:
+    """How much an object heeds a part of its context: α, which with those of the others adds up to 1."""
+
+    context: tuple[str, ...]  # the neighbour, or the relations of a path; empty for the object itself
+    attention: float
+
+
+@dataclass(frozen=True)
+class Heeded:
+    """What the joint embedding of an object is made of."""
+
+    name: str
+    gate: float  # the share of its own embedding, on average over the dimensions
+    shares: tuple[Share, ...]  # of its context, the largest first
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Why a triple has its score."""
+
+    head: Heeded
+    relation: Heeded
+    tail: Heeded
+    score: float
+    known: bool  # whether it is in the graph
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Where held-out facts stand among all entities there are.
+
+    Attributes
+    ----------
+    all, head, tail
+        Of all questions; of those for the head (?, r, t) and for the tail (h, r, ?).
+    floor
+        What a rule without any learning gets: entities that another relation links, the popular first. A model that
+        does not beat it has learnt little else.
+    relations
+        By name.
+    kinds
+        By "1-1", "1-N", "N-1" and "N-N" and side, such as "1-N tail".
+    seen, new
+        Of facts whose entities were there when the model was fitted, and of the others; None where there are none.
+    leaked, unknown
+        Facts that were left out: in the graph, or with names that it does not have.
+    """
+
+    all: Scores
+    head: Scores
+    tail: Scores
+    floor: Scores
+    relations: dict[str, Scores]
+    kinds: dict[str, Scores]
+    seen: Scores | None
+    new: Scores | None
+    leaked: int
+    unknown: int

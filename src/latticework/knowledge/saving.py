@@ -1,0 +1,93 @@
+"""A model as what a folder holds: tables, joint embeddings, facts by number, and names."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from latticework.core import State
+from latticework.core.values import from_json, to_json
+from latticework.knowledge.config import DKGEConfig
+from latticework.knowledge.deltas import NamedTriple
+from latticework.knowledge.graph import Graph
+from latticework.knowledge.index import ContextIndex
+from latticework.knowledge.model import DKGEModel
+from latticework.knowledge.names import Names
+from latticework.knowledge.online import Learned
+
+
+def state_of(
+    learned: Learned, values: dict[str, Any], validation: list[NamedTriple], history: list[dict[str, float]]
+) -> State:
+    """Everything; contexts are made anew from the facts when it is read."""
+    graph = learned.graph
+    return State(
+        values=values,
+        tensors={
+            "tables": learned.model.state_dict(),
+            "joint": {"entities": learned.entities, "relations": learned.relations},
+            "facts": {"triples": graph.triples},
+        },
+        files={
+            "entities.txt": _lines(graph.entities),
+            "relations.txt": _lines(graph.relations),
+            "validation.json": to_json([list(triple) for triple in validation], "validation"),
+            "history.json": to_json(history, "history"),
+        },
+    )
+
+
+def learned_of(
+    state: State, config: DKGEConfig, *, max_context: int
+) -> tuple[Learned, list[NamedTriple], list[dict[str, float]]]:
+    """What was saved, checked to fit together.
+
+    Raises
+    ------
+    ValueError
+        If it does not.
+    """
+    entities, relations = (Names(_names(state.files[f"{kind}.txt"])) for kind in ("entities", "relations"))
+    triples = np.asarray(state.tensors["facts"]["triples"])
+    if triples.dtype != np.int64 or triples.ndim != 2 or triples.shape[1] != 3:
+        raise ValueError("its facts are not triples of numbers")
+    graph = Graph.of_numbers(triples, entities, relations)
+    tables = dict(state.tensors["tables"])
+    shape = tables["entities.knowledge"].shape
+    joint = {name: np.asarray(rows) for name, rows in state.tensors["joint"].items()}
+    for name, count in (("entities", len(entities)), ("relations", len(relations))):
+        if joint[name].shape != (count, shape[1]) or tables[f"{name}.knowledge"].shape != joint[name].shape:
+            raise ValueError(f"its {name} are {count}, but not the rows of their embeddings")
+    with torch.device("meta"):
+        model = DKGEModel(
+            len(entities),
+            len(relations),
+            shape[1],
+            norm=config.norm,
+            margin=config.margin,
+            compat=config.compat,
+            max_context=max_context,
+        )
+    model.load_state_dict(tables, assign=True)
+    model.eval()
+    index = ContextIndex.of(graph, max_context)
+    validation = [(head, relation, tail) for head, relation, tail in from_json(state.files["validation.json"])]
+    learned = Learned(graph, index, model, joint["entities"], joint["relations"])
+    return learned, validation, from_json(state.files["history.json"])
+
+
+def _lines(names: Names) -> bytes:
+    """A name a line; a line feed, a carriage return or a backslash in it is written with a backslash."""
+    escaped = (name.replace("\\", "\\\\").replace("\n", "\\n").replace("\r", "\\r") for name in names)
+    return "".join(f"{name}\n" for name in escaped).encode()
+
+
+def _names(data: bytes) -> list[str]:
+    marks = {"n": "\n", "r": "\r", "\\": "\\"}
+    names = []
+    for line in data.decode().split("\n")[:-1]:
+        parts = line.split("\\\\")
+        names.append("\\".join(part.replace("\\n", marks["n"]).replace("\\r", marks["r"]) for part in parts))
+    return names

@@ -1,0 +1,158 @@
+"""DKGE as an estimator: the common checks, what it answers, and what it refuses."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from cases import EstimatorCases
+
+from latticework.core import InputError
+from latticework.knowledge import DKGE, DKGEConfig
+
+PLACES = {"Rome": "Italy", "Milan": "Italy", "Turin": "Italy", "Oslo": "Norway", "Bergen": "Norway", "Graz": "Austria"}
+FACTS = [(town, "in", country) for town, country in PLACES.items()]
+FACTS += [(country, "has", town) for town, country in PLACES.items()]
+FACTS += [("Rome", "capital of", "Italy"), ("Oslo", "capital of", "Norway"), ("Italy", "borders", "Austria")]
+CONFIG = DKGEConfig(negatives=8, batch_size=8, learning_rate=0.05)
+
+
+class TestDKGE(EstimatorCases):
+    config = CONFIG
+    init = "xavier"
+
+    def make(self):
+        return DKGE(12, max_epochs=3, init=self.init, config=self.config, random_state=0, device="cpu")
+
+    def fit_arguments(self):
+        return (FACTS, [("Austria", "borders", "Italy")]), {}
+
+    def queries(self):
+        return {
+            "transform": (["Rome", "Oslo"],),
+            "score": ([("Graz", "capital of", "Austria")],),
+            "score_triples": ([("Graz", "capital of", "Austria"), ("Rome", "in", "Norway")],),
+            "predict_tails": ("Graz", "capital of", 3),
+            "predict_heads": ("capital of", "Austria", 3),
+            "predict_relations": ("Graz", "Austria", 2),
+            "similar": ("Rome", 2),
+            "answer": ("Rome", ["in", "~in"], 3),
+            "explain": ("Graz", "in", "Austria"),
+        }
+
+    def bad_fits(self):
+        return [
+            ("no facts", (([],), {})),
+            ("no rows", ((3,), {})),
+            ("pairs", (([("Rome", "Italy")],), {})),
+            ("an empty name", (([("Rome", "", "Italy")],), {})),
+            ("a file that is not there", (("nowhere.tsv",), {})),
+        ]
+
+    def bad_inputs(self):
+        return [
+            ("unknown entity", lambda model: model.transform(["Paris"])),
+            ("one text", lambda model: model.transform("Rome")),
+            ("unknown relation", lambda model: model.predict_tails("Rome", "near")),
+            ("no answers wanted", lambda model: model.similar("Rome", 0)),
+            ("an empty path", lambda model: model.answer("Rome", [])),
+            ("nothing to judge by", lambda model: model.evaluate([("Rome", "in", "Italy")])),
+        ]
+
+
+class TestDKGEAsTransE(TestDKGE):
+    config = DKGEConfig(negatives=8, batch_size=8, learning_rate=0.05, gate="open")
+
+
+class TestDKGEAsPublished(TestDKGE):
+    config = DKGEConfig(compat="reference", loss="margin", negatives=1, batch_size=8)
+    init = "transe"
+
+
+@pytest.fixture(scope="module")
+def model():
+    return DKGE(16, max_epochs=60, config=CONFIG, random_state=0, device="cpu").fit(FACTS)
+
+
+def test_it_learns(model):
+    assert model.predict_tails("Rome", "in", 1, exclude_known=False)[0][0] == "Italy"
+    assert model.predict_relations("Oslo", "Norway", 2, exclude_known=False)[0][0] in {"in", "capital of"}
+
+
+def test_known_answers_are_left_out_unless_wanted(model):
+    everything = [name for name, _ in model.predict_heads("in", "Italy", 20, exclude_known=False)]
+    others = [name for name, _ in model.predict_heads("in", "Italy", 20)]
+    assert {"Rome", "Milan", "Turin"} <= set(everything)
+    assert others == [name for name in everything if name not in {"Rome", "Milan", "Turin"}]
+
+
+def test_answers_have_the_scores_of_their_triples(model):
+    found = model.predict_tails("Graz", "capital of", 4)
+    again = model.score_triples([("Graz", "capital of", name) for name, _ in found])
+    np.testing.assert_allclose([score for _, score in found], again, rtol=1e-5)
+    assert sorted((score for _, score in found), reverse=True) == [score for _, score in found]
+
+
+def test_attention_adds_up_to_one(model):
+    explanation = model.explain("Italy", "has", "Rome")
+    for part in (explanation.head, explanation.relation, explanation.tail):
+        assert sum(share.attention for share in part.shares) == pytest.approx(1, abs=1e-5)
+        assert 0 < part.gate < 1
+    assert {share.context for share in explanation.tail.shares} == {(), ("Italy",)}
+    assert explanation.known
+
+
+def test_held_out_facts_of_the_graph_and_of_strangers_are_left_out_with_a_warning(model):
+    test = [("Rome", "in", "Italy"), ("Paris", "in", "France"), ("Graz", "capital of", "Austria")]
+    with pytest.warns(UserWarning, match="left out") as caught:
+        model.evaluate(test)
+    assert [str(each.message) for each in caught] == [
+        "test: 1 facts are in the graph, and left out",
+        "test: 1 facts name what the graph does not have, and are left out",
+    ]
+
+
+@pytest.mark.parametrize(
+    "parameters, named",
+    [
+        ({"affected": "all"}, "affected='all'"),
+        ({"init": "zeros"}, "init='zeros'"),
+        ({"dim": 0}, "dim=0"),
+        ({"max_context": 1.5}, "max_context=1.5"),
+        ({"config": {"margin": 1}}, "config="),
+        ({"device": "toaster"}, "device='toaster'"),
+    ],
+)
+def test_settings_are_checked(parameters, named):
+    with pytest.raises(InputError, match=named):
+        DKGE(**parameters).fit(FACTS)
+
+
+@pytest.mark.parametrize("wrong", [{"margin": 0}, {"negatives": 0}, {"loss": "hinge"}, {"norm": 3}, {"patience": 0}])
+def test_figures_are_checked(wrong):
+    [name] = wrong
+    with pytest.raises(InputError, match=name):
+        DKGEConfig(**wrong)
+
+
+def test_a_large_graph_is_trained_with_sparse_gradients(monkeypatch):
+    from latticework.knowledge import learning, optimiser
+
+    made = []
+    kind = optimiser.RowAdam
+    monkeypatch.setattr(learning, "LARGE", 5)
+    monkeypatch.setattr(learning, "RowAdam", lambda *given, **options: made.append(kind(*given, **options)) or made[-1])
+    model = DKGE(16, max_epochs=60, config=CONFIG, random_state=0, device="cpu").fit(FACTS)
+    assert made
+    assert model.predict_tails("Rome", "in", 1, exclude_known=False)[0][0] == "Italy"
+
+
+def test_contexts_do_not_depend_on_the_order_of_facts():
+    from latticework.knowledge import Graph
+
+    names = sorted({name for fact in FACTS for name in (fact[0], fact[2])}), sorted({fact[1] for fact in FACTS})
+    graph = Graph.of(FACTS)
+    again = Graph.of(FACTS[::-1])
+    contexts = [DKGE(8, max_epochs=1, config=CONFIG, random_state=0, device="cpu").fit(each) for each in (graph, again)]
+    heeded = [{share.context for share in model.explain("Rome", "in", "Italy").tail.shares} for model in contexts]
+    assert heeded[0] == heeded[1]
+    assert [sorted(model.graph_.entities) for model in contexts] == [names[0]] * 2

@@ -1,0 +1,192 @@
+"""Updates: what they leave alone bit for bit, what they add and remove, and that they are all or nothing."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from latticework.core import InputError
+from latticework.knowledge import DKGE, DKGEConfig
+from latticework.knowledge import online as module
+from latticework.knowledge.index import ContextIndex
+
+CONFIG = DKGEConfig(negatives=8, batch_size=16, learning_rate=0.05, update_epochs=3)
+NAMES = [f"e{number}" for number in range(30)]
+RELATIONS = ["r0", "r1", "r2"]
+
+
+def draw_facts(count, seed=0):
+    generator = np.random.default_rng(seed)
+    return sorted(
+        {
+            (NAMES[generator.integers(30)], RELATIONS[generator.integers(3)], NAMES[generator.integers(30)])
+            for _ in range(count)
+        }
+    )
+
+
+FACTS = draw_facts(60)
+
+
+def fitted(**options):
+    options = {"config": CONFIG, "affected": "subgraph"} | options
+    return DKGE(8, max_epochs=2, random_state=0, device="cpu", **options).fit(FACTS)
+
+
+def parts(model):
+    """Everything that was learned, by name."""
+    learned = model.learned_
+    found = {}
+    for side in ("entities", "relations"):
+        encoder, names = getattr(learned.model, side), getattr(learned.graph, side)
+        for number, name in enumerate(names):
+            found[side, name, "k"] = encoder.knowledge[number].detach().numpy().tobytes()
+            found[side, name, "c"] = encoder.context[number].detach().numpy().tobytes()
+            found[side, name, "o"] = getattr(learned, side)[number].tobytes()
+        for name in ("projection", "gate", "attention"):
+            found[side, "", name] = getattr(encoder, name).detach().numpy().tobytes()
+    return found
+
+
+@pytest.mark.parametrize("rule", ["entity", "neighbours", "subgraph"])
+@pytest.mark.parametrize("gate", ["learned", "open"])
+def test_nothing_moves_outside_what_is_affected(rule, gate):
+    config = DKGEConfig(negatives=8, batch_size=16, update_epochs=3, gate=gate)
+    model = fitted(affected=rule, config=config)
+    before = parts(model)
+    report = model.partial_fit(add=[("e1", "r0", "new"), ("new", "r1", "e2"), ("e3", "r9", "e4")], remove=FACTS[:3])
+    after = parts(model)
+    moved = {key for key, value in before.items() if after[key] != value}
+    gone = report.removed | report.removed_relations
+    allowed = report.affected | report.affected_relations | gone
+    assert moved
+    assert {name for _, name, _ in moved} <= allowed
+    assert not {key for key in moved if key[2] == "c"}
+    assert not {key for key in moved if key[1] == ""}
+    assert report.new == {"new"}
+    assert report.new_relations == {"r9"}
+    assert set(report.drift) == report.affected
+
+
+def test_what_changed_its_context_has_a_fresh_embedding():
+    model = fitted(affected="entity")
+    model.partial_fit(add=[("e1", "r0", "new"), ("e5", "r2", "e6")], remove=FACTS[:3])
+    learned = model.learned_
+    for side in ("entities", "relations"):
+        everything = learned.model.encode_all(side, getattr(learned.index, side)).numpy()
+        there = learned.graph.present if side == "entities" else learned.graph.relation_counts > 0
+        np.testing.assert_allclose(getattr(learned, side)[there], everything[there], rtol=1e-5, atol=1e-6)
+
+
+def test_an_update_without_effect_leaves_everything(tmp_path):
+    model = fitted()
+    before, learned = parts(model), model.learned_
+    for add, remove in ((), ()), (FACTS[:2], ()), (FACTS[:2], FACTS[:2]):
+        report = model.partial_fit(add=add, remove=remove)
+        assert not report.affected | report.new | report.removed
+        assert model.learned_ is learned
+    assert parts(model) == before
+
+
+def test_a_removed_entity_is_never_an_answer_and_comes_back_as_a_new_one():
+    model = fitted()
+    mine = [fact for fact in FACTS if "e1" in (fact[0], fact[2])]
+    report = model.partial_fit(remove=mine)
+    assert "e1" in report.removed
+    for ask in (
+        lambda: model.transform(["e1"]),
+        lambda: model.similar("e1"),
+        lambda: model.score_triples([("e1", "r0", "e2")]),
+        lambda: model.predict_tails("e1", "r0"),
+    ):
+        with pytest.raises(InputError, match="the entity 'e1' was removed"):
+            ask()
+    assert "e1" not in {name for name, _ in model.similar("e2", 50)}
+    assert "e1" not in {name for name, _ in model.predict_tails("e2", "r0", 50, exclude_known=False)}
+    again = model.partial_fit(add=mine)
+    assert "e1" in again.new
+    assert np.isfinite(model.transform(["e1"])).all()
+
+
+@settings(max_examples=15, deadline=None, derandomize=True)
+@given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 5)), min_size=1, max_size=3), st.integers(0, 99))
+def test_graph_and_contexts_of_a_stream_are_those_of_a_rebuild(sizes, seed):
+    model = _base()
+    generator = np.random.default_rng(seed)
+    for add, remove in sizes:
+        facts = model.graph_.named()
+        chosen = [facts[number] for number in generator.permutation(len(facts))[:remove]]
+        model.partial_fit(add=draw_facts(add, seed), remove=chosen)
+    learned = model.learned_
+    rebuilt = ContextIndex.of(learned.graph, learned.index.max_context)
+    for side in ("entities", "relations"):
+        for name, array in vars(getattr(rebuilt, side)).items():
+            assert np.array_equal(array, getattr(getattr(learned.index, side), name)), (side, name)
+
+
+def _base():
+    config = DKGEConfig(negatives=4, batch_size=64, update_epochs=1)
+    return DKGE(4, max_epochs=1, config=config, random_state=0, device="cpu").fit(FACTS)
+
+
+def test_a_failure_leaves_the_model_as_it_was(monkeypatch):
+    model = fitted()
+    before, learned = parts(model), model.learned_
+    with pytest.raises(InputError, match="cannot be removed"):
+        model.partial_fit(remove=[("e1", "r0", "nobody")], missing="raise")
+    with pytest.raises(InputError, match="without facts"):
+        model.partial_fit(remove=FACTS)
+
+    def fail(*arguments, **options):
+        raise FloatingPointError("diverged")
+
+    monkeypatch.setattr(module, "train", fail)
+    with pytest.raises(FloatingPointError):
+        model.partial_fit(add=[("e1", "r0", "new")])
+    assert model.learned_ is learned
+    assert parts(model) == before
+    assert model.updates_ == 0
+
+
+def test_the_same_update_gives_the_same_bytes():
+    one, other = fitted(), fitted()
+    for model in (one, other):
+        model.partial_fit(add=[("e1", "r0", "new")], remove=FACTS[:2])
+    assert parts(one) == parts(other)
+
+
+def test_new_entities_begin_where_their_facts_put_them():
+    model = fitted(config=DKGEConfig(negatives=8, update_epochs=1, update_learning_rate=1e-9))
+    before = model.learned_
+    model.partial_fit(add=[("e1", "r0", "new"), ("new", "r1", "e2")])
+    graph, learned = model.graph_, model.learned_
+    one, two = before.entities[graph.entities.number("e1")], before.entities[graph.entities.number("e2")]
+    r0, r1 = before.relations[graph.relations.number("r0")], before.relations[graph.relations.number("r1")]
+    knowledge = learned.model.entities.knowledge[graph.entities.number("new")].detach().numpy()
+    np.testing.assert_allclose(knowledge, (one + r0 + two - r1) / 2, atol=1e-5)
+
+
+def test_facts_of_hubs_are_bounded():
+    facts = [(f"e{number}", "r", "hub") for number in range(50)] + [("hub", "s", "other")]
+    model = DKGE(4, max_epochs=1, config=DKGEConfig(max_triples_per_entity=5, update_epochs=1), random_state=0)
+    model.fit(facts)
+    report = model.partial_fit(add=[("hub", "s", "new")])
+    assert "hub" in report.affected
+    assert report.trained_triples <= 5 + 5 + 1 + 5  # of the hub as head and as tail, of what is new, of the relation
+
+
+def test_saved_updates_go_on_as_unsaved_ones(tmp_path):
+    import latticework as lw
+
+    model = fitted()
+    model.partial_fit(add=[("e1", "r0", "new")])
+    model.save(tmp_path)
+    loaded = lw.load(tmp_path)
+    assert parts(loaded) == parts(model)
+    for each in (model, loaded):
+        each.partial_fit(add=[("new", "r2", "e7")], remove=FACTS[:1])
+    assert parts(loaded) == parts(model)
+    assert torch.equal(loaded.learned_.model.entities.knowledge, model.learned_.model.entities.knowledge)

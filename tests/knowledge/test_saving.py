@@ -1,0 +1,31 @@
+import numpy as np
+import pytest
+
+import latticework as lw
+from latticework.knowledge import DKGE, DKGEConfig
+from latticework.knowledge.names import Names
+from latticework.knowledge.saving import _lines, _names
+
+CONFIG = DKGEConfig(negatives=4)
+ODD = ["a\\nb", "a\nb", "\\", "\r", "\u2028", "x\\\\y", "\\\n", "tab\there", "é", "\x85"]
+
+
+def test_odd_names_come_back():
+    assert _names(_lines(Names(ODD))) == ODD
+
+
+def test_a_model_with_odd_names_is_saved(tmp_path):
+    model = DKGE(4, max_epochs=1, config=CONFIG, random_state=0, device="cpu")
+    model.fit([(name, "r\n", "there") for name in ODD])
+    model.save(tmp_path)
+    loaded = lw.load(tmp_path)
+    assert list(loaded.graph_.entities) == list(model.graph_.entities)
+    assert np.array_equal(loaded.transform(ODD), model.transform(ODD))
+
+
+def test_a_folder_whose_parts_do_not_fit_is_refused(tmp_path):
+    model = DKGE(4, max_epochs=1, config=CONFIG, random_state=0, device="cpu").fit([("a", "r", "b"), ("b", "r", "c")])
+    state = model.to_state()
+    state.files["entities.txt"] = b"a\nb\n"
+    with pytest.raises((ValueError, lw.InputError)):
+        DKGE(4, config=CONFIG).from_state(state)
