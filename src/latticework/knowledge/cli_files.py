@@ -1,0 +1,231 @@
+"""The commands of `latticework kg` about graphs as files: what is in one, what changed, other formats, and exports."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+
+import typer
+
+from latticework.core.commands import Json, Model, print_json, printable, read_stdin_once, text_file
+from latticework.core.persistence import CONFIG
+from latticework.core.progress import message
+
+if TYPE_CHECKING:
+    from latticework.knowledge.deltas import NamedTriple
+    from latticework.knowledge.graph import Graph
+    from latticework.knowledge.loaded import Loaded
+    from latticework.knowledge.statistics import Statistics
+
+GRAPH: Final = "Facts: .tsv, .csv, RDF (.nt, .nq, .ttl, .trig), .parquet, .npy, or a folder with train.txt or OpenKE's"
+SOURCE: Final = f"{GRAPH}, or of a model"
+FileFormat = Literal["tsv", "csv", "nt", "nq", "ttl", "trig", "parquet", "npy", "openke"]
+MOST: Final = 20  # rows of a table for people
+
+LiteralsOption = Annotated[
+    Literal["drop", "keep", "bucket"],
+    typer.Option(
+        "--literals", help="Of RDF: leave out facts about texts and numbers, keep these, or one for all that are alike."
+    ),
+]
+BlankNodesOption = Annotated[
+    Literal["keep", "drop"], typer.Option("--blank-nodes", help="Of RDF: nodes without a name of their own.")
+]
+
+
+class Export(StrEnum):
+    """What embeddings are written as."""
+
+    npy = "npy"
+    parquet = "parquet"
+    word2vec = "word2vec"
+    faiss = "faiss"
+
+
+def stats(
+    triples: Annotated[Path, text_file("TRIPLES", SOURCE)],
+    *,
+    hubs: Annotated[int, typer.Option(min=0, help="How many entities with the most facts to name.")] = 10,
+    literals: LiteralsOption = "drop",
+    blank_nodes: BlankNodesOption = "keep",
+    as_json: Json = False,
+) -> None:
+    """Say what a graph is like: sizes, hubs, kinds of relations, which of these say the same, what was left out."""
+    from latticework.knowledge.statistics import statistics
+
+    loaded = read_source(triples, literals=literals, blank_nodes=blank_nodes)
+    found = statistics(loaded.graph, hubs=hubs, duplicates=loaded.duplicates, left_out=loaded.dropped)
+    if as_json:
+        print_json(found)
+    else:
+        for line in statistics_lines(found):
+            print(line)
+
+
+def diff(
+    old: Annotated[Path, text_file("OLD", SOURCE)],
+    new: Annotated[Path, text_file("NEW", SOURCE)],
+    *,
+    output: Annotated[
+        Path,
+        typer.Option("--output", "-o", metavar="FILE", help="Write it there; as JSON if it ends in .jsonl."),
+    ] = Path("-"),
+    as_json: Annotated[bool, typer.Option("--json", help="Print the changes as lines of JSON.")] = False,
+) -> None:
+    """Write what makes one graph of another: changes that kg update applies, of which each is + or -, and a fact."""
+    read_stdin_once(old, new)
+
+    from latticework.knowledge.deltas import delta_lines, difference, write_delta, write_lines
+
+    delta = difference(read_source(old).graph, read_source(new).graph)
+    if as_json:
+        write_lines(output, delta_lines(delta, jsonl=True))
+    else:
+        write_delta(output, delta)
+    message(f"{len(delta.add):,} facts came, {len(delta.remove):,} went")
+
+
+def convert(
+    source: Annotated[Path, text_file("SOURCE", SOURCE)],
+    target: Annotated[
+        Path,
+        typer.Argument(
+            metavar="TARGET",
+            help="The name says the format, and one without an ending is a folder of OpenKE; .gz compresses a text, "
+            "- is standard output.",
+            show_default=False,
+        ),
+    ],
+    *,
+    from_: Annotated[
+        FileFormat | None, typer.Option("--from", help="Of SOURCE, if its name does not say it.", show_default=False)
+    ] = None,
+    to: Annotated[
+        FileFormat | None, typer.Option("--to", help="Of TARGET, if its name does not say it.", show_default=False)
+    ] = None,
+    literals: LiteralsOption = "drop",
+    blank_nodes: BlankNodesOption = "keep",
+) -> None:
+    """Read facts of any format, and write them in another.
+
+    A folder with parts to learn from, to validate and to test with becomes such a folder of OpenKE as a whole; else
+    only the facts to learn from are taken.
+    """
+    from latticework.knowledge.io import read_splits, write_triples
+    from latticework.knowledge.openke import write_openke
+
+    if source.is_dir() and not _is_model(source) and from_ is None and _is_folder_name(target) and to is None:
+        splits = read_splits(source)
+        write_openke(target, splits)
+        count = len(splits.train) + len(splits.valid) + len(splits.test)
+        message(f"{count:,} facts are in {target}")
+        return
+    loaded = read_source(source, format=from_, literals=literals, blank_nodes=blank_nodes)
+    write_triples(target, loaded.graph, format=to)
+    message(f"{'standard output' if target == Path('-') else target}: {loaded.told()}")
+
+
+def export(
+    model: Model,
+    target: Annotated[
+        Path,
+        typer.Argument(metavar="TARGET", help="Where to write: a .npy, .parquet, .vec or .faiss.", show_default=False),
+    ],
+    *,
+    format: Annotated[
+        Export | None, typer.Option(help="What it is written as, if its name does not say it.", show_default=False)
+    ] = None,
+    relations: Annotated[bool, typer.Option("--relations", help="Those of relations instead of entities.")] = False,
+) -> None:
+    """Write the embeddings for other tools: an array, a table, word vectors, or an index of nearest neighbours.
+
+    Beside an array or an index, a file that ends in .names.txt says whose each row is.
+    """
+    from latticework.knowledge.embeddings import Embeddings
+    from latticework.knowledge.estimator import DKGE
+    from latticework.knowledge.exporting import export_embeddings
+
+    loaded = DKGE.load(model)
+    embeddings = Embeddings.of(
+        loaded.graph_, loaded.entity_embeddings_, loaded.relation_embeddings_, norm=loaded.config_.norm
+    )
+    kind: Literal["entities", "relations"] = "relations" if relations else "entities"
+    rows = export_embeddings(target, embeddings, kind=kind, format=None if format is None else format.value)
+    message(f"the embeddings of {rows:,} {kind} are in {target}")
+
+
+def read_source(path: Path, **options: Any) -> Loaded:
+    """The facts of a file or folder, or those of a model now."""
+    from latticework.knowledge.io import read_triples
+    from latticework.knowledge.loaded import Loaded
+
+    if _is_model(path):
+        from latticework.knowledge.estimator import DKGE
+
+        return Loaded(_present(DKGE.load(path).graph_))
+    return read_triples(path, **options)
+
+
+def part_of(path: Path, part: Literal["valid", "test"]) -> list[NamedTriple] | None:
+    """The facts of a part of a data set in a folder, by name; None if this is no folder, or has no such part."""
+    from latticework.knowledge.graph import Graph
+    from latticework.knowledge.io import read_splits
+
+    if not path.is_dir():
+        return None
+    splits = read_splits(path)
+    return Graph(splits.entities, splits.relations, getattr(splits, part)).named() or None
+
+
+def statistics_lines(found: Statistics) -> list[str]:
+    """What a graph is like, for people."""
+    left_out = {"duplicates": found.duplicates, **found.left_out}
+    named = [f"{count:,} {reason}" for reason, count in left_out.items() if count]
+    degrees = found.degrees
+    lines = [
+        f"{found.triples:,} facts, {found.entities:,} entities, {found.relations:,} relations",
+        f"left out: {', '.join(named) or 'nothing'}; entities without a fact: {found.isolated:,}",
+        f"facts of an entity: {degrees['mean']:.1f} on average, median {degrees['median']:g}, "
+        f"at most {degrees['largest']:,}; {found.self_loops:,} lead from an entity to itself",
+        f"connected parts: {found.components:,}; the largest has {found.largest_component:.1%} of the entities",
+    ]
+    lines += _table(("entity", "facts"), [(name, f"{count:,}") for name, count in found.hubs])
+    kinds = [(kind, f"{relations:,}", f"{facts:,}") for kind, (relations, facts) in found.kinds.items()]
+    lines += _table(("kind", "relations", "facts"), kinds)
+    rows = [
+        (each.name, f"{each.triples:,}", each.kind, f"{each.heads_per_tail:.2f}", f"{each.tails_per_head:.2f}")
+        for each in found.by_relation
+    ]
+    lines += _table(("relation", "facts", "kind", "heads of a tail", "tails of a head"), rows)
+    alike = [
+        (each.first, "is the reverse of" if each.inverse else "says the same as", each.second, f"{each.share:.0%}")
+        for each in found.overlaps
+    ]
+    return lines + _table(("relation", "", "relation", "of its facts"), alike)
+
+
+def _table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> list[str]:
+    """Lines of columns, the first left and the others right, below a blank line; nothing without rows."""
+    if not rows:
+        return []
+    cells = [header, *([printable(cell) for cell in row] for row in rows[:MOST])]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells]
+    return ["", *lines, *([f"... and {len(rows) - MOST:,} more"] if len(rows) > MOST else [])]
+
+
+def _is_model(path: Path) -> bool:
+    return (path / CONFIG).is_file()
+
+
+def _is_folder_name(path: Path) -> bool:
+    return path != Path("-") and not path.suffix
+
+
+def _present(graph: Graph) -> Graph:
+    """The graph without the names that updates have left in no fact."""
+    from latticework.knowledge.graph import Graph
+
+    return Graph.of(graph.named())

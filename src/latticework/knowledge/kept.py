@@ -1,0 +1,156 @@
+"""A saved model that changes are applied to, together with how far files of changes have been.
+
+Both are committed by one and the same save, so they are of before a transaction or of after it, at whatever moment the
+process is killed. How far a file was applied is the number of lines and a digest of them: a file is known again by what
+it begins with, under another name and in another place too, and one that was rewritten is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from hashlib import blake2b
+from itertools import islice
+from pathlib import Path
+from typing import Any, Final, Self
+
+from latticework.core.errors import InputError
+from latticework.core.files import read_lines
+from latticework.core.hardware import resolve_device
+from latticework.core.persistence import read_folder, write_folder
+from latticework.core.values import from_json, to_json
+from latticework.knowledge.estimator import DKGE
+
+POSITIONS: Final = "watched.json"  # beside what the model itself saves
+
+
+@dataclass(frozen=True)
+class Position:
+    """How far a file was applied: its first lines, known by their digest.
+
+    Attributes
+    ----------
+    name
+        What the file was called, without its folder.
+    lines
+        How many.
+    digest
+        BLAKE2b of them, in hexadecimal.
+    """
+
+    name: str
+    lines: int
+    digest: str
+
+
+class Place:
+    """A place in a stream of lines: how many there were, and their digest.
+
+    Examples
+    --------
+    >>> place = Place()
+    >>> for line in ("one", "two"):
+    ...     place.pass_over(line)
+    >>> place.position("log.tsv")
+    Position(name='log.tsv', lines=2, digest='f71d668fb51f4a7d2bf58c5f080db5f5')
+    """
+
+    def __init__(self) -> None:
+        self.lines = 0
+        self._digest = blake2b(digest_size=16)
+
+    def pass_over(self, line: str) -> None:
+        """Go on by a line."""
+        self.lines += 1
+        self._digest.update(line.encode())
+        self._digest.update(b"\n")
+
+    def copy(self) -> Place:
+        """Another that moves on alone."""
+        other = Place()
+        other.lines, other._digest = self.lines, self._digest.copy()
+        return other
+
+    def position(self, name: str) -> Position:
+        """As what is saved."""
+        return Position(name, self.lines, self._digest.hexdigest())
+
+
+@dataclass
+class Kept:
+    """A saved model that is kept up to date where it is.
+
+    Attributes
+    ----------
+    model
+        As it is now.
+    folder
+        Where it is saved.
+    header
+        What the folder says it holds.
+    positions
+        How far files were applied, of each the last; None if the folder does not say.
+    """
+
+    model: DKGE
+    folder: Path
+    header: dict[str, Any]
+    positions: tuple[Position, ...] | None = None
+
+    @classmethod
+    def load(cls, folder: Path, *, device: str = "auto") -> Self:
+        """Load a model and what it was fed with.
+
+        Raises
+        ------
+        InputError
+            As `DKGE.load`, or if what says how far files were applied is damaged.
+        """
+        resolve_device(device)
+        model = DKGE.load(folder)
+        header, state = read_folder(folder)
+        positions = _positions(state.files[POSITIONS], folder) if POSITIONS in state.files else None
+        return cls(model.set_params(device=device), folder, header, positions)
+
+    def save(self, folder: Path | None = None) -> None:
+        """Save the model with the positions: a crash leaves what was there before, or all of this."""
+        state = self.model.to_state()
+        state.files[POSITIONS] = to_json([asdict(each) for each in self.positions or ()], POSITIONS)
+        write_folder(self.folder if folder is None else folder, header=self.header, state=state)
+
+    def moved(self, position: Position, *, begun: Position | None) -> None:
+        """Take a new position of a file, for that where it was begun and any other of its name."""
+        others = (each for each in self.positions or () if each != begun and each.name != position.name)
+        self.positions = (*others, position)
+
+
+def resumed(path: Path, positions: Sequence[Position]) -> tuple[Place, Position | None]:
+    """The place in a file up to which it was applied before, and the position that says so; its start if none does.
+
+    Raises
+    ------
+    InputError
+        If a file of that name was applied, but did not begin as this one does.
+    """
+    known = {(each.lines, each.digest): each for each in positions}
+    counts = {each.lines for each in positions}
+    place, found, result = Place(), None, Place()
+    for line in islice(read_lines(path), max(counts, default=0)):
+        place.pass_over(line)
+        here = known.get((place.lines, place.position("").digest)) if place.lines in counts else None
+        if here is not None:
+            found, result = here, place.copy()
+    before = next((each for each in positions if each.name == path.name), None)
+    if found is None and before is not None:
+        raise InputError(
+            f"{path}: its first {before.lines:,} lines are not those of the {before.name} that was applied before: "
+            "lines are only to be added to it; with --from-start all of it is applied"
+        )
+    return result, found
+
+
+def _positions(data: bytes, folder: Path) -> tuple[Position, ...]:
+    try:
+        return tuple(Position(**entry) for entry in from_json(data))
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{folder}: {POSITIONS} is damaged ({error})") from error

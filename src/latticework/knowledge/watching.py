@@ -1,0 +1,245 @@
+"""Apply a stream of changes as it arrives: each transaction becomes one save of the model, or nothing at all.
+
+A file is gone on with where the saved model says (`latticework.knowledge.kept`). Standard input cannot be read again,
+so nothing is kept of it: who feeds it learns from what is given after each save how far it came, and may give the last
+transaction again, which then changes nothing.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import queue
+import threading
+import time
+import warnings
+from collections.abc import Iterable, Iterator
+from itertools import chain, islice, repeat
+from pathlib import Path
+from typing import Any, Final
+
+from latticework.core.errors import InputError
+from latticework.core.files import MAX_LINE_BYTES, decode_lines, read_lines
+from latticework.core.streams import stream_name
+from latticework.knowledge.deltas import Delta, read_transactions
+from latticework.knowledge.graph import Missing
+from latticework.knowledge.kept import Kept, Place, resumed
+from latticework.knowledge.results import UpdateReport
+
+POLL_SECONDS: Final = 0.1
+_READ_BYTES: Final = 2**16
+_AHEAD: Final = 65_536  # lines that are read while an update is computed
+_GZIP_MAGIC: Final = b"\x1f\x8b"
+
+
+def watch(
+    kept: Kept,
+    path: Path,
+    *,
+    every: float | None = None,
+    once: bool = False,
+    from_start: bool = False,
+    missing: Missing = "warn",
+) -> Iterator[tuple[UpdateReport, int]]:
+    """Apply the transactions of a growing file, or of standard input (``-``), and save the model after each.
+
+    Parameters
+    ----------
+    kept
+        The model; it is changed.
+    path
+        The file, plain text.
+    every
+        Seconds without another line after which what has come is a transaction; without, only a blank line ends one,
+        or the end of the stream.
+    once
+        Stop at the end of the file instead of waiting for more.
+    from_start
+        Apply what was applied before again.
+    missing
+        As for `DKGE.apply`.
+
+    Yields
+    ------
+    report, lines
+        What was done and has been saved, and how many lines of the stream have been applied.
+
+    Raises
+    ------
+    InputError
+        With file and line, if one is no change; the transactions before it have been saved.
+    """
+    name, begun, place = stream_name(path), None, Place()
+    if path == Path("-"):
+        lines = read_lines(path)
+    else:
+        if not from_start:
+            if kept.positions is None and kept.model.updates_:
+                told = (
+                    f"{kept.folder} was updated before, and does not say how far {path} was applied: all of it is now"
+                )
+                warnings.warn(told, stacklevel=2)
+            place, begun = resumed(path, kept.positions or ())
+        growing = Growing(path, once=once)
+        lines = islice(decode_lines(growing, name), place.lines, None)  # type: ignore[arg-type]
+    for delta in transactions(arrivals(lines, every), name, place):
+        before = kept.model.updates_
+        report = kept.model.apply(delta, missing=missing)
+        if kept.model.updates_ > before:  # else the model is what it was, and the same lines do nothing again
+            if path != Path("-"):
+                position = place.position(path.name)
+                kept.moved(position, begun=begun)
+                begun = position
+            kept.save()
+        yield report, place.lines
+
+
+def transactions(lines: Iterable[str | None], name: str, place: Place) -> Iterator[Delta]:
+    r"""The transactions of a stream; a None among its lines ends one, as a blank line does.
+
+    Parameters
+    ----------
+    lines
+        What comes after the place.
+    name
+        What to call the stream in errors.
+    place
+        Where it was begun; it moves on, and whenever a transaction is given stands at its end.
+
+    Raises
+    ------
+    InputError
+        As `read_transactions`.
+
+    Examples
+    --------
+    >>> place = Place()
+    >>> for delta in transactions(["+\ta\tr\tb", None, "-\ta\tr\tb"], "some.tsv", place):
+    ...     print(delta.add, delta.remove, place.lines)
+    (('a', 'r', 'b'),) () 1
+    () (('a', 'r', 'b'),) 2
+    """
+    source, ended = iter(lines), False
+
+    def until_pause() -> Iterator[str]:
+        nonlocal ended
+        begun = False
+        for line in source:
+            if line is not None:
+                place.pass_over(line)
+                begun = bool(line.strip())  # a blank line has ended what was begun
+                yield line
+            elif begun:
+                return
+        ended = True
+
+    while not ended:
+        # Blank lines stand for those before, so that errors count lines from the start of the stream.
+        yield from read_transactions(chain(repeat("", place.lines), until_pause()), name)
+
+
+def arrivals(lines: Iterable[str], pause: float | None) -> Iterator[str | None]:
+    """Lines as they arrive, and None whenever there is none for so many seconds; an error after the lines before it.
+
+    Parameters
+    ----------
+    lines
+        Read by another thread, some of them ahead.
+    pause
+        Seconds; None if pauses do not matter.
+
+    Examples
+    --------
+    >>> list(arrivals(["one", "two"], None))
+    ['one', 'two']
+    """
+    if pause is None:
+        yield from lines
+        return
+    arrived: queue.Queue[str | BaseException | None] = queue.Queue(maxsize=_AHEAD)
+
+    def read() -> None:
+        try:
+            for line in lines:
+                arrived.put(line)
+            arrived.put(None)
+        except BaseException as error:
+            arrived.put(error)
+
+    threading.Thread(target=read, daemon=True).start()
+    while True:
+        try:
+            item = arrived.get(timeout=pause)
+        except queue.Empty:
+            yield None
+            continue
+        if item is None:
+            return
+        if isinstance(item, BaseException):
+            raise item
+        yield item
+
+
+class Growing(io.RawIOBase):
+    """The bytes of a file to which lines are added, waited for at its end; a line that has no end yet is held back.
+
+    Parameters
+    ----------
+    path
+        The file: plain text.
+    once
+        End where the file ends now, instead of waiting.
+    """
+
+    def __init__(self, path: Path, *, once: bool) -> None:
+        try:
+            self._file = path.open("rb", buffering=0)
+        except FileNotFoundError as error:
+            raise InputError(f"{path}: there is no such file") from error
+        except OSError as error:
+            raise InputError(f"{path} cannot be read: {error.strerror}") from error
+        self._path, self._once = path, once
+        self._whole, self._rest, self._read = b"", b"", 0
+
+    def readable(self) -> bool:
+        """It is."""
+        return True
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+        super().close()
+
+    def readinto(self, buffer: Any) -> int:
+        """Whole lines, as far as they fit."""
+        while not self._whole:
+            data = self._file.read(_READ_BYTES)
+            if data:
+                self._take(data)
+            elif self._at_end():
+                return 0
+            else:
+                time.sleep(POLL_SECONDS)
+        piece, self._whole = self._whole[: len(buffer)], self._whole[len(buffer) :]
+        buffer[: len(piece)] = piece
+        return len(piece)
+
+    def _take(self, data: bytes) -> None:
+        if not self._read and data.startswith(_GZIP_MAGIC):
+            raise InputError(f"{self._path} is compressed: give kg update the file, or zcat it to kg watch MODEL -")
+        self._read += len(data)
+        whole, end, rest = data.rpartition(b"\n")
+        if end:
+            self._whole, self._rest = self._rest + whole + end, rest
+        else:
+            self._rest += rest
+        if len(self._rest) > MAX_LINE_BYTES:  # who decodes lines refuses it
+            self._whole, self._rest = self._rest, b""
+
+    def _at_end(self) -> bool:
+        if os.fstat(self._file.fileno()).st_size < self._read:
+            raise InputError(f"{self._path} has become shorter: lines are only to be added to a file that is watched")
+        if self._once and self._rest:
+            told = f"{self._path}: the last line has no end yet and is left for the next time"
+            warnings.warn(told, stacklevel=2)
+        return self._once

@@ -1,0 +1,285 @@
+"""Streams of changes, applied as they arrive: in order, each once, and whole or not at all."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from latticework.core import InputError
+from latticework.core.files import MAX_LINE_BYTES, decode_lines
+from latticework.knowledge import kept as keeping
+from latticework.knowledge import watching
+from latticework.knowledge.config import DKGEConfig
+from latticework.knowledge.estimator import DKGE
+from latticework.knowledge.kept import Kept, Place, Position, resumed
+from latticework.knowledge.watching import Growing, arrivals, transactions, watch
+
+FACTS = [(f"person {n}", "lives in", f"town {n % 3}") for n in range(9)]
+FACTS += [(f"person {n}", "knows", f"person {(n + 1) % 9}") for n in range(9)]
+LOG = """\
++\tperson 9\tlives in\ttown 1
++\tperson 9\tknows\tperson 0
+
+-\tperson 0\tlives in\ttown 0
++\tperson 0\tlives in\ttown 1
+
++\ttown 0\tnear\ttown 1
+-\tperson 3\tlives in\ttown 0
+
++\tperson 1\tlives in\ttown 2
+
+-\tperson 9\tknows\tperson 0
+-\tperson 9\tlives in\ttown 1
+"""
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("fitted") / "model"
+    config = DKGEConfig(update_epochs=2, batch_size=8)
+    DKGE(4, max_epochs=2, config=config, random_state=0, device="cpu").fit(FACTS).save(folder)
+    return folder
+
+
+@pytest.fixture
+def folder(saved, tmp_path):
+    return Path(shutil.copytree(saved, tmp_path / "model"))
+
+
+@pytest.fixture
+def log(tmp_path):
+    path = tmp_path / "log.tsv"
+    path.write_text(LOG)
+    return path
+
+
+def follow(folder, path, **options):
+    """Apply what a file has now, as a process of its own would; how many lines were applied after each save."""
+    return [lines for _, lines in watch(Kept.load(folder, device="cpu"), path, once=True, **options)]
+
+
+def equal(one, other):
+    """Whether two models are the same to the last bit."""
+    left, right = DKGE.load(one).to_state(), DKGE.load(other).to_state()
+    same = left.values == right.values and left.files == right.files
+    return same and all(
+        np.array_equal(np.asarray(rows), np.asarray(right.tensors[group][name]))
+        for group, tensors in left.tensors.items()
+        for name, rows in tensors.items()
+    )
+
+
+def checksum(folder):
+    return json.loads((folder / "config.json").read_text())["checksum"]
+
+
+# Lines of a file that grows
+
+
+def test_lines_of_a_growing_file_come_when_they_are_finished(tmp_path, monkeypatch):
+    monkeypatch.setattr(watching, "POLL_SECONDS", 0.005)
+    path = tmp_path / "log.tsv"
+    path.write_bytes(b"one\ntw")
+    lines = decode_lines(Growing(path, once=False), "log.tsv")
+    assert next(lines) == "one"
+    found = []
+    reader = threading.Thread(target=lambda: found.append(next(lines)), daemon=True)
+    reader.start()
+    time.sleep(0.05)
+    assert found == []
+    with path.open("ab") as stream:
+        stream.write(b"o\r\nthree")
+    reader.join(timeout=10)
+    assert found == ["two"]
+
+
+def test_a_last_line_without_an_end_is_left_for_the_next_time(tmp_path):
+    path = tmp_path / "log.tsv"
+    path.write_bytes("ein\nzwei grü".encode()[:-1])
+    with pytest.warns(UserWarning, match=r"log\.tsv: the last line has no end yet"):
+        assert list(decode_lines(Growing(path, once=True), "log.tsv")) == ["ein"]
+
+
+def test_lines_longer_than_what_is_read_at_once_are_whole(tmp_path, monkeypatch):
+    monkeypatch.setattr(watching, "_READ_BYTES", 7)
+    path = tmp_path / "log.tsv"
+    lines = ["x" * 50, "", "ü" * 9, "end"]
+    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    assert list(decode_lines(Growing(path, once=True), "log.tsv")) == lines
+
+
+def test_a_file_that_becomes_shorter_is_refused(tmp_path):
+    path = tmp_path / "log.tsv"
+    path.write_bytes(b"one\ntwo\n")
+    lines = decode_lines(Growing(path, once=False), "log.tsv")
+    assert [next(lines), next(lines)] == ["one", "two"]
+    path.write_bytes(b"one\n")
+    with pytest.raises(InputError, match=r"log\.tsv has become shorter"):
+        next(lines)
+
+
+def test_a_compressed_file_and_one_without_line_ends_are_refused(tmp_path, monkeypatch):
+    path = tmp_path / "log.tsv.gz"
+    path.write_bytes(gzip.compress(b"one\n"))
+    with pytest.raises(InputError, match=r"log\.tsv\.gz is compressed"):
+        list(decode_lines(Growing(path, once=True), "log.tsv.gz"))
+    with pytest.raises(InputError, match=r"none\.tsv: there is no such file"):
+        Growing(tmp_path / "none.tsv", once=True)
+    endless = tmp_path / "endless.tsv"
+    endless.write_bytes(b"x" * (MAX_LINE_BYTES + 2))
+    with pytest.raises(InputError, match="longer than"):
+        list(decode_lines(Growing(endless, once=False), "endless.tsv"))
+
+
+# Transactions
+
+
+def test_a_blank_line_or_a_pause_ends_a_transaction_and_lines_are_counted_from_the_start():
+    place = Place()
+    lines = ["", "+\ta\tr\tb", None, None, "+\ta\tr\tc", "", None, "-\ta\tr\tb", "+\ta\tr\td"]
+    found = [(delta.add, delta.remove, place.lines) for delta in transactions(lines, "log", place)]
+    assert found == [
+        ((("a", "r", "b"),), (), 2),
+        ((("a", "r", "c"),), (), 4),
+        ((("a", "r", "d"),), (("a", "r", "b"),), 6),
+    ]
+    with pytest.raises(InputError, match=r"^log:4: "):
+        list(transactions(["+\ta\tr\tb", None, "+\ta\tr\tb", "", "nonsense"], "log", Place()))
+    assert list(transactions([], "log", Place())) == []
+    assert list(transactions([None, "", None], "log", Place())) == []
+
+
+def test_none_stands_for_a_pause_and_errors_come_in_their_turn():
+    ready = threading.Event()
+
+    def lines():
+        yield "one"
+        ready.wait(10)
+        yield "two"
+        raise InputError("line 3 is bad")
+
+    found = arrivals(lines(), 0.01)
+    assert [next(found), next(found)] == ["one", None]
+    ready.set()
+    assert next(line for line in found if line) == "two"
+    with pytest.raises(InputError, match="line 3 is bad"):
+        list(found)
+
+
+# Where to go on
+
+
+def test_a_file_is_known_again_by_what_it_begins_with(log):
+    place = Place()
+    for line in LOG.splitlines()[:3]:
+        place.pass_over(line)
+    positions = [place.position("log.tsv"), Position("other.tsv", 2, "0" * 32)]
+    found, position = resumed(log, positions)
+    assert (found.lines, position) == (3, positions[0])
+    for line in LOG.splitlines()[3:]:
+        found.pass_over(line)
+    elsewhere = log.rename(log.with_name("renamed.tsv"))
+    assert resumed(elsewhere, positions)[1] == positions[0]
+    assert resumed(elsewhere, [*positions, found.position("log.tsv")])[0].lines == len(LOG.splitlines())
+    assert resumed(elsewhere, [])[0].lines == 0
+
+
+def test_a_file_that_was_rewritten_is_refused(folder, log):
+    assert follow(folder, log) == [3, 6, 9, 11, 13]
+    before = (folder / "config.json").read_bytes()
+    log.write_text(LOG.replace("person 9", "person 8", 1) + "\n+\ta\tr\tb\n")
+    with pytest.raises(InputError, match=r"log\.tsv: its first 13 lines are not those .* --from-start"):
+        follow(folder, log)
+    assert (folder / "config.json").read_bytes() == before
+    log.write_text("".join(LOG.splitlines(keepends=True)[:5]))
+    with pytest.raises(InputError, match="are not those"):
+        follow(folder, log)
+    assert follow(folder, log, from_start=True, missing="ignore")[-1] == 5
+
+
+def test_every_transaction_is_applied_once_however_often_the_file_is_read(folder, log, tmp_path):
+    whole = Path(shutil.copytree(folder, tmp_path / "whole"))
+    assert follow(whole, log) == [3, 6, 9, 11, 13]
+    parts = LOG.split("\n\n")
+    for number in range(len(parts)):
+        log.write_text("\n\n".join(parts[: number + 1]).rstrip("\n") + "\n" + "\n" * (number + 1 < len(parts)))
+        assert len(follow(folder, log)) == 1
+        assert follow(folder, log) == []
+    assert equal(folder, whole)
+    came = {("person 0", "lives in", "town 1"), ("town 0", "near", "town 1"), ("person 1", "lives in", "town 2")}
+    went = {("person 0", "lives in", "town 0"), ("person 3", "lives in", "town 0")}
+    assert set(DKGE.load(folder).graph_.named()) == {*FACTS, *came} - went
+
+
+def test_the_model_says_how_far_several_files_were_applied(folder, log):
+    other = log.with_name("other.tsv")
+    other.write_text("+\tperson 5\tknows\tperson 1\n")
+    follow(folder, log)
+    follow(folder, other)
+    kept = Kept.load(folder)
+    assert [(each.name, each.lines) for each in kept.positions] == [("log.tsv", 13), ("other.tsv", 1)]
+    with log.open("a") as stream:
+        stream.write("\n+\tperson 5\tknows\tperson 2\n")
+    moved = log.rename(log.with_name("moved.tsv"))
+    assert follow(folder, moved) == [15]
+    assert [(each.name, each.lines) for each in Kept.load(folder).positions] == [("other.tsv", 1), ("moved.tsv", 15)]
+
+
+def test_what_changes_nothing_is_not_saved_and_what_is_wrong_leaves_what_came_before(folder, log):
+    before = (folder / "config.json").read_bytes()
+    log.write_text("+\tperson 1\tknows\tperson 2\n")
+    assert follow(folder, log) == [1]
+    assert (folder / "config.json").read_bytes() == before
+    assert follow(folder, log) == [1]
+    log.write_text("+\tperson 1\tknows\tperson 3\n\n+\tperson 1\tknows\n")
+    with pytest.raises(InputError, match=r"log\.tsv:3: expected \+, head, relation and tail"):
+        follow(folder, log)
+    assert [each.lines for each in Kept.load(folder).positions] == [2]
+    log.write_text("+\tperson 1\tknows\tperson 3\n\n+\tperson 1\tknows\tperson 4\n")
+    assert follow(folder, log) == [3]
+
+
+def test_a_model_that_does_not_say_how_far_is_warned_about(folder, log):
+    model = DKGE.load(folder)
+    model.partial_fit(add=[("person 1", "knows", "person 4")])
+    model.save(folder)
+    with pytest.warns(UserWarning, match="does not say how far"):
+        follow(folder, log)
+    assert follow(folder, log) == []
+
+
+def test_positions_that_are_damaged_are_refused(folder):
+    kept = Kept.load(folder)
+    for data in (b"{}x", b"[1]", b'[{"name": "a"}]'):
+        state = kept.model.to_state()
+        state.files[keeping.POSITIONS] = data
+        keeping.write_folder(folder, header=kept.header, state=state)
+        with pytest.raises(InputError, match=r"watched\.json is damaged"):
+            Kept.load(folder)
+
+
+def test_killed_at_any_moment_the_model_is_that_before_a_transaction_or_that_after_it(folder, log, tmp_path):
+    script, started = Path(__file__).with_name("killed_watching.py"), checksum(folder)
+    ended = subprocess.run([sys.executable, script, folder, log, "0"], capture_output=True, timeout=120)
+    assert ended.returncode == 0, ended.stderr.decode()
+    saved, left = map(json.loads, ended.stdout.splitlines())
+    states = [started, *saved]
+    assert len(set(states)) == 6
+    at = 0
+    for kill, killed, found in left:
+        before, at = at, states.index(found)
+        assert killed == (kill is not None)
+        if kill and kill[0] in ("before", "after"):
+            assert at - before == kill[1] - (kill[0] == "before")
+        assert at >= before
+    assert at == 5
+    assert equal(folder, tmp_path / "whole")
