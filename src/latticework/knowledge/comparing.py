@@ -1,0 +1,165 @@
+"""How well models predict: before an update, after it, and fitted anew, by the same facts, beside a rule of thumb."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from jaxtyping import Int64
+
+from latticework.core.errors import InputError
+from latticework.knowledge.drawing import bar_picture, change_picture
+from latticework.knowledge.facts import HeldOut, Triples, known_triples
+from latticework.pages import Picture, Section, Table
+
+if TYPE_CHECKING:
+    from latticework.knowledge.deltas import NamedTriple
+    from latticework.knowledge.estimator import DKGE
+    from latticework.knowledge.known import KnownTriples
+    from latticework.knowledge.results import UpdateReport
+
+BEFORE, AFTER, ANEW, FLOOR = "before", "after the update", "fitted anew", "rule of thumb"
+WHOLE, NEW = "all that was known before", "about what is new"
+MOST_RELATIONS: Final = 40  # rows of a picture
+
+
+@dataclass(frozen=True)
+class Refit:
+    """A model that was fitted to the same facts from the beginning.
+
+    Attributes
+    ----------
+    model
+        Which.
+    seconds
+        How long that took.
+    """
+
+    model: DKGE
+    seconds: float
+
+
+def accuracy(before: DKGE, after: DKGE, report: UpdateReport, test: Triples, *, refit: Refit | None = None) -> Section:
+    """How well held-out facts are predicted before the update, after it, and by a model fitted anew.
+
+    All are compared by the facts that all of them can rank; those about what is new stand apart.
+
+    Raises
+    ------
+    InputError
+        If there is no fact that the model can rank.
+    """
+    models = {BEFORE: before, AFTER: after} | ({ANEW: refit.model} if refit else {})
+    found = {model: ranked(each, test) for model, each in models.items()}
+    found[FLOOR] = floor(after, test)
+    facts = [fact for fact in found[AFTER] if all(fact in ranks for ranks in found.values())]
+    later = [fact for fact in found[AFTER] if fact not in found[BEFORE]]
+    if not found[AFTER]:
+        raise InputError("test: there is not a single fact to judge by")
+    about = [fact for fact in facts if not report.affected.isdisjoint(fact[::2])]
+    rest = [fact for fact in facts if report.affected.isdisjoint(fact[::2])]
+    rows: list[list[object]] = []
+    for what, chosen in ((WHOLE, facts), ("about what is affected", about), ("about the rest", rest), (NEW, later)):
+        for model, ranks in found.items():
+            if chosen and all(fact in ranks for fact in chosen):
+                rows.append([what, model, len(chosen), *_figures([ranks[fact] for fact in chosen])])
+    said: list[tuple[str, object]] = [(f"MRR {model}", mrr) for what, model, _, mrr, *_ in rows if what == WHOLE]
+    pictures = []
+    if refit:
+        said.append(("times as fast as a refit", round(refit.seconds / report.seconds, 1) if report.seconds else None))
+        seconds = {"update": report.seconds, "refit": refit.seconds}
+        pictures.append(bar_picture(seconds, measure="seconds", caption="How long the update and the refit took."))
+    if facts:
+        pictures.append(_by_relation(found, facts))
+    return Section(
+        "How well it predicts",
+        "Filtered ranks of held-out facts among all entities of the graph, ties counted half. The rule of thumb learns "
+        "nothing: what another relation links comes first, then what is popular.",
+        facts=said,
+        paragraphs=[
+            f"{len(facts):,} of the held-out facts are about entities and relations that all models know; "
+            f"{len(later):,} name something new, which the model before the update cannot rank."
+        ],
+        pictures=pictures,
+        tables=[
+            Table(
+                ["facts", "model", "how many", "MRR", "Hits@1", "Hits@10"], rows, "Held-out facts, by what ranks them."
+            )
+        ],
+    )
+
+
+def ranked(model: DKGE, test: Triples) -> dict[NamedTriple, tuple[float, float]]:
+    """The filtered, realistic ranks of the head and of the tail of each held-out fact that a model can rank.
+
+    Examples
+    --------
+    >>> from latticework.knowledge import DKGE
+    >>> model = DKGE(dim=4, max_epochs=1, random_state=0).fit([("Rome", "in", "Italy"), ("Oslo", "in", "Norway")])
+    >>> list(ranked(model, [("Rome", "in", "Norway"), ("Paris", "in", "France")]))
+    [('Rome', 'in', 'Norway')]
+    """
+    import torch
+
+    from latticework.knowledge.translation import rank_translation
+
+    graph = model.graph_
+    held_out, known = _asked(model, test)
+    tables = torch.from_numpy(model.entity_embeddings_), torch.from_numpy(model.relation_embeddings_)
+    ranks = rank_translation(*tables, held_out, known, present=graph.present, norm=model.config_.norm).realistic
+    return dict(zip(graph.named(held_out), map(tuple, ranks.tolist()), strict=True))
+
+
+def floor(model: DKGE, test: Triples) -> dict[NamedTriple, tuple[float, float]]:
+    """As `ranked`, by a rule that learns nothing: entities that another relation links come first, then popular ones.
+
+    Examples
+    --------
+    >>> from latticework.knowledge import DKGE
+    >>> facts = [("Rome", "in", "Italy"), ("Oslo", "in", "Norway"), ("Oslo", "capital of", "Norway")]
+    >>> floor(DKGE(dim=4, max_epochs=1, random_state=0).fit(facts), [("Rome", "capital of", "Italy")])
+    {('Rome', 'capital of', 'Italy'): (1.0, 1.0)}
+    """
+    from latticework.knowledge.cooccurrence import CoOccurrence
+
+    graph = model.graph_
+    held_out, known = _asked(model, test)
+    rule = CoOccurrence.of(graph.triples, entities=len(graph.entities), relations=len(graph.relations))
+    ranks = rule.rank(held_out, known, present=graph.present).realistic
+    return dict(zip(graph.named(held_out), map(tuple, ranks.tolist()), strict=True))
+
+
+def _asked(model: DKGE, test: Triples) -> tuple[Int64[np.ndarray, "n 3"], KnownTriples]:
+    """The held-out facts that a model can rank, and what is known to be true."""
+    graph = model.graph_
+    held_out = HeldOut.of(test, graph, "test").triples
+    validation = HeldOut.of(model.validation_, graph, "validation").triples if model.validation_ else held_out
+    return held_out, known_triples(graph, validation, held_out)
+
+
+def _by_relation(
+    found: Mapping[str, Mapping[NamedTriple, tuple[float, float]]], facts: Sequence[NamedTriple]
+) -> Picture:
+    """MRR by relation, those with most facts first."""
+    counts = Counter(relation for _, relation, _ in facts)
+    rows = []
+    for relation, count in counts.most_common(MOST_RELATIONS):
+        own = [fact for fact in facts if fact[1] == relation]
+        figures = {model: _figures([ranks[fact] for fact in own])[0] for model, ranks in found.items()}
+        rows.append((f"{relation} ({count:,})", figures))
+    left_out = len(counts) - len(rows)
+    return change_picture(
+        rows,
+        measure="filtered MRR, heads and tails",
+        caption="Filtered mean reciprocal rank by relation, with the number of held-out facts that all models know."
+        + (f" Not drawn: {left_out:,} relations with fewer facts." if left_out else ""),
+    )
+
+
+def _figures(ranks: Sequence[tuple[float, float]]) -> list[float]:
+    """MRR, Hits@1 and Hits@10."""
+    flat = np.array(ranks, dtype=np.float64)
+    return [float(figure) for figure in ((1 / flat).mean(), (flat <= 1).mean(), (flat <= 10).mean())]

@@ -1,0 +1,205 @@
+"""Pictures of an update: every object is drawn, what did not move lies at zero, and names are never markup."""
+
+from __future__ import annotations
+
+import re
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+
+from latticework.core import InputError
+from latticework.knowledge.drawing import (
+    CURVE,
+    MOST_ARROWS,
+    MOST_POINTS,
+    MOST_SHARES,
+    bar_picture,
+    change_picture,
+    drift_picture,
+    explanation_picture,
+    map_picture,
+    plane,
+)
+from latticework.knowledge.results import Explanation, Heeded, Share
+from latticework.knowledge.shapes import WIDTH
+
+SVG = "{http://www.w3.org/2000/svg}"
+HOSTILE = "</text><script>alert(1)</script>&\x00"
+
+
+def parsed(picture):
+    return ElementTree.fromstring(picture.svg)
+
+
+def circles(picture, colour):
+    return [
+        (float(dot.get("cx")), float(dot.get("cy")))
+        for dot in parsed(picture).iter(f"{SVG}circle")
+        if f"--{colour}," in dot.get("style")
+    ]
+
+
+def texts(picture):
+    return [text.text for text in parsed(picture).iter(f"{SVG}text")]
+
+
+def heeded(name, shares, gate=0.6):
+    return Heeded(name, gate, tuple(Share(context, attention) for context, attention in shares))
+
+
+def test_every_object_has_a_point_and_those_outside_lie_at_zero():
+    drift = np.array([0.0, 0.5, 0.0, 1.0, 0.0, 0.25])
+    picture = drift_picture(drift, drift > 0)
+    inside, outside = circles(picture, "series-2"), circles(picture, "series-1")
+    assert (len(inside), len(outside)) == (3, 3)
+    (zero,) = {y for _, y in outside}
+    heights = np.array([zero - y for _, y in inside])
+    np.testing.assert_allclose(heights / heights[0], [1, 0.5, 0.25], atol=0.01)
+    assert [x for x, _ in inside + outside] == sorted(x for x, _ in inside + outside)
+    assert "3 affected" in texts(picture)
+    assert "3 others: 0" in texts(picture)
+    assert "the other 3 moved by at most 0" in picture.alt
+
+
+def test_something_that_moved_outside_is_seen_and_said():
+    picture = drift_picture(np.array([0.5, 0.3, 0.0]), np.array([True, False, False]))
+    assert "the largest change there is 0.3" in picture.caption
+    assert len({y for _, y in circles(picture, "series-1")}) == 2
+
+
+def test_of_very_many_objects_the_curve_has_a_few_hundred_points_with_both_ends():
+    drift = np.concatenate([np.linspace(2, 1, 5000), np.zeros(60_000)])
+    picture = drift_picture(drift, drift > 0)
+    points = circles(picture, "series-2") + circles(picture, "series-1")
+    assert 100 < len(points) <= 2 * CURVE
+    assert max(x for x, _ in points) == pytest.approx(WIDTH - 16, abs=0.2)
+    assert len(picture.svg) < 200_000
+
+
+@pytest.mark.parametrize("moved", [0, 4])
+def test_a_drawing_can_be_of_objects_none_or_all_of_which_moved(moved):
+    drift = np.arange(4.0) if moved else np.zeros(4)
+    picture = drift_picture(drift, np.full(4, bool(moved)), objects="relations")
+    assert f"{moved} affected" in texts(picture)
+    assert "4 relations" in picture.caption
+
+
+def test_no_object_at_all_is_refused():
+    with pytest.raises(InputError, match="no object"):
+        drift_picture(np.zeros(0), np.zeros(0, bool))
+
+
+def test_the_plane_keeps_all_distances_of_points_that_lie_in_one():
+    generator = np.random.default_rng(0)
+    flat, axes = generator.normal(size=(9, 2)), np.linalg.qr(generator.normal(size=(7, 2)))[0].T
+    points = flat @ axes + 3.0
+    mapped = plane(points, points)
+    assert mapped.kept == pytest.approx(1)
+    apart = [np.linalg.norm(each[:, None] - each[None], axis=-1) for each in (flat, mapped.after)]
+    np.testing.assert_allclose(*apart, atol=1e-9)
+    np.testing.assert_allclose(mapped.before, mapped.after)
+
+
+def test_what_is_new_has_no_place_before():
+    before = np.array([[0.0, 0.0], [np.nan, np.nan], [1.0, 2.0]])
+    mapped = plane(before, np.array([[0.0, 0.0], [2.0, 2.0], [1.0, 3.0]]))
+    assert np.isnan(mapped.before).any(1).tolist() == [False, True, False]
+
+
+@pytest.mark.parametrize("points", [np.zeros((3, 2)), np.ones((1, 4)), np.arange(3.0)[:, None]])
+def test_points_that_are_one_or_on_a_line_have_a_plane_too(points):
+    mapped = plane(points, points)
+    assert mapped.after.shape == (len(points), 2)
+    assert np.isfinite(mapped.after).all()
+    assert parsed(map_picture(mapped, ["a", "b", "c"][: len(points)], np.ones(len(points), bool))) is not None
+
+
+def test_a_line_leads_from_before_to_after_and_new_ones_are_diamonds():
+    before = np.array([[0.0, 0.0], [4.0, 0.0], [np.nan, np.nan], [0.0, 3.0]])
+    after = np.array([[0.0, 0.0], [4.0, 2.0], [2.0, 2.0], [0.0, 3.0]])
+    picture = map_picture(plane(before, after), ["still", "goes", "born", "rests"], np.array([0, 1, 1, 0], bool))
+    dots = circles(picture, "series-2")[:-1]  # the last is that of the legend
+    lines = re.findall(r'd="M([\d.]+) ([\d.]+)L([\d.]+) ([\d.]+)" style="[^"]*series-2', picture.svg)
+    assert len(dots) == len(lines) == 1
+    assert tuple(map(float, lines[0][2:])) == dots[0]
+    assert {"goes", "born", "2 did not move", "1 moved", "1 new"} == set(texts(picture))
+
+
+def test_of_many_objects_a_map_shows_some_and_says_so():
+    generator = np.random.default_rng(0)
+    after = generator.normal(size=(4000, 2))
+    moved = np.arange(4000) < 400
+    picture = map_picture(plane(after + moved[:, None], after), [f"n{i}" for i in range(4000)], moved)
+    assert len(circles(picture, "muted")) <= MOST_POINTS + 1
+    assert len(circles(picture, "series-2")) == MOST_ARROWS + 1
+    assert "Not drawn: 2,400 of those that did not move and 250 of those that moved." in picture.caption
+
+
+def test_names_on_a_map_do_not_cover_each_other():
+    after = np.random.default_rng(1).normal(size=(80, 2)) * 0.2
+    picture = map_picture(plane(after + 0.1, after), [f"somebody {i}" for i in range(80)], np.ones(80, bool))
+    named = [text for text in parsed(picture).iter(f"{SVG}text") if (text.text or "").startswith("somebody")]
+    boxes = [(float(each.get("x")), float(each.get("y")), 6.4 * len(each.text)) for each in named]
+    assert len(boxes) > 1
+    for number, (x, y, width) in enumerate(boxes):
+        for other_x, other_y, other_width in boxes[:number]:
+            assert abs(y - other_y) > 13 or x > other_x + other_width or other_x > x + width
+
+
+def test_bars_of_an_explanation_are_as_long_as_the_attention():
+    head = heeded("Ada", [(("Rome",), 0.5), ((), 0.25), (("Max",), 0.25)])
+    relation = heeded("in", [((), 0.6), (("born in", "part of"), 0.4)], gate=0.25)
+    picture = explanation_picture(Explanation(head, relation, heeded("Italy", [((), 1.0)]), -1.5, known=False))
+    bars = [
+        float(bar.get("width"))
+        for bar in parsed(picture).iter(f"{SVG}rect")
+        if "fill-opacity: 0.65" in bar.get("style")
+    ]
+    np.testing.assert_allclose(np.array(bars) / bars[-1], [0.5, 0.25, 0.25, 0.6, 0.4, 1.0], atol=0.01)
+    assert {"head: Ada", "Rome", "Ada itself", "born in → part of", "60% itself", "25% itself"} <= set(texts(picture))
+    assert "score −1.5, not in the graph" in picture.caption
+    assert "Ada keeps 60% of itself and heeds Rome 0.50" in picture.alt
+
+
+def test_of_many_neighbours_the_rest_is_counted():
+    shares = [((f"n{number}",), 0.05) for number in range(20)]
+    picture = explanation_picture(Explanation(*[heeded(name, shares) for name in "hrt"], 0.0, known=True))
+    assert texts(picture).count(f"and {20 - MOST_SHARES} more, together 0.60") == 3
+
+
+def test_changes_stand_where_their_figure_is():
+    rows = [("in", {"before": 0.0, "after": 1.0}), ("near", {"before": 0.5, "after": 0.5})]
+    picture = change_picture(rows, measure="MRR", caption="Some.")
+    before, after = circles(picture, "muted")[1:], circles(picture, "series-2")[1:]
+    left, right = before[0][0], after[0][0]
+    assert before[1][0] == after[1][0] == pytest.approx((left + right) / 2, abs=0.2)
+    assert "in before 0.00, after 1.00" in picture.alt
+
+
+@pytest.mark.parametrize("rows", [[], [("a", {})], [("a", dict.fromkeys("abcde", 0.5))]])
+def test_changes_of_no_model_or_of_too_many_are_refused(rows):
+    with pytest.raises(InputError, match="1 to 4 models"):
+        change_picture(rows, measure="MRR", caption="Some.")
+
+
+def test_bars_compare_figures():
+    picture = bar_picture({"update": 1.0, "refit": 4.0}, measure="seconds", caption="Some.")
+    first, second = (float(bar.get("width")) for bar in parsed(picture).iter(f"{SVG}rect"))
+    assert second == pytest.approx(4 * first, abs=0.2)
+    assert picture.alt == "Bars of seconds: update 1, refit 4."
+    assert parsed(bar_picture({"nothing": 0.0}, measure="seconds", caption="Some.")) is not None
+
+
+def test_names_are_text_in_every_picture():
+    part = heeded(HOSTILE, [((HOSTILE,), 0.5), ((), 0.5)])
+    points = np.eye(3)
+    for picture in (
+        explanation_picture(Explanation(part, part, part, 0.0, known=True)),
+        change_picture([(HOSTILE, {HOSTILE: 0.5})], measure=HOSTILE, caption=""),
+        bar_picture({HOSTILE: 1.0}, measure=HOSTILE, caption=""),
+        map_picture(plane(points + 1, points), [HOSTILE] * 3, np.ones(3, bool)),
+    ):
+        assert "<script" not in picture.svg
+        assert "\x00" not in picture.svg
+        assert parsed(picture).tag == f"{SVG}svg"
