@@ -1,0 +1,220 @@
+"""Quality and time of `latticework.knowledge` on YAGO-3SP, whose three snapshots change: fitted, updated, fitted anew.
+
+`python -m benchmarks.knowledge --seeds 2` fits snapshot 1, updates it to snapshots 2 and 3 under every rule, fits these
+anew, ranks held-out facts and answers questions with all, and writes results/knowledge.json. Each training runs in a
+process of its own. Test facts decide nothing: weights are chosen by the validation facts of the snapshot.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import sys
+import tempfile
+import time
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks import harness
+
+COMMAND = "python -m benchmarks.knowledge"
+TIMEOUT = 7200
+SNAPSHOTS = (1, 2, 3)
+RULES = ("entity", "neighbours", "subgraph")
+HELD_BACK = 10  # one of so many facts that came is kept from the update and from the new fit, to be ranked
+QUESTIONS = 300  # of each length
+FLOOR = "floor: relations that go together"
+
+
+def main() -> None:
+    """Run the benchmark, or, in a process of its own, one training."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--part", choices=("fit", "update", "floor"), help=argparse.SUPPRESS)
+    parser.add_argument("--snapshot", type=int, choices=SNAPSHOTS, default=1, help=argparse.SUPPRESS)
+    parser.add_argument("--rule", choices=RULES, default="subgraph", help=argparse.SUPPRESS)
+    parser.add_argument("--seed", type=int, default=0, help=argparse.SUPPRESS)
+    parser.add_argument("--model", type=Path, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    warnings.simplefilter("ignore")
+    if arguments.part == "fit":
+        print(json.dumps(fit(arguments.snapshot, arguments.seed, arguments.model)))
+    elif arguments.part == "update":
+        print(json.dumps(update(arguments.snapshot, arguments.rule, arguments.model)))
+    elif arguments.part == "floor":
+        print(json.dumps(floor(arguments.snapshot)))
+    else:
+        harness.record(measure(arguments.seeds, arguments.threads))
+
+
+def measure(seeds: int, threads: int) -> harness.Result:
+    """All trainings, one after the other."""
+    env = harness.environment(threads)
+    python = [sys.executable, "-m", "benchmarks.knowledge", "--part"]
+    found: dict[str, list[dict[str, float]]] = {}
+
+    def run(name: str, *options: object) -> None:
+        output = harness.run_measured([*python, *map(str, options)], env, TIMEOUT).output
+        print(f"{name}: {output}", file=sys.stderr)
+        found.setdefault(name, []).append(output)
+
+    for snapshot in SNAPSHOTS:
+        run(f"floor {snapshot}", "floor", "--snapshot", snapshot)
+    with tempfile.TemporaryDirectory() as folder:
+        for seed in range(seeds):
+            for snapshot in SNAPSHOTS:
+                model = Path(folder, f"{seed}-{snapshot}")
+                run(f"fit {snapshot}", "fit", "--snapshot", snapshot, "--seed", seed, "--model", model)
+            for snapshot in SNAPSHOTS[:-1]:
+                for rule in RULES:
+                    model = Path(folder, f"{seed}-{snapshot}")
+                    options = ["--snapshot", snapshot + 1, "--rule", rule, "--model", model]
+                    run(f"update {snapshot + 1} {rule}", "update", *options)
+    title = f"YAGO-3SP, dim 100, {seeds} seed(s): mean, smallest, largest; filtered, realistic ranks among all entities"
+    rows = rows_of(found, seeds)
+    return harness.make_result("knowledge", title, f"{COMMAND} --seeds {seeds}", rows, threads=threads)
+
+
+def rows_of(found: dict[str, list[dict[str, float]]], seeds: int) -> list[harness.Row]:
+    """What is promised first, then everything."""
+    rows = []
+    for snapshot in SNAPSHOTS:
+        ours, base = column(found[f"fit {snapshot}"], "test mrr"), found[f"floor {snapshot}"][0]["mrr"]
+        rows.append(mean_row(f"snapshot {snapshot}: MRR, test", ours, ""))
+        rows.append(mean_row(f"snapshot {snapshot}: MRR over the floor's", [each - base for each in ours], "", ">= 0"))
+        for figure in ("test hits1", "test hits10", "test amri", "valid mrr"):
+            rows.append(mean_row(f"snapshot {snapshot}: {figure}", column(found[f"fit {snapshot}"], figure), ""))
+        for figure, value in found[f"floor {snapshot}"][0].items():
+            rows.append(harness.Row(f"snapshot {snapshot}: {FLOOR}: {figure}", value, ""))
+        rows.append(mean_row(f"snapshot {snapshot}: seconds of fit", column(found[f"fit {snapshot}"], "seconds"), "s"))
+    for snapshot in SNAPSHOTS[1:]:
+        anew = found[f"fit {snapshot}"]
+        for rule in RULES:
+            updates, what = found[f"update {snapshot} {rule}"], f"update to {snapshot}, {rule}"
+            times = harness.paired_ratios(column(anew, "seconds"), column(updates, "seconds"))
+            target = {"entity": ">= 20", "subgraph": ">= 8"}.get(rule)
+            rows.append(mean_row(f"{what}: time of a new fit over its own", times, "times", target))
+            lost = [
+                one - other
+                for one, other in zip(column(anew, "unchanged mrr"), column(updates, "unchanged mrr"), strict=True)
+            ]
+            rows.append(mean_row(f"{what}: MRR lost on unchanged facts", lost, "", "<= 0.02"))
+            for figure in updates[0]:
+                rows.append(mean_row(f"{what}: {figure}", column(updates, figure), ""))
+        for figure in anew[0]:
+            rows.append(mean_row(f"fit of {snapshot} anew: {figure}", column(anew, figure), ""))
+    return rows
+
+
+def column(outputs: Sequence[dict[str, float]], figure: str) -> list[float]:
+    """A figure of every seed."""
+    return [output[figure] for output in outputs]
+
+
+def mean_row(name: str, values: Sequence[float], unit: str, target: str | None = None) -> harness.Row:
+    """The mean of the seeds, with the smallest and the largest."""
+    return harness.Row(name, statistics.fmean(values), unit, target, min(values), max(values))
+
+
+def load(snapshot: int) -> Any:
+    """A snapshot, without held-out facts that are in its graph."""
+    import latticework as lw
+
+    return lw.datasets.load("yago-3sp", snapshot=snapshot).without_leaks()[0]
+
+
+def facts_of(snapshot: int) -> tuple[Any, list[tuple[str, str, str]]]:
+    """The graph to learn from, and facts that came with the snapshot and are held back."""
+    from latticework.knowledge.deltas import Delta, difference
+
+    graph = load(snapshot).graph
+    if snapshot == 1:
+        return graph, []
+    came = difference(load(snapshot - 1).graph, graph).add
+    held_back = came[::HELD_BACK]
+    learnt, _ = graph.apply(Delta(remove=held_back))
+    numbers = learnt.numbered(held_back)
+    kept = learnt.present[numbers[:, [0, 2]]].all(1) & (learnt.relation_counts[numbers[:, 1]] > 0)
+    return learnt, [fact for fact, there in zip(held_back, kept, strict=True) if there]
+
+
+def fit(snapshot: int, seed: int, folder: Path) -> dict[str, float]:
+    """Fit a snapshot, and judge it."""
+    from latticework.knowledge import DKGE
+
+    graph, held_back = facts_of(snapshot)
+    splits = load(snapshot)
+    began = time.perf_counter()
+    model = DKGE(random_state=seed, device="cpu").fit(graph, splits.graph.named(splits.valid))
+    seconds = time.perf_counter() - began
+    model.save(folder)
+    best = max(row["valid_mrr"] for row in model.history_ if "valid_mrr" in row)
+    return {"seconds": seconds, "epochs": model.history_[-1]["epoch"], "valid mrr": best} | judged(
+        model, snapshot, held_back
+    )
+
+
+def update(snapshot: int, rule: str, folder: Path) -> dict[str, float]:
+    """Bring the model of the snapshot before up to date, and judge it."""
+    import latticework as lw
+    from latticework.knowledge.deltas import difference
+
+    model = lw.load(folder).set_params(affected=rule, device="cpu")
+    graph, held_back = facts_of(snapshot)
+    splits = load(snapshot)
+    delta = difference(model.graph_, graph)
+    report = model.apply(delta, validation=splits.graph.named(splits.valid))
+    figures = {
+        "seconds": report.seconds,
+        "epochs": report.epochs,
+        "facts trained with": report.trained_triples,
+        "entities and relations trained": report.trained_objects,
+        "entities affected": len(report.affected),
+        "entities new": len(report.new),
+        "strain": report.strain,
+    }
+    return figures | judged(model, snapshot, held_back)
+
+
+def judged(model: Any, snapshot: int, held_back: list[tuple[str, str, str]]) -> dict[str, float]:
+    """Ranks of test facts, of those about nothing that changed, and of facts that came and were held back."""
+    splits = load(snapshot)
+    test = splits.graph.named(splits.test)
+    scores = model.evaluate(test).all
+    figures = {
+        "test mrr": scores.mrr,
+        "test hits1": scores.hits1,
+        "test hits10": scores.hits10,
+        "test amri": scores.amri,
+    }
+    if snapshot > 1:
+        from latticework.knowledge.deltas import difference
+
+        delta = difference(load(snapshot - 1).graph, splits.graph)
+        touched = {name for head, _, tail in (*delta.add, *delta.remove) for name in (head, tail)}
+        unchanged = [fact for fact in test if not touched & {fact[0], fact[2]}]
+        figures["unchanged mrr"] = model.evaluate(unchanged).all.mrr
+        figures["came mrr"] = model.evaluate(held_back).all.mrr
+    return figures
+
+
+def floor(snapshot: int) -> dict[str, float]:
+    """What relations that go together and popularity give."""
+    from latticework.knowledge.cooccurrence import CoOccurrence
+    from latticework.knowledge.facts import known_triples
+    from latticework.knowledge.metrics import scores
+
+    splits = load(snapshot)
+    sizes = {"entities": len(splits.entities), "relations": len(splits.relations)}
+    known = known_triples(splits.graph, splits.valid, splits.test)
+    rule = CoOccurrence.of(splits.graph.triples, **sizes)
+    found = scores(rule.rank(splits.test, known, present=splits.graph.present))
+    return {"mrr": found.mrr, "hits1": found.hits1, "hits10": found.hits10}
+
+
+if __name__ == "__main__":
+    main()
