@@ -49,7 +49,7 @@ class DKGEConfig:
     patience: int | None = 3  # stop after this many validations without a better one
     warm_epochs: int = 20  # of TransE, where init="transe"
     max_triples_per_entity: int = 100  # of those that an affected entity or relation is in, what an update trains with
-    update_epochs: int = 50  # of an update, at most
+    update_epochs: int = 15  # of an update, at most
     update_learning_rate: float = 5e-3
     new_entities: Literal["translation", "xavier"] = (
         "translation"  # where new ones begin: where facts put them, or random

@@ -28,7 +28,7 @@ from latticework.knowledge.encoding import Weights, encode
 from latticework.knowledge.facts import known_triples
 from latticework.knowledge.graph import Graph, Missing
 from latticework.knowledge.index import ContextIndex
-from latticework.knowledge.learning import numbered_batches
+from latticework.knowledge.learning import falling, numbered_batches
 from latticework.knowledge.metrics import scores
 from latticework.knowledge.mixing import mix
 from latticework.knowledge.model import BLOCK, DKGEModel, Encoder, Kind
@@ -449,11 +449,11 @@ class OnlineTask:
 
 
 def online_plan(config: DKGEConfig, task: OnlineTask) -> Plan:
-    """Adam on the trained rows alone, stopped early."""
+    """Adam on the trained rows alone, at a rate that falls to nothing, stopped early."""
     steps = math.ceil(len(task.facts) / config.batch_size)
     return Plan(
         optimizer=partial(torch.optim.Adam, lr=config.update_learning_rate, fused=True),
-        learning_rate=lambda step: config.update_learning_rate,
+        learning_rate=partial(falling, peak=config.update_learning_rate, total=steps * config.update_epochs),
         max_epochs=config.update_epochs,
         validate_every=steps,
         decides=task.decides,

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from latticework.knowledge.planted import Snapshot
     from latticework.pages import Section, Table
 
-CONFIG: Final = DKGEConfig(learning_rate=0.01, update_learning_rate=0.01, update_epochs=20)
+CONFIG: Final = DKGEConfig(learning_rate=0.01, update_learning_rate=0.01, update_epochs=40)
 DIM: Final = 64
 EPOCHS: Final = 80
 ANSWERS: Final = 3  # of each question
