@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from latticework.core.errors import InputError
-from latticework.knowledge import sampling
+from latticework.knowledge import mixing, sampling
 from latticework.knowledge.known import KnownTriples
 from latticework.knowledge.sampling import Sampler, answers_per_question, head_rates
 
@@ -35,10 +35,10 @@ def splitmix64(counter):
 
 def test_the_generator_is_splitmix64():
     # The first outputs for the seed 1234567 of the published C code.
-    step = int(sampling._STEP)
+    step = int(mixing.STEP)
     counters = np.array([(1234567 + step * draw) & MASK for draw in (1, 2, 3)], dtype=np.uint64)
     expected = [6457827717110365317, 3203168211198807973, 9817491932198370423]
-    assert sampling._mixed(counters).tolist() == expected == [splitmix64(counter) for counter in counters.tolist()]
+    assert mixing.output(counters).tolist() == expected == [splitmix64(counter) for counter in counters.tolist()]
 
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 2), st.integers(0, 5)), min_size=1, max_size=40))

@@ -43,17 +43,7 @@ def arriving(lines: Iterable[str], *, most: int) -> Iterator[list[str]]:
     >>> [line for chunk in arriving(["one", "two", "three"], most=2) for line in chunk]
     ['one', 'two', 'three']
     """
-    arrived: queue.Queue[str | BaseException | None] = queue.Queue(maxsize=most)
-
-    def read() -> None:
-        try:
-            for line in lines:
-                arrived.put(line)
-            arrived.put(None)
-        except BaseException as error:
-            arrived.put(error)
-
-    threading.Thread(target=read, daemon=True).start()
+    arrived = read_ahead(lines, most)
     ended = False
     while not ended:
         chunk: list[str] = []
@@ -70,3 +60,26 @@ def arriving(lines: Iterable[str], *, most: int) -> Iterator[list[str]]:
             yield chunk
         if isinstance(item, BaseException):
             raise item
+
+
+def read_ahead(lines: Iterable[str], most: int) -> queue.Queue[str | BaseException | None]:
+    """Lines that another thread reads, at most so many ahead, then None, or the error that ended them.
+
+    Examples
+    --------
+    >>> arrived = read_ahead(["one"], most=2)
+    >>> arrived.get(), arrived.get()
+    ('one', None)
+    """
+    arrived: queue.Queue[str | BaseException | None] = queue.Queue(maxsize=most)
+
+    def read() -> None:
+        try:
+            for line in lines:
+                arrived.put(line)
+            arrived.put(None)
+        except BaseException as error:
+            arrived.put(error)
+
+    threading.Thread(target=read, daemon=True).start()
+    return arrived

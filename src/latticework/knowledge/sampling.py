@@ -18,13 +18,11 @@ from jaxtyping import Bool, Float64, Int64, UInt64
 
 from latticework.core.errors import InputError
 from latticework.knowledge.known import KnownTriples, Lists
+from latticework.knowledge.mixing import STEP, output
 
 Rule = Literal["bernoulli", "uniform", "reference"]
 _ATTEMPTS: Final = 8  # after that the entity is drawn among those that are left
 _DRAWS: Final = _ATTEMPTS + 2  # of a negative: the side, the attempts, the last resort
-_STEP: Final = np.uint64(0x9E3779B97F4A7C15)  # of splitmix64, as are the two factors
-_FIRST: Final = np.uint64(0xBF58476D1CE4E5B9)
-_SECOND: Final = np.uint64(0x94D049BB133111EB)
 _BLOCK: Final = 2**14  # negatives that are made in one go: their draws stay in the cache
 
 
@@ -179,8 +177,8 @@ class Sampler:
         array([[[1, 0, 0]]])
         """
         triples = np.asarray(triples, dtype=np.int64)
-        start = _mixed(np.array([self.seed % 2**64], dtype=np.uint64))
-        states = _mixed(np.asarray(numbers).astype(np.uint64) * _STEP + start)
+        start = output(np.array([self.seed % 2**64], dtype=np.uint64))
+        states = output(np.asarray(numbers).astype(np.uint64) * STEP + start)
         made = np.empty((len(triples), negatives, 3), dtype=np.int64)
         size = max(1, _BLOCK // max(1, negatives))
         for begin in range(0, len(triples), size):
@@ -197,7 +195,7 @@ class Sampler:
     ) -> None:
         """Fill `made`; `begin` is the index of the first triple, for the error."""
         negatives = made.shape[1]
-        counters = states[:, None] + np.arange(1, negatives * _DRAWS, _DRAWS, dtype=np.uint64) * _STEP
+        counters = states[:, None] + np.arange(1, negatives * _DRAWS, _DRAWS, dtype=np.uint64) * STEP
         counters = counters.reshape(-1)
         heads, relations, tails = np.repeat(triples, negatives, axis=0).T
         head_replaced = _fractions(counters) < self.head_rates[relations]
@@ -285,21 +283,11 @@ class Sampler:
         return result
 
 
-def _mixed(counters: UInt64[np.ndarray, " n"]) -> UInt64[np.ndarray, " n"]:
-    """The output function of splitmix64."""
-    mixed: UInt64[np.ndarray, " n"] = counters ^ (counters >> np.uint64(30))
-    mixed *= _FIRST
-    mixed ^= mixed >> np.uint64(27)
-    mixed *= _SECOND
-    mixed ^= mixed >> np.uint64(31)
-    return mixed
-
-
 def _steps(count: int) -> np.uint64:
-    return np.uint64(count * int(_STEP) % 2**64)
+    return np.uint64(count * int(STEP) % 2**64)
 
 
 def _fractions(counters: UInt64[np.ndarray, " n"]) -> Float64[np.ndarray, " n"]:
     """Draws from [0, 1) with 52 bits: times a whole number below 2^52 they never round up to it."""
-    fractions: Float64[np.ndarray, " n"] = (_mixed(counters) >> np.uint64(12)).view(np.int64) * 2.0**-52
+    fractions: Float64[np.ndarray, " n"] = (output(counters) >> np.uint64(12)).view(np.int64) * 2.0**-52
     return fractions

@@ -10,7 +10,6 @@ from __future__ import annotations
 import io
 import os
 import queue
-import threading
 import time
 import warnings
 from collections.abc import Iterable, Iterator
@@ -20,7 +19,7 @@ from typing import Any, Final
 
 from latticework.core.errors import InputError
 from latticework.core.files import MAX_LINE_BYTES, decode_lines, read_lines
-from latticework.core.streams import stream_name
+from latticework.core.streams import read_ahead, stream_name
 from latticework.knowledge.deltas import Delta, read_transactions
 from latticework.knowledge.graph import Missing
 from latticework.knowledge.kept import Kept, Place, resumed
@@ -156,17 +155,7 @@ def arrivals(lines: Iterable[str], pause: float | None) -> Iterator[str | None]:
     if pause is None:
         yield from lines
         return
-    arrived: queue.Queue[str | BaseException | None] = queue.Queue(maxsize=_AHEAD)
-
-    def read() -> None:
-        try:
-            for line in lines:
-                arrived.put(line)
-            arrived.put(None)
-        except BaseException as error:
-            arrived.put(error)
-
-    threading.Thread(target=read, daemon=True).start()
+    arrived = read_ahead(lines, _AHEAD)
     while True:
         try:
             item = arrived.get(timeout=pause)
