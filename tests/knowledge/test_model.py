@@ -9,10 +9,12 @@ from knowledge.objects import contexts_of, literal, random_objects, star
 from reference import dkge
 
 from latticework.core.errors import InputError
+from latticework.knowledge.batches import Learner, link_batch
 from latticework.knowledge.model import DKGEModel
+from latticework.knowledge.objective import Corrupted
 from latticework.knowledge.scores import distance, margin_loss
 
-ENTITIES, RELATIONS, DIM = 6, 3, 4
+ENTITIES, RELATIONS, DIM, MARGIN = 6, 3, 4, 10.0
 
 
 def model(**options):
@@ -37,30 +39,38 @@ def literal_loss(model, objects, positives, negatives, padded_to=None):
     return dkge.loss(
         [score(*triple) for triple in positives.tolist()],
         [[score(*triple) for triple in each] for each in negatives.tolist()],
-        model.margin,
+        MARGIN,
     )
 
 
 def some_triples(seed, batch=7, negatives=2):
+    """Facts, each with corrupted triples of which one end is another."""
     random = np.random.default_rng(seed)
-    shape = (batch, negatives + 1)
-    triples = [random.integers(0, size, shape) for size in (ENTITIES, RELATIONS, ENTITIES)]
-    drawn = np.stack(triples, -1)
-    return drawn[:, 0], drawn[:, 1:]
+    facts = np.stack([random.integers(0, size, batch) for size in (ENTITIES, RELATIONS, ENTITIES)], -1)
+    at_head = random.random((batch, negatives)) < 0.5
+    wrong = facts[:, None].repeat(negatives, 1)
+    ends = random.integers(0, ENTITIES, (batch, negatives))
+    wrong[..., 0], wrong[..., 2] = np.where(at_head, ends, wrong[..., 0]), np.where(at_head, wrong[..., 2], ends)
+    return facts, Corrupted(torch.from_numpy(ends), torch.from_numpy(at_head), MARGIN), wrong
+
+
+def packed(net, objects, facts, wrong):
+    contexts = tuple(contexts_of(*each) for each in objects)
+    return link_batch(facts, wrong, contexts, padded_to=net.padded_to, dtype=net.entities.projection.dtype)
 
 
 @settings(max_examples=10, deadline=None)
 @given(st.sampled_from(["paper", "reference"]), st.sampled_from([1, 2]), st.booleans(), st.integers(0, 99))
 def test_the_loss_of_a_batch_and_its_gradients_are_the_literal_ones(compat, norm, sparse, seed):
     net = model(compat=compat, norm=norm, max_context=4, sparse=sparse)
-    positives, negatives = some_triples(seed)
+    facts, wrong, negatives = some_triples(seed)
     objects = fixed()
-    loss = net(net.pack(*(contexts_of(*each) for each in objects), positives, negatives))
+    loss = Learner(net)(packed(net, objects, facts, wrong))
     loss.backward()
     found = [(each.grad.to_dense() if each.grad.is_sparse else each.grad) for each in net.parameters()]
     assert net.entities.context.grad.is_sparse == sparse
     net.zero_grad()
-    expected = literal_loss(net, objects, positives, negatives, 4 if compat == "reference" else None)
+    expected = literal_loss(net, objects, facts, negatives, 4 if compat == "reference" else None)
     torch.testing.assert_close(loss, expected)
     gradients = torch.autograd.grad(expected, list(net.parameters()))
     for name, one, other in zip(dict(net.named_parameters()), found, gradients, strict=True):
@@ -71,22 +81,22 @@ def test_an_open_gate_is_transe_exactly():
     net = model().float()
     for encoder in (net.entities, net.relations):
         encoder.gate.data.fill_(50)
-    positives, negatives = some_triples(3)
-    batch = net.pack(*(contexts_of(*each) for each in fixed()), positives, negatives)
+    facts, wrong, negatives = some_triples(3)
+    batch = packed(net, fixed(), facts, wrong)
     h, r, t = net.entities.knowledge, net.relations.knowledge, net.entities.knowledge
 
     def transe(triples):
         return (h[triples[..., 0]] + r[triples[..., 1]] - t[triples[..., 2]]).norm(dim=-1)
 
-    expected = torch.relu(10 + transe(positives)[:, None] - transe(negatives)).sum()
-    assert torch.equal(net(batch), expected)
+    expected = torch.relu(MARGIN + transe(facts)[:, None] - transe(negatives)).sum()
+    assert torch.equal(Learner(net)(batch), expected)
 
 
 def test_the_margin_loss_is_that_of_torch():
     positive, negative = torch.randn(5) * 10, torch.randn(5, 3) * 10
     torch_loss = torch.nn.MarginRankingLoss(margin=10, reduction="sum")
     expected = torch_loss(negative, positive[:, None].expand(5, 3), torch.ones(5, 3))
-    torch.testing.assert_close(margin_loss(positive, negative), expected)
+    torch.testing.assert_close(margin_loss(positive, negative, margin=10), expected)
 
 
 @pytest.mark.parametrize("norm", [1, 2])
@@ -144,7 +154,7 @@ def test_initial_values_come_from_the_generator():
 
 
 def test_a_batch_on_another_device_is_the_same_batch():
-    batch = model().pack(*(contexts_of(*each) for each in fixed()), *some_triples(0))
+    batch = packed(model(), fixed(), *some_triples(0)[:2])
     moved = batch.to("meta")
     assert moved.entities.row_value.device.type == "meta"
     assert moved.relations.width == batch.relations.width

@@ -59,6 +59,7 @@ def link_batch(
     contexts: tuple[Contexts, Contexts],
     *,
     padded_to: int | None,
+    dtype: torch.dtype = torch.float32,
 ) -> LinkBatch:
     """Pack a batch on the host.
 
@@ -70,14 +71,14 @@ def link_batch(
         By number.
     contexts
         Of all entities, and of all relations.
-    padded_to
+    padded_to, dtype
         As for `pack`.
     """
     entities, relations, local, others = placed(facts, wrong)
     of_entities, of_relations = contexts
     return LinkBatch(
-        pack(of_entities, entities, padded_to=padded_to),
-        pack(of_relations, relations, padded_to=padded_to),
+        pack(of_entities, entities, padded_to=padded_to, dtype=dtype),
+        pack(of_relations, relations, padded_to=padded_to, dtype=dtype),
         torch.from_numpy(local),
         others,
     )

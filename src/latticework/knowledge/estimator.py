@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
+from typing import Any, ClassVar, Final, Self
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
@@ -23,9 +23,6 @@ from latticework.knowledge.facts import HeldOut, Triples, known_triples, read_gr
 from latticework.knowledge.graph import Missing
 from latticework.knowledge.names import Names
 from latticework.knowledge.results import Evaluation, Explanation, UpdateReport
-
-if TYPE_CHECKING:
-    pass
 
 PRECISION: Final = "32"
 RULES: Final = ("subgraph", "neighbours", "entity")
@@ -172,7 +169,6 @@ class DKGE(Estimator):
                 len(graph.relations),
                 dim,
                 norm=config.norm,
-                margin=config.margin,
                 compat=config.compat,
                 max_context=max_context,
                 sparse=len(graph.entities) >= LARGE,

@@ -1,25 +1,19 @@
-"""DKGE's model: knowledge and contextual-element embeddings of entities and relations, and two encoders.
-
-A training step packs its batch on the host (`pack_triples`): every entity and relation in it is encoded once, however
-many triples name it.
-"""
+"""DKGE's model: knowledge and contextual-element embeddings of entities and relations, and two encoders."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Final, Literal
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from latticework.core.errors import InputError
 from latticework.knowledge.contexts import Contexts
 from latticework.knowledge.encoding import Weights, encode, encode_attending, project, rows_of
-from latticework.knowledge.packing import Packed, distinct_numbers, pack
-from latticework.knowledge.scores import MARGIN, distance, margin_loss
+from latticework.knowledge.packing import Packed, pack
 
 Kind = Literal["entities", "relations"]
 COMPAT: Final = ("paper", "reference")
@@ -72,60 +66,8 @@ class Encoder(nn.Module):
         return encode(knowledge, sources, self.weights, packed)
 
 
-@dataclass(frozen=True)
-class Batch:
-    """Positives and their negatives, and what is needed to encode all that they name; made by `pack_triples`.
-
-    Attributes
-    ----------
-    entities, relations
-        All that the triples name, each once.
-    triples
-        Each positive, then its negatives, as places in `entities`, `relations`, `entities`.
-    """
-
-    entities: Packed
-    relations: Packed
-    triples: Int64[Tensor, "batch one_and_negatives 3"]
-
-    def to(self, device: torch.device | str) -> Batch:
-        """The same batch on another device."""
-        triples = self.triples.to(device, non_blocking=True)
-        return Batch(self.entities.to(device), self.relations.to(device), triples)
-
-
-def pack_triples(
-    entities: Contexts,
-    relations: Contexts,
-    positives: Int64[np.ndarray, "batch 3"],
-    negatives: Int64[np.ndarray, "batch negatives 3"],
-    *,
-    padded_to: int | None = None,
-    dtype: torch.dtype = torch.float32,
-) -> Batch:
-    """Pack a batch of positives and their negatives, on the host.
-
-    Parameters
-    ----------
-    entities, relations
-        The contexts of all of them.
-    positives, negatives
-        Triples of numbers.
-    padded_to, dtype
-        As for `pack`.
-    """
-    every = np.concatenate([positives[:, None], negatives], 1)
-    ends, end = distinct_numbers(every[..., [0, 2]])
-    links, link = distinct_numbers(every[..., 1])
-    return Batch(
-        pack(entities, ends, padded_to=padded_to, dtype=dtype),
-        pack(relations, links, padded_to=padded_to, dtype=dtype),
-        torch.from_numpy(np.stack([end[..., 0], link, end[..., 1]], -1)),
-    )
-
-
 class DKGEModel(nn.Module):
-    """Joint embeddings of entities and relations, scored by translation.
+    """Joint embeddings of entities and of relations.
 
     Parameters
     ----------
@@ -134,9 +76,7 @@ class DKGEModel(nn.Module):
     dim
         Width of all embeddings.
     norm
-        Of the translation: 1 or 2.
-    margin
-        γ of the loss.
+        Of the translation by which facts are judged: 1 or 2.
     compat
         "paper", or "reference" for what the published code does: its initial values (k uniform within
         ±√(6/(rows + dim)), c standard normal) and, with `max_context`, its pads, which take part.
@@ -167,7 +107,6 @@ class DKGEModel(nn.Module):
         dim: int = 100,
         *,
         norm: int = 2,
-        margin: float = MARGIN,
         compat: str = "paper",
         max_context: int = 30,
         sparse: bool = False,
@@ -177,38 +116,9 @@ class DKGEModel(nn.Module):
         if compat not in COMPAT:
             raise InputError(f"compat must be one of {', '.join(COMPAT)}, got {compat!r}")
         self.norm = norm
-        self.margin = margin
         self.padded_to = max_context if compat == "reference" else None
         self.entities = Encoder(entities, dim, compat=compat, sparse=sparse, generator=generator)
         self.relations = Encoder(relations, dim, compat=compat, generator=generator)
-
-    def pack(
-        self,
-        entities: Contexts,
-        relations: Contexts,
-        positives: Int64[np.ndarray, "batch 3"],
-        negatives: Int64[np.ndarray, "batch negatives 3"],
-    ) -> Batch:
-        """`pack_triples` as this model wants it."""
-        dtype = self.entities.projection.dtype
-        return pack_triples(entities, relations, positives, negatives, padded_to=self.padded_to, dtype=dtype)
-
-    def forward(self, batch: Batch) -> Float[Tensor, ""]:
-        """The summed margin loss of a batch."""
-        entities, relations = self.entities(batch.entities), self.relations(batch.relations)
-        distances = self.distances(entities, relations, batch.triples)
-        return margin_loss(distances[:, 0], distances[:, 1:], margin=self.margin)
-
-    def distances(
-        self,
-        entities: Float[Tensor, "entities dim"],
-        relations: Float[Tensor, "relations dim"],
-        triples: Int64[Tensor, "*triples 3"],
-    ) -> Float[Tensor, "*triples"]:
-        """How far triples are from true, given joint embeddings; triples are numbers of their rows."""
-        head, link, tail = triples.reshape(-1, 3).T
-        h, r, t = entities.index_select(0, head), relations.index_select(0, link), entities.index_select(0, tail)
-        return distance(h, r, t, norm=self.norm).view(triples.shape[:-1])
 
     @torch.no_grad()
     def encode_all(self, kind: Kind, contexts: Contexts) -> Float[Tensor, "objects dim"]:

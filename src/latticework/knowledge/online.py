@@ -162,7 +162,7 @@ def grown(model: DKGEModel, sides: tuple[Names, Names], new: tuple[np.ndarray, n
     dim = model.entities.knowledge.shape[1]
     with torch.device("meta"):
         other = DKGEModel(len(sides[0]), len(sides[1]), dim)
-    other.norm, other.margin, other.padded_to = model.norm, model.margin, model.padded_to
+    other.norm, other.padded_to = model.norm, model.padded_to
     tables: dict[str, Tensor] = {}
     for side, names, numbers in zip(SIDES, sides, new, strict=True):
         for name, old in getattr(model, side).state_dict().items():

@@ -66,7 +66,6 @@ def learned_of(
             len(relations),
             shape[1],
             norm=config.norm,
-            margin=config.margin,
             compat=config.compat,
             max_context=max_context,
         )

@@ -8,7 +8,6 @@ from torch import Tensor
 
 from latticework.core.errors import InputError
 
-MARGIN = 10.0  # γ of the published code
 NORMS = (1, 2)
 
 
@@ -38,13 +37,13 @@ def distance(
 
 
 def margin_loss(
-    positive: Float[Tensor, " batch"], negative: Float[Tensor, "batch negatives"], *, margin: float = MARGIN
+    positive: Float[Tensor, " batch"], negative: Float[Tensor, "batch negatives"], *, margin: float
 ) -> Float[Tensor, ""]:
     """Σ max(0, γ + f(positive) - f(negative)) over all positives and the negatives of each.
 
     Examples
     --------
-    >>> margin_loss(torch.tensor([1.0, 1.0]), torch.tensor([[4.0, 20.0], [11.0, 8.0]]))
+    >>> margin_loss(torch.tensor([1.0, 1.0]), torch.tensor([[4.0, 20.0], [11.0, 8.0]]), margin=10.0)
     tensor(10.)
     """
     return torch.relu(margin + positive[:, None] - negative).sum()
