@@ -1,104 +1,60 @@
 """Every Python and shell block of the README and the documentation runs.
 
-Blocks of a page run in order, in one folder, and its Python blocks share one namespace. What a `console` block shows
-below its commands is all that they print. A block is left out only by a comment on the line above it, which gives the
-reason: `<!-- not run: ... -->`. Where another machine may print other words, below `<!-- varies: ... -->`, as many
-lines are expected as are shown.
+Blocks of a section (`##`) run in order, in one folder, and its Python blocks share one namespace; each section has a
+process of its own, and as many run side by side as there are cores. What a `console` block shows below its commands is
+all that they print. A block is left out only by a comment on the line above it, which gives the reason:
+`<!-- not run: ... -->`. Where another machine may print other words, below `<!-- varies: ... -->`, as many lines are
+expected as are shown.
 """
 
 from __future__ import annotations
 
-import doctest
 import os
-import re
 import subprocess
 import sys
-from dataclasses import dataclass
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+import snippets
+from snippets import Block, blocks_of, run_python, run_shell, sections_of
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/**/*.md")])
-RUN = {"python", "bash", "console"}
-SHOWN = {"", "text", "json", "toml", "yaml", "html"}
-FENCE = re.compile(r"(?P<indent>\s*)```(?P<language>[^\s`{]*)")
-NOT_RUN = re.compile(r"\s*<!-- not run: \S.* -->")
-VARIES = re.compile(r"\s*<!-- varies: \S.* -->")
+SECTIONS = [
+    pytest.param(page, title, id=f"{page.relative_to(ROOT)}: {title}")
+    for page in PAGES
+    for title, text in sections_of(page.read_text(encoding="utf-8")).items()
+    if "```" in text
+]
 
 
-@dataclass(frozen=True)
-class Block:
-    language: str
-    line: int
-    code: str
-    varies: bool = False
-
-
-def blocks_of(text: str) -> list[Block]:
-    """Return the fenced blocks that are to be run."""
-    lines = text.splitlines()
-    blocks, number = [], 0
-    while number < len(lines):
-        fence = FENCE.match(lines[number])
-        if fence is None:
-            number += 1
-            continue
-        start = number
-        number = next(i for i in range(start + 1, len(lines)) if lines[i].strip() == "```") + 1
-        language = fence["language"]
-        assert language in RUN | SHOWN, f"line {start + 1}: unknown language {language!r}, so nobody would run it"
-        above = next((line for line in reversed(lines[:start]) if line.strip()), "")
-        if language in RUN and not NOT_RUN.fullmatch(above):
-            code = [line.removeprefix(fence["indent"]) for line in lines[start + 1 : number - 1]]
-            varies = VARIES.fullmatch(above) is not None
-            blocks.append(Block(language, start + 2, "\n".join(code) + "\n", varies))
-    return blocks
-
-
-def run_python(block: Block, page: str, namespace: dict[str, object]) -> None:
-    if block.code.startswith(">>> "):
-        options = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
-        example = doctest.DocTestParser().get_doctest(block.code, namespace, page, page, block.line - 1)
-        example.globs = namespace
-        report: list[str] = []
-        doctest.DocTestRunner(optionflags=options).run(example, out=report.append, clear_globs=False)
-        assert not report, "".join(report)
-    else:
-        exec(compile("\n" * (block.line - 1) + block.code, page, "exec"), namespace)  # noqa: S102
-
-
-def run_shell(block: Block, page: str) -> None:
-    commands, shown = block.code, None
-    if block.language == "console":
-        typed = [line for line in commands.splitlines() if line.startswith(("$ ", "> "))]
-        shown = [line for line in commands.splitlines() if line not in typed]
-        commands = "\n".join(line[2:] for line in typed)
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+def run_section(page: Path, title: str, folder: Path) -> None:
+    if not blocks_of(sections_of(page.read_text(encoding="utf-8"))[title]):
+        return  # all of them only show something
+    command = [sys.executable, "-W", "error", snippets.__file__, str(page), title]
     done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", commands],
-        env={**os.environ, "PATH": path},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=600,
+        command, cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
-    assert done.returncode == 0, f"{page}:{block.line}: exit status {done.returncode}\n{done.stdout}{done.stderr}"
-    printed = done.stdout.splitlines()
-    as_shown = shown is None or (len(shown) == len(printed) if block.varies else shown == printed)
-    assert as_shown, f"{page}:{block.line}: it prints\n{done.stdout}"
+    assert done.returncode == 0, done.stdout
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_every_block_of_a_page_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    blocks = blocks_of(page.read_text(encoding="utf-8"))
-    monkeypatch.chdir(tmp_path)
-    namespace: dict[str, object] = {"__name__": "__main__"}
-    for block in blocks:
-        if block.language == "python":
-            run_python(block, str(page), namespace)
-        else:
-            run_shell(block, str(page))
+@pytest.fixture(scope="module")
+def started(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[tuple[Path, str], Future[None]]]:
+    """All the sections that are to be tested, under way: those at the head of the README, which take longest, first."""
+    items = [item for item in request.session.items if "started" in getattr(item, "fixturenames", [])]
+    sections = [(item.callspec.params["page"], item.callspec.params["title"]) for item in items]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        yield {section: pool.submit(run_section, *section, tmp_path_factory.mktemp("section")) for section in sections}
+        pool.shutdown(cancel_futures=True)
+
+
+@pytest.mark.parametrize("page, title", SECTIONS)
+def test_every_block_of_a_section_runs(page: Path, title: str, started: dict[tuple[Path, str], Future[None]]) -> None:
+    started[page, title].result()
 
 
 def test_blocks_share_names_and_a_reason_is_needed_to_leave_one_out() -> None:
