@@ -57,6 +57,18 @@ def test_every_block_of_a_section_runs(page: Path, title: str, started: dict[tup
     started[page, title].result()
 
 
+def test_sections_share_nothing_and_their_lines_keep_their_numbers(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    two, three = "## Two\n```python\nx = 1\n```\n", "## Three\n```python\nx\n```\n"
+    page.write_text(f"# Page\n## One\n```bash\n## no heading\n```\n{two}{three}")
+    sections = sections_of(page.read_text())
+    assert list(sections) == ["", "One", "Two", "Three"]
+    assert blocks_of(sections["Three"]) == [Block("python", 12, "x\n")]
+    run_section(page, "Two", tmp_path)
+    with pytest.raises(AssertionError, match=r"page.md\", line 12(?s:.*)NameError"):
+        run_section(page, "Three", tmp_path)
+
+
 def test_blocks_share_names_and_a_reason_is_needed_to_leave_one_out() -> None:
     skipped = "<!-- not run: a reason -->\n```bash\nfalse\n```\n"
     without_reason = "<!-- not run: -->\n```bash\ntrue\n```\n"
