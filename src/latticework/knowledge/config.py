@@ -39,7 +39,7 @@ class DKGEConfig:
     loss: Literal["softmax", "margin"] = (
         "softmax"  # among a pool of entities, or against corrupted triples as the paper
     )
-    negatives: int = 512  # entities of the pool, or corrupted triples of each fact; the code has the margin and 1
+    negatives: int = 1000  # entities of the pool, or corrupted triples of each fact; the code has the margin and 1
     sharpness: float = 10.0  # of the softmax: what distances are multiplied by
     margin: float = 10.0  # the code's
     corruption: Literal["bernoulli", "uniform"] = "bernoulli"  # for the margin: TransH's rule, or head and tail alike
