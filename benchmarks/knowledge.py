@@ -1,14 +1,16 @@
 """Quality and time of `latticework.knowledge` on YAGO-3SP, whose three snapshots change: fitted, updated, fitted anew.
 
 `python -m benchmarks.knowledge --seeds 2` fits snapshot 1, updates it to snapshots 2 and 3 under every rule, fits these
-anew, ranks held-out facts and answers questions with all, and writes results/knowledge.json. Each training runs in a
-process of its own. Test facts decide nothing: weights are chosen by the validation facts of the snapshot.
+anew, ranks held-out facts with all, and writes results/knowledge.json. Each training runs in a process of its own.
+Test facts decide nothing: weights are chosen by the validation facts of the snapshot. With --keep FOLDER the models
+stay there, one SEED-SNAPSHOT each, for `benchmarks.knowledge_questions`.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import statistics
 import sys
 import tempfile
@@ -25,7 +27,6 @@ TIMEOUT = 7200
 SNAPSHOTS = (1, 2, 3)
 RULES = ("entity", "neighbours", "subgraph")
 HELD_BACK = 10  # one of so many facts that came is kept from the update and from the new fit, to be ranked
-QUESTIONS = 300  # of each length
 FLOOR = "floor: relations that go together"
 
 
@@ -34,6 +35,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="where the models stay; nowhere if not given")
     parser.add_argument("--part", choices=("fit", "update", "floor"), help=argparse.SUPPRESS)
     parser.add_argument("--snapshot", type=int, choices=SNAPSHOTS, default=1, help=argparse.SUPPRESS)
     parser.add_argument("--rule", choices=RULES, default="subgraph", help=argparse.SUPPRESS)
@@ -48,11 +50,11 @@ def main() -> None:
     elif arguments.part == "floor":
         print(json.dumps(floor(arguments.snapshot)))
     else:
-        harness.record(measure(arguments.seeds, arguments.threads))
+        harness.record(measure(arguments.seeds, arguments.threads, arguments.keep))
 
 
-def measure(seeds: int, threads: int) -> harness.Result:
-    """All trainings, one after the other."""
+def measure(seeds: int, threads: int, keep: Path | None = None) -> harness.Result:
+    """All trainings, one after the other; their models stay in `keep`, if that is given."""
     env = harness.environment(threads)
     python = [sys.executable, "-m", "benchmarks.knowledge", "--part"]
     found: dict[str, list[dict[str, float]]] = {}
@@ -64,14 +66,16 @@ def measure(seeds: int, threads: int) -> harness.Result:
 
     for snapshot in SNAPSHOTS:
         run(f"floor {snapshot}", "floor", "--snapshot", snapshot)
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary) if keep is None else keep.absolute()
+        folder.mkdir(parents=True, exist_ok=True)
         for seed in range(seeds):
             for snapshot in SNAPSHOTS:
-                model = Path(folder, f"{seed}-{snapshot}")
+                model = folder / f"{seed}-{snapshot}"
                 run(f"fit {snapshot}", "fit", "--snapshot", snapshot, "--seed", seed, "--model", model)
             for snapshot in SNAPSHOTS[:-1]:
                 for rule in RULES:
-                    model = Path(folder, f"{seed}-{snapshot}")
+                    model = folder / f"{seed}-{snapshot}"
                     options = ["--snapshot", snapshot + 1, "--rule", rule, "--model", model]
                     run(f"update {snapshot + 1} {rule}", "update", *options)
     title = f"YAGO-3SP, dim 100, {seeds} seed(s): mean, smallest, largest; filtered, realistic ranks among all entities"
@@ -125,6 +129,16 @@ def load(snapshot: int) -> Any:
     import latticework as lw
 
     return lw.datasets.load("yago-3sp", snapshot=snapshot).without_leaks()[0]
+
+
+def public(name: str) -> Any:
+    """A data set that is in no registry, from the folder of that name; without held-out facts that are in its graph."""
+    from latticework.core.datasets import DATA_VARIABLE
+    from latticework.knowledge.io import read_splits
+
+    if not os.environ.get(DATA_VARIABLE):
+        raise SystemExit(f"{DATA_VARIABLE} must name the folder of real data: knowledge/{name} below it is read")
+    return read_splits(Path(os.environ[DATA_VARIABLE], "knowledge", name)).without_leaks()[0]
 
 
 def facts_of(snapshot: int) -> tuple[Any, list[tuple[str, str, str]]]:
