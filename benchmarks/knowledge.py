@@ -17,6 +17,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,8 @@ def main() -> None:
     """Run the benchmark, or, in a process of its own, one training."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=1)
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--jobs", type=int, default=1, help="seeds that are measured at once, each with its threads")
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="where the models stay; nowhere if not given")
     parser.add_argument("--part", choices=("fit", "update", "floor"), help=argparse.SUPPRESS)
     parser.add_argument("--snapshot", type=int, choices=SNAPSHOTS, default=1, help=argparse.SUPPRESS)
@@ -50,40 +52,52 @@ def main() -> None:
     elif arguments.part == "floor":
         print(json.dumps(floor(arguments.snapshot)))
     else:
-        harness.record(measure(arguments.seeds, arguments.threads, arguments.keep))
+        harness.record(measure(arguments.seeds, arguments.threads, arguments.jobs, arguments.keep))
 
 
-def measure(seeds: int, threads: int, keep: Path | None = None) -> harness.Result:
-    """All trainings, one after the other; their models stay in `keep`, if that is given."""
+def measure(seeds: int, threads: int, jobs: int = 1, keep: Path | None = None) -> harness.Result:
+    """All trainings, those of a seed one after the other; their models stay in `keep`, if that is given."""
     env = harness.environment(threads)
-    python = [sys.executable, "-m", "benchmarks.knowledge", "--part"]
     found: dict[str, list[dict[str, float]]] = {}
-
-    def run(name: str, *options: object) -> None:
-        output = harness.run_measured([*python, *map(str, options)], env, TIMEOUT).output
-        print(f"{name}: {output}", file=sys.stderr)
-        found.setdefault(name, []).append(output)
-
     for snapshot in SNAPSHOTS:
-        run(f"floor {snapshot}", "floor", "--snapshot", snapshot)
-    with tempfile.TemporaryDirectory() as temporary:
+        found[f"floor {snapshot}"] = [part(env, "floor", snapshot)]
+    with tempfile.TemporaryDirectory() as temporary, ThreadPoolExecutor(jobs) as pool:
         folder = Path(temporary) if keep is None else keep.absolute()
         folder.mkdir(parents=True, exist_ok=True)
-        for seed in range(seeds):
-            for snapshot in SNAPSHOTS:
-                model = folder / f"{seed}-{snapshot}"
-                run(f"fit {snapshot}", "fit", "--snapshot", snapshot, "--seed", seed, "--model", model)
-            for snapshot in SNAPSHOTS[:-1]:
-                for rule in RULES:
-                    model = folder / f"{seed}-{snapshot}"
-                    options = ["--snapshot", snapshot + 1, "--rule", rule, "--model", model]
-                    run(f"update {snapshot + 1} {rule}", "update", *options)
-    title = f"YAGO-3SP, dim 100, {seeds} seed(s): mean, smallest, largest; filtered, realistic ranks among all entities"
-    rows = rows_of(found, seeds)
-    return harness.make_result("knowledge", title, f"{COMMAND} --seeds {seeds}", rows, threads=threads)
+        for outputs in pool.map(lambda seed: of_seed(env, folder, seed), range(seeds)):
+            for name, output in outputs.items():
+                found.setdefault(name, []).append(output)
+    title = (
+        f"YAGO-3SP, dim 100, {seeds} seed(s), {jobs} at once: mean, smallest, largest; filtered, realistic ranks among "
+        "all entities"
+    )
+    rows = rows_of(found)
+    command = f"{COMMAND} --seeds {seeds} --threads {threads} --jobs {jobs}"
+    return harness.make_result("knowledge", title, command, rows, threads=threads)
 
 
-def rows_of(found: dict[str, list[dict[str, float]]], seeds: int) -> list[harness.Row]:
+def of_seed(env: harness.Env, folder: Path, seed: int) -> dict[str, dict[str, float]]:
+    """All trainings of one seed."""
+    found = {}
+    for snapshot in SNAPSHOTS:
+        model = folder / f"{seed}-{snapshot}"
+        found[f"fit {snapshot}"] = part(env, "fit", snapshot, "--seed", seed, "--model", model)
+    for snapshot in SNAPSHOTS[1:]:
+        for rule in RULES:
+            model = folder / f"{seed}-{snapshot - 1}"
+            found[f"update {snapshot} {rule}"] = part(env, "update", snapshot, "--rule", rule, "--model", model)
+    return found
+
+
+def part(env: harness.Env, name: str, snapshot: int, *options: object) -> dict[str, float]:
+    """What a process of its own found."""
+    command = [sys.executable, "-m", "benchmarks.knowledge", "--part", name, "--snapshot", snapshot, *options]
+    output: dict[str, float] = harness.run_measured([str(word) for word in command], env, TIMEOUT).output
+    print(f"{name} {snapshot} {' '.join(map(str, options))}: {output}", file=sys.stderr, flush=True)
+    return output
+
+
+def rows_of(found: dict[str, list[dict[str, float]]]) -> list[harness.Row]:
     """What is promised first, then everything."""
     rows = []
     for snapshot in SNAPSHOTS:

@@ -1,4 +1,4 @@
-"""DKGE the way its published code goes about it: loops in Python, dense matrices, pads. Nothing here is meant to be fast.
+"""DKGE the way its published code goes about it: loops in Python, dense matrices, pads; not meant to be fast.
 
 `benchmarks.knowledge_speed` compares with it. It is written anew, step by step as Wu et al.'s code does it and at its
 cost, with two differences so that results can be compared: of many neighbours or paths those with the smallest digests
@@ -114,7 +114,9 @@ def matrix(members: Sequence[Any], most: int, linked: Callable[[Any, Any], bool]
 class Encoder(nn.Module):
     """The tables and weights of all entities, or of all relations, and a dense computation over padded contexts."""
 
-    def __init__(self, weights: dict[str, Tensor], contexts: dict[int, list[int]], width: int, matrices: Tensor) -> None:
+    def __init__(
+        self, weights: dict[str, Tensor], contexts: dict[int, list[int]], width: int, matrices: Tensor
+    ) -> None:
         super().__init__()
         objects, dim = weights["knowledge"].shape
         self.knowledge = nn.Parameter(weights["knowledge"].clone())
@@ -191,7 +193,9 @@ class Padded(nn.Module):
         return self.criterion(self.distances(facts), self.distances(wrong), torch.tensor([-1.0]))
 
 
-def negatives(triples: Sequence[Triple], known: set[Triple], entities: int, head_rate: float, seed: int) -> list[Triple]:
+def negatives(
+    triples: Sequence[Triple], known: set[Triple], entities: int, head_rate: float, seed: int
+) -> list[Triple]:
     """A corrupted triple for each, drawn one by one."""
     drawn, found = random.Random(seed), []
     for head, relation, tail in triples:
