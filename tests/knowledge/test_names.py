@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from latticework.core.errors import InputError
-from latticework.knowledge.names import Names
+from latticework.knowledge.names import Names, from_lines, to_lines
 
 
 def test_known_names_keep_their_numbers():
@@ -91,3 +91,9 @@ def test_names_compare_by_content():
     assert Names("ab") == Names("a").extended("b")
     assert Names("ab") != Names("ba")
     assert Names("ab") != ["a", "b"]
+
+
+def test_odd_names_come_back_from_lines():
+    odd = ["a\\nb", "a\nb", "\\", "\r", "\u2028", "x\\\\y", "\\\n", "tab\there", "é", "\x85", "\0", "\\0"]
+    assert from_lines(to_lines(odd)) == odd
+    assert to_lines(odd).count(b"\n") == len(odd)

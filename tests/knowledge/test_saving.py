@@ -3,15 +3,9 @@ import pytest
 
 import latticework as lw
 from latticework.knowledge import DKGE, DKGEConfig
-from latticework.knowledge.names import Names
-from latticework.knowledge.saving import _lines, _names
 
 CONFIG = DKGEConfig(negatives=4)
 ODD = ["a\\nb", "a\nb", "\\", "\r", "\u2028", "x\\\\y", "\\\n", "tab\there", "é", "\x85"]
-
-
-def test_odd_names_come_back():
-    assert _names(_lines(Names(ODD))) == ODD
 
 
 def test_a_model_with_odd_names_is_saved(tmp_path):

@@ -248,22 +248,22 @@ def test_what_changes_nothing_is_not_saved_and_what_is_wrong_leaves_what_came_be
     assert follow(folder, log) == [3]
 
 
-def test_a_model_that_does_not_say_how_far_is_warned_about(folder, log):
+def test_a_model_that_was_updated_and_saved_elsewhere_still_knows_how_far(folder, log):
+    follow(folder, log)
     model = DKGE.load(folder)
     model.partial_fit(add=[("person 1", "knows", "person 4")])
     model.save(folder)
-    with pytest.warns(UserWarning, match="does not say how far"):
-        follow(folder, log)
     assert follow(folder, log) == []
+    assert DKGE.load(folder).updates_ == model.updates_
 
 
-def test_positions_that_are_damaged_are_refused(folder):
+def test_what_says_how_far_and_is_damaged_is_refused(folder):
     kept = Kept.load(folder)
-    for data in (b"{}x", b"[1]", b'[{"name": "a"}]'):
+    for wrong in (3, [1], [["a", "b", "c"]], [["a", 1]]):
         state = kept.model.to_state()
-        state.files[keeping.POSITIONS] = data
+        state.values["watched"] = wrong
         keeping.write_folder(folder, header=kept.header, state=state)
-        with pytest.raises(InputError, match=r"watched\.json is damaged"):
+        with pytest.raises(InputError, match="does not hold a DKGE that can be rebuilt"):
             Kept.load(folder)
 
 

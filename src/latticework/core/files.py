@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import os
 import re
 import secrets
 import sys
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
@@ -267,6 +268,22 @@ def write_output(path: str | os.PathLike[str], data: bytes) -> None:
             write_atomically(path, data)
     except OSError as error:
         raise InputError(f"{path} cannot be written: {error.strerror}") from error
+
+
+def write_lines(path: str | os.PathLike[str], lines: Iterable[str]) -> None:
+    """Write a text file, as a whole or not at all, compressed if its name ends in .gz; ``"-"`` is standard output.
+
+    Raises
+    ------
+    InputError
+        If it cannot be written.
+    """
+    text = "".join(f"{line}\n" for line in lines)
+    if os.fspath(path) == "-":
+        sys.stdout.write(text)
+        return
+    data = text.encode()
+    write_output(path, gzip.compress(data, mtime=0) if os.fspath(path).endswith(".gz") else data)
 
 
 def temporary_in(folder: Path) -> Path:

@@ -77,7 +77,8 @@ def diff(
     """Write what makes one graph of another: changes that kg update applies, of which each is + or -, and a fact."""
     read_stdin_once(old, new)
 
-    from latticework.knowledge.deltas import delta_lines, difference, write_delta, write_lines
+    from latticework.core.files import write_lines
+    from latticework.knowledge.deltas import delta_lines, difference, write_delta
 
     delta = difference(read_source(old).graph, read_source(new).graph)
     if as_json:

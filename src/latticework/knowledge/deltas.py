@@ -7,10 +7,8 @@ In a file each line is ``+\thead\trelation\ttail`` or ``-\thead\trelation\ttail`
 
 from __future__ import annotations
 
-import gzip
 import json
 import os
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +18,7 @@ import numpy as np
 from jaxtyping import Int64
 
 from latticework.core.errors import InputError
-from latticework.core.files import read_lines, write_output
+from latticework.core.files import read_lines, write_lines
 from latticework.core.streams import stream_name
 from latticework.knowledge.names import check_names
 
@@ -228,22 +226,6 @@ def write_delta(path: str | os.PathLike[str], delta: Delta) -> None:
     """
     jsonl = Path(os.fspath(path).removesuffix(".gz")).suffix.lower() in (".jsonl", ".json")
     write_lines(path, delta_lines(delta, jsonl=jsonl))
-
-
-def write_lines(path: str | os.PathLike[str], lines: Iterable[str]) -> None:
-    """Write a text file, as a whole or not at all, compressed if its name ends in .gz; ``"-"`` is standard output.
-
-    Raises
-    ------
-    InputError
-        If it cannot be written.
-    """
-    data = "".join(f"{line}\n" for line in lines)
-    if os.fspath(path) == "-":
-        sys.stdout.write(data)
-        return
-    raw = data.encode()
-    write_output(path, gzip.compress(raw, mtime=0) if os.fspath(path).endswith(".gz") else raw)
 
 
 class _Transaction:

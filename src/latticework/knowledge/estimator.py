@@ -209,6 +209,7 @@ class DKGE(Estimator):
             self.learned_ = Learned(graph, index, model, entities, relations)
             self.validation_ = graph.named(held_out)
             self.updates_, self.changed_, self.fitted_entities_ = 0, 0, len(graph.entities)
+            self.watched_: list[tuple[str, int, str]] = []  # how far files of changes were applied: see `kept`
 
         runs.once(self, folder, run_fingerprint, learn, restart=restart, device=self.device)
         return self
@@ -574,6 +575,7 @@ class DKGE(Estimator):
             "updates": self.updates_,
             "changed": self.changed_,
             "fitted_entities": self.fitted_entities_,
+            "watched": [list(position) for position in self.watched_],
         }
         return state_of(self.learned_, values, self.validation_, without_timings(self.history_))
 
@@ -586,6 +588,7 @@ class DKGE(Estimator):
         self.seed_, self.fingerprint_ = values["seed"], values["fingerprint"]
         self.updates_, self.changed_ = values["updates"], values["changed"]
         self.fitted_entities_ = values["fitted_entities"]
+        self.watched_ = [(str(name), int(lines), str(digest)) for name, lines, digest in values["watched"]]
         found = learned_of(state, self.config_, max_context=self.max_context)
         self.learned_, self.validation_, self.history_ = found
 

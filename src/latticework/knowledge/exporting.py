@@ -21,6 +21,7 @@ from jaxtyping import Float32
 from latticework.core.errors import InputError, require
 from latticework.core.files import write_output
 from latticework.knowledge.embeddings import Embeddings
+from latticework.knowledge.names import from_lines, to_lines
 
 Kind = Literal["entities", "relations"]
 Format = Literal["npy", "parquet", "word2vec", "faiss"]
@@ -32,8 +33,6 @@ SUFFIXES: Final[dict[str, Format]] = {
     ".faiss": "faiss",
 }
 NAMES_SUFFIX: Final = ".names.txt"
-_PLAIN: Final = {"\\": "\\", "n": "\n", "r": "\r", "0": "\0"}
-_ESCAPED: Final = str.maketrans({plain: f"\\{letter}" for letter, plain in _PLAIN.items()})
 
 
 def export_embeddings(
@@ -173,17 +172,15 @@ def read_names(path: str | os.PathLike[str]) -> list[str]:
         If it cannot be read.
     """
     try:
-        lines = Path(path).read_bytes().decode().split("\n")
+        return from_lines(Path(path).read_bytes())
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path} cannot be read as a file of names: {error}") from error
-    return [re.sub(r"\\(.)", lambda found: _PLAIN.get(found[1], found[0]), line) for line in lines[:-1]]
 
 
 def _write_with_names(path: str | os.PathLike[str], names: Sequence[str], data: bytes) -> None:
-    beside = "".join(f"{name.translate(_ESCAPED)}\n" for name in names).encode()
     if os.path.isfile(path):
         write_output(path, b"")
-    write_output(names_file(path), beside)
+    write_output(names_file(path), to_lines(names))
     write_output(path, data)
 
 

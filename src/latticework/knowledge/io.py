@@ -18,9 +18,9 @@ from typing import Final, Literal, get_args
 import numpy as np
 
 from latticework.core.errors import InputError
-from latticework.core.files import read_lines, write_output
+from latticework.core.files import read_lines, write_lines, write_output
 from latticework.core.streams import stream_name
-from latticework.knowledge.deltas import NamedTriple, write_lines
+from latticework.knowledge.deltas import NamedTriple
 from latticework.knowledge.graph import Graph
 from latticework.knowledge.loaded import Builder, Columns, Loaded, Splits, loaded
 from latticework.knowledge.openke import is_openke, read_openke, write_openke

@@ -1,27 +1,24 @@
 """A saved model that changes are applied to, together with how far files of changes have been.
 
-Both are committed by one and the same save, so they are of before a transaction or of after it, at whatever moment the
-process is killed. How far a file was applied is the number of lines and a digest of them: a file is known again by what
-it begins with, under another name and in another place too, and one that was rewritten is refused.
+Both are what the model itself saves, at once, so they are of before a transaction or of after it, at whatever moment
+the process is killed. How far a file was applied is the number of lines and a digest of them: a file is known again by
+what it begins with, under another name and in another place too, and one that was rewritten is refused.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import astuple, dataclass
 from hashlib import blake2b
 from itertools import islice
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Self
 
 from latticework.core.errors import InputError
 from latticework.core.files import read_lines
 from latticework.core.hardware import resolve_device
 from latticework.core.persistence import read_folder, write_folder
-from latticework.core.values import from_json, to_json
 from latticework.knowledge.estimator import DKGE
-
-POSITIONS: Final = "watched.json"  # beside what the model itself saves
 
 
 @dataclass(frozen=True)
@@ -88,40 +85,38 @@ class Kept:
         Where it is saved.
     header
         What the folder says it holds.
-    positions
-        How far files were applied, of each the last; None if the folder does not say.
     """
 
     model: DKGE
     folder: Path
     header: dict[str, Any]
-    positions: tuple[Position, ...] | None = None
 
     @classmethod
     def load(cls, folder: Path, *, device: str = "auto") -> Self:
-        """Load a model and what it was fed with.
+        """Load a model for a device; it is saved for the one that it was saved for.
 
         Raises
         ------
         InputError
-            As `DKGE.load`, or if what says how far files were applied is damaged.
+            As `DKGE.load`.
         """
         resolve_device(device)
         model = DKGE.load(folder)
-        header, state = read_folder(folder)
-        positions = _positions(state.files[POSITIONS], folder) if POSITIONS in state.files else None
-        return cls(model.set_params(device=device), folder, header, positions)
+        return cls(model.set_params(device=device), folder, read_folder(folder)[0])
+
+    @property
+    def positions(self) -> tuple[Position, ...]:
+        """How far files were applied, of each the last."""
+        return tuple(Position(*position) for position in self.model.watched_)
 
     def save(self, folder: Path | None = None) -> None:
-        """Save the model with the positions: a crash leaves what was there before, or all of this."""
-        state = self.model.to_state()
-        state.files[POSITIONS] = to_json([asdict(each) for each in self.positions or ()], POSITIONS)
-        write_folder(self.folder if folder is None else folder, header=self.header, state=state)
+        """Save the model: a crash leaves what was there before, or all of this."""
+        write_folder(self.folder if folder is None else folder, header=self.header, state=self.model.to_state())
 
     def moved(self, position: Position, *, begun: Position | None) -> None:
         """Take a new position of a file, for that where it was begun and any other of its name."""
-        others = (each for each in self.positions or () if each != begun and each.name != position.name)
-        self.positions = (*others, position)
+        others = (each for each in self.positions if each != begun and each.name != position.name)
+        self.model.watched_ = [astuple(each) for each in (*others, position)]
 
 
 def resumed(path: Path, positions: Sequence[Position]) -> tuple[Place, Position | None]:
@@ -147,10 +142,3 @@ def resumed(path: Path, positions: Sequence[Position]) -> tuple[Place, Position 
             "lines are only to be added to it; with --from-start all of it is applied"
         )
     return result, found
-
-
-def _positions(data: bytes, folder: Path) -> tuple[Position, ...]:
-    try:
-        return tuple(Position(**entry) for entry in from_json(data))
-    except (TypeError, ValueError) as error:
-        raise InputError(f"{folder}: {POSITIONS} is damaged ({error})") from error

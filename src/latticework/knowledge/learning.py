@@ -32,8 +32,8 @@ from latticework.knowledge.translation import rank_translation
 RECIPE: Final = 1  # to be raised when how a model begins or what a step does changes: runs must not go on under another
 LARGE: Final = 200_000  # entities from which on a step touches few rows of the tables: gradients are sparse then
 USUAL_EPOCHS: Final = 50
-LEAST_STEPS: Final = 1500  # for a graph so small that the usual epochs take fewer, but no more than
-MOST_EPOCHS: Final = 250
+LEAST_STEPS: Final = 300  # for a graph so small that the usual epochs take fewer; more than it needs would overfit
+MOST_EPOCHS: Final = 200
 WARM_GATE: Final = 1.5  # what the gate begins with more after TransE, so that what that has learnt stays in sight
 NO_TRIPLES: Final = np.empty((0, 3), np.int64)
 
@@ -135,7 +135,7 @@ def usual_epochs(config: DKGEConfig, *, facts: int) -> int:
 
     Examples
     --------
-    >>> usual_epochs(DKGEConfig(), facts=124_000), usual_epochs(DKGEConfig(), facts=10_000)
+    >>> usual_epochs(DKGEConfig(), facts=124_000), usual_epochs(DKGEConfig(), facts=1_600)
     (50, 150)
     """
     steps = math.ceil(facts / config.batch_size)

@@ -16,11 +16,11 @@ from jaxtyping import Bool, Float64, Int64
 from latticework.core.errors import InputError
 from latticework.knowledge.ranking import SIDES, Ranks, Side
 from latticework.knowledge.sampling import answers_per_question
+from latticework.knowledge.statistics import MANY
 
 Ties = Literal["optimistic", "realistic", "pessimistic"]
 Kind = Literal["1-1", "1-N", "N-1", "N-N"]
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
-MANY: Final = 1.5  # mean answers of a question above which a side counts as N: Bordes et al. 2013, section 4.2
 
 
 @dataclass(frozen=True)

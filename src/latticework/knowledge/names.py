@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from difflib import get_close_matches
 from functools import cached_property
@@ -14,6 +15,8 @@ from jaxtyping import Int64, UInt64
 
 from latticework.core.errors import InputError
 
+_PLAIN: Final = {"\\": "\\", "n": "\n", "r": "\r", "0": "\0"}  # what follows a backslash, and what it stands for
+_ESCAPED: Final = str.maketrans({plain: f"\\{letter}" for letter, plain in _PLAIN.items()})
 _DIGEST_BYTES: Final = 8
 _MOST_COMPARED: Final = 20_000  # names that are compared with a misspelt one
 
@@ -198,3 +201,26 @@ def check_names(names: Sequence[object]) -> None:
 def _digests_of(names: Iterable[str]) -> UInt64[np.ndarray, " n"]:
     joined = b"".join([blake2b(name.encode(), digest_size=_DIGEST_BYTES).digest() for name in names])
     return np.frombuffer(joined, "<u8").astype(np.uint64)
+
+
+def to_lines(names: Iterable[str]) -> bytes:
+    r"""A name a line; in it a backslash, a line feed, a carriage return and a NUL are written \\, \n, \r and \0.
+
+    Examples
+    --------
+    >>> to_lines(["New York", "two\nlines"])
+    b'New York\ntwo\\nlines\n'
+    """
+    return "".join(f"{name.translate(_ESCAPED)}\n" for name in names).encode()
+
+
+def from_lines(data: bytes) -> list[str]:
+    """The names that `to_lines` wrote.
+
+    Raises
+    ------
+    UnicodeDecodeError
+        If it is no text.
+    """
+    lines = data.decode().split("\n")[:-1]
+    return [re.sub(r"\\(.)", lambda found: _PLAIN.get(found[1], found[0]), line) for line in lines]

@@ -14,7 +14,7 @@ from latticework.knowledge.deltas import NamedTriple
 from latticework.knowledge.graph import Graph
 from latticework.knowledge.index import ContextIndex
 from latticework.knowledge.model import DKGEModel
-from latticework.knowledge.names import Names
+from latticework.knowledge.names import Names, from_lines, to_lines
 from latticework.knowledge.online import Learned
 
 
@@ -31,8 +31,8 @@ def state_of(
             "facts": {"triples": graph.triples},
         },
         files={
-            "entities.txt": _lines(graph.entities),
-            "relations.txt": _lines(graph.relations),
+            "entities.txt": to_lines(graph.entities),
+            "relations.txt": to_lines(graph.relations),
             "validation.json": to_json([list(triple) for triple in validation], "validation"),
             "history.json": to_json(history, "history"),
         },
@@ -49,7 +49,7 @@ def learned_of(
     ValueError
         If it does not.
     """
-    entities, relations = (Names(_names(state.files[f"{kind}.txt"])) for kind in ("entities", "relations"))
+    entities, relations = (Names(from_lines(state.files[f"{kind}.txt"])) for kind in ("entities", "relations"))
     triples = np.asarray(state.tensors["facts"]["triples"])
     if triples.dtype != np.int64 or triples.ndim != 2 or triples.shape[1] != 3:
         raise ValueError("its facts are not triples of numbers")
@@ -75,18 +75,3 @@ def learned_of(
     validation = [(head, relation, tail) for head, relation, tail in from_json(state.files["validation.json"])]
     learned = Learned(graph, index, model, joint["entities"], joint["relations"])
     return learned, validation, from_json(state.files["history.json"])
-
-
-def _lines(names: Names) -> bytes:
-    """A name a line; a line feed, a carriage return or a backslash in it is written with a backslash."""
-    escaped = (name.replace("\\", "\\\\").replace("\n", "\\n").replace("\r", "\\r") for name in names)
-    return "".join(f"{name}\n" for name in escaped).encode()
-
-
-def _names(data: bytes) -> list[str]:
-    marks = {"n": "\n", "r": "\r", "\\": "\\"}
-    names = []
-    for line in data.decode().split("\n")[:-1]:
-        parts = line.split("\\\\")
-        names.append("\\".join(part.replace("\\n", marks["n"]).replace("\\r", marks["r"]) for part in parts))
-    return names

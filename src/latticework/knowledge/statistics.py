@@ -15,7 +15,7 @@ from jaxtyping import Float64, Int64
 
 from latticework.knowledge.graph import Graph
 
-MANY: Final = 1.5  # heads of a tail, or tails of a head, on average, from which on they count as many (Bordes et al.)
+MANY: Final = 1.5  # mean answers of a question above which a side counts as N: Bordes et al. 2013, section 4.2
 ALIKE: Final = 0.5  # of the pairs of the smaller relation, from which on two relations are told of
 
 

@@ -73,12 +73,7 @@ def watch(
         lines = read_lines(path)
     else:
         if not from_start:
-            if kept.positions is None and kept.model.updates_:
-                told = (
-                    f"{kept.folder} was updated before, and does not say how far {path} was applied: all of it is now"
-                )
-                warnings.warn(told, stacklevel=2)
-            place, begun = resumed(path, kept.positions or ())
+            place, begun = resumed(path, kept.positions)
         growing = Growing(path, once=once)
         lines = islice(decode_lines(growing, name), place.lines, None)  # type: ignore[arg-type]
     for delta in transactions(arrivals(lines, every), name, place):

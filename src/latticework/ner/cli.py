@@ -12,7 +12,7 @@ import typer
 
 from latticework.core.commands import Device, Json, Model, Output, Restart, Seed, print_json, read_stdin_once, text_file
 from latticework.core.errors import InputError
-from latticework.core.files import read_lines
+from latticework.core.files import read_lines, write_lines
 from latticework.core.progress import message, showing
 from latticework.core.streams import arriving, stream_name
 
@@ -203,7 +203,7 @@ def predict(
         require("jinja2", extra="pages", purpose="writing HTML pages")
     tagger = _load(model, device, lexicon)
 
-    from latticework.ner.io import texts_in, write_lines
+    from latticework.ner.io import texts_in
 
     name = stream_name(file)
     texts = texts_in(read_lines(file), name)

@@ -6,9 +6,7 @@ A file named .jsonl or .json holds JSON lines (`latticework.ner.jsonl`), any oth
 
 from __future__ import annotations
 
-import gzip
 import os
-import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, islice
@@ -17,7 +15,7 @@ from typing import Final
 
 from latticework.core.datasets import Dataset, RemoteFile
 from latticework.core.errors import InputError
-from latticework.core.files import read_lines, write_output
+from latticework.core.files import read_lines, write_lines
 from latticework.core.streams import stream_name
 from latticework.ner.conll import conll_lines, read_conll
 from latticework.ner.jsonl import jsonl_line, read_jsonl, text_of
@@ -155,21 +153,6 @@ def _read_tagged(path: str | os.PathLike[str], repair: Repair) -> TaggedText:
             f"{name}: {len(read.blank)} tokens left out that are white space: {told(read.blank)}", stacklevel=3
         )
     return tagged
-
-
-def write_lines(path: str | os.PathLike[str], lines: Iterable[str]) -> None:
-    """Write a text file, as a whole or not at all, compressed if its name ends in .gz; ``"-"`` is standard output.
-
-    Raises
-    ------
-    InputError
-        If it cannot be written.
-    """
-    data = "".join(f"{line}\n" for line in lines).encode()
-    if os.fspath(path) == "-":
-        sys.stdout.write(data.decode())
-        return
-    write_output(path, gzip.compress(data, mtime=0) if os.fspath(path).endswith(".gz") else data)
 
 
 RESUME: Final = Dataset(
