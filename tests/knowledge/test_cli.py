@@ -152,7 +152,28 @@ def test_update_prints_figures_for_people(latticework, model, write):
     shown = dict(re.split(r"  +", line, maxsplit=1) for line in ended.out.splitlines())
     assert (shown["facts added"], shown["facts removed"]) == ("2", "1")
     assert (shown["new entities"], shown["removed entities"]) == ("1: Turin", "0")
-    assert set(shown) >= {"affected entities", "moved furthest", "epochs", "seconds", "changed since fit", "strain"}
+    assert set(shown) >= {
+        "affected entities",
+        "moved furthest",
+        "epochs",
+        "seconds",
+        "changed since fit",
+        "strain",
+        "refit due",
+    }
+
+
+def test_update_writes_a_page_of_what_it_did(latticework, refused, model, write, tmp_path):
+    test = write("test.tsv", ["Turin\tlies in\tFrance"])
+    page = tmp_path / "update.html"
+    changes = write("delta.tsv", CHANGES)
+    assert "--test is for the page" in refused("update", model, changes, "--test", test)
+    ended = latticework("kg", "update", model, changes, "--report", page, "--test", test, "--json")
+    assert ended.status == 0
+    assert json.loads(ended.out)["refit_due"] in (True, False)
+    shown = page.read_text("utf-8")
+    assert "Turin" in shown
+    assert f"An update of {model.name}" in shown
 
 
 def test_update_leaves_the_model_if_it_is_told_to_write_elsewhere(latticework, model, write, tmp_path):

@@ -16,8 +16,6 @@ from latticework.knowledge.estimator import DKGE
 from latticework.knowledge.planted import plant
 from latticework.knowledge.report import (
     MOST_LISTED,
-    REFIT_SHARE,
-    REFIT_STRAIN,
     came,
     changes,
     entity_map,
@@ -25,8 +23,8 @@ from latticework.knowledge.report import (
     movements,
     page,
     training_curves,
-    verdict,
 )
+from latticework.knowledge.results import REFIT_SHARE, REFIT_STRAIN
 
 WORLD = plant(0, people=60, countries=2, snapshots=2)
 
@@ -149,8 +147,9 @@ def test_facts_that_came_are_those_of_the_delta(updated):
     "share, strain, due", [(0.0, 1.0, False), (REFIT_SHARE, 1.0, True), (0.0, REFIT_STRAIN, True), (0.9, 9.0, True)]
 )
 def test_a_refit_is_due_where_too_much_changed_or_what_came_does_not_fit(updated, share, strain, due):
-    found, why = verdict(replace(updated[2], changed_share=share, strain=strain))
-    assert found == due
+    report = replace(updated[2], changed_share=share, strain=strain)
+    why = report.verdict
+    assert report.refit_due == due
     assert why.startswith("A refit is due" if due else "No refit is due")
     assert (f"{share:.1%} of the facts came or went" in why) == (share >= REFIT_SHARE or not due)
     assert (f"{strain:.1f} times as far from true" in why) == (strain >= REFIT_STRAIN)

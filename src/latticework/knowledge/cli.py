@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from copy import copy
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -24,7 +25,7 @@ from latticework.core.commands import (
     read_stdin_once,
     text_file,
 )
-from latticework.core.errors import InputError
+from latticework.core.errors import InputError, require
 from latticework.core.progress import message, showing
 from latticework.core.streams import stream_name
 from latticework.knowledge.cli_answers import evaluate, explain, query
@@ -189,6 +190,15 @@ def update(
         typer.Option(metavar="TRIPLES", help="Held-out facts instead of those of fit.", show_default=False),
     ] = None,
     strict: Strict = False,
+    report: Annotated[
+        Path | None, typer.Option(metavar="PAGE", help="Write a page of the update there.", show_default=False)
+    ] = None,
+    test: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="TRIPLES", help="Held-out facts that the page ranks before and after.", show_default=False
+        ),
+    ] = None,
     device: Device = "auto",
     as_json: Json = False,
 ) -> None:
@@ -196,9 +206,14 @@ def update(
 
     What is removed is removed first. The model is replaced as a whole: a crash leaves the old one or the new one.
     """
-    read_stdin_once(changes, *(add or ()), *(remove or ()), valid)
+    read_stdin_once(changes, *(add or ()), *(remove or ()), valid, test)
     if changes is None and not add and not remove:
         raise InputError("nothing to do: give a file of changes (or - for standard input), --add or --remove")
+
+    if test is not None and report is None:
+        raise InputError("--test is for the page of --report: evaluate ranks the facts of a file without one")
+    if report is not None:
+        require("jinja2", extra="pages", purpose="writing HTML pages")
 
     from latticework.core.persistence import check_replaceable
     from latticework.knowledge.io import read_triples
@@ -207,17 +222,21 @@ def update(
     if output is not None:
         check_replaceable(output)
     delta = _delta(changes, add or (), remove or ())
-    held_out = None if valid is None else read_triples(valid).graph
+    held_out, judged = (None if path is None else read_triples(path).graph for path in (valid, test))
     with _alone(model):
         kept = Kept.load(model, device=device)
-        before = kept.model.updates_
-        report = kept.model.apply(delta, validation=held_out, missing="raise" if strict else "warn")
-        if kept.model.updates_ > before or output is not None:
+        before = copy(kept.model)
+        done = kept.model.apply(delta, validation=held_out, missing="raise" if strict else "warn")
+        if kept.model.updates_ > before.updates_ or output is not None:
             kept.save(output)
+    if report is not None:
+        from latticework.knowledge.report import page
+
+        page(before, kept.model, done, test=judged, name=model.name).write(report)
     if as_json:
-        print_json(report)
+        print_json(_object(done))
     else:
-        print_result(_told(report), as_json=False)
+        print_result(_told(done), as_json=False)
 
 
 @app.command()
@@ -301,7 +320,7 @@ def _delta(changes: Path | None, add: Sequence[Path], remove: Sequence[Path]) ->
 def _object(report: UpdateReport) -> dict[str, object]:
     found = plain(report)
     assert isinstance(found, dict)
-    return found
+    return {**found, "refit_due": report.refit_due}
 
 
 def _told(report: UpdateReport) -> dict[str, object]:
@@ -322,6 +341,7 @@ def _told(report: UpdateReport) -> dict[str, object]:
         "seconds": report.seconds,
         "changed since fit": f"{report.changed_share:.2%} of the facts",
         "strain": report.strain,
+        "refit due": "yes" if report.refit_due else "no",
     }
 
 

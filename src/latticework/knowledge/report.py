@@ -28,8 +28,6 @@ Kind = Literal["entities", "relations"]
 MOST_LISTED: Final = 30  # names of a kind
 MOST_MOVED: Final = 15  # rows of the table of what moved
 MOST_MAPPED: Final = 20_000  # entities of a map: of more, some that did not move are left out
-REFIT_SHARE: Final = 0.5  # of the facts changed since `fit`: caution, not a measurement; see the documentation
-REFIT_STRAIN: Final = 1.5  # ordinary changes have 1.0 to 1.25; random facts 2, a new relation up to 1.7
 
 
 @dataclass(frozen=True)
@@ -91,38 +89,6 @@ def moved(before: DKGE, after: DKGE, report: UpdateReport, kind: Kind = "entitie
     may = report.affected if kind == "entities" else report.affected_relations
     relative = np.divide(drift, length, out=np.zeros_like(drift), where=length > 0)
     return Moved(names, drift, relative, np.array([name in may for name in names], dtype=bool))
-
-
-def verdict(report: UpdateReport) -> tuple[bool, str]:
-    """Whether a refit is due after an update, and why.
-
-    Examples
-    --------
-    >>> from latticework.knowledge.results import UpdateReport
-    >>> none = frozenset()
-    >>> sizes = {"trained_triples": 9, "trained_objects": 3, "epochs": 5, "seconds": 0.1, "drift": {}}
-    >>> names = {"new_relations": none, "removed_relations": none, "added": 4, "dropped": 1}
-    >>> verdict(UpdateReport(none, none, none, none, **names, **sizes, changed_share=0.02, strain=3.0))[0]
-    True
-    """
-    reasons = []
-    if report.changed_share >= REFIT_SHARE:
-        reasons.append(
-            f"{report.changed_share:.1%} of the facts came or went since the model was fitted, which is more than "
-            f"{REFIT_SHARE:.0%}: the weights that all share, which updates do not train, are from another graph"
-        )
-    if report.strain >= REFIT_STRAIN:
-        reasons.append(
-            f"the facts that came are {report.strain:.1f} times as far from true as the others: they do not fit while "
-            "all else stays where it is"
-        )
-    if reasons:
-        return True, f"A refit is due: {'; and '.join(reasons)}."
-    return False, (
-        f"No refit is due: {report.changed_share:.1%} of the facts came or went since the model was fitted, less than "
-        f"{REFIT_SHARE:.0%}, and the strain of those that came is {report.strain:.2f}, less than {REFIT_STRAIN:g} (1 "
-        "is that of the others)."
-    )
 
 
 def page(
@@ -196,7 +162,6 @@ def changes(before: DKGE, after: DKGE, report: UpdateReport) -> Section:
         "removed relations": report.removed_relations,
         "affected relations": report.affected_relations,
     }
-    due, why = verdict(report)
     return Section(
         "What changed",
         f"Of {len(report.affected) + len(report.new) + untouched:,} entities, {len(report.affected):,} have a new "
@@ -207,10 +172,10 @@ def changes(before: DKGE, after: DKGE, report: UpdateReport) -> Section:
             ("entities affected", len(report.affected)),
             ("seconds", round(report.seconds, 2)),
             ("strain", round(report.strain, 2)),
-            ("refit due", "yes" if due else "no"),
+            ("refit due", "yes" if report.refit_due else "no"),
         ],
         paragraphs=[
-            why,
+            report.verdict,
             f"The update trained {report.trained_objects:,} entities and relations with {report.trained_triples:,} "
             f"facts for {report.epochs:,} epochs.",
         ],

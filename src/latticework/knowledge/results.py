@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from latticework.knowledge.metrics import Scores
+
+REFIT_SHARE: Final = 0.5  # of the facts changed since `fit`: caution, not a measurement; see the documentation
+REFIT_STRAIN: Final = 1.5  # ordinary changes have 1.0 to 1.25; random facts 2, a new relation up to 1.7
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,33 @@ class UpdateReport:
     drift: dict[str, float] = field(repr=False)
     changed_share: float
     strain: float
+
+    @property
+    def refit_due(self) -> bool:
+        """Whether updates are no longer enough, by the strain or by the share of facts that changed."""
+        return self.changed_share >= REFIT_SHARE or self.strain >= REFIT_STRAIN
+
+    @property
+    def verdict(self) -> str:
+        """Whether a refit is due, and why."""
+        reasons = []
+        if self.changed_share >= REFIT_SHARE:
+            reasons.append(
+                f"{self.changed_share:.1%} of the facts came or went since the model was fitted, which is more than "
+                f"{REFIT_SHARE:.0%}: the weights that all share, which updates do not train, are from another graph"
+            )
+        if self.strain >= REFIT_STRAIN:
+            reasons.append(
+                f"the facts that came are {self.strain:.1f} times as far from true as the others: they do not fit "
+                "while all else stays where it is"
+            )
+        if reasons:
+            return f"A refit is due: {'; and '.join(reasons)}."
+        return (
+            f"No refit is due: {self.changed_share:.1%} of the facts came or went since the model was fitted, less "
+            f"than {REFIT_SHARE:.0%}, and the strain of those that came is {self.strain:.2f}, less than "
+            f"{REFIT_STRAIN:g} (1 is that of the others)."
+        )
 
 
 @dataclass(frozen=True)

@@ -59,7 +59,7 @@ def stop(*, seed: int) -> Section:
             f"The graph does not tell {held_out} facts that follow from others: {RULES['citizen of']}, for example. "
             f"The MRR is that of {len(second.test)} of them, which nothing was learnt from. A rule of thumb without "
             f"learning, what another relation links and then what is popular, has {evaluation.floor.mrr:.3f}.",
-            report.verdict(update)[1],
+            update.verdict,
         ],
         pictures=[
             drift_picture(moved.drift, moved.affected),
