@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, ClassVar, Final, Self
@@ -13,16 +13,16 @@ from typing import Any, ClassVar, Final, Self
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from latticework.core import Estimator, InputError, State, seed_from, spawn
+from latticework.core import InputError, State, seed_from, spawn
 from latticework.core.checks import whole_number
 from latticework.core.persistence import TRAINING
 from latticework.knowledge.affected import Rule
+from latticework.knowledge.asked import Asked
 from latticework.knowledge.config import DKGEConfig
 from latticework.knowledge.deltas import Delta
-from latticework.knowledge.facts import HeldOut, Triples, known_triples, read_graph, read_named
+from latticework.knowledge.facts import HeldOut, Triples, read_graph, read_named
 from latticework.knowledge.graph import Missing
-from latticework.knowledge.names import Names
-from latticework.knowledge.results import Evaluation, Explanation, UpdateReport
+from latticework.knowledge.results import Evaluation, UpdateReport
 
 PRECISION: Final = "32"
 RULES: Final = ("subgraph", "neighbours", "entity")
@@ -30,7 +30,7 @@ INITS: Final = ("xavier", "transe")
 NO_TRIPLES: Final = np.empty((0, 3), np.int64)
 
 
-class DKGE(Estimator):
+class DKGE(Asked):
     """Embed a knowledge graph, and bring the embeddings up to date as facts come and go.
 
     Every entity and relation has a joint embedding o* of its own embedding and of its context: neighbours, or the paths
@@ -141,6 +141,7 @@ class DKGE(Estimator):
         from latticework.core.hardware import resolve_device
         from latticework.core.training import train
         from latticework.knowledge.index import ContextIndex
+        from latticework.knowledge.learned import Learned
         from latticework.knowledge.learning import (
             LARGE,
             LinkTask,
@@ -153,7 +154,6 @@ class DKGE(Estimator):
             usual_epochs,
         )
         from latticework.knowledge.model import DKGEModel
-        from latticework.knowledge.online import Learned
 
         resolve_device(self.device)
         run_loggers = runs.prepare(folder, random_state=self.random_state, restart=restart, loggers=loggers)
@@ -256,7 +256,9 @@ class DKGE(Estimator):
         check_is_fitted(self)
         if self.affected not in RULES:
             raise InputError(f"affected={self.affected!r}: expected one of {', '.join(RULES)}")
-        from latticework.knowledge.online import changed, learn_online, report_of
+        from latticework.knowledge.online import learn_online
+        from latticework.knowledge.reporting import report_of
+        from latticework.knowledge.scope import changed
 
         started = time.monotonic()
         before = self.learned_
@@ -299,147 +301,6 @@ class DKGE(Estimator):
             self.validation_ = graph.named(held_out)
         return report
 
-    @property
-    def graph_(self) -> Any:
-        """The facts now."""
-        return self.learned_.graph
-
-    @property
-    def entity_embeddings_(self) -> np.ndarray:
-        """Joint embeddings of entities, by number."""
-        return self.learned_.entities
-
-    @property
-    def relation_embeddings_(self) -> np.ndarray:
-        """Joint embeddings of relations, by number."""
-        return self.learned_.relations
-
-    def transform(self, entities: Iterable[str]) -> np.ndarray:
-        """The joint embeddings of entities.
-
-        Returns
-        -------
-        array of float32, shape (n, dim)
-
-        Raises
-        ------
-        InputError
-            If one is unknown, or was removed.
-        """
-        check_is_fitted(self)
-        rows: np.ndarray = self.learned_.entities[self._entities(entities)]
-        return rows
-
-    def score_triples(self, triples: Triples) -> np.ndarray:
-        """How likely triples are: -‖h* + r* - t*‖, for each in the order given.
-
-        Returns
-        -------
-        array of float32, shape (n,)
-
-        Raises
-        ------
-        InputError
-            If a name is unknown, or was removed.
-        """
-        check_is_fitted(self)
-        rows = read_named(triples, "triples")
-        heads, relations, tails = zip(*rows, strict=True) if rows else ((), (), ())
-        points = self._points(self._entities(heads), self._relations(relations))
-        apart = points - self.learned_.entities[self._entities(tails)]
-        scores: np.ndarray = -np.linalg.norm(apart, ord=self.config_.norm, axis=-1)
-        return scores
-
-    def predict_tails(
-        self, head: str, relation: str, k: int = 10, *, exclude_known: bool = True
-    ) -> list[tuple[str, float]]:
-        """The most likely tails of a head and a relation, with their scores, the best first.
-
-        Parameters
-        ----------
-        head, relation
-            By name.
-        k
-            At most how many.
-        exclude_known
-            Leave out those that the graph has.
-
-        Raises
-        ------
-        InputError
-            If a name is unknown, or was removed.
-        """
-        check_is_fitted(self)
-        [h], [r] = self._entities([head]), self._relations([relation])
-        known = known_triples(self.graph_).tails(np.array([h]), np.array([r])).members if exclude_known else None
-        return self._nearest_entities(self._points([h], [r]), k, known)
-
-    def predict_heads(
-        self, relation: str, tail: str, k: int = 10, *, exclude_known: bool = True
-    ) -> list[tuple[str, float]]:
-        """The most likely heads of a relation and a tail; see `predict_tails`."""
-        check_is_fitted(self)
-        [r], [t] = self._relations([relation]), self._entities([tail])
-        known = known_triples(self.graph_).heads(np.array([r]), np.array([t])).members if exclude_known else None
-        return self._nearest_entities(self.learned_.entities[[t]] - self.learned_.relations[[r]], k, known)
-
-    def predict_relations(
-        self, head: str, tail: str, k: int = 10, *, exclude_known: bool = True
-    ) -> list[tuple[str, float]]:
-        """The most likely relations between two entities; see `predict_tails`."""
-        check_is_fitted(self)
-        h, t = self._entities([head, tail])
-        allowed = self.graph_.relation_counts > 0
-        if exclude_known:
-            triples = self.graph_.triples
-            allowed = allowed.copy()
-            allowed[triples[(triples[:, 0] == h) & (triples[:, 2] == t), 1]] = False
-        point = self.learned_.entities[[t]] - self.learned_.entities[[h]]
-        return self._nearest(point, self.learned_.relations, allowed, self.graph_.relations, k)
-
-    def similar(self, entity: str, k: int = 10) -> list[tuple[str, float]]:
-        """The entities whose joint embeddings are nearest, with the negative distance."""
-        check_is_fitted(self)
-        [number] = self._entities([entity])
-        return self._nearest_entities(self.learned_.entities[[number]], k, np.array([number]))
-
-    def answer(self, anchor: str, path: Sequence[str], k: int = 10, *, beam: int | None = 8) -> list[tuple[str, float]]:
-        """The entities that a path of relations leads to from an anchor, the best first.
-
-        Parameters
-        ----------
-        anchor
-            The entity where the path begins.
-        path
-            Relations by name, from the anchor on; one that is followed from tail to head has a "~" before it.
-        k
-            At most how many.
-        beam
-            Go from entity to entity, and keep so many after each hop; None adds the relations up in one step, which is
-            quicker and knows less.
-
-        Raises
-        ------
-        InputError
-            If a name is unknown or was removed, or the path is empty.
-        """
-        check_is_fitted(self)
-        from latticework.knowledge.asking import path_distances
-        from latticework.knowledge.embeddings import Embeddings
-        from latticework.knowledge.questions import steps_of
-
-        k = whole_number("k", k)
-        beam = None if beam is None else whole_number("beam", beam)
-        learned = self.learned_
-        steps = steps_of(path, learned.graph.relations)
-        self._relations([learned.graph.relations[relation] for relation, _ in steps])
-        relations, signs = np.array(steps, np.int64).T
-        embeddings = Embeddings.of(learned.graph, learned.entities, learned.relations, norm=self.config_.norm)
-        far = path_distances(embeddings, self._entities([anchor]), relations[None], signs[None], beam=beam)[0].numpy()
-        best = np.argsort(far, kind="stable")[:k]
-        names = learned.graph.entities.named(embeddings.candidates[best])
-        return list(zip(names, (-far[best]).tolist(), strict=True))
-
     def evaluate(self, test: Triples) -> Evaluation:
         """Rank held-out facts among all entities there are, leaving out other facts that are known to be true.
 
@@ -467,26 +328,6 @@ class DKGE(Estimator):
     def score(self, test: Triples) -> float:
         """The filtered MRR on held-out facts, from 0 to 1."""
         return self.evaluate(test).all.mrr
-
-    def explain(self, head: str, relation: str, tail: str) -> Explanation:
-        """Why a triple has its score: what its parts heed of their contexts, and how much of themselves.
-
-        Raises
-        ------
-        InputError
-            If a name is unknown, or was removed.
-        """
-        check_is_fitted(self)
-        from latticework.knowledge.explaining import heeded
-
-        (h, t), [r] = self._entities([head, tail]), self._relations([relation])
-        return Explanation(
-            heeded(self.learned_, "entities", h),
-            heeded(self.learned_, "relations", r),
-            heeded(self.learned_, "entities", t),
-            float(self.score_triples([(head, relation, tail)])[0]),
-            bool(self.graph_.contains(np.array([[h, r, t]]))[0]),
-        )
 
     def describe(self) -> dict[str, object]:
         """Return what is worth knowing about the model, as plain values; `latticework show` prints it."""
@@ -523,45 +364,6 @@ class DKGE(Estimator):
         held_out = HeldOut.of(triples, graph, what)
         _warn_of(held_out, what)
         return held_out
-
-    def _entities(self, names: Iterable[str]) -> np.ndarray:
-        if isinstance(names, str):
-            raise InputError(f"entities={names!r}: expected a list of names")
-        graph = self.graph_
-        numbers = np.array([graph.entities.number(name, what="entity") for name in names], np.int64)
-        gone = ~graph.present[numbers]
-        if gone.any():
-            name = graph.entities[int(numbers[gone][0])]
-            raise InputError(f"the entity {name!r} was removed: an update took the last fact it was in")
-        return numbers
-
-    def _relations(self, names: Iterable[str]) -> np.ndarray:
-        graph = self.graph_
-        numbers = np.array([graph.relations.number(name, what="relation") for name in names], np.int64)
-        gone = graph.relation_counts[numbers] == 0
-        if gone.any():
-            name = graph.relations[int(numbers[gone][0])]
-            raise InputError(f"the relation {name!r} was removed: an update took the last fact it was in")
-        return numbers
-
-    def _points(self, heads: Any, relations: Any) -> np.ndarray:
-        points: np.ndarray = self.learned_.entities[heads] + self.learned_.relations[relations]
-        return points
-
-    def _nearest_entities(self, point: np.ndarray, k: int, without: np.ndarray | None) -> list[tuple[str, float]]:
-        allowed = self.graph_.present.copy()
-        if without is not None:
-            allowed[without] = False
-        return self._nearest(point, self.learned_.entities, allowed, self.graph_.entities, k)
-
-    def _nearest(
-        self, point: np.ndarray, table: np.ndarray, allowed: np.ndarray, names: Names, k: int
-    ) -> list[tuple[str, float]]:
-        from latticework.knowledge.queries import nearest
-
-        k = whole_number("k", k)
-        [numbers], [distances] = nearest(point, table, allowed, k, norm=self.config_.norm)
-        return list(zip(names.named(numbers), (-distances).tolist(), strict=True))
 
     def to_state(self) -> State:
         """Everything that was learned."""

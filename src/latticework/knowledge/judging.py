@@ -15,7 +15,7 @@ from latticework.knowledge.results import Evaluation
 from latticework.knowledge.translation import rank_translation
 
 if TYPE_CHECKING:
-    from latticework.knowledge.online import Learned
+    from latticework.knowledge.learned import Learned
 
 
 def judge(

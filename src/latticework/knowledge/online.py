@@ -19,15 +19,14 @@ from torch import Tensor, nn
 
 from latticework.core.seeds import spawn
 from latticework.core.training import Plan, train
-from latticework.knowledge.affected import Rule, affected
 from latticework.knowledge.batches import loss_of, placed
 from latticework.knowledge.config import DKGEConfig
 from latticework.knowledge.contexts import Contexts
-from latticework.knowledge.deltas import Change, Delta
 from latticework.knowledge.encoding import Weights, encode
 from latticework.knowledge.facts import known_triples
-from latticework.knowledge.graph import Graph, Missing
+from latticework.knowledge.graph import Graph
 from latticework.knowledge.index import ContextIndex
+from latticework.knowledge.learned import Learned
 from latticework.knowledge.learning import falling, numbered_batches
 from latticework.knowledge.metrics import scores
 from latticework.knowledge.mixing import mix
@@ -35,126 +34,14 @@ from latticework.knowledge.model import BLOCK, DKGEModel, Encoder, Kind
 from latticework.knowledge.names import Names
 from latticework.knowledge.objective import Objective, Wrong
 from latticework.knowledge.packing import Packed, pack
-from latticework.knowledge.results import UpdateReport
 from latticework.knowledge.rows import offsets, ranges
+from latticework.knowledge.scope import Scope
 from latticework.knowledge.translation import rank_translation
 
 SIDES: Final[tuple[Kind, Kind]] = ("entities", "relations")
 MOST_VALIDATED: Final = 500  # facts that decide when an update stops
 JUDGING: Final = 2**40  # a step that no training reaches
-MOST_STRAINED: Final = 10_000  # facts that those which came are compared with
 FEWEST_VALIDATED: Final = 50  # held-out facts about what is trained: with fewer, their MRR says too little
-
-
-@dataclass(frozen=True, eq=False)
-class Learned:
-    """What a model has learned, whole: an update makes another, so that one that fails leaves nothing half-done.
-
-    Attributes
-    ----------
-    graph, index
-        The facts, and the contexts.
-    model
-        Tables and weights.
-    entities, relations
-        Joint embeddings o*.
-    """
-
-    graph: Graph
-    index: ContextIndex
-    model: DKGEModel
-    entities: Float32[np.ndarray, "entities dim"]
-    relations: Float32[np.ndarray, "relations dim"]
-
-
-@dataclass(frozen=True, eq=False)
-class Scope:
-    """What an update is about, by number.
-
-    Attributes
-    ----------
-    trained, new
-        Entities and relations whose k is trained, new ones among them; and the new ones, whose c is.
-    refreshed
-        Those whose joint embedding is computed anew.
-    facts
-        What is learnt from.
-    """
-
-    trained: tuple[Int64[np.ndarray, " entities"], Int64[np.ndarray, " relations"]]
-    new: tuple[Int64[np.ndarray, " entities"], Int64[np.ndarray, " relations"]]
-    refreshed: tuple[Int64[np.ndarray, " entities"], Int64[np.ndarray, " relations"]]
-    facts: Int64[np.ndarray, "facts 3"]
-
-
-def changed(
-    learned: Learned, delta: Delta, *, rule: Rule, most: int, missing: Missing = "warn"
-) -> tuple[Graph, ContextIndex, Change, Scope]:
-    """Apply a transaction to the graph and the contexts, and find what it affects.
-
-    Parameters
-    ----------
-    learned
-        The state before.
-    delta
-        The transaction.
-    rule
-        What counts as affected; see `affected`.
-    most
-        Facts that each trained object brings, at most.
-    missing
-        As for `Graph.apply`.
-    """
-    graph, change = learned.graph.apply(delta, missing=missing)
-    index, context_change = learned.index.updated(graph, change)
-    found = affected(rule, change, context_change)
-    new = (change.new, change.new_relations)
-    trained = tuple(np.union1d(one, other) for one, other in zip(found, new, strict=True))
-    gone = (change.gone, change.gone_relations)
-    refreshed = tuple(
-        np.setdiff1d(np.union1d(one, other), away)
-        for one, other, away in zip(trained, (context_change.entities, context_change.relations), gone, strict=True)
-    )
-    facts = facts_of(graph, *trained, most=most)
-    return graph, index, change, Scope(trained, new, refreshed, facts)  # type: ignore[arg-type]
-
-
-def facts_of(
-    graph: Graph, entities: Int64[np.ndarray, " entities"], relations: Int64[np.ndarray, " relations"], *, most: int
-) -> Int64[np.ndarray, "facts 3"]:
-    """The facts that some entities or relations are in, of each at most so many: those with the smallest digests.
-
-    Examples
-    --------
-    >>> graph = Graph.of([("Rome", "in", "Italy"), ("Milan", "in", "Italy"), ("Oslo", "in", "Norway")])
-    >>> graph.named(facts_of(graph, graph.entities.numbers(["Oslo"]), np.empty(0, np.int64), most=5))
-    [('Oslo', 'in', 'Norway')]
-    """
-    heads, kinds, tails = graph.triples.T
-    wanted = [np.zeros(len(graph.entities), bool), np.zeros(len(graph.relations), bool)]
-    wanted[0][entities], wanted[1][relations] = True, True
-    digests = _digests(graph)
-    chosen = np.zeros(len(graph), bool)
-    for column, mask in ((heads, wanted[0]), (tails, wanted[0]), (kinds, wanted[1])):
-        rows = np.flatnonzero(mask[column])
-        chosen[rows[_first_of_each(column[rows], digests[rows], most)]] = True
-    return graph.triples[chosen]
-
-
-def _first_of_each(
-    owners: Int64[np.ndarray, " n"], digests: UInt64[np.ndarray, " n"], most: int
-) -> Int64[np.ndarray, " kept"]:
-    order = np.lexsort([digests, owners])
-    owners = owners[order]
-    begins = np.searchsorted(owners, owners)
-    return order[np.arange(len(owners)) - begins < most]
-
-
-def _digests(graph: Graph) -> UInt64[np.ndarray, " triples"]:
-    """Of every triple a number that depends on its names alone."""
-    entities, relations = graph.entities.digests(), graph.relations.digests()
-    heads, kinds, tails = graph.triples.T
-    return mix(mix(mix(entities[heads]) ^ relations[kinds]) ^ entities[tails])
 
 
 def grown(model: DKGEModel, sides: tuple[Names, Names], new: tuple[np.ndarray, np.ndarray], *, seed: int) -> DKGEModel:
@@ -525,48 +412,3 @@ def place_by_facts(model: DKGEModel, learned: Learned, graph: Graph, scope: Scop
     placed = np.flatnonzero(count)
     means = torch.from_numpy(total[placed] / count[placed, None])
     model.entities.knowledge[torch.from_numpy(placed)] = means.to(model.entities.knowledge)
-
-
-def report_of(
-    before: Learned, after: Learned, change: Change, scope: Scope, *, epochs: int, seconds: float, changed: float
-) -> UpdateReport:
-    """What an update did, by name."""
-    entities, relations = after.graph.entities, after.graph.relations
-    old = [
-        np.setdiff1d(refreshed, new)
-        for refreshed, new in zip(scope.refreshed, (change.new, change.new_relations), strict=True)
-    ]
-    moved = np.linalg.norm(after.entities[old[0]] - before.entities[old[0]], axis=1)
-    return UpdateReport(
-        affected=frozenset(entities.named(old[0])),
-        affected_relations=frozenset(relations.named(old[1])),
-        new=frozenset(entities.named(change.new)),
-        removed=frozenset(entities.named(change.gone)),
-        new_relations=frozenset(relations.named(change.new_relations)),
-        removed_relations=frozenset(relations.named(change.gone_relations)),
-        added=len(change.added),
-        dropped=len(change.removed),
-        trained_triples=len(scope.facts),
-        trained_objects=sum(map(len, scope.trained)),
-        epochs=epochs,
-        seconds=seconds,
-        drift=dict(zip(entities.named(old[0]), moved.tolist(), strict=True)),
-        changed_share=changed,
-        strain=strain(after, change.added),
-    )
-
-
-def strain(learned: Learned, added: Int64[np.ndarray, "added 3"]) -> float:
-    """The median distance of the facts that came, over that of the others; 1 where none came."""
-    triples = learned.graph.triples
-    if not len(added):
-        return 1.0
-    rest = triples[:: max(1, len(triples) // MOST_STRAINED)]
-
-    def middle(facts: Int64[np.ndarray, "n 3"]) -> float:
-        heads, relations, tails = facts.T
-        apart = learned.entities[heads] + learned.relations[relations] - learned.entities[tails]
-        return float(np.median(np.linalg.norm(apart, ord=learned.model.norm, axis=1)))
-
-    usual = middle(rest)
-    return middle(added) / usual if usual else math.inf

@@ -13,9 +13,9 @@ from latticework.knowledge.config import DKGEConfig
 from latticework.knowledge.deltas import NamedTriple
 from latticework.knowledge.graph import Graph
 from latticework.knowledge.index import ContextIndex
+from latticework.knowledge.learned import Learned
 from latticework.knowledge.model import DKGEModel
 from latticework.knowledge.names import Names, from_lines, to_lines
-from latticework.knowledge.online import Learned
 
 
 def state_of(

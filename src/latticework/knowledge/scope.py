@@ -1,0 +1,105 @@
+"""What a transaction changes, and what of it an update trains, refreshes and learns from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Int64, UInt64
+
+from latticework.knowledge.affected import Rule, affected
+from latticework.knowledge.deltas import Change, Delta
+from latticework.knowledge.graph import Graph, Missing
+from latticework.knowledge.index import ContextIndex
+from latticework.knowledge.learned import Learned
+from latticework.knowledge.mixing import mix
+
+
+@dataclass(frozen=True, eq=False)
+class Scope:
+    """What an update is about, by number.
+
+    Attributes
+    ----------
+    trained, new
+        Entities and relations whose k is trained, new ones among them; and the new ones, whose c is.
+    refreshed
+        Those whose joint embedding is computed anew.
+    facts
+        What is learnt from.
+    """
+
+    trained: tuple[Int64[np.ndarray, " entities"], Int64[np.ndarray, " relations"]]
+    new: tuple[Int64[np.ndarray, " entities"], Int64[np.ndarray, " relations"]]
+    refreshed: tuple[Int64[np.ndarray, " entities"], Int64[np.ndarray, " relations"]]
+    facts: Int64[np.ndarray, "facts 3"]
+
+
+def changed(
+    learned: Learned, delta: Delta, *, rule: Rule, most: int, missing: Missing = "warn"
+) -> tuple[Graph, ContextIndex, Change, Scope]:
+    """Apply a transaction to the graph and the contexts, and find what it affects.
+
+    Parameters
+    ----------
+    learned
+        The state before.
+    delta
+        The transaction.
+    rule
+        What counts as affected; see `affected`.
+    most
+        Facts that each trained object brings, at most.
+    missing
+        As for `Graph.apply`.
+    """
+    graph, change = learned.graph.apply(delta, missing=missing)
+    index, context_change = learned.index.updated(graph, change)
+    found = affected(rule, change, context_change)
+    new = (change.new, change.new_relations)
+    trained = tuple(np.union1d(one, other) for one, other in zip(found, new, strict=True))
+    gone = (change.gone, change.gone_relations)
+    refreshed = tuple(
+        np.setdiff1d(np.union1d(one, other), away)
+        for one, other, away in zip(trained, (context_change.entities, context_change.relations), gone, strict=True)
+    )
+    facts = facts_of(graph, *trained, most=most)
+    return graph, index, change, Scope(trained, new, refreshed, facts)  # type: ignore[arg-type]
+
+
+def facts_of(
+    graph: Graph, entities: Int64[np.ndarray, " entities"], relations: Int64[np.ndarray, " relations"], *, most: int
+) -> Int64[np.ndarray, "facts 3"]:
+    """The facts that some entities or relations are in, of each at most so many: those with the smallest digests.
+
+    Examples
+    --------
+    >>> graph = Graph.of([("Rome", "in", "Italy"), ("Milan", "in", "Italy"), ("Oslo", "in", "Norway")])
+    >>> graph.named(facts_of(graph, graph.entities.numbers(["Oslo"]), np.empty(0, np.int64), most=5))
+    [('Oslo', 'in', 'Norway')]
+    """
+    heads, kinds, tails = graph.triples.T
+    wanted = [np.zeros(len(graph.entities), bool), np.zeros(len(graph.relations), bool)]
+    wanted[0][entities], wanted[1][relations] = True, True
+    digests = _digests(graph)
+    chosen = np.zeros(len(graph), bool)
+    for column, mask in ((heads, wanted[0]), (tails, wanted[0]), (kinds, wanted[1])):
+        rows = np.flatnonzero(mask[column])
+        chosen[rows[_first_of_each(column[rows], digests[rows], most)]] = True
+    return graph.triples[chosen]
+
+
+def _first_of_each(
+    owners: Int64[np.ndarray, " n"], digests: UInt64[np.ndarray, " n"], most: int
+) -> Int64[np.ndarray, " kept"]:
+    order = np.lexsort([digests, owners])
+    owners = owners[order]
+    begins = np.searchsorted(owners, owners)
+    return order[np.arange(len(owners)) - begins < most]
+
+
+def _digests(graph: Graph) -> UInt64[np.ndarray, " triples"]:
+    """Of every triple a number that depends on its names alone."""
+    entities, relations = graph.entities.digests(), graph.relations.digests()
+    heads, kinds, tails = graph.triples.T
+    return mix(mix(mix(entities[heads]) ^ relations[kinds]) ^ entities[tails])
