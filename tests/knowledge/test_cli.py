@@ -492,7 +492,7 @@ def test_what_is_no_model_of_a_graph_is_refused(refused, saved, tmp_path):
     [
         ("fit", "--output --valid --dim --epochs --max-context --affected --init --compat --batch-size --loss"),
         ("fit", "--negatives --margin --norm --learning-rate --update-epochs --max-triples --literals --blank-nodes"),
-        ("fit", "--seed --device --logger --restart"),
+        ("fit", "--seed --device --logger --restart --sharded"),
         ("update", "--add --remove --output --valid --strict --device --json"),
         ("watch", "--every --transactions --once --from-start --strict --device --json"),
         ("query", "--path --known --json"),

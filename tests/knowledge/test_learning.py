@@ -80,6 +80,7 @@ def test_a_start_as_transe_trains_k_alone_and_opens_the_gate():
         assert torch.equal(after[f"{side}.context"], before[f"{side}.context"])
         assert torch.equal(after[f"{side}.projection"], before[f"{side}.projection"])
         assert (after[f"{side}.gate"] > before[f"{side}.gate"]).all()
+    assert all(parameter.requires_grad for parameter in task.module.parameters())
 
 
 def test_training_lowers_the_loss():

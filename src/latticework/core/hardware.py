@@ -135,11 +135,15 @@ def make_fabric(device: str, precision: str, *, shard: Callable[..., Any] | None
     accelerator = resolved.type
     devices: int | list[int] = local if world > 1 or accelerator == "cpu" else [resolved.index or 0]
     joined = distributed()
-    strategy: Any = "ddp" if world > 1 else "auto"
-    if shard is not None and world > 1:
+    strategy: Any = "auto"
+    if world > 1 and shard is not None:
         from lightning_fabric.strategies.model_parallel import ModelParallelStrategy
 
         strategy = ModelParallelStrategy(shard, data_parallel_size=world, tensor_parallel_size=1)
+    elif world > 1:
+        from lightning_fabric.strategies.ddp import DDPStrategy
+
+        strategy = DDPStrategy(forward_sync_buffers=False)  # no buffer changes while a module trains
     # Named, lest Fabric take variables that Slurm or MPI set in this shell for other processes of this run.
     plugins: list[Any] = [TorchElasticEnvironment() if world > 1 else LightningEnvironment()]
     if name == "64-true":

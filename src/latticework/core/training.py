@@ -27,7 +27,7 @@ from latticework.core.hardware import check_agreed, fork_random, gather, make_fa
 from latticework.core.loggers import CSVLogger, Logger
 from latticework.core.progress import message, progress
 from latticework.core.seeds import spawn
-from latticework.core.sharding import sharding, whole
+from latticework.core.sharding import Part, set_aside, sharding, whole
 from latticework.core.tensors import Stored, store_tensors
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ def train(
     fingerprint: str = "",
     restart: bool = False,
     loggers: Sequence[Logger] = (),
-    shards: Sequence[nn.Module] | None = None,
+    shards: Sequence[Part] | None = None,
 ) -> list[Row]:
     """Train `task.module` in place and return what was logged.
 
@@ -147,8 +147,9 @@ def train(
     loggers
         Receive each logged row, beside `log.csv`.
     shards
-        If given, weights, gradients and optimiser are spread over the processes of `torchrun`, and each of these parts
-        of the module, which must be called as modules, has its weights gathered only while it computes.
+        If given, weights, gradients and optimiser are spread over the processes of `torchrun`. Each of these parts that
+        is a module, which must be called as such, has its weights gathered only while it computes; one that is a
+        parameter is a table that must be read by `core.sharding.rows_of_all`, and never gathered.
 
     Raises
     ------
@@ -165,8 +166,9 @@ def train(
         stack.enter_context(threads())
         fabric = make_fabric(device, precision, shard=None if shards is None else sharding(task.module, shards))
         stack.enter_context(fork_random(fabric.device, spawn(seed, f"training-{fabric.global_rank}")))
-        sharded = shards is not None and fabric.world_size > 1
-        loop = _Loop(fabric, task, plan, place, fingerprint, restart=restart, sharded=sharded)
+        spread = shards if fabric.world_size > 1 else None
+        loop = _Loop(fabric, task, plan, place, fingerprint, restart=restart, shards=spread)
+        stack.callback(loop.aside.close)
         resumed = folder is not None and loop.resume()
         # Each process has looked by itself; and this waits for all, so that none discards what another still reads.
         check_agreed((resumed, loop.position.step, fingerprint), place, fabric.device)
@@ -192,14 +194,26 @@ class _Loop:
     """A run in progress in this process."""
 
     def __init__(
-        self, fabric: Fabric, task: Task, plan: Plan, folder: Path, fingerprint: str, *, restart: bool, sharded: bool
+        self,
+        fabric: Fabric,
+        task: Task,
+        plan: Plan,
+        folder: Path,
+        fingerprint: str,
+        *,
+        restart: bool,
+        shards: Sequence[Part] | None,
     ) -> None:
         self.fabric, self.task, self.plan, self.folder = fabric, task, plan, folder
-        self.fingerprint, self.restart, self.sharded = fingerprint, restart, sharded
+        self.fingerprint, self.restart, self.sharded = fingerprint, restart, shards is not None
         fabric.strategy.precision.convert_module(task.module)
         # A module that is shared cannot be made whole again, so a copy is; the task's own validates, and is the result.
-        self.trained = deepcopy(task.module) if sharded else task.module
+        tables = {id(part): part for part in shards or () if isinstance(part, nn.Parameter)}  # of them only rows are
+        self.trained = deepcopy(task.module, {**tables}) if self.sharded else task.module
         self.module = fabric.setup_module(self.trained)
+        self.aside = ExitStack()
+        if self.sharded and not fabric.is_global_zero:  # nobody validates with it here, until it gets the result
+            self.aside.enter_context(set_aside(task.module))
         self.plain_optimizer = plan.optimizer(self.trained.parameters())
         self.optimizer = cast(torch.optim.Optimizer, fabric.setup_optimizers(self.plain_optimizer))
         self.position = Position()
@@ -416,6 +430,7 @@ class _Loop:
         """Checkpoint the end of the run, then leave the chosen candidate in the module of every process."""
         if keep:
             self._save()
+        self.aside.close()
         module, weights = self.task.module.to(self.fabric.device), self._weights()
         if self.fabric.is_global_zero:
             if self.best is not None:

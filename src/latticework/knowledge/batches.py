@@ -98,6 +98,8 @@ class Learner(nn.Module):
     def __init__(self, model: DKGEModel, *, open_gate: bool = False) -> None:
         super().__init__()
         self.model, self.open_gate = model, open_gate
+        if open_gate:
+            model.train_contexts(False)
 
     def forward(self, batch: LinkBatch) -> Float[Tensor, ""]:
         """The summed loss."""

@@ -127,6 +127,12 @@ def fit(
     device: Device = "auto",
     logger: Annotated[list[str] | None, typer.Option(help="tensorboard or wandb, beside training/log.csv.")] = None,
     restart: Restart = False,
+    sharded: Annotated[
+        bool,
+        typer.Option(
+            "--sharded", help="Under torchrun, keep a share of the embeddings in each process: for large ones."
+        ),
+    ] = False,
 ) -> None:
     """Learn the facts of a graph and save the model in the folder --output.
 
@@ -170,7 +176,7 @@ def fit(
     held_out: Any = part_of(triples, "valid")
     if valid is not None:
         held_out = read_triples(valid, literals=literals, blank_nodes=blank_nodes).graph
-    model.fit(loaded.graph, held_out, folder=output, restart=restart, loggers=logger or ())
+    model.fit(loaded.graph, held_out, folder=output, restart=restart, loggers=logger or (), sharded=sharded)
     message(f'the model is in {output}; try: latticework kg query {output} "an entity" "a relation" "?"')
 
 

@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn.functional import embedding_bag
 
+from latticework.core.sharding import is_shared, rows_of_all
 from latticework.knowledge.packing import Packed
 
 
@@ -48,6 +49,8 @@ def project(
     sparse
         Whether the gradient of the table holds the rows of the batch only; never where elements are pairs.
     """
+    if is_shared(table):
+        return torch.cat([rows_of(table, packed.first, sparse=sparse), knowledge]) @ weights.projection
     if packed.second is None:
         given = table, packed.first, knowledge, weights.projection, sparse
         sources: Tensor = Products.apply(*given)  # type: ignore[no-untyped-call]
@@ -60,7 +63,7 @@ def project(
 def rows_of(
     table: Float[Tensor, "rows dim"], rows: Int64[Tensor, " batch"], *, sparse: bool = False
 ) -> Float[Tensor, "batch dim"]:
-    """Distinct rows of a table, in rising order where the gradient of the table is to be sparse.
+    """Distinct rows of a table, in rising order where the gradient is to be sparse or processes share the table.
 
     Examples
     --------
@@ -69,6 +72,8 @@ def rows_of(
     >>> table.grad.indices().tolist()
     [[0, 2]]
     """
+    if is_shared(table):
+        return rows_of_all(table, rows, sparse=sparse)
     gathered: Tensor = RowsOf.apply(table, rows, sparse)  # type: ignore[no-untyped-call]
     return gathered
 

@@ -108,6 +108,7 @@ class DKGE(Asked):
         folder: str | os.PathLike[str] | None = None,
         restart: bool = False,
         loggers: Sequence[str] = (),
+        sharded: bool = False,
     ) -> Self:
         """Learn from the facts of a graph.
 
@@ -125,6 +126,11 @@ class DKGE(Asked):
             Start over, and replace what `folder` holds once the new model is finished.
         loggers
             "tensorboard", "wandb": figures go there beside `folder`/training/log.csv. Needs `folder`.
+        sharded
+            Under `torchrun`, which spreads every batch over its processes, spread the embeddings of entities, their
+            gradients and the optimiser's state as well while they train: each process holds its share of the rows.
+            The first one puts the whole model together when it validates and saves, and all have it in the end. From
+            200,000 entities on this is always so. What is learned is the same, but for rounding.
 
         Raises
         ------
@@ -189,8 +195,10 @@ class DKGE(Asked):
                 seed=spawn(seed, "batches"),
                 open_gate=open_gate,
             )
+            # A gradient that holds few rows is added up over processes by those who own them, or not at all.
+            shards = model.tables if sharded or model.entities.sparse else None
             if self.init == "transe" and not open_gate:
-                start_as_transe(task, seed=spawn(seed, "transe"), device=self.device)
+                start_as_transe(task, seed=spawn(seed, "transe"), device=self.device, shards=shards)
             history = train(
                 task,
                 training_plan(config, facts=len(graph), max_epochs=epochs, sparse=model.entities.sparse),
@@ -201,6 +209,7 @@ class DKGE(Asked):
                 fingerprint=run_fingerprint,
                 restart=restart,
                 loggers=run_loggers,
+                shards=shards,
             )
             model.eval()
             entities, relations = joint_embeddings(model, contexts, open_gate=open_gate)

@@ -120,6 +120,17 @@ class DKGEModel(nn.Module):
         self.entities = Encoder(entities, dim, compat=compat, sparse=sparse, generator=generator)
         self.relations = Encoder(relations, dim, compat=compat, generator=generator)
 
+    @property
+    def tables(self) -> tuple[nn.Parameter, nn.Parameter]:
+        """What grows with the graph, and of which a batch reads some rows: k and c of the entities."""
+        return self.entities.knowledge, self.entities.context
+
+    def train_contexts(self, wanted: bool, /) -> None:
+        """Whether what only contexts need is to be trained; where not, processes must not wait for its gradient."""
+        for encoder in (self.entities, self.relations):
+            for weight in (encoder.context, encoder.projection, encoder.gate, encoder.attention):
+                weight.requires_grad_(wanted)
+
     @torch.no_grad()
     def encode_all(self, kind: Kind, contexts: Contexts) -> Float[Tensor, "objects dim"]:
         """The joint embeddings of all entities, or of all relations, in the order of their numbers."""

@@ -152,6 +152,9 @@ class OnlineEncoder(nn.Module):
         self.knowledge = nn.Parameter(encoder.knowledge.detach()[torch.from_numpy(side.objects)].clone())
         rows, fresh = torch.from_numpy(side.rows), torch.from_numpy(side.fresh)
         self.context = nn.Parameter(encoder.context.detach()[rows[fresh]].clone())
+        # Processes wait for the gradient of all that wants one.
+        self.knowledge.requires_grad_(len(side.objects) > 0)
+        self.context.requires_grad_(bool(fresh.any()) and not open_gate)
         for name in ("projection", "gate", "attention"):
             self.register_buffer(name, getattr(encoder, name).detach(), persistent=False)
         self.register_buffer(

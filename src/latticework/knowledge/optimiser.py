@@ -15,6 +15,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from latticework.core.sharding import first_row, local
+
 
 class RowAdam(torch.optim.Optimizer):
     """Adam whose tables move only where a batch touches them.
@@ -22,7 +24,8 @@ class RowAdam(torch.optim.Optimizer):
     Parameters
     ----------
     params
-        Parameters whose gradients are dense, or sparse in rows; each keeps to one of the two.
+        Parameters whose gradients are dense, or sparse in rows; each keeps to one of the two. Processes may share them
+        by `core.sharding`: each then moves what it owns.
     lr, betas, eps
         As in the paper.
 
@@ -69,18 +72,20 @@ class RowAdam(torch.optim.Optimizer):
         step = int(state["step"])
         root = math.sqrt(1 - beta2**step)
         scale = -lr * root / (1 - beta1**step)
+        own, firsts, seconds = local(parameter), local(state["first"]), local(state["second"])
         if not grad.is_sparse:
-            first = state["first"].lerp_(grad, 1 - beta1)
-            second = state["second"].mul_(beta2).addcmul_(grad, grad, value=1 - beta2)
-            parameter.addcdiv_(first, second.sqrt().add_(eps * root), value=scale)
+            values = local(grad)
+            firsts.lerp_(values, 1 - beta1)
+            seconds.mul_(beta2).addcmul_(values, values, value=1 - beta2)
+            own.addcdiv_(firsts, seconds.sqrt().add_(eps * root), value=scale)
             return
         grad = grad.coalesce()
-        rows, values = grad.indices()[0], grad.values()
-        first = state["first"].index_select(0, rows).lerp_(values, 1 - beta1)
-        state["first"].index_copy_(0, rows, first)
-        second = state["second"].index_select(0, rows).mul_(beta2).addcmul_(values, values, value=1 - beta2)
-        state["second"].index_copy_(0, rows, second)
-        parameter.index_add_(0, rows, first.div_(second.sqrt_().add_(eps * root)), alpha=scale)
+        rows, values = grad.indices()[0] - first_row(parameter), grad.values()
+        first = firsts.index_select(0, rows).lerp_(values, 1 - beta1)
+        firsts.index_copy_(0, rows, first)
+        second = seconds.index_select(0, rows).mul_(beta2).addcmul_(values, values, value=1 - beta2)
+        seconds.index_copy_(0, rows, second)
+        own.index_add_(0, rows, first.div_(second.sqrt_().add_(eps * root)), alpha=scale)
 
 
 def keep_freed_memory() -> None:
