@@ -1,4 +1,4 @@
-"""DKGE the way its published code goes about it: loops in Python, dense matrices, pads; not meant to be fast.
+"""DKGE the way its published code goes about it: loops in Python, dense matrices, pads. None of it is quick.
 
 `benchmarks.knowledge_speed` compares with it. It is written anew, step by step as Wu et al.'s code does it and at its
 cost, with two differences so that results can be compared: of many neighbours or paths those with the smallest digests
@@ -59,10 +59,12 @@ def build(
     beside: dict[int, set[Path]] = {}
     for head, relation, tail in triples:
         beside.setdefault(relation, set()).update(paths_from(head, relation, out).get(tail, []))
-    for table, digest in ((around, digests[0]), (beside, digests[1])):
-        for owner, members in table.items():
-            if len(members) > most:
-                table[owner] = set(sorted(members, key=digest)[:most])  # type: ignore[index, arg-type, type-var]
+    for entity, near in around.items():
+        if len(near) > most:
+            around[entity] = set(sorted(near, key=digests[0])[:most])
+    for relation, found in beside.items():
+        if len(found) > most:
+            beside[relation] = set(sorted(found, key=digests[1])[:most])
     neighbours = {entity: list(members) for entity, members in around.items()}
     paths = {relation: list(members) for relation, members in beside.items()}
 
@@ -186,11 +188,13 @@ class Padded(nn.Module):
         """‖h* + r* - t*‖ of triples of shape (n, 3)."""
         heads, relations, tails = triples.T
         joint = self.entities(heads) + self.relations(relations) - self.entities(tails)
-        return torch.linalg.vector_norm(joint, ord=self.norm, dim=1)
+        apart: Tensor = torch.linalg.vector_norm(joint, ord=self.norm, dim=1)
+        return apart
 
     def forward(self, facts: Tensor, wrong: Tensor) -> Tensor:
         """The loss of facts and of one corrupted triple each."""
-        return self.criterion(self.distances(facts), self.distances(wrong), torch.tensor([-1.0]))
+        loss: Tensor = self.criterion(self.distances(facts), self.distances(wrong), torch.tensor([-1.0]))
+        return loss
 
 
 def negatives(

@@ -121,7 +121,7 @@ def _train(model: TransE, data: dict[str, torch.Tensor], job: timing.Job, **opti
         negative_sampler_kwargs={"num_negs_per_pos": job["negatives"]},
     )
     epochs = {"num_epochs": job["epochs"], "batch_size": batch}
-    loop.train(_factory(data), **epochs, use_tqdm=False, pin_memory=False, **options)
+    loop.train(_factory(data), **epochs, use_tqdm=False, **options)
 
 
 def _ranked(model: TransE, data: dict[str, torch.Tensor], asked: torch.Tensor) -> tuple[RankBasedEvaluator, Any]:

@@ -1,7 +1,9 @@
 """Benchmarks are no part of the installed package: their folder is found from the root of the checkout."""
 
 import sys
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -29,3 +31,27 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(datasets, "load", load)
     # a part has a process of its own, where it replaces this for good
     monkeypatch.setattr(learning.PairsTask, "validate", learning.PairsTask.validate)
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """Three snapshots of a made-up world instead of YAGO-3SP, and a DKGE that learns them in a second."""
+    import latticework.knowledge
+    from latticework.core import datasets
+    from latticework.knowledge import DKGE
+    from latticework.knowledge.loaded import Builder, Splits
+    from latticework.knowledge.planted import plant
+
+    snapshots = []
+    for drawn in plant(0, people=60, countries=2, births=8, moves=6):
+        builder = Builder()
+        parts = [builder.add(*zip(*facts, strict=True)) for facts in (drawn.facts, drawn.validation, drawn.test)]
+        snapshots.append(Splits(*builder.names(), *parts))
+
+    def load(name: str, *, snapshot: int) -> Splits:
+        assert name == "yago-3sp"
+        return snapshots[snapshot - 1]
+
+    monkeypatch.setattr(datasets, "load", load)
+    monkeypatch.setattr(latticework.knowledge, "DKGE", partial(DKGE, 8, max_epochs=2))
+    return snapshots

@@ -1,0 +1,155 @@
+"""The benchmark of static graphs runs, on a made-up world, and its rows have the promised targets."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from benchmarks import harness, knowledge_static
+from benchmarks.knowledge_static import ALIKE, FLOOR, OPEN, OURS, PYKEEN, Data
+from benchmarks.peers import timing
+
+
+@pytest.fixture
+def data(world: list[Any], monkeypatch: pytest.MonkeyPatch) -> Data:
+    from latticework.knowledge import DKGE
+
+    monkeypatch.setattr("latticework.knowledge.DKGE", getattr(DKGE, "func", DKGE))  # without its length of two epochs
+    monkeypatch.setattr(knowledge_static, "DIM", 8)
+    return Data.of(world[0])
+
+
+def test_what_the_graph_does_not_have_is_left_out() -> None:
+    from latticework.knowledge.loaded import Builder, Splits
+
+    builder = Builder()
+    parts = [
+        builder.add(*zip(*rows, strict=True))
+        for rows in (
+            [("Oslo", "in", "Norway")],
+            [("Rome", "in", "Italy"), ("Rome", "in", "Norway")],
+            [("Norway", "in", "Oslo"), ("Oslo", "in", "Italy")],
+        )
+    ]
+    found = Data.of(Splits(*builder.names(), *parts))
+    assert list(found.graph.entities) == ["Oslo", "Norway"]
+    assert len(found.valid) == 0
+    assert found.graph.named(found.test) == [("Norway", "in", "Oslo")]
+
+
+@pytest.mark.parametrize("system", [OURS, OPEN])
+def test_ours_is_trained_and_judged(data: Data, system: str) -> None:
+    found = knowledge_static.fit(data, system, 3, 0, 1)
+    assert set(found) == {"seconds", "mrr", "hits10"}
+    assert found["seconds"] > 0
+    assert 0 < found["mrr"] <= found["hits10"] + 0.1 <= 1.1
+
+
+def test_the_floor_is_judged_alike(data: Data) -> None:
+    assert set(knowledge_static.floor(data)) == {"mrr", "hits10"}
+
+
+def pretend(
+    monkeypatch: pytest.MonkeyPatch, data: Data, *, off: float = 0.0
+) -> list[tuple[timing.Job, dict[str, Any]]]:
+    """Instead of PyKEEN: random embeddings, judged `off` what they are."""
+    seen = []
+
+    def run_measured(command: list[Any], env: harness.Env, timeout: float) -> harness.Measured:
+        folder = Path(command[-2])
+        assert command[-1] == "fit"
+        assert env["PYSTOW_HOME"] == str(folder / "pystow")
+        job = json.loads((folder / timing.JOB).read_text(encoding="utf-8"))
+        with np.load(folder / knowledge_static.DATA) as saved:
+            given = dict(saved)
+        seen.append((job, given))
+        generator = np.random.default_rng(0)
+        tables = [generator.normal(size=(size, job["dim"])).astype(np.float32) for size in given["sizes"]]
+        np.savez(folder / knowledge_static.TABLES, entities=tables[0], relations=tables[1])
+        figures = knowledge_static.judged(data, *tables, given["asked"], norm=1)
+        output = {"seconds": 3.0, "norm": 1, "mrr": figures["mrr"] + off, "hits10": figures["hits10"]}
+        return harness.Measured((), 1.0, 1.0, 1, output)
+
+    monkeypatch.setattr(harness, "run_measured", run_measured)
+    monkeypatch.setattr(harness, "peer_environment", lambda name: Path("peer"))
+    return seen
+
+
+def test_pykeen_gets_the_same_facts_and_trains_by_its_defaults_or_as_ours(
+    data: Data, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(knowledge_static, "JUDGED", 10)
+    seen = pretend(monkeypatch, data)
+    for system in (PYKEEN, ALIKE):
+        found = knowledge_static.fit_pykeen(data, system, 3, 1, 1, {})
+        assert found["seconds"] == 3.0
+    (defaults, given), (alike, _) = seen
+    assert (given["train"] == data.graph.triples).all()
+    assert 5 <= len(given["asked"]) <= 10
+    assert {name: defaults[name] for name in ("epochs", "negatives", "seed", "as_ours", "batch", "learning_rate")} == {
+        "epochs": 3,
+        "negatives": knowledge_static.NEGATIVES,
+        "seed": 1,
+        "as_ours": False,
+        "batch": None,
+        "learning_rate": None,
+    }
+    assert (alike["as_ours"], alike["batch"], alike["learning_rate"], alike["sharpness"]) == (True, 1000, 5e-3, 10.0)
+
+
+def test_evaluators_that_differ_are_no_result(data: Data, monkeypatch: pytest.MonkeyPatch) -> None:
+    pretend(monkeypatch, data, off=0.01)
+    with pytest.raises(RuntimeError, match=r"mrr by PyKEEN's evaluator is 0\.\d+, by ours 0\.\d+"):
+        knowledge_static.fit_pykeen(data, PYKEEN, 3, 1, 1, {})
+
+
+def test_rows_have_the_promised_targets(world: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    trained: list[tuple[str, str, int]] = []
+
+    def run_measured(command: list[str], env: harness.Env, timeout: float) -> harness.Measured:
+        options = dict(zip(command[3::2], command[4::2], strict=True))
+        if options["--part"] == "floor":
+            return harness.Measured((), 1.0, 1.0, 1, {"mrr": 0.4, "hits10": 0.5})
+        trained.append((options["--datasets"], options["--system"], int(options["--epochs"])))
+        mrr = {OURS: 0.5, OPEN: 0.45}[options["--system"]] + 0.1 * int(options["--seed"])
+        return harness.Measured((), 1.0, 1.0, 1, {"seconds": 2.0, "mrr": mrr, "hits10": 0.7})
+
+    def fit_pykeen(data: Data, system: str, epochs: int, seed: int, threads: int, env: harness.Env) -> dict[str, float]:
+        trained.append(("", system, epochs))
+        return {"seconds": 9.0, "mrr": {PYKEEN: 0.3, ALIKE: 0.52}[system], "hits10": 0.6}
+
+    recorded: list[harness.Result] = []
+    monkeypatch.setattr(harness, "run_measured", run_measured)
+    monkeypatch.setattr(harness, "record", recorded.append)
+    monkeypatch.setattr(knowledge_static, "public", lambda name: world[0])
+    monkeypatch.setattr(knowledge_static, "fit_pykeen", fit_pykeen)
+    monkeypatch.setattr(sys, "argv", ["knowledge_static", "--datasets", "umls", "WN18RR", "--seeds", "2"])
+    knowledge_static.main()
+    assert trained[:4] == [("umls", OURS, 200), ("umls", OPEN, 200), ("", PYKEEN, 200), ("", ALIKE, 200)]
+    assert ("WN18RR", OURS, knowledge_static.LARGE) in trained
+    assert len(trained) == 2 * 2 * 4
+    (result,) = recorded
+    assert result.command == "python -m benchmarks.knowledge_static --datasets umls WN18RR --seeds 2 --threads 2"
+    rows = {row.name: row for row in result.rows}
+    assert len(rows) == len(result.rows)
+    over = rows[f"umls: MRR, {OURS} over {ALIKE}"]
+    assert (over.value, over.low, over.high) == pytest.approx((0.03, -0.02, 0.08))
+    assert over.met
+    assert rows[f"WN18RR: MRR, {OURS} over {FLOOR}"].value == pytest.approx(0.15)
+    assert rows[f"umls: MRR, {OURS} over {PYKEEN}"].target is None
+    assert rows[f"umls: seconds of training, {PYKEEN}"].value == 9.0
+
+
+@pytest.mark.parametrize("options, told", [([], ""), (["--epochs", "7"], "--epochs 7 ")])
+def test_a_command_says_what_was_asked_for(monkeypatch: pytest.MonkeyPatch, options: list[str], told: str) -> None:
+    recorded: list[harness.Result] = []
+    monkeypatch.setattr(knowledge_static, "DATASETS", {})
+    monkeypatch.setattr(harness, "record", recorded.append)
+    monkeypatch.setattr(sys, "argv", ["knowledge_static", *options])
+    knowledge_static.main()
+    assert recorded[0].command == f"python -m benchmarks.knowledge_static {told}--seeds 1 --threads 2"
