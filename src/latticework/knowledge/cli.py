@@ -94,9 +94,7 @@ def fit(
         ),
     ] = None,
     dim: Annotated[int, typer.Option(min=1, help="Width of the embeddings.")] = 100,
-    epochs: Annotated[
-        int | None, typer.Option(min=1, help="Length of training, at most; by itself 50, or more for few facts.")
-    ] = None,
+    epochs: Annotated[int, typer.Option(min=1, help="Length of training, at most.")] = 50,
     max_context: Annotated[int, typer.Option(min=1, help="Neighbours, or paths, that are heeded at most.")] = 30,
     affected: Annotated[
         Affected, typer.Option(help="What an update trains later on: from all in whose vicinity a fact changed to few.")

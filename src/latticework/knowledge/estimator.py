@@ -43,9 +43,8 @@ class DKGE(Asked):
         Width of the embeddings.
     max_context : int
         Context elements of an object, at most; of more, those whose names have the smallest digests.
-    max_epochs : int, optional
-        Length of training, at most; with validation it ends where nothing gets better. When absent 50, or more for few
-        facts.
+    max_epochs : int
+        Length of training, at most; with validation it ends where nothing gets better.
     affected : str
         What an update trains beside what is new: "subgraph", entities among which and whose neighbours a fact came or
         went; "neighbours", those whose neighbours changed; "entity", those that got a new entity for a neighbour or
@@ -84,7 +83,7 @@ class DKGE(Asked):
         dim: int = 100,
         *,
         max_context: int = 30,
-        max_epochs: int | None = None,
+        max_epochs: int = 50,
         affected: Rule = "subgraph",
         init: str = "xavier",
         config: DKGEConfig | None = None,
@@ -157,7 +156,6 @@ class DKGE(Asked):
             no_contexts,
             start_as_transe,
             training_plan,
-            usual_epochs,
         )
         from latticework.knowledge.model import DKGEModel
 
@@ -166,7 +164,6 @@ class DKGE(Asked):
         seed = seed_from(self.random_state)
         graph = read_graph(triples)
         held_out = self._held_out(validation, graph, "validation").triples
-        epochs = epochs or usual_epochs(config, facts=len(graph))
         settings = {"class": type(self).__name__, "seed": seed, "epochs": epochs, "dim": dim}
         settings |= {"max_context": max_context, "init": self.init}
         run_fingerprint = fingerprint(settings, config, graph, held_out)
@@ -352,15 +349,16 @@ class DKGE(Asked):
             }
         return description
 
-    def _settings(self) -> tuple[DKGEConfig, int, int, int | None]:
+    def _settings(self) -> tuple[DKGEConfig, int, int, int]:
         config = DKGEConfig() if self.config is None else self.config
         if type(config) is not DKGEConfig:
             raise InputError(f"config={self.config!r}: expected a DKGEConfig")
         for name, choices in (("affected", RULES), ("init", INITS)):
             if getattr(self, name) not in choices:
                 raise InputError(f"{name}={getattr(self, name)!r}: expected one of {', '.join(choices)}")
-        dim, max_context = (whole_number(name, getattr(self, name)) for name in ("dim", "max_context"))
-        epochs = None if self.max_epochs is None else whole_number("max_epochs", self.max_epochs)
+        dim, max_context, epochs = (
+            whole_number(name, getattr(self, name)) for name in ("dim", "max_context", "max_epochs")
+        )
         return config, dim, max_context, epochs
 
     def _validation(self, graph: Any) -> np.ndarray:

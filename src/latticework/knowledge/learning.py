@@ -31,9 +31,6 @@ from latticework.knowledge.translation import rank_translation
 
 RECIPE: Final = 1  # to be raised when how a model begins or what a step does changes: runs must not go on under another
 LARGE: Final = 200_000  # entities from which on a step touches few rows of the tables: gradients are sparse then
-USUAL_EPOCHS: Final = 50
-LEAST_STEPS: Final = 300  # for a graph so small that the usual epochs take fewer; more than it needs would overfit
-MOST_EPOCHS: Final = 200
 WARM_GATE: Final = 1.5  # what the gate begins with more after TransE, so that what that has learnt stays in sight
 NO_TRIPLES: Final = np.empty((0, 3), np.int64)
 
@@ -128,18 +125,6 @@ def joint_embeddings(
         tables = model.encode_all("entities", contexts[0]), model.encode_all("relations", contexts[1])
     entities, relations = (table.cpu().numpy().copy() for table in tables)
     return entities, relations
-
-
-def usual_epochs(config: DKGEConfig, *, facts: int) -> int:
-    """How long to train where nobody said: the usual time, or for few facts as many epochs as `LEAST_STEPS` take.
-
-    Examples
-    --------
-    >>> usual_epochs(DKGEConfig(), facts=124_000), usual_epochs(DKGEConfig(), facts=1_600)
-    (50, 150)
-    """
-    steps = math.ceil(facts / config.batch_size)
-    return max(USUAL_EPOCHS, min(MOST_EPOCHS, math.ceil(LEAST_STEPS / steps)))
 
 
 def training_plan(config: DKGEConfig, *, facts: int, max_epochs: int, sparse: bool = False) -> Plan:
