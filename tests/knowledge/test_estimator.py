@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from cases import EstimatorCases
+from cases import EstimatorCases, contents
 
 from latticework.core import InputError
-from latticework.knowledge import DKGE, DKGEConfig
+from latticework.knowledge import DKGE, DKGEConfig, learning
 
 PLACES = {"Rome": "Italy", "Milan": "Italy", "Turin": "Italy", "Oslo": "Norway", "Bergen": "Norway", "Graz": "Austria"}
 FACTS = [(town, "in", country) for town, country in PLACES.items()]
@@ -156,3 +156,32 @@ def test_contexts_do_not_depend_on_the_order_of_facts():
     heeded = [{share.context for share in model.explain("Rome", "in", "Italy").tail.shares} for model in contexts]
     assert heeded[0] == heeded[1]
     assert [sorted(model.graph_.entities) for model in contexts] == [names[0]] * 2
+
+
+@pytest.mark.parametrize("init, large", [("xavier", 10**6), ("transe", 10**6), ("xavier", 1)])
+def test_an_interrupted_run_goes_on_to_the_same_bytes(tmp_path, monkeypatch, init, large):
+    """With dense gradients and Adam, and as large graphs are trained: with sparse ones and `RowAdam`."""
+    monkeypatch.setattr(learning, "LARGE", large)
+
+    def make():
+        return DKGE(8, max_epochs=6, init=init, config=CONFIG, random_state=0, device="cpu")
+
+    held_out = [("Austria", "borders", "Italy")]
+    whole = make().fit(FACTS, held_out, folder=tmp_path / "whole")
+    batches = learning.LinkTask.batches
+
+    def stop(task, epoch):
+        if epoch == 4 and not task.open_gate:
+            raise KeyboardInterrupt
+        return batches(task, epoch)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(learning.LinkTask, "batches", stop)
+        with pytest.raises(KeyboardInterrupt):
+            make().fit(FACTS, held_out, folder=tmp_path / "cut")
+    resumed = make().fit(FACTS, held_out, folder=tmp_path / "cut")
+    resumed.save(tmp_path / "a")
+    whole.save(tmp_path / "b")
+    assert contents(tmp_path / "a") == contents(tmp_path / "b")
+    with pytest.raises(InputError, match="other data or settings"):
+        make().set_params(dim=9).fit(FACTS, held_out, folder=tmp_path / "whole")
