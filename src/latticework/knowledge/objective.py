@@ -79,13 +79,10 @@ class Corrupted:
     ) -> Float[Tensor, ""]:
         """Σ max(0, γ + f(fact) - f(corrupted)), over all corrupted triples."""
         wrong = table.index_select(0, self.entities.flatten()).view(*self.entities.shape, -1)
+        # What a corrupted end is compared with: t - r where it is a head, h + r where it is a tail.
         at_head = self.at_head[..., None]
-        far = distance(
-            torch.where(at_head, wrong, heads[:, None]),
-            relations[:, None],
-            torch.where(at_head, tails[:, None], wrong),
-            norm=norm,
-        )
+        wanted = torch.where(at_head, (tails - relations)[:, None], (heads + relations)[:, None])
+        far = torch.linalg.vector_norm(wanted - wrong, ord=norm, dim=-1)
         return margin_loss(distance(heads, relations, tails, norm=norm), far, margin=self.margin)
 
 
