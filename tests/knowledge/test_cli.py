@@ -168,6 +168,11 @@ def test_update_writes_a_page_of_what_it_did(latticework, refused, model, write,
     page = tmp_path / "update.html"
     changes = write("delta.tsv", CHANGES)
     assert "--test is for the page" in refused("update", model, changes, "--test", test)
+    before = (model / "config.json").read_bytes()
+    ended = latticework("kg", "update", model, changes, "--report", tmp_path / "none" / "update.html")
+    assert (ended.status, ended.out) == (2, "")
+    assert "there is no folder" in ended.err
+    assert (model / "config.json").read_bytes() == before
     ended = latticework("kg", "update", model, changes, "--report", page, "--test", test, "--json")
     assert ended.status == 0
     assert json.loads(ended.out)["refit_due"] in (True, False)

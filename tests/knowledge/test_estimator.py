@@ -185,3 +185,39 @@ def test_an_interrupted_run_goes_on_to_the_same_bytes(tmp_path, monkeypatch, ini
     assert contents(tmp_path / "a") == contents(tmp_path / "b")
     with pytest.raises(InputError, match="other data or settings"):
         make().set_params(dim=9).fit(FACTS, held_out, folder=tmp_path / "whole")
+
+
+def test_a_warm_start_is_not_made_again(tmp_path, monkeypatch):
+    steps = []
+    batches = learning.LinkTask.batches
+
+    def counted(task, epoch):
+        steps.append((task.open_gate, epoch))
+        if not task.open_gate and epoch == 1 and len(steps) < 99:
+            raise KeyboardInterrupt
+        return batches(task, epoch)
+
+    def make():
+        return DKGE(8, max_epochs=2, init="transe", config=CONFIG, random_state=0, device="cpu")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(learning.LinkTask, "batches", counted)
+        with pytest.raises(KeyboardInterrupt):
+            make().fit(FACTS, folder=tmp_path)
+    warm = [epoch for open_gate, epoch in steps if open_gate]
+    assert max(warm) == CONFIG.warm_epochs - 1
+    steps.clear()
+    steps.extend([(False, 0)] * 99)
+    with monkeypatch.context() as patched:
+        patched.setattr(learning.LinkTask, "batches", counted)
+        make().fit(FACTS, folder=tmp_path)
+    assert len([open_gate for open_gate, _ in steps if open_gate]) <= 1
+    assert not list(tmp_path.rglob("optimizer-*"))
+
+
+@pytest.mark.parametrize("wrong", [None, 5])
+def test_what_are_no_triples_is_refused(wrong):
+    model = DKGE(4, max_epochs=1, config=CONFIG, random_state=0, device="cpu").fit(FACTS)
+    for ask in (lambda: model.partial_fit(add=wrong), lambda: model.score_triples(wrong)):
+        with pytest.raises(InputError, match="expected triples of names"):
+            ask()

@@ -188,9 +188,29 @@ def test_a_file_is_known_again_by_what_it_begins_with(log):
     for line in LOG.splitlines()[3:]:
         found.pass_over(line)
     elsewhere = log.rename(log.with_name("renamed.tsv"))
-    assert resumed(elsewhere, positions)[1] == positions[0]
-    assert resumed(elsewhere, [*positions, found.position("log.tsv")])[0].lines == len(LOG.splitlines())
+    with pytest.warns(UserWarning, match="3 lines of log.tsv, which is no longer there"):
+        assert resumed(elsewhere, positions)[1] == positions[0]
+    with pytest.warns(UserWarning, match="13 lines of log.tsv"):
+        assert resumed(elsewhere, [*positions, found.position("log.tsv")])[0].lines == len(LOG.splitlines())
     assert resumed(elsewhere, [])[0].lines == 0
+
+
+def test_a_file_that_says_what_another_said_is_applied_all_the_same(folder, tmp_path):
+    came = "person 1\tknows\tperson 4\n"
+    for name, line in (("day1.tsv", f"+\t{came}"), ("day2.tsv", f"-\t{came}"), ("day3.tsv", f"+\t{came}")):
+        day = tmp_path / name
+        day.write_text(line)
+        assert follow(folder, day) == [1]
+    assert ("person 1", "knows", "person 4") in DKGE.load(folder).graph_.named()
+
+
+def test_another_file_in_the_place_of_the_watched_one_is_told_of(log):
+    growing = Growing(log, once=False)
+    assert growing.read(len(LOG)) == LOG.encode()
+    log.rename(log.with_name("log.tsv.1"))
+    log.write_text("+\tperson 1\tknows\tperson 2\n")
+    with pytest.raises(InputError, match="is another file by now"):
+        growing.read(1)
 
 
 def test_a_file_that_was_rewritten_is_refused(folder, log):
@@ -230,7 +250,8 @@ def test_the_model_says_how_far_several_files_were_applied(folder, log):
     with log.open("a") as stream:
         stream.write("\n+\tperson 5\tknows\tperson 2\n")
     moved = log.rename(log.with_name("moved.tsv"))
-    assert follow(folder, moved) == [15]
+    with pytest.warns(UserWarning, match="13 lines of log.tsv, which is no longer there"):
+        assert follow(folder, moved) == [15]
     assert [(each.name, each.lines) for each in Kept.load(folder).positions] == [("other.tsv", 1), ("moved.tsv", 15)]
 
 

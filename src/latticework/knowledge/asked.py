@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from latticework.core import Estimator, InputError
 from latticework.core.checks import whole_number
-from latticework.knowledge.facts import Triples, known_triples, read_named
+from latticework.knowledge.facts import Triples, read_named
 from latticework.knowledge.names import Names
 from latticework.knowledge.results import Explanation
 
@@ -28,10 +28,13 @@ class Asked(Estimator):
         The graph, the embeddings, and what they are made of.
     config_ : DKGEConfig
         What it was learned with.
+    updates_ : int
+        How many changed it since.
     """
 
     learned_: Learned
     config_: DKGEConfig
+    updates_: int
 
     @property
     def graph_(self) -> Any:
@@ -105,7 +108,8 @@ class Asked(Estimator):
         """
         check_is_fitted(self)
         [h], [r] = self._entities([head]), self._relations([relation])
-        known = known_triples(self.graph_).tails(np.array([h]), np.array([r])).members if exclude_known else None
+        facts = self.graph_.triples
+        known = facts[(facts[:, 0] == h) & (facts[:, 1] == r), 2] if exclude_known else None
         return self._nearest_entities(self._points([h], [r]), k, known)
 
     def predict_heads(
@@ -114,7 +118,8 @@ class Asked(Estimator):
         """The most likely heads of a relation and a tail; see `predict_tails`."""
         check_is_fitted(self)
         [r], [t] = self._relations([relation]), self._entities([tail])
-        known = known_triples(self.graph_).heads(np.array([r]), np.array([t])).members if exclude_known else None
+        facts = self.graph_.triples
+        known = facts[(facts[:, 1] == r) & (facts[:, 2] == t), 0] if exclude_known else None
         return self._nearest_entities(self.learned_.entities[[t]] - self.learned_.relations[[r]], k, known)
 
     def predict_relations(
@@ -202,7 +207,7 @@ class Asked(Estimator):
         gone = ~graph.present[numbers]
         if gone.any():
             name = graph.entities[int(numbers[gone][0])]
-            raise InputError(f"the entity {name!r} was removed: an update took the last fact it was in")
+            raise InputError(f"the entity {name!r} {self._gone()}")
         return numbers
 
     def _relations(self, names: Iterable[str]) -> np.ndarray:
@@ -211,8 +216,11 @@ class Asked(Estimator):
         gone = graph.relation_counts[numbers] == 0
         if gone.any():
             name = graph.relations[int(numbers[gone][0])]
-            raise InputError(f"the relation {name!r} was removed: an update took the last fact it was in")
+            raise InputError(f"the relation {name!r} {self._gone()}")
         return numbers
+
+    def _gone(self) -> str:
+        return "was removed: an update took the last fact it was in" if self.updates_ else "is in no fact of the graph"
 
     def _points(self, heads: Any, relations: Any) -> np.ndarray:
         points: np.ndarray = self.learned_.entities[heads] + self.learned_.relations[relations]

@@ -231,12 +231,12 @@ def update(
         kept = Kept.load(model, device=device)
         before = copy(kept.model)
         done = kept.model.apply(delta, validation=held_out, missing="raise" if strict else "warn")
+        if report is not None:  # before the model is saved: if there can be no page, nothing has happened
+            from latticework.knowledge.report import page
+
+            page(before, kept.model, done, test=judged, name=model.name).write(report)
         if kept.model.updates_ > before.updates_ or output is not None:
             kept.save(output)
-    if report is not None:
-        from latticework.knowledge.report import page
-
-        page(before, kept.model, done, test=judged, name=model.name).write(report)
     if as_json:
         print_json(_object(done))
     else:

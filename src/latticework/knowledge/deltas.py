@@ -112,8 +112,10 @@ def read_delta(path: str | os.PathLike[str]) -> Delta:
     return transaction.delta()
 
 
-def read_transactions(lines: Iterable[str], name: str) -> Iterator[Delta]:
+def read_transactions(lines: Iterable[str], name: str, *, start: int = 0) -> Iterator[Delta]:
     r"""The transactions of a stream, each as soon as the blank line after it is there, the last one at the end.
+
+    Lines are counted from `start` on.
 
     Raises
     ------
@@ -128,8 +130,8 @@ def read_transactions(lines: Iterable[str], name: str) -> Iterator[Delta]:
     (('a', 'r', 'b'),) () 2
     () (('a', 'r', 'b'),) 3
     """
-    transaction, number = _Transaction(), 0
-    for number, line in enumerate(lines, start=1):
+    transaction, number = _Transaction(), start
+    for number, line in enumerate(lines, start=start + 1):
         place = f"{name}:{number}"
         if len(line) > MAX_LINE:
             raise InputError(f"{place}: the line is longer than {MAX_LINE:,} characters")

@@ -6,7 +6,7 @@ import os
 import time
 import warnings
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, ClassVar, Final, Self
 
@@ -23,9 +23,11 @@ from latticework.knowledge.deltas import Delta
 from latticework.knowledge.facts import HeldOut, Triples, read_graph, read_named
 from latticework.knowledge.graph import Missing
 from latticework.knowledge.results import Evaluation, UpdateReport
+from latticework.knowledge.since import SinceFit
 
 PRECISION: Final = "32"
 RULES: Final = ("subgraph", "neighbours", "entity")
+UPDATING: Final = ("max_triples_per_entity", "update_epochs", "update_learning_rate", "new_entities")
 INITS: Final = ("xavier", "transe")
 NO_TRIPLES: Final = np.empty((0, 3), np.int64)
 
@@ -142,8 +144,8 @@ class DKGE(Asked):
 
         import torch
 
-        from latticework.core import runs
-        from latticework.core.hardware import resolve_device
+        from latticework.core import checkpoint, runs
+        from latticework.core.hardware import is_first, resolve_device
         from latticework.core.training import train
         from latticework.knowledge.index import ContextIndex
         from latticework.knowledge.learned import Learned
@@ -194,8 +196,17 @@ class DKGE(Asked):
             )
             # A gradient that holds few rows is added up over processes by those who own them, or not at all.
             shards = model.tables if sharded or model.entities.sparse else None
+            warm = None if folder is None else Path(folder, TRAINING, "transe")
             if self.init == "transe" and not open_gate:
-                start_as_transe(task, seed=spawn(seed, "transe"), device=self.device, shards=shards)
+                start_as_transe(
+                    task,
+                    seed=spawn(seed, "transe"),
+                    device=self.device,
+                    shards=shards,
+                    folder=warm,
+                    fingerprint=run_fingerprint,
+                    restart=restart,
+                )
             history = train(
                 task,
                 training_plan(config, facts=len(graph), max_epochs=epochs, sparse=model.entities.sparse),
@@ -208,16 +219,21 @@ class DKGE(Asked):
                 loggers=run_loggers,
                 shards=shards,
             )
+            if warm is not None and is_first():
+                checkpoint.discard(warm)
             model.eval()
             entities, relations = joint_embeddings(model, contexts, open_gate=open_gate)
             model.cpu()
             self.config_, self.seed_, self.history_, self.fingerprint_ = config, seed, history, run_fingerprint
             self.learned_ = Learned(graph, index, model, entities, relations)
             self.validation_ = graph.named(held_out)
-            self.updates_, self.changed_, self.fitted_entities_ = 0, 0, len(graph.entities)
+            self.updates_, self.since_fit_ = 0, SinceFit.none()
             self.watched_: list[tuple[str, int, str]] = []  # how far files of changes were applied: see `kept`
 
         runs.once(self, folder, run_fingerprint, learn, restart=restart, device=self.device)
+        if self.updates_:
+            told = f"{folder} holds this run's model as {self.updates_} updates have left it; restart to fit it anew"
+            warnings.warn(told, stacklevel=2)
         return self
 
     def partial_fit(
@@ -232,7 +248,8 @@ class DKGE(Asked):
 
         The weights that all share stay. Trained are the embeddings of what is affected (see `affected`) and of what is
         new; everything whose context did not change keeps its joint embedding bit for bit. An entity that loses its
-        last fact is removed. If anything fails the model stays as it was.
+        last fact is removed. If anything fails the model stays as it was. Of `config`, as it is by then, count the
+        figures of updates; everything else is as it was fitted.
 
         Parameters
         ----------
@@ -267,17 +284,16 @@ class DKGE(Asked):
         from latticework.knowledge.scope import changed
 
         started = time.monotonic()
-        before = self.learned_
+        before, config = self.learned_, self._updating()
         graph, index, change, scope = changed(
-            before, delta, rule=self.affected, most=self.config_.max_triples_per_entity, missing=missing
+            before, delta, rule=self.affected, most=config.max_triples_per_entity, missing=missing
         )
         if not len(graph):
             raise InputError("the update would leave a graph without facts")
         if not change:
             seconds = time.monotonic() - started
-            return report_of(
-                before, before, change, scope, epochs=0, seconds=seconds, changed=self.changed_ / len(graph)
-            )
+            share = len(self.since_fit_) / len(graph)
+            return report_of(before, before, change, scope, epochs=0, seconds=seconds, changed=share)
         if validation is None:
             held_out = self._validation(graph)
         else:
@@ -288,11 +304,11 @@ class DKGE(Asked):
             index,
             scope,
             held_out,
-            self.config_,
+            config,
             seed=spawn(self.seed_, f"update {self.updates_ + 1}"),
             device=self.device,
         )
-        changes = self.changed_ + len(change.added) + len(change.removed)
+        since_fit = self.since_fit_.updated(change)
         report = report_of(
             before,
             after,
@@ -300,9 +316,9 @@ class DKGE(Asked):
             scope,
             epochs=epochs,
             seconds=time.monotonic() - started,
-            changed=changes / len(graph),
+            changed=len(since_fit) / len(graph),
         )
-        self.learned_, self.updates_, self.changed_ = after, self.updates_ + 1, changes
+        self.learned_, self.updates_, self.since_fit_ = after, self.updates_ + 1, since_fit
         if validation is not None:
             self.validation_ = graph.named(held_out)
         return report
@@ -329,7 +345,9 @@ class DKGE(Asked):
             )
         _warn_of(held_out, "test")
         validation = self._validation(self.graph_)
-        return judge(self.learned_, held_out, validation, norm=self.config_.norm, fitted=self.fitted_entities_)
+        return judge(
+            self.learned_, held_out, validation, norm=self.config_.norm, seen=self.since_fit_.seen(self.graph_)
+        )
 
     def score(self, test: Triples) -> float:
         """The filtered MRR on held-out facts, from 0 to 1."""
@@ -345,7 +363,7 @@ class DKGE(Asked):
                 "entities": int(graph.present.sum()),
                 "relations": int((graph.relation_counts > 0).sum()),
                 "updates": self.updates_,
-                "facts changed since fit": self.changed_,
+                "facts changed since fit": len(self.since_fit_),
             }
         return description
 
@@ -360,6 +378,13 @@ class DKGE(Asked):
             whole_number(name, getattr(self, name)) for name in ("dim", "max_context", "max_epochs")
         )
         return config, dim, max_context, epochs
+
+    def _updating(self) -> DKGEConfig:
+        """What the model was learned with, but updates as the parameter `config` says, if that is given."""
+        if self.config is None:
+            return self.config_
+        config = self._settings()[0]
+        return replace(self.config_, **{name: getattr(config, name) for name in UPDATING})
 
     def _validation(self, graph: Any) -> np.ndarray:
         """The held-out facts of `fit` that a graph of today knows the names of, and does not have."""
@@ -382,11 +407,9 @@ class DKGE(Asked):
             "seed": self.seed_,
             "fingerprint": self.fingerprint_,
             "updates": self.updates_,
-            "changed": self.changed_,
-            "fitted_entities": self.fitted_entities_,
             "watched": [list(position) for position in self.watched_],
         }
-        return state_of(self.learned_, values, self.validation_, without_timings(self.history_))
+        return state_of(self.learned_, self.since_fit_, values, self.validation_, without_timings(self.history_))
 
     def from_state(self, state: State) -> None:
         """Take back everything that was learned."""
@@ -395,11 +418,10 @@ class DKGE(Asked):
         values = state.values
         self.config_ = DKGEConfig(**values["config"])
         self.seed_, self.fingerprint_ = values["seed"], values["fingerprint"]
-        self.updates_, self.changed_ = values["updates"], values["changed"]
-        self.fitted_entities_ = values["fitted_entities"]
+        self.updates_ = values["updates"]
         self.watched_ = [(str(name), int(lines), str(digest)) for name, lines, digest in values["watched"]]
         found = learned_of(state, self.config_, max_context=self.max_context)
-        self.learned_, self.validation_, self.history_ = found
+        self.learned_, self.since_fit_, self.validation_, self.history_ = found
 
 
 def _warn_of(held_out: HeldOut, what: str) -> None:

@@ -46,12 +46,16 @@ def _graph(triples: Any, what: str) -> Graph:
         return read_triples(triples).graph
     if hasattr(triples, "to_numpy"):  # a table of pandas or polars
         triples = triples.to_numpy()
-    if not isinstance(triples, Iterable):
-        raise InputError(f"{what}: expected triples of names, or the name of a file, got {type(triples).__name__}")
+    _check_iterable(triples, what)
     try:
         return Graph.of(triples)
     except InputError as error:
         raise InputError(f"{what}: {error}") from error
+
+
+def _check_iterable(triples: Any, what: str) -> None:
+    if not isinstance(triples, Iterable):
+        raise InputError(f"{what}: expected triples of names, or the name of a file, got {type(triples).__name__}")
 
 
 def read_named(triples: Triples, what: str) -> list[NamedTriple]:
@@ -60,6 +64,7 @@ def read_named(triples: Triples, what: str) -> list[NamedTriple]:
         return _graph(triples, what).named()
     if hasattr(triples, "to_numpy"):
         triples = triples.to_numpy()
+    _check_iterable(triples, what)
     try:
         return list(zip(*columns(cast("NamedTriples", triples)), strict=True))
     except InputError as error:

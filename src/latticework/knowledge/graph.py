@@ -15,6 +15,7 @@ from jaxtyping import Bool, Int64, Shaped
 from latticework.core.errors import InputError
 from latticework.knowledge.deltas import Change, Delta, NamedTriple, is_row
 from latticework.knowledge.names import Names, check_names
+from latticework.knowledge.rows import distinct
 
 Missing = Literal["warn", "raise", "ignore"]
 NamedTriples = Iterable[Sequence[str]] | Shaped[np.ndarray, "triples 3"]
@@ -103,7 +104,7 @@ class Graph:
                 f"triples[{index}] is {triples[index].tolist()}: expected (head, relation, tail) among "
                 f"{len(entities)} entities and {len(relations)} relations"
             )
-        keys = np.unique(triple_keys(triples, len(entities), len(relations)))
+        keys = distinct(triple_keys(triples, len(entities), len(relations)))
         return Graph(entities, relations, _triples_of(keys, len(entities), len(relations)))
 
     def __len__(self) -> int:
@@ -204,8 +205,8 @@ class Graph:
         before = triple_keys(self.triples, *sizes)
         grown = Graph(entities, relations, self.triples)
         named = grown.numbered(delta.remove)
-        to_remove = np.unique(triple_keys(named[(named >= 0).all(axis=1)], *sizes))
-        to_add = np.unique(triple_keys(grown.numbered(delta.add), *sizes))
+        to_remove = distinct(triple_keys(named[(named >= 0).all(axis=1)], *sizes))
+        to_add = distinct(triple_keys(grown.numbered(delta.add), *sizes))
         added = to_add[~_is_in(to_add, before)]
         removed = to_remove[_is_in(to_remove, before) & ~_is_in(to_remove, to_add)]
         if not len(added) and not len(removed):

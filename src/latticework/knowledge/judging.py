@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from jaxtyping import Int64
+from jaxtyping import Bool, Int64
 
 from latticework.knowledge.cooccurrence import CoOccurrence
 from latticework.knowledge.facts import HeldOut, known_triples
@@ -19,7 +19,12 @@ if TYPE_CHECKING:
 
 
 def judge(
-    learned: Learned, held_out: HeldOut, validation: Int64[np.ndarray, "validation 3"], *, norm: int, fitted: int
+    learned: Learned,
+    held_out: HeldOut,
+    validation: Int64[np.ndarray, "validation 3"],
+    *,
+    norm: int,
+    seen: Bool[np.ndarray, " entities"],
 ) -> Evaluation:
     """Rank held-out facts, filtered by the graph, the validation and themselves.
 
@@ -31,8 +36,8 @@ def judge(
         By number.
     norm
         Of the translation.
-    fitted
-        How many entities there were when the model was fitted: those with higher numbers are new.
+    seen
+        Which entities the model was fitted with.
     """
     graph = learned.graph
     sizes = {"entities": len(graph.entities), "relations": len(graph.relations)}
@@ -42,7 +47,7 @@ def judge(
     told = summary(
         ranks,
         kinds=relation_kinds(graph.triples, len(graph.relations)),
-        seen=np.arange(len(graph.entities)) < fitted,
+        seen=seen,
     )
     floor = CoOccurrence.of(graph.triples, **sizes).rank(held_out.triples, known, present=graph.present)
     return Evaluation(

@@ -7,6 +7,7 @@ what it begins with, under another name and in another place too, and one that w
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass
 from hashlib import blake2b
@@ -127,18 +128,26 @@ def resumed(path: Path, positions: Sequence[Position]) -> tuple[Place, Position 
     InputError
         If a file of that name was applied, but did not begin as this one does.
     """
-    known = {(each.lines, each.digest): each for each in positions}
-    counts = {each.lines for each in positions}
+    before = next((each for each in positions if each.name == path.name), None)
+    # Under another name only what is no longer there under that: a new file may begin as an old one did.
+    others = [each for each in positions if not (path.parent / each.name).exists()]
+    known = {(each.lines, each.digest): each for each in ([before] if before else others)}
+    counts = {lines for lines, _ in known}
     place, found, result = Place(), None, Place()
     for line in islice(read_lines(path), max(counts, default=0)):
         place.pass_over(line)
         here = known.get((place.lines, place.position("").digest)) if place.lines in counts else None
         if here is not None:
             found, result = here, place.copy()
-    before = next((each for each in positions if each.name == path.name), None)
     if found is None and before is not None:
         raise InputError(
             f"{path}: its first {before.lines:,} lines are not those of the {before.name} that was applied before: "
             "lines are only to be added to it; with --from-start all of it is applied"
+        )
+    if found is not None and found.name != path.name:
+        warnings.warn(
+            f"{path} begins with the {found.lines:,} lines of {found.name}, which is no longer there, and they were "
+            "applied before: they are passed over; with --from-start all of it is applied",
+            stacklevel=2,
         )
     return result, found

@@ -15,6 +15,7 @@ from jaxtyping import Bool, Int64
 
 from latticework.core.errors import InputError
 from latticework.knowledge.graph import triple_keys
+from latticework.knowledge.rows import distinct
 
 _SPREAD: Final = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio: keys that are near fall far apart
 
@@ -70,8 +71,8 @@ class KnownTriples:
                 f"triples[{index}] is {rows[index].tolist()}: expected (head, relation, tail) among "
                 f"{entities} entities and {relations} relations"
             )
-        by_head = np.unique(triple_keys(rows, entities, relations))
-        by_tail = np.unique(triple_keys(rows[:, ::-1], entities, relations))
+        by_head = distinct(triple_keys(rows, entities, relations))
+        by_tail = distinct(triple_keys(rows[:, ::-1], entities, relations))
         return KnownTriples(entities, relations, by_head, by_tail)
 
     def __len__(self) -> int:

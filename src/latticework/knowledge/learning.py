@@ -8,6 +8,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
+from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -182,14 +183,36 @@ def no_contexts(objects: int) -> Contexts:
     return Contexts(ends, np.empty((0, 2), np.int64), ends, np.empty((0, 2), np.int64))
 
 
-def start_as_transe(task: LinkTask, *, seed: int, device: str, shards: Sequence[nn.Parameter] | None = None) -> None:
-    """Train the embeddings k alone with the same facts, and leave the gate nearly open: contexts come in from there."""
+def start_as_transe(
+    task: LinkTask,
+    *,
+    seed: int,
+    device: str,
+    shards: Sequence[nn.Parameter] | None = None,
+    folder: Path | None = None,
+    fingerprint: str = "",
+    restart: bool = False,
+) -> None:
+    """Train the embeddings k alone with the same facts, and leave the gate nearly open: contexts come in from there.
+
+    A run of its own, with its own folder: if it is interrupted it goes on, and once it is finished it is just read.
+    """
     graph, config = task.graph, task.config
     contexts = no_contexts(len(graph.entities)), no_contexts(len(graph.relations))
     alone = LinkTask(task.model, graph, contexts, NO_TRIPLES, config, seed=spawn(seed, "batches"), open_gate=True)
     sparse = task.model.entities.sparse
     plan = training_plan(config, facts=len(graph), max_epochs=config.warm_epochs, sparse=sparse)
-    train(alone, plan, seed=seed, device=device, precision="32", shards=shards)
+    train(
+        alone,
+        plan,
+        seed=seed,
+        device=device,
+        precision="32",
+        folder=folder,
+        fingerprint=fingerprint,
+        restart=restart,
+        shards=shards,
+    )
     task.model.train_contexts(True)
     with torch.no_grad():
         for encoder in (task.model.entities, task.model.relations):

@@ -2,7 +2,8 @@
 
 The encoders' weights W, g and v stay as they are. Trained are k of what the rule says is affected, and k and c of what
 is new, with the facts that these are in. As no context element of anything else changes, nothing else does: the joint
-embeddings of the rest are constants of the training, and are bit for bit the same after it.
+embeddings of the rest are constants of the training. What has another context than before, but is not trained, has its
+new joint embedding from the start; all else is bit for bit the same after an update.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ from latticework.knowledge.names import Names
 from latticework.knowledge.objective import Objective, Wrong
 from latticework.knowledge.packing import Packed, pack
 from latticework.knowledge.rows import offsets, ranges
-from latticework.knowledge.scope import Scope
+from latticework.knowledge.scope import Scope, digests_of
 from latticework.knowledge.translation import rank_translation
 
 SIDES: Final[tuple[Kind, Kind]] = ("entities", "relations")
@@ -246,6 +247,9 @@ class OnlineModel(nn.Module):
             encoder, before = getattr(model, name), getattr(learned, name)
             joint = np.zeros((len(encoder.knowledge), before.shape[1]), np.float32)
             joint[: len(before)] = before
+            if not open_gate:  # what is not trained, but has another context than before, is already what it will be
+                other = np.setdiff1d(scope.refreshed[place], scope.trained[place])
+                joint[other] = encode_some(model, name, getattr(index, name), other)
             side = Side.of(getattr(index, name), scope.trained[place], scope.new[place])
             sides.append(OnlineEncoder(encoder, side, joint, open_gate=open_gate))
         self.entities, self.relations = sides
@@ -302,7 +306,9 @@ class OnlineTask:
         self.model, self.graph, self.facts, self.config, self.seed = model, graph, scope.facts, config, seed
         self.objective = Objective(graph, config, seed=spawn(seed, "wrong answers"))
         about = np.isin(validation[:, [0, 2]], scope.trained[0]).any(1) | np.isin(validation[:, 1], scope.trained[1])
-        self.validation = validation[about][:MOST_VALIDATED]
+        about_trained = validation[about]
+        chosen = np.argsort(digests_of(graph, about_trained), kind="stable")[:MOST_VALIDATED]  # whatever their numbers
+        self.validation = about_trained[np.sort(chosen)]
         self.known = known_triples(graph, validation)
         self.validates = True
         self.judged = self.facts[:: max(1, len(self.facts) // MOST_VALIDATED)]
@@ -404,7 +410,7 @@ def place_by_facts(model: DKGEModel, learned: Learned, graph: Graph, scope: Scop
     was = np.zeros(len(graph.entities), bool)
     was[:known] = True
     was &= ~new
-    usable = relations < kinds
+    usable = (relations < kinds) & ~np.isin(relations, scope.new[1])
     total = np.zeros((len(graph.entities), learned.entities.shape[1]), np.float32)
     count = np.zeros(len(graph.entities), np.int64)
     for end, other, sign in ((heads, tails, -1), (tails, heads, 1)):

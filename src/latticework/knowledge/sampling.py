@@ -19,6 +19,7 @@ from jaxtyping import Bool, Float64, Int64, UInt64
 from latticework.core.errors import InputError
 from latticework.knowledge.known import KnownTriples, Lists
 from latticework.knowledge.mixing import STEP, output
+from latticework.knowledge.rows import distinct
 
 Rule = Literal["bernoulli", "uniform", "reference"]
 _ATTEMPTS: Final = 8  # after that the entity is drawn among those that are left
@@ -58,7 +59,7 @@ def head_rates(
         return np.full(relations, 0.5)
     if rule == "reference":
         # tph = triples / heads and hpt = triples / tails, so that the triples cancel out.
-        distinct_heads, distinct_tails = (len(np.unique(triples[:, column])) for column in (0, 2))
+        distinct_heads, distinct_tails = (len(distinct(triples[:, column])) for column in (0, 2))
         return np.full(relations, distinct_heads / (distinct_heads + distinct_tails))
     tph, hpt = answers_per_question(triples, relations)
     rates: Float64[np.ndarray, " relations"] = np.where(tph > 0, tph / np.maximum(tph + hpt, 1), 0.5)
@@ -78,7 +79,7 @@ def answers_per_question(
     heads, kinds, tails = triples.T
     counts = np.bincount(kinds, minlength=relations)
     with_heads, with_tails = (
-        np.bincount(np.unique(ends * relations + kinds) % relations, minlength=relations) for ends in (heads, tails)
+        np.bincount(distinct(ends * relations + kinds) % relations, minlength=relations) for ends in (heads, tails)
     )
     return counts / np.maximum(with_heads, 1), counts / np.maximum(with_tails, 1)
 

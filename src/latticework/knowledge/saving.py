@@ -16,10 +16,15 @@ from latticework.knowledge.index import ContextIndex
 from latticework.knowledge.learned import Learned
 from latticework.knowledge.model import DKGEModel
 from latticework.knowledge.names import Names, from_lines, to_lines
+from latticework.knowledge.since import SinceFit
 
 
 def state_of(
-    learned: Learned, values: dict[str, Any], validation: list[NamedTriple], history: list[dict[str, float]]
+    learned: Learned,
+    since_fit: SinceFit,
+    values: dict[str, Any],
+    validation: list[NamedTriple],
+    history: list[dict[str, float]],
 ) -> State:
     """Everything; contexts are made anew from the facts when it is read."""
     graph = learned.graph
@@ -28,7 +33,7 @@ def state_of(
         tensors={
             "tables": learned.model.state_dict(),
             "joint": {"entities": learned.entities, "relations": learned.relations},
-            "facts": {"triples": graph.triples},
+            "facts": {"triples": graph.triples, "came": since_fit.came, "went": since_fit.went},
         },
         files={
             "entities.txt": to_lines(graph.entities),
@@ -41,7 +46,7 @@ def state_of(
 
 def learned_of(
     state: State, config: DKGEConfig, *, max_context: int
-) -> tuple[Learned, list[NamedTriple], list[dict[str, float]]]:
+) -> tuple[Learned, SinceFit, list[NamedTriple], list[dict[str, float]]]:
     """What was saved, checked to fit together.
 
     Raises
@@ -50,9 +55,13 @@ def learned_of(
         If it does not.
     """
     entities, relations = (Names(from_lines(state.files[f"{kind}.txt"])) for kind in ("entities", "relations"))
-    triples = np.asarray(state.tensors["facts"]["triples"])
-    if triples.dtype != np.int64 or triples.ndim != 2 or triples.shape[1] != 3:
-        raise ValueError("its facts are not triples of numbers")
+    facts = {name: np.asarray(rows) for name, rows in state.tensors["facts"].items()}
+    for rows in facts.values():
+        if rows.dtype != np.int64 or rows.ndim != 2 or rows.shape[1] != 3:
+            raise ValueError("its facts are not triples of numbers")
+        if ((rows < 0) | (rows >= np.array([len(entities), len(relations), len(entities)]))).any():
+            raise ValueError("its facts name what it does not have")
+    triples, since_fit = facts["triples"], SinceFit(facts["came"], facts["went"])
     graph = Graph.of_numbers(triples, entities, relations)
     tables = dict(state.tensors["tables"])
     shape = tables["entities.knowledge"].shape
@@ -74,4 +83,4 @@ def learned_of(
     index = ContextIndex.of(graph, max_context)
     validation = [(head, relation, tail) for head, relation, tail in from_json(state.files["validation.json"])]
     learned = Learned(graph, index, model, joint["entities"], joint["relations"])
-    return learned, validation, from_json(state.files["history.json"])
+    return learned, since_fit, validation, from_json(state.files["history.json"])

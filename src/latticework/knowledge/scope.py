@@ -79,13 +79,19 @@ def facts_of(
     [('Oslo', 'in', 'Norway')]
     """
     heads, kinds, tails = graph.triples.T
-    wanted = [np.zeros(len(graph.entities), bool), np.zeros(len(graph.relations), bool)]
-    wanted[0][entities], wanted[1][relations] = True, True
-    digests = _digests(graph)
+    loops, every = heads == tails, np.arange(len(graph))
+    ends = np.concatenate([heads, tails[~loops]]), np.concatenate([every, every[~loops]])
+    digests = digests_of(graph, graph.triples)
     chosen = np.zeros(len(graph), bool)
-    for column, mask in ((heads, wanted[0]), (tails, wanted[0]), (kinds, wanted[1])):
-        rows = np.flatnonzero(mask[column])
-        chosen[rows[_first_of_each(column[rows], digests[rows], most)]] = True
+    for numbers, (owners, rows), count in (
+        (entities, ends, len(graph.entities)),
+        (relations, (kinds, every), len(graph.relations)),
+    ):
+        wanted = np.zeros(count, bool)
+        wanted[numbers] = True
+        owned = wanted[owners]
+        owners, rows = owners[owned], rows[owned]
+        chosen[rows[_first_of_each(owners, digests[rows], most)]] = True
     return graph.triples[chosen]
 
 
@@ -98,8 +104,8 @@ def _first_of_each(
     return order[np.arange(len(owners)) - begins < most]
 
 
-def _digests(graph: Graph) -> UInt64[np.ndarray, " triples"]:
+def digests_of(graph: Graph, triples: Int64[np.ndarray, "n 3"]) -> UInt64[np.ndarray, " n"]:
     """Of every triple a number that depends on its names alone."""
     entities, relations = graph.entities.digests(), graph.relations.digests()
-    heads, kinds, tails = graph.triples.T
+    heads, kinds, tails = triples.T
     return mix(mix(mix(entities[heads]) ^ relations[kinds]) ^ entities[tails])

@@ -13,7 +13,7 @@ import queue
 import time
 import warnings
 from collections.abc import Iterable, Iterator
-from itertools import chain, islice, repeat
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
@@ -128,8 +128,7 @@ def transactions(lines: Iterable[str | None], name: str, place: Place) -> Iterat
         ended = True
 
     while not ended:
-        # Blank lines stand for those before, so that errors count lines from the start of the stream.
-        yield from read_transactions(chain(repeat("", place.lines), until_pause()), name)
+        yield from read_transactions(until_pause(), name, start=place.lines)
 
 
 def arrivals(lines: Iterable[str], pause: float | None) -> Iterator[str | None]:
@@ -221,8 +220,17 @@ class Growing(io.RawIOBase):
             self._whole, self._rest = self._rest, b""
 
     def _at_end(self) -> bool:
-        if os.fstat(self._file.fileno()).st_size < self._read:
+        here = os.fstat(self._file.fileno())
+        if here.st_size < self._read:
             raise InputError(f"{self._path} has become shorter: lines are only to be added to a file that is watched")
+        try:
+            there = os.stat(self._path)
+        except OSError:
+            there = None
+        if there is not None and not os.path.samestat(here, there):
+            raise InputError(
+                f"{self._path} is another file by now; to apply that from its start, call watch again with --from-start"
+            )
         if self._once and self._rest:
             told = f"{self._path}: the last line has no end yet and is left for the next time"
             warnings.warn(told, stacklevel=2)
