@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -225,6 +226,8 @@ def update(
 
     if output is not None:
         check_replaceable(output)
+    elif model.is_dir() and not os.access(model, os.W_OK):
+        raise InputError(f"{model} cannot be written to: --output says where else to save the model")
     delta = _delta(changes, add or (), remove or ())
     held_out, judged = (None if path is None else read_triples(path).graph for path in (valid, test))
     with _alone(model):
@@ -324,7 +327,7 @@ def _delta(changes: Path | None, add: Sequence[Path], remove: Sequence[Path]) ->
 def _object(report: UpdateReport) -> dict[str, object]:
     found = plain(report)
     assert isinstance(found, dict)
-    return {**found, "refit_due": report.refit_due}
+    return {**found, "refit_due": report.refit_due, "verdict": report.verdict}
 
 
 def _told(report: UpdateReport) -> dict[str, object]:
@@ -345,7 +348,7 @@ def _told(report: UpdateReport) -> dict[str, object]:
         "seconds": report.seconds,
         "changed since fit": f"{report.changed_share:.2%} of the facts",
         "strain": report.strain,
-        "refit due": "yes" if report.refit_due else "no",
+        "refit due": f"yes: {report.reasons}" if report.refit_due else "no",
     }
 
 

@@ -10,6 +10,7 @@ import typer
 
 from latticework.core.commands import Json, Model, print_json, printable, text_file
 from latticework.core.errors import InputError
+from latticework.core.progress import message
 
 if TYPE_CHECKING:
     from latticework.knowledge.estimator import DKGE
@@ -129,6 +130,8 @@ def evaluate(
     else:
         for line in evaluation_lines(found):
             print(line)
+        if found.floor.mrr > found.all.mrr:
+            message("the floor, which needs no learning, ranks better than the model: see the page of the capability")
 
 
 def evaluation_lines(found: Evaluation) -> list[str]:

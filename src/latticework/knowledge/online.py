@@ -380,7 +380,7 @@ def learn_online(
         online = OnlineModel(learned, model, index, scope, open_gate=config.gate == "open")
         task = OnlineTask(online, graph, scope, validation, config, seed=seed)
         history = train(task, online_plan(config, task), seed=seed, device=device, precision="32")
-        epochs = int(history[-1]["epoch"])
+        epochs = int(history[-1]["epoch"]) + 1  # they are counted from 0, and each ends with a validation
         online.entities.put_back(model.entities)
         online.relations.put_back(model.relations)
     joint = []

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from latticework.knowledge.metrics import Scores
 
 REFIT_SHARE: Final = 0.5  # of the facts changed since `fit`: caution, not a measurement; see the documentation
+FEWEST_STRAINED: Final = 10  # facts that came: the median of fewer says little
 REFIT_STRAIN: Final = 1.5  # ordinary changes have 1.0 to 1.25; random facts 2, a new relation up to 1.7
 
 
@@ -64,29 +65,40 @@ class UpdateReport:
     @property
     def refit_due(self) -> bool:
         """Whether updates are no longer enough, by the strain or by the share of facts that changed."""
-        return self.changed_share >= REFIT_SHARE or self.strain >= REFIT_STRAIN
+        return self.changed_share >= REFIT_SHARE or self._strained
 
     @property
-    def verdict(self) -> str:
-        """Whether a refit is due, and why."""
+    def reasons(self) -> str:
+        """Why a refit is due; empty where it is not."""
         reasons = []
         if self.changed_share >= REFIT_SHARE:
             reasons.append(
-                f"{self.changed_share:.1%} of the facts came or went since the model was fitted, which is more than "
-                f"{REFIT_SHARE:.0%}: the weights that all share, which updates do not train, are from another graph"
+                f"{self.changed_share:.1%} of the facts came or went since the model was fitted, {REFIT_SHARE:.0%} or "
+                "more: the weights that all share, which updates do not train, are from another graph"
             )
-        if self.strain >= REFIT_STRAIN:
+        if self._strained:
             reasons.append(
                 f"the facts that came are {self.strain:.1f} times as far from true as the others: they do not fit "
                 "while all else stays where it is"
             )
-        if reasons:
-            return f"A refit is due: {'; and '.join(reasons)}."
-        return (
-            f"No refit is due: {self.changed_share:.1%} of the facts came or went since the model was fitted, less "
-            f"than {REFIT_SHARE:.0%}, and the strain of those that came is {self.strain:.2f}, less than "
-            f"{REFIT_STRAIN:g} (1 is that of the others)."
+        return "; and ".join(reasons)
+
+    @property
+    def verdict(self) -> str:
+        """Whether a refit is due, and why."""
+        if self.refit_due:
+            return f"A refit is due: {self.reasons}."
+        share = f"{self.changed_share:.1%} of the facts came or went since the fit, less than {REFIT_SHARE:.0%}"
+        if self.added < FEWEST_STRAINED:
+            return f"No refit is due: {share}, and the strain of fewer than {FEWEST_STRAINED} new facts says little."
+        strain = (
+            f"the strain of those that came is {self.strain:.2f}, less than {REFIT_STRAIN:g} (1 is that of the others)"
         )
+        return f"No refit is due: {share}, and {strain}."
+
+    @property
+    def _strained(self) -> bool:
+        return self.added >= FEWEST_STRAINED and self.strain >= REFIT_STRAIN
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import os
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from itertools import chain, islice
 from typing import Any, Final
 
 import numpy as np
@@ -36,6 +37,11 @@ def tsv_columns(lines: Iterable[str], name: str) -> Iterator[Columns]:
     [(['New York'], ['in'], ['USA'])]
     """
     lines, first = iter(lines), 1
+    header = next(lines, None)
+    if header is not None:
+        if tuple(header.strip().lower().split("\t")) in (HEADERS[0], HEADERS[2]):
+            warnings.warn(f"{name}:1: {header!r} looks like a header, but is taken for a fact", stacklevel=2)
+        lines = chain([header], lines)
     while batch := list(islice(lines, _BATCH)):
         numbers = range(first, first + len(batch))
         yield from _checked([line.split("\t") for line in batch], numbers, f"{name}:")
