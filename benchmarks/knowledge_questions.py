@@ -224,7 +224,7 @@ def hub(before: Any, after: Any) -> dict[str, Any]:
         for name, cap in CAPS.items():
             model = lw.load(folder).set_params(device="cpu")
             if cap is not None:
-                model.config_ = replace(model.config_, max_triples_per_entity=cap)
+                model.set_params(config=replace(model.config_, max_triples_per_entity=cap))
             report = model.apply(delta)
             found[name] = {
                 "facts trained with": report.trained_triples,
