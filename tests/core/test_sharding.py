@@ -15,7 +15,12 @@ def test_parts_are_sharded_from_the_inside_out_and_never_give_views(monkeypatch)
     from torch.distributed import fsdp
 
     given = []
-    monkeypatch.setattr(fsdp, "fully_shard", lambda part, mesh: given.append((part, mesh)))
+
+    def fully_shard(part, mesh, ignored_params):
+        assert not ignored_params  # of tables there are none
+        given.append((part, mesh))
+
+    monkeypatch.setattr(fsdp, "fully_shard", fully_shard)
     inner = nn.Flatten(0)
     module = nn.Sequential(nn.Sequential(inner), nn.Linear(2, 2))
     copy = nn.Sequential(nn.Sequential(nn.Flatten(0)), nn.Linear(2, 2))
