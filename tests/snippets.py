@@ -1,4 +1,4 @@
-"""Run the Python and shell blocks of a section: `python tests/snippets.py PAGE [TITLE]`, in an empty folder."""
+"""Run the Python and shell blocks of a section: `python tests/snippets.py PAGE [TITLE]`, in an empty folder only."""
 
 from __future__ import annotations
 
@@ -94,6 +94,10 @@ def sections_of(text: str) -> dict[str, str]:
 
 
 def main(page: str, title: str = "") -> None:
+    if os.listdir():
+        sys.exit(
+            f"{os.getcwd()} is not empty: blocks write files, go to a folder that is, and name the page from there"
+        )
     namespace: dict[str, object] = {"__name__": "__main__"}
     for block in blocks_of(sections_of(Path(page).read_text(encoding="utf-8"))[title]):
         if block.language == "python":
