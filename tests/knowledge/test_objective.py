@@ -93,3 +93,19 @@ def test_entities_that_are_gone_are_no_answers():
 def test_distances_are_those_of_cdist(norm):
     points, others = draw_rows(0, 5, 8), draw_rows(1, 7, 8)
     torch.testing.assert_close(apart(points, others, norm=norm), torch.cdist(points, others, p=float(norm)))
+
+
+@pytest.mark.parametrize("norm", [1, 2])
+def test_facts_of_a_complete_relation_teach_nothing(norm):
+    graph = Graph.of([(head, "r", tail) for head in "ab" for tail in "ab"])
+    wrong = Objective(graph, DKGEConfig(loss="margin", negatives=3, margin=1.5), seed=0).draw(
+        graph.triples, np.arange(4), 0
+    )
+    table = draw_rows(0, 2, 4).requires_grad_()
+    relations = draw_rows(1, 1, 4).requires_grad_()
+    heads, _, tails = torch.from_numpy(graph.triples).T
+    loss = wrong.loss(table, table[heads], relations.expand(4, -1), table[tails], norm=norm)
+    loss.backward()
+    assert loss.item() == pytest.approx(1.5 * 4 * 3)
+    torch.testing.assert_close(table.grad, torch.zeros(2, 4, dtype=torch.float64), rtol=0, atol=1e-12)
+    torch.testing.assert_close(relations.grad, torch.zeros(1, 4, dtype=torch.float64), rtol=0, atol=1e-12)

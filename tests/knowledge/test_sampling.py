@@ -156,12 +156,13 @@ def test_a_hub_linked_to_nearly_everything_costs_its_links_once_a_block():
     assert peak < 2e7
 
 
-def test_a_complete_relation_has_no_negatives_and_says_which_triple():
+def test_facts_of_a_complete_relation_stand_for_themselves_and_others_have_negatives():
     every = np.array([[head, 1, tail] for head in range(3) for tail in range(3)])
     rows = np.concatenate([[[0, 0, 1]], every])
     sampler = Sampler.of(rows, entities=3, relations=2)
-    with pytest.raises(InputError, match=r"triples\[1\] has no negative"):
-        sampler.corrupt(rows, np.arange(10), negatives=3)
+    made = sampler.corrupt(rows, np.arange(10), negatives=3)
+    assert not sampler.known.contains(made[0]).any()
+    assert (made[1:] == every[:, None]).all()
 
 
 def test_no_triples_and_no_negatives_give_empty_arrays():

@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, ClassVar, Final, Self
+from typing import Any, ClassVar, Final, Self, get_args
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
@@ -26,7 +26,7 @@ from latticework.knowledge.results import Evaluation, UpdateReport
 from latticework.knowledge.since import SinceFit
 
 PRECISION: Final = "32"
-RULES: Final = ("subgraph", "neighbours", "entity")
+RULES: Final = get_args(Rule)
 UPDATING: Final = ("max_triples_per_entity", "update_epochs", "update_learning_rate", "new_entities")
 INITS: Final = ("xavier", "transe")
 NO_TRIPLES: Final = np.empty((0, 3), np.int64)
@@ -225,7 +225,7 @@ class DKGE(Asked):
             entities, relations = joint_embeddings(model, contexts, open_gate=open_gate)
             model.cpu()
             self.config_, self.seed_, self.history_, self.fingerprint_ = config, seed, history, run_fingerprint
-            self.learned_ = Learned(graph, index, model, entities, relations)
+            self.learned_ = Learned(graph, model, entities, relations, max_context, index)
             self.validation_ = graph.named(held_out)
             self.updates_, self.since_fit_ = 0, SinceFit.none()
             self.watched_: list[tuple[str, int, str]] = []  # how far files of changes were applied: see `kept`
@@ -406,6 +406,7 @@ class DKGE(Asked):
             "config": asdict(self.config_),
             "seed": self.seed_,
             "fingerprint": self.fingerprint_,
+            "max_context": self.learned_.max_context,
             "updates": self.updates_,
             "watched": [list(position) for position in self.watched_],
         }
@@ -420,7 +421,7 @@ class DKGE(Asked):
         self.seed_, self.fingerprint_ = values["seed"], values["fingerprint"]
         self.updates_ = values["updates"]
         self.watched_ = [(str(name), int(lines), str(digest)) for name, lines, digest in values["watched"]]
-        found = learned_of(state, self.config_, max_context=self.max_context)
+        found = learned_of(state, self.config_, max_context=whole_number("max_context", values["max_context"]))
         self.learned_, self.since_fit_, self.validation_, self.history_ = found
 
 

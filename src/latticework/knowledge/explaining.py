@@ -9,8 +9,8 @@ import torch
 from latticework.knowledge.results import Heeded, Share
 
 if TYPE_CHECKING:
+    from latticework.knowledge.graph import Kind
     from latticework.knowledge.learned import Learned
-    from latticework.knowledge.model import Kind
 
 
 def heeded(learned: Learned, kind: Kind, number: int) -> Heeded:

@@ -21,9 +21,9 @@ from jaxtyping import Float32
 from latticework.core.errors import InputError, require
 from latticework.core.files import write_output
 from latticework.knowledge.embeddings import Embeddings
+from latticework.knowledge.graph import Kind
 from latticework.knowledge.names import from_lines, to_lines
 
-Kind = Literal["entities", "relations"]
 Format = Literal["npy", "parquet", "word2vec", "faiss"]
 SUFFIXES: Final[dict[str, Format]] = {
     ".npy": "npy",

@@ -17,6 +17,7 @@ from latticework.knowledge.deltas import Change, Delta, NamedTriple, is_row
 from latticework.knowledge.names import Names, check_names
 from latticework.knowledge.rows import distinct
 
+Kind = Literal["entities", "relations"]
 Missing = Literal["warn", "raise", "ignore"]
 NamedTriples = Iterable[Sequence[str]] | Shaped[np.ndarray, "triples 3"]
 _LARGEST_KEY: Final = np.iinfo(np.int64).max

@@ -8,16 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final
 
 import numpy as np
 from jaxtyping import Bool, Int64
 
 from latticework.core.errors import InputError
 from latticework.knowledge.graph import triple_keys
-from latticework.knowledge.rows import distinct
-
-_SPREAD: Final = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio: keys that are near fall far apart
+from latticework.knowledge.rows import Marks, distinct, merged, offsets, places_of, ranges
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,6 +75,21 @@ class KnownTriples:
     def __len__(self) -> int:
         return len(self.by_head)
 
+    def with_more(self, triples: Int64[np.ndarray, "n 3"]) -> KnownTriples:
+        """These and others, all in range. O(known + n log n).
+
+        Examples
+        --------
+        >>> known = KnownTriples.of(np.array([[0, 0, 1]]), entities=2, relations=1)
+        >>> len(known), len(known.with_more(np.array([[1, 0, 0], [0, 0, 1]])))
+        (1, 2)
+        """
+        sides = []
+        for keys, rows in ((self.by_head, triples), (self.by_tail, triples[:, ::-1])):
+            more = distinct(triple_keys(rows, self.entities, self.relations))
+            sides.append(merged(keys, add=more[places_of(more, keys) < 0], remove=more[:0]))
+        return KnownTriples(self.entities, self.relations, *sides)
+
     def contains(self, triples: Int64[np.ndarray, "n 3"]) -> Bool[np.ndarray, " n"]:
         """Of each triple whether it is known; one with a number out of range is not. O(n log triples).
 
@@ -101,30 +113,14 @@ class KnownTriples:
         >>> known.contains_keys(triple_keys(np.array([[0, 0, 1], [1, 0, 1]]), 2, 1)).tolist()
         [True, False]
         """
-        known: Bool[np.ndarray, " n"] = self._marks[self._mark(keys)]
+        known: Bool[np.ndarray, " n"] = self._marks.maybe(keys)
         perhaps = np.flatnonzero(known)
-        if len(perhaps):
-            asked = keys[perhaps]
-            places = np.searchsorted(self.by_head, asked)
-            known[perhaps] = self.by_head[np.minimum(places, len(self) - 1)] == asked
+        known[perhaps] = places_of(keys[perhaps], self.by_head) >= 0
         return known
 
     @cached_property
-    def _marks(self) -> Bool[np.ndarray, " marks"]:
-        """Sixteen bytes or more for each triple, of which it sets one: most triples that are not known meet none."""
-        marks = np.zeros(2**self._bits, dtype=bool)
-        marks[self._mark(self.by_head)] = True
-        return marks
-
-    @property
-    def _bits(self) -> int:
-        return max(10, (16 * len(self)).bit_length())
-
-    def _mark(self, keys: Int64[np.ndarray, " n"]) -> Int64[np.ndarray, " n"]:
-        spread = keys.view(np.uint64) * _SPREAD
-        spread >>= np.uint64(64 - self._bits)
-        marks: Int64[np.ndarray, " n"] = spread.view(np.int64)
-        return marks
+    def _marks(self) -> Marks:
+        return Marks.of(self.by_head)
 
     def tails(self, heads: Int64[np.ndarray, " n"], relations: Int64[np.ndarray, " n"]) -> Lists:
         """The known tails of each (head, relation), ascending. O(n log triples + members).
@@ -153,9 +149,7 @@ class KnownTriples:
         firsts = (ends * self.relations + relations) * self.entities
         begins, stops = np.searchsorted(keys, firsts), np.searchsorted(keys, firsts + self.entities)
         counts = np.where(valid, stops - begins, 0)
-        indptr = np.concatenate([[0], counts.cumsum()])
-        places = np.arange(indptr[-1]) + np.repeat(begins - indptr[:-1], counts)
-        return Lists(indptr, keys[places] - np.repeat(firsts, counts))
+        return Lists(offsets(counts), keys[ranges(begins, counts)] - np.repeat(firsts, counts))
 
 
 @dataclass(frozen=True, eq=False)

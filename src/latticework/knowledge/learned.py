@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from jaxtyping import Float32
@@ -18,16 +19,26 @@ class Learned:
 
     Attributes
     ----------
-    graph, index
-        The facts, and the contexts.
+    graph
+        The facts.
     model
         Tables and weights.
     entities, relations
         Joint embeddings o*.
+    max_context
+        Elements of a context, at most.
+    made
+        The contexts, if they are there already.
     """
 
     graph: Graph
-    index: ContextIndex
     model: DKGEModel
     entities: Float32[np.ndarray, "entities dim"]
     relations: Float32[np.ndarray, "relations dim"]
+    max_context: int
+    made: ContextIndex | None = None
+
+    @cached_property
+    def index(self) -> ContextIndex:
+        """The contexts; of a model that was read they are made when something first asks for them."""
+        return ContextIndex.of(self.graph, self.max_context) if self.made is None else self.made

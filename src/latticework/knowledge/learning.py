@@ -21,7 +21,6 @@ from latticework.core.training import Plan, train
 from latticework.knowledge.batches import Learner, LinkBatch, link_batch
 from latticework.knowledge.config import DKGEConfig
 from latticework.knowledge.contexts import Contexts
-from latticework.knowledge.facts import known_triples
 from latticework.knowledge.graph import Graph
 from latticework.knowledge.index import ContextIndex
 from latticework.knowledge.metrics import scores
@@ -71,7 +70,7 @@ class LinkTask:
         self.open_gate = open_gate
         self.validation, self.validates = validation, len(validation) > 0
         self.objective = Objective(graph, config, seed=spawn(seed, "wrong answers"))
-        self.known = known_triples(graph, validation)
+        self.known = self.objective.sampler.known.with_more(validation)
 
     def batches(self, epoch: int) -> list[np.ndarray]:
         """Every fact once."""

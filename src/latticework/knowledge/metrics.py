@@ -19,8 +19,8 @@ from latticework.knowledge.sampling import answers_per_question
 from latticework.knowledge.statistics import MANY
 
 Ties = Literal["optimistic", "realistic", "pessimistic"]
-Kind = Literal["1-1", "1-N", "N-1", "N-N"]
-KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
+Cardinality = Literal["1-1", "1-N", "N-1", "N-N"]
+CARDINALITIES: Final[tuple[Cardinality, ...]] = get_args(Cardinality)
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Summary:
     head: Scores
     tail: Scores
     relations: dict[int, Scores]
-    kinds: dict[tuple[Kind, Side], Scores]
+    kinds: dict[tuple[Cardinality, Side], Scores]
     seen: Scores | None
     new: Scores | None
     covered: float
@@ -91,7 +91,7 @@ def scores_by_relation(ranks: Ranks, *, ties: Ties = "realistic") -> dict[int, S
     return dict(zip(numbers.tolist(), found, strict=True))
 
 
-def relation_kinds(triples: Int64[np.ndarray, "triples 3"], relations: int) -> list[Kind]:
+def relation_kinds(triples: Int64[np.ndarray, "triples 3"], relations: int) -> list[Cardinality]:
     """Of each relation whether its heads have one tail or many, and its tails one head or many: "1-N" has many tails.
 
     Examples
@@ -101,13 +101,13 @@ def relation_kinds(triples: Int64[np.ndarray, "triples 3"], relations: int) -> l
     """
     tails_per_head, heads_per_tail = answers_per_question(triples, relations)
     which = 2 * (heads_per_tail >= MANY) + (tails_per_head >= MANY)
-    return [KINDS[place] for place in which.tolist()]
+    return [CARDINALITIES[place] for place in which.tolist()]
 
 
 def summary(
     ranks: Ranks,
     *,
-    kinds: Sequence[Kind] = (),
+    kinds: Sequence[Cardinality] = (),
     seen: Bool[np.ndarray, " entities"] | None = None,
     ties: Ties = "realistic",
 ) -> Summary:
@@ -138,13 +138,15 @@ def summary(
     """
     values, candidates = _ranks(ranks, ties), ranks.candidates
     by_side = _by_group(values.ravel(), candidates.ravel(), np.tile([0, 1], len(ranks)), 2)
-    by_kind: dict[tuple[Kind, Side], Scores] = {}
+    by_kind: dict[tuple[Cardinality, Side], Scores] = {}
     if kinds:
-        place = np.array([KINDS.index(kind) for kind in kinds] + [len(KINDS)])  # the last: of relations out of range
+        place = np.array(
+            [CARDINALITIES.index(kind) for kind in kinds] + [len(CARDINALITIES)]
+        )  # the last: of relations out of range
         group = place[np.where(_within(ranks.triples[:, 1], len(kinds)), ranks.triples[:, 1], len(kinds))]
         groups = (2 * group[:, None] + [0, 1]).ravel()
-        found = _by_group(values.ravel(), candidates.ravel(), groups, 2 * len(KINDS) + 2)
-        names = [(kind, side) for kind in KINDS for side in SIDES]
+        found = _by_group(values.ravel(), candidates.ravel(), groups, 2 * len(CARDINALITIES) + 2)
+        names = [(kind, side) for kind in CARDINALITIES for side in SIDES]
         by_kind = {name: part for name, part in zip(names, found, strict=False) if part.count}
     old = new = None
     if seen is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Final, Literal
+from typing import Final
 
 import numpy as np
 import torch
@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from latticework.core.errors import InputError
 from latticework.knowledge.contexts import Contexts
 from latticework.knowledge.encoding import Weights, encode, encode_attending, project, rows_of
+from latticework.knowledge.graph import Kind
 from latticework.knowledge.packing import Packed, pack
 
-Kind = Literal["entities", "relations"]
 COMPAT: Final = ("paper", "reference")
 BLOCK: Final = 4096  # objects that are encoded at a time when all are
 

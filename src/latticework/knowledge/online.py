@@ -24,14 +24,13 @@ from latticework.knowledge.batches import loss_of, placed
 from latticework.knowledge.config import DKGEConfig
 from latticework.knowledge.contexts import Contexts
 from latticework.knowledge.encoding import Weights, encode
-from latticework.knowledge.facts import known_triples
-from latticework.knowledge.graph import Graph
+from latticework.knowledge.graph import Graph, Kind
 from latticework.knowledge.index import ContextIndex
 from latticework.knowledge.learned import Learned
 from latticework.knowledge.learning import falling, numbered_batches
 from latticework.knowledge.metrics import scores
 from latticework.knowledge.mixing import mix
-from latticework.knowledge.model import BLOCK, DKGEModel, Encoder, Kind
+from latticework.knowledge.model import BLOCK, DKGEModel, Encoder
 from latticework.knowledge.names import Names
 from latticework.knowledge.objective import Objective, Wrong
 from latticework.knowledge.packing import Packed, pack
@@ -309,7 +308,7 @@ class OnlineTask:
         about_trained = validation[about]
         chosen = np.argsort(digests_of(graph, about_trained), kind="stable")[:MOST_VALIDATED]  # whatever their numbers
         self.validation = about_trained[np.sort(chosen)]
-        self.known = known_triples(graph, validation)
+        self.known = self.objective.sampler.known.with_more(validation)
         self.validates = True
         self.judged = self.facts[:: max(1, len(self.facts) // MOST_VALIDATED)]
         self.decides = "mrr" if len(self.validation) >= FEWEST_VALIDATED else "loss"
@@ -393,7 +392,7 @@ def learn_online(
         else:
             rows[numbers] = encode_some(model, name, getattr(index, name), numbers)
         joint.append(rows)
-    return Learned(graph, index, model, *joint), epochs
+    return Learned(graph, model, joint[0], joint[1], index.max_context, index), epochs
 
 
 @torch.no_grad()

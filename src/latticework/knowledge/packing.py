@@ -19,6 +19,7 @@ from torch import Tensor
 
 from latticework.core.errors import InputError
 from latticework.knowledge.contexts import Contexts
+from latticework.knowledge.rows import offsets, ranges
 
 
 @dataclass(frozen=True)
@@ -117,13 +118,13 @@ def pack(
     begins, sizes = _slices(contexts.indptr, objects)
     if padded_to is not None and len(sizes) and sizes.max() > padded_to:
         raise InputError(f"a context of {sizes.max()} elements is more than the {padded_to} that it is padded to")
-    first, second, element = _distinct(contexts.elements, _ranges(begins, sizes))
+    first, second, element = _distinct(contexts.elements, ranges(begins, sizes))
 
     missing = np.zeros_like(sizes) if padded_to is None else padded_to - sizes
     counts = 1 + sizes + (missing > 0)
-    begin = _begins(counts)
+    begin = offsets(counts)
     centre, total = begin[:-1], int(begin[-1])
-    nodes = _ranges(centre + 1, sizes)
+    nodes = ranges(centre + 1, sizes)
     owner = np.repeat(np.arange(len(objects)), counts)
     pads = begin[1:][missing > 0] - 1
 
@@ -137,15 +138,15 @@ def pack(
     lengths = 2 + further
     lengths[centre] = 1 + sizes
     lengths[pads] = 1  # the embedding of a pad is zero
-    row_begin = _begins(lengths)
+    row_begin = offsets(lengths)
     start = row_begin[:-1]
 
     column = np.empty(int(row_begin[-1]), np.int64)  # the node that is read
     column[start] = centre[owner]
-    column[_ranges(start[centre] + 1, sizes)] = nodes
+    column[ranges(start[centre] + 1, sizes)] = nodes
     column[start[nodes] + 1] = nodes
     readers = np.flatnonzero(further)
-    column[_ranges(start[readers] + 2, further[readers])] = read
+    column[ranges(start[readers] + 2, further[readers])] = read
     root = 1 / np.sqrt(degree + further)
     values = torch.from_numpy(np.repeat(root, lengths) * root.take(column)).to(dtype)
     entries = source.take(column)
@@ -170,21 +171,10 @@ def pack(
         row_begin=torch.from_numpy(row_begin.astype(np.int32)),
         row_source=torch.from_numpy(entries),
         row_value=values,
-        column_begin=torch.from_numpy(_begins(np.bincount(entries, minlength=sources)).astype(np.int32)),
+        column_begin=torch.from_numpy(offsets(np.bincount(entries, minlength=sources)).astype(np.int32)),
         column_node=torch.from_numpy(row.take(by_columns)),
         column_value=values.index_select(0, torch.from_numpy(by_columns)),
     )
-
-
-def _begins(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Where each of consecutive stretches begins, and the end of the last."""
-    return np.concatenate([[0], np.cumsum(lengths)])
-
-
-def _ranges(begins: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The numbers of all stretches, one after the other."""
-    before = _begins(lengths)
-    return np.repeat(begins - before[:-1], lengths) + np.arange(before[-1])
 
 
 def _slices(indptr: NDArray[np.int64], objects: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -198,7 +188,7 @@ def _edges(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """The edges among context elements: the nodes that read, in rising order, and those that they read."""
     begins, counts = _slices(contexts.edge_indptr, objects)
-    pairs = contexts.edges[_ranges(begins, counts)] + np.repeat(centre + 1, counts)[:, None]
+    pairs = contexts.edges[ranges(begins, counts)] + np.repeat(centre + 1, counts)[:, None]
     pairs = pairs[np.argsort(pairs[:, 0], kind="stable")]
     return pairs[:, 0], pairs[:, 1]
 

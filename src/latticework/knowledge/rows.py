@@ -10,14 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from jaxtyping import Bool, Int64
 
 CHUNK: Final = 2**20  # look-ups, or rows of a product, that are in memory at a time
 _FEW: Final = 64  # fewer look-ups than one for so many keys are not worth marks
-_SPREAD: Final = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio: neighbouring keys fall far apart
+_SPREAD: Final = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio: keys that are near fall far apart
 
 
 def ranges(starts: Int64[np.ndarray, " n"], lengths: Int64[np.ndarray, " n"]) -> Int64[np.ndarray, " total"]:
@@ -90,6 +90,21 @@ def starts_of_runs(keys: Int64[np.ndarray, " n"]) -> Bool[np.ndarray, " n"]:
     return first
 
 
+def places_of(asked: Int64[np.ndarray, " m"], keys: Int64[np.ndarray, " n"]) -> Int64[np.ndarray, " m"]:
+    """Where numbers stand among ascending keys; -1 for one that is not there.
+
+    Examples
+    --------
+    >>> places_of(np.array([4, 2, 9]), np.array([1, 4])).tolist()
+    [1, -1, -1]
+    """
+    places: Int64[np.ndarray, " m"] = np.searchsorted(keys, asked)
+    found = places < len(keys)
+    found[found] = keys[places[found]] == asked[found]
+    places[~found] = -1
+    return places
+
+
 def merged(
     keys: Int64[np.ndarray, " old"], *, add: Int64[np.ndarray, " add"], remove: Int64[np.ndarray, " remove"]
 ) -> Int64[np.ndarray, " new"]:
@@ -159,6 +174,43 @@ def differing(
 
 
 @dataclass(frozen=True, eq=False)
+class Marks:
+    """A filter of keys: most that are not among some are told apart at one look each; made by `Marks.of`.
+
+    Every key sets the mark at its hash. Of the marks, sixteen or more a key, others seldom meet one.
+
+    Examples
+    --------
+    >>> marks = Marks.of(np.array([3, 7]))
+    >>> marks.maybe(np.array([3, 7, 8])).tolist()
+    [True, True, False]
+    """
+
+    bits: int
+    marks: Bool[np.ndarray, " marks"]
+
+    @classmethod
+    def of(cls, keys: Int64[np.ndarray, " n"]) -> Marks:
+        """Of these keys."""
+        bits = max(10, (16 * len(keys)).bit_length())
+        marks = np.zeros(1 << bits, dtype=np.bool_)
+        marks[_hashes(keys, bits)] = True
+        return cls(bits, marks)
+
+    def maybe(self, keys: Int64[np.ndarray, " n"]) -> Bool[np.ndarray, " n"]:
+        """Which may be among them; of those that are, all."""
+        found: Bool[np.ndarray, " n"] = self.marks[_hashes(keys, self.bits)]
+        return found
+
+
+def _hashes(keys: Int64[np.ndarray, " n"], bits: int) -> Int64[np.ndarray, " n"]:
+    spread = keys.view(np.uint64) * _SPREAD
+    spread >>= np.uint64(64 - bits)
+    hashes: Int64[np.ndarray, " n"] = spread.view(np.int64)
+    return hashes
+
+
+@dataclass(frozen=True, eq=False)
 class Rows:
     """Rows of distinct ascending numbers, all below `width`, as one array of ascending keys.
 
@@ -200,11 +252,8 @@ class Rows:
         return columns
 
     @cached_property
-    def _marks(self) -> Bool[np.ndarray, " marks"]:
-        """Whether a key may be there: one mark for each value of its hash, some 16 of them a key."""
-        marks = np.zeros(1 << max(10, (16 * len(self.keys)).bit_length()), dtype=np.bool_)
-        marks[_hashes(self.keys, len(marks))] = True
-        return marks
+    def _marks(self) -> Marks:
+        return Marks.of(self.keys)
 
     def find(self, rows: Int64[np.ndarray, " n"], columns: Int64[np.ndarray, " n"]) -> Int64[np.ndarray, " n"]:
         """Where these pairs (row, number) stand; -1 for one that is not there.
@@ -217,15 +266,9 @@ class Rows:
         """
         keys = rows * self.width + columns
         result = np.full(len(keys), -1)
-        if len(keys) * _FEW < len(self.keys):
-            maybe = np.arange(len(keys))
-        else:
-            maybe = np.flatnonzero(self._marks[_hashes(keys, len(self._marks))])
-        wanted = keys[maybe]
-        place = np.searchsorted(self.keys, wanted)
-        found = place < len(self.keys)
-        found[found] = self.keys[place[found]] == wanted[found]
-        result[maybe[found]] = place[found]
+        few = len(keys) * _FEW < len(self.keys)
+        maybe = np.arange(len(keys)) if few else np.flatnonzero(self._marks.maybe(keys))
+        result[maybe] = places_of(keys[maybe], self.keys)
         return result
 
     def first(self, most: int) -> Rows:
@@ -239,10 +282,6 @@ class Rows:
             return self
         indptr = np.concatenate([self.indptr, np.full(count + 1 - len(self.indptr), self.indptr[-1])])
         return Rows(indptr, self.keys + self.owners * (width - self.width), width)
-
-
-def _hashes(keys: Int64[np.ndarray, " n"], size: int) -> Any:
-    return (keys.view(np.uint64) * _SPREAD) >> np.uint64(65 - size.bit_length())
 
 
 def common(

@@ -154,8 +154,10 @@ class Sampler:
     ) -> Int64[np.ndarray, "batch negatives 3"]:
         """Negatives of each triple: uniform among all that are not known, given which end is replaced.
 
-        Where no entity is left to replace an end with, the other end is replaced. O(batch · negatives), and O(known
-        answers) for a negative that was known eight times over, which is then drawn among the entities that are left.
+        Where no entity is left to replace an end with, the other end is replaced; a triple that every head and every
+        tail makes a known one of has no negative and stands for itself, so that a margin between the two teaches
+        nothing. O(batch · negatives), and O(known answers) for a negative that was known eight times over, which is
+        then drawn among the entities that are left.
 
         Parameters
         ----------
@@ -165,11 +167,6 @@ class Sampler:
             Of each example one that it has to itself, such as epoch · triples + place.
         negatives
             How many to make of each.
-
-        Raises
-        ------
-        InputError
-            If every triple that could be made of one is known; with its index.
 
         Examples
         --------
@@ -184,7 +181,7 @@ class Sampler:
         size = max(1, _BLOCK // max(1, negatives))
         for begin in range(0, len(triples), size):
             block = slice(begin, begin + size)
-            self._corrupt(triples[block], states[block], made[block], begin)
+            self._corrupt(triples[block], states[block], made[block])
         return made
 
     def _corrupt(
@@ -192,9 +189,8 @@ class Sampler:
         triples: Int64[np.ndarray, "batch 3"],
         states: UInt64[np.ndarray, " batch"],
         made: Int64[np.ndarray, "batch negatives 3"],
-        begin: int,
     ) -> None:
-        """Fill `made`; `begin` is the index of the first triple, for the error."""
+        """Fill `made`."""
         negatives = made.shape[1]
         counters = states[:, None] + np.arange(1, negatives * _DRAWS, _DRAWS, dtype=np.uint64) * STEP
         counters = counters.reshape(-1)
@@ -213,10 +209,8 @@ class Sampler:
             ends = heads[open_], relations[open_], tails[open_]
             fractions = _fractions(counters[open_] + _steps(_ATTEMPTS + 1))
             replaced, found = self._among_the_rest(*ends, head_replaced[open_], fractions)
-            if (found < 0).any():
-                index = begin + int(open_[(found < 0).argmax()]) // negatives
-                raise InputError(f"triples[{index}] has no negative: every head and every tail makes a known triple")
-            head_replaced[open_], drawn[open_] = replaced, found
+            none = found < 0
+            head_replaced[open_], drawn[open_] = replaced & ~none, np.where(none, ends[2], found)
         flat = made.reshape(-1, 3)
         flat[:, 0] = np.where(head_replaced, drawn, heads)
         flat[:, 1] = relations

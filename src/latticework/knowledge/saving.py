@@ -12,7 +12,6 @@ from latticework.core.values import from_json, to_json
 from latticework.knowledge.config import DKGEConfig
 from latticework.knowledge.deltas import NamedTriple
 from latticework.knowledge.graph import Graph
-from latticework.knowledge.index import ContextIndex
 from latticework.knowledge.learned import Learned
 from latticework.knowledge.model import DKGEModel
 from latticework.knowledge.names import Names, from_lines, to_lines
@@ -80,7 +79,6 @@ def learned_of(
         )
     model.load_state_dict(tables, assign=True)
     model.eval()
-    index = ContextIndex.of(graph, max_context)
     validation = [(head, relation, tail) for head, relation, tail in from_json(state.files["validation.json"])]
-    learned = Learned(graph, index, model, joint["entities"], joint["relations"])
+    learned = Learned(graph, model, joint["entities"], joint["relations"], max_context)
     return learned, since_fit, validation, from_json(state.files["history.json"])
