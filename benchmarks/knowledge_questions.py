@@ -135,7 +135,6 @@ def ask(models: Mapping[str, Any], old: Any, new: Any, count: int, beam_count: i
     import numpy as np
 
     from latticework.knowledge.answers import changes_since, rank_answers, rank_popular, scores_by_hops
-    from latticework.knowledge.embeddings import Embeddings
     from latticework.knowledge.questions import HOPS, sample_questions
 
     questions = sample_questions(new, count, hops=HOPS, seed=SEED)
@@ -146,10 +145,8 @@ def ask(models: Mapping[str, Any], old: Any, new: Any, count: int, beam_count: i
         changed = changes_since(old, asked).changed
         ranked = {}
         for name, model in models.items():
-            learned = model.learned_
-            embeddings = Embeddings.of(learned.graph, learned.entities, learned.relations, norm=model.config_.norm)
             began = time.perf_counter()
-            ranked[name] = rank_answers(embeddings, asked, beam=beam)
+            ranked[name] = rank_answers(model.embeddings_, asked, beam=beam)
             found["seconds"].setdefault(way, {})[name] = (time.perf_counter() - began) / len(asked)
         if beam is None:
             ranked[POPULAR] = rank_popular(new, asked)

@@ -7,7 +7,9 @@ import pytest
 from cases import EstimatorCases, contents
 
 from latticework.core import InputError
-from latticework.knowledge import DKGE, DKGEConfig, learning
+from latticework.knowledge import DKGE, DKGEConfig, Graph, learning
+from latticework.knowledge.answers import rank_answers, scores_by_hops
+from latticework.knowledge.questions import sample_questions
 
 PLACES = {"Rome": "Italy", "Milan": "Italy", "Turin": "Italy", "Oslo": "Norway", "Bergen": "Norway", "Graz": "Austria"}
 FACTS = [(town, "in", country) for town, country in PLACES.items()]
@@ -221,3 +223,17 @@ def test_what_are_no_triples_is_refused(wrong):
     for ask in (lambda: model.partial_fit(add=wrong), lambda: model.score_triples(wrong)):
         with pytest.raises(InputError, match="expected triples of names"):
             ask()
+
+
+def test_questions_are_ranked_by_the_way_they_are_answered(tmp_path):
+    graph = Graph.of(FACTS)
+    model = DKGE(4, max_epochs=2, config=CONFIG, random_state=0, device="cpu").fit(graph)
+    questions = sample_questions(graph, 40, hops=[1, 2])
+    found = model.evaluate_questions(questions)
+    assert found == scores_by_hops(rank_answers(model.embeddings_, questions, beam=8))
+    one = questions.select(np.flatnonzero(questions.hops == 1)[:1])
+    anchor, path, answers = one.named(0)
+    names = [name for name, _ in model.answer(anchor, path, 100)]
+    ranks = [1 + sum(name not in answers for name in names[: names.index(answer)]) for answer in answers]
+    assert model.evaluate_questions(one)[1].mrr == pytest.approx(np.mean(1 / np.array(ranks)))
+    assert model.export(tmp_path / "e.npy") == len(np.load(tmp_path / "e.npy")) == len(graph.entities)

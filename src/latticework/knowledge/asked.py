@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +16,13 @@ from latticework.knowledge.names import Names
 from latticework.knowledge.results import Explanation
 
 if TYPE_CHECKING:
+    from latticework.knowledge.answers import AnswerScores
     from latticework.knowledge.config import DKGEConfig
+    from latticework.knowledge.embeddings import Embeddings
+    from latticework.knowledge.exporting import Format
+    from latticework.knowledge.graph import Kind
     from latticework.knowledge.learned import Learned
+    from latticework.knowledge.questions import Questions
 
 
 class Asked(Estimator):
@@ -50,6 +56,14 @@ class Asked(Estimator):
     def relation_embeddings_(self) -> np.ndarray:
         """Joint embeddings of relations, by number."""
         return self.learned_.relations
+
+    @property
+    def embeddings_(self) -> Embeddings:
+        """Joint embeddings with their names: what answers questions and is exported."""
+        from latticework.knowledge.embeddings import Embeddings
+
+        learned = self.learned_
+        return Embeddings.of(learned.graph, learned.entities, learned.relations, norm=self.config_.norm)
 
     def transform(self, entities: Iterable[str]) -> np.ndarray:
         """The joint embeddings of entities.
@@ -164,20 +178,43 @@ class Asked(Estimator):
         """
         check_is_fitted(self)
         from latticework.knowledge.asking import path_distances
-        from latticework.knowledge.embeddings import Embeddings
         from latticework.knowledge.questions import steps_of
 
         k = whole_number("k", k)
         beam = None if beam is None else whole_number("beam", beam)
-        learned = self.learned_
+        learned, embeddings = self.learned_, self.embeddings_
         steps = steps_of(path, learned.graph.relations)
         self._relations([learned.graph.relations[relation] for relation, _ in steps])
         relations, signs = np.array(steps, np.int64).T
-        embeddings = Embeddings.of(learned.graph, learned.entities, learned.relations, norm=self.config_.norm)
         far = path_distances(embeddings, self._entities([anchor]), relations[None], signs[None], beam=beam)[0].numpy()
         best = np.argsort(far, kind="stable")[:k]
         names = learned.graph.entities.named(embeddings.candidates[best])
         return list(zip(names, (-far[best]).tolist(), strict=True))
+
+    def evaluate_questions(self, questions: Questions, *, beam: int | None = 8) -> dict[int, AnswerScores]:
+        """How well questions are answered that ask where a path leads, of each number of hops apart.
+
+        Parameters
+        ----------
+        questions
+            With their answers; `latticework.knowledge.questions.sample_questions` draws some from a graph.
+        beam
+            As in `answer`.
+        """
+        check_is_fitted(self)
+        from latticework.knowledge.answers import rank_answers, scores_by_hops
+
+        return scores_by_hops(rank_answers(self.embeddings_, questions, beam=beam))
+
+    def export(self, path: str | os.PathLike[str], *, kind: Kind = "entities", format: Format | None = None) -> int:
+        """Write joint embeddings for other tools: as an array, parquet, word vectors or a FAISS index.
+
+        See `latticework.knowledge.exporting.export_embeddings`.
+        """
+        check_is_fitted(self)
+        from latticework.knowledge.exporting import export_embeddings
+
+        return export_embeddings(path, self.embeddings_, kind=kind, format=format)
 
     def explain(self, head: str, relation: str, tail: str) -> Explanation:
         """Why a triple has its score: what its parts heed of their contexts, and how much of themselves.
