@@ -7,6 +7,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from reference import pykeen_ranks
 from reference.knowledge_ranking import filtered_counts
 
 from latticework.core.errors import InputError
@@ -222,3 +223,15 @@ def test_the_realistic_rank_is_the_mean_of_the_others():
         graph()[:2], np.array([[0, 5], [2, 1]]), np.array([[1, 0], [4, 7]]), np.full((2, 2), 20), np.ones(2, bool)
     )
     assert np.array_equal(2 * ranks.realistic, ranks.optimistic + ranks.pessimistic)
+
+
+@pytest.mark.parametrize("norm", pykeen_ranks.NORMS)
+def test_ranks_are_those_of_pykeen_under_every_policy_for_ties(norm):
+    facts, entities, relations = pykeen_ranks.question()
+    sizes = {"entities": len(entities), "relations": len(relations)}
+    tables = torch.from_numpy(entities), torch.from_numpy(relations)
+    asked = facts[: pykeen_ranks.ASKED]
+    ranks = rank_translation(*tables, asked, KnownTriples.of(facts, **sizes), norm=norm)
+    assert ranks.equal.any(axis=0).all()
+    for ties in pykeen_ranks.TIES:
+        assert np.array_equal(getattr(ranks, ties), pykeen_ranks.stored()[norm, ties]), ties
