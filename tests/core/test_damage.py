@@ -64,6 +64,17 @@ def test_a_flipped_bit_in_any_byte_is_noticed(copied):
     lw.load(copied)
 
 
+@pytest.mark.parametrize("relative", [False, True])
+def test_damage_is_told_once(copied, monkeypatch, relative):
+    (bank,) = copied.glob("bank-*.safetensors")
+    bank.write_bytes(bank.read_bytes()[:-1] + b"?")
+    (elsewhere := copied.parent / "elsewhere").mkdir()
+    monkeypatch.chdir(elsewhere)
+    with pytest.raises(lw.InputError) as caught:
+        lw.load(Path("..", copied.name) if relative else copied)
+    assert str(caught.value).count(copied.name) == str(caught.value).count("damaged") == 1
+
+
 @given(data=st.data())
 @settings(max_examples=150, deadline=None)
 def test_flipped_bits_are_noticed_or_harmless(saved, tmp_path_factory, data):

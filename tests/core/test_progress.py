@@ -155,3 +155,12 @@ def test_progress_in_a_log_does_not_import_rich(monkeypatch, capsys):
     with showing(), progress("training", total=1) as bar:
         bar.advance()
     assert "1 of 1" in sys.stderr.getvalue()
+
+
+def test_work_that_ends_before_its_total_says_why_and_leaves_no_time_to_wait_for(capsys, clock):
+    with showing(), progress("training", total=400) as bar:
+        clock.now += 4
+        bar.advance(130, loss=0.5)
+        bar.stop("epoch 50 was the best")
+    told = "training: 130 of 400 steps (32%), loss 0.5, 0:04 taken; stopped early: epoch 50 was the best\n"
+    assert capsys.readouterr().err == told

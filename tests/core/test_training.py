@@ -127,6 +127,21 @@ def test_stops_when_nothing_gets_better_and_keeps_the_best(losses, patience, end
     np.testing.assert_allclose(task.weights(), path[best - 1], rtol=0, atol=1e-12)
 
 
+@pytest.mark.parametrize(
+    "losses, every, told",
+    [
+        ([3.0, 2.0, 2.5, 2.25], None, "; stopped early: of 4 epochs, epoch 2 was the best (loss 2) and is kept"),
+        ([3.0, 2.0, 2.5, 2.25], 2, "; stopped early: of 3 epochs, epoch 2 was the best (loss 2) and is kept"),
+        ([math.nan] * 2, None, "; stopped early: of 2 epochs, none was better than another"),
+        ([3.0, 2.0, 1.0, 2.5, 2.25], None, ""),  # it would have ended here anyhow
+    ],
+)
+def test_training_that_stops_early_says_where_the_best_was(capsys, losses, every, told):
+    with progress.showing():
+        learn(Told(losses), plan(validate_every=every, patience=2, max_epochs=5))
+    assert capsys.readouterr().err.splitlines()[-1].endswith(f" taken{told}")
+
+
 @pytest.mark.parametrize("average", [2, 3])
 def test_best_mean_of_the_last_validated_weights_is_kept(average):
     def rate(step):  # wild enough that the best candidate is neither the first nor the last

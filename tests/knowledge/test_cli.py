@@ -229,16 +229,19 @@ def test_updates_that_cannot_be_done_leave_the_model(refused, model, write, tmp_
 
 def test_watch_prints_a_line_for_each_transaction_and_goes_on_where_it_was(latticework, model, write):
     log = write("log.tsv", [*CHANGES[:2], "", CHANGES[2]])
+    told = f"applying {log} from line {{}} on; a blank line or the end ends a transaction\n"
     ended = latticework("kg", "watch", model, log, "--once", "--json", "--device", "cpu")
-    assert (ended.status, ended.err) == (0, "")
+    assert (ended.status, ended.err) == (0, told.format(1))
     first, second = map(json.loads, ended.out.splitlines())
     assert (first["source"], first["lines"], first["added"], first["new"]) == (str(log), 3, 2, ["Turin"])
     assert (second["lines"], second["dropped"]) == (4, 1)
-    assert latticework("kg", "watch", model, log, "--once") == (0, "", "")
+    assert latticework("kg", "watch", model, log, "--once") == (0, "", told.format(5))
     with log.open("a") as stream:
         stream.write("\n+\tBari\tlies in\tItaly\n")
     ended = latticework("kg", "watch", model, log, "--once")
-    assert re.fullmatch(rf"{log}:6: \+1 -0 facts, 1 new, 0 removed and \d+ affected entities, [\d.]+ s\n", ended.out)
+    assert re.fullmatch(
+        rf"{log}:6: \+1 -0 facts, 1 new, 0 removed and \d+ affected entit(y|ies), [\d.]+ s\n", ended.out
+    )
     assert lw.load(model).updates_ == 3
 
 
@@ -250,14 +253,19 @@ def test_an_update_keeps_what_the_model_says_about_files(latticework, model, wri
     assert latticework("kg", "update", model, change, "-o", tmp_path / "copy").status == 0
     for folder in (model, tmp_path / "copy"):
         assert [(each.name, each.lines) for each in Kept.load(folder).positions] == [("log.tsv", 3)]
-        assert latticework("kg", "watch", folder, log, "--once") == (0, "", "")
+        assert latticework("kg", "watch", folder, log, "--once")[:2] == (0, "")
 
 
 def test_watch_takes_standard_input_to_its_end(latticework, model):
     data = "\n".join([*CHANGES[:2], "", CHANGES[2]]).encode()  # without an end of the last line
-    for options in ((), ("--transactions",), ("--every", 5)):
+    begun = "watching <stdin> from line 1 on; "
+    for options, ends in (
+        ((), "a blank line, 2 s without another line or the end"),
+        (("--transactions",), "a blank line or the end"),
+        (("--every", 5), "a blank line, 5 s without another line or the end"),
+    ):
         ended = latticework("kg", "watch", model, *options, "--json", stdin=data)
-        assert ended.status == 0
+        assert (ended.status, ended.err) == (0, f"{begun}{ends} ends a transaction\n")
         assert [json.loads(line)["lines"] for line in ended.out.splitlines()] == [3, 4]
         data = data.replace(b"+\t", b"*\t").replace(b"-\t", b"+\t").replace(b"*\t", b"-\t")  # and back again
     assert Kept.load(model).positions == ()
@@ -278,6 +286,29 @@ def test_options_of_watch_that_do_not_go_together_are_refused(refused, model, wr
     log = write("log.tsv", CHANGES)
     assert "do not go together" in refused("watch", model, log, "--every", "1", "--transactions")
     assert "none.tsv: there is no such file" in refused("watch", model, log.with_name("none.tsv"), "--once")
+
+
+def test_what_an_update_goes_by_is_taken_for_once(latticework, model, write, tmp_path):
+    before = json.loads((model / "config.json").read_bytes())
+    changes = write("delta.tsv", rows([("+", "Rome", "twin of", "Oslo"), ("+", "Oslo", "twin of", "Rome")]))
+
+    def updated(*options):
+        folder = tmp_path / "other"
+        told = json.loads(latticework("kg", "update", model, changes, "-o", folder, *options, "--json").out)
+        saved = json.loads((folder / "config.json").read_bytes())
+        assert saved["parameters"] == before["parameters"]
+        assert saved["values"]["config"] == before["values"]["config"]
+        return told["epochs"], told["trained_objects"], told["trained_triples"]
+
+    epochs, objects, triples = updated()
+    assert epochs == 2
+    assert updated("--epochs", 1) == (1, objects, triples)
+    assert updated("--affected", "entity")[1] < objects
+    assert updated("--max-triples", 1)[:2] == (epochs, objects)
+    assert updated("--max-triples", 1)[2] < triples
+    watched = latticework("kg", "watch", model, changes, "--once", "--json", "--epochs", 1, "--max-triples", 1)
+    assert json.loads(watched.out)["epochs"] == 1
+    assert json.loads((model / "config.json").read_bytes())["parameters"] == before["parameters"]
 
 
 # query and explain
@@ -326,12 +357,23 @@ def test_a_path_is_followed_from_an_entity(latticework, saved):
         (["?"], "expected HEAD RELATION"),
         (["Rom", "lies in", "?"], "there is no entity 'Rom'; near it are: 'Rome'"),
         (["Rome", "lies at", "?"], "there is no relation 'lies at'; near it are: 'lies in'"),
+        (["lies in", "Rome", "?"], "'lies in' is a relation, expected an entity"),
+        (["Rome", "Italy", "?"], "'Italy' is an entity, expected a relation"),
+        (["?", "lies in", "lies in"], "'lies in' is a relation, expected an entity"),
+        (["lies in"], "'lies in' is a relation, expected an entity\n"),
+        (["Rome", "--path", "lies in,~Italy"], "'Italy' is an entity, expected a relation\n"),
+        (["Rome", "xyz", "?"], "no relation 'xyz'; all there are: 'lies in', 'has city', 'borders', 'twin of'"),
+        (["xyz", "lies in", "?"], "there is no entity 'xyz'; all there are: 'Rome', 'Italy', 'Milan'"),
         (["Rome", "Milan", "--path", "lies in"], "--path begins at one entity"),
         (["Rome", "--path", "lies in,borders on"], "there is no relation 'borders on'"),
     ],
 )
 def test_questions_that_make_no_sense_are_refused(refused, saved, question, message):
     assert message in refused("query", saved, *question)
+
+
+def test_a_relation_in_the_place_of_an_entity_is_not_explained(refused, saved):
+    assert "'Italy' is an entity, expected a relation" in refused("explain", saved, "Rome", "Italy", "Milan")
 
 
 def test_an_entity_that_was_removed_is_refused_and_is_no_answer(latticework, refused, model, write):
@@ -396,7 +438,7 @@ def test_a_difference_of_snapshots_is_what_update_applies(latticework, model, wr
     new = write("new.tsv", rows([*FACTS[1:], ("Turin", "lies in", "Italy")]))
     delta = new.with_name("delta.jsonl")
     ended = latticework("kg", "diff", model, new, "-o", delta)
-    assert (ended.status, ended.out, ended.err) == (0, "", "1 facts came, 1 went\n")
+    assert (ended.status, ended.out, ended.err) == (0, "", "1 fact came, 1 went\n")
     assert read_delta(delta).add == (("Turin", "lies in", "Italy"),)
     printed = latticework("kg", "diff", model, new)
     assert printed.out == "-\tRome\tlies in\tItaly\n+\tTurin\tlies in\tItaly\n"
@@ -413,11 +455,23 @@ def test_stats_say_what_is_in_a_graph(latticework, saved, write):
     assert told["hubs"][0] == ["Italy", 6]
     assert {"first": "lies in", "second": "has city", "inverse": True, "pairs": 6, "share": 1.0} in told["overlaps"]
     shown = latticework("kg", "stats", facts, "--hubs", 2).out
-    assert "15 facts, 9 entities, 4 relations\nleft out: 1 duplicates" in shown
+    assert "15 facts, 9 entities, 4 relations\nleft out: 1 duplicate;" in shown
     assert re.search(r"lies in +is the reverse of +has city +100%", shown)
     assert len(re.findall(r"^(?:Italy|France) ", shown, re.MULTILINE)) == 2
     ended = latticework("kg", "stats", saved, "--json")
     assert (json.loads(ended.out)["triples"], ended.err) == (15, "")
+
+
+def test_one_is_told_of_in_the_singular(latticework, write, tmp_path):
+    one = write("one.nt", ["<http://x/a> <http://x/r> <http://x/a> .", '<http://x/a> <http://x/name> "A" .'])
+    shown = latticework("kg", "stats", one).out
+    assert shown.startswith("1 fact, 1 entity, 1 relation\nleft out: 1 fact with literals; ")
+    assert "1 from an entity to itself" in shown
+    none = write("none.tsv", rows([("b", "r", "b")]))
+    assert latticework("kg", "diff", none, one).err == "1 fact came, 1 went\n"
+    (tmp_path / "set").mkdir()
+    write("set/train.txt", rows(FACTS[:1]))
+    assert latticework("kg", "convert", tmp_path / "set", tmp_path / "openke").err == f"{tmp_path / 'openke'}: 1 fact\n"
 
 
 def test_convert_goes_by_the_names(latticework, saved, write, tmp_path):
@@ -498,8 +552,9 @@ def test_what_is_no_model_of_a_graph_is_refused(refused, saved, tmp_path):
         ("fit", "--output --valid --dim --epochs --max-context --affected --init --compat --batch-size --loss"),
         ("fit", "--negatives --margin --norm --learning-rate --update-epochs --max-triples --literals --blank-nodes"),
         ("fit", "--seed --device --logger --restart --sharded"),
-        ("update", "--add --remove --output --valid --strict --device --json"),
-        ("watch", "--every --transactions --once --from-start --strict --device --json"),
+        ("update", "--add --remove --output --valid --affected --epochs --max-triples --strict --device --json"),
+        ("watch", "--every --transactions --once --from-start --affected --epochs --max-triples --strict --device"),
+        ("watch", "--json"),
         ("query", "--path --known --json"),
         ("explain", "--json"),
         ("evaluate", "--json"),

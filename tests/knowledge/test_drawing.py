@@ -58,8 +58,8 @@ def test_every_object_has_a_point_and_those_outside_lie_at_zero():
     np.testing.assert_allclose(heights / heights[0], [1, 0.5, 0.25], atol=0.01)
     assert [x for x, _ in inside + outside] == sorted(x for x, _ in inside + outside)
     assert "3 affected" in texts(picture)
-    assert "3 others: 0" in texts(picture)
-    assert "the other 3 moved by at most 0" in picture.alt
+    assert "others, 3: 0" in texts(picture)
+    assert "Others: 3, which moved by at most 0." in picture.alt
 
 
 def test_something_that_moved_outside_is_seen_and_said():
@@ -82,7 +82,7 @@ def test_a_drawing_can_be_of_objects_none_or_all_of_which_moved(moved):
     drift = np.arange(4.0) if moved else np.zeros(4)
     picture = drift_picture(drift, np.full(4, bool(moved)), objects="relations")
     assert f"{moved} affected" in texts(picture)
-    assert "4 relations" in picture.caption
+    assert "How far relations moved, 4 in all" in picture.caption
 
 
 def test_no_object_at_all_is_refused():

@@ -108,8 +108,8 @@ def test_held_out_facts_of_the_graph_and_of_strangers_are_left_out_with_a_warnin
     with pytest.warns(UserWarning, match="left out") as caught:
         model.evaluate(test)
     assert [str(each.message) for each in caught] == [
-        "test: 1 facts are in the graph, and left out",
-        "test: 1 facts name what the graph does not have, and are left out",
+        "test: in the graph and left out: 1 fact",
+        "test: names what the graph does not have and is left out: 1 fact",
     ]
 
 

@@ -111,18 +111,23 @@ def test_files_that_are_no_text_are_refused(tmp_path, raw, message):
 
 
 def test_names_that_mean_no_format_or_no_file_are_refused(tmp_path):
-    with pytest.raises(InputError, match="there is no such file"):
-        read_triples(tmp_path / "a.tsv")
-    with pytest.raises(InputError, match=r"\.rdf is not supported: convert it to N-Triples"):
-        read_triples(tmp_path / "a.rdf")
+    for name in ("a.tsv", "a.nt.gz", "a.npy", "a.parquet", "train2id.txt"):
+        with pytest.raises(InputError, match=rf"{name}: there is no such file$"):
+            read_triples(tmp_path / name)
+    for name, remedy in (("a.rdf", r"N-Triples \(\.nt\)"), ("a.json.gz", "text")):
+        with pytest.raises(
+            InputError, match=rf"is not read: convert it to {remedy}; read are \.tsv, .*\.npy, and folders"
+        ):
+            read_triples(tmp_path / name)
     with pytest.raises(InputError, match=r"holds neither train\.txt"):
         read_triples(tmp_path)
     with pytest.raises(InputError, match="format='xml': expected one of 'tsv'"):
         read_triples(tmp_path / "a", format="xml")
     with pytest.raises(InputError, match="format='xml'"):
         write_triples(tmp_path / "a", TRIPLES, format="xml")
-    with pytest.raises(InputError, match="expected a name that ends in"):
-        write_triples(tmp_path / "a.xlsx", TRIPLES)
+    for name in ("a.xlsx", "a.rdf", "a.gz"):
+        with pytest.raises(InputError, match=r"expected a name that ends in \.tsv, .* without an ending for a folder"):
+            write_triples(tmp_path / name, TRIPLES)
     with pytest.raises(InputError, match="give the folder to write"):
         write_triples(tmp_path / "train2id.txt", TRIPLES)
     with pytest.raises(InputError, match="not written to standard output"):

@@ -72,9 +72,19 @@ def test_case_alone_is_near():
         Names(["ROME", "Oslo"]).number("rome")
 
 
-def test_nothing_near_is_not_told():
+def test_longer_names_and_such_with_other_blanks_are_near():
+    names = Names(["Ann", "Eddie_Lewis_(footballer)", "New_York"])
+    with pytest.raises(InputError, match=r"near it are: 'Eddie_Lewis_\(footballer\)'$"):
+        names.number("eddie lewis")
+    with pytest.raises(InputError, match=r"near it are: 'New_York'$"):
+        names.number("new york")
+
+
+def test_where_nothing_is_near_a_few_names_are_told_all_and_many_not_at_all():
+    with pytest.raises(InputError, match=r"there is no name 'xyz'; all there are: 'Rome', 'Oslo'$"):
+        Names(["Rome", "Oslo"]).number("xyz")
     with pytest.raises(InputError, match=r"there is no name 'xyz'$"):
-        Names(["Rome"]).number("xyz")
+        Names([f"other {number}" for number in range(11)]).number("xyz")
 
 
 def test_among_many_names_only_those_that_begin_alike_are_compared():

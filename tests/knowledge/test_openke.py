@@ -79,14 +79,17 @@ def test_no_triples_are_read_as_none(folder):
 @pytest.mark.parametrize(
     "changed, message",
     [
-        ({"train2id": "4\n0 2 0\n1 1 1\n0 2 0\n"}, r"train2id\.txt:1: it says that 4 rows follow, there are 3"),
-        ({"train2id": "2\n0 2 0\n1 1 1\n0 2 0\n"}, r"train2id\.txt:4: line 1 says that 2 rows follow, there are more"),
-        ({"train2id": "0\n0 2 0\n"}, r"train2id\.txt:2: line 1 says that 0 rows"),
+        ({"train2id": "4\n0 2 0\n1 1 1\n0 2 0\n"}, r"train2id\.txt:1: it announces 4 rows, there are 3"),
+        ({"train2id": "2\n0 2 0\n1 1 1\n0 2 0\n"}, r"train2id\.txt:4: line 1 announces 2 rows, there are more"),
+        ({"train2id": "0\n0 2 0\n"}, r"train2id\.txt:2: line 1 announces 0 rows"),
         ({"train2id": "0 2 0\n1 1 1\n"}, r"train2id\.txt:1: expected the number of rows that follow, got '0 2 0'"),
         ({"train2id": ""}, r"train2id\.txt:1: expected the number of rows"),
-        ({"train2id": "2\n0 2 0\n\n3 1 1\n"}, r"train2id\.txt:4: head 3 is out of range, there are 3 entities"),
-        ({"train2id": "2\n0 2 0\n1 3 1\n"}, r"train2id\.txt:3: tail 3 is out of range, there are 3 entities"),
-        ({"train2id": "2\n0 1 0\n1 2 5\n"}, r"train2id\.txt:3: relation 5 is out of range, there are 2 relations$"),
+        ({"train2id": "2\n0 2 0\n\n3 1 1\n"}, r"train2id\.txt:4: head 3 is out of range: the folder has 3 entities"),
+        ({"train2id": "2\n0 2 0\n1 3 1\n"}, r"train2id\.txt:3: tail 3 is out of range: the folder has 3 entities"),
+        (
+            {"train2id": "2\n0 1 0\n1 2 5\n"},
+            r"train2id\.txt:3: relation 5 is out of range: .* has 2 relations$",
+        ),
         ({"train2id": "2\n0 0 1\n0 0 2\n"}, r":3: relation 2 is out .*; the columns may be head, relation, tail"),
         ({"train2id": "2\n0 2 0\n1 1\n"}, r"train2id\.txt:3: expected three numbers, head, tail and relation"),
         ({"train2id": "2\n0 2\n0 1 1 1\n"}, r"train2id\.txt:2: expected three numbers"),
@@ -96,7 +99,7 @@ def test_no_triples_are_read_as_none(folder):
         ({"train2id": "2\n0 2 0\n1 99999999999999999999 0\n"}, r"train2id\.txt:3: expected three numbers"),
         ({"train2id": "2\n0 2 0\n1 # 0\n"}, r"train2id\.txt:3: expected three numbers"),
         ({"train2id": b"1\n0 \xff 0\n"}, r"train2id\.txt:2: byte 0xFF .* is not UTF-8"),
-        ({"entity2id": "3\na\t0\nb\t1\n"}, r"entity2id\.txt:1: it says that 3 names follow, there are 2"),
+        ({"entity2id": "3\na\t0\nb\t1\n"}, r"entity2id\.txt:1: it announces 3 names, there are 2"),
         ({"entity2id": "2\na\t0\nb\t1\nc\t2\n"}, r"entity2id\.txt:4: the number 2 is not below 2, the count"),
         ({"entity2id": "3\na\t0\nb\t1\nc\t1\n"}, r"entity2id\.txt:4: the number 1 is there twice"),
         ({"entity2id": "3\na\t0\nb\t1\na\t2\n"}, r"entity2id\.txt:4: the name 'a' is there twice"),
@@ -113,7 +116,7 @@ def test_a_wrong_file_is_refused_with_its_line(folder, changed, message):
 def test_a_file_that_grows_without_end_is_read_no_further_than_its_count(folder):
     path = folder(train2id="1\n0 2 0\n")
     (path / "train2id.txt").write_bytes(gzip.compress(b"1\n" + b"0 2 0\n" * 3_000_000))
-    with pytest.raises(InputError, match=r"train2id\.txt:3: line 1 says that 1 rows follow, there are more"):
+    with pytest.raises(InputError, match=r"train2id\.txt:3: line 1 announces 1 row, there are more"):
         read_openke(path)
 
 

@@ -62,8 +62,8 @@ def test_the_summary_counts_every_entity_once(updated):
     section = changes(before, after, report)
     present = int(after.graph_.present.sum())
     untouched = present - len(report.affected) - len(report.new)
-    assert f"Of {present:,} entities" in section.summary
-    assert f"{untouched:,} are as they were" in section.summary
+    assert f"The graph has {present:,} entities: " in section.summary
+    assert f", {untouched:,} as before." in section.summary
     facts = dict(section.facts)
     assert (facts["facts added"], facts["facts removed"]) == (len(WORLD[1].delta.add), len(WORLD[1].delta.remove))
     which = {row[0]: row[2] for row in section.tables[1].rows}
@@ -191,5 +191,20 @@ def test_curves_show_what_was_logged(updated):
 def test_an_update_that_changes_nothing_has_a_page(updated):
     _, model, _ = updated
     same = copy.copy(model)
-    html = page(same, model, model.partial_fit()).html()
-    assert "Nothing outside the affected set moved" in html
+    found = page(same, model, model.partial_fit())
+    whatever, moved_ = found.sections[:2]
+    assert whatever.paragraphs[1] == "The update trained nothing."
+    assert [table.caption for table in whatever.tables] == ["Sizes of the graph."]
+    assert moved_.paragraphs == ["No joint embedding that was there before is another one now."]
+    assert moved_.tables == []  # a table of nothing would be a heading above nothing
+    assert "Nothing outside the affected set moved" in found.html()
+
+
+def test_one_is_told_of_in_the_singular():
+    model = DKGE(4, max_epochs=1, config=DKGEConfig(update_epochs=1), random_state=0, device="cpu")
+    model.fit([("Rome", "in", "Italy")])
+    before = copy.copy(model)
+    html = page(before, model, model.partial_fit(add=[("Milan", "in", "Italy")])).html()
+    assert "1 fact came and 0 went" in html
+    assert "for 1 epoch." in html
+    assert not re.search(r"\b1 (facts|entities|relations|epochs|others|joint embeddings|are|have)\b", html)

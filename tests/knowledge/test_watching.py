@@ -16,6 +16,7 @@ import pytest
 
 from latticework.core import InputError
 from latticework.core.files import MAX_LINE_BYTES, decode_lines
+from latticework.core.progress import showing
 from latticework.knowledge import kept as keeping
 from latticework.knowledge import watching
 from latticework.knowledge.config import DKGEConfig
@@ -213,15 +214,22 @@ def test_another_file_in_the_place_of_the_watched_one_is_told_of(log):
         growing.read(1)
 
 
+def test_where_a_file_that_is_waited_for_begins_is_told_at_once(folder, log, capsys):
+    with showing():
+        for every, ends in ((1.5, "a blank line or 1.5 s without another line"), (None, "a blank line")):
+            watch(Kept.load(folder, device="cpu"), log, every=every)
+            assert capsys.readouterr().err == f"watching {log} from line 1 on; {ends} ends a transaction\n"
+
+
 def test_a_file_that_was_rewritten_is_refused(folder, log):
     assert follow(folder, log) == [3, 6, 9, 11, 13]
     before = (folder / "config.json").read_bytes()
     log.write_text(LOG.replace("person 9", "person 8", 1) + "\n+\ta\tr\tb\n")
-    with pytest.raises(InputError, match=r"log\.tsv: its first 13 lines are not those .* --from-start"):
+    with pytest.raises(InputError, match=r"log\.tsv: it does not begin with the 13 lines of log\.tsv .* --from-start"):
         follow(folder, log)
     assert (folder / "config.json").read_bytes() == before
     log.write_text("".join(LOG.splitlines(keepends=True)[:5]))
-    with pytest.raises(InputError, match="are not those"):
+    with pytest.raises(InputError, match="does not begin with"):
         follow(folder, log)
     assert follow(folder, log, from_start=True, missing="ignore")[-1] == 5
 

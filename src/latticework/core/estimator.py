@@ -164,7 +164,7 @@ def _load_once(folder: Path, expected: type[Estimator]) -> Any:
         estimator = _build(cls, parameters)
         estimator.from_state(state)
     except InputError as error:
-        if str(folder) in str(error):
+        if str(folder) in str(error) or str(folder.absolute()) in str(error):
             raise
         raise InputError(f"{folder}: {error}") from error
     except (LookupError, ArithmeticError, TypeError, ValueError, AttributeError, RuntimeError, MemoryError) as error:

@@ -65,11 +65,14 @@ class Progress:
         How many are done.
     figures : dict
         The latest value of every figure, such as the loss.
+    stopped : str
+        Why the work ended before its total, once it has.
     """
 
     def __init__(self, description: str, *, total: int | None, unit: str, done: int) -> None:
         self.description, self.unit, self.total, self.done = description, unit, total, done
         self.figures: dict[str, float | str] = {}
+        self.stopped = ""
         self._done_before, self._started = done, time.monotonic()
         self._shown = self._started
         self._show: Callable[[], object] | None = None
@@ -86,6 +89,10 @@ class Progress:
         if self._show and (now := time.monotonic()) - self._shown >= self._interval:
             self._shown = now
             self._show()
+
+    def stop(self, why: str) -> None:
+        """Take it that the work ends here, before its total."""
+        self.stopped = why
 
     @property
     def seconds(self) -> float:
@@ -106,9 +113,9 @@ class Progress:
             share = self.done / self.total if self.total else 1.0
             parts = [f"{self.done:,} of {self.total:,} {self.unit} ({share:.0%})"]
         parts += [_figure(name, value) for name, value in self.figures.items()]
-        left = self.seconds_left
+        left = None if self.stopped else self.seconds_left
         parts.append(f"{_clock(left)} left" if left else f"{_clock(self.seconds)} taken")
-        return f"{self.description}: {', '.join(parts)}"
+        return f"{self.description}: {', '.join(parts)}" + (f"; stopped early: {self.stopped}" if self.stopped else "")
 
 
 @contextmanager
@@ -165,7 +172,9 @@ def _on_terminal(state: Progress) -> Iterator[Progress]:
     with bars:
         task = bars.add_task(state.line(), total=state.total, completed=state.done)
         state._interval = _SCREEN_SECONDS
-        state._show = lambda: bars.update(task, completed=state.done, description=state.line())
+        state._show = lambda: bars.update(
+            task, total=state.done if state.stopped else state.total, completed=state.done, description=state.line()
+        )
         try:
             yield state
         finally:

@@ -83,6 +83,8 @@ class Stored(Mapping[str, Any]):
                 self._verified[:] = about.st_ino, about.st_mtime_ns
             with safe_open(path, framework=FRAMEWORKS[self.framework], backend="pread") as file:
                 return dict(file.get_tensors())
+        except InputError:
+            raise
         except (SafetensorError, TypeError, ValueError, AttributeError) as error:
             raise damaged(self.folder, f"{self.name} is not a readable safetensors file ({error})") from error
         except OSError as error:

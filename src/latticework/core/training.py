@@ -106,9 +106,15 @@ class Position:
     seconds: float = 0.0
     best_loss: float = math.inf  # the figure that decides, or its negative if larger is better
     best_step: int = 0
+    best_epoch: int = 0  # in which it was, counted from 1
     stale: int = 0
     validated_at: int = -1
     finished: bool = False
+
+    @property
+    def begun(self) -> int:
+        """How many epochs have begun."""
+        return self.epoch + (self.step_in_epoch > 0)
 
 
 def train(
@@ -272,6 +278,8 @@ class _Loop:
             if position.validated_at != position.step:
                 bar.update(**self._validate(keep))
             position.finished = True
+            if position.stale == plan.patience and position.step < total:
+                bar.stop(self._best())
             self._finish(keep)
 
     def _at_end(self) -> bool:
@@ -355,12 +363,20 @@ class _Loop:
             position.stale += 1
             if (decisive := self._decisive(figures)) < position.best_loss:
                 position.best_loss, position.best_step, position.stale = decisive, position.step, 0
+                position.best_epoch = position.begun
             position.finished = position.stale == self.plan.patience
             figures = {f"valid_{name}": value for name, value in figures.items()}
         self._log(row | figures)
         if keep:
             self._save()
         return figures
+
+    def _best(self) -> str:
+        """Which epoch was the best."""
+        position, plan = self.position, self.plan
+        best = -position.best_loss if plan.larger_is_better else position.best_loss
+        told = f"epoch {position.best_epoch} was the best ({plan.decides} {best:.4g}) and is kept"
+        return f"of {position.begun} epochs, {told if position.best_epoch else 'none was better than another'}"
 
     def _decisive(self, figures: Mapping[str, float]) -> float:
         figure = figures[self.plan.decides]

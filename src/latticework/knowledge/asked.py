@@ -183,7 +183,7 @@ class Asked(Estimator):
         k = whole_number("k", k)
         beam = None if beam is None else whole_number("beam", beam)
         learned, embeddings = self.learned_, self.embeddings_
-        steps = steps_of(path, learned.graph.relations)
+        steps = steps_of(path, learned.graph)
         self._relations([learned.graph.relations[relation] for relation, _ in steps])
         relations, signs = np.array(steps, np.int64).T
         far = path_distances(embeddings, self._entities([anchor]), relations[None], signs[None], beam=beam)[0].numpy()
@@ -240,7 +240,7 @@ class Asked(Estimator):
         if isinstance(names, str):
             raise InputError(f"entities={names!r}: expected a list of names")
         graph = self.graph_
-        numbers = np.array([graph.entities.number(name, what="entity") for name in names], np.int64)
+        numbers = np.array([graph.entity(name) for name in names], np.int64)
         gone = ~graph.present[numbers]
         if gone.any():
             name = graph.entities[int(numbers[gone][0])]
@@ -249,7 +249,7 @@ class Asked(Estimator):
 
     def _relations(self, names: Iterable[str]) -> np.ndarray:
         graph = self.graph_
-        numbers = np.array([graph.relations.number(name, what="relation") for name in names], np.int64)
+        numbers = np.array([graph.relation(name) for name in names], np.int64)
         gone = graph.relation_counts[numbers] == 0
         if gone.any():
             name = graph.relations[int(numbers[gone][0])]

@@ -29,11 +29,13 @@ from latticework.core.commands import (
 from latticework.core.errors import InputError, require
 from latticework.core.progress import message, showing
 from latticework.core.streams import stream_name
+from latticework.core.words import counted
 from latticework.knowledge.cli_answers import evaluate, explain, query
 from latticework.knowledge.cli_files import GRAPH, BlankNodesOption, LiteralsOption, convert, diff, export, stats
 
 if TYPE_CHECKING:
     from latticework.knowledge.deltas import Delta
+    from latticework.knowledge.kept import Kept
     from latticework.knowledge.results import UpdateReport
 
 CHANGES: Final = "Changes, one a line: + or - (or add, remove in JSON), head, relation, tail; with tabs"
@@ -72,6 +74,15 @@ class Loss(StrEnum):
     margin = "margin"
 
 
+ONCE: Final = "fit saves it, update and watch take it this once."
+AFFECTED: Final = typer.Option(help=f"What an update trains, from all in whose vicinity a fact changed to few. {ONCE}")
+UpdateEpochs = Annotated[int | None, typer.Option(min=1, help=f"Length of an update, at most. {ONCE}")]
+MaxTriples = Annotated[
+    int | None,
+    typer.Option(
+        min=1, help=f"Facts of an affected entity that an update trains with, at most: it bounds hubs. {ONCE}"
+    ),
+]
 Facts = Annotated[
     list[Path] | None, typer.Option(metavar="TRIPLES", help="A file of facts; may be given again.", show_default=False)
 ]
@@ -97,9 +108,7 @@ def fit(
     dim: Annotated[int, typer.Option(min=1, help="Width of the embeddings.")] = 100,
     epochs: Annotated[int, typer.Option(min=1, help="Length of training, at most.")] = 50,
     max_context: Annotated[int, typer.Option(min=1, help="Neighbours, or paths, that are heeded at most.")] = 30,
-    affected: Annotated[
-        Affected, typer.Option(help="What an update trains later on: from all in whose vicinity a fact changed to few.")
-    ] = Affected.subgraph,
+    affected: Annotated[Affected, AFFECTED] = Affected.subgraph,
     init: Annotated[Start, typer.Option(help="transe begins with embeddings that TransE has learnt.")] = Start.xavier,
     compat: Annotated[
         Compat | None, typer.Option(help="reference computes what the published code does where it differs.")
@@ -115,11 +124,8 @@ def fit(
     ] = None,
     norm: Annotated[int | None, typer.Option(min=1, max=2, help="Of the distance: 1 or 2.")] = None,
     learning_rate: Annotated[float | None, typer.Option(help="Of Adam, from the first step to the last.")] = None,
-    update_epochs: Annotated[int | None, typer.Option(min=1, help="Length of an update later on, at most.")] = None,
-    max_triples: Annotated[
-        int | None,
-        typer.Option(min=1, help="Facts of an affected entity that an update trains with, at most: it bounds hubs."),
-    ] = None,
+    update_epochs: UpdateEpochs = None,
+    max_triples: MaxTriples = None,
     literals: LiteralsOption = "drop",
     blank_nodes: BlankNodesOption = "keep",
     seed: Seed = 0,
@@ -194,6 +200,9 @@ def update(
         Path | None,
         typer.Option(metavar="TRIPLES", help="Held-out facts instead of those of fit.", show_default=False),
     ] = None,
+    affected: Annotated[Affected | None, AFFECTED] = None,
+    epochs: UpdateEpochs = None,
+    max_triples: MaxTriples = None,
     strict: Strict = False,
     report: Annotated[
         Path | None, typer.Option(metavar="PAGE", help="Write a page of the update there.", show_default=False)
@@ -222,7 +231,6 @@ def update(
 
     from latticework.core.persistence import check_replaceable
     from latticework.knowledge.io import read_triples
-    from latticework.knowledge.kept import Kept
 
     if output is not None:
         check_replaceable(output)
@@ -231,7 +239,7 @@ def update(
     delta = _delta(changes, add or (), remove or ())
     held_out, judged = (None if path is None else read_triples(path).graph for path in (valid, test))
     with _alone(model):
-        kept = Kept.load(model, device=device)
+        kept = _kept(model, device, affected, epochs, max_triples)
         before = copy(kept.model)
         done = kept.model.apply(delta, validation=held_out, missing="raise" if strict else "warn")
         if report is not None:  # before the model is saved: if there can be no page, nothing has happened
@@ -270,6 +278,9 @@ def watch(
     from_start: Annotated[
         bool, typer.Option("--from-start", help="Apply the whole file, what was applied before too.")
     ] = False,
+    affected: Annotated[Affected | None, AFFECTED] = None,
+    epochs: UpdateEpochs = None,
+    max_triples: MaxTriples = None,
     strict: Strict = False,
     device: Device = "auto",
     as_json: Json = False,
@@ -283,12 +294,11 @@ def watch(
     if transactions and every is not None:
         raise InputError("--every and --transactions do not go together: the one waits for pauses, the other does not")
 
-    from latticework.knowledge.kept import Kept
     from latticework.knowledge.watching import watch as applied
 
     pause = None if transactions or (once and every is None) else (every or PAUSE)
     with _alone(model):
-        kept = Kept.load(model, device=device)
+        kept = _kept(model, device, affected, epochs, max_triples)
         name = stream_name(changes)
         found = applied(
             kept, changes, every=pause, once=once, from_start=from_start, missing="raise" if strict else "warn"
@@ -313,6 +323,17 @@ def _alone(model: Path) -> Iterator[None]:
 
     with alone(model if model.is_dir() else None):
         yield
+
+
+def _kept(model: Path, device: str, affected: Affected | None, epochs: int | None, max_triples: int | None) -> Kept:
+    """A saved model whose updates go by what is given."""
+    from latticework.knowledge.kept import Kept
+
+    kept = Kept.load(model, device=device)
+    kept.update_by(
+        affected=affected.value if affected else None, update_epochs=epochs, max_triples_per_entity=max_triples
+    )
+    return kept
 
 
 def _delta(changes: Path | None, add: Sequence[Path], remove: Sequence[Path]) -> Delta:
@@ -362,5 +383,5 @@ def _names(names: frozenset[str]) -> str:
 def _short(report: UpdateReport) -> str:
     return (
         f"+{report.added} -{report.dropped} facts, {len(report.new)} new, {len(report.removed)} removed and "
-        f"{len(report.affected)} affected entities, {report.seconds:.2f} s"
+        f"{counted(len(report.affected), 'affected entity', 'affected entities')}, {report.seconds:.2f} s"
     )

@@ -12,6 +12,7 @@ import typer
 from latticework.core.commands import Json, Model, print_json, printable, read_stdin_once, text_file
 from latticework.core.persistence import CONFIG
 from latticework.core.progress import message
+from latticework.core.words import counted
 
 if TYPE_CHECKING:
     from latticework.knowledge.deltas import NamedTriple
@@ -85,7 +86,7 @@ def diff(
         write_lines(output, delta_lines(delta, jsonl=True))
     else:
         write_delta(output, delta)
-    message(f"{len(delta.add):,} facts came, {len(delta.remove):,} went")
+    message(f"{counted(len(delta.add), 'fact')} came, {len(delta.remove):,} went")
 
 
 def convert(
@@ -94,8 +95,8 @@ def convert(
         Path,
         typer.Argument(
             metavar="TARGET",
-            help="The name says the format, and one without an ending is a folder of OpenKE; .gz compresses a text, "
-            "- is standard output.",
+            help="What its name says: .tsv, .csv, .nt (or .nq, .ttl, .trig), .parquet or .npy; .gz compresses a text, "
+            "a name without an ending is a folder of OpenKE, - is standard output.",
             show_default=False,
         ),
     ],
@@ -121,7 +122,7 @@ def convert(
         splits = read_splits(source)
         write_openke(target, splits)
         count = len(splits.train) + len(splits.valid) + len(splits.test)
-        message(f"{count:,} facts are in {target}")
+        message(f"{target}: {counted(count, 'fact')}")
         return
     loaded = read_source(source, format=from_, literals=literals, blank_nodes=blank_nodes)
     write_triples(target, loaded.graph, format=to)
@@ -154,7 +155,8 @@ def export(
     )
     kind: Literal["entities", "relations"] = "relations" if relations else "entities"
     rows = export_embeddings(target, embeddings, kind=kind, format=None if format is None else format.value)
-    message(f"the embeddings of {rows:,} {kind} are in {target}")
+    what = counted(rows, "relation") if relations else counted(rows, "entity", "entities")
+    message(f"the embeddings of {what} are in {target}")
 
 
 def read_source(path: Path, **options: Any) -> Loaded:
@@ -182,14 +184,15 @@ def part_of(path: Path, part: Literal["valid", "test"]) -> list[NamedTriple] | N
 
 def statistics_lines(found: Statistics) -> list[str]:
     """What a graph is like, for people."""
-    left_out = {"duplicates": found.duplicates, **found.left_out}
-    named = [f"{count:,} {reason}" for reason, count in left_out.items() if count]
+    left_out = [counted(found.duplicates, "duplicate")] if found.duplicates else []
+    left_out += [f"{counted(count, 'fact')} with {reason}" for reason, count in found.left_out.items() if count]
     degrees = found.degrees
     lines = [
-        f"{found.triples:,} facts, {found.entities:,} entities, {found.relations:,} relations",
-        f"left out: {', '.join(named) or 'nothing'}; entities without a fact: {found.isolated:,}",
+        f"{counted(found.triples, 'fact')}, {counted(found.entities, 'entity', 'entities')}, "
+        f"{counted(found.relations, 'relation')}",
+        f"left out: {', '.join(left_out) or 'nothing'}; entities without a fact: {found.isolated:,}",
         f"facts of an entity: {degrees['mean']:.1f} on average, median {degrees['median']:g}, "
-        f"at most {degrees['largest']:,}; {found.self_loops:,} lead from an entity to itself",
+        f"at most {degrees['largest']:,}; {found.self_loops:,} from an entity to itself",
         f"connected parts: {found.components:,}; the largest has {found.largest_component:.1%} of the entities",
     ]
     lines += _table(("entity", "facts"), [(name, f"{count:,}") for name, count in found.hubs])

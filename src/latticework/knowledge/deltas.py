@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 NamedTriple = tuple[str, str, str]
 MAX_TRANSACTION: Final = 10_000_000  # lines; a stream without blank lines must not fill the memory
 MAX_LINE: Final = 2**20  # characters of a line of a stream
+_PARTS: Final = ("head", "relation", "tail")
 _SIGNS: Final = {"+": "add", "-": "remove"}
 _FORMS: Final = (
     '+ or -, head, relation and tail with tabs between them, or {"add": [head, relation, tail]} or {"remove": ...}'
@@ -256,15 +257,29 @@ def _parse_json(line: str, place: str) -> tuple[str, list[Any]]:
         raise InputError(f"{place}: not a JSON object: {error}") from error
     given = [operation for operation in _SIGNS.values() if operation in entry]
     if "op" in entry and not given:
-        missing = [key for key in ("head", "relation", "tail") if key not in entry]
+        missing = [key for key in _PARTS if key not in entry]
         if missing:
             raise InputError(f'{place}: there is no "{missing[0]}" in {_short(line)}')
         if entry["op"] not in _SIGNS.values():
             raise InputError(f'{place}: "op" is {entry["op"]!r}, expected "add" or "remove"')
-        return entry["op"], [entry["head"], entry["relation"], entry["tail"]]
+        return entry["op"], _texts([entry[key] for key in _PARTS], place)
     if len(given) != 1 or "op" in entry or not isinstance(entry[given[0]], list) or len(entry[given[0]]) != 3:
         raise InputError(f"{place}: expected {_FORMS}; got {_short(line)}")
-    return given[0], entry[given[0]]
+    return given[0], _texts(entry[given[0]], place)
+
+
+def _texts(names: list[Any], place: str) -> list[Any]:
+    """These three, each of which must be a text."""
+    for key, name in zip(_PARTS, names, strict=True):
+        if isinstance(name, dict | list):
+            raise InputError(
+                f'{place}: "{key}" is {"an object" if isinstance(name, dict) else "a list"}, expected text'
+            )
+        if not isinstance(name, str):
+            shown = json.dumps(name)
+            told = "expected text" if name is None else f'names are text, in quotes: "{shown}"'
+            raise InputError(f'{place}: "{key}" is {shown}, {told}')
+    return names
 
 
 def _renumbered(graph: Graph, other: Graph) -> Int64[np.ndarray, "triples 3"]:

@@ -126,13 +126,13 @@ def drift_picture(
         parts.append(line(border, high - 8, border, low, "muted", dashes="4 3"))
     parts.append(text(left + 8, 34, f"{moved:,} affected", "series-2"))
     near, far = (float(values.max(initial=0.0)) for values in (inside, outside))
-    parts.append(text(right, low - 10, f"{count - moved:,} others: {_short(far)}", "series-1", "end"))
+    parts.append(text(right, low - 10, f"others, {count - moved:,}: {_short(far)}", "series-1", "end"))
     told = (
-        f"Change of {count:,} {objects}. {moved:,} are affected and moved by at most {_short(near)}; "
-        f"the other {count - moved:,} moved by at most {_short(far)}."
+        f"Change of {objects}, {count:,} in all. Affected: {moved:,}, which moved by at most {_short(near)}. "
+        f"Others: {count - moved:,}, which moved by at most {_short(far)}."
     )
     caption = (
-        f"How far every one of {count:,} {objects} moved, on a logarithmic axis. Outside the affected set nothing may "
+        f"How far {objects} moved, {count:,} in all, on a logarithmic axis. Outside the affected set nothing may "
         f"move: the largest change there is {_short(far)}."
     )
     return Picture(svg(low + 50, parts), caption, told)

@@ -16,6 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 from latticework.core import InputError, State, seed_from, spawn
 from latticework.core.checks import whole_number
 from latticework.core.persistence import TRAINING
+from latticework.core.words import counted
 from latticework.knowledge.affected import Rule
 from latticework.knowledge.asked import Asked
 from latticework.knowledge.config import DKGEConfig
@@ -428,7 +429,7 @@ class DKGE(Asked):
 def _warn_of(held_out: HeldOut, what: str) -> None:
     """Say which held-out facts were left out."""
     if held_out.leaked:
-        warnings.warn(f"{what}: {held_out.leaked:,} facts are in the graph, and left out", stacklevel=4)
+        warnings.warn(f"{what}: in the graph and left out: {counted(held_out.leaked, 'fact')}", stacklevel=4)
     if held_out.unknown:
-        told = f"{what}: {held_out.unknown:,} facts name what the graph does not have, and are left out"
+        told = f"{what}: names what the graph does not have and is left out: {counted(held_out.unknown, 'fact')}"
         warnings.warn(told, stacklevel=4)

@@ -15,7 +15,7 @@ from jaxtyping import Bool, Int64, Shaped
 from latticework.core.errors import InputError
 from latticework.knowledge.deltas import Change, Delta, NamedTriple, is_row
 from latticework.knowledge.names import Names, check_names
-from latticework.knowledge.rows import distinct
+from latticework.knowledge.rows import distinct, places_of
 
 Kind = Literal["entities", "relations"]
 Missing = Literal["warn", "raise", "ignore"]
@@ -144,7 +144,30 @@ class Graph:
         limits = np.array([len(self.entities), len(self.relations), len(self.entities)])
         valid = ((triples >= 0) & (triples < limits)).all(axis=1)
         keys = triple_keys(triples, len(self.entities), len(self.relations))
-        return valid & _is_in(keys, self.keys)
+        return valid & (places_of(keys, self.keys) >= 0)
+
+    def entity(self, name: str) -> int:
+        """The number of an entity.
+
+        Raises
+        ------
+        InputError
+            If it is unknown; with names that are near, or a word that it is a relation.
+
+        Examples
+        --------
+        >>> Graph.of([("Rome", "in", "Italy")]).entity("Italy")
+        1
+        """
+        if name not in self.entities and name in self.relations:
+            raise InputError(f"{name!r} is a relation, expected an entity")
+        return self.entities.number(name, what="entity")
+
+    def relation(self, name: str) -> int:
+        """The number of a relation; see `entity`."""
+        if name not in self.relations and name in self.entities:
+            raise InputError(f"{name!r} is an entity, expected a relation")
+        return self.relations.number(name, what="relation")
 
     def numbered(self, triples: Sequence[NamedTriple]) -> Int64[np.ndarray, "n 3"]:
         """Triples by name as numbers, -1 for a name that is unknown.
@@ -208,8 +231,8 @@ class Graph:
         named = grown.numbered(delta.remove)
         to_remove = distinct(triple_keys(named[(named >= 0).all(axis=1)], *sizes))
         to_add = distinct(triple_keys(grown.numbered(delta.add), *sizes))
-        added = to_add[~_is_in(to_add, before)]
-        removed = to_remove[_is_in(to_remove, before) & ~_is_in(to_remove, to_add)]
+        added = to_add[places_of(to_add, before) < 0]
+        removed = to_remove[(places_of(to_remove, before) >= 0) & (places_of(to_remove, to_add) < 0)]
         if not len(added) and not len(removed):
             return self, _change(self, self, added, removed)
         places = np.searchsorted(before, removed)
@@ -288,14 +311,6 @@ def _triples_of(keys: Int64[np.ndarray, " n"], entities: int, relations: int) ->
     rest, tails = np.divmod(keys, entities)
     heads, kinds = np.divmod(rest, relations)
     return np.stack([heads, kinds, tails], axis=1)
-
-
-def _is_in(keys: Int64[np.ndarray, " n"], ascending: Int64[np.ndarray, " m"]) -> Bool[np.ndarray, " n"]:
-    if not len(ascending):
-        return np.zeros(len(keys), dtype=bool)
-    places = np.searchsorted(ascending, keys)
-    found: Bool[np.ndarray, " n"] = ascending[np.minimum(places, len(ascending) - 1)] == keys
-    return found
 
 
 def _change(

@@ -36,6 +36,8 @@ from latticework.knowledge.tables import (
 )
 
 Format = Literal["tsv", "csv", "nt", "nq", "ttl", "trig", "parquet", "npy", "openke"]
+FILES: Final = ".tsv, .csv, .txt, .nt, .nq, .ttl, .trig (each also with .gz), .parquet or .npy"
+_OTHERS: Final = (*OTHER_FORMATS, ".json", ".jsonl", ".xlsx", ".npz", ".zip")
 _PARTS: Final = ("train", "valid", "test")
 _ENDINGS: Final = tuple(f".{ending}{packed}" for ending in ("txt", "tsv", "csv") for packed in ("", ".gz"))
 
@@ -164,11 +166,18 @@ def _opened(
 ) -> tuple[str, Iterator[Columns]]:
     """The format of a file and its columns, some at a time; of OpenKE there are none."""
     kind: str | None = format or _by_name(path)
+    if kind is None and (suffix := _suffix(path)) in _OTHERS:
+        raise InputError(
+            f"{path}: {suffix} is not read: convert it to {'N-Triples (.nt)' if suffix in OTHER_FORMATS else 'text'}; "
+            f"read are {FILES}, and folders of OpenKE or with train.txt"
+        )
     if kind is not None and kind not in get_args(Format):
         raise InputError(f"{stream_name(path)}: {_unknown(kind)}")
     if kind in ("parquet", "npy", "openke"):
         if os.fspath(path) == "-":
             raise InputError(f"{kind} is not read from standard input: give a file name")
+        if not path.exists():
+            raise InputError(f"{path}: there is no such file")
         if kind == "openke":
             return kind, iter(())
         return kind, parquet_columns(path) if kind == "parquet" else integer_columns(path)
@@ -188,10 +197,8 @@ def _by_name(path: Path) -> str | None:
     """The format that a name says; None if it is a text of which the first line is to tell."""
     if is_openke(path):
         return "openke"
-    suffix = _suffix(path)
-    if suffix in OTHER_FORMATS:
-        raise InputError(f"{path}: {suffix} is not supported: convert it to N-Triples (.nt) or Turtle (.ttl)")
-    return suffix[1:] if suffix[1:] in get_args(Format) else None
+    ending = _suffix(path)[1:]
+    return ending if ending in get_args(Format) else None
 
 
 def _to_write(path: Path) -> str:
@@ -203,7 +210,10 @@ def _to_write(path: Path) -> str:
     if kind is None and not path.suffix:
         return "openke"
     if kind is None and _suffix(path) != ".txt":
-        raise InputError(f"{path}: expected a name that ends in .tsv, .csv, .nt, .parquet or .npy")
+        raise InputError(
+            f"{path}: expected a name that ends in {FILES}, or one without an ending for a folder of OpenKE; else "
+            "say what to write (--to, format=)"
+        )
     return kind or "tsv"
 
 

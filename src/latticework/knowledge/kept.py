@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 from hashlib import blake2b
 from itertools import islice
 from pathlib import Path
@@ -19,6 +19,8 @@ from latticework.core.errors import InputError
 from latticework.core.files import read_lines
 from latticework.core.hardware import resolve_device
 from latticework.core.persistence import read_folder, write_folder
+from latticework.core.words import counted
+from latticework.knowledge.affected import Rule
 from latticework.knowledge.estimator import DKGE
 
 
@@ -105,6 +107,21 @@ class Kept:
         model = DKGE.load(folder)
         return cls(model.set_params(device=device), folder, read_folder(folder)[0])
 
+    def update_by(
+        self,
+        *,
+        affected: Rule | None = None,
+        update_epochs: int | None = None,
+        max_triples_per_entity: int | None = None,
+    ) -> None:
+        """Let updates go by these, where given, instead of what the model was fitted with; that is what is saved."""
+        figures = {"update_epochs": update_epochs, "max_triples_per_entity": max_triples_per_entity}
+        given: dict[str, Any] = {name: figure for name, figure in figures.items() if figure is not None}
+        if affected is not None:
+            self.model.set_params(affected=affected)
+        if given:
+            self.model.set_params(config=replace(self.model.config or self.model.config_, **given))
+
     @property
     def positions(self) -> tuple[Position, ...]:
         """How far files were applied, of each the last."""
@@ -141,13 +158,13 @@ def resumed(path: Path, positions: Sequence[Position]) -> tuple[Place, Position 
             found, result = here, place.copy()
     if found is None and before is not None:
         raise InputError(
-            f"{path}: its first {before.lines:,} lines are not those of the {before.name} that was applied before: "
+            f"{path}: it does not begin with the {counted(before.lines, 'line')} of {before.name} applied before: "
             "lines are only to be added to it; with --from-start all of it is applied"
         )
     if found is not None and found.name != path.name:
         warnings.warn(
-            f"{path} begins with the {found.lines:,} lines of {found.name}, which is no longer there, and they were "
-            "applied before: they are passed over; with --from-start all of it is applied",
+            f"{path} begins with {counted(found.lines, 'line')} of {found.name}, which is no longer there: applied "
+            "before, and passed over now; with --from-start all of it is applied",
             stacklevel=2,
         )
     return result, found

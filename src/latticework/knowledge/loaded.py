@@ -11,6 +11,7 @@ from itertools import chain, count
 import numpy as np
 from jaxtyping import Int64
 
+from latticework.core.words import counted
 from latticework.knowledge.graph import Graph
 from latticework.knowledge.names import Names
 
@@ -44,11 +45,11 @@ class Loaded:
     def told(self) -> str:
         """One line that says what is in the graph and what was left out."""
         sizes = len(self.graph.entities), len(self.graph.relations)
-        entities, relations = _counted(sizes[0], "entity", "entities"), _counted(sizes[1], "relation", "relations")
-        held = f"{_counted(len(self.graph), 'triple', 'triples')} of {entities} and {relations}"
-        left_out = [_counted(self.duplicates, "duplicate", "duplicates")] if self.duplicates else []
+        entities, relations = counted(sizes[0], "entity", "entities"), counted(sizes[1], "relation")
+        held = f"{counted(len(self.graph), 'triple')} of {entities} and {relations}"
+        left_out = [counted(self.duplicates, "duplicate")] if self.duplicates else []
         for reason, number in self.dropped.items():
-            left_out += [f"{_counted(number, 'triple', 'triples')} with {reason}"] if number else []
+            left_out += [f"{counted(number, 'triple')} with {reason}"] if number else []
         return held + (f"; left out: {', '.join(left_out)}" if left_out else "")
 
 
@@ -135,7 +136,3 @@ def loaded(
     """
     graph = Graph.of_numbers(triples, entities, relations)
     return Loaded(graph, len(triples) - len(graph), dict(dropped or {}))
-
-
-def _counted(number: int, one: str, many: str) -> str:
-    return f"{number:,} {one if number == 1 else many}"

@@ -19,6 +19,8 @@ _PLAIN: Final = {"\\": "\\", "n": "\n", "r": "\r", "0": "\0"}  # what follows a 
 _ESCAPED: Final = str.maketrans({plain: f"\\{letter}" for letter, plain in _PLAIN.items()})
 _DIGEST_BYTES: Final = 8
 _MOST_COMPARED: Final = 20_000  # names that are compared with a misspelt one
+_NEAR: Final = 3  # of them told
+_FEW: Final = 10  # names that are told all
 
 
 class Names:
@@ -105,7 +107,7 @@ class Names:
         Raises
         ------
         InputError
-            If it is unknown; with names that are nearly the same.
+            If it is unknown; with names that are nearly the same, or all if there are few.
 
         Examples
         --------
@@ -117,7 +119,10 @@ class Names:
         number = self._numbers.get(name)
         if number is None:
             near = ", ".join(map(repr, self._near(name))) if isinstance(name, str) else ""
-            raise InputError(f"there is no {what} {name!r}" + (f"; near it are: {near}" if near else ""))
+            told = f"; near it are: {near}" if near else ""
+            if not near and 0 < len(self) <= _FEW:
+                told = f"; all there are: {', '.join(map(repr, self._names))}"
+            raise InputError(f"there is no {what} {name!r}{told}")
         return number
 
     def extended(self, new: Iterable[str]) -> Names:
@@ -159,13 +164,19 @@ class Names:
         return _digests_of(self._names)
 
     def _near(self, name: str) -> list[str]:
-        """Up to three names that are nearly this one; of many names only those that begin alike are compared."""
-        start = name[:1].casefold()
-        alike = (other for other in self._names if len(self) <= _MOST_COMPARED or other[:1].casefold() == start)
+        """A few names that are nearly this one, then such as it is a part of.
+
+        Of many names only those that begin alike are compared.
+        """
+        wanted = _folded(name)
+        start = wanted[:1]
+        alike = (other for other in self._names if len(self) <= _MOST_COMPARED or _folded(other[:1]) == start)
         by_fold: dict[str, str] = {}
         for other in islice(alike, _MOST_COMPARED):
-            by_fold.setdefault(other.casefold(), other)
-        return [by_fold[folded] for folded in get_close_matches(name.casefold(), by_fold, n=3, cutoff=0.7)]
+            by_fold.setdefault(_folded(other), other)
+        near = get_close_matches(wanted, by_fold, n=_NEAR, cutoff=0.7)
+        longer = (folded for folded in by_fold if wanted in folded and folded not in near)
+        return [by_fold[folded] for folded in islice([*near, *(longer if wanted else ())], _NEAR)]
 
 
 def check_names(names: Sequence[object]) -> None:
@@ -196,6 +207,10 @@ def check_names(names: Sequence[object]) -> None:
             name.encode()
         except UnicodeEncodeError as error:
             raise InputError(f"names[{index}]: {name!r} is not valid Unicode (half of a surrogate pair)") from error
+
+
+def _folded(name: str) -> str:
+    return name.casefold().replace("_", " ")
 
 
 def _digests_of(names: Iterable[str]) -> UInt64[np.ndarray, " n"]:

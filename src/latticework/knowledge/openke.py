@@ -19,6 +19,7 @@ from jaxtyping import Int64
 
 from latticework.core.errors import InputError
 from latticework.core.files import read_lines, write_output
+from latticework.core.words import counted
 from latticework.knowledge.loaded import Splits
 from latticework.knowledge.names import Names
 
@@ -138,7 +139,7 @@ def _read_names(path: Path) -> Names:
             raise InputError(f"{path}:{number}: {twice} is there twice")
         names[given], numbers[name] = name, given
     if len(names) != count:
-        raise InputError(f"{path}:1: it says that {count} names follow, there are {len(names)}")
+        raise InputError(f"{path}:1: it announces {counted(count, 'name')}, there are {len(names)}")
     return Names(names[number] for number in range(count))
 
 
@@ -179,14 +180,12 @@ def _refuse(path: Path, limits: Int64[np.ndarray, " columns"], order: str) -> Ne
             continue
         rows += 1
         if rows > count:  # however many more there are
-            raise InputError(f"{path}:{number}: line 1 says that {count} rows follow, there are more")
+            raise InputError(f"{path}:{number}: line 1 announces {counted(count, 'row')}, there are more")
         found = _ROW.fullmatch(line)
         if not found:
             raise InputError(f"{path}:{number}: expected three numbers, head, tail and relation, got {line[:60]!r}")
         for what, given, limit in zip(("head", "tail", "relation"), map(int, found.groups()), limits, strict=True):
             if given >= limit:
-                raise InputError(
-                    f"{path}:{number}: {what} {given} is out of range, there are {limit} "
-                    f"{'relations' if what == 'relation' else 'entities'}{order}"
-                )
-    raise InputError(f"{path}:1: it says that {count} rows follow, there are {rows}")
+                there = counted(limit, "relation") if what == "relation" else counted(limit, "entity", "entities")
+                raise InputError(f"{path}:{number}: {what} {given} is out of range: the folder has {there}{order}")
+    raise InputError(f"{path}:1: it announces {counted(count, 'row')}, there are {rows}")

@@ -27,7 +27,7 @@ HOPS: Final = (1, 2, 3)
 _ROUNDS: Final = 20  # of drawing, before there are taken to be no more questions
 
 
-def steps_of(path: Sequence[str], relations: Names) -> list[tuple[int, int]]:
+def steps_of(path: Sequence[str], graph: Graph) -> list[tuple[int, int]]:
     """The relations of a path by number, each with +1, or with -1 if it is followed from tail to head.
 
     Raises
@@ -37,15 +37,15 @@ def steps_of(path: Sequence[str], relations: Names) -> list[tuple[int, int]]:
 
     Examples
     --------
-    >>> steps_of(["in", "~capital of"], Names(["in", "capital of"]))
+    >>> steps_of(["in", "~capital of"], Graph.of([("Rome", "in", "Italy"), ("Rome", "capital of", "Italy")]))
     [(0, 1), (1, -1)]
     """
     if isinstance(path, str) or not len(path):
         raise InputError(f"path={path!r}: expected a list of relations")
     steps = []
     for name in path:
-        backwards = name not in relations and name.startswith(BACKWARDS)
-        steps.append((relations.number(name[1:] if backwards else name, what="relation"), -1 if backwards else 1))
+        backwards = name not in graph.relations and name.startswith(BACKWARDS)
+        steps.append((graph.relation(name[1:] if backwards else name), -1 if backwards else 1))
     return steps
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from jaxtyping import Bool, Float64
 
+from latticework.core.words import counted
 from latticework.knowledge.comparing import Refit, accuracy
 from latticework.knowledge.drawing import (
     drift_picture,
@@ -17,6 +18,7 @@ from latticework.knowledge.drawing import (
     plane,
 )
 from latticework.knowledge.facts import Triples
+from latticework.knowledge.graph import Kind
 from latticework.pages import Page, Picture, Section, Table, line_plot
 
 if TYPE_CHECKING:
@@ -24,7 +26,6 @@ if TYPE_CHECKING:
     from latticework.knowledge.estimator import DKGE
     from latticework.knowledge.results import UpdateReport
 
-Kind = Literal["entities", "relations"]
 MOST_LISTED: Final = 30  # names of a kind
 MOST_MOVED: Final = 15  # rows of the table of what moved
 MOST_MAPPED: Final = 20_000  # entities of a map: of more, some that did not move are left out
@@ -136,7 +137,7 @@ def page(
     if curves:
         sections.append(Section("Training", "How the model was fitted, before any update.", pictures=curves))
     intro = (
-        f"{report.added:,} facts came and {report.dropped:,} went. Embeddings were brought up to date in "
+        f"{counted(report.added, 'fact')} came and {report.dropped:,} went. Embeddings were brought up to date in "
         f"{report.seconds:.2g} s."
     )
     return Page(f"An update of {name}", intro, sections)
@@ -164,8 +165,8 @@ def changes(before: DKGE, after: DKGE, report: UpdateReport) -> Section:
     }
     return Section(
         "What changed",
-        f"Of {len(report.affected) + len(report.new) + untouched:,} entities, {len(report.affected):,} have a new "
-        f"joint embedding, {len(report.new):,} are new, {untouched:,} are as they were.",
+        f"The graph has {counted(len(report.affected) + len(report.new) + untouched, 'entity', 'entities')}: "
+        f"{len(report.affected):,} with another joint embedding, {len(report.new):,} new, {untouched:,} as before.",
         facts=[
             ("facts added", report.added),
             ("facts removed", report.dropped),
@@ -176,12 +177,14 @@ def changes(before: DKGE, after: DKGE, report: UpdateReport) -> Section:
         ],
         paragraphs=[
             report.verdict,
-            f"The update trained {report.trained_objects:,} entities and relations with {report.trained_triples:,} "
-            f"facts for {report.epochs:,} epochs.",
+            f"The update trained {counted(report.trained_objects, 'entity or relation', 'entities and relations')} "
+            f"with {counted(report.trained_triples, 'fact')} for {counted(report.epochs, 'epoch')}."
+            if report.epochs
+            else "The update trained nothing.",
         ],
         tables=[
             Table(["what", "before", "after"], sizes, "Sizes of the graph."),
-            Table(
+            *_table(
                 ["what", "how many", "which"],
                 [[what, len(names), _listed(names)] for what, names in lists.items() if names],
                 "Entities and relations by what became of them.",
@@ -206,7 +209,7 @@ def movements(before: DKGE, after: DKGE, report: UpdateReport) -> Section:
     still = int((~entities.affected).sum() + (~relations.affected).sum())
     return Section(
         "What moved",
-        f"Nothing outside the affected set moved: {still:,} joint embeddings are the same to the last bit."
+        f"Nothing outside the affected set moved: not one bit of {counted(still, 'joint embedding')} changed."
         if outside == 0
         else f"Something outside the affected set moved, by up to {outside:.2g}: that must not be.",
         facts=[
@@ -214,15 +217,14 @@ def movements(before: DKGE, after: DKGE, report: UpdateReport) -> Section:
             ("largest change inside", float(max(found.drift.max(initial=0.0) for found in (entities, relations)))),
             ("did not move", still),
         ],
+        paragraphs=[] if rows else ["No joint embedding that was there before is another one now."],
         pictures=pictures,
-        tables=[
-            Table(
-                ["kind", "name", "change", "of its length"],
-                rows,
-                f"What moved farthest, at most {MOST_MOVED} of a kind: length of the change of the joint embedding, "
-                "and what share that is of the length of the embedding.",
-            )
-        ],
+        tables=_table(
+            ["kind", "name", "change", "of its length"],
+            rows,
+            f"What moved farthest, at most {MOST_MOVED} of a kind: length of the change of the joint embedding, "
+            "and what share that is of the length of the embedding.",
+        ),
     )
 
 
@@ -279,6 +281,11 @@ def _there(model: DKGE, kind: Kind) -> Bool[np.ndarray, " objects"]:
 
 def _joint(model: DKGE, kind: Kind) -> np.ndarray:
     return model.entity_embeddings_ if kind == "entities" else model.relation_embeddings_
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[object]], caption: str) -> list[Table]:
+    """A table, unless there is nothing in it."""
+    return [Table(header, rows, caption)] if rows else []
 
 
 def _listed(names: Iterable[str]) -> str:

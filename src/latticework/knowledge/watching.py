@@ -19,10 +19,11 @@ from typing import Any, Final
 
 from latticework.core.errors import InputError
 from latticework.core.files import MAX_LINE_BYTES, decode_lines, read_lines
+from latticework.core.progress import message
 from latticework.core.streams import read_ahead, stream_name
 from latticework.knowledge.deltas import Delta, read_transactions
 from latticework.knowledge.graph import Missing
-from latticework.knowledge.kept import Kept, Place, resumed
+from latticework.knowledge.kept import Kept, Place, Position, resumed
 from latticework.knowledge.results import UpdateReport
 
 POLL_SECONDS: Final = 0.1
@@ -41,6 +42,8 @@ def watch(
     missing: Missing = "warn",
 ) -> Iterator[tuple[UpdateReport, int]]:
     """Apply the transactions of a growing file, or of standard input (``-``), and save the model after each.
+
+    Where it begins, and what ends a transaction, is told at once (`latticework.core.progress.message`).
 
     Parameters
     ----------
@@ -76,7 +79,24 @@ def watch(
             place, begun = resumed(path, kept.positions)
         growing = Growing(path, once=once)
         lines = islice(decode_lines(growing, name), place.lines, None)  # type: ignore[arg-type]
-    for delta in transactions(arrivals(lines, every), name, place):
+    message(
+        f"{'applying' if once else 'watching'} {name} from line {place.lines + 1:,} on; "
+        f"{_ends(every, endless=not once and path != Path('-'))} ends a transaction"
+    )
+    return _applied(kept, path, arrivals(lines, every), place, begun, missing)
+
+
+def _ends(every: float | None, *, endless: bool) -> str:
+    """What ends a transaction, for people."""
+    ends = ["a blank line"] if every is None else ["a blank line", f"{every:g} s without another line"]
+    return " or ".join(ends) if endless else f"{', '.join(ends)} or the end"
+
+
+def _applied(
+    kept: Kept, path: Path, lines: Iterable[str | None], place: Place, begun: Position | None, missing: Missing
+) -> Iterator[tuple[UpdateReport, int]]:
+    """Apply the transactions of lines from a place on, and save the model after each."""
+    for delta in transactions(lines, stream_name(path), place):
         before = kept.model.updates_
         report = kept.model.apply(delta, missing=missing)
         if kept.model.updates_ > before:  # else the model is what it was, and the same lines do nothing again
