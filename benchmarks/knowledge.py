@@ -3,7 +3,8 @@
 `python -m benchmarks.knowledge --seeds 2` fits snapshot 1, updates it to snapshots 2 and 3 under every rule, fits these
 anew, ranks held-out facts with all, and writes results/knowledge.json. Each training runs in a process of its own.
 Test facts decide nothing: weights are chosen by the validation facts of the snapshot. With --keep FOLDER the models
-stay there, one SEED-SNAPSHOT each, for `benchmarks.knowledge_questions`.
+stay there, one SEED-SNAPSHOT each, for `benchmarks.knowledge_questions`, and so does what each part found: the same
+command, given again, measures what is missing.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import time
 import warnings
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,7 @@ COMMAND = "python -m benchmarks.knowledge"
 TIMEOUT = 7200
 SNAPSHOTS = (1, 2, 3)
 RULES = ("entity", "neighbours", "subgraph")
+CAPS = (1, 10, 10**9)  # facts that each affected entity brings to an update, beside the default, with the default rule
 HELD_BACK = 10  # one of so many facts that came is kept from the update and from the new fit, to be ranked
 FLOOR = "floor: relations that go together"
 
@@ -41,6 +44,7 @@ def main() -> None:
     parser.add_argument("--part", choices=("fit", "update", "floor"), help=argparse.SUPPRESS)
     parser.add_argument("--snapshot", type=int, choices=SNAPSHOTS, default=1, help=argparse.SUPPRESS)
     parser.add_argument("--rule", choices=RULES, default="subgraph", help=argparse.SUPPRESS)
+    parser.add_argument("--cap", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--seed", type=int, default=0, help=argparse.SUPPRESS)
     parser.add_argument("--model", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -48,7 +52,7 @@ def main() -> None:
     if arguments.part == "fit":
         print(json.dumps(fit(arguments.snapshot, arguments.seed, arguments.model)))
     elif arguments.part == "update":
-        print(json.dumps(update(arguments.snapshot, arguments.rule, arguments.model)))
+        print(json.dumps(update(arguments.snapshot, arguments.rule, arguments.model, arguments.cap)))
     elif arguments.part == "floor":
         print(json.dumps(floor(arguments.snapshot)))
     else:
@@ -59,11 +63,11 @@ def measure(seeds: int, threads: int, jobs: int = 1, keep: Path | None = None) -
     """All trainings, those of a seed one after the other; their models stay in `keep`, if that is given."""
     env = harness.environment(threads)
     found: dict[str, list[dict[str, float]]] = {}
-    for snapshot in SNAPSHOTS:
-        found[f"floor {snapshot}"] = [part(env, "floor", snapshot)]
     with tempfile.TemporaryDirectory() as temporary, ThreadPoolExecutor(jobs) as pool:
         folder = Path(temporary) if keep is None else keep.absolute()
         folder.mkdir(parents=True, exist_ok=True)
+        for snapshot in SNAPSHOTS:
+            found[f"floor {snapshot}"] = [part(env, folder, "floor", snapshot)]
         for outputs in pool.map(lambda seed: of_seed(env, folder, seed), range(seeds)):
             for name, output in outputs.items():
                 found.setdefault(name, []).append(output)
@@ -81,19 +85,36 @@ def of_seed(env: harness.Env, folder: Path, seed: int) -> dict[str, dict[str, fl
     found = {}
     for snapshot in SNAPSHOTS:
         model = folder / f"{seed}-{snapshot}"
-        found[f"fit {snapshot}"] = part(env, "fit", snapshot, "--seed", seed, "--model", model)
+        found[f"fit {snapshot}"] = part(env, folder, "fit", snapshot, seed=seed, model=model)
     for snapshot in SNAPSHOTS[1:]:
+        model = folder / f"{seed}-{snapshot - 1}"
         for rule in RULES:
-            model = folder / f"{seed}-{snapshot - 1}"
-            found[f"update {snapshot} {rule}"] = part(env, "update", snapshot, "--rule", rule, "--model", model)
+            found[f"update {snapshot} {rule}"] = part(
+                env, folder, "update", snapshot, rule=rule, seed=seed, model=model
+            )
+        for cap in CAPS:
+            options = {"cap": cap, "seed": seed, "model": model}
+            found[f"update {snapshot} {told(cap)}"] = part(env, folder, "update", snapshot, **options)
     return found
 
 
-def part(env: harness.Env, name: str, snapshot: int, *options: object) -> dict[str, float]:
-    """What a process of its own found."""
-    command = [sys.executable, "-m", "benchmarks.knowledge", "--part", name, "--snapshot", snapshot, *options]
-    output: dict[str, float] = harness.run_measured([str(word) for word in command], env, TIMEOUT).output
-    print(f"{name} {snapshot} {' '.join(map(str, options))}: {output}", file=sys.stderr, flush=True)
+def told(cap: int) -> str:
+    """A cap in words."""
+    return f"subgraph, cap {cap}" if cap < max(CAPS) else "subgraph, no cap"
+
+
+def part(env: harness.Env, folder: Path, name: str, snapshot: int, **options: object) -> dict[str, float]:
+    """What a process of its own found, or has found before."""
+    values = [value for option, value in options.items() if option != "model"]
+    kept = folder / f"{'-'.join(map(str, [name, snapshot, *values]))}.json"
+    if kept.exists():
+        before: dict[str, float] = json.loads(kept.read_text(encoding="utf-8"))
+        return before
+    words = [word for option, value in options.items() for word in (f"--{option}", str(value))]
+    command = [sys.executable, "-m", "benchmarks.knowledge", "--part", name, "--snapshot", str(snapshot), *words]
+    output: dict[str, float] = harness.run_measured(command, env, TIMEOUT).output
+    print(f"{kept.stem}: {output}", file=sys.stderr, flush=True)
+    kept.write_text(json.dumps(output), encoding="utf-8")
     return output
 
 
@@ -111,7 +132,7 @@ def rows_of(found: dict[str, list[dict[str, float]]]) -> list[harness.Row]:
         rows.append(mean_row(f"snapshot {snapshot}: seconds of fit", column(found[f"fit {snapshot}"], "seconds"), "s"))
     for snapshot in SNAPSHOTS[1:]:
         anew = found[f"fit {snapshot}"]
-        for rule in RULES:
+        for rule in (*RULES, *map(told, CAPS)):
             updates, what = found[f"update {snapshot} {rule}"], f"update to {snapshot}, {rule}"
             times = harness.paired_ratios(column(anew, "seconds"), column(updates, "seconds"))
             target = {"entity": ">= 20", "subgraph": ">= 8"}.get(rule)
@@ -181,17 +202,19 @@ def fit(snapshot: int, seed: int, folder: Path) -> dict[str, float]:
     seconds = time.perf_counter() - began
     model.save(folder)
     best = max(row["valid_mrr"] for row in model.history_ if "valid_mrr" in row)
-    return {"seconds": seconds, "epochs": model.history_[-1]["epoch"], "valid mrr": best} | judged(
+    return {"seconds": seconds, "epochs": model.history_[-1]["epoch"] + 1, "valid mrr": best} | judged(
         model, snapshot, held_back
     )
 
 
-def update(snapshot: int, rule: str, folder: Path) -> dict[str, float]:
+def update(snapshot: int, rule: str, folder: Path, cap: int | None = None) -> dict[str, float]:
     """Bring the model of the snapshot before up to date, and judge it."""
     import latticework as lw
     from latticework.knowledge.deltas import difference
 
     model = lw.load(folder).set_params(affected=rule, device="cpu")
+    if cap is not None:
+        model.set_params(config=replace(model.config_, max_triples_per_entity=cap))
     graph, held_back = facts_of(snapshot)
     splits = load(snapshot)
     delta = difference(model.graph_, graph)

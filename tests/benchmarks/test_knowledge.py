@@ -20,6 +20,8 @@ def test_a_snapshot_is_fitted_and_brought_up_to_date(tmp_path: Path) -> None:
     fitted = knowledge.fit(1, 0, tmp_path / "0-1")
     assert set(fitted) == {"seconds", "epochs", "valid mrr"} | JUDGED
     updated = knowledge.update(2, "subgraph", tmp_path / "0-1")
+    capped = knowledge.update(2, "subgraph", tmp_path / "0-1", cap=1)
+    assert capped["facts trained with"] < updated["facts trained with"]
     assert set(updated) >= {"seconds", "epochs", "facts trained with", "strain"} | JUDGED | CHANGED
     assert set(knowledge.fit(2, 0, tmp_path / "0-2")) == set(fitted) | CHANGED
     assert all(0 <= found[name] <= 1 for found in (fitted, updated) for name in JUDGED - {"test amri"})
@@ -102,3 +104,11 @@ def test_rows_have_the_promised_targets(tmp_path: Path, monkeypatch: pytest.Monk
     assert rows["update to 3, entity: time of a new fit over its own"].met is False
     assert rows["update to 3, neighbours: time of a new fit over its own"].target is None
     assert rows["update to 3, entity: MRR lost on unchanged facts"].target == "<= 0.02"
+    assert rows["update to 3, subgraph, cap 10: seconds"].value == 10.0
+    if keep:  # what is there is not measured again
+        (folder / "update-2-entity-1.json").unlink()
+        models["fit"].clear()
+        models["update"].clear()
+        knowledge.main()
+        assert (models["fit"], models["update"]) == (set(), {folder / "1-1"})
+        assert recorded[1].rows == result.rows
