@@ -138,7 +138,7 @@ def test_update_changes_the_model_where_it_is_and_says_what_it_did(latticework, 
     ended = latticework("kg", "update", model, write("delta.tsv", CHANGES), "--json", "--device", "cpu")
     assert ended.status == 0
     told = json.loads(ended.out)
-    assert (told["added"], told["dropped"], told["new"], told["removed"]) == (2, 1, ["Turin"], [])
+    assert (told["added_triples"], told["removed_triples"], told["new"], told["removed"]) == (2, 1, ["Turin"], [])
     assert told["removed_relations"] == ["twin of"]
     assert {"Italy", "Paris", "Rome"} <= set(told["affected"])
     assert set(told["drift"]) == set(told["affected"])
@@ -203,7 +203,7 @@ def test_facts_to_add_and_to_remove_are_files_of_any_format(latticework, model, 
 def test_a_change_that_changes_nothing_leaves_the_files_alone(latticework, model, write):
     before = {path: path.stat().st_mtime_ns for path in model.iterdir()}
     ended = latticework("kg", "update", model, write("delta.tsv", rows([("+", *FACTS[0])])), "--json")
-    assert json.loads(ended.out)["added"] == 0
+    assert json.loads(ended.out)["added_triples"] == 0
     assert {path: path.stat().st_mtime_ns for path in model.iterdir()} == before
 
 
@@ -233,8 +233,8 @@ def test_watch_prints_a_line_for_each_transaction_and_goes_on_where_it_was(latti
     ended = latticework("kg", "watch", model, log, "--once", "--json", "--device", "cpu")
     assert (ended.status, ended.err) == (0, told.format(1))
     first, second = map(json.loads, ended.out.splitlines())
-    assert (first["source"], first["lines"], first["added"], first["new"]) == (str(log), 3, 2, ["Turin"])
-    assert (second["lines"], second["dropped"]) == (4, 1)
+    assert (first["source"], first["lines"], first["added_triples"], first["new"]) == (str(log), 3, 2, ["Turin"])
+    assert (second["lines"], second["removed_triples"]) == (4, 1)
     assert latticework("kg", "watch", model, log, "--once") == (0, "", told.format(5))
     with log.open("a") as stream:
         stream.write("\n+\tBari\tlies in\tItaly\n")

@@ -1,3 +1,5 @@
+import warnings
+
 import numpy as np
 import pytest
 
@@ -46,3 +48,41 @@ def delta_removing(name):
     from latticework.knowledge.deltas import Delta
 
     return Delta(remove=tuple(row for row in ROWS if name in row))
+
+
+class NamedColumns:
+    """What a table of pandas or polars is to us."""
+
+    def __init__(self, columns, rows):
+        self.columns, self.rows = columns, rows
+
+    def to_numpy(self):
+        return np.array(self.rows, dtype=object)
+
+
+def test_columns_of_a_table_are_found_by_name():
+    rows = [(3, "Italy", "Rome", "in"), (4, "Norway", "Oslo", "in")]
+    expected = [("Rome", "in", "Italy"), ("Oslo", "in", "Norway")]
+    assert read_named(NamedColumns(["weight", "Tail", "head", "relation"], rows), "triples") == expected
+    assert sorted(read_graph(NamedColumns(["weight", "Tail", "head", "relation"], rows)).named()) == sorted(expected)
+    unnamed = NamedColumns([0, 1, 2], expected)
+    assert read_named(unnamed, "triples") == expected
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        np.array([[head, tail, 0] for head, tail in ((0, 1), (1, 2), (2, 3), (3, 4))]),
+        [("Rome", "Italy", "in"), ("Milan", "Italy", "in"), ("Italy", "Europe", "in"), ("Europe", "Earth", "in")],
+    ],
+)
+def test_columns_that_are_swapped_are_warned_of(facts):
+    if isinstance(facts, np.ndarray):
+        facts = facts.astype(str)
+        facts = np.concatenate([facts, [["9", "5", "0"], ["9", "6", "0"], ["9", "7", "0"], ["9", "8", "0"]]])
+    with pytest.warns(UserWarning, match="are columns swapped"):
+        read_graph(facts)
+    right = [(head, relation, tail) for head, tail, relation in facts]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        read_graph(right)

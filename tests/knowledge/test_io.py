@@ -173,3 +173,15 @@ def test_public_data_sets_have_the_known_sizes_and_unseen_entities(data_folder, 
     splits = read_splits(data_folder / "knowledge" / name)
     assert (len(splits.train), len(splits.valid), len(splits.test)) == sizes
     assert (~splits.graph.present[splits.test[:, [0, 2]]]).any(axis=1).sum() == unseen
+
+
+def test_a_header_of_columns_in_another_order_is_heeded_or_refused(tmp_path):
+    table = tmp_path / "facts.csv"
+    table.write_text("head,tail,relation\nRome,Italy,in\n", encoding="utf-8")
+    assert read_triples(table).graph.named() == [("Rome", "in", "Italy")]
+    tabs = tmp_path / "facts.tsv"
+    tabs.write_text("Head\tTail\tRelation\nRome\tItaly\tin\n", encoding="utf-8")
+    with pytest.raises(
+        InputError, match=r"facts\.tsv:1: head, tail, relation looks like a header of columns"
+    ):
+        read_triples(tabs)

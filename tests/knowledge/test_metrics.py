@@ -11,8 +11,9 @@ import torch
 
 from latticework.core.errors import InputError
 from latticework.knowledge.known import KnownTriples
-from latticework.knowledge.metrics import relation_kinds, scores, scores_by_relation, summary
+from latticework.knowledge.metrics import scores, scores_by_relation, summary
 from latticework.knowledge.ranking import Ranks, rank_costs
+from latticework.knowledge.statistics import relation_kinds
 
 TRIPLES = np.array([[0, 0, 1], [1, 2, 0], [3, 2, 3], [3, 0, -1]])
 RANKS = Ranks(

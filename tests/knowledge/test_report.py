@@ -147,13 +147,13 @@ def test_facts_that_came_are_those_of_the_delta(updated):
     "share, strain, due", [(0.0, 1.0, False), (REFIT_SHARE, 1.0, True), (0.0, REFIT_STRAIN, True), (0.9, 9.0, True)]
 )
 def test_a_refit_is_due_where_too_much_changed_or_what_came_does_not_fit(updated, share, strain, due):
-    report = replace(updated[2], changed_share=share, strain=strain, added=50)
+    report = replace(updated[2], changed_share=share, strain=strain, added_triples=50)
     why = report.verdict
     assert report.refit_due == due
     assert why.startswith("A refit is due" if due else "No refit is due")
     assert (f"{share:.1%} of the facts came or went since" in why) == (share >= REFIT_SHARE or not due)
     assert (f"{strain:.1f} times as far from true" in why) == (strain >= REFIT_STRAIN)
-    few = replace(report, changed_share=0, added=3)
+    few = replace(report, changed_share=0, added_triples=3)
     assert not few.refit_due
     assert "fewer than 10 new facts says little" in few.verdict
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from latticework.knowledge.deltas import Delta
 from latticework.knowledge.graph import Graph
 from latticework.knowledge.io import read_triples
-from latticework.knowledge.statistics import MANY, kind_of, overlaps, statistics
+from latticework.knowledge.statistics import MANY, overlaps, relation_kinds, statistics
 
 NODES, RELATIONS = "abcdef", ("p", "q", "s")
 some = st.sets(st.tuples(st.sampled_from(NODES), st.sampled_from(RELATIONS), st.sampled_from(NODES)), min_size=1)
@@ -49,7 +49,8 @@ def test_every_figure_is_what_counting_gives(triples):
         assert each.triples == len(pairs)
         assert each.heads_per_tail == pytest.approx(len(pairs) / len({tail for _, tail in pairs}))
         assert each.tails_per_head == pytest.approx(len(pairs) / len({head for head, _ in pairs}))
-        assert each.kind == kind_of(each.heads_per_tail, each.tails_per_head)
+        many = [mean >= MANY for mean in (each.heads_per_tail, each.tails_per_head)]
+        assert each.kind == "-".join("1N"[side] for side in many)
     assert sum(count for _, count in found.kinds.values()) == len(triples)
     assert sum(count for count, _ in found.kinds.values()) == found.relations
 
@@ -70,8 +71,12 @@ def test_overlaps_are_the_pairs_that_two_relations_share(triples):
 
 
 def test_kinds_of_relations_are_those_of_bordes():
-    cases = [(1.0, 1.0, "1-1"), (1.0, MANY, "1-N"), (MANY, 1.49, "N-1"), (2.0, 3.0, "N-N")]
-    assert [kind_of(heads, tails) for heads, tails, _ in cases] == [kind for *_, kind in cases]
+    one_half_more = [(0, 0, 1), (0, 0, 2), (3, 0, 4)]  # 3 tails of 2 heads: 1.5 is many
+    less = [(0, 1, 1), (0, 1, 2), (3, 1, 4), (5, 1, 6)]
+    other_way = [(tail, 2, head) for head, _, tail in one_half_more]
+    both = [(head, 3, tail) for head in (0, 1) for tail in (2, 3)]
+    facts = np.array([*one_half_more, *less, *other_way, *both])
+    assert relation_kinds(facts, 4) == ["1-N", "1-1", "N-1", "N-N"]
     fathers = Graph.of([("father", "parent of", f"child {number}") for number in range(3)])
     assert statistics(fathers).by_relation[0].kind == "1-N"
 

@@ -353,10 +353,10 @@ def _object(report: UpdateReport) -> dict[str, object]:
 
 def _told(report: UpdateReport) -> dict[str, object]:
     """The figures of an update for people."""
-    furthest = max(report.drift.items(), key=lambda item: item[1], default=None)
+    furthest = max((*report.drift.items(), *report.relation_drift.items()), key=lambda item: item[1], default=None)
     return {
-        "facts added": report.added,
-        "facts removed": report.dropped,
+        "facts added": report.added_triples,
+        "facts removed": report.removed_triples,
         "new entities": _names(report.new),
         "removed entities": _names(report.removed),
         "new relations": _names(report.new_relations),
@@ -382,6 +382,7 @@ def _names(names: frozenset[str]) -> str:
 
 def _short(report: UpdateReport) -> str:
     return (
-        f"+{report.added} -{report.dropped} facts, {len(report.new)} new, {len(report.removed)} removed and "
+        f"+{report.added_triples} -{report.removed_triples} facts, "
+        f"{len(report.new)} new, {len(report.removed)} removed and "
         f"{counted(len(report.affected), 'affected entity', 'affected entities')}, {report.seconds:.2f} s"
     )

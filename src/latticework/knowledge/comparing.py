@@ -136,7 +136,7 @@ def _asked(model: DKGE, test: Triples) -> tuple[Int64[np.ndarray, "n 3"], KnownT
     """The held-out facts that a model can rank, and what is known to be true."""
     graph = model.graph_
     held_out = HeldOut.of(test, graph, "test").triples
-    validation = HeldOut.of(model.validation_, graph, "validation").triples if model.validation_ else held_out
+    validation = HeldOut.of(model.validation_, graph, "validation").triples
     return held_out, known_triples(graph, validation, held_out)
 
 

@@ -19,7 +19,7 @@ CHOICES: Final = {
     "gate": ("learned", "open"),
     "loss": ("softmax", "margin"),
     "corruption": ("bernoulli", "uniform"),
-    "new_entities": ("translation", "xavier"),
+    "new_entities": ("translation", "random"),
 }
 
 
@@ -51,7 +51,7 @@ class DKGEConfig:
     max_triples_per_entity: int = 100  # of those that an affected entity or relation is in, what an update trains with
     update_epochs: int = 15  # of an update, at most
     update_learning_rate: float = 5e-3
-    new_entities: Literal["translation", "xavier"] = (
+    new_entities: Literal["translation", "random"] = (
         "translation"  # where new ones begin: where facts put them, or random
     )
 

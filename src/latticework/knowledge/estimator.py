@@ -20,7 +20,7 @@ from latticework.core.words import counted
 from latticework.knowledge.affected import Rule
 from latticework.knowledge.asked import Asked
 from latticework.knowledge.config import DKGEConfig
-from latticework.knowledge.deltas import Delta
+from latticework.knowledge.deltas import Delta, NamedTriple
 from latticework.knowledge.facts import HeldOut, Triples, read_graph, read_named
 from latticework.knowledge.graph import Missing
 from latticework.knowledge.results import Evaluation, UpdateReport
@@ -30,7 +30,6 @@ PRECISION: Final = "32"
 RULES: Final = get_args(Rule)
 UPDATING: Final = ("max_triples_per_entity", "update_epochs", "update_learning_rate", "new_entities")
 INITS: Final = ("xavier", "transe")
-NO_TRIPLES: Final = np.empty((0, 3), np.int64)
 
 
 class DKGE(Asked):
@@ -120,7 +119,8 @@ class DKGE(Asked):
             (head, relation, tail) by name, as rows, an array, a table, a `Graph`, or the name of a file.
         validation
             Held-out facts: training keeps the weights with the best filtered MRR on them, and stops where that no
-            longer grows. Those that the graph has, or whose names it does not have, are left out with a warning.
+            longer grows. Those that the graph has, or whose names it does not have, are left out with a warning, until
+            an update makes them of use.
         folder
             Where to save the model. The run checkpoints there too: the same call, made again after a crash, goes on
             where it was, and once the model is finished just loads it. Needs a `random_state`.
@@ -166,10 +166,11 @@ class DKGE(Asked):
         run_loggers = runs.prepare(folder, random_state=self.random_state, restart=restart, loggers=loggers)
         seed = seed_from(self.random_state)
         graph = read_graph(triples)
-        held_out = self._held_out(validation, graph, "validation").triples
+        kept = [] if validation is None else sorted(set(read_named(validation, "validation")))
+        held_out = _held_out(kept, graph)
         settings = {"class": type(self).__name__, "seed": seed, "epochs": epochs, "dim": dim}
         settings |= {"max_context": max_context, "init": self.init}
-        run_fingerprint = fingerprint(settings, config, graph, held_out)
+        run_fingerprint = fingerprint(settings, config, graph, kept)
 
         def learn() -> None:
             index = ContextIndex.of(graph, max_context)
@@ -226,8 +227,8 @@ class DKGE(Asked):
             entities, relations = joint_embeddings(model, contexts, open_gate=open_gate)
             model.cpu()
             self.config_, self.seed_, self.history_, self.fingerprint_ = config, seed, history, run_fingerprint
-            self.learned_ = Learned(graph, model, entities, relations, max_context, index)
-            self.validation_ = graph.named(held_out)
+            self.learned_ = Learned(graph, model, entities, relations, max_context, open_gate, index)
+            self.validation_ = kept
             self.updates_, self.since_fit_ = 0, SinceFit.none()
             self.watched_: list[tuple[str, int, str]] = []  # how far files of changes were applied: see `kept`
 
@@ -286,6 +287,7 @@ class DKGE(Asked):
 
         started = time.monotonic()
         before, config = self.learned_, self._updating()
+        kept = [] if validation is None else sorted(set(read_named(validation, "validation")))
         graph, index, change, scope = changed(
             before, delta, rule=self.affected, most=config.max_triples_per_entity, missing=missing
         )
@@ -295,10 +297,7 @@ class DKGE(Asked):
             seconds = time.monotonic() - started
             share = len(self.since_fit_) / len(graph)
             return report_of(before, before, change, scope, epochs=0, seconds=seconds, changed=share)
-        if validation is None:
-            held_out = self._validation(graph)
-        else:
-            held_out = self._held_out(validation, graph, "validation").triples
+        held_out = self._validation(graph) if validation is None else _held_out(kept, graph)
         after, epochs = learn_online(
             before,
             graph,
@@ -321,14 +320,15 @@ class DKGE(Asked):
         )
         self.learned_, self.updates_, self.since_fit_ = after, self.updates_ + 1, since_fit
         if validation is not None:
-            self.validation_ = graph.named(held_out)
+            self.validation_ = kept
         return report
 
     def evaluate(self, test: Triples) -> Evaluation:
         """Rank held-out facts among all entities there are, leaving out other facts that are known to be true.
 
         Known are those of the graph, of the validation and of the test. Facts of the graph, and such whose names it
-        does not have, are left out with a warning. Ties count as they would on average in any order.
+        does not have, are left out with a warning; one that is there twice counts once. Ties count as they would on
+        average in any order.
 
         Raises
         ------
@@ -389,14 +389,7 @@ class DKGE(Asked):
 
     def _validation(self, graph: Any) -> np.ndarray:
         """The held-out facts of `fit` that a graph of today knows the names of, and does not have."""
-        return HeldOut.of(self.validation_, graph, "validation").triples if self.validation_ else NO_TRIPLES
-
-    def _held_out(self, triples: Triples | None, graph: Any, what: str) -> HeldOut:
-        if triples is None:
-            return HeldOut(NO_TRIPLES)
-        held_out = HeldOut.of(triples, graph, what)
-        _warn_of(held_out, what)
-        return held_out
+        return HeldOut.of(self.validation_, graph, "validation").triples
 
     def to_state(self) -> State:
         """Everything that was learned."""
@@ -424,6 +417,13 @@ class DKGE(Asked):
         self.watched_ = [(str(name), int(lines), str(digest)) for name, lines, digest in values["watched"]]
         found = learned_of(state, self.config_, max_context=whole_number("max_context", values["max_context"]))
         self.learned_, self.since_fit_, self.validation_, self.history_ = found
+
+
+def _held_out(named: Sequence[NamedTriple], graph: Any) -> np.ndarray:
+    """The validation facts that a graph can be judged by, with a warning about others."""
+    held_out = HeldOut.of(named, graph, "validation")
+    _warn_of(held_out, "validation")
+    return held_out.triples
 
 
 def _warn_of(held_out: HeldOut, what: str) -> None:

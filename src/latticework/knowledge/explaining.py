@@ -16,8 +16,10 @@ if TYPE_CHECKING:
 def heeded(learned: Learned, kind: Kind, number: int) -> Heeded:
     """The shares of an object's context in what it makes of it, the largest first, and what it keeps of itself.
 
-    Pads of ``compat="reference"`` are left out; the shares then do not add up to 1.
+    Pads of ``compat="reference"`` are left out; the shares then do not add up to 1. With the gate open all is itself.
     """
+    if learned.open_gate:
+        return Heeded(getattr(learned.graph, kind)[number], 1.0, (Share((), 1.0),))
     graph, contexts = learned.graph, getattr(learned.index, kind)
     names = getattr(graph, kind)
     encoder = getattr(learned.model, kind)

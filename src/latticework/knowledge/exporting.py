@@ -21,7 +21,7 @@ from jaxtyping import Float32
 from latticework.core.errors import InputError, require
 from latticework.core.files import write_output
 from latticework.knowledge.embeddings import Embeddings
-from latticework.knowledge.graph import Kind
+from latticework.knowledge.graph import KINDS, Kind
 from latticework.knowledge.names import from_lines, to_lines
 
 Format = Literal["npy", "parquet", "word2vec", "faiss"]
@@ -81,8 +81,8 @@ def export_embeddings(
     ...     export_embeddings(file, embeddings), file.read_text("utf-8")
     (2, '2 2\nNew_York 0.5 1\nUSA 2 0\n')
     """
-    if kind not in get_args(Kind):
-        raise InputError(f"kind={kind!r}: expected one of {', '.join(get_args(Kind))}")
+    if kind not in KINDS:
+        raise InputError(f"kind={kind!r}: expected one of {', '.join(KINDS)}")
     format = _format(path, format)
     names, rows = rows_of(embeddings, kind)
     if format == "parquet":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
@@ -11,9 +12,12 @@ import numpy as np
 from jaxtyping import Int64
 
 from latticework.core.errors import InputError
+from latticework.core.words import counted
 from latticework.knowledge.deltas import NamedTriple
-from latticework.knowledge.graph import Graph, NamedTriples, columns
+from latticework.knowledge.graph import Graph, NamedTriples, columns, triple_keys
 from latticework.knowledge.known import KnownTriples
+from latticework.knowledge.rows import distinct
+from latticework.knowledge.tables import columns_in_order
 
 Triples = str | os.PathLike[str] | Graph | Iterable[Sequence[str]] | np.ndarray
 
@@ -34,7 +38,31 @@ def read_graph(triples: Triples, what: str = "triples") -> Graph:
     graph = _graph(triples, what)
     if not len(graph):
         raise InputError(f"{what}: there is not a single triple")
+    _warn_if_swapped(graph, what)
     return graph
+
+
+def _warn_if_swapped(graph: Graph, what: str) -> None:
+    """Say so where the middle column looks like one of entities."""
+    entities, relations = graph.entities, graph.relations
+    if all(name.isdecimal() for name in relations):  # numbers of either begin at 0
+        odd = len(relations) > len(entities)
+        told = f"{len(relations):,} relations between {counted(len(entities), 'entity', 'entities')}"
+    else:
+        both = sum(name in entities for name in relations)
+        odd = 2 * both > len(relations)
+        told = f"{both:,} of {counted(len(relations), 'relation')} are names of entities too"
+    if odd:
+        warnings.warn(f"{what}: {told}; are columns swapped? The order is head, relation, tail", stacklevel=4)
+
+
+def _rows(triples: Any) -> Any:
+    """Of a table of pandas or polars the rows, its columns by name if these say what they are."""
+    if not hasattr(triples, "to_numpy"):
+        return triples
+    order = columns_in_order([str(name) for name in getattr(triples, "columns", ())])
+    rows = triples.to_numpy()
+    return rows if order is None else rows[:, order]
 
 
 def _graph(triples: Any, what: str) -> Graph:
@@ -44,8 +72,7 @@ def _graph(triples: Any, what: str) -> Graph:
         from latticework.knowledge.io import read_triples
 
         return read_triples(triples).graph
-    if hasattr(triples, "to_numpy"):  # a table of pandas or polars
-        triples = triples.to_numpy()
+    triples = _rows(triples)
     _check_iterable(triples, what)
     try:
         return Graph.of(triples)
@@ -62,11 +89,10 @@ def read_named(triples: Triples, what: str) -> list[NamedTriple]:
     """Triples by name, in the order given, repetitions kept; of a file or a graph in ascending order."""
     if isinstance(triples, str | os.PathLike | Graph):
         return _graph(triples, what).named()
-    if hasattr(triples, "to_numpy"):
-        triples = triples.to_numpy()
+    triples = cast("NamedTriples", _rows(triples))
     _check_iterable(triples, what)
     try:
-        return list(zip(*columns(cast("NamedTriples", triples)), strict=True))
+        return list(zip(*columns(triples), strict=True))
     except InputError as error:
         raise InputError(f"{what}: {error}") from error
 
@@ -113,4 +139,6 @@ class HeldOut:
 
 def known_triples(graph: Graph, *others: Int64[np.ndarray, "n 3"]) -> KnownTriples:
     """An index of the triples of a graph and of others with its numbers."""
-    return KnownTriples.of(graph.triples, *others, entities=len(graph.entities), relations=len(graph.relations))
+    sizes = len(graph.entities), len(graph.relations)
+    known = KnownTriples(*sizes, graph.keys, distinct(triple_keys(graph.triples[:, ::-1], *sizes)))
+    return known.with_more(np.concatenate(others)) if others else known

@@ -18,6 +18,7 @@ from latticework.knowledge.names import Names, check_names
 from latticework.knowledge.rows import distinct, places_of
 
 Kind = Literal["entities", "relations"]
+KINDS: Final[tuple[Kind, Kind]] = ("entities", "relations")
 Missing = Literal["warn", "raise", "ignore"]
 NamedTriples = Iterable[Sequence[str]] | Shaped[np.ndarray, "triples 3"]
 _LARGEST_KEY: Final = np.iinfo(np.int64).max

@@ -10,8 +10,9 @@ from jaxtyping import Bool, Int64
 
 from latticework.knowledge.cooccurrence import CoOccurrence
 from latticework.knowledge.facts import HeldOut, known_triples
-from latticework.knowledge.metrics import relation_kinds, scores, summary
+from latticework.knowledge.metrics import scores, summary
 from latticework.knowledge.results import Evaluation
+from latticework.knowledge.statistics import relation_kinds
 from latticework.knowledge.translation import rank_translation
 
 if TYPE_CHECKING:

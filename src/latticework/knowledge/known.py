@@ -61,13 +61,7 @@ class KnownTriples:
         1
         """
         rows = np.concatenate([np.empty((0, 3), np.int64), *triples])
-        valid = _in_range(rows, entities, relations)
-        if not valid.all():
-            index = int(valid.argmin())
-            raise InputError(
-                f"triples[{index}] is {rows[index].tolist()}: expected (head, relation, tail) among "
-                f"{entities} entities and {relations} relations"
-            )
+        _check_range(rows, entities, relations)
         by_head = distinct(triple_keys(rows, entities, relations))
         by_tail = distinct(triple_keys(rows[:, ::-1], entities, relations))
         return KnownTriples(entities, relations, by_head, by_tail)
@@ -76,7 +70,12 @@ class KnownTriples:
         return len(self.by_head)
 
     def with_more(self, triples: Int64[np.ndarray, "n 3"]) -> KnownTriples:
-        """These and others, all in range. O(known + n log n).
+        """These and others. O(known + n log n).
+
+        Raises
+        ------
+        InputError
+            If a number is out of range.
 
         Examples
         --------
@@ -84,6 +83,7 @@ class KnownTriples:
         >>> len(known), len(known.with_more(np.array([[1, 0, 0], [0, 0, 1]])))
         (1, 2)
         """
+        _check_range(triples, self.entities, self.relations)
         sides = []
         for keys, rows in ((self.by_head, triples), (self.by_tail, triples[:, ::-1])):
             more = distinct(triple_keys(rows, self.entities, self.relations))
@@ -175,6 +175,16 @@ class Lists:
     def rows(self) -> Int64[np.ndarray, " members"]:
         """Of each member the list it is in."""
         return np.repeat(np.arange(len(self.indptr) - 1), self.counts)
+
+
+def _check_range(triples: Int64[np.ndarray, "n 3"], entities: int, relations: int) -> None:
+    valid = _in_range(triples, entities, relations)
+    if not valid.all():
+        index = int(valid.argmin())
+        raise InputError(
+            f"triples[{index}] is {triples[index].tolist()}: expected (head, relation, tail) among "
+            f"{entities} entities and {relations} relations"
+        )
 
 
 def _in_range(triples: Int64[np.ndarray, "n 3"], entities: int, relations: int) -> Bool[np.ndarray, " n"]:

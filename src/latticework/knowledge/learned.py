@@ -27,6 +27,8 @@ class Learned:
         Joint embeddings o*.
     max_context
         Elements of a context, at most.
+    open_gate
+        Whether o* is k, and contexts are nothing to it.
     made
         The contexts, if they are there already.
     """
@@ -36,6 +38,7 @@ class Learned:
     entities: Float32[np.ndarray, "entities dim"]
     relations: Float32[np.ndarray, "relations dim"]
     max_context: int
+    open_gate: bool = False
     made: ContextIndex | None = None
 
     @cached_property

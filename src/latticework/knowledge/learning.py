@@ -21,6 +21,7 @@ from latticework.core.training import Plan, train
 from latticework.knowledge.batches import Learner, LinkBatch, link_batch
 from latticework.knowledge.config import DKGEConfig
 from latticework.knowledge.contexts import Contexts
+from latticework.knowledge.deltas import NamedTriple
 from latticework.knowledge.graph import Graph
 from latticework.knowledge.index import ContextIndex
 from latticework.knowledge.metrics import scores
@@ -160,14 +161,14 @@ def falling(step: int, *, peak: float, total: int) -> float:
 
 
 def fingerprint(
-    settings: Mapping[str, object], config: DKGEConfig, graph: Graph, validation: Int64[np.ndarray, "n 3"]
+    settings: Mapping[str, object], config: DKGEConfig, graph: Graph, validation: Sequence[NamedTriple]
 ) -> str:
     """A checksum of everything that decides what a run learns."""
     digest = hashlib.sha256(json.dumps([RECIPE, dict(settings), asdict(config)]).encode())
     for names in (graph.entities, graph.relations):
         digest.update(np.ascontiguousarray(names.digests()).data)
-    for triples in (graph.triples, validation):
-        digest.update(np.ascontiguousarray(triples).data)
+    digest.update(np.ascontiguousarray(graph.triples).data)
+    digest.update(json.dumps(validation).encode())
     return digest.hexdigest()
 
 

@@ -8,19 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Literal, get_args
+from typing import Literal, get_args
 
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
 from latticework.core.errors import InputError
 from latticework.knowledge.ranking import SIDES, Ranks, Side
-from latticework.knowledge.sampling import answers_per_question
-from latticework.knowledge.statistics import MANY
+from latticework.knowledge.statistics import CARDINALITIES, Cardinality
 
 Ties = Literal["optimistic", "realistic", "pessimistic"]
-Cardinality = Literal["1-1", "1-N", "N-1", "N-N"]
-CARDINALITIES: Final[tuple[Cardinality, ...]] = get_args(Cardinality)
 
 
 @dataclass(frozen=True)
@@ -91,19 +88,6 @@ def scores_by_relation(ranks: Ranks, *, ties: Ties = "realistic") -> dict[int, S
     return dict(zip(numbers.tolist(), found, strict=True))
 
 
-def relation_kinds(triples: Int64[np.ndarray, "triples 3"], relations: int) -> list[Cardinality]:
-    """Of each relation whether its heads have one tail or many, and its tails one head or many: "1-N" has many tails.
-
-    Examples
-    --------
-    >>> relation_kinds(np.array([[0, 0, 1], [0, 0, 2], [1, 1, 2]]), 3)
-    ['1-N', '1-1', '1-1']
-    """
-    tails_per_head, heads_per_tail = answers_per_question(triples, relations)
-    which = 2 * (heads_per_tail >= MANY) + (tails_per_head >= MANY)
-    return [CARDINALITIES[place] for place in which.tolist()]
-
-
 def summary(
     ranks: Ranks,
     *,
@@ -120,7 +104,7 @@ def summary(
     kinds
         Of each relation, as `relation_kinds` gives them; without, they are left out.
     seen
-        Of each entity whether it was there before the last update.
+        Of each entity whether the model was fitted with it.
     ties
         How ties count.
 

@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from latticework.core.errors import InputError
@@ -131,15 +131,19 @@ class DKGEModel(nn.Module):
             for weight in (encoder.context, encoder.projection, encoder.gate, encoder.attention):
                 weight.requires_grad_(wanted)
 
-    @torch.no_grad()
     def encode_all(self, kind: Kind, contexts: Contexts) -> Float[Tensor, "objects dim"]:
         """The joint embeddings of all entities, or of all relations, in the order of their numbers."""
+        return self.encode(kind, contexts, np.arange(len(contexts)))
+
+    @torch.no_grad()
+    def encode(self, kind: Kind, contexts: Contexts, numbers: Int64[np.ndarray, " some"]) -> Float[Tensor, "some dim"]:
+        """The joint embeddings of some of them, given by number."""
         encoder = self.entities if kind == "entities" else self.relations
-        total, device = len(encoder.knowledge), encoder.knowledge.device
-        joint = torch.empty_like(encoder.knowledge)
-        for begin in range(0, total, BLOCK):
-            objects = np.arange(begin, min(begin + BLOCK, total))
-            packed = pack(contexts, objects, padded_to=self.padded_to, dtype=joint.dtype).to(device)
+        knowledge = encoder.knowledge
+        joint = knowledge.new_empty(len(numbers), knowledge.shape[1])
+        for begin in range(0, len(numbers), BLOCK):
+            block = numbers[begin : begin + BLOCK]
+            packed = pack(contexts, block, padded_to=self.padded_to, dtype=joint.dtype).to(knowledge.device)
             joint[begin : begin + BLOCK] = encoder(packed)
         return joint
 

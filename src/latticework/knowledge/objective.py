@@ -16,8 +16,9 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from latticework.knowledge.config import DKGEConfig
+from latticework.knowledge.facts import known_triples
 from latticework.knowledge.graph import Graph
-from latticework.knowledge.sampling import Sampler
+from latticework.knowledge.sampling import Sampler, head_rates
 from latticework.knowledge.scores import distance, margin_loss
 
 
@@ -159,14 +160,10 @@ class Objective:
 
     def __init__(self, graph: Graph, config: DKGEConfig, *, seed: int) -> None:
         self.config, self.seed = config, seed
-        self.sampler = Sampler.of(
-            graph.triples,
-            entities=len(graph.entities),
-            relations=len(graph.relations),
-            present=graph.present,
-            rule="reference" if config.compat == "reference" else config.corruption,
-            seed=seed,
+        rates = head_rates(
+            graph.triples, len(graph.relations), rule="reference" if config.compat == "reference" else config.corruption
         )
+        self.sampler = Sampler(known_triples(graph), np.flatnonzero(graph.present), rates, seed)
 
     def draw(self, facts: Int64[np.ndarray, "batch 3"], numbers: Int64[np.ndarray, " batch"], step: int) -> Wrong:
         """Wrong answers for facts; `numbers` are those of the examples, `step` is the same for all of a batch."""

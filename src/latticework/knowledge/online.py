@@ -24,13 +24,13 @@ from latticework.knowledge.batches import loss_of, placed
 from latticework.knowledge.config import DKGEConfig
 from latticework.knowledge.contexts import Contexts
 from latticework.knowledge.encoding import Weights, encode
-from latticework.knowledge.graph import Graph, Kind
+from latticework.knowledge.graph import KINDS, Graph
 from latticework.knowledge.index import ContextIndex
 from latticework.knowledge.learned import Learned
 from latticework.knowledge.learning import falling, numbered_batches
 from latticework.knowledge.metrics import scores
 from latticework.knowledge.mixing import mix
-from latticework.knowledge.model import BLOCK, DKGEModel, Encoder
+from latticework.knowledge.model import DKGEModel, Encoder
 from latticework.knowledge.names import Names
 from latticework.knowledge.objective import Objective, Wrong
 from latticework.knowledge.packing import Packed, pack
@@ -38,7 +38,6 @@ from latticework.knowledge.rows import offsets, ranges
 from latticework.knowledge.scope import Scope, digests_of
 from latticework.knowledge.translation import rank_translation
 
-SIDES: Final[tuple[Kind, Kind]] = ("entities", "relations")
 MOST_VALIDATED: Final = 500  # facts that decide when an update stops
 JUDGING: Final = 2**40  # a step that no training reaches
 FEWEST_VALIDATED: Final = 50  # held-out facts about what is trained: with fewer, their MRR says too little
@@ -51,7 +50,7 @@ def grown(model: DKGEModel, sides: tuple[Names, Names], new: tuple[np.ndarray, n
         other = DKGEModel(len(sides[0]), len(sides[1]), dim)
     other.norm, other.padded_to = model.norm, model.padded_to
     tables: dict[str, Tensor] = {}
-    for side, names, numbers in zip(SIDES, sides, new, strict=True):
+    for side, names, numbers in zip(KINDS, sides, new, strict=True):
         for name, old in getattr(model, side).state_dict().items():
             if name in ("knowledge", "context"):
                 drawn = _uniform(names.digests()[numbers], dim, seed=spawn(seed, f"{side} {name}"))
@@ -64,19 +63,6 @@ def grown(model: DKGEModel, sides: tuple[Names, Names], new: tuple[np.ndarray, n
                 tables[f"{side}.{name}"] = old.clone()
     other.load_state_dict(tables, assign=True)
     return other.eval()
-
-
-def encode_some(
-    model: DKGEModel, kind: Kind, contexts: Contexts, numbers: Int64[np.ndarray, " n"]
-) -> Float32[np.ndarray, "n dim"]:
-    """The joint embeddings of some objects, given by ascending numbers."""
-    encoder = getattr(model, kind)
-    blocks = [np.empty((0, encoder.knowledge.shape[1]), np.float32)]
-    for begin in range(0, len(numbers), BLOCK):
-        packed = pack(contexts, numbers[begin : begin + BLOCK], padded_to=model.padded_to)
-        with torch.no_grad():
-            blocks.append(encoder(packed).numpy())
-    return np.concatenate(blocks)
 
 
 def _uniform(digests: UInt64[np.ndarray, " n"], dim: int, *, seed: int) -> Float32[np.ndarray, "n dim"]:
@@ -242,13 +228,13 @@ class OnlineModel(nn.Module):
         super().__init__()
         self.norm, self.padded_to = model.norm, model.padded_to
         sides = []
-        for place, name in enumerate(SIDES):
+        for place, name in enumerate(KINDS):
             encoder, before = getattr(model, name), getattr(learned, name)
             joint = np.zeros((len(encoder.knowledge), before.shape[1]), np.float32)
             joint[: len(before)] = before
             if not open_gate:  # what is not trained, but has another context than before, is already what it will be
                 other = np.setdiff1d(scope.refreshed[place], scope.trained[place])
-                joint[other] = encode_some(model, name, getattr(index, name), other)
+                joint[other] = model.encode(name, getattr(index, name), other).numpy()
             side = Side.of(getattr(index, name), scope.trained[place], scope.new[place])
             sides.append(OnlineEncoder(encoder, side, joint, open_gate=open_gate))
         self.entities, self.relations = sides
@@ -376,23 +362,23 @@ def learn_online(
         place_by_facts(model, learned, graph, scope)
     epochs = 0
     if len(scope.facts):
-        online = OnlineModel(learned, model, index, scope, open_gate=config.gate == "open")
+        online = OnlineModel(learned, model, index, scope, open_gate=learned.open_gate)
         task = OnlineTask(online, graph, scope, validation, config, seed=seed)
         history = train(task, online_plan(config, task), seed=seed, device=device, precision="32")
         epochs = int(history[-1]["epoch"]) + 1  # they are counted from 0, and each ends with a validation
         online.entities.put_back(model.entities)
         online.relations.put_back(model.relations)
     joint = []
-    for place, name in enumerate(SIDES):
+    for place, name in enumerate(KINDS):
         before, numbers = getattr(learned, name), scope.refreshed[place]
         rows = np.zeros((len(getattr(model, name).knowledge), before.shape[1]), np.float32)
         rows[: len(before)] = before
-        if config.gate == "open":
+        if learned.open_gate:
             rows[numbers] = getattr(model, name).knowledge.detach()[torch.from_numpy(numbers)].numpy()
         else:
-            rows[numbers] = encode_some(model, name, getattr(index, name), numbers)
+            rows[numbers] = model.encode(name, getattr(index, name), numbers).numpy()
         joint.append(rows)
-    return Learned(graph, model, joint[0], joint[1], index.max_context, index), epochs
+    return Learned(graph, model, joint[0], joint[1], index.max_context, learned.open_gate, index), epochs
 
 
 @torch.no_grad()

@@ -137,8 +137,8 @@ def page(
     if curves:
         sections.append(Section("Training", "How the model was fitted, before any update.", pictures=curves))
     intro = (
-        f"{counted(report.added, 'fact')} came and {report.dropped:,} went. Embeddings were brought up to date in "
-        f"{report.seconds:.2g} s."
+        f"{counted(report.added_triples, 'fact')} came and {report.removed_triples:,} went. "
+        f"Embeddings were brought up to date in {report.seconds:.2g} s."
     )
     return Page(f"An update of {name}", intro, sections)
 
@@ -168,8 +168,8 @@ def changes(before: DKGE, after: DKGE, report: UpdateReport) -> Section:
         f"The graph has {counted(len(report.affected) + len(report.new) + untouched, 'entity', 'entities')}: "
         f"{len(report.affected):,} with another joint embedding, {len(report.new):,} new, {untouched:,} as before.",
         facts=[
-            ("facts added", report.added),
-            ("facts removed", report.dropped),
+            ("facts added", report.added_triples),
+            ("facts removed", report.removed_triples),
             ("entities affected", len(report.affected)),
             ("seconds", round(report.seconds, 2)),
             ("strain", round(report.strain, 2)),

@@ -9,8 +9,10 @@ import numpy as np
 from jaxtyping import Int64
 
 from latticework.knowledge.deltas import Change
+from latticework.knowledge.graph import triple_keys
 from latticework.knowledge.learned import Learned
 from latticework.knowledge.results import UpdateReport
+from latticework.knowledge.rows import places_of
 from latticework.knowledge.scope import Scope
 
 MOST_STRAINED: Final = 10_000  # facts that those which came are compared with
@@ -25,7 +27,13 @@ def report_of(
         np.setdiff1d(refreshed, new)
         for refreshed, new in zip(scope.refreshed, (change.new, change.new_relations), strict=True)
     ]
-    moved = np.linalg.norm(after.entities[old[0]] - before.entities[old[0]], axis=1)
+    drift = [
+        dict(zip(names.named(numbers), np.linalg.norm(new[numbers] - was[numbers], axis=1).tolist(), strict=True))
+        for names, numbers, new, was in (
+            (entities, old[0], after.entities, before.entities),
+            (relations, old[1], after.relations, before.relations),
+        )
+    ]
     return UpdateReport(
         affected=frozenset(entities.named(old[0])),
         affected_relations=frozenset(relations.named(old[1])),
@@ -33,24 +41,27 @@ def report_of(
         removed=frozenset(entities.named(change.gone)),
         new_relations=frozenset(relations.named(change.new_relations)),
         removed_relations=frozenset(relations.named(change.gone_relations)),
-        added=len(change.added),
-        dropped=len(change.removed),
+        added_triples=len(change.added),
+        removed_triples=len(change.removed),
         trained_triples=len(scope.facts),
         trained_objects=sum(map(len, scope.trained)),
         epochs=epochs,
         seconds=seconds,
-        drift=dict(zip(entities.named(old[0]), moved.tolist(), strict=True)),
+        drift=drift[0],
+        relation_drift=drift[1],
         changed_share=changed,
         strain=strain(after, change.added),
     )
 
 
 def strain(learned: Learned, added: Int64[np.ndarray, "added 3"]) -> float:
-    """The median distance of the facts that came, over that of the others; 1 where none came."""
-    triples = learned.graph.triples
-    if not len(added):
+    """The median distance of the facts that came, over that of the others; 1 where there are none of either."""
+    graph = learned.graph
+    came = triple_keys(added, len(graph.entities), len(graph.relations))
+    others = graph.triples[places_of(graph.keys, np.sort(came)) < 0]
+    if not len(added) or not len(others):
         return 1.0
-    rest = triples[:: max(1, len(triples) // MOST_STRAINED)]
+    rest = others[:: max(1, len(others) // MOST_STRAINED)]
 
     def middle(facts: Int64[np.ndarray, "n 3"]) -> float:
         heads, relations, tails = facts.T

@@ -27,7 +27,7 @@ class UpdateReport:
         Entities that are now in a triple and were in none, and the other way round.
     new_relations, removed_relations
         The same of relations.
-    added, dropped
+    added_triples, removed_triples
         Triples that the graph has now and had not, and the other way round.
     trained_triples
         How many facts the update learnt from.
@@ -37,12 +37,12 @@ class UpdateReport:
         How long.
     seconds
         By the clock, all of it.
-    drift
-        By name the length of the change of each affected entity's joint embedding.
+    drift, relation_drift
+        By name the length of the change of each affected entity's, or relation's, joint embedding; of others it is 0.
     changed_share
         Triples added or removed since `fit`, as a share of those in the graph.
     strain
-        The median distance of the facts that this update brought, over that of all facts: 1 where they fit alike. The
+        The median distance of the facts that this update brought, over that of the others: 1 where they fit alike. The
         higher, the more a refit would gain; see the documentation.
     """
 
@@ -52,13 +52,14 @@ class UpdateReport:
     removed: frozenset[str]
     new_relations: frozenset[str]
     removed_relations: frozenset[str]
-    added: int
-    dropped: int
+    added_triples: int
+    removed_triples: int
     trained_triples: int
     trained_objects: int
     epochs: int
     seconds: float
     drift: dict[str, float] = field(repr=False)
+    relation_drift: dict[str, float] = field(repr=False)
     changed_share: float
     strain: float
 
@@ -89,7 +90,7 @@ class UpdateReport:
         if self.refit_due:
             return f"A refit is due: {self.reasons}."
         share = f"{self.changed_share:.1%} of the facts came or went since the fit, less than {REFIT_SHARE:.0%}"
-        if self.added < FEWEST_STRAINED:
+        if self.added_triples < FEWEST_STRAINED:
             return f"No refit is due: {share}, and the strain of fewer than {FEWEST_STRAINED} new facts says little."
         strain = (
             f"the strain of those that came is {self.strain:.2f}, less than {REFIT_STRAIN:g} (1 is that of the others)"
@@ -98,7 +99,7 @@ class UpdateReport:
 
     @property
     def _strained(self) -> bool:
-        return self.added >= FEWEST_STRAINED and self.strain >= REFIT_STRAIN
+        return self.added_triples >= FEWEST_STRAINED and self.strain >= REFIT_STRAIN
 
 
 @dataclass(frozen=True)

@@ -80,5 +80,5 @@ def learned_of(
     model.load_state_dict(tables, assign=True)
     model.eval()
     validation = [(head, relation, tail) for head, relation, tail in from_json(state.files["validation.json"])]
-    learned = Learned(graph, model, joint["entities"], joint["relations"], max_context)
+    learned = Learned(graph, model, joint["entities"], joint["relations"], max_context, config.gate == "open")
     return learned, since_fit, validation, from_json(state.files["history.json"])

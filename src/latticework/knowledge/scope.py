@@ -59,9 +59,9 @@ def changed(
     new = (change.new, change.new_relations)
     trained = tuple(np.union1d(one, other) for one, other in zip(found, new, strict=True))
     gone = (change.gone, change.gone_relations)
+    moved = trained if learned.open_gate else (context_change.entities, context_change.relations)
     refreshed = tuple(
-        np.setdiff1d(np.union1d(one, other), away)
-        for one, other, away in zip(trained, (context_change.entities, context_change.relations), gone, strict=True)
+        np.setdiff1d(np.union1d(one, other), away) for one, other, away in zip(trained, moved, gone, strict=True)
     )
     facts = facts_of(graph, *trained, most=most)
     return graph, index, change, Scope(trained, new, refreshed, facts)  # type: ignore[arg-type]
@@ -81,7 +81,6 @@ def facts_of(
     heads, kinds, tails = graph.triples.T
     loops, every = heads == tails, np.arange(len(graph))
     ends = np.concatenate([heads, tails[~loops]]), np.concatenate([every, every[~loops]])
-    digests = digests_of(graph, graph.triples)
     chosen = np.zeros(len(graph), bool)
     for numbers, (owners, rows), count in (
         (entities, ends, len(graph.entities)),
@@ -91,7 +90,7 @@ def facts_of(
         wanted[numbers] = True
         owned = wanted[owners]
         owners, rows = owners[owned], rows[owned]
-        chosen[rows[_first_of_each(owners, digests[rows], most)]] = True
+        chosen[rows[_first_of_each(owners, digests_of(graph, graph.triples[rows]), most)]] = True
     return graph.triples[chosen]
 
 

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Literal, get_args
 
 import numpy as np
-from jaxtyping import Float64, Int64
+from jaxtyping import Int64
 
 from latticework.knowledge.graph import Graph
+from latticework.knowledge.sampling import answers_per_question
 
+Cardinality = Literal["1-1", "1-N", "N-1", "N-N"]
+CARDINALITIES: Final[tuple[Cardinality, ...]] = get_args(Cardinality)
 MANY: Final = 1.5  # mean answers of a question above which a side counts as N: Bordes et al. 2013, section 4.2
 ALIKE: Final = 0.5  # of the pairs of the smaller relation, from which on two relations are told of
 
@@ -39,7 +42,7 @@ class RelationFacts:
     triples: int
     heads_per_tail: float
     tails_per_head: float
-    kind: str
+    kind: Cardinality
 
 
 @dataclass(frozen=True)
@@ -153,7 +156,7 @@ def statistics(
         largest_component=float(sizes.max(initial=0) / max(1, len(present))),
         kinds={
             kind: (len(facts), sum(each.triples for each in facts))
-            for kind in ("1-1", "1-N", "N-1", "N-N")
+            for kind in CARDINALITIES
             for facts in [[each for each in by_relation if each.kind == kind]]
         },
         by_relation=by_relation,
@@ -163,15 +166,17 @@ def statistics(
     )
 
 
-def kind_of(heads_per_tail: float, tails_per_head: float) -> str:
-    """The kind of a relation.
+def relation_kinds(triples: Int64[np.ndarray, "triples 3"], relations: int) -> list[Cardinality]:
+    """Of each relation whether its heads have one tail or many, and its tails one head or many: "1-N" has many tails.
 
     Examples
     --------
-    >>> kind_of(1.2, 7.0), kind_of(1.5, 1.0), kind_of(1.0, 1.4)
-    ('1-N', 'N-1', '1-1')
+    >>> relation_kinds(np.array([[0, 0, 1], [0, 0, 2], [1, 1, 2]]), 3)
+    ['1-N', '1-1', '1-1']
     """
-    return f"{'N' if heads_per_tail >= MANY else '1'}-{'N' if tails_per_head >= MANY else '1'}"
+    tails_per_head, heads_per_tail = answers_per_question(triples, relations)
+    which = 2 * (heads_per_tail >= MANY) + (tails_per_head >= MANY)
+    return [CARDINALITIES[place] for place in which.tolist()]
 
 
 def overlaps(graph: Graph, *, least: float = ALIKE) -> tuple[Overlap, ...]:
@@ -212,15 +217,8 @@ def overlaps(graph: Graph, *, least: float = ALIKE) -> tuple[Overlap, ...]:
 
 def _by_relation(graph: Graph) -> tuple[RelationFacts, ...]:
     counts = graph.relation_counts
-    heads, relations, tails = graph.triples.T
-    size = max(1, len(graph.entities))
-
-    def distinct(ends: Int64[np.ndarray, " triples"]) -> Int64[np.ndarray, " relations"]:
-        return np.bincount(np.unique(relations * size + ends) // size, minlength=len(counts))
-
-    with np.errstate(invalid="ignore"):
-        per_tail: Float64[np.ndarray, " relations"] = counts / distinct(tails)
-        per_head: Float64[np.ndarray, " relations"] = counts / distinct(heads)
+    per_head, per_tail = answers_per_question(graph.triples, len(counts))
+    kinds = relation_kinds(graph.triples, len(counts))
     order = np.argsort(-counts, kind="stable")
     return tuple(
         RelationFacts(
@@ -228,7 +226,7 @@ def _by_relation(graph: Graph) -> tuple[RelationFacts, ...]:
             int(counts[number]),
             float(per_tail[number]),
             float(per_head[number]),
-            kind_of(per_tail[number], per_head[number]),
+            kinds[number],
         )
         for number in order[counts[order] > 0].tolist()
     )

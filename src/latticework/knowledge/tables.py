@@ -18,6 +18,7 @@ from latticework.knowledge.loaded import Columns
 
 HEADERS: Final = (("head", "relation", "tail"), ("h", "r", "t"), ("subject", "predicate", "object"))
 _BATCH: Final = 65_536
+_TELLING: Final = (HEADERS[0], HEADERS[2])  # no fact has these names by chance
 _PURPOSE: Final = "reading and writing parquet"
 
 
@@ -39,8 +40,14 @@ def tsv_columns(lines: Iterable[str], name: str) -> Iterator[Columns]:
     lines, first = iter(lines), 1
     header = next(lines, None)
     if header is not None:
-        if tuple(header.strip().lower().split("\t")) in (HEADERS[0], HEADERS[2]):
+        cells = tuple(header.strip().lower().split("\t"))
+        if cells in _TELLING:
             warnings.warn(f"{name}:1: {header!r} looks like a header, but is taken for a fact", stacklevel=2)
+        elif tuple(sorted(cells)) in map(tuple, map(sorted, _TELLING)):
+            raise InputError(
+                f"{name}:1: {', '.join(cells)} looks like a header of columns in another order: expected head, "
+                "relation and tail, without a header; of a .csv columns are found by it"
+            )
         lines = chain([header], lines)
     while batch := list(islice(lines, _BATCH)):
         numbers = range(first, first + len(batch))
@@ -51,7 +58,8 @@ def tsv_columns(lines: Iterable[str], name: str) -> Iterator[Columns]:
 def csv_columns(lines: Iterable[str], name: str) -> Iterator[Columns]:
     """As `tsv_columns`, of comma-separated lines, where a name may be in quotation marks (RFC 4180).
 
-    A first line "head,relation,tail", "h,r,t" or "subject,predicate,object" is a header and passed over.
+    A first line "head,relation,tail", "h,r,t" or "subject,predicate,object", in any order, is a header that says which
+    column is which.
 
     Raises
     ------
@@ -121,11 +129,10 @@ def _wanted(schema: Any, arrow: Any, path: str | os.PathLike[str]) -> list[str]:
     names = list(schema.names)
     if len(set(names)) < len(names):
         raise InputError(f"{path} has two columns of one name: {', '.join(names)}")
-    lowered = {name.lower(): name for name in names}
-    header = next((header for header in HEADERS if set(header) <= set(lowered)), None)
-    if header is None and len(names) != 3:
+    order = columns_in_order(names)
+    if order is None and len(names) != 3:
         raise InputError(f"{path} has the columns {', '.join(names)}: expected {', '.join(HEADERS[0])}")
-    wanted = [lowered[name] for name in header] if header else names
+    wanted = [names[place] for place in order] if order else names
     for name in wanted:
         kind = schema.field(name).type
         kind = kind.value_type if arrow.types.is_dictionary(kind) else kind
@@ -134,9 +141,23 @@ def _wanted(schema: Any, arrow: Any, path: str | os.PathLike[str]) -> list[str]:
     return wanted
 
 
+def columns_in_order(names: Sequence[str]) -> list[int] | None:
+    """Where the head, the relation and the tail are among columns, if their names say so.
+
+    Examples
+    --------
+    >>> columns_in_order(["Tail", "weight", "Head", "Relation"]), columns_in_order(["0", "1", "2"])
+    ([2, 3, 0], None)
+    """
+    lowered = [name.strip().lower() for name in names]
+    header = next((header for header in HEADERS if set(header) <= set(lowered)), None)
+    return None if header is None else [lowered.index(name) for name in header]
+
+
 def _csv_rows(lines: Iterable[str], name: str) -> Iterator[tuple[int, list[str]]]:
     """Rows with the number of the line where each starts."""
     reader = csv.reader((f"{line}\n" for line in lines), strict=True)
+    order = None
     while True:
         number = reader.line_num + 1
         try:
@@ -145,8 +166,11 @@ def _csv_rows(lines: Iterable[str], name: str) -> Iterator[tuple[int, list[str]]
             return
         except csv.Error as error:
             raise InputError(f"{name}:{number}: {error}; is a quotation mark not closed?") from error
-        if number > 1 or tuple(cell.strip().lower() for cell in row) not in HEADERS:
-            yield number, row
+        if number == 1 and len(row) == 3:
+            order = columns_in_order(row)
+            if order is not None:
+                continue
+        yield number, row if order is None or len(row) != 3 else [row[place] for place in order]
 
 
 def _checked(rows: Sequence[Sequence[str]], numbers: Sequence[int], place: str) -> Iterator[Columns]:

@@ -43,7 +43,7 @@ def stop(*, seed: int) -> Section:
     held_out = len(second.test) + len(second.validation)
     return Section(
         "Knowledge graphs that change: nothing moves but what is near",
-        f"People die, move, marry and are born: {update.added} facts come and {update.dropped} go. "
+        f"People die, move, marry and are born: {update.added_triples} facts come and {update.removed_triples} go. "
         f"{len(update.new)} entities are new, {len(update.affected)} get another embedding, and those of the other "
         f"{still:,} stay the same to the last bit.",
         facts=[
