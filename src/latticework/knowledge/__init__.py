@@ -1,4 +1,4 @@
-"""Knowledge graphs that change: embeddings kept up to date at the cost of what changed."""
+"""Knowledge graphs that change: embeddings kept up to date by training what changed."""
 
 from typing import TYPE_CHECKING
 

@@ -216,7 +216,7 @@ def update(
     device: Device = "auto",
     as_json: Json = False,
 ) -> None:
-    """Add facts and remove facts, as one transaction, and bring the model up to date at the cost of the change.
+    """Add facts and remove facts, as one transaction, and bring the model up to date by training what changed.
 
     What is removed is removed first. The model is replaced as a whole: a crash leaves the old one or the new one.
     """

@@ -1,4 +1,4 @@
-"""DKGE: embeddings of a knowledge graph, kept up to date at the cost of what changes (Wu et al. 2022)."""
+"""DKGE: embeddings of a knowledge graph, kept up to date by training what changed (Wu et al. 2022)."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class DKGE(Asked):
         went; "neighbours", those whose neighbours changed; "entity", those that got a new entity for a neighbour or
         lost one that is no more. Joint embeddings are refreshed wherever a context changed, whatever the rule.
     init : str
-        "xavier", or "transe": begin with embeddings that TransE has learnt.
+        "xavier": uniform, with rows of unit length on average. "transe": begin with embeddings that TransE has learnt.
     config : DKGEConfig, optional
         Everything else.
     random_state : int, optional

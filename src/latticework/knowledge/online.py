@@ -1,4 +1,4 @@
-"""Online learning: bring embeddings up to date at the cost of what changed (DKGE, section 1 of the method).
+"""Online learning: bring embeddings up to date by training what changed (DKGE, section 1 of the method).
 
 The encoders' weights W, g and v stay as they are. Trained are k of what the rule says is affected, and k and c of what
 is new, with the facts that these are in. As no context element of anything else changes, nothing else does: the joint
