@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -128,6 +129,46 @@ def test_a_file_that_becomes_shorter_is_refused(tmp_path):
         next(lines)
 
 
+def test_a_file_that_was_cut_off_and_is_as_long_again_is_refused(tmp_path):
+    path = tmp_path / "log.tsv"
+    for once, later in ((True, b"six\nten\n"), (True, b"six\nten\nmore\n"), (False, b"six\nten\nmore\n")):
+        path.write_bytes(b"one\ntwo\n")
+        lines = decode_lines(Growing(path, once=once), "log.tsv")
+        assert [next(lines), next(lines)] == ["one", "two"]
+        path.write_bytes(later)
+        with pytest.raises(InputError, match=r"log\.tsv has become shorter or was written anew"):
+            next(lines)
+
+
+def test_a_file_is_known_to_be_as_it_was_by_the_last_bytes_read_a_line_without_an_end_among_them(tmp_path, monkeypatch):
+    monkeypatch.setattr(watching, "POLL_SECONDS", 0.005)
+    monkeypatch.setattr(watching, "_KNOWN_BYTES", 6)
+    monkeypatch.setattr(watching, "_READ_BYTES", 4)
+    path = tmp_path / "log.tsv"
+    path.write_bytes(b"one\ntwo\nthr")
+    lines = decode_lines(Growing(path, once=False), "log.tsv")
+    assert [next(lines), next(lines)] == ["one", "two"]
+    path.write_bytes(b"One\ntwo\nthree\nfour\n")  # too far back to be seen
+    assert [next(lines), next(lines)] == ["three", "four"]
+    with path.open("ab") as stream:
+        stream.write(b"fi")
+    growing = Growing(path, once=False)
+    assert growing.read(19) + growing.read(19) + growing.read(19) + growing.read(19) == b"One\ntwo\nthree\nfour\n"
+    threading.Timer(0.05, path.write_bytes, [b"One\ntwo\nthree\nfour\nsix\n"]).start()
+    with pytest.raises(InputError, match="was written anew"):
+        growing.read(1)
+
+
+def test_what_cannot_be_read_again_is_refused(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=lambda: pipe.open("wb").close(), daemon=True)
+    writer.start()
+    with pytest.raises(InputError, match=r"pipe cannot be read again: .* kg watch MODEL -"):
+        Growing(pipe, once=True)
+    writer.join(timeout=10)
+
+
 def test_a_compressed_file_and_one_without_line_ends_are_refused(tmp_path, monkeypatch):
     path = tmp_path / "log.tsv.gz"
     path.write_bytes(gzip.compress(b"one\n"))
@@ -234,6 +275,15 @@ def test_a_file_that_was_rewritten_is_refused(folder, log):
     assert follow(folder, log, from_start=True, missing="ignore")[-1] == 5
 
 
+def test_a_file_that_is_rewritten_just_after_it_was_known_again_is_refused(folder, log):
+    assert follow(folder, log)[-1] == 13
+    found = watch(Kept.load(folder, device="cpu"), log, once=True)
+    log.write_text(LOG.replace("person 9", "person 8", 1) + "\n+\ta\tr\tb\n")
+    with pytest.raises(InputError, match=r"log\.tsv: it does not begin with the 13 lines of log\.tsv"):
+        next(found)
+    assert [each.lines for each in Kept.load(folder).positions] == [13]
+
+
 def test_every_transaction_is_applied_once_however_often_the_file_is_read(folder, log, tmp_path):
     whole = Path(shutil.copytree(folder, tmp_path / "whole"))
     assert follow(whole, log) == [3, 6, 9, 11, 13]
@@ -263,12 +313,47 @@ def test_the_model_says_how_far_several_files_were_applied(folder, log):
     assert [(each.name, each.lines) for each in Kept.load(folder).positions] == [("other.tsv", 1), ("moved.tsv", 15)]
 
 
-def test_what_changes_nothing_is_not_saved_and_what_is_wrong_leaves_what_came_before(folder, log):
-    before = (folder / "config.json").read_bytes()
-    log.write_text("+\tperson 1\tknows\tperson 2\n")
-    assert follow(folder, log) == [1]
-    assert (folder / "config.json").read_bytes() == before
-    assert follow(folder, log) == [1]
+@pytest.mark.parametrize("sign", ["+", "-"])
+def test_what_changed_nothing_is_not_applied_again_when_it_would_change_something(folder, log, sign):
+    fact = ("person 1", "knows", f"person {2 if sign == '+' else 5}")
+    assert (fact in DKGE.load(folder).graph_.named()) == (sign == "+")
+    log.write_text("\t".join([sign, *fact]) + "\n")
+    assert follow(folder, log, missing="ignore") == [1]
+    model = DKGE.load(folder)
+    assert model.updates_ == 0
+    model.partial_fit(**{"remove" if sign == "+" else "add": [fact]})
+    model.save(folder)
+    assert follow(folder, log) == []
+    assert (fact in DKGE.load(folder).graph_.named()) == (sign == "-")
+
+
+def test_after_what_changed_nothing_no_tensors_are_written_anew(folder, log, tmp_path):
+    def tensors():
+        return {path: (path.stat().st_ino, path.stat().st_mtime_ns) for path in folder.glob("*.safetensors")}
+
+    before = tensors()
+    assert len(before) == 3
+    log.write_text("+\tperson 1\tknows\tperson 2\n\n+\tperson 2\tknows\tperson 3\n")
+    assert follow(folder, log) == [2, 3]
+    assert tensors() == before
+    kept = Kept.load(folder, device="cpu")
+    kept.model.partial_fit(add=[("person 1", "knows", "person 3")])
+    with log.open("a") as stream:
+        stream.write("\n+\tperson 1\tknows\tperson 3\n")
+    assert [lines for _, lines in watch(kept, log, once=True)] == [5]  # changes nothing: all else is saved
+    kept.save(tmp_path / "elsewhere")
+    assert equal(folder, tmp_path / "elsewhere")
+    assert DKGE.load(folder).updates_ == 1
+
+
+def test_of_standard_input_what_changes_nothing_is_not_saved(folder, monkeypatch):
+    before = (folder / "config.json").stat().st_ino
+    monkeypatch.setattr(watching, "read_lines", lambda path: iter(["+\tperson 1\tknows\tperson 2"]))
+    assert follow(folder, Path("-")) == [1]
+    assert (folder / "config.json").stat().st_ino == before
+
+
+def test_what_is_wrong_leaves_what_came_before(folder, log):
     log.write_text("+\tperson 1\tknows\tperson 3\n\n+\tperson 1\tknows\n")
     with pytest.raises(InputError, match=r"log\.tsv:3: expected \+, head, relation and tail"):
         follow(folder, log)
@@ -298,11 +383,12 @@ def test_what_says_how_far_and_is_damaged_is_refused(folder):
 
 def test_killed_at_any_moment_the_model_is_that_before_a_transaction_or_that_after_it(folder, log, tmp_path):
     script, started = Path(__file__).with_name("killed_watching.py"), checksum(folder)
+    log.write_text(f"+\tperson 1\tknows\tperson 2\n\n{LOG}")  # begins with what changes nothing
     ended = subprocess.run([sys.executable, script, folder, log, "0"], capture_output=True, timeout=120)
     assert ended.returncode == 0, ended.stderr.decode()
     saved, left = map(json.loads, ended.stdout.splitlines())
     states = [started, *saved]
-    assert len(set(states)) == 6
+    assert len(set(states)) == 7
     at = 0
     for kill, killed, found in left:
         before, at = at, states.index(found)
@@ -310,5 +396,5 @@ def test_killed_at_any_moment_the_model_is_that_before_a_transaction_or_that_aft
         if kill and kill[0] in ("before", "after"):
             assert at - before == kill[1] - (kill[0] == "before")
         assert at >= before
-    assert at == 5
+    assert at == 6
     assert equal(folder, tmp_path / "whole")

@@ -8,12 +8,12 @@ what it begins with, under another name and in another place too, and one that w
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
-from dataclasses import astuple, dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import astuple, dataclass, field, replace
 from hashlib import blake2b
 from itertools import islice
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from latticework.core.errors import InputError
 from latticework.core.files import read_lines
@@ -22,6 +22,9 @@ from latticework.core.persistence import read_folder, write_folder
 from latticework.core.words import counted
 from latticework.knowledge.affected import Rule
 from latticework.knowledge.estimator import DKGE
+
+if TYPE_CHECKING:
+    from latticework.knowledge.learned import Learned
 
 
 @dataclass(frozen=True)
@@ -93,6 +96,7 @@ class Kept:
     model: DKGE
     folder: Path
     header: dict[str, Any]
+    _there: tuple[Learned, dict[str, Mapping[str, Any]]] | None = field(default=None, repr=False)
 
     @classmethod
     def load(cls, folder: Path, *, device: str = "auto") -> Self:
@@ -105,7 +109,8 @@ class Kept:
         """
         resolve_device(device)
         model = DKGE.load(folder)
-        return cls(model.set_params(device=device), folder, read_folder(folder)[0])
+        header, state = read_folder(folder)
+        return cls(model.set_params(device=device), folder, header, (model.learned_, state.tensors))
 
     def update_by(
         self,
@@ -128,8 +133,18 @@ class Kept:
         return tuple(Position(*position) for position in self.model.watched_)
 
     def save(self, folder: Path | None = None) -> None:
-        """Save the model: a crash leaves what was there before, or all of this."""
-        write_folder(self.folder if folder is None else folder, header=self.header, state=self.model.to_state())
+        """Save the model: a crash leaves what was there before, or all of this.
+
+        Where it was loaded from, tensors that are there already are not written again.
+        """
+        state, learned = self.model.to_state(), self.model.learned_
+        if folder is not None:
+            write_folder(folder, header=self.header, state=state)
+            return
+        if self._there is not None and self._there[0] is learned:
+            state.tensors = self._there[1]
+        write_folder(self.folder, header=self.header, state=state)
+        self._there = learned, read_folder(self.folder)[1].tensors
 
     def moved(self, position: Position, *, begun: Position | None) -> None:
         """Take a new position of a file, for that where it was begun and any other of its name."""
@@ -157,10 +172,7 @@ def resumed(path: Path, positions: Sequence[Position]) -> tuple[Place, Position 
         if here is not None:
             found, result = here, place.copy()
     if found is None and before is not None:
-        raise InputError(
-            f"{path}: it does not begin with the {counted(before.lines, 'line')} of {before.name} applied before: "
-            "lines are only to be added to it; with --from-start all of it is applied"
-        )
+        raise _another(path, before)
     if found is not None and found.name != path.name:
         warnings.warn(
             f"{path} begins with {counted(found.lines, 'line')} of {found.name}, which is no longer there: applied "
@@ -168,3 +180,26 @@ def resumed(path: Path, positions: Sequence[Position]) -> tuple[Place, Position 
             stacklevel=2,
         )
     return result, found
+
+
+def gone_on(path: Path, lines: Iterable[str], position: Position) -> Iterator[str]:
+    """The lines of a file after a position that it was found to have, even if it was rewritten since it was found.
+
+    Raises
+    ------
+    InputError
+        If what is passed over is not what the position says.
+    """
+    place, rest = Place(), iter(lines)
+    for line in islice(rest, position.lines):
+        place.pass_over(line)
+    if place.lines == position.lines and place.position(position.name) != position:
+        raise _another(path, position)
+    yield from rest
+
+
+def _another(path: Path, position: Position) -> InputError:
+    return InputError(
+        f"{path}: it does not begin with the {counted(position.lines, 'line')} of {position.name} applied before: "
+        "lines are only to be added to it; with --from-start all of it is applied"
+    )

@@ -1,8 +1,9 @@
-"""Apply a stream of changes as it arrives: each transaction becomes one save of the model, or nothing at all.
+"""Apply a stream of changes as it arrives: each transaction becomes one save of the model.
 
-A file is gone on with where the saved model says (`latticework.knowledge.kept`). Standard input cannot be read again,
-so nothing is kept of it: who feeds it learns from what is given after each save how far it came, and may give the last
-transaction again, which then changes nothing.
+A file is gone on with where the saved model says (`latticework.knowledge.kept`), past what changed nothing too: by the
+next time it might change something. Standard input cannot be read again, so nothing is kept of it: who feeds it learns
+from what is given after each save how far it came, and may give the last transaction again, which then changes nothing
+if nothing else has changed the model meanwhile.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ import queue
 import time
 import warnings
 from collections.abc import Iterable, Iterator
-from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,11 +23,12 @@ from latticework.core.progress import message
 from latticework.core.streams import read_ahead, stream_name
 from latticework.knowledge.deltas import Delta, read_transactions
 from latticework.knowledge.graph import Missing
-from latticework.knowledge.kept import Kept, Place, Position, resumed
+from latticework.knowledge.kept import Kept, Place, Position, gone_on, resumed
 from latticework.knowledge.results import UpdateReport
 
 POLL_SECONDS: Final = 0.1
 _READ_BYTES: Final = 2**16
+_KNOWN_BYTES: Final = 2**12  # before what is read next: a file in which they have changed is not what was read of it
 _AHEAD: Final = 65_536  # lines that are read while an update is computed
 _GZIP_MAGIC: Final = b"\x1f\x8b"
 
@@ -78,7 +79,7 @@ def watch(
         if not from_start:
             place, begun = resumed(path, kept.positions)
         growing = Growing(path, once=once)
-        lines = islice(decode_lines(growing, name), place.lines, None)  # type: ignore[arg-type]
+        lines = gone_on(path, decode_lines(growing, name), place.position(path.name))  # type: ignore[arg-type]
     message(
         f"{'applying' if once else 'watching'} {name} from line {place.lines + 1:,} on; "
         f"{_ends(every, endless=not once and path != Path('-'))} ends a transaction"
@@ -99,11 +100,12 @@ def _applied(
     for delta in transactions(lines, stream_name(path), place):
         before = kept.model.updates_
         report = kept.model.apply(delta, missing=missing)
-        if kept.model.updates_ > before:  # else the model is what it was, and the same lines do nothing again
-            if path != Path("-"):
-                position = place.position(path.name)
-                kept.moved(position, begun=begun)
-                begun = position
+        of_file = path != Path("-")
+        if of_file:
+            position = place.position(path.name)
+            kept.moved(position, begun=begun)
+            begun = position
+        if of_file or kept.model.updates_ > before:
             kept.save()
         yield report, place.lines
 
@@ -186,6 +188,9 @@ def arrivals(lines: Iterable[str], pause: float | None) -> Iterator[str | None]:
 class Growing(io.RawIOBase):
     """The bytes of a file to which lines are added, waited for at its end; a line that has no end yet is held back.
 
+    A log may be cut off and be longer again before it is looked at: whatever is read, the last 4 KiB before it are read
+    once more, and a file in which they are not what they were is refused.
+
     Parameters
     ----------
     path
@@ -201,8 +206,11 @@ class Growing(io.RawIOBase):
             raise InputError(f"{path}: there is no such file") from error
         except OSError as error:
             raise InputError(f"{path} cannot be read: {error.strerror}") from error
+        if not self._file.seekable():
+            self._file.close()
+            raise InputError(f"{path} cannot be read again: it is no file; give what comes from it to kg watch MODEL -")
         self._path, self._once = path, once
-        self._whole, self._rest, self._read = b"", b"", 0
+        self._whole, self._rest, self._known, self._read = b"", b"", b"", 0
 
     def readable(self) -> bool:
         """It is."""
@@ -216,7 +224,7 @@ class Growing(io.RawIOBase):
     def readinto(self, buffer: Any) -> int:
         """Whole lines, as far as they fit."""
         while not self._whole:
-            data = self._file.read(_READ_BYTES)
+            data = self._added()
             if data:
                 self._take(data)
             elif self._at_end():
@@ -227,10 +235,22 @@ class Growing(io.RawIOBase):
         buffer[: len(piece)] = piece
         return len(piece)
 
+    def _added(self) -> bytes:
+        """What comes after what was read, found in one reading with the end of that, lest it change in between."""
+        self._file.seek(self._read - len(self._known))
+        data = self._file.read(len(self._known) + _READ_BYTES)
+        if not data.startswith(self._known):
+            raise InputError(
+                f"{self._path} has become shorter or was written anew: lines are only to be added to a file that is "
+                "watched"
+            )
+        return data[len(self._known) :]
+
     def _take(self, data: bytes) -> None:
         if not self._read and data.startswith(_GZIP_MAGIC):
             raise InputError(f"{self._path} is compressed: give kg update the file, or zcat it to kg watch MODEL -")
         self._read += len(data)
+        self._known = (self._known + data)[-_KNOWN_BYTES:]
         whole, end, rest = data.rpartition(b"\n")
         if end:
             self._whole, self._rest = self._rest + whole + end, rest
@@ -241,8 +261,6 @@ class Growing(io.RawIOBase):
 
     def _at_end(self) -> bool:
         here = os.fstat(self._file.fileno())
-        if here.st_size < self._read:
-            raise InputError(f"{self._path} has become shorter: lines are only to be added to a file that is watched")
         try:
             there = os.stat(self._path)
         except OSError:
