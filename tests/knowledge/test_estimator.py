@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from cases import EstimatorCases, contents
+from graphs import draw_graph
 
 from latticework.core import InputError
 from latticework.knowledge import DKGE, DKGEConfig, Graph, learning
@@ -148,16 +149,26 @@ def test_a_large_graph_is_trained_with_sparse_gradients(monkeypatch):
     assert model.predict_tails("Rome", "in", 1, exclude_known=False)[0][0] == "Italy"
 
 
-def test_contexts_do_not_depend_on_the_order_of_facts():
-    from latticework.knowledge import Graph
+@pytest.mark.parametrize("max_context", [1, 2])
+def test_contexts_do_not_depend_on_the_order_of_facts(max_context):
+    facts = draw_graph(0, relations=4, triples=40).named()
 
-    names = sorted({name for fact in FACTS for name in (fact[0], fact[2])}), sorted({fact[1] for fact in FACTS})
-    graph = Graph.of(FACTS)
-    again = Graph.of(FACTS[::-1])
-    contexts = [DKGE(8, max_epochs=1, config=CONFIG, random_state=0, device="cpu").fit(each) for each in (graph, again)]
-    heeded = [{share.context for share in model.explain("Rome", "in", "Italy").tail.shares} for model in contexts]
-    assert heeded[0] == heeded[1]
-    assert [sorted(model.graph_.entities) for model in contexts] == [names[0]] * 2
+    def heeded(given, cap):
+        """Of every entity and relation the elements of its context, by name, and itself."""
+        model = DKGE(4, max_context=cap, max_epochs=1, config=CONFIG, random_state=0, device="cpu").fit(given)
+        told = [model.explain(*fact) for fact in facts]
+        kinds = "entity", "relation", "entity"
+        return {
+            (kind, part.name): {share.context for share in part.shares}
+            for each in told
+            for kind, part in zip(kinds, (each.head, each.relation, each.tail), strict=True)
+        }
+
+    once, again, whole = heeded(facts, max_context), heeded(facts[::-1], max_context), heeded(facts, 30)
+    assert once == again
+    for kind in ("entity", "relation"):  # most contexts are cut, so that it matters how
+        cut = [len(whole[name]) > len(kept) == max_context + 1 for name, kept in once.items() if name[0] == kind]
+        assert np.mean(cut) > 0.5
 
 
 @pytest.mark.parametrize("init, large", [("xavier", 10**6), ("transe", 10**6), ("xavier", 1)])

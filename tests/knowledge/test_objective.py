@@ -8,6 +8,7 @@ from latticework.knowledge.config import DKGEConfig
 from latticework.knowledge.graph import Graph
 from latticework.knowledge.names import Names
 from latticework.knowledge.objective import Corrupted, Objective, Pool, apart
+from latticework.knowledge.sampling import head_rates
 
 
 def draw_rows(seed, *shape):
@@ -80,6 +81,22 @@ def test_what_is_drawn_depends_on_the_numbers_alone():
             assert torch.equal(whole.known[::2], half.known)
         else:
             assert torch.equal(whole.entities[::2], half.entities)
+
+
+@pytest.mark.parametrize(
+    "options, rule",
+    [
+        ({}, "bernoulli"),
+        ({"corruption": "uniform"}, "uniform"),
+        ({"compat": "reference"}, "reference"),
+        ({"compat": "reference", "corruption": "uniform"}, "reference"),
+    ],
+)
+def test_heads_are_replaced_as_often_as_the_rule_says(options, rule):
+    graph = draw_graph(0)
+    rates = {each: head_rates(graph.triples, 2, rule=each) for each in ("bernoulli", "uniform", "reference")}
+    found = Objective(graph, DKGEConfig(loss="margin", **options), seed=0).sampler.head_rates
+    assert [each for each, expected in rates.items() if np.array_equal(found, expected)] == [rule]
 
 
 def test_entities_that_are_gone_are_no_answers():

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
+from cases import contents
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from latticework.core import InputError
 from latticework.knowledge import DKGE, DKGEConfig
 from latticework.knowledge import online as module
+from latticework.knowledge.deltas import Delta, read_delta
 from latticework.knowledge.graph import Graph
 from latticework.knowledge.index import ContextIndex
 from latticework.knowledge.names import Names
@@ -31,11 +35,14 @@ def draw_facts(count, seed=0):
 
 
 FACTS = draw_facts(60)
+ELSEWHERE = [("f0", f"s{number % 2}", f"f{number}") for number in range(1, 7)]  # linked to none of them
+ELSEWHERE += [("f1", "s0", "f2"), ("f3", "s1", "f2")]
+COMPATS = [("paper", None), ("reference", 30)]  # and what contexts are padded to
 
 
-def fitted(**options):
+def fitted(facts=FACTS, **options):
     options = {"config": CONFIG, "affected": "subgraph"} | options
-    return DKGE(8, max_epochs=2, random_state=0, device="cpu", **options).fit(FACTS)
+    return DKGE(8, max_epochs=2, random_state=0, device="cpu", **options).fit(facts)
 
 
 def parts(model):
@@ -55,9 +62,11 @@ def parts(model):
 
 @pytest.mark.parametrize("rule", ["entity", "neighbours", "subgraph"])
 @pytest.mark.parametrize("gate", ["learned", "open"])
-def test_nothing_moves_outside_what_is_affected(rule, gate):
-    config = DKGEConfig(negatives=8, batch_size=16, update_epochs=3, gate=gate)
-    model = fitted(affected=rule, config=config)
+@pytest.mark.parametrize("compat", ["paper", "reference"])
+@pytest.mark.parametrize("max_context", [4, 30])
+def test_nothing_moves_outside_what_is_affected(rule, gate, compat, max_context):
+    config = DKGEConfig(negatives=8, batch_size=16, update_epochs=3, gate=gate, compat=compat)
+    model = fitted(FACTS + ELSEWHERE, affected=rule, config=config, max_context=max_context)
     before = parts(model)
     report = model.partial_fit(add=[("e1", "r0", "new"), ("new", "r1", "e2"), ("e3", "r9", "e4")], remove=FACTS[:3])
     after = parts(model)
@@ -68,15 +77,26 @@ def test_nothing_moves_outside_what_is_affected(rule, gate):
     assert {name for _, name, _ in moved} <= allowed
     assert not {key for key in moved if key[2] == "c"}
     assert not {key for key in moved if key[1] == ""}
+    assert {name for side, name, _ in before if side == "entities"} - allowed >= {f"f{number}" for number in range(7)}
+    assert {name for side, name, _ in before if side == "relations"} - allowed >= {"s0", "s1"}
     assert report.new == {"new"}
     assert report.new_relations == {"r9"}
     assert set(report.drift) == report.affected
 
 
-def test_what_changed_its_context_has_a_fresh_embedding():
-    model = fitted(affected="entity")
+def test_a_cap_of_four_cuts_contexts_of_what_is_affected_and_of_what_is_not():
+    """Else the cases above with `max_context=4` were those without a cap."""
+    graph = Graph.of(FACTS + ELSEWHERE)
+    neighbours = ContextIndex.of(graph, max_context=4).neighbours.ranks.lengths
+    assert set(graph.entities.named(np.flatnonzero(neighbours > 4))) >= {"f0", "e1"}
+
+
+@pytest.mark.parametrize("compat, padded_to", COMPATS)
+def test_what_changed_its_context_has_a_fresh_embedding(compat, padded_to):
+    model = fitted(affected="entity", config=replace(CONFIG, compat=compat))
     model.partial_fit(add=[("e1", "r0", "new"), ("e5", "r2", "e6")], remove=FACTS[:3])
     learned = model.learned_
+    assert learned.model.padded_to == padded_to
     for side in ("entities", "relations"):
         everything = learned.model.encode_all(side, getattr(learned.index, side)).numpy()
         there = learned.graph.present if side == "entities" else learned.graph.relation_counts > 0
@@ -84,7 +104,10 @@ def test_what_changed_its_context_has_a_fresh_embedding():
 
 
 @pytest.mark.parametrize("rule", ["entity", "neighbours", "subgraph"])
-def test_an_update_learns_beside_the_joint_embeddings_that_the_others_have_after_it(rule, monkeypatch):
+@pytest.mark.parametrize("compat, padded_to", COMPATS)
+def test_an_update_learns_beside_the_joint_embeddings_that_the_others_have_after_it(
+    rule, compat, padded_to, monkeypatch
+):
     seen = []
     made = module.OnlineTask.__init__
 
@@ -93,15 +116,33 @@ def test_an_update_learns_beside_the_joint_embeddings_that_the_others_have_after
         made(task, online, *arguments, **options)
 
     monkeypatch.setattr(module.OnlineTask, "__init__", spy)
-    model = fitted(affected=rule)
+    model = fitted(affected=rule, config=replace(CONFIG, compat=compat))
     model.partial_fit(add=[("e1", "r0", "new"), ("e5", "r2", "e6")], remove=FACTS[:3])
     [online], learned = seen, model.learned_
+    assert online.padded_to == padded_to
     for side in ("entities", "relations"):
         beside = np.ones(len(getattr(learned, side)), bool)
         beside[getattr(online, side).side.objects] = False
         there = learned.graph.present if side == "entities" else learned.graph.relation_counts > 0
         constants = getattr(online, side).joint.numpy()
         np.testing.assert_array_equal(constants[beside & there], getattr(learned, side)[beside & there])
+        trained = getattr(online, side).current(padded_to).numpy()
+        np.testing.assert_allclose(trained[there], getattr(learned, side)[there], rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("compat, padded_to", [("paper", None), ("reference", 7)])
+def test_contexts_are_padded_as_the_model_was_made_after_fit_update_and_loading(tmp_path, compat, padded_to):
+    import latticework as lw
+
+    model = DKGE(4, max_context=7, max_epochs=1, config=replace(CONFIG, compat=compat), random_state=0, device="cpu")
+    assert model.fit(FACTS).learned_.model.padded_to == padded_to
+    model.partial_fit(add=[("e1", "r0", "new")])
+    assert model.learned_.model.padded_to == padded_to
+    model.save(tmp_path)
+    loaded = lw.load(tmp_path)
+    assert loaded.learned_.model.padded_to == padded_to
+    loaded.partial_fit(remove=[("e1", "r0", "new")])
+    assert loaded.learned_.model.padded_to == padded_to
 
 
 def test_facts_of_updates_that_were_undone_are_no_reason_for_a_refit():
@@ -142,14 +183,50 @@ def test_a_fit_that_finds_its_model_updated_says_so(tmp_path):
         DKGE(8, max_epochs=1, config=CONFIG, random_state=0, device="cpu").fit(FACTS, folder=tmp_path)
 
 
-def test_an_update_without_effect_leaves_everything(tmp_path):
+UNDONE = ["+\tnobody\tnever\tnowhere", "-\tnobody\tnever\tnowhere"]
+PUT_BACK = ["-\t" + "\t".join(FACTS[0]), "+\t" + "\t".join(FACTS[0])]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        Delta(),
+        [],
+        UNDONE,
+        PUT_BACK,
+        UNDONE + PUT_BACK + UNDONE,
+        Delta(add=FACTS[:2]),
+        Delta(add=FACTS[:2], remove=FACTS[:2]),
+    ],
+    ids=["nothing", "no lines", "undone", "put back", "undone and put back", "there already", "in both"],
+)
+def test_an_update_without_effect_leaves_everything(tmp_path, change):
+    """Every byte of what would be saved: values, tensors and files, of a model that was updated before."""
     model = fitted()
-    before, learned = parts(model), model.learned_
-    for add, remove in ((), ()), (FACTS[:2], ()), (FACTS[:2], FACTS[:2]):
-        report = model.partial_fit(add=add, remove=remove)
-        assert not report.affected | report.new | report.removed
-        assert model.learned_ is learned
-    assert parts(model) == before
+    model.partial_fit(add=[("e1", "r0", "new")], remove=FACTS[5:7])
+    model.save(tmp_path / "before")
+    learned = model.learned_
+    if isinstance(change, list):
+        (tmp_path / "lines.tsv").write_text("\n".join(change), encoding="utf-8")
+        change = read_delta(tmp_path / "lines.tsv")
+    report = model.apply(change, missing="raise")
+    assert not report.affected | report.affected_relations
+    assert not report.new | report.removed | report.new_relations | report.removed_relations
+    assert (report.added, report.dropped, report.epochs) == (0, 0, 0)
+    model.partial_fit(add=change.add, remove=change.remove, missing="ignore")
+    assert model.learned_ is learned
+    model.save(tmp_path / "after")
+    assert contents(tmp_path / "after") == contents(tmp_path / "before")
+
+
+def test_an_addition_undone_beside_other_changes_leaves_no_trace(tmp_path):
+    effective = ["+\te1\tr0\tnew", "-\t" + "\t".join(FACTS[5])]
+    for name, lines in ("without", effective), ("with", [UNDONE[0], *effective, UNDONE[1]]):
+        (tmp_path / f"{name}.tsv").write_text("\n".join(lines), encoding="utf-8")
+        model = fitted()
+        model.apply(read_delta(tmp_path / f"{name}.tsv"), missing="raise")
+        model.save(tmp_path / name)
+    assert contents(tmp_path / "with") == contents(tmp_path / "without")
 
 
 def test_a_removed_entity_is_never_an_answer_and_comes_back_as_a_new_one():
