@@ -181,7 +181,5 @@ def test_a_header_of_columns_in_another_order_is_heeded_or_refused(tmp_path):
     assert read_triples(table).graph.named() == [("Rome", "in", "Italy")]
     tabs = tmp_path / "facts.tsv"
     tabs.write_text("Head\tTail\tRelation\nRome\tItaly\tin\n", encoding="utf-8")
-    with pytest.raises(
-        InputError, match=r"facts\.tsv:1: head, tail, relation looks like a header of columns"
-    ):
+    with pytest.raises(InputError, match=r"facts\.tsv:1: head, tail, relation looks like a header of columns"):
         read_triples(tabs)

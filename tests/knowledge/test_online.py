@@ -212,7 +212,7 @@ def test_an_update_without_effect_leaves_everything(tmp_path, change):
     report = model.apply(change, missing="raise")
     assert not report.affected | report.affected_relations
     assert not report.new | report.removed | report.new_relations | report.removed_relations
-    assert (report.added, report.dropped, report.epochs) == (0, 0, 0)
+    assert (report.added_triples, report.removed_triples, report.epochs) == (0, 0, 0)
     model.partial_fit(add=change.add, remove=change.remove, missing="ignore")
     assert model.learned_ is learned
     model.save(tmp_path / "after")
