@@ -1,0 +1,41 @@
+"""The benchmark of DKGE's defaults runs, on a made-up world, and its rows tell every change."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import pytest
+
+from benchmarks import harness, knowledge_tuning
+
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
+
+
+@pytest.mark.usefixtures("world")
+def test_every_change_is_fitted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(knowledge_tuning, "EPOCHS", 2)
+    for change in knowledge_tuning.CHANGES.values():
+        few = {**change, "max_epochs": 1, "config": {**change.get("config", {}), "batch_size": 100}}
+        found = knowledge_tuning.fit(few, 0, 1)
+        assert 0 < found["mrr"] < 1
+    assert 0 < knowledge_tuning.floor()["mrr"] < 1
+
+
+def test_rows_tell_every_change(monkeypatch: pytest.MonkeyPatch) -> None:
+    def run_measured(command: list[str], env: dict[str, str], timeout: float) -> harness.Measured:
+        seed = int(command[command.index("--seed") + 1])
+        output: dict[str, Any] = {"seconds": 60.0, "mrr": 0.4 + 0.02 * seed}
+        return harness.Measured(tuple(command), 1.0, 1.0, 10**9, output)
+
+    recorded: list[harness.Result] = []
+    monkeypatch.setattr(harness, "run_measured", run_measured)
+    monkeypatch.setattr(harness, "record", recorded.append)
+    monkeypatch.setattr(sys, "argv", ["knowledge_tuning", "--seeds", "2"])
+    knowledge_tuning.main()
+    (result,) = recorded
+    rows = {row.name: row for row in result.rows}
+    assert len(rows) == len(result.rows) == 1 + 2 * len(knowledge_tuning.CHANGES)
+    row = rows[f"{knowledge_tuning.DEFAULT}: MRR, validation"]
+    assert (row.value, row.low, row.high) == pytest.approx((0.41, 0.4, 0.42))
+    assert rows[f"{knowledge_tuning.DEFAULT}: fit"].value == 1
