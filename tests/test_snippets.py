@@ -64,9 +64,11 @@ def test_sections_share_nothing_and_their_lines_keep_their_numbers(tmp_path: Pat
     sections = sections_of(page.read_text())
     assert list(sections) == ["", "One", "Two", "Three"]
     assert blocks_of(sections["Three"]) == [Block("python", 12, "x\n")]
-    run_section(page, "Two", tmp_path)
+    folder = tmp_path / "empty"
+    folder.mkdir()
+    run_section(page, "Two", folder)
     with pytest.raises(AssertionError, match=r"page.md\", line 12(?s:.*)NameError"):
-        run_section(page, "Three", tmp_path)
+        run_section(page, "Three", folder)
 
 
 def test_blocks_share_names_and_a_reason_is_needed_to_leave_one_out() -> None:
