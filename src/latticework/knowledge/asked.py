@@ -60,10 +60,7 @@ class Asked(Estimator):
     @property
     def embeddings_(self) -> Embeddings:
         """Joint embeddings with their names: what answers questions and is exported."""
-        from latticework.knowledge.embeddings import Embeddings
-
-        learned = self.learned_
-        return Embeddings.of(learned.graph, learned.entities, learned.relations, norm=self.config_.norm)
+        return self.learned_.embeddings
 
     def transform(self, entities: Iterable[str]) -> np.ndarray:
         """The joint embeddings of entities.

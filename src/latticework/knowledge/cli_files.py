@@ -145,16 +145,10 @@ def export(
 
     Beside an array or an index, a file that ends in .names.txt says whose each row is.
     """
-    from latticework.knowledge.embeddings import Embeddings
     from latticework.knowledge.estimator import DKGE
-    from latticework.knowledge.exporting import export_embeddings
 
-    loaded = DKGE.load(model)
-    embeddings = Embeddings.of(
-        loaded.graph_, loaded.entity_embeddings_, loaded.relation_embeddings_, norm=loaded.config_.norm
-    )
     kind: Literal["entities", "relations"] = "relations" if relations else "entities"
-    rows = export_embeddings(target, embeddings, kind=kind, format=None if format is None else format.value)
+    rows = DKGE.load(model).export(target, kind=kind, format=None if format is None else format.value)
     what = counted(rows, "relation") if relations else counted(rows, "entity", "entities")
     message(f"the embeddings of {what} are in {target}")
 

@@ -166,7 +166,7 @@ class DKGE(Asked):
         run_loggers = runs.prepare(folder, random_state=self.random_state, restart=restart, loggers=loggers)
         seed = seed_from(self.random_state)
         graph = read_graph(triples)
-        kept = [] if validation is None else sorted(set(read_named(validation, "validation")))
+        kept = _distinct(validation)
         held_out = _held_out(kept, graph)
         settings = {"class": type(self).__name__, "seed": seed, "epochs": epochs, "dim": dim}
         settings |= {"max_context": max_context, "init": self.init}
@@ -287,7 +287,7 @@ class DKGE(Asked):
 
         started = time.monotonic()
         before, config = self.learned_, self._updating()
-        kept = [] if validation is None else sorted(set(read_named(validation, "validation")))
+        kept = _distinct(validation)
         graph, index, change, scope = changed(
             before, delta, rule=self.affected, most=config.max_triples_per_entity, missing=missing
         )
@@ -417,6 +417,11 @@ class DKGE(Asked):
         self.watched_ = [(str(name), int(lines), str(digest)) for name, lines, digest in values["watched"]]
         found = learned_of(state, self.config_, max_context=whole_number("max_context", values["max_context"]))
         self.learned_, self.since_fit_, self.validation_, self.history_ = found
+
+
+def _distinct(validation: Triples | None) -> list[NamedTriple]:
+    """The held-out facts that were given, each once, in one order whatever theirs."""
+    return [] if validation is None else sorted(set(read_named(validation, "validation")))
 
 
 def _held_out(named: Sequence[NamedTriple], graph: Any) -> np.ndarray:

@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Float32
 
+from latticework.knowledge.embeddings import Embeddings
 from latticework.knowledge.graph import Graph
 from latticework.knowledge.index import ContextIndex
 from latticework.knowledge.model import DKGEModel
@@ -40,6 +41,11 @@ class Learned:
     max_context: int
     open_gate: bool = False
     made: ContextIndex | None = None
+
+    @cached_property
+    def embeddings(self) -> Embeddings:
+        """The joint embeddings with their names, checked to be finite."""
+        return Embeddings.of(self.graph, self.entities, self.relations, norm=self.model.norm)
 
     @cached_property
     def index(self) -> ContextIndex:

@@ -124,9 +124,7 @@ def summary(
     by_side = _by_group(values.ravel(), candidates.ravel(), np.tile([0, 1], len(ranks)), 2)
     by_kind: dict[tuple[Cardinality, Side], Scores] = {}
     if kinds:
-        place = np.array(
-            [CARDINALITIES.index(kind) for kind in kinds] + [len(CARDINALITIES)]
-        )  # the last: of relations out of range
+        place = np.array([*map(CARDINALITIES.index, kinds), len(CARDINALITIES)])  # the last: of what is out of range
         group = place[np.where(_within(ranks.triples[:, 1], len(kinds)), ranks.triples[:, 1], len(kinds))]
         groups = (2 * group[:, None] + [0, 1]).ravel()
         found = _by_group(values.ravel(), candidates.ravel(), groups, 2 * len(CARDINALITIES) + 2)

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from latticework.knowledge.metrics import Scores
 
-REFIT_SHARE: Final = 0.5  # of the facts changed since `fit`: caution, not a measurement; see the documentation
+REFIT_SHARE: Final = 0.5  # of the facts changed since `fit`: an update with so many loses up to a tenth of the MRR
 FEWEST_STRAINED: Final = 10  # facts that came: the median of fewer says little
-REFIT_STRAIN: Final = 1.5  # ordinary changes have 1.0 to 1.25; random facts 2, a new relation up to 1.7
+REFIT_STRAIN: Final = 1.5  # true changes have 1.0 to 1.25; random facts up to 2, a new relation up to 1.7
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class UpdateReport:
     @property
     def refit_due(self) -> bool:
         """Whether updates are no longer enough, by the strain or by the share of facts that changed."""
-        return self.changed_share >= REFIT_SHARE or self._strained
+        return bool(self.reasons)
 
     @property
     def reasons(self) -> str:

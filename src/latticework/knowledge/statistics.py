@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final, Literal, get_args
 
 import numpy as np
-from jaxtyping import Int64
+from jaxtyping import Float64, Int64
 
 from latticework.knowledge.graph import Graph
 from latticework.knowledge.sampling import answers_per_question
@@ -174,7 +174,12 @@ def relation_kinds(triples: Int64[np.ndarray, "triples 3"], relations: int) -> l
     >>> relation_kinds(np.array([[0, 0, 1], [0, 0, 2], [1, 1, 2]]), 3)
     ['1-N', '1-1', '1-1']
     """
-    tails_per_head, heads_per_tail = answers_per_question(triples, relations)
+    return _cardinalities(*answers_per_question(triples, relations))
+
+
+def _cardinalities(
+    tails_per_head: Float64[np.ndarray, " relations"], heads_per_tail: Float64[np.ndarray, " relations"]
+) -> list[Cardinality]:
     which = 2 * (heads_per_tail >= MANY) + (tails_per_head >= MANY)
     return [CARDINALITIES[place] for place in which.tolist()]
 
@@ -218,7 +223,7 @@ def overlaps(graph: Graph, *, least: float = ALIKE) -> tuple[Overlap, ...]:
 def _by_relation(graph: Graph) -> tuple[RelationFacts, ...]:
     counts = graph.relation_counts
     per_head, per_tail = answers_per_question(graph.triples, len(counts))
-    kinds = relation_kinds(graph.triples, len(counts))
+    kinds = _cardinalities(per_head, per_tail)
     order = np.argsort(-counts, kind="stable")
     return tuple(
         RelationFacts(
