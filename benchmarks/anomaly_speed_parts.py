@@ -1,0 +1,171 @@
+"""Parts of the speed benchmark of `latticework.anomaly`: each times ours beside another way, and checks equal results.
+
+Every function gives seconds by system, a number a round, systems taking turns in this process. What a benchmark makes
+of them is its own affair; threads are to be set by the environment, and torch's by `torch.set_num_threads`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+Seconds = dict[str, list[float]]
+OURS, LITERAL, CDIST, EXACT = "ours", "literal", "torch.cdist and min", "torch.cdist (exact) and min"
+SKIPPING = "ours, background skipped"
+FOREGROUND = 0.4  # of the patches of an image: what a part fills of a square
+
+
+def take_turns(jobs: dict[str, Callable[[], Any]], rounds: dict[str, int]) -> tuple[Seconds, dict[str, Any]]:
+    """Seconds of each job, and what it gave last; a job has as many rounds as are said."""
+    seconds: Seconds = {name: [] for name in jobs}
+    results = {}
+    for number in range(max(rounds.values())):
+        for name, job in jobs.items():
+            if number < rounds[name]:
+                began = time.perf_counter()
+                results[name] = job()
+                seconds[name].append(time.perf_counter() - began)
+    return seconds, results
+
+
+def features(patches: int, channels: int, *, places: int = 784, seed: int = 0) -> Any:
+    """Patch features as whitened handcrafted ones are: a part that depends on the place, and one with heavy tails."""
+    import numpy as np
+
+    rng = np.random.default_rng(seed)
+    place = rng.standard_normal((places, channels), dtype=np.float32)
+    own = rng.standard_normal((patches, channels), dtype=np.float32)
+    tails = np.sqrt(5 / rng.chisquare(5, size=(patches, 1))).astype(np.float32)
+    return 0.7 * place[np.arange(patches) % places] + 0.7 * tails * own
+
+
+def coreset(*, patches: int = 47_040, channels: int = 120, fraction: float = 0.1, rounds: int = 3) -> Seconds:
+    """Greedy k-centre from the first patch on; a loop over all patches in single precision, one round of it.
+
+    The loop rounds, so of two patches that are as far to within its rounding it may take another one: what is compared
+    is the set of patches, and the radius.
+    """
+    import numpy as np
+    import torch
+
+    from latticework.anomaly.coreset import greedy, size
+
+    data = features(patches, channels)
+    count = size(patches, fraction)
+    tensor = torch.from_numpy(data)
+
+    def literal() -> list[int]:
+        chosen = [0]
+        least = torch.linalg.vector_norm(tensor - tensor[0], dim=1)
+        for _ in range(count - 1):
+            farthest = int(least.argmax())
+            chosen.append(farthest)
+            least = torch.minimum(least, torch.linalg.vector_norm(tensor - tensor[farthest], dim=1))
+        return chosen
+
+    jobs = {OURS: lambda: greedy(data, count), LITERAL: literal}
+    seconds, found = take_turns(jobs, {OURS: rounds, LITERAL: 1})
+    same = np.isin(found[OURS].indices, found[LITERAL]).mean()
+    if same < 1:
+        raise AssertionError(f"ours has {same:.4%} of the patches that the loop has")
+    return seconds
+
+
+def nearest(*, patches: int = 784, entries: int = 4_704, channels: int = 120, rounds: int = 15) -> Seconds:
+    """The nearest entry of each patch of an image, beside torch, which is exact only without products of matrices.
+
+    With products of matrices, as torch has it by itself, an entry may be at some distance from itself.
+    """
+    import numpy as np
+    import torch
+
+    from latticework.anomaly.neighbours import Neighbours
+
+    bank, asked = features(entries, channels), features(patches, channels, seed=1)
+    asked[::9] = bank[: len(asked[::9])]  # some that are in the bank
+    ready = Neighbours(bank)
+    left, right = torch.from_numpy(asked), torch.from_numpy(bank)
+    foreground = np.arange(patches) % 5 < 5 * FOREGROUND
+
+    def exact() -> Any:
+        return torch.cdist(left, right, compute_mode="donot_use_mm_for_euclid_dist").min(dim=1)
+
+    jobs = {
+        OURS: lambda: ready.nearest(asked),
+        SKIPPING: lambda: ready.nearest(asked, foreground),
+        CDIST: lambda: torch.cdist(left, right).min(dim=1),
+        EXACT: exact,
+    }
+    seconds, found = take_turns(jobs, dict.fromkeys(jobs, rounds + 1))
+    distances, numbers = found[OURS]
+    least, index = (part.numpy() for part in found[EXACT])
+    close = np.allclose(distances, least, rtol=1e-5, atol=0) and np.array_equal(distances == 0, least == 0)
+    if not (np.array_equal(numbers, index) and close):
+        raise AssertionError("ours is not what exact distances give")
+    if not np.array_equal(found[SKIPPING][1], np.where(foreground, numbers, -1)):
+        raise AssertionError("other entries are nearest where the background is skipped")
+    return {name: each[1:] for name, each in seconds.items()}
+
+
+def aupro(*, images: int = 100, side: int = 224, rounds: int = 3) -> Seconds:
+    """AUPRO at four limits, beside the published evaluation's way: changes of both rates, sorted by score."""
+    import numpy as np
+    from scipy import ndimage
+
+    from latticework.anomaly.pixels import LIMITS, Pixels
+
+    rng = np.random.default_rng(0)
+    truths, maps = [], []
+    for number in range(images):
+        smooth = ndimage.gaussian_filter(rng.standard_normal((side, side)), 8)
+        truth = (smooth > np.quantile(smooth, 0.97)) & bool(number % 4)
+        noise = ndimage.gaussian_filter(rng.standard_normal((side, side)), 3)
+        truths.append(truth.astype(np.uint8))
+        maps.append((noise + 0.1 * truth).astype(np.float32))
+
+    jobs = {
+        OURS: lambda: Pixels.of(maps, truths).aupro(),
+        LITERAL: lambda: published_aupro(maps, truths, LIMITS),
+    }
+    seconds, found = take_turns(jobs, dict.fromkeys(jobs, rounds))
+    for limit in LIMITS:
+        if abs(found[OURS][limit] - found[LITERAL][limit]) > 1e-12:
+            raise AssertionError(f"AUPRO up to {limit}: {found[OURS][limit]!r}, not {found[LITERAL][limit]!r}")
+    return seconds
+
+
+def published_aupro(maps: Any, truths: Any, limits: Any) -> dict[float, float]:
+    """What the evaluation of MVTec AD does, in its way, rates in double precision; one curve for all limits."""
+    import numpy as np
+    from scipy import ndimage
+
+    scores = np.concatenate([each.ravel() for each in maps])
+    false, overlap, regions = [], [], 0
+    for truth in truths:
+        numbers, count = ndimage.label(truth, np.ones((3, 3), dtype=int))
+        change = np.zeros(truth.shape)
+        for number in range(1, count + 1):
+            region = numbers == number
+            change[region] = 1 / np.sum(region)
+        false.append((numbers == 0).ravel())
+        overlap.append(change.ravel())
+        regions += count
+    falling = np.argsort(scores)[::-1]
+    scores = scores[falling]
+    good = np.concatenate(false)[falling]
+    kept = np.append(np.diff(scores) != 0, True)
+    rates = (np.cumsum(good) / np.sum(good))[kept]
+    overlaps = (np.cumsum(np.concatenate(overlap)[falling]) / regions)[kept]
+    rates, overlaps = (np.concatenate([[0], np.minimum(each, 1), [1]]) for each in (rates, overlaps))
+    found = {}
+    for limit in limits:
+        inside = rates <= limit
+        x, y = rates[inside], overlaps[inside]
+        area = np.sum(np.diff(x) * (y[1:] + y[:-1]) / 2)
+        if limit not in rates:
+            after = np.searchsorted(rates, limit, side="right")
+            slope = (overlaps[after] - y[-1]) / (rates[after] - x[-1])
+            area += (limit - x[-1]) * (y[-1] + slope * (limit - x[-1]) / 2)
+        found[limit] = float(area / limit)
+    return found

@@ -1,0 +1,349 @@
+"""One score from several memory banks: decision layer fusion, M3DM (Wang et al. 2023), section 3.4.
+
+A layer is fitted on scores of good parts. Each is the sum or the maximum of an increasing function of each bank's
+score, Σ_k f_k(s_k) or max_k f_k(s_k): so a higher score in any bank never lowers what comes out, and the f_k(s_k) say
+what each bank has to do with it.
+
+`ocsvm`, the paper's, is a linear one-class SVM, f_k(s) = w_k s. The larger w·s, the further from the origin on the side
+where normal scores are not: its decision function as it is, no sign turned, is the anomaly score, as in the authors'
+code. Every step of its training by gradients shrinks w or adds a part of a row to it, so no w_k is negative where no
+score is. A bank that gives negative scores is therefore shifted, to begin at 0.
+
+Differs from the paper: the scores are those of parts held out, since a bank is at distance 0 from what it holds; and
+each bank's are divided by their spread, without which the bank with the largest numbers decides alone. With rows of
+normal scores, w is nearly their mean, so that w_k grows as mean_k/spread_k²: Fisher's discriminant between normal
+scores and multiples of them, if banks are independent. `fit_reference` does what the code does.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Literal, get_args
+
+import numpy as np
+from jaxtyping import Bool, Float, Float32, Float64, Real
+
+from latticework.core.checks import whole_number
+from latticework.core.errors import InputError
+from latticework.core.seeds import spawn
+
+Method = Literal["ocsvm", "zsum", "max", "quantile", "tippett"]
+METHODS: Final[tuple[Method, ...]] = get_args(Method)
+MAXIMUM: Final = ("max", "tippett")  # methods that take the largest over the banks, not the sum
+
+# The reference code's: half of the training scores lie on the wrong side of the plane; figures of the SGD.
+NU: Final = 0.5
+MAX_ITER: Final = 1000
+SEED: Final = 42
+REFERENCE_WEIGHTS: Final = (1.0, 0.1, 1.0)  # of the scores of points, colours and fused features
+
+LEAST_SPREAD: Final = 0.02  # of a bank's median: constant scores must not count without bound
+KNOTS: Final = 128  # at which the distribution of a bank's scores is kept, up to its tail
+TAIL: Final = (0.1, 5, 500)  # a tail is this share of the scores, at least and at most so many
+MOST_ROWS: Final = 200_000  # pixels that a layer for maps is fitted on
+
+
+@dataclass(frozen=True, eq=False)
+class DecisionLayer:
+    """For each bank a piecewise linear, increasing function of its score; their sum, or the largest of them.
+
+    Parameters
+    ----------
+    method
+        How it was fitted.
+    knots, values
+        Where each function bends, in increasing order, and what it is there.
+    below, above
+        Its slope before the first knot and after the last.
+
+    Raises
+    ------
+    InputError
+        If the arrays are not finite, do not fit together, or a function decreases.
+
+    Examples
+    --------
+    >>> normal = np.random.default_rng(0).normal((10.0, 1.0), (1.0, 0.1), (50, 2))
+    >>> layer = fit_decision(normal, method="max")
+    >>> layer.contributions(np.array([10.0, 2.0])).round(1).tolist()
+    [-0.0, 8.5]
+    """
+
+    method: Method
+    knots: Float64[np.ndarray, "banks knots"]
+    values: Float64[np.ndarray, "banks knots"]
+    below: Float64[np.ndarray, " banks"]
+    above: Float64[np.ndarray, " banks"]
+
+    def __post_init__(self) -> None:
+        if self.method not in METHODS:
+            raise InputError(f"fusion={self.method!r}: expected one of {', '.join(METHODS)}")
+        shape = self.knots.shape
+        alike = len(shape) == 2 and 0 not in shape and self.values.shape == shape
+        if not (alike and self.below.shape == self.above.shape == shape[:1]):
+            raise InputError("the arrays of a decision layer do not fit together; the model is damaged")
+        arrays = (self.knots, self.values, self.below, self.above)
+        rising = all((np.diff(table, axis=1) >= 0).all() for table in arrays[:2])
+        rising = rising and all((slopes >= 0).all() for slopes in arrays[2:])
+        if not (rising and all(np.isfinite(array).all() for array in arrays)):
+            raise InputError("a decision layer must not decrease, and needs finite numbers; the model is damaged")
+
+    @property
+    def banks(self) -> int:
+        """How many scores it fuses."""
+        return len(self.knots)
+
+    def contributions(self, scores: Real[np.ndarray, "*shape banks"]) -> Float64[np.ndarray, "*shape banks"]:
+        """What each bank has to do with the fused score: f_k(s_k), in the unit of the fused score.
+
+        NaN where the score is.
+
+        Raises
+        ------
+        InputError
+            If there are more or fewer banks than the layer was fitted on.
+        """
+        scores = np.asarray(scores, np.float64)
+        if scores.ndim == 0 or scores.shape[-1] != self.banks:
+            raise InputError(f"scores of shape {scores.shape}: expected {self.banks} banks along the last axis")
+        found = np.empty(scores.shape)
+        for bank in range(self.banks):
+            found[..., bank] = self._of(bank, scores[..., bank])
+        return found
+
+    def fuse(self, scores: Real[np.ndarray, "*shape banks"]) -> Float64[np.ndarray, "*shape"]:
+        """One score from those of all banks; the larger, the more anomalous, and NaN where one of them is.
+
+        Raises
+        ------
+        InputError
+            If there are more or fewer banks than the layer was fitted on.
+        """
+        found = self.contributions(scores)
+        return np.asarray(found.max(-1) if self.method in MAXIMUM else found.sum(-1))
+
+    def fuse_maps(
+        self, maps: Float[np.ndarray, "batch banks height width"]
+    ) -> Float32[np.ndarray, "batch height width"]:
+        """The same at every pixel, a bank at a time: memory for two maps beside what is given.
+
+        Raises
+        ------
+        InputError
+            If there are more or fewer banks than the layer was fitted on.
+        """
+        if maps.ndim != 4 or maps.shape[1] != self.banks:
+            raise InputError(f"maps of shape {maps.shape}: expected (batch, {self.banks}, height, width)")
+        combine = np.maximum if self.method in MAXIMUM else np.add
+        fused = self._of(0, maps[:, 0])
+        for bank in range(1, self.banks):
+            combine(fused, self._of(bank, maps[:, bank]), out=fused)
+        return fused.astype(np.float32)
+
+    def _of(self, bank: int, scores: Real[np.ndarray, "*shape"]) -> Float64[np.ndarray, "*shape"]:
+        """f_k. Of knots at one place the first counts: equal scores are as normal as the most normal of them."""
+        knots, first = np.unique(self.knots[bank], return_index=True)
+        values, last = self.values[bank][first], self.values[bank][-1]
+        scores = np.asarray(scores, np.float64)
+        found = np.interp(scores, knots, values) if len(knots) > 1 else np.where(np.isnan(scores), scores, values[0])
+        found = found + self.below[bank] * np.minimum(scores - knots[0], 0)
+        found = found + self.above[bank] * np.maximum(scores - knots[-1], 0)
+        return np.asarray(np.where(scores > knots[-1], found + (last - values[-1]), found))
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """What it has learnt, to be saved."""
+        return {"knots": self.knots, "values": self.values, "below": self.below, "above": self.above}
+
+    @classmethod
+    def from_arrays(cls, method: str, arrays: Mapping[str, Any]) -> DecisionLayer:
+        """The layer whose method and arrays were saved.
+
+        Raises
+        ------
+        InputError
+            If there is no such method, or the arrays are not those of a layer.
+        """
+        names = ("knots", "values", "below", "above")
+        if missing := [name for name in names if name not in arrays]:
+            raise InputError(f"a decision layer needs the arrays {', '.join(missing)}; the model is damaged")
+        return cls(method, *(np.asarray(arrays[name], np.float64) for name in names))  # type: ignore[arg-type]
+
+
+def fit_decision(scores: Real[np.ndarray, "n banks"], *, method: Method = "ocsvm") -> DecisionLayer:
+    """Fit a layer on scores of good parts, or of pixels of them, that the banks do not hold.
+
+    Parameters
+    ----------
+    scores
+        A row for each part or pixel; the larger, the more anomalous.
+    method
+        "ocsvm": a weighted sum, as above. "zsum": the sum of (score - median) / spread; "max": the largest of these;
+        the spread is 1.4826 times the median absolute deviation. "quantile": -Σ log p_k, Fisher's way of combining
+        p-values, with the rank among the scores given for p and an exponential tail beyond; "tippett": the largest
+        -log p_k.
+
+    Raises
+    ------
+    InputError
+        If there is no such method, no row, no bank, or a score is not finite.
+
+    Examples
+    --------
+    >>> normal = np.random.default_rng(0).gamma((50, 5), (0.1, 1.0), (200, 2))
+    >>> for method in METHODS:
+    ...     layer = fit_decision(normal, method=method)
+    ...     assert (layer.fuse(normal + (0, 10)) > layer.fuse(normal)).all()
+    """
+    if method not in METHODS:
+        raise InputError(f"fusion={method!r}: expected one of {', '.join(METHODS)}")
+    rows = _checked(scores)
+    rows = rows[np.lexsort(rows.T[::-1])]  # in an order of their own: it does not matter in which the parts came
+    if method in ("quantile", "tippett"):
+        return _tails(rows, method)
+    centres, spreads = centre_and_spread(rows)
+    if method != "ocsvm":
+        return _lines(method, centres, 1 / spreads)
+    starts = np.minimum(rows.min(0), 0)
+    scaled = (rows - starts) / spreads
+    unit = np.linalg.norm(scaled, axis=1).mean() or 1.0  # the steps of SGD are for rows of about that length
+    return _lines(method, starts, _one_class_svm(scaled / unit) / spreads)
+
+
+def fit_reference(
+    scores: Real[np.ndarray, "n banks"], *, weights: tuple[float, ...] = REFERENCE_WEIGHTS
+) -> DecisionLayer:
+    """The layer of the authors' code: w·s with w_k the product of a fixed weight and what the one-class SVM learns.
+
+    Its traps, which `fit_decision` avoids: the scores given are those of the very parts that filled the banks; banks
+    are not brought to one scale, so that those of large numbers decide; rows are read in the order they come.
+
+    Parameters
+    ----------
+    scores
+        Of training parts, or of pixels of them, at least 0. The code reads all pixels, for which this has no memory:
+        `pixel_rows` takes some.
+    weights
+        One a bank; the code's are for points, colours and fused features, in this order.
+
+    Raises
+    ------
+    InputError
+        If there are not as many weights as banks, or a score is negative or not finite.
+    """
+    rows = _checked(scores)
+    if rows.shape[1] != len(weights):
+        raise InputError(f"{rows.shape[1]} banks, but {len(weights)} weights: expected one each")
+    if rows.min() < 0 or min(weights) < 0:
+        raise InputError("scores and weights of the reference are distances and factors: at least 0, got a negative")
+    return _lines("ocsvm", np.zeros(len(weights)), np.asarray(weights) * _one_class_svm(rows * weights))
+
+
+def pixel_rows(
+    maps: Float[np.ndarray, "images banks height width"],
+    judged: Bool[np.ndarray, "images height width"] | None = None,
+    *,
+    most: int = MOST_ROWS,
+    seed: int = 0,
+) -> Float64[np.ndarray, "rows banks"]:
+    """Scores of pixels of good parts, drawn evenly from all that are judged, for a layer that fuses maps.
+
+    Parameters
+    ----------
+    maps
+        Of held-out parts; what is NaN in one bank is left out.
+    judged
+        Pixels that belong to parts; all when None.
+    most
+        Pixels, at most.
+    seed
+        Which ones.
+
+    Raises
+    ------
+    InputError
+        If no pixel is left, or an image has no mask.
+    """
+    images, banks, height, width = maps.shape
+    wanted = np.ones((images, height, width), bool) if judged is None else judged
+    if wanted.shape != (images, height, width):
+        raise InputError(f"masks of shape {wanted.shape}: expected {(images, height, width)}, as of the maps")
+    places = np.flatnonzero(wanted & ~np.isnan(maps).any(1))
+    if not len(places):
+        raise InputError("there is no pixel to fit the fusion of maps on: all are masked out or NaN")
+    if len(places) > whole_number("most", most):
+        places = np.sort(np.random.default_rng(spawn(seed, "pixels")).choice(places, most, replace=False))
+    image, pixel = np.divmod(places, height * width)
+    return maps.reshape(images, banks, -1)[image, :, pixel].astype(np.float64)
+
+
+def centre_and_spread(
+    rows: Float64[np.ndarray, "n banks"],
+) -> tuple[Float64[np.ndarray, " banks"], Float64[np.ndarray, " banks"]]:
+    """Median and 1.4826 · median absolute deviation of each bank, or where that is 0 the mean one, times 1.2533.
+
+    Both are the standard deviation of what is normally distributed. At least 2 % of the median, or 1 if that is 0.
+
+    Examples
+    --------
+    >>> centres, spreads = centre_and_spread(np.array([[1.0, 7.0, 0.0], [2.0, 7.0, 0.0], [4.0, 7.0, 0.0]]))
+    >>> centres.tolist(), spreads.tolist()
+    ([2.0, 7.0, 0.0], [1.48, 0.14, 1.0])
+    """
+    centres = np.median(rows, axis=0)
+    deviations = np.abs(rows - centres)
+    spreads = 1.4826 * np.median(deviations, axis=0)
+    spreads = np.where(spreads > 0, spreads, 1.2533 * deviations.mean(0))
+    spreads = np.maximum(spreads, LEAST_SPREAD * np.abs(centres))
+    return centres, np.where(spreads > 0, spreads, 1.0)
+
+
+def _checked(scores: Real[np.ndarray, "n banks"]) -> Float64[np.ndarray, "n banks"]:
+    rows = np.asarray(scores, np.float64)
+    if rows.ndim != 2 or 0 in rows.shape:
+        raise InputError(f"scores of shape {rows.shape}: expected a row for each good part, a column for each bank")
+    if not np.isfinite(rows).all():
+        row, bank = (int(axis[0]) for axis in np.nonzero(~np.isfinite(rows)))
+        raise InputError(f"the score in row {row} of bank {bank} is {rows[row, bank]}: a fusion needs finite scores")
+    return rows
+
+
+def _lines(
+    method: Method, zeros: Float64[np.ndarray, " banks"], slopes: Float64[np.ndarray, " banks"]
+) -> DecisionLayer:
+    """f_k(s) = slope_k · (s - zero_k)."""
+    return DecisionLayer(method, zeros[:, None], np.zeros((len(zeros), 1)), slopes, slopes)
+
+
+def _one_class_svm(rows: Float64[np.ndarray, "n banks"]) -> Float64[np.ndarray, " banks"]:
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import SGDOneClassSVM
+
+    machine = SGDOneClassSVM(nu=NU, max_iter=MAX_ITER, random_state=SEED)
+    with warnings.catch_warnings():  # after so many rounds over few rows only the length of w still changes
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        machine.fit(rows)
+    return np.asarray(machine.coef_, np.float64).reshape(-1)
+
+
+def _tails(rows: Float64[np.ndarray, "n banks"], method: Method) -> DecisionLayer:
+    """f_k(s) = -log p_k(s): by the rank of s up to the tail, and from there on along an exponential distribution.
+
+    The i-th smallest of n scores has p = 1 - i/(n + 1). The tail's mean excess is its scale (maximum likelihood).
+    """
+    n = len(rows)
+    share, least, most = TAIL
+    tail = min(n - 1, max(least, min(most, int(share * n))))  # scores beyond the last knot
+    ordered = np.sort(rows, axis=0)
+    last = ordered[n - tail - 1]
+    levels = np.linspace(np.log1p(1 / n), np.log((n + 1) / (tail + 1)), KNOTS)  # of -log p, from the first score on
+    ranks = (n + 1) * -np.expm1(-levels)
+    knots = np.stack([np.interp(ranks, np.arange(1, n + 1), column) for column in ordered.T])
+    excess = ordered[n - tail :].mean(0) - last if tail else np.zeros_like(last)
+    _, spreads = centre_and_spread(rows)
+    scales = np.where(excess > 0, np.maximum(excess, LEAST_SPREAD * np.abs(last)), spreads)
+    # Where two logarithms are of one number, rounding must not make a function fall.
+    knots, levels = np.maximum.accumulate(knots, 1), np.maximum.accumulate(levels)
+    flat = np.zeros_like(scales)
+    return DecisionLayer(method, knots, np.tile(levels, (len(knots), 1)), flat, 1 / scales)

@@ -1,0 +1,72 @@
+"""A part in a folder, of which nothing has been read yet."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from latticework.anomaly.clouds import Unit
+from latticework.anomaly.samples import GOOD, Sample, read_sample
+
+_NAMED: Final = 10  # files that an error lists
+
+
+@dataclass(frozen=True)
+class Found:
+    """A part in a folder, of which nothing has been read yet.
+
+    Attributes
+    ----------
+    name
+        Unique within the folder that was listed: split, label and stem.
+    label
+        As its folder says; None if that says nothing.
+    file, rgb, xyz, depth, camera, mask, truth
+        Where it lies: see `read_sample`.
+    unit
+        Of its points.
+    """
+
+    name: str
+    label: str | None = None
+    file: Path | None = None
+    rgb: Path | None = None
+    xyz: Path | None = None
+    depth: Path | None = None
+    camera: Path | None = None
+    mask: Path | None = None
+    truth: Path | None = None
+    unit: Unit = "m"
+
+    def read(self) -> Sample:
+        """Read it.
+
+        Of a good part without a truth, that is 0 everywhere.
+
+        Raises
+        ------
+        InputError
+            As `read_sample`: for this part alone, the others of its folder can still be read.
+        """
+        sample = read_sample(
+            self.file,
+            rgb=self.rgb,
+            xyz=self.xyz,
+            depth=self.depth,
+            camera=self.camera,
+            mask=self.mask,
+            truth=self.truth,
+            label=self.label,
+            unit=self.unit,
+        )
+        truth = np.zeros(sample.size, dtype=np.uint8) if sample.truth is None and self.label == GOOD else sample.truth
+        return replace(sample, name=self.name, truth=truth)
+
+
+def some(names: list[str]) -> str:
+    """The first of names, and how many more there are."""
+    more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more

@@ -1,0 +1,309 @@
+"""A part as it was scanned: colours, points, or both, on one grid."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from jaxtyping import Bool, Float32, UInt8
+
+from latticework.anomaly.arrays import TIFFS, as_xyz, is_points, read_npy, read_tiff
+from latticework.anomaly.cameras import Camera
+from latticework.anomaly.clouds import Cloud, Unit, metres
+from latticework.anomaly.images import PICTURES, as_classes, as_rgb, read_depth, read_mask, read_rgb, read_truth
+from latticework.anomaly.pcd import read_pcd
+from latticework.anomaly.ply import read_ply
+from latticework.core.errors import InputError
+
+CLOUDS: Final = (".pcd", ".ply", ".npy", *TIFFS)
+GOOD: Final = "good"
+LARGEST_PART: Final = 10.0  # metres; beyond, and below the smallest, the unit is likely another one
+SMALLEST_PART: Final = 0.001
+_LOOKED_AT: Final = 10_000  # points, of which the outermost hundredths are left out: single ones fly far
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """A part as it was scanned; `Sample.of` makes one from arrays, and `read_sample` from files.
+
+    Attributes
+    ----------
+    name
+        What to call it.
+    rgb
+        Colours, or None.
+    xyz
+        Points in metres as the camera sees them, x to the right, y down and z away from it, NaN where nothing
+        returned; or None. Not both of `rgb` and `xyz` are None.
+    mask
+        Where the part may be judged; None is everywhere.
+    truth
+        Class ids of defects, 0 for what is good; None if it is not known.
+    label
+        ``"good"``, or what kind of defect it has; None if it is not known.
+    path
+        The file that it was read from.
+    """
+
+    name: str
+    rgb: UInt8[np.ndarray, "height width 3"] | None = None
+    xyz: Float32[np.ndarray, "height width 3"] | None = None
+    mask: Bool[np.ndarray, "height width"] | None = None
+    truth: UInt8[np.ndarray, "height width"] | None = None
+    label: str | None = None
+    path: Path | None = None
+
+    @classmethod
+    def of(
+        cls,
+        *,
+        rgb: Any = None,
+        xyz: Any = None,
+        mask: Any = None,
+        truth: Any = None,
+        label: str | None = None,
+        name: str = "sample",
+        unit: Unit = "m",
+    ) -> Sample:
+        """A sample from arrays, tensors or nested lists, which are checked and copied where they have to be changed.
+
+        Parameters
+        ----------
+        rgb
+            ``[height, width, 3]``, or with alpha, which is left out, or grey: uint8, uint16, of which the upper eight
+            bits are kept, or floats from 0 to 1.
+        xyz
+            ``[height, width, 3]``, numbers of that `unit`; (0, 0, 0), NaN and infinities are no return.
+        mask
+            ``[height, width]``: where it is not 0, the part may be judged.
+        truth
+            ``[height, width]``: class ids from 0 to 255, or whether there is a defect.
+        label
+            ``"good"``, or what kind of defect it has.
+        name
+            What to call it, in errors too.
+        unit
+            Of `xyz`: ``"m"``, ``"cm"`` or ``"mm"``.
+
+        Raises
+        ------
+        InputError
+            If there is neither colour nor points, one of them is not what it should be, the sizes differ, no point
+            returned, or the mask leaves nothing.
+
+        Warns
+        -----
+        UserWarning
+            If the points span more than 10 m or less than 1 mm, as millimetres taken for metres do.
+
+        Examples
+        --------
+        >>> sample = Sample.of(rgb=np.zeros((4, 6)), xyz=np.full((4, 6, 3), 0.5) + np.eye(4, 6)[..., None])
+        >>> sample.rgb.shape, sample.size
+        ((4, 6, 3), (4, 6))
+        >>> Sample.of(rgb=np.zeros((4, 6, 3)), xyz=np.ones((2, 3, 3)))
+        Traceback (most recent call last):
+        latticework.core.errors.InputError: sample: rgb is 6 x 4 and xyz 3 x 2: they have to be on one grid, pixel by...
+        """
+        parts = {
+            "rgb": None if rgb is None else as_rgb(_array(rgb, name, "rgb"), f"{name}: rgb"),
+            "xyz": None if xyz is None else as_xyz(_array(xyz, name, "xyz"), f"{name}: xyz", unit=unit),
+            "mask": None if mask is None else _array(mask, name, "mask") != 0,
+            "truth": None if truth is None else as_classes(_array(truth, name, "truth"), f"{name}: truth"),
+        }
+        return _checked(parts, name, label, None)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width."""
+        height, width = next(part.shape[:2] for part in (self.rgb, self.xyz) if part is not None)
+        return height, width
+
+    @property
+    def returned(self) -> Bool[np.ndarray, "height width"]:
+        """Where there are points; everywhere if there are only colours."""
+        return np.ones(self.size, dtype=bool) if self.xyz is None else ~np.isnan(self.xyz[..., 2])
+
+    @property
+    def is_good(self) -> bool | None:
+        """Whether it has no defect, as its label says, or else its truth; None if neither does."""
+        if self.label is not None:
+            return self.label == GOOD
+        return None if self.truth is None else not self.truth.any()
+
+
+def read_sample(
+    path: str | os.PathLike[str] | None = None,
+    *,
+    rgb: str | os.PathLike[str] | None = None,
+    xyz: str | os.PathLike[str] | None = None,
+    depth: str | os.PathLike[str] | None = None,
+    camera: Camera | str | os.PathLike[str] | None = None,
+    mask: str | os.PathLike[str] | None = None,
+    truth: str | os.PathLike[str] | None = None,
+    label: str | None = None,
+    unit: Unit = "m",
+) -> Sample:
+    """Read a part from one file, or from one each for its colours, its points, and what is known of it.
+
+    Parameters
+    ----------
+    path
+        A picture, or a point cloud, which may have colours of its own.
+    rgb
+        A picture: PNG, JPEG, TIFF, BMP, WebP or PPM.
+    xyz
+        An organised cloud: PCD, PLY, or ``[height, width, 3]`` as TIFF or NPY. Colours of its own count where `rgb` is
+        not given.
+    depth
+        A depth picture in the place of `xyz`: 16 bits as PNG, or TIFF or NPY.
+    camera
+        What took it, or a file that says so (see `Camera.read`).
+    mask
+        A picture that is not 0 where the part may be judged.
+    truth
+        A picture of class ids.
+    label
+        ``"good"``, or what kind of defect it has.
+    unit
+        Of the points, and of depths that are floats.
+
+    Raises
+    ------
+    InputError
+        If a file cannot be read, or as `Sample.of`.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     np.save(Path(folder) / "part.npy", np.random.default_rng(0).random((4, 6, 3)))
+    ...     read_sample(Path(folder) / "part.npy").name
+    'part'
+    """
+    if path is not None:
+        if rgb is not None or xyz is not None or depth is not None:
+            raise InputError(f"{path}: give one file, or rgb=, xyz= and depth=, not both")
+        rgb, xyz = _alone(Path(path))
+    if depth is not None and xyz is not None:
+        raise InputError(f"{depth}: give depth= or xyz=, not both")
+    if depth is not None and camera is None:
+        raise InputError(f"{depth}: a depth picture needs camera=, a JSON file with fx, fy, cx, cy and scale")
+    cloud = None if xyz is None else read_cloud(xyz, unit=unit)
+    points = None if cloud is None else cloud.xyz
+    if depth is not None and camera is not None:
+        lens = camera if isinstance(camera, Camera) else Camera.read(camera)
+        points = lens.unproject(_in_metres(depth, unit), str(depth))
+    colours = read_rgb(rgb) if rgb is not None else None if cloud is None else cloud.rgb
+    parts = {
+        "rgb": colours,
+        "xyz": points,
+        "mask": None if mask is None else read_mask(mask),
+        "truth": None if truth is None else read_truth(truth),
+    }
+    first = next((Path(file) for file in (rgb, xyz, depth) if file is not None), None)
+    return _checked(parts, "sample" if first is None else first.stem, label, first)
+
+
+def read_cloud(path: str | os.PathLike[str], *, unit: Unit = "m") -> Cloud:
+    """Read an organised point cloud: PCD, PLY, or xyz as TIFF or NPY.
+
+    Parameters
+    ----------
+    path
+        The file; its ending says which.
+    unit
+        Of its numbers.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read, is damaged or cut off, or is not organised.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     np.save(Path(folder) / "a.npy", np.full((2, 3, 3), 400.0))
+    ...     read_cloud(Path(folder) / "a.npy", unit="mm").xyz[0, 0].tolist()
+    [0.4, 0.4, 0.4]
+    """
+    path = Path(path)
+    kind = path.suffix.lower()
+    if kind == ".pcd":
+        return read_pcd(path).in_metres(unit)
+    if kind == ".ply":
+        return read_ply(path).in_metres(unit)
+    if kind not in CLOUDS:
+        raise InputError(
+            f"{path}: points are read from {', '.join(CLOUDS)}; depth pictures need the camera's intrinsics"
+        )
+    return Cloud(as_xyz(read_npy(path) if kind == ".npy" else read_tiff(path), str(path), unit=unit))
+
+
+def _alone(path: Path) -> tuple[Path | None, Path | None]:
+    """A file as what it is: colours or points."""
+    kind = path.suffix.lower()
+    if path.is_dir():
+        raise InputError(f"{path} is a folder: read it with read_folder")
+    if kind not in (*PICTURES, *CLOUDS):
+        raise InputError(f"{path}: parts are read from {', '.join(dict.fromkeys((*PICTURES, *CLOUDS)))}")
+    points = kind in CLOUDS and (kind not in PICTURES or is_points(path))
+    return (None, path) if points else (path, None)
+
+
+def _in_metres(path: str | os.PathLike[str], unit: Unit) -> np.ndarray:
+    depth, scale = read_depth(path), metres(unit)
+    return depth * scale if depth.dtype.kind == "f" else depth
+
+
+def _array(values: Any, name: str, what: str) -> np.ndarray:
+    try:
+        array = np.asarray(values.detach().cpu() if hasattr(values, "detach") else values)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{name}: {what} is no array: {error}") from error
+    if array.dtype.kind not in "biuf" or array.size == 0:
+        raise InputError(f"{name}: {what} is {array.dtype} {list(array.shape)}, expected numbers [height, width, ...]")
+    return array
+
+
+def _checked(parts: dict[str, Any], name: str, label: str | None, path: Path | None) -> Sample:
+    """A sample of parts that are of the right types, if they fit each other."""
+    place = name if path is None else str(path)
+    there = {what: part for what, part in parts.items() if part is not None}
+    if not {"rgb", "xyz"} & there.keys():
+        raise InputError(f"{place}: there are neither colours nor points: give rgb, xyz or both")
+    (first, part), *others = there.items()
+    for what, other in others:
+        if other.shape[:2] != part.shape[:2]:
+            (height, width), (other_height, other_width) = part.shape[:2], other.shape[:2]
+            raise InputError(
+                f"{place}: {first} is {width} x {height} and {what} {other_width} x {other_height}: they have to be on "
+                "one grid, pixel by pixel"
+            )
+    if parts["mask"] is not None and not (parts["mask"].ndim == 2 and parts["mask"].any()):
+        raise InputError(f"{place}: the mask has to be [height, width] and to leave something to judge")
+    if parts["xyz"] is not None:
+        _check_extent(parts["xyz"], place, path)
+    return Sample(name, label=label, path=path, **parts)
+
+
+def _check_extent(xyz: Float32[np.ndarray, "height width 3"], place: str, path: Path | None) -> None:
+    points = xyz[~np.isnan(xyz[..., 2])]
+    if len(points) == 0:
+        raise InputError(
+            f"{place}: no point returned, all are 0, NaN or infinite: leave xyz out to judge by colours alone"
+        )
+    some = points[:: -(-len(points) // _LOOKED_AT)]
+    low, high = np.quantile(some, (0.01, 0.99), axis=0)
+    extent = float((high - low).max())
+    if not SMALLEST_PART <= extent <= LARGEST_PART:
+        where = place if path is None else str(path.parent)  # told once a folder
+        size = "more than 10 m" if extent > LARGEST_PART else "less than 1 mm"
+        warnings.warn(
+            f"{where}: the points span {size}; are they in another unit? Then say so: unit='mm'", stacklevel=4
+        )

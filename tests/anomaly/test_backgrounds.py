@@ -1,0 +1,55 @@
+import numpy as np
+import pytest
+from anomaly.grounds import disc
+
+from latticework.anomaly.backgrounds import differs
+from latticework.anomaly.parts import find_part
+from latticework.anomaly.samples import Sample
+
+HEIGHT, WIDTH = 120, 160
+
+
+def picture(part, *, noise=2.0, slope=40.0):
+    """A dark part before a light background that becomes lighter to the right."""
+    generator = np.random.default_rng(0)
+    background = 150 + slope * np.linspace(-1, 1, WIDTH)[None, :, None] * np.ones((HEIGHT, 1, 3))
+    colours = np.where(part[..., None], 80.0, background) + noise * generator.standard_normal((HEIGHT, WIDTH, 3))
+    return np.clip(colours, 0, 255).astype(np.uint8)
+
+
+def test_nothing_of_an_unevenly_lit_background_differs_from_it():
+    part = disc(HEIGHT, WIDTH, 60, 70, 25)
+    found = differs(picture(part))
+    assert found[part].all()
+    assert not found[~disc(HEIGHT, WIDTH, 60, 70, 29)].any()
+
+
+def test_a_hue_of_the_same_brightness_differs():
+    part = disc(HEIGHT, WIDTH, 60, 70, 25)
+    rgb = np.where(part[..., None], np.array([170, 130, 150]), 150).astype(np.uint8)
+    assert differs(rgb)[part].all()
+
+
+@pytest.mark.parametrize("columns, told", [(10, True), (25, True), (60, False), (120, False)])
+def test_a_part_may_be_at_the_border_as_long_as_most_of_that_is_background(columns, told):
+    part = np.zeros((HEIGHT, WIDTH), dtype=bool)
+    part[20:100, :columns] = True
+    part[:, :columns] |= columns > 30
+    found = differs(picture(part))
+    assert (found is not None) == told
+    if told:
+        assert found[part].mean() > 0.99
+
+
+def test_single_bright_pixels_are_no_part():
+    part = disc(HEIGHT, WIDTH, 60, 70, 25)
+    rgb = picture(part)
+    rgb[::20, ::20] = 255
+    assert not find_part(Sample.of(rgb=rgb)).mask[~disc(HEIGHT, WIDTH, 60, 70, 34)].any()  # but for one at its edge
+
+
+@pytest.mark.parametrize("colour", [0, 255])
+def test_a_background_of_one_colour_such_as_that_of_a_picture_that_was_cut_out_is_told(colour):
+    part = disc(HEIGHT, WIDTH, 60, 70, 25)
+    rgb = np.where(part[..., None], 128, colour).astype(np.uint8).repeat(3, axis=2)
+    assert differs(rgb)[part].all()

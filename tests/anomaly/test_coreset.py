@@ -1,0 +1,158 @@
+"""Coresets are those of the greedy loop over all patches in double precision, whatever the data."""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from reference.coreset import cover
+from reference.coreset import greedy as literal
+
+from latticework.anomaly import coreset, distances
+from latticework.anomaly.coreset import Coreset, greedy, size
+from latticework.core.errors import InputError
+
+KINDS = {
+    "random": lambda rng, x: x,
+    "double": lambda rng, x: x.astype(np.float64) * 1e3 + 1e5,
+    "half": lambda rng, x: x.astype(np.float16),
+    "on a lattice": lambda rng, x: np.clip(np.round(x), -1, 1),
+    "few distinct": lambda rng, x: x[rng.integers(0, min(40, len(x)), len(x))],
+    "constant": lambda rng, x: np.full_like(x, 0.3),
+    "an outlier": lambda rng, x: np.concatenate([x[:7], 1e6 * x[:1], x[7:]]),
+    "far from the origin": lambda rng, x: x + 3000,
+    "tiny": lambda rng, x: x * np.float32(1e-20),
+    "huge": lambda rng, x: x * np.float32(1e18),
+    "mirrored": lambda rng, x: np.concatenate([x, -x]),
+    "nearly equal": lambda rng, x: np.concatenate([x, x + np.float32(1e-6)]),
+}
+
+
+def features(kind, seed=0, patches=700, channels=9):
+    rng = np.random.default_rng(seed)
+    return KINDS[kind](rng, rng.normal(size=(patches, channels)).astype(np.float32))
+
+
+def assert_literal(data, count, start=0):
+    chosen = greedy(data, count, start=start)
+    indices, radii = literal(data, count, start)
+    assert chosen.indices.tolist() == indices
+    assert np.allclose(chosen.radii, radii, rtol=1e-12, atol=0)
+    assert (np.diff(chosen.radii) <= 0).all()
+    return chosen
+
+
+@pytest.mark.parametrize("pool", [8, 64, 768])
+@pytest.mark.parametrize("kind", KINDS)
+def test_picks_are_those_of_the_loop_in_its_order(kind, pool, monkeypatch):
+    monkeypatch.setattr(coreset, "POOL", pool)
+    assert_literal(features(kind), 150)
+
+
+@given(
+    seed=st.integers(0, 2**31),
+    patches=st.integers(2, 90),
+    channels=st.integers(1, 6),
+    kind=st.sampled_from(sorted(KINDS)),
+    share=st.floats(0, 1),
+)
+@settings(max_examples=60, deadline=None)
+def test_picks_of_any_data_are_those_of_the_loop(seed, patches, channels, kind, share):
+    data = features(kind, seed, patches, channels)
+    count = 1 + int(share * (len(data) - 2))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(coreset, "POOL", 5)
+        patch.setattr(coreset, "BLOCK", 16)
+        assert_literal(data, count, start=seed % len(data))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_other_devices_compute_is_the_same(kind, monkeypatch):
+    for module in (distances, coreset):
+        monkeypatch.setattr(module, "on_cpu", lambda device: False)
+    monkeypatch.setattr(coreset, "POOL", 64)
+    assert_literal(features(kind), 100)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_picks_on_a_gpu_are_those_on_the_cpu():
+    data = features("random", patches=20_000)
+    assert greedy(data, 1000, device="cuda").indices.tolist() == greedy(data, 1000).indices.tolist()
+
+
+def test_the_first_pick_is_the_start_and_is_kept():
+    assert assert_literal(features("random"), 20, start=41).indices[0] == 41
+
+
+def test_of_equally_far_patches_the_first_is_picked_and_copies_only_when_nothing_else_is_left():
+    line = np.array([[0.0], [2.0], [-2.0], [2.0], [0.0], [1.0]])
+    chosen = greedy(line, 5)
+    assert chosen.indices.tolist() == [0, 1, 2, 5, 3]
+    assert chosen.radii.tolist() == [2.0, 2.0, 1.0, 0.0, 0.0]
+
+
+@pytest.mark.parametrize("count", [10, 11, 10**9])
+def test_all_patches_are_kept_where_as_many_or_more_are_asked_for(count):
+    chosen = greedy(features("random", patches=10), count)
+    assert chosen.indices.tolist() == list(range(10))
+    assert chosen.radius == 0
+
+
+def test_the_radius_is_what_the_coreset_covers():
+    data = features("random", patches=120, channels=3)
+    chosen = greedy(data, 9)
+    assert chosen.radius == pytest.approx(cover(data.astype(float), chosen.indices), rel=1e-12)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_radius_is_at_most_twice_the_best_possible(seed):
+    data = np.random.default_rng(seed).normal(size=(9, 2))
+    best = min(cover(data, centres) for centres in combinations(range(9), 3))
+    assert best <= greedy(data, 3).radius <= 2 * best
+
+
+def test_a_longer_coreset_begins_with_the_shorter_one():
+    data = features("random")
+    assert greedy(data, 200).indices[:50].tolist() == greedy(data, 50).indices.tolist()
+
+
+def test_the_order_of_patches_does_not_matter_if_the_start_is_the_same():
+    data = features("random")
+    order = np.random.default_rng(1).permutation(len(data))
+    moved = greedy(data[order], 60, start=int(np.flatnonzero(order == 3)[0]))
+    assert order[moved.indices].tolist() == greedy(data, 60, start=3).indices.tolist()
+
+
+def test_one_pick_tells_how_far_the_farthest_patch_is():
+    data = features("random")
+    assert greedy(data, 1).radius == pytest.approx(np.sqrt(((data - data[0]).astype(float) ** 2).sum(1).max()))
+
+
+@pytest.mark.parametrize(
+    "data, options, message",
+    [
+        (np.zeros((0, 3)), {"count": 1}, "rows, one a patch"),
+        (np.zeros(3), {"count": 1}, "rows, one a patch"),
+        (np.ones((4, 2), dtype=int), {"count": 1}, "features are floats"),
+        (np.array([[0.0], [np.nan], [1.0]]), {"count": 2}, "patch 1 are not finite"),
+        (np.zeros((4, 2)), {"count": 0}, "count=0"),
+        (np.zeros((4, 2)), {"count": 2, "start": 4}, "from 0 to 3"),
+        (np.zeros((4, 2)), {"count": 2, "start": -1}, "start=-1"),
+    ],
+)
+def test_bad_input_is_named(data, options, message):
+    with pytest.raises(InputError, match=message):
+        greedy(data, **options)
+
+
+@pytest.mark.parametrize("count, fraction, expected", [(10, 0.3, 3), (10, 0.01, 1), (7, 1.0, 7), (3, 0.34, 1)])
+def test_a_fraction_is_rounded_down_but_one_is_kept(count, fraction, expected):
+    assert size(count, fraction) == expected
+
+
+def test_a_coreset_has_as_many_as_were_chosen():
+    assert len(Coreset(np.arange(3), np.zeros(3))) == 3

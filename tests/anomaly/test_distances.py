@@ -1,0 +1,69 @@
+"""What a product of matrices leaves open always holds the truth."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from latticework.anomaly import distances
+from latticework.anomaly.distances import Frame, direct, direct_pairs, least, product, within
+
+
+@given(
+    seed=st.integers(0, 2**31),
+    channels=st.integers(1, 300),
+    offset=st.sampled_from([0.0, 1.0, 1e4]),
+    spread=st.sampled_from([1e-3, 1.0, 1e3]),
+    dtype=st.sampled_from([np.float16, np.float32, np.float64]),
+)
+@settings(max_examples=60, deadline=None)
+def test_the_least_square_is_between_its_bounds(seed, channels, offset, spread, dtype):
+    rng = np.random.default_rng(seed)
+    rows = (rng.normal(size=(30, channels)) * spread + offset).astype(dtype)
+    rows[: 1 + seed % 3] *= dtype(0.1)
+    asked = rows[::2] + (rng.normal(size=rows[::2].shape) * spread * 1e-3).astype(dtype)
+    frame = Frame.of(rows, block=7)
+    placed = np.empty((len(asked), channels + 1), dtype=np.float32)
+    norms = frame.place(asked, placed)
+    targets = torch.from_numpy(frame.target(rows))
+    found = product(torch.from_numpy(placed), targets, torch.empty(len(asked), len(rows)))
+    true = np.array([[((x.astype(float) - y.astype(float)) ** 2).sum() for y in rows] for x in asked])
+    lowest = least(found, 1)[:, 0].astype(float) + norms
+    truth = true.min(axis=1) * frame.scale**2
+    assert (frame.lowest(lowest, norms) <= truth).all()
+    assert (truth <= frame.highest(lowest, norms)).all()
+    which, column, _ = within(found, frame.reach(lowest, norms))
+    nearest = set(zip(range(len(asked)), true.argmin(axis=1).tolist(), strict=True))
+    assert nearest <= set(zip(which.tolist(), column.tolist(), strict=True))
+
+
+def test_equal_pairs_give_equal_bits_however_many_there_are(monkeypatch):
+    monkeypatch.setattr(distances, "PAIRS", 500)
+    rng = np.random.default_rng(0)
+    left, right = rng.normal(size=(40, 119)).astype(np.float32), rng.normal(size=(1, 119)).astype(np.float32)
+    rows = rng.integers(0, 40, 200)
+    whole = direct(left, right)
+    assert np.array_equal(direct_pairs(left, rows, right, np.zeros(200, dtype=int)), whole[rows])
+    assert all(direct(left[row : row + 1], right)[0] == whole[row] for row in range(40))
+
+
+def test_a_faster_product_that_a_user_allows_elsewhere_is_not_used():
+    before = torch.get_float32_matmul_precision()
+    rows = torch.from_numpy(np.random.default_rng(0).normal(size=(64, 64)).astype(np.float32))
+    exact = product(rows, rows, torch.empty(64, 64))
+    torch.set_float32_matmul_precision("medium")
+    try:
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            again = product(rows, rows, torch.empty(64, 64))
+        assert torch.get_float32_matmul_precision() == "medium"
+    finally:
+        torch.set_float32_matmul_precision(before)
+    assert torch.equal(exact, again)
+
+
+@pytest.mark.parametrize("largest, scale", [(0.0, 1.0), (1.0, 1.0), (3.0, 0.25), (1e-30, 2.0**99)])
+def test_scales_are_powers_of_two(largest, scale):
+    assert Frame(np.zeros(2), largest).scale == scale

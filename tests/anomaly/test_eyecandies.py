@@ -1,0 +1,68 @@
+import numpy as np
+import pytest
+
+from latticework.anomaly.folders import find_splits, read_folder
+from latticework.core.errors import InputError
+
+image_module = pytest.importorskip("PIL.Image")
+SIZE = 512
+
+
+def candy(folder, start, metadata=None, defect=0):
+    folder.mkdir(parents=True, exist_ok=True)
+    colours = np.full((SIZE, SIZE, 3), 40, dtype=np.uint8)
+    for light in (0, 4):
+        image_module.fromarray(colours + np.uint8(light)).save(folder / f"{start}_image_{light}.png")
+    depth = np.tile(np.arange(SIZE, dtype=np.uint16) * 128, (SIZE, 1))
+    image_module.fromarray(depth).save(folder / f"{start}_depth.png")
+    (folder / f"{start}_info_depth.yaml").write_text("normalization:\n  max: 3.0\n  min: 2.0\n")
+    mask = np.zeros((SIZE, SIZE), dtype=np.uint8)
+    mask[:9, :9] = defect
+    image_module.fromarray(mask).save(folder / f"{start}_mask.png")
+    if metadata is not None:
+        (folder / f"{start}_metadata.yaml").write_text(metadata)
+
+
+@pytest.fixture
+def candies(tmp_path):
+    candy(tmp_path / "train/data", "000")
+    candy(tmp_path / "val/data", "000")
+    for number, (metadata, defect) in enumerate(
+        [
+            ("anomalous: 0\nbumps: 0\n", 0),
+            ("anomalous: 1\nbumps: 1\ncolors: 0\n", 255),
+            ("anomalous: 1\nbumps: 1\ncolors: 1\n", 255),
+            ("anomalous: true\n", 255),
+            ("something: else\n", 255),
+            (None, 0),
+        ]
+    ):
+        candy(tmp_path / "test_public/data", f"{number:02}", metadata, defect)
+    return tmp_path
+
+
+def test_parts_are_listed_with_what_their_labels_say(candies):
+    assert list(find_splits(candies)) == ["train", "validation", "test"]
+    assert [(part.name, part.label) for part in read_folder(candies)[:2]] == [
+        ("train/000", "good"),
+        ("val/000", "good"),
+    ]
+    labels = [part.label for part in read_folder(candies, split="test")]
+    assert labels == ["good", "bumps", "combined", "defect", None, None]
+
+
+def test_parts_are_read_with_light_4_and_depths_between_the_bounds(candies):
+    sample = read_folder(candies, split="test")[1].read()
+    assert (sample.rgb == 44).all()
+    assert np.allclose(sample.xyz[3, :, 2], 2 + np.arange(SIZE) * 128 / 65535)
+    assert np.unique(sample.truth).tolist() == [0, 255]
+    assert (sample.name, sample.label, sample.is_good) == ("test_public/01", "bumps", False)
+    assert [part.read().is_good for part in read_folder(candies, split="test")[-2:]] == [False, True]
+    assert read_folder(candies / "test_public/data")[0].name == "00"
+
+
+def test_missing_depths_are_listed(candies):
+    (candies / "train/data/000_depth.png").unlink()
+    (candies / "train/data/000_info_depth.yaml").unlink()
+    with pytest.raises(InputError, match=r"train/data lacks 000_depth\.png, 000_info_depth\.yaml"):
+        read_folder(candies)

@@ -1,0 +1,194 @@
+import numpy as np
+import pytest
+from anomaly.grounds import DISTANCE, disc, normal_of, overlap, rays, table
+
+from latticework.anomaly.pcd import read_pcd
+from latticework.anomaly.planes import (
+    GROUND_DISTANCE,
+    LEAST_DISTANCE,
+    MAX_TRIALS,
+    Plane,
+    _trials,
+    fit_plane,
+    in_front,
+    remove_plane,
+)
+from latticework.core.errors import InputError
+
+
+def angle(plane, tilt):
+    """Degrees between the normal that was found and the true one."""
+    return np.degrees(np.arccos(min(1.0, float(np.dot(plane.normal, normal_of(tilt))))))
+
+
+def offset(tilt):
+    return -normal_of(tilt)[2] * DISTANCE
+
+
+@pytest.mark.parametrize("tilt", [0.0, 20.0, 45.0])
+@pytest.mark.parametrize("noise", [0.0, 0.00015, 0.0005, 0.002])
+def test_a_tilted_table_is_found_as_it_stands(tilt, noise):
+    raised = np.where(disc(120, 160, 60, 80, 30), 0.03, 0.0)
+    plane = fit_plane(table(120, 160, tilt=tilt, noise=noise, heights=raised))
+    assert angle(plane, tilt) <= 0.02 + 60 * noise
+    assert plane.offset == pytest.approx(offset(tilt), abs=2e-5 + noise / 20)
+    across = noise * np.cos(np.deg2rad(tilt))  # of the noise along the ray, what is across the plane
+    assert plane.noise == pytest.approx(across, rel=0.15, abs=1e-5)
+    assert plane.share == pytest.approx(1 - disc(120, 160, 60, 80, 30).mean(), abs=0.08)
+
+
+def test_without_noise_the_plane_is_exact():
+    plane = fit_plane(table(64, 64, tilt=30, noise=0, missing=0))
+    assert plane.normal == pytest.approx(normal_of(30), abs=1e-6)
+    assert plane.offset == pytest.approx(offset(30), abs=1e-6)
+    assert plane.noise < 1e-6
+    assert plane.share == 1
+
+
+def test_normals_point_to_the_camera_from_every_side():
+    for tilt in (0.0, 50.0):
+        plane = fit_plane(table(64, 64, tilt=tilt))
+        assert plane.normal[2] < 0 < plane.offset
+        assert np.linalg.norm(plane.normal) == pytest.approx(1, abs=1e-12)
+
+
+def test_the_same_seed_gives_the_same_plane_and_others_nearly_so():
+    xyz = table(96, 96, noise=0.001, heights=np.where(disc(96, 96, 40, 40, 20), 0.02, 0))
+    first = fit_plane(xyz, random_state=3)
+    assert fit_plane(xyz, random_state=3) == first
+    assert fit_plane(xyz, random_state=np.random.default_rng(3)).offset == pytest.approx(first.offset, abs=1e-4)
+    others = [fit_plane(xyz, random_state=seed) for seed in range(10)]
+    assert np.ptp([plane.offset for plane in others]) < 5e-4
+
+
+def test_a_part_at_a_third_of_the_border_does_not_lift_the_plane():
+    raised = np.zeros((100, 100))
+    raised[:, :34] = 0.05
+    plane = fit_plane(table(100, 100, heights=raised))
+    assert angle(plane, 20) < 0.02
+    assert plane.offset == pytest.approx(offset(20), abs=5e-5)
+
+
+def test_a_flat_part_lower_than_what_ransac_tells_apart_does_not_lift_the_plane():
+    plane = fit_plane(table(100, 100, heights=np.where(disc(100, 100, 50, 50, 35), 0.003, 0)))
+    assert plane.offset == pytest.approx(offset(20), abs=5e-5)
+
+
+def test_a_table_without_returns_at_the_border_is_found_by_all_its_points():
+    raised = np.where(disc(120, 120, 60, 60, 20), 0.03, 0.0)
+    xyz = table(120, 120, heights=raised)
+    xyz[:15] = xyz[-15:] = xyz[:, :15] = xyz[:, -15:] = np.nan
+    plane = fit_plane(xyz)
+    assert angle(plane, 20) < 0.05
+    assert overlap(in_front(xyz, plane), (raised > 0) & ~np.isnan(xyz[..., 2])) > 0.99
+
+
+def test_a_border_with_one_strip_of_returns_leaves_the_plane_to_all_points():
+    xyz = table(120, 120, noise=0.001, heights=np.where(disc(120, 120, 60, 60, 20), 0.03, 0))
+    xyz[:, :12] = xyz[:, -12:] = xyz[:12] = np.nan
+    assert angle(fit_plane(xyz), 20) < 0.2
+
+
+def block(height=100, width=100):
+    """A block alone: its flat face, and the sides that fall off behind it."""
+    look = rays(height, width)
+    away = np.abs(np.mgrid[:height, :width] - (height - 1) / 2).max(axis=0)
+    depth = 0.4 + 0.002 * np.clip(away - 25, 0, None)
+    depth[away > 40] = np.nan
+    return (look * depth[..., None]).astype(np.float32)
+
+
+def ball(height=100, width=100):
+    """A ball that fills the picture."""
+    look = rays(height, width)
+    centre, radius = np.array([0, 0, 0.5]), 0.2
+    along = look @ centre
+    squared = (look**2).sum(axis=-1)
+    depth = (along - np.sqrt(along**2 - squared * (centre @ centre - radius**2))) / squared
+    return (look * depth[..., None]).astype(np.float32)
+
+
+def test_where_there_is_no_ground_there_is_no_plane():
+    assert fit_plane(block()) is None  # its face is a plane, but nothing lies on it
+    assert fit_plane(ball()) is None
+    everything = np.random.default_rng(0).uniform(-0.2, 0.2, (60, 60, 3)).astype(np.float32)
+    everything[..., 2] += 0.5
+    assert fit_plane(everything) is None
+    assert fit_plane(np.full((40, 40, 3), np.nan, dtype=np.float32)) is None
+    few = np.full((40, 40, 3), np.nan, dtype=np.float32)
+    few[10, :20] = table(40, 40)[10, :20]
+    assert fit_plane(few) is None
+
+
+def test_points_on_one_line_or_all_in_one_place_are_no_plane():
+    line = np.zeros((20, 20, 3), dtype=np.float32)
+    line[..., 0] = np.linspace(0, 0.1, 400).reshape(20, 20)
+    line[..., 2] = 0.5
+    assert fit_plane(line) is None
+    assert fit_plane(np.full((20, 20, 3), 0.5, dtype=np.float32)) is None
+
+
+def test_limits_follow_the_noise_within_bounds_and_grow_with_the_square_of_the_distance():
+    xyz = np.array([[[0, 0, 0.5], [0, 0, 0.6], [0, 0, 5.0]]], dtype=np.float32)
+
+    def limits(noise):
+        return Plane((0.0, 0.0, -1.0), 0.5, noise, 0.5, 1.0).limits(xyz)[0]
+
+    assert limits(0.0)[:2] == pytest.approx([LEAST_DISTANCE, LEAST_DISTANCE * 1.44])
+    assert limits(0.0005)[0] == pytest.approx(0.002)
+    assert limits(0.1)[0] == pytest.approx(GROUND_DISTANCE)
+    assert limits(0.0)[2] == pytest.approx(4 * LEAST_DISTANCE)  # and no further
+    assert Plane((0.0, 0.0, 1.0), 0.5, 0.0, -0.5, 1.0).limits(-xyz)[0] == pytest.approx(LEAST_DISTANCE)
+
+
+@pytest.mark.parametrize("noise", [0.00015, 0.0005, 0.001])
+def test_what_stands_out_is_the_part_and_hardly_anything_of_the_table(noise):
+    part = disc(224, 224, 100, 120, 45)
+    xyz = table(noise=noise, heights=np.where(part, 0.01, 0.0))
+    returned = ~np.isnan(xyz[..., 2])
+    found = in_front(xyz, fit_plane(xyz))
+    assert found[part & returned].all()
+    assert found[~part].mean() < 2e-4
+    removed = remove_plane(xyz, fit_plane(xyz))
+    assert np.array_equal(~np.isnan(removed).any(axis=-1), found)
+    assert np.array_equal(removed[found], xyz[found])
+
+
+def test_what_lies_behind_the_table_is_taken_away_with_it():
+    heights = np.zeros((100, 100))
+    heights[40:60, 40:60] = -0.03
+    xyz = table(100, 100, heights=heights)
+    assert not in_front(xyz, fit_plane(xyz)).any()
+
+
+def test_a_share_of_a_half_needs_seventy_trials():
+    assert _trials(0.5) == 69
+    assert _trials(1.0) == 1
+    assert _trials(0.1) > MAX_TRIALS
+
+
+@pytest.mark.parametrize(
+    "given, message",
+    [
+        (np.zeros((4, 4, 3)), r"xyz is float64 \[4, 4, 3\], expected float32 \[height, width, 3\]"),
+        (np.zeros((4, 3), dtype=np.float32), r"xyz is float32 \[4, 3\]"),
+        ([[1, 2, 3]], "xyz is list"),
+    ],
+)
+def test_what_is_no_cloud_is_refused(given, message):
+    with pytest.raises(InputError, match=message):
+        fit_plane(given)
+
+
+@pytest.mark.parametrize("distance", [0, -0.1, np.nan, np.inf, "4 mm", True])
+def test_a_distance_that_is_none_is_refused(distance):
+    with pytest.raises(InputError, match=r"distance=.*metres, above 0"):
+        fit_plane(table(40, 40), distance=distance)
+
+
+@pytest.mark.realdata
+@pytest.mark.parametrize("name", ["learn0", "test0"])
+def test_on_real_scans_what_stands_out_is_what_people_marked(data_folder, name):
+    cloud = read_pcd(data_folder / f"anomaly/mosd/{name}.pcd")
+    found = in_front(cloud.xyz, fit_plane(cloud.xyz))
+    assert overlap(found, cloud.fields["label"] >= 20) >= 0.98  # measured: 0.990 and 0.986

@@ -1,0 +1,224 @@
+import json
+import warnings
+
+import joblib
+import numpy as np
+import pytest
+from anomaly.grounds import disc, overlap, table
+
+from latticework.anomaly import prepared
+from latticework.anomaly.arrays import write_xyz
+from latticework.anomaly.folders import find_splits, read_class_ids, read_folder
+from latticework.anomaly.prepared import preprocess_folder
+from latticework.anomaly.preprocess import frames
+from latticework.anomaly.squares import Square
+from latticework.core import progress
+from latticework.core.errors import InputError
+
+image_module = pytest.importorskip("PIL.Image")
+pytest.importorskip("tifffile")
+
+PART = disc(96, 128, 48, 60, 25)
+XYZ = table(96, 128, heights=np.where(PART, 0.02, 0.0), noise=0, missing=0)
+RGB = np.random.default_rng(0).integers(1, 256, (96, 128, 3), dtype=np.uint8)
+TRUTH = disc(96, 128, 50, 60, 5) * np.uint8(254)
+PARTS = ("train/good/000", "train/good/001", "test/cut/000", "test/good/000")
+
+
+def save(file, values):
+    file.parent.mkdir(parents=True, exist_ok=True)
+    image_module.fromarray(values).save(file)
+
+
+@pytest.fixture
+def source(tmp_path):
+    for name in PARTS:
+        folder, stem = (tmp_path / "raw" / name).parent, name[-3:]
+        save(folder / f"rgb/{stem}.png", RGB)
+        save(folder / f"gt/{stem}.png", TRUTH if "cut" in name else TRUTH * 0)
+        (folder / "xyz").mkdir(exist_ok=True)
+        write_xyz(folder / f"xyz/{stem}.tiff", XYZ)
+    (tmp_path / "raw/class_ids.json").write_text('{"0": "good", "254": "cut"}')
+    return tmp_path / "raw"
+
+
+def contents(folder):
+    return {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+
+
+def test_the_folder_is_written_in_the_layout_that_it_has(source, tmp_path):
+    before = contents(source)
+    done = preprocess_folder(source, tmp_path / "ready", size=None)
+    assert (set(done.written), done.there, done.failed, done.doubts) == (set(PARTS), (), {}, {})
+    assert contents(source) == before
+    parts = read_folder(tmp_path / "ready")
+    assert [(part.name, part.label) for part in parts] == [(part.name, part.label) for part in read_folder(source)]
+    assert list(find_splits(tmp_path / "ready")) == ["train", "test"]
+    assert read_class_ids(tmp_path / "ready") == {0: "good", 254: "cut"}
+    cut = next(part.read() for part in parts if part.label == "cut")
+    assert np.array_equal(cut.mask, PART)
+    assert np.array_equal(cut.truth, TRUTH)
+    assert np.array_equal(cut.xyz, np.where(PART[..., None], XYZ, np.nan), equal_nan=True)
+    assert np.array_equal(cut.rgb, RGB * PART[..., None])
+
+
+def test_parts_are_brought_to_a_size_as_frames_are(source, tmp_path):
+    preprocess_folder(source, tmp_path / "ready", size=64, split="test")
+    sample = read_folder(tmp_path / "ready")[0].read()
+    square = Square(96, 128, 64)
+    assert sample.size == (64, 64)
+    assert np.array_equal(sample.mask, square.nearest(PART, fill=False))
+    assert np.array_equal(sample.truth, square.nearest(TRUTH, fill=0))
+    assert np.array_equal(sample.xyz[sample.mask], square.nearest(XYZ, fill=np.nan)[sample.mask])
+
+
+def test_what_was_written_is_found_again_and_not_cut_twice(source, tmp_path):
+    preprocess_folder(source, tmp_path / "ready", size=None)
+    raw, ready = (frames([part.read() for part in read_folder(folder)]) for folder in (source, tmp_path / "ready"))
+    for first, second in zip(raw.foreground, ready.foreground, strict=True):
+        assert overlap(first.numpy(), second.numpy()) > 0.97
+
+
+def test_a_run_goes_on_where_it_was_and_a_bad_file_is_no_reason_to_stop(source, tmp_path):
+    bad = source / "train/good/rgb/000.png"
+    good = bad.read_bytes()
+    bad.write_bytes(b"no picture")
+    done = preprocess_folder(source, tmp_path / "ready")
+    assert list(done.failed) == ["train/good/000"]
+    assert "000.png is no picture" in done.failed["train/good/000"]
+    assert len(done.written) == 3
+    bad.write_bytes(good)
+    (tmp_path / "ready/test/cut/mask/000.png").unlink()  # as if it had been stopped before the end of this part
+    before = contents(tmp_path / "ready")
+    done = preprocess_folder(source, tmp_path / "ready")
+    assert set(done.written) == {"train/good/000", "test/cut/000"}
+    assert set(done.there) == {"train/good/001", "test/good/000"}
+    after = contents(tmp_path / "ready")
+    assert {name: after[name] for name in before} == before
+    whole = preprocess_folder(source, tmp_path / "whole")
+    assert (len(whole.written), contents(tmp_path / "whole")) == (4, after)
+
+
+def test_splits_can_be_written_one_after_the_other(source, tmp_path):
+    assert len(preprocess_folder(source, tmp_path / "ready", split="train").written) == 2
+    done = preprocess_folder(source, tmp_path / "ready")
+    assert (len(done.written), len(done.there)) == (2, 2)
+
+
+@pytest.mark.parametrize("backend", ["threading", "multiprocessing"])
+def test_the_work_is_done_wherever_joblib_is_told_to(source, tmp_path, backend):
+    preprocess_folder(source, tmp_path / "one")
+    with joblib.parallel_config(backend=backend, n_jobs=2):
+        preprocess_folder(source, tmp_path / "two")
+    assert contents(tmp_path / "one") == contents(tmp_path / "two")
+
+
+def test_nothing_is_written_in_place(source):
+    before = contents(source)
+    for target in (source, source / "ready", source.parent, source / "../raw"):
+        with pytest.raises(InputError, match="is the folder of the parts, or in it or around it"):
+            preprocess_folder(source, target)
+    with pytest.raises(InputError, match="is the folder of the parts"):
+        preprocess_folder(source / "train/good/rgb/000.png", source / "train/good/rgb")
+    assert contents(source) == before
+
+
+def test_a_link_to_the_folder_is_the_folder(source, tmp_path):
+    (tmp_path / "link").symlink_to(source)
+    with pytest.raises(InputError, match="is the folder of the parts"):
+        preprocess_folder(source, tmp_path / "link")
+
+
+def test_a_folder_with_other_things_or_settings_is_refused(source, tmp_path):
+    (tmp_path / "used").mkdir()
+    (tmp_path / "used/note.txt").write_text("mine")
+    with pytest.raises(InputError, match=r"used holds other things, such as note\.txt: give a new folder"):
+        preprocess_folder(source, tmp_path / "used")
+    assert contents(tmp_path / "used") == {"note.txt": b"mine"}
+    preprocess_folder(source, tmp_path / "ready", split="test")
+    with pytest.raises(InputError, match=r"written with size=224, not 64, pieces=0\.1, not 0\.5: give a new fo"):
+        preprocess_folder(source, tmp_path / "ready", size=64, pieces=0.5)
+    settings = tmp_path / "ready" / prepared.SETTINGS
+    settings.write_text(json.dumps({**json.loads(settings.read_text()), "more": 1}))
+    with pytest.raises(InputError, match="ready was written with more settings"):
+        preprocess_folder(source, tmp_path / "ready")
+    for text in ("{", "[1]", "[" * 100_000):
+        settings.write_text(text)
+        with pytest.raises(InputError, match="give a new folder"):
+            preprocess_folder(source, tmp_path / "ready")
+    with pytest.raises(InputError, match=r"note\.txt cannot be written to: (File exists|Not a directory)"):
+        preprocess_folder(source, tmp_path / "used/note.txt")
+
+
+def test_a_run_that_was_stopped_at_its_beginning_can_begin_again(source, tmp_path):
+    (tmp_path / "ready").mkdir()
+    (tmp_path / "ready/class_ids.json").write_text("{}")
+    (tmp_path / "ready/.latticework-0123456789abcdef.tmp").write_text("")
+    assert len(preprocess_folder(source, tmp_path / "ready").written) == 4
+
+
+def test_colours_alone_and_plain_folders_are_written_too(tmp_path):
+    rgb = np.where(PART[..., None], np.uint8(60), np.uint8(200)).repeat(3, axis=2)
+    save(tmp_path / "raw/rgb/a.b.png", rgb)
+    save(tmp_path / "raw/rgb/plain.png", rgb * 0)
+    done = preprocess_folder(tmp_path / "raw", tmp_path / "ready")
+    assert done.written == ("a.b", "plain")
+    assert list(done.doubts) == ["plain"]
+    told, plain = (part.read() for part in read_folder(tmp_path / "ready"))
+    assert told.xyz is None
+    assert 0.05 < told.mask.mean() < 0.3
+    assert not told.rgb[~told.mask].any()
+    assert plain.mask.mean() == pytest.approx(0.75, abs=0.01)  # all but the padding
+
+
+def test_points_alone_and_files_side_by_side_get_folders(tmp_path):
+    (tmp_path / "raw").mkdir()
+    np.save(tmp_path / "raw/a.npy", XYZ)
+    preprocess_folder(tmp_path / "raw", tmp_path / "ready", size=None)
+    (part,) = read_folder(tmp_path / "ready")
+    assert part.rgb is None
+    assert np.array_equal(part.read().returned, PART)
+
+
+def test_the_parts_of_eyecandies_keep_their_labels(tmp_path):
+    folder, part = tmp_path / "raw/test_public/data", disc(512, 512, 200, 240, 100)
+    save(folder / "000_image_4.png", part.astype(np.uint8)[..., None].repeat(3, axis=2) * 90)
+    save(folder / "000_mask.png", disc(512, 512, 200, 240, 10) * np.uint8(255))
+    save(folder / "000_depth.png", np.where(part, 30_000, 40_000).astype(np.uint16))
+    (folder / "000_info_depth.yaml").write_text("normalization:\n  max: 0.6\n  min: 0.4\n")
+    (folder / "000_metadata.yaml").write_text("anomalous: 1\ndents: 1\n")
+    assert preprocess_folder(tmp_path / "raw", tmp_path / "ready", size=None).written == ("test_public/000",)
+    (found,) = read_folder(tmp_path / "ready", split="test")
+    assert (found.name, found.label) == ("test_public/dents/000", "dents")
+    assert np.array_equal(found.read().mask, part)
+    assert found.read().truth.any()
+
+
+def test_what_has_no_place_left_is_reported(source, tmp_path):
+    done = preprocess_folder(source, tmp_path / "ready", size=1)
+    assert len(done.written) + len(done.failed) == 4
+    assert all("nothing of the part is left at 1 x 1" in error for error in done.failed.values())
+
+
+def test_a_part_that_cannot_be_written_is_reported(source, tmp_path):
+    preprocess_folder(source, tmp_path / "ready", split="test")
+    (tmp_path / "ready/train").write_text("in the way")
+    done = preprocess_folder(source, tmp_path / "ready")
+    assert set(done.failed) == {"train/good/000", "train/good/001"}
+    assert all("cannot be written" in error for error in done.failed.values())
+
+
+def test_progress_and_what_was_left_out_are_told(source, tmp_path, capsys):
+    (source / "train/good/rgb/000.png").write_bytes(b"")
+    with progress.showing():
+        preprocess_folder(source, tmp_path / "ready")
+    told = capsys.readouterr().err
+    assert "left out: " in told
+    assert "preprocessing: 4 of 4 parts (100%)" in told
+
+
+@pytest.mark.parametrize("options", [{"size": 0}, {"size": "x"}, {"pieces": 2}, {"split": "all"}, {"unit": "inch"}])
+def test_options_that_cannot_be_are_refused_before_anything_is_written(source, tmp_path, options):
+    with pytest.raises(InputError, match=next(iter(options))), warnings.catch_warnings():
+        preprocess_folder(source, tmp_path / "ready", **options)
+    assert not (tmp_path / "ready").exists()

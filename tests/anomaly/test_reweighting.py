@@ -1,0 +1,75 @@
+"""Image scores are those of a literal loop, in the paper's form and in that of the published code."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from reference.reweighting import image_score as literal_score
+
+from latticework.anomaly.neighbours import Neighbours
+from latticework.anomaly.reweighting import image_score
+from latticework.core.errors import InputError
+
+
+def data(seed):
+    rng = np.random.default_rng(seed)
+    return rng.normal(size=(60, 11)), rng.normal(size=(140, 11))
+
+
+@pytest.mark.parametrize("support", [2, 3, 9])
+@pytest.mark.parametrize("mode", ["paper", "code"])
+@pytest.mark.parametrize("seed", range(3))
+def test_image_scores_are_those_of_a_literal_loop(mode, support, seed):
+    patches, entries = data(seed)
+    bank = Neighbours(entries)
+    score = image_score(bank, patches, *bank.nearest(patches), support=support, mode=mode)
+    assert score == pytest.approx(literal_score(entries, patches, support, mode), rel=1e-6)
+
+
+@pytest.mark.parametrize("mode", ["paper", "code"])
+def test_large_distances_do_not_overflow(mode):
+    bank = Neighbours(np.array([[0.0], [1.0], [2.0]]))
+    patches = np.array([[1e9]])
+    score = image_score(bank, patches, *bank.nearest(patches), mode=mode)
+    assert 0 < score <= 1e9
+
+
+def test_equally_far_entries_share_the_weight():
+    bank = Neighbours(np.array([[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0]]))
+    patches = np.zeros((1, 2))
+    found = bank.nearest(patches)
+    assert image_score(bank, patches, *found, support=3) == pytest.approx(2 / 3)
+    assert image_score(bank, patches, *found, support=3, mode="code") == pytest.approx(1 / 2)
+
+
+@pytest.mark.parametrize("mode", ["paper", "code"])
+def test_a_bank_of_one_entry_leaves_the_distance_as_it_is(mode):
+    bank = Neighbours(np.zeros((1, 2)))
+    patches = np.array([[3.0, 4.0]])
+    assert image_score(bank, patches, *bank.nearest(patches), mode=mode) == 5
+
+
+def test_patches_of_the_bank_score_zero():
+    patches, entries = data(0)
+    bank = Neighbours(np.concatenate([entries, patches]))
+    assert image_score(bank, patches, *bank.nearest(patches)) == 0
+
+
+def test_an_image_without_foreground_scores_zero():
+    bank = Neighbours(np.eye(3))
+    patches = np.full((2, 3), np.nan)
+    assert image_score(bank, patches, *bank.nearest(patches, np.zeros(2, dtype=bool))) == 0
+
+
+def test_patches_of_the_background_do_not_count():
+    patches, entries = data(0)
+    bank, foreground = Neighbours(entries), np.arange(60) > 20
+    whole = image_score(bank, patches, *bank.nearest(patches, foreground))
+    assert whole == image_score(bank, patches[foreground], *bank.nearest(patches[foreground]))
+
+
+@pytest.mark.parametrize("option", [{"support": 0}, {"mode": "no"}])
+def test_bad_options_are_named(option):
+    bank, patches = Neighbours(np.eye(3)), np.zeros((1, 3))
+    with pytest.raises(InputError, match=r"support=0|mode='no'"):
+        image_score(bank, patches, *bank.nearest(patches), **option)
