@@ -1,4 +1,4 @@
-"""Organised clouds whose shape is known, and a small reader of the real ones."""
+"""Organised clouds whose shape is known."""
 
 import math
 
@@ -73,35 +73,3 @@ def neighbours_of(xyz, radius, step, gap):
                             near.append(i * width + j)
             found.append(near)
     return found
-
-
-def read_mosd(path):
-    """Labels [480, 640] and points [480, 640, 3] of a scan in `DATA binary_compressed`, for these tests only."""
-    header, _, body = path.read_bytes().partition(b"DATA binary_compressed\n")
-    assert b"FIELDS label x y z rgba\n" in header
-    packed, size = np.frombuffer(body[:8], "<u4")
-    fields = np.frombuffer(_unpacked(body[8 : 8 + int(packed)], int(size)), "<u4").reshape(5, 480, 640)
-    return fields[0].astype(np.int64), np.ascontiguousarray(fields[1:4].view("<f4").transpose(1, 2, 0))
-
-
-def _unpacked(packed, size):
-    """LZF: runs of bytes as they are, and repetitions of what came before."""
-    found, place = bytearray(), 0
-    while place < len(packed):
-        control = packed[place]
-        place += 1
-        if control < 32:
-            found += packed[place : place + control + 1]
-            place += control + 1
-            continue
-        length = control >> 5
-        if length == 7:
-            length += packed[place]
-            place += 1
-        start = len(found) - ((control & 31) << 8) - packed[place] - 1
-        place += 1
-        for _ in range(length + 2):
-            found.append(found[start])
-            start += 1
-    assert len(found) == size
-    return bytes(found)

@@ -5,12 +5,13 @@ import math
 import numpy as np
 import pytest
 import torch
-from anomaly.clouds import bumpy, moved, neighbours_of, read_mosd, rotation, with_holes
+from anomaly.clouds import bumpy, moved, neighbours_of, rotation, with_holes
 from reference import fpfh as literal
 from reference import open3d_fpfh
 
 from latticework.anomaly.fpfh import fpfh
 from latticework.anomaly.geometry import local_planes
+from latticework.anomaly.pcd import read_pcd
 from latticework.anomaly.windows import Window
 
 
@@ -115,8 +116,8 @@ def test_histograms_are_those_of_open3d_with_its_weights_and_nearly_so_with_the_
 
 @pytest.mark.realdata
 def test_real_scans_have_histograms_that_agree_with_the_equations(data_folder):
-    labels, points = read_mosd(data_folder / "anomaly" / "mosd" / "learn0.pcd")
-    xyz = torch.from_numpy(points).permute(2, 0, 1)[None]
+    cloud = read_pcd(data_folder / "anomaly" / "mosd" / "learn0.pcd")
+    labels, xyz = cloud.fields["label"], torch.from_numpy(cloud.xyz).permute(2, 0, 1)[None]
     # Kinect: two millimetres from pixel to pixel, and noise as large, so that a window of 5 x 5 says little of a table.
     planes = local_planes(xyz, Window(radius=6, step=2, gap=0.03))
     table = torch.from_numpy((labels >= 1) & (labels <= 9)) & ~planes.variation[0].isnan()

@@ -81,6 +81,31 @@ class Square:
         padding = (right.start, self.size - right.stop, down.start, self.size - down.stop)
         return F.pad(scaled, padding, mode="replicate")[0] if any(padding) else scaled[0]
 
+    def original(self, row: float, column: float) -> tuple[int, int]:
+        """The pixel of the picture that is at a place of the square; beside the picture, the nearest there is.
+
+        Examples
+        --------
+        >>> Square(300, 400, 224).original(112, 0.5), Square(300, 400, 224).original(0, 224)
+        ((150, 0), (0, 399))
+        """
+        down, right = self.box
+        high = (row - down.start) / self.rows * self.height
+        wide = (column - right.start) / self.columns * self.width
+        return min(max(int(high), 0), self.height - 1), min(max(int(wide), 0), self.width - 1)
+
+    def framed(self, row: int, column: int) -> tuple[float, float]:
+        """The place in the square of the middle of a pixel of the picture.
+
+        Examples
+        --------
+        >>> Square(300, 400, 224).framed(0, 199)
+        (28.28, 111.72)
+        """
+        down, right = self.box
+        high = down.start + (row + 0.5) * self.rows / self.height
+        return high, right.start + (column + 0.5) * self.columns / self.width
+
     def restored(self, maps: Float32[Tensor, "*batch size size"]) -> Float32[Tensor, "*batch height width"]:
         """Maps of the square as maps of the picture, bilinear: the padding is cut off.
 

@@ -1,0 +1,74 @@
+"""What `M3DM` can be told besides its few parameters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from latticework.anomaly.parts import PIECES
+from latticework.core.checks import number, whole_number
+from latticework.core.errors import InputError
+
+BANKS: Final = ("colour", "texture", "geometry", "form", "fusion")
+HANDCRAFTED: Final = BANKS
+PRETRAINED: Final = ("colour", "geometry", "fusion")  # M3DM's own three
+OF_COLOUR: Final = ("colour", "texture")
+MODES: Final = ("default", "paper")
+
+
+@dataclass(frozen=True, kw_only=True)
+class M3DMConfig:
+    """Figures of a detector.
+
+    Examples
+    --------
+    >>> M3DMConfig(false_alarm_rate=0.01).sigma, M3DMConfig(mode="paper").sigma
+    (2.0, 4.0)
+    """
+
+    mode: Literal["default", "paper"] = "default"
+    size: int = 224  # pixels to each side, to which scans are brought
+    held_out: float = 0.25  # of the good parts that are set aside for the threshold
+    false_alarm_rate: float = 0.05  # of good parts that may be taken for defective
+    places: float = 1.0  # what it counts for where in the part a patch lies; 0: nothing
+    components: int = 48  # of the features of a bank, at most
+    smoothing: float | None = None  # pixels; None: 2, in the paper's mode 4
+    worst: int = 3  # patches whose mean distance is the score of a part
+    pieces: float = PIECES  # of what belongs to a part: see `find_part`
+    memory: int = 2**30  # bytes that the features of a bank may take before they go to a file
+    cache_folder: str | None = None  # where that is; None: the system's folder of temporary files
+    vit: str | None = None  # file with the weights of DINO's ViT-B/8, for pretrained features
+    point_mae: str | None = None  # and of Point-MAE
+
+    def __post_init__(self) -> None:
+        if self.mode not in MODES:
+            raise InputError(f"mode={self.mode!r}: expected one of {', '.join(MODES)}")
+        for name in ("size", "components", "worst"):
+            self._keep(name, whole_number(name, getattr(self, name)))
+        if self.size % 16 or self.size < 32:
+            raise InputError(f"size={self.size}: expected a multiple of 16, 32 at least")
+        self._keep("memory", whole_number("memory", self.memory, least=0))
+        self._keep("held_out", number("held_out", self.held_out, lambda share: 0 <= share < 1, "a share below 1"))
+        rate = number("false_alarm_rate", self.false_alarm_rate, lambda share: 0 < share < 1, "a rate between 0 and 1")
+        self._keep("false_alarm_rate", rate)
+        self._keep("places", number("places", self.places, lambda weight: 0 <= weight <= 100, "from 0 to 100"))
+        self._keep("pieces", number("pieces", self.pieces, lambda share: 0 <= share <= 1, "a share from 0 to 1"))
+        if self.smoothing is not None:
+            wide = number("smoothing", self.smoothing, lambda pixels: 0 <= pixels <= 50, "pixels from 0 to 50")
+            self._keep("smoothing", wide)
+
+    @property
+    def paper(self) -> bool:
+        """Whether the paper is followed to the letter."""
+        return self.mode == "paper"
+
+    @property
+    def sigma(self) -> float:
+        """Pixels over which maps are smoothed."""
+        if self.smoothing is not None:
+            return self.smoothing
+        return 4.0 if self.paper else 2.0
+
+    def _keep(self, name: str, value: int | float) -> None:
+        """Store a number as the plain one it is: NumPy's could not be saved."""
+        object.__setattr__(self, name, value)

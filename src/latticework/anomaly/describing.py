@@ -1,0 +1,133 @@
+"""A scan as the features of its patches, before anything was learnt: what each memory bank looks at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float32
+
+from latticework.anomaly import features
+from latticework.anomaly.config import OF_COLOUR, M3DMConfig
+from latticework.anomaly.features import PatchMap
+from latticework.anomaly.form import CHANNELS, form
+from latticework.anomaly.preprocess import Frames, frames
+from latticework.anomaly.samples import Sample
+from latticework.core.errors import InputError
+
+if TYPE_CHECKING:
+    from latticework.anomaly.pretrained import Pretrained
+
+
+@dataclass(frozen=True, eq=False)
+class Patches:
+    """The patches of one part that can be judged.
+
+    Attributes
+    ----------
+    rows
+        A feature vector each, row by row of the picture.
+    judged
+        Which of the picture's patches these are.
+    """
+
+    rows: Float32[np.ndarray, "patches channels"]
+    judged: Bool[np.ndarray, "rows columns"]
+
+
+Description = Mapping[str, Patches]  # by the bank that looks at them
+
+
+@dataclass(frozen=True, eq=False)
+class Described:
+    """A part, described.
+
+    Attributes
+    ----------
+    name
+        Of the part.
+    frames
+        Its scan, made ready.
+    patches
+        By the bank that looks at them.
+    """
+
+    name: str
+    frames: Frames
+    patches: Description
+
+
+def describe(sample: Sample, banks: Sequence[str], config: M3DMConfig, encoders: Pretrained | None = None) -> Described:
+    """Make a scan ready and look at its patches.
+
+    Parameters
+    ----------
+    sample
+        The scan.
+    banks
+        What to look at, without "fusion".
+    config
+        Figures.
+    encoders
+        Trained ones, in the place of what is computed by hand.
+
+    Raises
+    ------
+    InputError
+        If it lacks what a bank looks at.
+    """
+    for bank in banks:
+        lacks = "rgb" if bank in OF_COLOUR else "xyz" if bank == "geometry" else None
+        if lacks and getattr(sample, lacks) is None:
+            raise InputError(f"{sample.name} has no {lacks}, which the memory bank for {bank} looks at")
+    made = frames([sample], config.size, pieces=config.pieces)
+    return Described(sample.name, made, looked_at(made, banks, config, encoders)[0])
+
+
+def looked_at(
+    made: Frames, banks: Sequence[str], config: M3DMConfig, encoders: Pretrained | None = None
+) -> list[Description]:
+    """The patches of each of several scans."""
+    with torch.inference_mode():
+        maps = _handcrafted(made, banks, config) if encoders is None else _encoded(made, banks, config, encoders)
+    return [{bank: _patches(found, number) for bank, found in maps.items()} for number in range(len(made))]
+
+
+def place_channels(bank: str, config: M3DMConfig, encoders: Pretrained | None) -> int:
+    """How many of the features of a bank are the patch's place."""
+    return CHANNELS if encoders is None and bank != "form" and config.places and not config.paper else 0
+
+
+def _handcrafted(made: Frames, banks: Sequence[str], config: M3DMConfig) -> dict[str, PatchMap]:
+    counted = features.inside(made.foreground)
+    found: dict[str, PatchMap] = {}
+    where = form(made.xyz, made.foreground) if set(banks) & {"form"} or config.places else None
+    for bank in banks:
+        if bank == "form" and where is not None:
+            found[bank] = where
+        elif bank == "geometry" and made.xyz is not None:
+            found[bank] = features.geometry(made.xyz, counted)
+        elif made.rgb is not None:
+            look = features.colour if bank == "colour" else features.texture
+            found[bank] = look(made.rgb, counted)
+        if where is not None and place_channels(bank, config, None):
+            both = torch.cat([found[bank].features, where.features], dim=1)
+            found[bank] = PatchMap(both, found[bank].judged & where.judged)
+    return found
+
+
+def _encoded(made: Frames, banks: Iterable[str], config: M3DMConfig, encoders: Pretrained) -> dict[str, PatchMap]:
+    found: dict[str, PatchMap] = {}
+    for bank in banks:
+        mode = "paper" if config.paper else "default"
+        found[bank] = encoders.colour(made) if bank == "colour" else encoders.geometry(made, mode=mode)
+    return found
+
+
+def _patches(found: PatchMap, number: int) -> Patches:
+    judged = found.judged[number]
+    rows = found.features[number][:, judged].T.contiguous().cpu().numpy()
+    return Patches(rows.astype(np.float32, copy=False), judged.cpu().numpy())

@@ -1,0 +1,407 @@
+"""Multi-3D-Memory, M3DM (Wang et al. 2023): the estimator."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any, Literal
+
+import numpy as np
+from jaxtyping import Float32, Float64, Int64
+from sklearn.utils.validation import check_is_fitted
+
+from latticework.anomaly.calibration import Threshold, p_values, threshold
+from latticework.anomaly.config import HANDCRAFTED, OF_COLOUR, PRETRAINED, M3DMConfig
+from latticework.anomaly.decision import METHODS, Method
+from latticework.anomaly.describing import Described, describe
+from latticework.anomaly.evaluating import evaluate
+from latticework.anomaly.fitting import TRIED, Store, calibrated, fill, judged_without, learn
+from latticework.anomaly.found import Found
+from latticework.anomaly.inspecting import inspection
+from latticework.anomaly.judging import FUSION, Judged
+from latticework.anomaly.listing import Part, Parts, divided, listed, read
+from latticework.anomaly.preprocess import Frames
+from latticework.anomaly.pretrained import Pretrained
+from latticework.anomaly.results import Evaluation, Inspection
+from latticework.anomaly.samples import Sample
+from latticework.anomaly.saving import state_of, take_back
+from latticework.core import Estimator, State
+from latticework.core.checks import number
+from latticework.core.errors import InputError
+from latticework.core.hardware import resolve_device
+from latticework.core.progress import message, progress
+from latticework.core.seeds import seed_from, spawn
+
+
+class M3DM(Estimator):
+    """Learns good parts, scanned in colour, in 3D or both, and finds what is wrong with others.
+
+    Parameters
+    ----------
+    banks : sequence of str or None
+        The memory banks: of "colour", "texture", "geometry", "form" and "fusion"; with pretrained features "colour",
+        "geometry" and "fusion". None for all that the parts have what it takes for; a fusion bank is then kept only if
+        it helps on pseudo-defects.
+    fusion : {"quantile", "ocsvm", "zsum", "max", "tippett"}
+        How their scores become one: see `fit_decision`. "ocsvm" is the paper's.
+    features : {"handcrafted", "pretrained"}
+        What patches are described by: computed features, which need no weights, or the encoders of the paper, whose
+        weights are read from the files that `config` names.
+    coreset : float
+        The share of normal patches that a bank keeps.
+    config : M3DMConfig or None
+        Everything else; ``M3DMConfig(mode="paper")`` follows the paper.
+    random_state : None, int or generator
+        Repeats a fit.
+    device : str
+        Where encoders and products of matrices run: "auto", "cpu", "cuda", ...
+
+    Attributes
+    ----------
+    banks_ : tuple of str
+        The memory banks that are used.
+    threshold_ : Threshold or None
+        Above which a score is an alarm, and the rate of false alarms that it certifies; None if nothing was set aside.
+    map_threshold_ : Threshold or None
+        The same of the highest score in the map of a part.
+    parts_ : list of str
+        The good parts that the banks hold patches of, by number.
+    report_ : list of str
+        What was decided in `fit`, in sentences.
+
+    Examples
+    --------
+    >>> from latticework.anomaly.synth import draw
+    >>> parts = [draw(seed, "ring", size=96) for seed in range(8)]
+    >>> samples = [Sample.of(rgb=part.rgb, xyz=part.xyz, name=f"part {n}") for n, part in enumerate(parts)]
+    >>> model = M3DM(config=M3DMConfig(size=96), random_state=0).fit(samples)
+    >>> cut = draw(9, "ring", "cut", "easy", size=96)
+    >>> found = model.inspect(Sample.of(rgb=cut.rgb, xyz=cut.xyz))
+    >>> found.defective, found.regions[0].depth_mm < -1
+    (True, True)
+    """
+
+    config_class = M3DMConfig
+
+    def __init__(
+        self,
+        banks: Sequence[str] | None = None,
+        fusion: Method = "quantile",
+        features: Literal["handcrafted", "pretrained"] = "handcrafted",
+        coreset: float = 0.1,
+        config: M3DMConfig | None = None,
+        random_state: Any = None,
+        device: str = "auto",
+    ) -> None:
+        self.banks = banks
+        self.fusion = fusion
+        self.features = features
+        self.coreset = coreset
+        self.config = config
+        self.random_state = random_state
+        self.device = device
+
+    def fit(self, X: Parts, y: Any = None, *, held_out: Parts | None = None) -> M3DM:
+        """Learn good parts.
+
+        Parameters
+        ----------
+        X : folder, or sequence of Sample, Found or path
+            Good parts. Of a folder with splits, those of "train"; its "validation" is then set aside.
+        y : None
+            Not used.
+        held_out : the same, or None
+            Good parts to set aside for the threshold; None for a share of the others.
+
+        Raises
+        ------
+        InputError
+            If a part cannot be read, is labelled defective, lacks what the others have, or a parameter cannot be.
+        """
+        settings, seed = self.settings_, seed_from(self.random_state)
+        train, aside = divided(X, held_out, settings, seed)
+        encoders = self._encoders(settings)
+        first = read(train[0])
+        banks = _banks(self.banks, self.features, first)
+        seen = tuple(bank for bank in banks if bank != FUSION)
+        device = resolve_device(self.device)
+        store, tries = Store(settings), FUSION in banks and not settings.paper
+        scans: list[Frames] = []
+        for described in self._described([first, *train[1:]], seen, encoders, "looking at good parts"):
+            store.add(described)
+            if tries and len(scans) < TRIED:
+                scans.append(described.frames)
+        normal, report = learn(
+            store,
+            scans,
+            fusion=FUSION in banks,
+            method=self.fusion,
+            coreset=self.coreset,
+            config=settings,
+            encoders=encoders,
+            device=device,
+            seed=seed,
+        )
+        store.close()
+        self.normal_, self.encoders_ = normal, encoders
+        self.banks_, self.seen_ = tuple(normal.memories), seen
+        self.parts_, self.sizes_, self.report_ = store.names, store.sizes, report
+        self.calibrate(*self._set_aside(aside))
+        for line in (*report, *([] if self.threshold_ is None else [self.threshold_.about()])):
+            message(line)
+        return self
+
+    def partial_fit(self, X: Parts, y: Any = None) -> M3DM:
+        """Learn more good parts: their patches join the banks, and a share of them is set aside too.
+
+        Scales and fusion stay as they were. Scores of parts set aside earlier are not computed again: with more in the
+        banks they could only be lower, so the threshold errs on the side of fewer alarms.
+
+        Parameters
+        ----------
+        X, y
+            As of `fit`.
+
+        Raises
+        ------
+        InputError
+            As `fit`.
+        """
+        if not hasattr(self, "normal_"):
+            return self.fit(X)
+        settings = self.settings_
+        train, aside = divided(X, None, settings, spawn(seed_from(self.random_state), f"after {len(self.parts_)}"))
+        store = Store(settings)
+        for described in self._described(train, self.seen_, self.encoders_, "looking at good parts"):
+            store.add(described)
+        memories = fill(
+            store,
+            self.normal_.representation,
+            coreset=self.coreset,
+            config=settings,
+            device=resolve_device(self.device),
+            into=self.normal_.memories,
+            first=len(self.parts_),
+        )
+        self.normal_ = replace(self.normal_, memories=memories)
+        self.parts_ = [*self.parts_, *store.names]
+        self.sizes_ = [*self.sizes_, *store.sizes]
+        store.close()
+        more = self._set_aside(aside)
+        self.calibrate(*(np.concatenate(both) for both in zip(self.calibration_, more, strict=True)))
+        return self
+
+    def inspect(self, part: Sample | Found | str | os.PathLike[str]) -> Inspection:
+        """Everything about one part: scores, regions, and what each bank has to say.
+
+        Parameters
+        ----------
+        part
+            A scan, or where it lies.
+
+        Raises
+        ------
+        InputError
+            If it cannot be read, or lacks what the good parts had.
+        """
+        check_is_fitted(self, "normal_")
+        sample = read(part)
+        described = describe(sample, self.seen_, self.settings_, self.encoders_)
+        return inspection(sample, described, self.judged(described), self)
+
+    explain = inspect
+
+    def score_samples(self, X: Parts) -> Float64[np.ndarray, " parts"]:
+        """Fused scores; other than scikit-learn's, the higher, the more anomalous.
+
+        Parameters
+        ----------
+        X
+            As of `fit`; of a folder with splits, those of "test".
+        """
+        check_is_fitted(self, "normal_")
+        scores = [float(self.normal_.layers.image.fuse(self.judged(part).scores)) for part in self._each(X)]
+        return np.array(scores)
+
+    def predict(self, X: Parts) -> Int64[np.ndarray, " parts"]:
+        """1 for parts that are taken for good, -1 for defective ones.
+
+        Parameters
+        ----------
+        X
+            As of `score_samples`.
+
+        Raises
+        ------
+        InputError
+            If no good parts were set aside, so that there is no threshold; or as `inspect`.
+        """
+        check_is_fitted(self, "normal_")
+        if self.threshold_ is None:
+            raise InputError("no good parts were set aside, so there is no threshold: fit with more, or held_out=...")
+        return np.where(self.score_samples(X) > self.threshold_.value, -1, 1)
+
+    def p_values(self, X: Parts) -> Float64[np.ndarray, " parts"]:
+        """Of each part, the share of good ones, set aside and itself, that score at least as high.
+
+        Parameters
+        ----------
+        X
+            As of `score_samples`.
+        """
+        check_is_fitted(self, "normal_")
+        return p_values(self.calibration_[0], self.score_samples(X))
+
+    def predict_map(self, X: Parts) -> list[Float32[np.ndarray, "height width"]]:
+        """A score for each pixel of each part, in the size of its picture.
+
+        Parameters
+        ----------
+        X
+            As of `score_samples`.
+        """
+        check_is_fitted(self, "normal_")
+        return [self.inspect(part).map for part in listed(X, split="test")]
+
+    def evaluate(self, X: Parts) -> Evaluation:
+        """How well parts whose labels, and truths, are known are told apart.
+
+        Parameters
+        ----------
+        X
+            As of `score_samples`.
+
+        Raises
+        ------
+        InputError
+            If labels are missing.
+        """
+        check_is_fitted(self, "normal_")
+        return evaluate(self, listed(X, split="test"))
+
+    def transform(self, X: Parts) -> Float32[np.ndarray, "parts width"]:
+        """The patch features of all banks, side by side, averaged over each part.
+
+        Parameters
+        ----------
+        X
+            As of `score_samples`.
+        """
+        check_is_fitted(self, "normal_")
+        rows = []
+        for part in self._each(X):
+            found = self.normal_.representation(part.patches)
+            rows.append(np.concatenate([_average(found[bank].rows) for bank in self.banks_]))
+        return np.stack(rows)
+
+    def transform_patches(
+        self, part: Sample | Found | str | os.PathLike[str]
+    ) -> dict[str, Float32[np.ndarray, "patches width"]]:
+        """The patch features of one part as its banks have them: of the fusion bank, the fused ones.
+
+        Parameters
+        ----------
+        part
+            As of `inspect`.
+        """
+        check_is_fitted(self, "normal_")
+        (described,) = self._each(part)
+        found = self.normal_.representation(described.patches)
+        return {bank: found[bank].rows for bank in self.banks_}
+
+    def to_state(self) -> State:
+        """See `Estimator`."""
+        return state_of(self)
+
+    def from_state(self, state: State) -> None:
+        """See `Estimator`."""
+        take_back(self, state)
+
+    def describe(self) -> dict[str, object]:
+        """See `Estimator`."""
+        found = super().describe()
+        if hasattr(self, "normal_"):
+            patches = {bank: len(memory) for bank, memory in self.normal_.memories.items()}
+            about = "nothing was set aside" if self.threshold_ is None else self.threshold_.about()
+            found |= {"good parts": len(self.parts_), "patches": patches, "threshold": about}
+        return found
+
+    @property
+    def settings_(self) -> M3DMConfig:
+        """The configuration in use, once the parameters were found to be possible."""
+        if self.fusion not in METHODS:
+            raise InputError(f"fusion={self.fusion!r}: expected one of {', '.join(METHODS)}")
+        if self.features not in ("handcrafted", "pretrained"):
+            raise InputError(f"features={self.features!r}: expected 'handcrafted' or 'pretrained'")
+        number("coreset", self.coreset, lambda share: 0 < share <= 1, "a share above 0, 1 at most")
+        return self.config or M3DMConfig()
+
+    def judged(self, part: Described) -> Judged:
+        """What the memory banks make of a part."""
+        return judged_without(self.normal_.representation(part.patches), self.normal_.memories, self.settings_, None)
+
+    def calibrate(self, scores: Float64[np.ndarray, " parts"], peaks: Float64[np.ndarray, " parts"]) -> None:
+        """Set the thresholds, from scores and highest pixels of good parts that nothing was fitted on."""
+        self.calibration_ = scores, peaks
+        rate = self.settings_.false_alarm_rate
+        self.threshold_: Threshold | None = threshold(scores, rate=rate) if len(scores) else None
+        self.map_threshold_: Threshold | None = threshold(peaks, rate=rate) if len(peaks) else None
+
+    def _encoders(self, settings: M3DMConfig) -> Pretrained | None:
+        if self.features == "handcrafted":
+            return None
+        device = str(resolve_device(self.device))
+        return Pretrained.load(vit=settings.vit, point_mae=settings.point_mae, device=device)
+
+    def _described(
+        self, parts: Sequence[Part], banks: Sequence[str], encoders: Pretrained | None, doing: str
+    ) -> Iterator[Described]:
+        """Look at parts: one after the other, or as ``joblib.parallel_config`` says."""
+        from joblib import Parallel, delayed
+
+        settings = self.settings_
+        with progress(doing, total=len(parts), unit="parts") as bar:
+            if encoders is not None:  # they are large, and fill the processors by themselves
+                looked = (_read_and_describe(part, banks, settings, encoders) for part in parts)
+            else:
+                work = (delayed(_read_and_describe)(part, banks, settings) for part in parts)
+                looked = Parallel(return_as="generator")(work)
+            for described in looked:
+                bar.advance()
+                yield described
+
+    def _each(self, X: Parts) -> Iterator[Described]:
+        yield from self._described(listed(X, split="test"), self.seen_, self.encoders_, "looking at parts")
+
+    def _set_aside(self, parts: Sequence[Part]) -> tuple[Float64[np.ndarray, " parts"], Float64[np.ndarray, " parts"]]:
+        looked = self._described(parts, self.seen_, self.encoders_, "looking at parts set aside")
+        return calibrated(looked, self.normal_, self.settings_)
+
+
+def _read_and_describe(
+    part: Part, banks: Sequence[str], settings: M3DMConfig, encoders: Pretrained | None = None
+) -> Described:
+    return describe(read(part), banks, settings, encoders)
+
+
+def _banks(asked: Sequence[str] | None, features: str, first: Sample) -> tuple[str, ...]:
+    """The banks to fill, in their order: those asked for, or all for which there is something."""
+    every = HANDCRAFTED if features == "handcrafted" else PRETRAINED
+    there = {bank: (first.rgb if bank in OF_COLOUR else first.xyz) is not None for bank in every}
+    there |= {bank: first.rgb is not None and first.xyz is not None for bank in every if bank == FUSION}
+    there |= {bank: True for bank in every if bank == "form"}
+    if asked is None:
+        return tuple(bank for bank in every if there[bank])
+    if isinstance(asked, str) or not len(asked) or set(asked) - set(every):
+        raise InputError(f"banks={asked!r}: expected some of {', '.join(every)}, with {features} features")
+    for bank in asked:
+        if not there[bank]:
+            raise InputError(f"{first.name} does not have what the memory bank for {bank} looks at")
+    if (FUSION in asked and not {"colour", "texture"} & set(asked)) or (FUSION in asked and "geometry" not in asked):
+        raise InputError(f"banks={asked!r}: a fusion bank brings geometry and colours together: add those banks")
+    return tuple(bank for bank in every if bank in asked)
+
+
+def _average(rows: Float32[np.ndarray, "patches width"]) -> Float32[np.ndarray, " width"]:
+    return rows.mean(0) if len(rows) else np.zeros(rows.shape[1], np.float32)

@@ -1,0 +1,148 @@
+"""A detector on a test set: figures of its fused scores and maps, of each bank alone, and of each kind of defect.
+
+Maps are compared in frames of one size, as M3DM's code and its peers do, where the picture is; those that `predict_map`
+gives are in the size of the pictures, as MVTec's own evaluation reads them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from jaxtyping import Bool, Float32, Float64, UInt8
+
+from latticework.anomaly.describing import describe
+from latticework.anomaly.judging import Judged, enlarged, fused_map
+from latticework.anomaly.listing import Part, read
+from latticework.anomaly.measures import auroc_interval, separation
+from latticework.anomaly.pixels import LIMITS, Pixels
+from latticework.anomaly.results import Evaluation, Figures
+from latticework.anomaly.samples import GOOD
+from latticework.core.errors import InputError
+from latticework.core.progress import progress
+
+if TYPE_CHECKING:
+    from latticework.anomaly.detector import M3DM
+
+POINTS: Final = 301  # of a curve
+
+
+@dataclass(frozen=True, eq=False)
+class _Seen:
+    """One part of the test set."""
+
+    name: str
+    label: str
+    judged: Judged
+    truth: UInt8[np.ndarray, "size size"] | None
+    counts: Bool[np.ndarray, "size size"]
+
+
+def evaluate(model: M3DM, parts: Sequence[Part]) -> Evaluation:
+    """How well the parts are told apart.
+
+    Parameters
+    ----------
+    model
+        Fitted.
+    parts
+        With labels; with truths, for figures of pixels. One that cannot be read is left out and named.
+
+    Raises
+    ------
+    InputError
+        If no part can be read, or one has neither label nor truth.
+    """
+    seen, failed = _seen(model, parts)
+    scores = np.stack([part.judged.scores for part in seen])
+    layers, config = model.normal_.layers, model.settings_
+    fused = layers.image.fuse(scores)
+    labels = np.array([part.label for part in seen])
+
+    def fused_pixels(part: _Seen) -> Float32[np.ndarray, "size size"]:
+        return fused_map(part.judged, layers.patch, config)
+
+    def bank_pixels(number: int) -> Callable[[_Seen], Float32[np.ndarray, "size size"]]:
+        return lambda part: enlarged(part.judged.maps[number], size=config.size, sigma=config.sigma)
+
+    pixels = _pixels(seen, fused_pixels)
+    kinds = sorted(set(labels.tolist()) - {GOOD})
+    by_label = {}
+    for kind in kinds:
+        some = [part for part in seen if part.label in (GOOD, kind)]
+        chosen = np.isin(labels, (GOOD, kind))
+        by_label[kind] = _figures(fused[chosen], labels[chosen], _pixels(some, fused_pixels))
+    bad = labels != GOOD
+    both = bad.any() and not bad.all()
+    return Evaluation(
+        names=tuple(part.name for part in seen),
+        labels=tuple(labels.tolist()),
+        scores=fused,
+        bank_scores={bank: scores[:, number] for number, bank in enumerate(model.banks_)},
+        defective=None if model.threshold_ is None else fused > model.threshold_.value,
+        figures=_figures(fused, labels, pixels),
+        interval=auroc_interval(fused, bad) if both else None,
+        by_label=by_label,
+        banks={
+            bank: _figures(scores[:, number], labels, _pixels(seen, bank_pixels(number)))
+            for number, bank in enumerate(model.banks_)
+        },
+        roc=_roc(fused, bad) if both else None,
+        pro=None if pixels is None else pixels.pro_curve(POINTS),
+        threshold=model.threshold_,
+        failed=failed,
+    )
+
+
+def _seen(model: M3DM, parts: Sequence[Part]) -> tuple[list[_Seen], dict[str, str]]:
+    found, failed = [], {}
+    config = model.settings_
+    with progress("evaluating", total=len(parts), unit="parts") as bar:
+        for part in parts:
+            bar.advance()
+            try:
+                sample = read(part)
+                described = describe(sample, model.seen_, config, model.encoders_)
+            except InputError as error:
+                failed[part.name] = str(error)
+                continue
+            if sample.is_good is None:
+                raise InputError(f"{sample.name} has neither a label nor a truth: an evaluation needs to know")
+            square = described.frames.squares[0]
+            counts = np.zeros((square.size, square.size), bool)
+            counts[square.box] = True
+            if sample.mask is not None:
+                counts &= square.nearest(sample.mask, fill=False)
+            truth = None if sample.truth is None else square.nearest(sample.truth, fill=0)
+            label = sample.label or (GOOD if sample.is_good else "defective")
+            found.append(_Seen(sample.name, label, model.judged(described), truth, counts))
+    if not found:
+        raise InputError(f"none of {len(parts):,} parts can be read: {next(iter(failed.values()), 'there are none')}")
+    return found, failed
+
+
+def _pixels(seen: Sequence[_Seen], pixels: Callable[[_Seen], Float32[np.ndarray, "size size"]]) -> Pixels | None:
+    """The scores of all pixels; None where it is not known which are defective, or none is."""
+    known = [part for part in seen if part.truth is not None or part.label == GOOD]
+    bad = [part for part in known if part.truth is not None and (part.truth[part.counts] > 0).any()]
+    if not bad or len(known) < len(seen):
+        return None
+    return Pixels.of(map(pixels, known), [part.truth for part in known], [part.counts for part in known])
+
+
+def _figures(scores: Float64[np.ndarray, " parts"], labels: np.ndarray, pixels: Pixels | None) -> Figures:
+    bad = labels != GOOD
+    image = separation(scores[~bad], scores[bad]) if bad.any() and not bad.all() else None
+    if pixels is None:
+        return Figures(image, None, {})
+    return Figures(image, pixels.separation(), pixels.aupro(LIMITS))
+
+
+def _roc(
+    scores: Float64[np.ndarray, " parts"], bad: Bool[np.ndarray, " parts"]
+) -> tuple[Float64[np.ndarray, " points"], Float64[np.ndarray, " points"]]:
+    thresholds = np.concatenate([[np.inf], np.unique(scores)[::-1]])
+    false, true = (np.array([(scores[kind] >= threshold).mean() for threshold in thresholds]) for kind in (~bad, bad))
+    return false, true

@@ -1,0 +1,251 @@
+"""How unlike good ones the patches of a part are, in each memory bank and together: sections 3.3 and 3.4 of M3DM.
+
+Differs from the paper: maps are fused before they are enlarged, not after, which is the same where the fusion is a
+weighted sum.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float, Float32, Float64, Int64
+from torch import Tensor
+
+from latticework.anomaly.config import M3DMConfig
+from latticework.anomaly.decision import DecisionLayer
+from latticework.anomaly.describing import Description, Patches
+from latticework.anomaly.feature_fusion import FeatureFusion
+from latticework.anomaly.memory import MemoryBank
+from latticework.anomaly.neighbours import Neighbours
+from latticework.anomaly.reweighting import image_score
+from latticework.anomaly.whitening import Whitening
+
+FUSION: Final = "fusion"
+SIDES: Final = (("geometry",), ("colour", "texture"))  # what the fusion bank brings together
+_REACH: Final = 3.0  # standard deviations that a smoothing goes to
+
+
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """What the memory banks make of one part, before fusion.
+
+    Attributes
+    ----------
+    maps
+        Distances of patches from each bank, on one grid; 0 where a bank does not judge.
+    judged
+        Where any bank does.
+    scores
+        One number a bank.
+    worst
+        Row and column, on the bank's own grid, of its worst patch; -1 if it judges none.
+    nearest, distances
+        The entry of the bank that is nearest to that patch, and how near; -1 and 0 if it judges none.
+    grids
+        Rows and columns of each bank's own grid.
+    """
+
+    maps: Float32[np.ndarray, "banks rows columns"]
+    judged: Bool[np.ndarray, "rows columns"]
+    scores: Float64[np.ndarray, " banks"]
+    worst: Int64[np.ndarray, "banks 2"]
+    nearest: Int64[np.ndarray, " banks"]
+    distances: Float64[np.ndarray, " banks"]
+    grids: Int64[np.ndarray, "banks 2"]
+
+
+@dataclass(frozen=True, eq=False)
+class Representation:
+    """From what is seen in patches to what memory banks hold.
+
+    Attributes
+    ----------
+    whitenings
+        By bank.
+    fusion
+        Of geometry and colours, if there is such a bank.
+    """
+
+    whitenings: Mapping[str, Whitening]
+    fusion: FeatureFusion | None = None
+
+    def __call__(self, description: Description) -> dict[str, Patches]:
+        """The patches as the banks hold them, those of the fusion bank included."""
+        found = {
+            bank: Patches(whitening(description[bank].rows), description[bank].judged)
+            for bank, whitening in self.whitenings.items()
+        }
+        if self.fusion is not None:
+            sides, judged = self.sides(found)
+            with torch.inference_mode():
+                fused = self.fusion(*(torch.from_numpy(side) for side in sides)).numpy()
+            found[FUSION] = Patches(fused, judged)
+        return found
+
+    def sides(
+        self, patches: Mapping[str, Patches]
+    ) -> tuple[
+        tuple[Float32[np.ndarray, "patches xyz"], Float32[np.ndarray, "patches rgb"]], Bool[np.ndarray, "rows columns"]
+    ]:
+        """Geometry and colours of the patches that have both, places left out; on the finer of their grids."""
+        names = [bank for side in SIDES for bank in side if bank in patches]
+        grid = max((patches[bank].judged.shape for bank in names), key=lambda shape: shape[0])
+        judged = np.ones(grid, bool)
+        for bank in names:
+            judged &= _finer(patches[bank].judged, grid)
+        both = []
+        for side in SIDES:
+            rows = [_taken(patches[bank], judged)[:, : self.whitenings[bank].own] for bank in side if bank in patches]
+            both.append(np.concatenate(rows, axis=1))
+        return (both[0], both[1]), judged
+
+
+@dataclass(frozen=True, eq=False)
+class Layers:
+    """What is made of the scores of several banks.
+
+    Attributes
+    ----------
+    image
+        One score a part.
+    patch
+        One score a patch.
+    """
+
+    image: DecisionLayer
+    patch: DecisionLayer
+
+
+def judge(
+    patches: Mapping[str, Patches],
+    memories: Mapping[str, MemoryBank],
+    *,
+    worst: int,
+    reweighted: bool = False,
+    without: int | None = None,
+) -> Judged:
+    """Compare the patches of a part with what the banks hold.
+
+    Parameters
+    ----------
+    patches
+        As `Representation` gives them.
+    memories
+        Finished banks.
+    worst
+        Patches whose mean distance is the score.
+    reweighted
+        The score of the worst patch by PatchCore's equation 7 in its place, as in the paper.
+    without
+        Leave out what the banks have of the part of that number. Where they have nothing else, each patch is compared
+        with the second nearest entry.
+    """
+    grid = max((found.judged.shape for bank, found in patches.items() if bank in memories), key=lambda shape: shape[0])
+    maps, anywhere, scores, places, entries, distances, grids = [], np.zeros(grid, bool), [], [], [], [], []
+    for bank, memory in memories.items():
+        found = patches[bank]
+        own, near, which, numbers = _nearest(found.rows, memory, without)
+        picture = np.zeros(found.judged.shape, np.float32)
+        picture[found.judged] = near
+        maps.append(_finer(picture, grid))
+        anywhere |= _finer(found.judged, grid)
+        grids.append(found.judged.shape)
+        if not len(near):
+            scores.append(0.0)
+            places.append((-1, -1))
+            entries.append(-1)
+            distances.append(0.0)
+            continue
+        scores.append(
+            image_score(own, found.rows, near, which) if reweighted and len(own) > 1 else float(_highest(near, worst))
+        )
+        top = int(near.argmax())
+        row, column = (int(axis[top]) for axis in np.nonzero(found.judged))
+        places.append((row, column))
+        entries.append(int(numbers[which[top]]))
+        distances.append(float(near[top]))
+    return Judged(
+        np.stack(maps),
+        anywhere,
+        np.array(scores),
+        np.array(places),
+        np.array(entries),
+        np.array(distances),
+        np.array(grids),
+    )
+
+
+def fused_map(judged: Judged, layer: DecisionLayer, config: M3DMConfig) -> Float32[np.ndarray, "size size"]:
+    """The score of every pixel of a frame: fused, enlarged, and smoothed by a Gaussian.
+
+    Where no bank judges, it is what patches have that are equal to good ones. Unless the paper is followed, the inverse
+    hyperbolic sine of the fused score is taken, which is the score itself where that is small and its logarithm where
+    it is large: so that a patch that is a hundred times over the limit does not make all around it look defective.
+    """
+    fused = layer.fuse_maps(judged.maps[None])[0]
+    fused = np.where(judged.judged, fused, layer.fuse(np.zeros(layer.banks))).astype(np.float32)
+    return enlarged(fused if config.paper else np.arcsinh(fused), size=config.size, sigma=config.sigma)
+
+
+def enlarged(
+    values: Float32[np.ndarray, "rows columns"], *, size: int, sigma: float
+) -> Float32[np.ndarray, "size size"]:
+    """A map of patches as one of pixels, bilinear, smoothed by a Gaussian of so many pixels, in floats.
+
+    Examples
+    --------
+    >>> enlarged(np.ones((4, 4), np.float32), size=32, sigma=2.0).round(5).min()
+    np.float32(1.0)
+    """
+    whole = F.interpolate(torch.from_numpy(values)[None, None], (size, size), mode="bilinear", align_corners=False)
+    return np.asarray(_smoothed(whole, sigma)[0, 0].numpy())
+
+
+def _smoothed(maps: Float[Tensor, "batch 1 height width"], sigma: float) -> Float[Tensor, "batch 1 height width"]:
+    reach = int(_REACH * sigma + 0.5)
+    if not reach:
+        return maps
+    kernel = torch.exp(-torch.arange(-reach, reach + 1, dtype=maps.dtype).square() / (2 * sigma**2))
+    kernel /= kernel.sum()
+    reach = min(reach, maps.shape[-1] - 1)
+    kernel = kernel[(len(kernel) - 1) // 2 - reach : (len(kernel) - 1) // 2 + reach + 1]
+    padded = F.pad(maps, (reach, reach, reach, reach), mode="replicate")
+    return F.conv2d(F.conv2d(padded, kernel.view(1, 1, 1, -1)), kernel.view(1, 1, -1, 1))
+
+
+def _nearest(
+    rows: Float32[np.ndarray, "patches channels"], memory: MemoryBank, without: int | None
+) -> tuple[Neighbours, Float32[np.ndarray, " patches"], Int64[np.ndarray, " patches"], Int64[np.ndarray, " some"]]:
+    """The entries that are searched, the distance from the nearest of them, which it is, and their numbers in all."""
+    every = np.arange(len(memory))
+    if without is None:
+        return memory.neighbours, *memory.neighbours.nearest(rows), every
+    others = np.flatnonzero(memory.where[:, 0] != without)
+    if len(others):
+        own = Neighbours(memory.features[others], device=memory.device)
+        return own, *own.nearest(rows), others
+    near, which = memory.neighbours.several(rows, 2)
+    return memory.neighbours, near[:, -1], which[:, -1], every
+
+
+def _highest(distances: Float32[np.ndarray, " patches"], count: int) -> float:
+    count = min(count, len(distances))
+    return float(np.partition(distances, len(distances) - count)[-count:].mean())
+
+
+def _finer(values: np.ndarray, grid: Sequence[int]) -> np.ndarray:
+    """A map on a grid that is as fine, or some times finer, each value as often as needed."""
+    times = grid[0] // values.shape[0]
+    return values if times == 1 else values.repeat(times, axis=0).repeat(times, axis=1)
+
+
+def _taken(patches: Patches, judged: Bool[np.ndarray, "rows columns"]) -> Float32[np.ndarray, "patches channels"]:
+    """The features where something is judged, on a grid that may be finer."""
+    number = np.full(patches.judged.shape, -1)
+    number[patches.judged] = np.arange(len(patches.rows))
+    return patches.rows[_finer(number, judged.shape)[judged]]
