@@ -27,8 +27,8 @@ STEEP: Final = 5.0  # middle steps from pixel to pixel, beyond which a step goes
 FEWEST: Final = 24  # points that a quadratic surface is fitted to, four for each of its numbers
 TUKEY: Final = 4.685  # standard deviations beyond which a point does not count: 95 % efficient where none is wrong
 FINEST: Final = 1e-6  # metres that residuals may be said to deviate by: the rounding of float32
-FAR: Final = 10.0  # times the points' own mean variance at which the surface is not known
-EXTREME: Final = 0.02  # of the points of a region, the deepest, whose middle is the depth
+FAR: Final = 4.0  # times the mean variance of the fit in the ring, at which it no longer tells of the surface
+EXTREME: Final = 0.01  # of the points of a region: the most extreme ones, of which the least is the depth
 _ROUNDS: Final = 10
 _EIGHT: Final = np.ones((3, 3), dtype=int)
 _SQUARE_MM: Final = 1e6
@@ -181,8 +181,9 @@ def depth_of(
 ) -> float | None:
     """Metres that a region stands off the surface around it where it does so most; more than zero towards the camera.
 
-    Each point has the median of 3 x 3 pixels, and of these the deepest 2 % have theirs, so that single points that the
-    sensor got wrong do not count.
+    Each point has the median of 3 x 3 pixels of the region, and of the 1 % that stand off most the least one counts, so
+    that single points that the sensor got wrong do not. What is around the region must go on smoothly across it: where
+    a surface is rough by itself, such as that of a rope, depths are as uncertain as it is rough.
 
     Parameters
     ----------

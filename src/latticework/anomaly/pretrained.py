@@ -20,7 +20,7 @@ from typing import Any, Final, TypeVar
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Shaped
 from torch import Tensor, nn
 
 from latticework.anomaly.alignment import at_patches, interpolation
@@ -37,6 +37,7 @@ FINE: Final = 4  # pixels along the side of a patch of points: 56 x 56 of a pict
 FEWEST: Final = 3  # points of a part that has a surface
 MODES: Final = {"default": "paper", "paper": "paper", "reference": "reference"}  # and the weights of `interpolation`
 LARGEST: Final = 1 << 16  # size that a saved encoder may say it has
+DECIMALS: Final = 5  # of a share of points: weights that add up to 1 do so but for rounding
 _PRECISION: Final = "32"
 
 _Module = TypeVar("_Module", bound=nn.Module)
@@ -65,12 +66,9 @@ class Pretrained:
 
     Examples
     --------
-    >>> import numpy as np
-    >>> from latticework.anomaly.preprocess import frames
-    >>> from latticework.anomaly.samples import Sample
-    >>> part = Sample.of(rgb=np.random.default_rng(0).random((32, 32, 3)), mask=np.ones((32, 32), bool))
+    >>> part = Frames(torch.rand(1, 3, 32, 32), None, torch.ones(1, 32, 32, dtype=torch.bool), (), ())
     >>> tiny = VisionTransformer(ViTConfig(d_model=6, layers=1, heads=2, d_hidden=12, side=4))
-    >>> found = Pretrained(vit=tiny).colour(frames([part], 32))
+    >>> found = Pretrained(vit=tiny).colour(part)
     >>> found.features.shape, found.judged.all().item()
     (torch.Size([1, 6, 4, 4]), True)
     """
@@ -241,7 +239,7 @@ class Pretrained:
             features[place], coverage[place, 0] = patches.features[0], patches.coverage[0]
         if mode == "default":
             features /= coverage.masked_fill(coverage == 0, 1)
-        return PatchMap(features, enough(coverage))
+        return PatchMap(features, enough(coverage.round(decimals=DECIMALS)))
 
     def _needed(self, encoder: _Module | None, name: str, what: str) -> _Module:
         if encoder is None:
@@ -277,7 +275,7 @@ def pair(colour: PatchMap, geometry: PatchMap) -> PatchMap:
     return PatchMap(_repeated(colour.features, *fine[1:]), _repeated(colour.judged, *fine[1:]) & geometry.judged)
 
 
-def _repeated(maps: Float[Tensor, "*batch rows columns"], rows: int, columns: int) -> Tensor:
+def _repeated(maps: Shaped[Tensor, "*batch rows columns"], rows: int, columns: int) -> Tensor:
     down, right = rows // maps.shape[-2], columns // maps.shape[-1]
     return maps.repeat_interleave(down, -2).repeat_interleave(right, -1)
 
