@@ -93,6 +93,13 @@ class Row:
         """Summarise runs: the median, with the smallest and largest."""
         return cls(name, statistics.median(values), unit, target, min(values), max(values))
 
+    @classmethod
+    def mean(cls, name: str, values: Sequence[float], unit: str = "", target: str | None = None) -> Row:
+        """Summarise seeds or data sets: the mean, with the smallest and largest."""
+        return cls(
+            name, min(max(statistics.fmean(values), min(values)), max(values)), unit, target, min(values), max(values)
+        )
+
     @property
     def met(self) -> bool | None:
         """Whether the value meets the target, if there is one."""

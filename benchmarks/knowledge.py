@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import statistics
 import sys
 import tempfile
 import time
@@ -123,40 +122,41 @@ def rows_of(found: dict[str, list[dict[str, float]]]) -> list[harness.Row]:
     rows = []
     for snapshot in SNAPSHOTS:
         ours, base = column(found[f"fit {snapshot}"], "test mrr"), found[f"floor {snapshot}"][0]["mrr"]
-        rows.append(mean_row(f"snapshot {snapshot}: MRR, test", ours, ""))
-        rows.append(mean_row(f"snapshot {snapshot}: MRR over the floor's", [each - base for each in ours], "", ">= 0"))
+        rows.append(harness.Row.mean(f"snapshot {snapshot}: MRR, test", ours, ""))
+        rows.append(
+            harness.Row.mean(f"snapshot {snapshot}: MRR over the floor's", [each - base for each in ours], "", ">= 0")
+        )
         for figure in ("test hits1", "test hits10", "test amri", "valid mrr"):
-            rows.append(mean_row(f"snapshot {snapshot}: {figure}", column(found[f"fit {snapshot}"], figure), ""))
+            rows.append(
+                harness.Row.mean(f"snapshot {snapshot}: {figure}", column(found[f"fit {snapshot}"], figure), "")
+            )
         for figure, value in found[f"floor {snapshot}"][0].items():
             rows.append(harness.Row(f"snapshot {snapshot}: {FLOOR}: {figure}", value, ""))
-        rows.append(mean_row(f"snapshot {snapshot}: seconds of fit", column(found[f"fit {snapshot}"], "seconds"), "s"))
+        rows.append(
+            harness.Row.mean(f"snapshot {snapshot}: seconds of fit", column(found[f"fit {snapshot}"], "seconds"), "s")
+        )
     for snapshot in SNAPSHOTS[1:]:
         anew = found[f"fit {snapshot}"]
         for rule in (*RULES, *map(told, CAPS)):
             updates, what = found[f"update {snapshot} {rule}"], f"update to {snapshot}, {rule}"
             times = harness.paired_ratios(column(anew, "seconds"), column(updates, "seconds"))
             target = {"entity": ">= 20", "subgraph": ">= 8"}.get(rule)
-            rows.append(mean_row(f"{what}: time of a new fit over its own", times, "times", target))
+            rows.append(harness.Row.mean(f"{what}: time of a new fit over its own", times, "times", target))
             lost = [
                 one - other
                 for one, other in zip(column(anew, "unchanged mrr"), column(updates, "unchanged mrr"), strict=True)
             ]
-            rows.append(mean_row(f"{what}: MRR lost on unchanged facts", lost, "", "<= 0.02"))
+            rows.append(harness.Row.mean(f"{what}: MRR lost on unchanged facts", lost, "", "<= 0.02"))
             for figure in updates[0]:
-                rows.append(mean_row(f"{what}: {figure}", column(updates, figure), ""))
+                rows.append(harness.Row.mean(f"{what}: {figure}", column(updates, figure), ""))
         for figure in anew[0]:
-            rows.append(mean_row(f"fit of {snapshot} anew: {figure}", column(anew, figure), ""))
+            rows.append(harness.Row.mean(f"fit of {snapshot} anew: {figure}", column(anew, figure), ""))
     return rows
 
 
 def column(outputs: Sequence[dict[str, float]], figure: str) -> list[float]:
     """A figure of every seed."""
     return [output[figure] for output in outputs]
-
-
-def mean_row(name: str, values: Sequence[float], unit: str, target: str | None = None) -> harness.Row:
-    """The mean of the seeds, with the smallest and the largest."""
-    return harness.Row(name, statistics.fmean(values), unit, target, min(values), max(values))
 
 
 def load(snapshot: int) -> Any:

@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import harness
-from benchmarks.knowledge import facts_of, load, mean_row, public
+from benchmarks.knowledge import facts_of, load, public
 from benchmarks.knowledge import fit as fit_snapshot
 
 NAME = "knowledge_questions"
@@ -183,21 +183,21 @@ def question_rows(found: Sequence[Mapping[str, Any]]) -> list[harness.Row]:
         told = f"{WAYS[way]}, {hops} hop(s), answers {group}"
         if group == "changed":
             gained = [one - other for one, other in zip(of[AFTER], of[BEFORE], strict=True)]
-            rows.append(mean_row(f"{told}: MRR, after over before", gained, "", ">= 0"))
+            rows.append(harness.Row.mean(f"{told}: MRR, after over before", gained, "", ">= 0"))
         lost = [one - other for one, other in zip(of[ANEW], of[AFTER], strict=True)]
         target = "<= 0.02" if group == "unchanged" else None
-        rows.append(mean_row(f"{told}: MRR, fitted anew over after", lost, "", target))
+        rows.append(harness.Row.mean(f"{told}: MRR, fitted anew over after", lost, "", target))
     for way, group, hops in cells:
         told = f"{WAYS[way]}, {hops} hop(s), answers {group}"
         asked = values(way, group, BEFORE, hops, "questions")
-        rows.append(mean_row(f"{told}: questions", asked, ""))
+        rows.append(harness.Row.mean(f"{told}: questions", asked, ""))
         for name in scores[0][way][group]:
             for figure, what in FIGURES.items():
-                rows.append(mean_row(f"{told}: {what}, {name}", values(way, group, name, hops, figure), ""))
+                rows.append(harness.Row.mean(f"{told}: {what}, {name}", values(way, group, name, hops, figure), ""))
     for way, models in found[0]["seconds"].items():
         times = [1e3 * seconds for each in found for seconds in each["seconds"][way].values()]
         rows.append(harness.Row.of(f"{WAYS[way]}: a question, over {len(models)} models", times, "ms"))
-    rows.append(mean_row("update to snapshot 2", [each["update seconds"] for each in found], "s"))
+    rows.append(harness.Row.mean("update to snapshot 2", [each["update seconds"] for each in found], "s"))
     return rows
 
 

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import harness
-from benchmarks.knowledge import column, facts_of, load, mean_row, public
+from benchmarks.knowledge import column, facts_of, load, public
 from benchmarks.knowledge import fit as fit_snapshot
 
 NAME = "knowledge_refit"
@@ -150,7 +150,7 @@ def share_rows(name: str, found: Sequence[Mapping[str, Mapping[str, float]]]) ->
         what = f"{name}, {float(share):.0%} of the facts come in an update"
         due = column(outputs, "due")
         target = None if max(due) else f"<= {MOST_LOST:g}"
-        rows.append(mean_row(f"{what}: MRR, fitted anew over updated", column(outputs, "lost"), "", target))
+        rows.append(harness.Row.mean(f"{what}: MRR, fitted anew over updated", column(outputs, "lost"), "", target))
         rows += said(what, outputs)
     return rows
 
@@ -167,9 +167,9 @@ def strain_rows(found: Sequence[Mapping[str, Mapping[str, float]]]) -> list[harn
 def said(what: str, outputs: Sequence[dict[str, float]]) -> list[harness.Row]:
     """The two figures, and how often they say that a refit is due."""
     return [
-        mean_row(f"{what}: changed share", column(outputs, "share"), ""),
-        mean_row(f"{what}: strain", column(outputs, "strain"), ""),
-        mean_row(f"{what}: says that a refit is due, of the seeds", column(outputs, "due"), ""),
+        harness.Row.mean(f"{what}: changed share", column(outputs, "share"), ""),
+        harness.Row.mean(f"{what}: strain", column(outputs, "strain"), ""),
+        harness.Row.mean(f"{what}: says that a refit is due, of the seeds", column(outputs, "due"), ""),
     ]
 
 

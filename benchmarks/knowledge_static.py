@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from benchmarks import harness
-from benchmarks.knowledge import column, mean_row, public
+from benchmarks.knowledge import column, public
 from benchmarks.peers import timing
 
 NAME = "knowledge_static"
@@ -134,17 +134,17 @@ def rows_of(found: Found) -> list[harness.Row]:
             theirs = theirs * len(ours) if other == FLOOR else theirs
             over = [one - each for one, each in zip(ours, theirs, strict=True)]
             target = None if other == PYKEEN else ">= 0"
-            rows.append(mean_row(f"{name}: MRR, {OURS} over {other}", over, "", target))
+            rows.append(harness.Row.mean(f"{name}: MRR, {OURS} over {other}", over, "", target))
         gained = [one - each for one, each in zip(column(systems[NORM_1], "mrr"), ours, strict=True)]
-        rows.append(mean_row(f"{name}: MRR, {NORM_1} over {OURS}", gained, ""))
+        rows.append(harness.Row.mean(f"{name}: MRR, {NORM_1} over {OURS}", gained, ""))
     for name, systems in found.items():
         for system, outputs in systems.items():
             for figure, told in (("mrr", "MRR"), ("hits10", "hits at 10")):
-                rows.append(mean_row(f"{name}: {told}, {system}", column(outputs, figure), ""))
+                rows.append(harness.Row.mean(f"{name}: {told}, {system}", column(outputs, figure), ""))
         for system, outputs in systems.items():
             if system != FLOOR:
                 seconds = column(outputs, "seconds")
-                rows.append(mean_row(f"{name}: seconds of training, {system}", seconds, "s"))
+                rows.append(harness.Row.mean(f"{name}: seconds of training, {system}", seconds, "s"))
     return rows
 
 

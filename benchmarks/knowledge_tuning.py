@@ -17,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
 from benchmarks import harness
-from benchmarks.knowledge import column, load, mean_row, public
+from benchmarks.knowledge import column, load, public
 
 NAME = "knowledge_tuning"
 COMMAND = "python -m benchmarks.knowledge_tuning"
@@ -113,10 +113,10 @@ def rows_of(found: Mapping[str, Mapping[str, Sequence[dict[str, float]]]]) -> li
     rows = []
     for graph, changes in found.items():
         for change, outputs in changes.items():
-            rows.append(mean_row(f"{graph}, {change}: MRR", column(outputs, "mrr"), ""))
+            rows.append(harness.Row.mean(f"{graph}, {change}: MRR", column(outputs, "mrr"), ""))
             if change != FLOOR:
                 minutes = [seconds / 60 for seconds in column(outputs, "seconds")]
-                rows.append(mean_row(f"{graph}, {change}: fit", minutes, "min"))
+                rows.append(harness.Row.mean(f"{graph}, {change}: fit", minutes, "min"))
     return rows
 
 

@@ -10,12 +10,10 @@ from __future__ import annotations
 
 import argparse
 import json
-import statistics
 import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -91,20 +89,24 @@ def measure(seeds: int, jobs: int) -> harness.Result:
     rows = []
     for name in MODELS:
         target = ">= 93" if name == "lattice" else None
-        rows.append(mean_row(f"F1, test, {name}", figures(name, "f1"), "", target))
-        rows += [mean_row(f"{figure}, test, {name}", figures(name, figure), "") for figure in ("precision", "recall")]
-        rows.append(mean_row(f"F1, development, {name}", figures(name, "dev"), ""))
-    rows.append(mean_row("F1, test, lattice over characters", over("characters", 1.0), "points", ">= 0"))
+        rows.append(harness.Row.mean(f"F1, test, {name}", figures(name, "f1"), "", target))
+        rows += [
+            harness.Row.mean(f"{figure}, test, {name}", figures(name, figure), "") for figure in ("precision", "recall")
+        ]
+        rows.append(harness.Row.mean(f"F1, development, {name}", figures(name, "dev"), ""))
+    rows.append(harness.Row.mean("F1, test, lattice over characters", over("characters", 1.0), "points", ">= 0"))
     for name in TENTH:
-        rows.append(mean_row(f"F1, test, a tenth of training, {name}", figures(name, "f1", SHARE), ""))
+        rows.append(harness.Row.mean(f"F1, test, a tenth of training, {name}", figures(name, "f1", SHARE), ""))
     rows.append(
-        mean_row("F1, test, a tenth of training, lattice over characters", over("characters", SHARE), "points", ">= 1")
+        harness.Row.mean(
+            "F1, test, a tenth of training, lattice over characters", over("characters", SHARE), "points", ">= 1"
+        )
     )
     for name in MODELS:
         target = "<= 30" if name == "lattice" else None
-        rows.append(mean_row(f"training, wall, {name}", figures(name, "minutes"), "min", target))
+        rows.append(harness.Row.mean(f"training, wall, {name}", figures(name, "minutes"), "min", target))
     peaks = [measured["lattice", seed, 1.0].peak_memory / 1e6 for seed in range(seeds)]
-    rows.append(mean_row("peak memory of fit and predict, lattice", peaks, "MB"))
+    rows.append(harness.Row.mean("peak memory of fit and predict, lattice", peaks, "MB"))
     rows += [harness.Row(name, value, "") for name, value in facts.items()]
     rows += [
         harness.Row("a million words: peak memory of fit and predict", large.peak_memory / 1e6, "MB", "<= 3000"),
@@ -113,11 +115,6 @@ def measure(seeds: int, jobs: int) -> harness.Result:
     ]
     title = f"Resume NER, jieba's dictionary, no pre-trained vectors, {seeds} seed(s): mean, smallest, largest; F1 in %"
     return harness.make_result("ner", title, f"{COMMAND} --seeds {seeds}", rows, threads=jobs)
-
-
-def mean_row(name: str, values: Sequence[float], unit: str, target: str | None = None) -> harness.Row:
-    """The mean of the seeds, with the smallest and the largest."""
-    return harness.Row(name, statistics.fmean(values), unit, target, min(values), max(values))
 
 
 def load(split: str) -> tuple[list[list[str]], list[list[str]]]:

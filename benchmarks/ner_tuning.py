@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import harness
-from benchmarks.ner import SHARE, TENTH_EPOCHS, load, mean_row, sample
+from benchmarks.ner import SHARE, TENTH_EPOCHS, load, sample
 
 COMMAND = "python -m benchmarks.ner_tuning"
 TIMEOUT = 3600
@@ -81,8 +81,8 @@ def measure(seeds: int, jobs: int) -> harness.Result:
     rows = []
     for variant in VARIANTS:
         of_seeds = [found[variant, seed] for seed in range(seeds)]
-        rows.append(mean_row(f"{variant}: F1, development", [each["f1"] for each in of_seeds], ""))
-        rows.append(mean_row(f"{variant}: processor time", [each["minutes"] for each in of_seeds], "min"))
+        rows.append(harness.Row.mean(f"{variant}: F1, development", [each["f1"] for each in of_seeds], ""))
+        rows.append(harness.Row.mean(f"{variant}: processor time", [each["minutes"] for each in of_seeds], "min"))
     title = (
         f"Resume NER, development sentences, a tenth of the training sentences, {TENTH_EPOCHS} epochs, changes to the "
         f"lattice as it was, {seeds} seed(s): mean, smallest, largest; F1 in %"

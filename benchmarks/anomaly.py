@@ -1,0 +1,267 @@
+"""Quality of `latticework.anomaly`: on synthetic parts of six families at three contrasts, on real tyres, on real scans.
+
+`python -m benchmarks.anomaly` draws data sets of the frozen generator with seeds that nothing was tuned on (1 was), fits
+the detector with its defaults on the good parts of each, and evaluates it once on the test parts; then, at medium
+contrast, once more with one thing changed. Tyres are those of MVTec 3D-AD in colour, at half size, found under
+`LATTICEWORK_DATA`; so are the two scans on which the table is taken off. Test parts decide nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import sys
+import tempfile
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from benchmarks import harness
+
+NAME: Final = "anomaly"
+COMMAND: Final = "python -m benchmarks.anomaly"
+GOOD, SET_ASIDE = 40, 19  # the second certifies one false alarm in twenty
+THINGS: Final = 20  # labels of the scans from which on it is no table
+CONTRASTS: Final = ("easy", "medium", "hard")
+SEEDS: Final = (11, 12)
+DEFAULT: Final = "as by default"
+VARIANTS: Final[Mapping[str, Mapping[str, Any]]] = {
+    DEFAULT: {},
+    "no bank for form": {"banks": ("colour", "texture", "geometry")},
+    "places count for nothing": {"config": {"places": 0.0}},
+    "the fusion bank kept": {"keep": True},
+    "scores fused by ocsvm": {"fusion": "ocsvm"},
+    "scores fused by zsum": {"fusion": "zsum"},
+    "scores fused by max": {"fusion": "max"},
+    "scores fused by tippett": {"fusion": "tippett"},
+    "mode paper, the same features": {"config": {"mode": "paper"}, "fusion": "ocsvm"},
+}
+SHOWN: Final = ("stain", "scratch", "dent", "cut", "bend", "good")
+Figures = dict[str, float]
+
+
+def main() -> None:
+    """Run the benchmark."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seeds", nargs="+", type=int, default=list(SEEDS))
+    parser.add_argument("--contrasts", nargs="+", choices=CONTRASTS, default=list(CONTRASTS))
+    parser.add_argument("--families", nargs="+", help="all of them unless some are named")
+    parser.add_argument("--jobs", type=int, default=2, help="data sets that are worked on at once, with a thread each")
+    parser.add_argument("--overlays", type=Path, help="a picture of overlays to write")
+    arguments = parser.parse_args()
+    result = measure(arguments.seeds, arguments.contrasts, arguments.families, arguments.jobs)
+    harness.record(result)
+    if arguments.overlays is not None:
+        draw_overlays(arguments.overlays, arguments.seeds[0])
+
+
+def measure(
+    seeds: Sequence[int], contrasts: Sequence[str], families: Sequence[str] | None = None, jobs: int = 1, **sizes: int
+) -> harness.Result:
+    """Every fit, and what was found; `sizes` are those of `generate`."""
+    from joblib import Parallel, delayed
+
+    from latticework.anomaly.synth import FAMILIES, VERSION
+
+    chosen = tuple(FAMILIES) if families is None else tuple(families)
+    asked = [(seed, contrast, family) for contrast in contrasts for seed in seeds for family in chosen]
+    found = Parallel(n_jobs=jobs)(delayed(on_synthetic)(*one, **sizes) for one in asked)
+    rows = []
+    for contrast in contrasts:
+        rows += rows_of(contrast, [some for one, some in zip(asked, found, strict=True) if one[1] == contrast], chosen)
+    rows += [*tyres(), *scans()]
+    names = " ".join(map(str, seeds))
+    title = (
+        f"Defects of synthetic parts, version {VERSION} of the generator, seeds {names}; means over families and seeds"
+    )
+    command = f"{COMMAND} --seeds {names}" if tuple(seeds) != SEEDS else COMMAND
+    return harness.make_result(NAME, title, command, rows, threads=1)
+
+
+def on_synthetic(seed: int, contrast: str, family: str, **sizes: int) -> dict[str, Any]:
+    """Draw a data set, fit and evaluate; at medium contrast with every variant."""
+    import torch
+
+    from latticework.anomaly.synth import generate
+
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory() as folder:
+        counts = {"good": GOOD, "validation": SET_ASIDE, **sizes}
+        (data,) = generate(Path(folder) / family, seed=seed, family=family, contrast=contrast, **counts)
+        wanted = VARIANTS if contrast == "medium" else {DEFAULT: {}}
+        found = {name: fitted_and_evaluated(data, **changes) for name, changes in wanted.items()}
+    print(f"{contrast}, {seed}, {family}: {found[DEFAULT]}", file=sys.stderr)
+    return {"family": family, **found}
+
+
+def fitted_and_evaluated(
+    data: Path, *, config: Mapping[str, Any] | None = None, keep: bool = False, **parameters: Any
+) -> Figures:
+    """The figures of one detector on one data set."""
+    from latticework.anomaly import M3DM, M3DMConfig, fitting
+
+    before = fitting.GAIN
+    fitting.GAIN = -1.0 if keep else before  # type: ignore[misc]
+    try:
+        model = M3DM(config=M3DMConfig(**(config or {})), random_state=0, device="cpu", **parameters).fit(data)
+    finally:
+        fitting.GAIN = before  # type: ignore[misc]
+    told = model.evaluate(data)
+    image = {bank: figures.image.auroc for bank, figures in told.banks.items() if figures.image is not None}
+    area = {bank: figures.aupro[0.3] for bank, figures in told.banks.items()}
+    found = {name: value for name, value in told.figures.as_dict().items() if value is not None}
+    found |= {"best bank image": max(image.values()), "best bank aupro": max(area.values())}
+    found |= {"false alarms": told.false_alarms, "found": told.found, "certified": model.threshold_.certified}
+    found["fusion kept"] = float("fusion" in model.banks_)
+    for kind, figures in told.by_label.items():
+        found |= {f"{kind} image": figures.image.auroc, f"{kind} aupro": figures.aupro[0.3]}
+        found |= {f"{kind} {bank}": of_bank(told, kind, bank) for bank in told.banks}
+    return found
+
+
+def of_bank(told: Any, kind: str, bank: str) -> float:
+    """How well one bank alone tells one kind of defect."""
+    from latticework.anomaly.measures import by_label
+
+    return by_label(told.bank_scores[bank], told.labels)[kind].auroc
+
+
+def rows_of(contrast: str, found: Sequence[Mapping[str, Any]], families: Sequence[str]) -> list[harness.Row]:
+    """The rows of one contrast: what is promised first."""
+    runs = [some[DEFAULT] for some in found]
+    promised = {"image_auroc": ">= 0.95", "aupro_0.3": ">= 0.95"} if contrast == "medium" else {}
+    rows = [
+        harness.Row.mean(
+            f"{contrast}: image AUROC", [run["image_auroc"] for run in runs], "", promised.get("image_auroc")
+        )
+    ]
+    rows.append(
+        harness.Row.mean(
+            f"{contrast}: AUPRO, up to 0.3", [run["aupro_0.3"] for run in runs], "", promised.get("aupro_0.3")
+        )
+    )
+    over = [run["image_auroc"] - run["best bank image"] for run in runs]
+    target = ">= 0" if contrast == "medium" else None
+    rows.append(harness.Row.mean(f"{contrast}: image AUROC, fused over the best single bank of each", over, "", target))
+    over = [run["aupro_0.3"] - run["best bank aupro"] for run in runs]
+    rows.append(harness.Row.mean(f"{contrast}: AUPRO, fused over the best single bank of each", over, "", target))
+    for limit in (0.1, 0.05, 0.01):
+        rows.append(
+            harness.Row.mean(f"{contrast}: AUPRO, up to {limit}", [run[f"aupro_{limit:g}"] for run in runs], "")
+        )
+    for name, figure in (("pixel AUROC", "pixel_auroc"), ("image AP", "image_ap"), ("image F1, best", "image_f1_max")):
+        rows.append(harness.Row.mean(f"{contrast}: {name}", [run[figure] for run in runs]))
+    excess = [run["false alarms"] for run in runs]
+    certified = statistics.fmean(run["certified"] for run in runs)
+    rows.append(
+        harness.Row.mean(f"{contrast}: good parts that are taken for defective, certified {certified:.3g}", excess)
+    )
+    rows.append(
+        harness.Row.mean(f"{contrast}: defective parts that are found at that", [run["found"] for run in runs], "")
+    )
+    if contrast != "medium":
+        return rows
+    for kind in sorted(
+        name.removesuffix(" aupro") for name in runs[0] if name.endswith(" aupro") and "bank" not in name
+    ):
+        rows.append(harness.Row.mean(f"{kind}: image AUROC", [run[f"{kind} image"] for run in runs], ""))
+        rows.append(harness.Row.mean(f"{kind}: AUPRO", [run[f"{kind} aupro"] for run in runs], ""))
+    for kind in ("stain", "dent", "bend"):
+        for bank in ("colour", "texture", "geometry", "form"):
+            if f"{kind} {bank}" in runs[0]:
+                rows.append(
+                    harness.Row.mean(
+                        f"{kind}: image AUROC of the bank for {bank} alone", [run[f"{kind} {bank}"] for run in runs], ""
+                    )
+                )
+    for family in families:
+        own = [some[DEFAULT] for some in found if some["family"] == family]
+        rows.append(harness.Row.mean(f"{family}: image AUROC", [run["image_auroc"] for run in own], ""))
+        rows.append(harness.Row.mean(f"{family}: AUPRO", [run["aupro_0.3"] for run in own], ""))
+    rows.append(
+        harness.Row.mean("data sets for which the fusion bank was kept", [run["fusion kept"] for run in runs], "")
+    )
+    for variant in list(VARIANTS)[1:]:
+        changed = [some[variant] for some in found]
+        for name, figure in (("image AUROC", "image_auroc"), ("AUPRO", "aupro_0.3")):
+            gained = [one[figure] - other[figure] for one, other in zip(changed, runs, strict=True)]
+            rows.append(harness.Row.mean(f"{variant}: {name}, over the default", gained))
+    return rows
+
+
+def tyres() -> list[harness.Row]:
+    """Real tyres, colour only: few test images, so with bootstrap intervals."""
+    from latticework.anomaly import M3DM
+
+    data = real("mvtec3d_tire_rgb_half")
+    if data is None:
+        return []
+    told = M3DM(random_state=0, device="cpu").fit(data).evaluate(data)
+    image, (low, high) = told.figures.image, told.interval
+    parts = f"{image.good} good and {image.defective} defective tyres"
+    rows = [harness.Row(f"tyres: image AUROC, {parts}, 95 % interval", image.auroc, "", None, low, high)]
+    rows.append(harness.Row("tyres: pixel AUROC", told.figures.pixel.auroc, "", ">= 0.95"))
+    rows.append(harness.Row("tyres: AUPRO, up to 0.3", told.figures.aupro[0.3], "", ">= 0.87"))
+    for bank, figures in told.banks.items():
+        rows.append(harness.Row(f"tyres, bank for {bank} alone: image AUROC", figures.image.auroc, ""))
+        rows.append(harness.Row(f"tyres, bank for {bank} alone: AUPRO", figures.aupro[0.3], ""))
+    return rows
+
+
+def scans() -> list[harness.Row]:
+    """Two real scans of things on a table: what is left when the table is taken off, against their labels."""
+    import numpy as np
+
+    from latticework.anomaly.parts import find_part
+    from latticework.anomaly.pcd import read_pcd
+    from latticework.anomaly.samples import Sample
+
+    folder = real("mosd")
+    if folder is None:
+        return []
+    rows = []
+    for path in sorted(folder.glob("*.pcd")):
+        cloud = read_pcd(path)
+        things = np.asarray(cloud.fields["label"]) >= THINGS
+        scan = Sample.of(xyz=cloud.xyz, name=path.stem)
+        found = find_part(scan).mask & scan.returned
+        share = float((things & found).sum() / (things | found).sum())
+        rows.append(
+            harness.Row(f"{path.stem}: IoU of the things found with those that people marked", share, "", ">= 0.93")
+        )
+    return rows
+
+
+def real(name: str) -> Path | None:
+    """A folder of real data, if it is there."""
+    from latticework.core.datasets import DATA_VARIABLE
+
+    folder = Path(os.environ.get(DATA_VARIABLE, "")) / "anomaly" / name
+    if not os.environ.get(DATA_VARIABLE) or not folder.is_dir():
+        warnings.warn(f"{DATA_VARIABLE} does not lead to anomaly/{name}: its rows are left out", stacklevel=2)
+        return None
+    return folder
+
+
+def draw_overlays(path: Path, seed: int) -> None:
+    """A picture of test parts at medium contrast, a row a family: each beside the same with its map over it."""
+    import numpy as np
+    from latticework.anomaly.outputs import overlay
+    from PIL import Image
+
+    from latticework.anomaly import M3DM, read_folder
+    from latticework.anomaly.synth import FAMILIES, generate
+
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        for family in FAMILIES:
+            (data,) = generate(
+                Path(folder) / family, seed=seed, family=family, good=GOOD, validation=SET_ASIDE, per_defect=1
+            )
+            model = M3DM(random_state=0, device="cpu").fit(data)
+            parts = [found.read() for found in read_folder(data, split="test") if found.label in SHOWN]
+            pictures = {part.label: np.hstack([part.rgb, overlay(part, model.inspect(part))]) for part in parts}
+            rows.append(np.hstack([pictures[label] for label in SHOWN]))
+    Image.fromarray(np.vstack(rows)).save(path, optimize=True)

@@ -1,0 +1,218 @@
+"""`latticework anomaly`: learn good parts, find what is wrong with others, measure and explain it, make data."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, redirect_stdout
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from latticework.anomaly.cli_answers import evaluate, explain
+from latticework.anomaly.cli_data import preprocess, synth
+from latticework.anomaly.cli_parts import Jobs, Maps, UnitOption, check_apart, check_jobs, load, parts_in
+from latticework.core.commands import Device, Model, Output, Seed, print_json, printable
+from latticework.core.errors import InputError
+from latticework.core.progress import Progress, message, progress
+from latticework.core.words import counted
+
+if TYPE_CHECKING:
+    from latticework.anomaly.found import Found
+    from latticework.anomaly.results import Inspection
+
+app = typer.Typer(help="Find defects on parts scanned in colour and 3D.", no_args_is_help=True)
+
+
+class Fusion(StrEnum):
+    """How the scores of memory banks become one."""
+
+    ocsvm = "ocsvm"
+    zsum = "zsum"
+    max = "max"
+    quantile = "quantile"
+    tippett = "tippett"
+
+
+class Features(StrEnum):
+    """Where features of patches come from."""
+
+    handcrafted = "handcrafted"
+    pretrained = "pretrained"
+
+
+@app.command()
+def fit(
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", help="Scans of good parts, in train if it has splits.", show_default=False)
+    ],
+    *,
+    output: Output,
+    valid: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Other good parts, which the threshold is set with; the validation split of DIR if it has one.",
+            show_default=False,
+        ),
+    ] = None,
+    held_out: Annotated[
+        float | None,
+        typer.Option(metavar="SHARE", help="Of the good parts, set aside for the threshold where there are no others."),
+    ] = None,
+    rate: Annotated[
+        float | None, typer.Option(metavar="SHARE", help="Of good parts that may be false alarms, as 0.05.")
+    ] = None,
+    banks: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAMES",
+            help="Memory banks, of colour, texture, geometry, form and fusion; with commas.",
+            show_default="all",
+        ),
+    ] = None,
+    fusion: Annotated[Fusion | None, typer.Option(help="How the scores of banks become one.")] = None,
+    features: Annotated[
+        Features, typer.Option(help="handcrafted needs no weights; pretrained needs --vit, --point-mae or both.")
+    ] = Features.handcrafted,
+    coreset: Annotated[float | None, typer.Option(metavar="SHARE", help="Of patches that a bank keeps.")] = None,
+    size: Annotated[
+        int | None, typer.Option(min=32, metavar="N", help="Rows and columns that parts are brought to.")
+    ] = None,
+    vit: Annotated[Path | None, typer.Option(metavar="FILE", help="Weights of DINO's ViT-B/8.")] = None,
+    point_mae: Annotated[Path | None, typer.Option(metavar="FILE", help="Weights of Point-MAE.")] = None,
+    unit: UnitOption = "m",
+    seed: Seed = 0,
+    device: Device = "auto",
+) -> None:
+    """Learn what good parts look like and save the model in the folder --output.
+
+    Good parts that are set aside give the threshold; so many of them certify a rate of false alarms of so much, and the
+    command says which.
+    """
+    if features is Features.handcrafted and (vit or point_mae):
+        raise InputError("--vit and --point-mae are of --features pretrained: handcrafted features need no weights")
+
+    from latticework.anomaly.detector import M3DM, M3DMConfig
+    from latticework.anomaly.folders import find_splits, read_folder
+    from latticework.core.hardware import resolve_device
+    from latticework.core.persistence import check_replaceable, check_writable
+
+    resolve_device(device)
+    check_replaceable(output)
+    check_writable(output)
+    settings: dict[str, Any] = {
+        "size": size,
+        "held_out": held_out,
+        "false_alarm_rate": rate,
+        "vit": None if vit is None else str(vit),
+        "point_mae": None if point_mae is None else str(point_mae),
+    }
+    known = {name: value for name, value in settings.items() if value is not None}
+    options: dict[str, Any] = {
+        "banks": None if banks is None else tuple(name.strip() for name in banks.split(",")),
+        "fusion": None if fusion is None else fusion.value,
+        "coreset": coreset,
+        "config": M3DMConfig(**known) if known else None,
+    }
+    model = M3DM(
+        features=features.value,
+        random_state=seed,
+        device=device,
+        **{name: value for name, value in options.items() if value is not None},
+    )
+    parts = read_folder(folder, split="train", unit=unit)
+    others: list[Found] | None = None
+    if valid is not None or "validation" in find_splits(folder):
+        others = read_folder(valid or folder, split="validation", unit=unit)
+    model.fit(parts, others)
+    model.save(output)
+    for line in model.report_:
+        message(line)
+    message(
+        "no good parts were set aside: there are scores, and no threshold"
+        if model.threshold_ is None
+        else f"a score above {model.threshold_.value:.4g} is defective: {model.threshold_.about()}"
+    )
+    message(f"the model is in {output}; try: latticework anomaly predict {output} {folder} --maps maps")
+
+
+@app.command()
+def predict(
+    model: Model,
+    paths: Annotated[
+        list[Path],
+        typer.Argument(metavar="PATH...", help="Folders of parts, or files of single ones.", show_default=False),
+    ],
+    *,
+    maps: Maps = None,
+    unit: UnitOption = "m",
+    jobs: Jobs = 1,
+    device: Device = "auto",
+    as_json: Annotated[bool, typer.Option("--json", help="Print a line of JSON for each part.")] = False,
+) -> None:
+    """Say of parts whether they are defective, and where, as they are inspected.
+
+    A part that cannot be read is reported, and the others go on; the exit status is then 1.
+    """
+    check_jobs(jobs)
+    check_apart(maps, paths)
+
+    from latticework.anomaly.outputs import Outputs, row_of
+    from latticework.anomaly.streaming import inspect_parts
+
+    parts = parts_in(paths, unit=unit)
+    detector = load(model, device)
+    failed = 0
+    if not as_json:
+        print(f"{'':<9}  {'score':>8}  {'p':>6}  part")
+    with ExitStack() as stack:
+        outputs = None if maps is None else stack.enter_context(Outputs(maps, parts))
+        bar = stack.enter_context(_progress(len(parts)))
+        for part, told in inspect_parts(detector, parts, jobs=jobs):
+            row = row_of(part, told) if outputs is None else outputs.add(part, told)
+            if row["error"] is not None:
+                failed += 1
+                message(f"left out: {part.name}: {row['error']}")
+            if as_json:
+                print_json(row)
+            else:
+                print(_line(row, told))
+            sys.stdout.flush()
+            bar.advance()
+    if maps is not None:
+        message(f"maps and overlays are in {maps}")
+    if failed:
+        message(f"{failed:,} of {counted(len(parts), 'part')} could not be inspected")
+        raise typer.Exit(1)
+
+
+for each in (evaluate, explain, synth, preprocess):
+    app.command()(each)
+
+
+@contextmanager
+def _progress(total: int) -> Iterator[Progress]:
+    """A bar, unless results appear on the same terminal; they go where they always do, not above the bar."""
+    if sys.stdout.isatty():
+        yield Progress("inspecting", total=total, unit="parts", done=0)
+    else:
+        printed = sys.stdout
+        with progress("inspecting", total=total, unit="parts") as bar, redirect_stdout(printed):
+            yield bar
+
+
+def _line(row: dict[str, Any], told: Inspection | InputError) -> str:
+    """What was found in a part, for people."""
+    from latticework.anomaly.told import region_told
+
+    name = printable(row["name"])
+    if row["error"] is not None or isinstance(told, InputError):
+        return f"{'failed':<9}  {'-':>8}  {'-':>6}  {name}"
+    verdict = {None: "-", True: "defective", False: "good"}[told.defective]
+    share = "-" if math.isnan(told.p_value) else f"{told.p_value:.3f}"
+    worst = f": {region_told(told.regions[0])}" if told.regions else ""
+    return f"{verdict:<9}  {told.score:>8.4g}  {share:>6}  {name}{worst}"

@@ -1,0 +1,180 @@
+"""The commands of `latticework anomaly` that measure a model and explain what it finds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from latticework.anomaly.cli_parts import (
+    GoodFolder,
+    Maps,
+    PageFile,
+    Split,
+    UnitOption,
+    check_apart,
+    check_page,
+    good_in,
+    load,
+    parts_in,
+)
+from latticework.core.commands import Device, Json, Model, print_json, printable
+from latticework.core.errors import InputError
+from latticework.core.progress import message, progress
+from latticework.core.words import counted
+
+if TYPE_CHECKING:
+    from latticework.anomaly.results import Evaluation, Figures, Inspection
+
+LIMITS: Final = (0.3, 0.1, 0.05, 0.01)  # of AUPRO, in the table for people
+
+
+def evaluate(
+    model: Model,
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", help="Good and defective parts with their labels.", show_default=False)
+    ],
+    *,
+    split: Annotated[Split, typer.Option(help="Of DIR, if it has splits.")] = "test",
+    maps: Maps = None,
+    page: PageFile = None,
+    good: GoodFolder = None,
+    unit: UnitOption = "m",
+    device: Device = "auto",
+    as_json: Json = False,
+) -> None:
+    """Inspect parts of which it is known whether they are good, and say how often the model is right.
+
+    Figures of parts, of pixels, of each kind of defect and of each memory bank; --page shows them with the worst
+    errors. A part that cannot be read is reported, and the others go on; the exit status is then 1.
+    """
+    check_apart(maps, [folder])
+    check_page(page, good)
+
+    from latticework.anomaly.folders import read_folder
+
+    parts = read_folder(folder, split=split, unit=unit)
+    detector = load(model, device)
+    found = detector.evaluate(parts)
+    for name, why in found.failed.items():
+        message(f"left out: {name}: {why}")
+    if maps is not None:
+        _write_maps(detector, parts, maps)
+    if page is not None:
+        from latticework.anomaly.report import MOST_ERRORS
+        from latticework.anomaly.report import page as report_page
+        from latticework.anomaly.verdicts import errors_of
+
+        named = {part.name: part for part in parts}
+        samples = [named[name].read() for name in errors_of(found).worst(MOST_ERRORS)]
+        shown = [(sample, detector.inspect(sample)) for sample in samples]
+        pictures = good_in(good, folder, detector, unit=unit)
+        title = folder.resolve().name
+        report_page(found, shown, good=pictures, name=title, notes=detector.report_).write(page)
+        message(f"the page is {page}")
+    if as_json:
+        print_json(found.as_dict())
+    else:
+        for line in evaluation_lines(found):
+            print(line)
+    if found.failed:
+        raise typer.Exit(1)
+
+
+def explain(
+    model: Model,
+    path: Annotated[
+        Path, typer.Argument(metavar="PATH", help="A file of the part, or a folder with it alone.", show_default=False)
+    ],
+    *,
+    page: PageFile = None,
+    good: GoodFolder = None,
+    unit: UnitOption = "m",
+    device: Device = "auto",
+    as_json: Json = False,
+) -> None:
+    """Say what is wrong with a part, where, how large, and which memory bank says so, beside what it compares with."""
+    check_page(page, good)
+    parts = parts_in([path], unit=unit)
+    if len(parts) != 1:
+        raise InputError(f"{path} holds {counted(len(parts), 'part')}: name a file of one of them")
+    sample = parts[0].read()
+    detector = load(model, device)
+    found = detector.inspect(sample)
+    if page is not None:
+        from latticework.anomaly.report import part_page
+
+        part_page([(sample, found)], good=good_in(good, None, detector, unit=unit)).write(page)
+        message(f"the page is {page}")
+    if as_json:
+        print_json(found.as_dict())
+    else:
+        for line in explanation_lines(found):
+            print(line)
+
+
+def evaluation_lines(found: Evaluation) -> list[str]:
+    """Tables for people: the figures of all parts, of each kind of defect, and of each memory bank."""
+    good = sum(label == "good" for label in found.labels)
+    lines = [f"{counted(good, 'good part')}, {len(found.labels) - good:,} defective"]
+    if found.interval is not None:
+        lines.append(f"image AUROC: 95 % interval {found.interval[0]:.3f} to {found.interval[1]:.3f}")
+    if found.threshold is not None:
+        lines.append(f"threshold {found.threshold.value:.4g}: {found.threshold.about()}")
+    for share, what in (
+        (found.found, "defective parts found"),
+        (found.false_alarms, "good parts that are false alarms"),
+    ):
+        if share is not None:
+            lines.append(f"{what}: {share:.1%}")
+    rows: list[tuple[str, Figures | None]] = [("all parts, banks fused", found.figures)]
+    rows += [("defect", None), *((f"  {printable(label)}", each) for label, each in found.by_label.items())]
+    rows += [("memory bank", None), *((f"  {bank}", each) for bank, each in found.banks.items())]
+    width = max(len(title) for title, _ in rows)
+    limits = [limit for limit in LIMITS if limit in found.figures.aupro]
+    header = ["AUROC", "AP", "F1max", "pixel", *(f"PRO{limit:g}" for limit in limits)]
+    lines += ["", f"{'':<{width}}" + "".join(f"  {name:>7}" for name in header)]
+    for title, figures in rows:
+        cells = [] if figures is None else _cells(figures, limits)
+        lines.append((f"{title:<{width}}" + "".join(f"  {cell:>7}" for cell in cells)).rstrip())
+    return lines
+
+
+def explanation_lines(found: Inspection) -> list[str]:
+    """What is found in a part, for people."""
+    from latticework.anomaly.told import region_told
+
+    verdict = {None: "not judged, for want of a threshold", True: "defective", False: "good"}[found.defective]
+    lines = [f"{printable(found.name)}: {verdict}, score {found.score:.4g}"]
+    if found.p_value == found.p_value:  # not NaN
+        lines.append(f"share of good parts that score as high: {found.p_value:.3g}")
+    lines += [found.doubt] if found.doubt else []
+    for bank in found.banks:
+        near = bank.nearest
+        like = "" if near is None else f", most like {printable(near.part)} at row {near.row}, column {near.column}"
+        lines.append(
+            f"{bank.bank}: {bank.contribution:.4g} of the score; worst at row {bank.row}, column {bank.column}{like}"
+        )
+    lines += [f"region {place}: {region_told(region)}" for place, region in enumerate(found.regions, start=1)]
+    return lines
+
+
+def _write_maps(detector: Any, parts: list[Any], maps: Path) -> None:
+    from latticework.anomaly.outputs import Outputs
+    from latticework.anomaly.streaming import inspect_parts
+
+    with Outputs(maps, parts) as outputs, progress("writing maps", total=len(parts), unit="parts") as bar:
+        for part, told in inspect_parts(detector, parts):
+            outputs.add(part, told)
+            bar.advance()
+    message(f"maps and overlays are in {maps}")
+
+
+def _cells(figures: Figures, limits: list[float]) -> list[str]:
+    image, pixel = figures.image, figures.pixel
+    shares: list[float | None] = [None] * 3
+    if image is not None:
+        shares = [image.auroc, image.average_precision, image.f1_max]
+    shares += [None if pixel is None else pixel.auroc, *(figures.aupro.get(limit) for limit in limits)]
+    return ["-" if share is None else f"{share:.3f}" for share in shares]

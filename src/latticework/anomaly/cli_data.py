@@ -1,0 +1,91 @@
+"""The commands of `latticework anomaly` that make data and make them ready."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from latticework.anomaly.cli_parts import Jobs, Split, UnitOption, check_jobs
+from latticework.core.commands import Output
+from latticework.core.progress import message
+from latticework.core.words import counted
+
+
+class Contrast(StrEnum):
+    """How clearly defects show."""
+
+    easy = "easy"
+    medium = "medium"
+    hard = "hard"
+
+
+def synth(
+    *,
+    output: Output,
+    seed: Annotated[int, typer.Option("--seed", min=0, metavar="N", help="The same seed gives the same bytes.")],
+    family: Annotated[
+        str,
+        typer.Option(metavar="NAME", help="Of the parts, written directly into PATH; all writes a folder for each."),
+    ] = "all",
+    contrast: Annotated[Contrast, typer.Option(help="How clearly defects show.")] = Contrast.medium,
+    good: Annotated[int, typer.Option(min=1, metavar="N", help="Good parts to learn from.")] = 40,
+    validation: Annotated[int, typer.Option(min=0, metavar="N", help="Good parts for the threshold.")] = 10,
+    test_good: Annotated[int, typer.Option(min=0, metavar="N", help="Good parts to test with.")] = 20,
+    per_defect: Annotated[
+        int, typer.Option(min=0, metavar="N", help="Parts to test with, of each kind of defect.")
+    ] = 6,
+    size: Annotated[int, typer.Option(min=32, metavar="N", help="Rows and columns of the scans.")] = 224,
+    jobs: Jobs = 1,
+) -> None:
+    """Write scans of synthetic parts, good and defective, in the layout of MVTec 3D-AD."""
+    check_jobs(jobs)
+    from latticework.anomaly.synth import generate
+
+    folders = generate(
+        output,
+        seed=seed,
+        family=family,
+        good=good,
+        validation=validation,
+        test_good=test_good,
+        per_defect=per_defect,
+        contrast=contrast.value,
+        size=size,
+        jobs=jobs,
+    )
+    which = folders[0] if len(folders) == 1 else f"{counted(len(folders), 'folder')} in {output}"
+    message(f"the parts are in {which}; try: latticework anomaly fit {folders[0]} -o model")
+
+
+def preprocess(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Scans of parts.", show_default=False)],
+    *,
+    output: Output,
+    size: Annotated[
+        int, typer.Option(min=0, metavar="N", help="Rows and columns to bring parts to; 0 keeps them as they are.")
+    ] = 224,
+    split: Annotated[Split | None, typer.Option(help="The one to write; all by default.", show_default=False)] = None,
+    unit: UnitOption = "m",
+    jobs: Jobs = 1,
+) -> None:
+    """Tell parts from their ground and write them, at one size, into another folder: DIR stays as it is.
+
+    Run again, it goes on where it was. A part that cannot be read is reported, and the others go on; the exit status is
+    then 1.
+    """
+    check_jobs(jobs)
+    from joblib import parallel_config
+
+    from latticework.anomaly.prepared import preprocess_folder
+
+    with parallel_config(n_jobs=jobs):
+        done = preprocess_folder(folder, output, size=size or None, split=split, unit=unit)
+    for name, doubt in done.doubts.items():
+        message(f"{name}: {doubt}")
+    there = f", {len(done.there):,} were there" if done.there else ""
+    message(f"{counted(len(done.written), 'part')} written into {output}{there}, {len(done.failed):,} left out")
+    if done.failed:
+        raise typer.Exit(1)

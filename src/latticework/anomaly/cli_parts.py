@@ -1,0 +1,156 @@
+"""What the commands of `latticework anomaly` share: options, the parts they are given, and models that are loaded."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from latticework.core.errors import InputError
+
+if TYPE_CHECKING:
+    from latticework.anomaly.cards import Good
+    from latticework.anomaly.found import Found
+
+Unit = Literal["m", "cm", "mm"]
+Split = Literal["train", "validation", "test", "test_private"]
+UnitOption = Annotated[Unit, typer.Option("--unit", help="Of the points.")]
+Jobs = Annotated[int, typer.Option("--jobs", min=-1, metavar="N", help="Processes that work; -1 is one a processor.")]
+Maps = Annotated[
+    Path | None,
+    typer.Option(
+        "--maps",
+        metavar="OUT",
+        help="Write a map (.tiff) and an overlay (.png) of each part there, and predictions.csv and .jsonl.",
+        show_default=False,
+    ),
+]
+PageFile = Annotated[
+    Path | None, typer.Option("--page", metavar="FILE", help="Write an HTML page there.", show_default=False)
+]
+GoodFolder = Annotated[
+    Path | None,
+    typer.Option(
+        "--good", metavar="DIR", help="What the model was fitted on: the page shows patches of it.", show_default=False
+    ),
+]
+
+
+def load(model: Path, device: str) -> Any:
+    """A saved model, on that device."""
+    from latticework.anomaly.detector import M3DM
+    from latticework.core.hardware import resolve_device
+
+    resolve_device(device)
+    found = M3DM.load(model)
+    found.set_params(device=device)
+    return found
+
+
+def check_jobs(jobs: int) -> int:
+    """Refuse 0, which is no number of processes."""
+    if jobs == 0:
+        raise InputError("--jobs 0: expected a number of processes, or -1 for one a processor")
+    return jobs
+
+
+def parts_in(paths: Sequence[Path], *, unit: Unit) -> list[Found]:
+    """The parts of folders and files, each once; where names meet, that of the folder stands before them.
+
+    Raises
+    ------
+    InputError
+        If one of them is not there or holds no part, or names meet all the same.
+    """
+    from latticework.anomaly.folders import read_folder
+
+    found: dict[Found, str] = {}
+    for path in paths:
+        for part in read_folder(path, unit=unit):
+            found.setdefault(part, (path if path.is_dir() else path.parent).resolve().name)
+    count = Counter(part.name for part in found)
+    named = [
+        replace(part, name=f"{place}/{part.name}") if count[part.name] > 1 else part for part, place in found.items()
+    ]
+    twice = [name for name, times in Counter(part.name for part in named).items() if times > 1]
+    if twice:
+        raise InputError(
+            f"several of the parts that were given are called {twice[0]}: inspect them one after the other"
+        )
+    return named
+
+
+def check_apart(maps: Path | None, paths: Sequence[Path]) -> None:
+    """Refuse to write into a folder of parts: what is written there would be parts of it the next time.
+
+    Raises
+    ------
+    InputError
+        If `maps` is such a folder, or in one.
+    """
+    if maps is None:
+        return
+    target = Path(os.path.realpath(maps))
+    for path in paths:
+        source = Path(os.path.realpath(path))
+        if target == source or (source.is_dir() and source in target.parents):
+            raise InputError(f"--maps {maps} is {path}, or in it: name another folder")
+
+
+def good_in(folder: Path | None, otherwise: Path | None, model: Any, *, unit: Unit) -> Good:
+    """Pictures of good parts, by name, for a page.
+
+    Parameters
+    ----------
+    folder
+        Where they are, as the user says.
+    otherwise
+        Where they may be: if every part that the model was fitted on is there by its name.
+    model
+        It says which these are.
+    unit
+        Of the points.
+    """
+    from latticework.anomaly.cards import nothing_known
+    from latticework.anomaly.folders import read_folder
+    from latticework.anomaly.report import good_parts
+
+    if folder is not None:
+        return good_parts(read_folder(folder, unit=unit))
+    if otherwise is None:
+        return nothing_known
+    try:
+        parts = read_folder(otherwise, split="train", unit=unit)
+    except InputError:  # there are none
+        return nothing_known
+    return good_parts(parts) if set(model.parts_) <= {part.name for part in parts} else nothing_known
+
+
+def check_page(page: Path | None, good: Path | None) -> None:
+    """Say at once if no page can be written, not after an hour's work.
+
+    Raises
+    ------
+    InputError
+        If it cannot be written where it is asked for, or there is none to show good parts on.
+    MissingExtraError
+        If what writes pages is not installed.
+    """
+    from latticework.core.errors import require
+    from latticework.core.persistence import check_writable
+
+    if page is None:
+        if good is not None:
+            raise InputError("--good is for the page of --page")
+        return
+    if not page.parent.is_dir() or page.is_dir():
+        raise InputError(f"--page {page}: expected the name of a file, in a folder that is there")
+    check_writable(page.parent)
+
+    for module in ("jinja2", "matplotlib"):
+        require(module, extra="pages", purpose="writing HTML pages")

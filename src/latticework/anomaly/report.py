@@ -1,0 +1,305 @@
+"""Pages for people: how well a model does on a test set, and what it finds in single parts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+from typing import Final
+
+import numpy as np
+
+from latticework.anomaly.cards import Good, card, nothing_known
+from latticework.anomaly.charts import pro_picture, roc_picture, score_picture
+from latticework.anomaly.found import Found
+from latticework.anomaly.results import Evaluation, Figures, Inspection
+from latticework.anomaly.samples import GOOD, Sample
+from latticework.anomaly.told import regions_told
+from latticework.anomaly.verdicts import errors_of, has_defect, judged
+from latticework.core.errors import InputError
+from latticework.core.words import counted
+from latticework.pages import Page, Picture, Section, Table
+from latticework.pages.text import show
+
+MOST_ERRORS: Final = 4  # of each kind that are shown
+MOST_LISTED: Final = 50  # files that failed
+LIMITS: Final = (0.3, 0.1, 0.05, 0.01)  # of AUPRO that tables have
+
+
+def page(
+    evaluation: Evaluation,
+    shown: Iterable[tuple[Sample, Inspection]] = (),
+    *,
+    good: Good = nothing_known,
+    name: str = "a test set",
+    notes: Sequence[str] = (),
+) -> Page:
+    """The page of an evaluation.
+
+    Parameters
+    ----------
+    evaluation
+        What `M3DM.evaluate` gave back.
+    shown
+        The parts that `verdicts.errors_of` names, and what was found in each: they are drawn.
+    good
+        Gives the good part of a name, to show what is most like a defect; see `good_parts`.
+    name
+        What the title calls the test set.
+    notes
+        What was decided when the model was fitted, each without a full stop.
+    """
+    sections = [
+        _result(evaluation, notes),
+        _scores(evaluation),
+        _kinds(evaluation),
+        _banks(evaluation),
+        _errors(evaluation, {sample.name: (sample, found) for sample, found in shown}, good),
+        _failed(evaluation),
+    ]
+    intro = f"How well defects are found in {name}: {_counts(evaluation)}."
+    return Page(f"Inspection of {name}", intro, [section for section in sections if section is not None])
+
+
+def part_page(shown: Iterable[tuple[Sample, Inspection]], *, good: Good = nothing_known) -> Page:
+    """A page of what is found in single parts, and why.
+
+    Parameters
+    ----------
+    shown
+        Parts, and what was found in each.
+    good
+        As in `page`.
+    """
+    shown = list(shown)
+    sections = [_part(sample, found, good) for sample, found in shown]
+    intro = f"What is found in {counted(len(shown), 'part')}, where, and what each memory bank has to do with it."
+    return Page(shown[0][1].name if len(shown) == 1 else "Inspected parts", intro, sections)
+
+
+def good_parts(parts: Iterable[Found]) -> Good:
+    """Good parts by name, read when they are asked for.
+
+    Parameters
+    ----------
+    parts
+        Of the folder that a model was fitted on.
+    """
+    known = {part.name: part for part in parts}
+
+    @lru_cache(maxsize=16)
+    def get(name: str) -> Sample | None:
+        try:
+            return known[name].read() if name in known else None
+        except InputError:
+            return None  # it was there when the model was fitted
+
+    return get
+
+
+def _result(evaluation: Evaluation, notes: Sequence[str]) -> Section:
+    image, pixel = evaluation.figures.image, evaluation.figures.pixel
+    aupro = evaluation.figures.aupro.get(LIMITS[0])
+    facts: list[tuple[str, object]] = []
+    if evaluation.found is not None:
+        facts.append(("defective parts found", f"{evaluation.found:.0%}"))
+    if evaluation.false_alarms is not None:
+        facts.append(("false alarms among good parts", f"{evaluation.false_alarms:.0%}"))
+    if image is not None:
+        interval = evaluation.interval
+        where = "" if interval is None else f"; 95\N{NO-BREAK SPACE}% interval {interval[0]:.3f} to {interval[1]:.3f}"
+        facts.append((f"image AUROC of {counted(len(evaluation.names), 'part')}{where}", f"{image.auroc:.3f}"))
+    if pixel is not None:
+        facts.append(("pixel AUROC", f"{pixel.auroc:.3f}"))
+    if aupro is not None:
+        facts.append((f"AUPRO up to {LIMITS[0]:g}", f"{aupro:.3f}"))
+    if evaluation.threshold is not None:
+        facts.append(("threshold of the score", evaluation.threshold.value))
+    decided = [f"Decided when the model was fitted: {'; '.join(notes)}."] if notes else []
+    return Section("Result", _verdict(evaluation), facts=facts, paragraphs=[*_explained(evaluation), *decided])
+
+
+def _verdict(evaluation: Evaluation) -> str:
+    if evaluation.defective is None:
+        return (
+            "No good parts were set aside when the model was fitted, so it has scores but no threshold: it cannot say "
+            "of a single part whether it is defective."
+        )
+    bad = has_defect(evaluation)
+    found, alarms = int(evaluation.defective[bad].sum()), int(evaluation.defective[~bad].sum())
+    told = [f"of {counted(int(bad.sum()), 'defective part')} {found:,} found"] if bad.any() else []
+    told += [f"of {counted(int((~bad).sum()), 'good part')} {counted(alarms, 'false alarm')}"] if not bad.all() else []
+    return f"{', and '.join(told)}.".capitalize() if told else "There is no part to judge."
+
+
+def _explained(evaluation: Evaluation) -> list[str]:
+    lines = []
+    if evaluation.threshold is not None:
+        limit = evaluation.threshold
+        lines.append(
+            f"A part counts as defective if its score is above {show(limit.value)}. That threshold was set with good "
+            f"parts alone, before this test: {limit.about()}."
+        )
+    if evaluation.figures.image is not None:
+        lines.append(
+            "The image AUROC is the chance that a defective part has a higher score than a good one, whatever the "
+            "threshold: 1 is perfect, 0.5 is guessing. The interval says how far it may be off because the test has no "
+            "more parts than these."
+        )
+    if evaluation.figures.pixel is not None:
+        lines.append(
+            "The pixel AUROC says the same of single pixels. AUPRO asks how much of each defect is marked, small ones "
+            "counting as large ones, as long as few good pixels are marked: it is the stricter figure."
+        )
+    return lines
+
+
+def _scores(evaluation: Evaluation) -> Section | None:
+    which = has_defect(evaluation)
+    pictures: list[Picture] = []
+    if len(evaluation.scores):
+        limit = None if evaluation.threshold is None else evaluation.threshold.value
+        kinds = {"good": evaluation.scores[~which], "defective": evaluation.scores[which]}
+        pictures.append(score_picture(kinds, limit))
+    if evaluation.roc is not None and evaluation.figures.image is not None:
+        pictures.append(roc_picture(evaluation.roc, evaluation.figures.image.auroc))
+    if evaluation.pro is not None:
+        pictures.append(pro_picture(evaluation.pro, evaluation.figures.aupro.get(LIMITS[0])))
+    if not pictures:
+        return None
+    return Section("Scores", "The further apart the two histograms are, the surer the model is.", pictures=pictures)
+
+
+def _kinds(evaluation: Evaluation) -> Section | None:
+    if not evaluation.by_label:
+        return None
+    taken = judged(evaluation)
+    limits = _limits(evaluation)
+    rows: list[list[object]] = []
+    for label, figures in evaluation.by_label.items():
+        own = np.array([each == label for each in evaluation.labels], dtype=bool)
+        count = int(own.sum())
+        found = count if taken is None else f"{int(taken[own].sum()):,} of {count:,}"
+        rows.append([label, found, *_row(figures, limits)])
+    known = [(label, figures.image.auroc) for label, figures in evaluation.by_label.items() if figures.image]
+    hardest = min(known, key=lambda item: item[1], default=None)
+    summary = (
+        "Each kind of defect against all good parts."
+        if hardest is None
+        else f"Hardest to tell from good parts: {hardest[0]}, with an image AUROC of {hardest[1]:.3f}."
+    )
+    table = Table(
+        ["defect", "parts" if taken is None else "found", *_header(limits)],
+        rows,
+        "Parts of each kind of defect against all good parts.",
+    )
+    return Section("Kinds of defects", summary, tables=[table])
+
+
+def _banks(evaluation: Evaluation) -> Section | None:
+    if not evaluation.banks:
+        return None
+    limits = _limits(evaluation)
+    rows = [["all, fused", *_row(evaluation.figures, limits)]]
+    rows += [[bank, *_row(figures, limits)] for bank, figures in evaluation.banks.items()]
+    known = {bank: figures.image.auroc for bank, figures in evaluation.banks.items() if figures.image}
+    summary = "What each memory bank finds alone."
+    fused = evaluation.figures.image
+    if known and fused is not None:
+        best = max(known, key=lambda bank: known[bank])
+        summary = (
+            f"Fused, the banks have an image AUROC of {fused.auroc:.3f}; the best of them alone, {best}, has "
+            f"{known[best]:.3f}."
+        )
+    table = Table(
+        ["memory bank", *_header(limits)], rows, "Each memory bank alone, and all of them fused, on the same parts."
+    )
+    return Section("Memory banks", summary, tables=[table])
+
+
+def _errors(evaluation: Evaluation, shown: Mapping[str, tuple[Sample, Inspection]], good: Good) -> Section | None:
+    errors = errors_of(evaluation)
+    if judged(evaluation) is None:
+        return None
+    if not errors.missed and not errors.alarms:
+        return Section("Worst errors", "There are none: every part is judged rightly.")
+    labels = dict(zip(evaluation.names, evaluation.labels, strict=True))
+    scores = dict(zip(evaluation.names, evaluation.scores.tolist(), strict=True))
+    pictures = []
+    for name in [name for name in errors.worst(MOST_ERRORS) if name in shown]:
+        sample, found = shown[name]
+        missed = labels[name] != GOOD
+        what = f"missed, {labels[name]}" if missed else "a false alarm"
+        caption = f"{name}: {what}. Its score is {show(scores[name])}. {regions_told(found)}"
+        pictures.append(card(sample, found, caption=caption, good=good))
+    rows = [[name, labels[name], scores[name], "missed"] for name in errors.missed]
+    rows += [[name, labels[name], scores[name], "false alarm"] for name in errors.alarms]
+    told = f"{counted(len(errors.missed), 'defective part')} missed, {counted(len(errors.alarms), 'false alarm')}."
+    if evaluation.defective is None:
+        told += " The model has no threshold, so that the one with the best F1 is taken, which knows the answers."
+    explained = (
+        "Missed parts come first, the lowest scores before others; then false alarms, the highest before others. "
+        "Heat compares the places of one part with each other. The white line is the rim of the part as the model sees "
+        "it; a bright blue line is around what it marks. Below, each memory bank shows the patch that it finds worst, "
+        "and the patch of a good part that is most like it all the same."
+    )
+    table = Table(
+        ["part", "label", "score", "error"], rows[:MOST_LISTED], _caption(len(rows), "All parts judged wrongly")
+    )
+    return Section("Worst errors", told, paragraphs=[explained] if pictures else [], pictures=pictures, tables=[table])
+
+
+def _failed(evaluation: Evaluation) -> Section | None:
+    if not evaluation.failed:
+        return None
+    rows = [[name, why] for name, why in evaluation.failed.items()]
+    table = Table(["part", "why"], rows[:MOST_LISTED], _caption(len(rows), "Parts that are in no figure of this page"))
+    return Section("Not inspected", f"{counted(len(rows), 'part')} could not be read.", tables=[table])
+
+
+def _part(sample: Sample, found: Inspection, good: Good) -> Section:
+    verdict = {None: "Not judged: the model has no threshold.", True: "Defective.", False: "Good."}[found.defective]
+    facts: list[tuple[str, object]] = [("score", found.score)]
+    if not np.isnan(found.p_value):
+        facts.append(("good parts that score as high, share", f"{found.p_value:.1%}"))
+    facts.append(("regions marked", len(found.regions)))
+    rows = [
+        [place, region.bank, region.top, region.left, region.pixels, region.area_mm2, region.depth_mm, region.peak]
+        for place, region in enumerate(found.regions, start=1)
+    ]
+    header = ["region", "memory bank", "top row", "left column", "pixels", "mm²", "mm towards the camera", "peak"]
+    return Section(
+        found.name,
+        f"{verdict} {regions_told(found)}",
+        facts=facts,
+        paragraphs=[found.doubt] if found.doubt else [],
+        pictures=[card(sample, found, caption="", good=good)],
+        tables=[Table(header, rows, "What is marked, the worst first.")] if rows else [],
+    )
+
+
+def _counts(evaluation: Evaluation) -> str:
+    bad = int(has_defect(evaluation).sum())
+    good = len(evaluation.labels) - bad
+    failed = f", and {len(evaluation.failed):,} that could not be read" if evaluation.failed else ""
+    return f"{counted(good, 'good part')} and {counted(bad, 'defective one')}{failed}"
+
+
+def _limits(evaluation: Evaluation) -> list[float]:
+    return [limit for limit in LIMITS if limit in evaluation.figures.aupro]
+
+
+def _header(limits: Sequence[float]) -> list[str]:
+    return ["image AUROC", "pixel AUROC", *(f"AUPRO {limit:g}" for limit in limits)]
+
+
+def _row(figures: Figures, limits: Sequence[float]) -> list[object]:
+    aurocs = [None if each is None else each.auroc for each in (figures.image, figures.pixel)]
+    return [*map(_rounded, aurocs), *(_rounded(figures.aupro.get(limit)) for limit in limits)]
+
+
+def _rounded(figure: float | None) -> float | None:
+    return None if figure is None else round(figure, 3)
+
+
+def _caption(rows: int, what: str) -> str:
+    return f"{what}." if rows <= MOST_LISTED else f"{what}: the first {MOST_LISTED} of {rows:,}."

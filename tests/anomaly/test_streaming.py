@@ -1,0 +1,122 @@
+"""Parts inspected in order, whatever happens to one of them, in one process, several, or a cluster."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import warnings
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import joblib
+import numpy as np
+import pytest
+from anomaly.fakes import split
+
+from latticework.anomaly.results import Inspection
+from latticework.anomaly.samples import Sample
+from latticework.anomaly.streaming import AHEAD, AT_ONCE, inspect_parts, name_of
+from latticework.core.errors import InputError
+
+PART = np.ones((4, 5), dtype=bool)
+
+
+@dataclass
+class Counting:
+    """Gives the number of each part as its score, and refuses those that are multiples of seven."""
+
+    folder: Path | None = None  # where a file tells of each time it was unpacked
+    asked: list[int] = field(default_factory=list)
+
+    def inspect(self, part):
+        number = int(part)
+        self.asked.append(number)
+        if number % 7 == 0:
+            raise InputError(f"{part} is cut off")
+        return Inspection(part, float(number), 0.5, None, (), (), np.zeros((4, 5), dtype=np.float32), PART)
+
+    def __setstate__(self, state):
+        self.__dict__.update(state)
+        if self.folder is not None:
+            (self.folder / f"{os.getpid()}-{os.urandom(8).hex()}").touch()
+
+
+def numbers(count):
+    return [str(number) for number in range(1, count + 1)]
+
+
+def check(found, names):
+    assert [part for part, _ in found] == names
+    for part, told in found:
+        if int(part) % 7 == 0:
+            assert isinstance(told, InputError)
+            assert str(told) == f"{part} is cut off"
+        else:
+            assert (told.name, told.score) == (part, float(part))
+
+
+def test_parts_come_in_order_and_one_that_fails_stops_no_other():
+    names = numbers(40)
+    check(list(inspect_parts(Counting(), names)), names)
+
+
+def test_what_is_not_the_fault_of_a_part_is_raised():
+    with pytest.raises(ValueError, match="invalid literal"):
+        list(inspect_parts(Counting(), ["1", "two", "3"]))
+
+
+def test_parts_are_inspected_when_they_are_asked_for_and_read_from_an_endless_source():
+    def endless():
+        number = 0
+        while True:
+            number += 1
+            yield str(number)
+
+    model = Counting()
+    found = inspect_parts(model, endless())
+    assert [next(found)[0] for _ in range(3)] == ["1", "2", "3"]
+    found.close()
+    assert len(model.asked) <= AHEAD, "no more than a wave is ever taken from the source"
+
+
+def test_several_processes_give_the_same_as_one():
+    names = numbers(2 * AT_ONCE * AHEAD + 3)  # more than a wave of two workers, and no whole number of tasks
+    with joblib.parallel_config(backend="threading"):
+        check(list(inspect_parts(Counting(), names, jobs=2)), names)
+    check(list(inspect_parts(Counting(), names, jobs=2)), names)
+
+
+def test_a_dask_cluster_gives_the_same_and_gets_the_model_once_a_wave(tmp_path):
+    distributed = pytest.importorskip("distributed")
+    names = numbers(4 * AT_ONCE * AHEAD)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the cluster's own: ports in use, and the like
+        cluster = distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, worker_dashboard_address=None
+        )
+        with cluster, distributed.Client(cluster), joblib.parallel_config(backend="dask"):
+            found = list(inspect_parts(Counting(tmp_path), names))
+    check(found, names)
+    tasks, waves = len(names) / AT_ONCE, 2
+    assert tasks == 32
+    # By each of the two workers, once a wave, and at most once more on the way to it; not with every task.
+    assert 1 <= len(list(tmp_path.iterdir())) <= 4 * waves
+
+
+def test_a_folder_with_a_damaged_file(rings, model, tmp_path):
+    folder = Path(shutil.copytree(rings, tmp_path / "ring"))
+    (folder / "test" / "cut" / "rgb" / "000.png").write_bytes(b"no picture")
+    found = {part.name: told for part, told in inspect_parts(model, split(folder, "test"))}
+    assert len(found) == 12
+    broken = {name for name, told in found.items() if isinstance(told, InputError)}
+    assert broken == {"test/cut/000"}
+    assert "000.png" in str(found["test/cut/000"])
+
+
+@pytest.mark.parametrize(
+    "part, name",
+    [("scans/a.b.tiff", "a.b"), (Path("x.png"), "x"), (Sample.of(rgb=np.zeros((2, 2, 3)), name="cut/1"), "cut/1")],
+    ids=str,
+)
+def test_a_part_has_a_name_before_it_is_read(part, name):
+    assert name_of(part) == name
