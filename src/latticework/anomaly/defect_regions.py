@@ -84,7 +84,9 @@ def regions(
         raise InputError(f"scores, foreground and points must have one size, got {sorted(sizes)}")
     above = (scores > threshold) & foreground
     numbers, count = ndimage.label(above, _EIGHT)
-    peaks = np.array(ndimage.maximum(scores, numbers, range(1, count + 1)))
+    if not count:
+        return ()
+    peaks = np.array(ndimage.maximum(scores[above], numbers[above], range(1, count + 1)))  # it sorts what it is given
     boxes = ndimage.find_objects(numbers)
     part = None if xyz is None else np.where(foreground[:, :, None], xyz, np.nan)
     return tuple(

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from latticework.anomaly.fpfh import fpfh
 from latticework.anomaly.geometry import curvature, deviations, local_planes
+from latticework.anomaly.windows import extent
 
 PATCH: Final = 8  # pixels to each side
 RIM: Final = 3  # pixels at the edge of the part that are not looked at: their colours mix with what is behind it
@@ -48,6 +49,55 @@ class PatchMap:
 
     features: Float[Tensor, "batch channels rows columns"]
     judged: Bool[Tensor, "batch rows columns"]
+
+
+@dataclass(frozen=True)
+class Rectangle:
+    """Whole patches around all that there is in pictures, with one more to each side: beyond it, every map is zero.
+
+    Parameters
+    ----------
+    height, width
+        Of the picture, in pixels.
+    rows, columns
+        Which of them are meant: from a multiple of a patch on.
+    """
+
+    height: int
+    width: int
+    rows: slice
+    columns: slice
+
+    @classmethod
+    def of(cls, seen: Bool[Tensor, "batch height width"]) -> Rectangle:
+        """Around what is seen in any of the pictures.
+
+        Examples
+        --------
+        >>> seen = torch.zeros(1, 64, 64, dtype=torch.bool)
+        >>> seen[0, 20, 60] = True
+        >>> place = Rectangle.of(seen)
+        >>> place.rows, place.columns
+        (slice(8, 32, None), slice(48, 64, None))
+        >>> place.of_pixels(seen).shape, place.within(torch.ones(1, 1, 3, 2)).sum((1, 2)).tolist()
+        (torch.Size([1, 24, 16]), [[0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 3.0, 3.0]])
+        """
+        height, width = seen.shape[1:]
+        rows, columns = (
+            slice(max(side.start // PATCH - 1, 0) * PATCH, min((side.stop - 1) // PATCH * PATCH + 2 * PATCH, pixels))
+            for side, pixels in zip(extent(seen.any(0)), (height, width), strict=True)
+        )
+        return cls(height, width, rows, columns)
+
+    def of_pixels(self, values: Tensor) -> Tensor:
+        """The part of a picture that is meant."""
+        return values[..., self.rows, self.columns]
+
+    def within(self, maps: Float[Tensor, "batch channels _ _"]) -> Float[Tensor, "batch channels rows columns"]:
+        """A map of the patches of the whole picture, zero beside the rectangle."""
+        sides = ((self.width, self.columns), (self.height, self.rows))
+        around = [(side.start // PATCH, pixels // PATCH - (side.stop // PATCH)) for pixels, side in sides]
+        return F.pad(maps, [patches for pair in around for patches in pair])
 
 
 def inside(foreground: Bool[Tensor, "batch height width"], rim: int = RIM) -> Bool[Tensor, "batch height width"]:
@@ -107,18 +157,19 @@ def texture(rgb: Float[Tensor, "batch 3 height width"], counted: Bool[Tensor, "b
     >>> found.features.shape, across > 100 * along
     (torch.Size([1, 60, 8, 8]), True)
     """
-    opponents = _opponents(rgb)
-    share, means = pooled(opponents, counted)
-    _, squares = pooled(opponents.square(), counted)
+    place = Rectangle.of(counted)
+    opponents, known = _opponents(place.of_pixels(rgb)), place.of_pixels(counted)
+    share, means = pooled(opponents, known)
+    _, squares = pooled(opponents.square(), known)
     found = [(squares - means.square()).clamp(min=0).sqrt()]
-    weight = counted[:, None].float()
+    weight = known[:, None].float()
     for octave in range(OCTAVES):
         step = 2**octave
-        known = F.avg_pool2d(weight, step)
-        grey = F.avg_pool2d(opponents[:, :1] * weight, step) / known.clamp(min=_TINY)
-        _, averages = pooled(_gradients(grey), _whole(known), PATCH // step)
+        whole = F.avg_pool2d(weight, step)
+        grey = F.avg_pool2d(opponents[:, :1] * weight, step) / whole.clamp(min=_TINY)
+        _, averages = pooled(_gradients(grey), _whole(whole), PATCH // step)
         found.append(averages)
-    maps = torch.cat(found, dim=1)
+    share, maps = place.within(share), place.within(torch.cat(found, dim=1))
     return PatchMap(torch.cat([maps, around(maps, share)], dim=1), enough(share))
 
 
@@ -142,6 +193,9 @@ def geometry(xyz: Float[Tensor, "batch 3 height width"], counted: Bool[Tensor, "
     >>> found.features.shape, found.features[0, 33:39, 4, 4].abs().max().item() < 1e-3  # flat
     (torch.Size([1, 92, 8, 8]), True)
     """
+    lost = F.avg_pool2d((counted & xyz[:, 2].isnan())[:, None].float(), PATCH)
+    place = Rectangle.of(~xyz.isnan().any(1))
+    xyz, counted = place.of_pixels(xyz), place.of_pixels(counted)
     planes = local_planes(xyz)
     bent, off = curvature(planes).principal, deviations(xyz)
     shape = torch.cat(
@@ -153,11 +207,12 @@ def geometry(xyz: Float[Tensor, "batch 3 height width"], counted: Bool[Tensor, "
         dim=1,
     ).nan_to_num(nan=0.0)
     known = counted & ~bent.isnan().any(1)
-    share, means = pooled(torch.cat([fpfh(xyz, planes.normals), shape], dim=1), known)
+    _, histograms = pooled(fpfh(xyz, planes.normals), known)
+    share, means = pooled(shape, known)
     _, squares = pooled(shape.square(), known)
-    spreads = (squares - means[:, -shape.shape[1] :].square()).clamp(min=0).sqrt()
-    lost = F.avg_pool2d((counted & xyz[:, 2].isnan())[:, None].float(), PATCH)
-    maps = torch.cat([means, spreads, lost], dim=1)
+    spreads = (squares - means.square()).clamp(min=0).sqrt()
+    maps = torch.cat([place.within(torch.cat([histograms, means, spreads], dim=1)), lost], dim=1)
+    share = place.within(share)
     return PatchMap(torch.cat([maps, around(maps, share)], dim=1), enough(share))
 
 

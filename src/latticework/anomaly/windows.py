@@ -108,8 +108,7 @@ def where_seen(
     tensor([[[[0., 2., 6.]]]])
     """
     height, width = values.shape[2:]
-    seen = (~values.isnan().any(1)).any(0)
-    rows, columns = (_extent(seen.any(axis)) for axis in (1, 0))
+    rows, columns = extent((~values.isnan().any(1)).any(0))
     found = work(values[..., rows, columns])
     if found.shape[2:] == (height, width):
         return found
@@ -118,7 +117,13 @@ def where_seen(
     return whole
 
 
-def _extent(seen: Bool[Tensor, " pixels"]) -> slice:
-    """From the first that is seen to the last; one pixel where none is."""
-    places = seen.nonzero()[:, 0].tolist() or [0]
-    return slice(places[0], places[-1] + 1)
+def extent(seen: Bool[Tensor, "height width"]) -> tuple[slice, slice]:
+    """Rows and columns of the smallest rectangle that holds all that is seen; one pixel where nothing is.
+
+    Examples
+    --------
+    >>> extent(torch.tensor([[False, False, False], [False, True, True]]))
+    (slice(1, 2, None), slice(1, 3, None))
+    """
+    rows, columns = (seen.any(axis).nonzero()[:, 0].tolist() or [0] for axis in (1, 0))
+    return slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
