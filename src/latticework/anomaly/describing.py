@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import torch
@@ -20,6 +20,8 @@ from latticework.core.errors import InputError
 
 if TYPE_CHECKING:
     from latticework.anomaly.pretrained import Pretrained
+
+SCANS: Final = ("rgb", "xyz")
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +62,25 @@ class Described:
     patches: Description
 
 
-def describe(sample: Sample, banks: Sequence[str], config: M3DMConfig, encoders: Pretrained | None = None) -> Described:
+def scans_of(sample: Sample) -> tuple[str, ...]:
+    """What there is of a part: "rgb", "xyz" or both.
+
+    Examples
+    --------
+    >>> scans_of(Sample.of(rgb=np.zeros((4, 4, 3))))
+    ('rgb',)
+    """
+    return tuple(what for what in SCANS if getattr(sample, what) is not None)
+
+
+def describe(
+    sample: Sample,
+    banks: Sequence[str],
+    config: M3DMConfig,
+    encoders: Pretrained | None = None,
+    *,
+    scans: Sequence[str] | None = None,
+) -> Described:
     """Make a scan ready and look at its patches.
 
     Parameters
@@ -73,16 +93,23 @@ def describe(sample: Sample, banks: Sequence[str], config: M3DMConfig, encoders:
         Figures.
     encoders
         Trained ones, in the place of what is computed by hand.
+    scans
+        What good parts had, by which they were told from the ground and their patches have places: it has to be there,
+        and what is there besides is not looked at. None: whatever there is.
 
     Raises
     ------
     InputError
-        If it lacks what a bank looks at.
+        If it lacks what a bank looks at, or good parts had.
     """
     for bank in banks:
         lacks = "rgb" if bank in OF_COLOUR else "xyz" if bank == "geometry" else None
         if lacks and getattr(sample, lacks) is None:
             raise InputError(f"{sample.name} has no {lacks}, which the memory bank for {bank} looks at")
+    if scans is not None:
+        if lacking := [what for what in scans if getattr(sample, what) is None]:
+            raise InputError(f"{sample.name} has no {lacking[0]}, but the good parts had: places in it would differ")
+        sample = replace(sample, **{what: None for what in SCANS if what not in scans})  # type: ignore[arg-type]
     made = frames([sample], config.size, pieces=config.pieces)
     return Described(sample.name, made, looked_at(made, banks, config, encoders)[0])
 

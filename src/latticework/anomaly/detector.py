@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from latticework.anomaly.calibration import Threshold, p_values, threshold
 from latticework.anomaly.config import HANDCRAFTED, OF_COLOUR, PRETRAINED, M3DMConfig
 from latticework.anomaly.decision import METHODS, Method
-from latticework.anomaly.describing import Described, describe
+from latticework.anomaly.describing import Described, describe, scans_of
 from latticework.anomaly.evaluating import evaluate
 from latticework.anomaly.fitting import TRIED, Store, calibrated, fill, judged_without, learn
 from latticework.anomaly.found import Found
@@ -67,6 +67,8 @@ class M3DM(Estimator):
         The same of the highest score in the map of a part.
     parts_ : list of str
         The good parts that the banks hold patches of, by number.
+    scans_ : tuple of str
+        What the good parts had, "rgb", "xyz" or both: others need it too.
     report_ : list of str
         What was decided in `fit`, in sentences.
 
@@ -123,18 +125,20 @@ class M3DM(Estimator):
         train, aside = divided(X, held_out, settings, seed)
         encoders = self._encoders(settings)
         first = read(train[0])
-        banks = _banks(self.banks, self.features, first)
+        banks, scans = _banks(self.banks, self.features, first), scans_of(first)
         seen = tuple(bank for bank in banks if bank != FUSION)
         device = resolve_device(self.device)
         store, tries = Store(settings), FUSION in banks and not settings.paper
-        scans: list[Frames] = []
-        for described in self._described([first, *train[1:]], seen, encoders, "looking at good parts"):
+        made: list[Frames] = []
+        for described in self._described(
+            [first, *train[1:]], seen, encoders, scans, "looking at good parts", alike=True
+        ):
             store.add(described)
-            if tries and len(scans) < TRIED:
-                scans.append(described.frames)
+            if tries and len(made) < TRIED:
+                made.append(described.frames)
         normal, report = learn(
             store,
-            scans,
+            made,
             fusion=FUSION in banks,
             method=self.fusion,
             coreset=self.coreset,
@@ -144,10 +148,12 @@ class M3DM(Estimator):
             seed=seed,
         )
         store.close()
+        looked = self._described(aside, seen, encoders, scans, "looking at parts set aside", alike=True)
+        calibration = calibrated(looked, normal, settings)
         self.normal_, self.encoders_ = normal, encoders
-        self.banks_, self.seen_ = tuple(normal.memories), seen
+        self.banks_, self.seen_, self.scans_ = tuple(normal.memories), seen, scans
         self.parts_, self.sizes_, self.report_ = store.names, store.sizes, report
-        self.calibrate(*self._set_aside(aside))
+        self.calibrate(*calibration)
         for line in (*report, *([] if self.threshold_ is None else [self.threshold_.about()])):
             message(line)
         return self
@@ -173,7 +179,7 @@ class M3DM(Estimator):
         settings = self.settings_
         train, aside = divided(X, None, settings, spawn(seed_from(self.random_state), f"after {len(self.parts_)}"))
         store = Store(settings)
-        for described in self._described(train, self.seen_, self.encoders_, "looking at good parts"):
+        for described in self._each(train, "looking at good parts"):
             store.add(described)
         memories = fill(
             store,
@@ -184,11 +190,12 @@ class M3DM(Estimator):
             into=self.normal_.memories,
             first=len(self.parts_),
         )
-        self.normal_ = replace(self.normal_, memories=memories)
+        store.close()
+        normal = replace(self.normal_, memories=memories)
+        more = calibrated(self._each(aside, "looking at parts set aside"), normal, settings)
+        self.normal_ = normal
         self.parts_ = [*self.parts_, *store.names]
         self.sizes_ = [*self.sizes_, *store.sizes]
-        store.close()
-        more = self._set_aside(aside)
         self.calibrate(*(np.concatenate(both) for both in zip(self.calibration_, more, strict=True)))
         return self
 
@@ -207,7 +214,7 @@ class M3DM(Estimator):
         """
         check_is_fitted(self, "normal_")
         sample = read(part)
-        described = describe(sample, self.seen_, self.settings_, self.encoders_)
+        described = describe(sample, self.seen_, self.settings_, self.encoders_, scans=self.scans_)
         return inspection(sample, described, self.judged(described), self)
 
     explain = inspect
@@ -221,7 +228,8 @@ class M3DM(Estimator):
             As of `fit`; of a folder with splits, those of "test".
         """
         check_is_fitted(self, "normal_")
-        scores = [float(self.normal_.layers.image.fuse(self.judged(part).scores)) for part in self._each(X)]
+        parts = self._each(listed(X, split="test"))
+        scores = [float(self.normal_.layers.image.fuse(self.judged(part).scores)) for part in parts]
         return np.array(scores)
 
     def predict(self, X: Parts) -> Int64[np.ndarray, " parts"]:
@@ -290,7 +298,7 @@ class M3DM(Estimator):
         """
         check_is_fitted(self, "normal_")
         rows = []
-        for part in self._each(X):
+        for part in self._each(listed(X, split="test")):
             found = self.normal_.representation(part.patches)
             rows.append(np.concatenate([_average(found[bank].rows) for bank in self.banks_]))
         return np.stack(rows)
@@ -306,7 +314,7 @@ class M3DM(Estimator):
             As of `inspect`.
         """
         check_is_fitted(self, "normal_")
-        (described,) = self._each(part)
+        (described,) = self._each([read(part)])
         found = self.normal_.representation(described.patches)
         return {bank: found[bank].rows for bank in self.banks_}
 
@@ -335,6 +343,8 @@ class M3DM(Estimator):
         if self.features not in ("handcrafted", "pretrained"):
             raise InputError(f"features={self.features!r}: expected 'handcrafted' or 'pretrained'")
         number("coreset", self.coreset, lambda share: 0 < share <= 1, "a share above 0, 1 at most")
+        if not (self.config is None or type(self.config) is M3DMConfig):
+            raise InputError(f"config={self.config!r}: expected an M3DMConfig")
         return self.config or M3DMConfig()
 
     def judged(self, part: Described) -> Judged:
@@ -355,7 +365,14 @@ class M3DM(Estimator):
         return Pretrained.load(vit=settings.vit, point_mae=settings.point_mae, device=device)
 
     def _described(
-        self, parts: Sequence[Part], banks: Sequence[str], encoders: Pretrained | None, doing: str
+        self,
+        parts: Sequence[Part],
+        banks: Sequence[str],
+        encoders: Pretrained | None,
+        scans: Sequence[str],
+        doing: str,
+        *,
+        alike: bool = False,
     ) -> Iterator[Described]:
         """Look at parts: one after the other, or as ``joblib.parallel_config`` says."""
         from joblib import Parallel, delayed
@@ -363,26 +380,30 @@ class M3DM(Estimator):
         settings = self.settings_
         with progress(doing, total=len(parts), unit="parts") as bar:
             if encoders is not None:  # they are large, and fill the processors by themselves
-                looked = (_read_and_describe(part, banks, settings, encoders) for part in parts)
+                looked = (_read_and_describe(part, banks, settings, scans, alike, encoders) for part in parts)
             else:
-                work = (delayed(_read_and_describe)(part, banks, settings) for part in parts)
+                work = (delayed(_read_and_describe)(part, banks, settings, scans, alike) for part in parts)
                 looked = Parallel(return_as="generator")(work)
             for described in looked:
                 bar.advance()
                 yield described
 
-    def _each(self, X: Parts) -> Iterator[Described]:
-        yield from self._described(listed(X, split="test"), self.seen_, self.encoders_, "looking at parts")
-
-    def _set_aside(self, parts: Sequence[Part]) -> tuple[Float64[np.ndarray, " parts"], Float64[np.ndarray, " parts"]]:
-        looked = self._described(parts, self.seen_, self.encoders_, "looking at parts set aside")
-        return calibrated(looked, self.normal_, self.settings_)
+    def _each(self, parts: Sequence[Part], doing: str = "looking at parts") -> Iterator[Described]:
+        yield from self._described(parts, self.seen_, self.encoders_, self.scans_, doing)
 
 
 def _read_and_describe(
-    part: Part, banks: Sequence[str], settings: M3DMConfig, encoders: Pretrained | None = None
+    part: Part,
+    banks: Sequence[str],
+    settings: M3DMConfig,
+    scans: Sequence[str],
+    alike: bool,
+    encoders: Pretrained | None = None,
 ) -> Described:
-    return describe(read(part), banks, settings, encoders)
+    sample = read(part)
+    if alike and (more := [what for what in scans_of(sample) if what not in scans]):
+        raise InputError(f"{sample.name} has {more[0]}, but the first part has none: give it for all or for none")
+    return describe(sample, banks, settings, encoders, scans=scans)
 
 
 def _banks(asked: Sequence[str] | None, features: str, first: Sample) -> tuple[str, ...]:
@@ -393,7 +414,7 @@ def _banks(asked: Sequence[str] | None, features: str, first: Sample) -> tuple[s
     there |= {bank: True for bank in every if bank == "form"}
     if asked is None:
         return tuple(bank for bank in every if there[bank])
-    if isinstance(asked, str) or not len(asked) or set(asked) - set(every):
+    if not isinstance(asked, list | tuple) or not asked or any(bank not in every for bank in asked):
         raise InputError(f"banks={asked!r}: expected some of {', '.join(every)}, with {features} features")
     for bank in asked:
         if not there[bank]:

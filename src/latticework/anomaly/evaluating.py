@@ -104,7 +104,7 @@ def _seen(model: M3DM, parts: Sequence[Part]) -> tuple[list[_Seen], dict[str, st
             bar.advance()
             try:
                 sample = read(part)
-                described = describe(sample, model.seen_, config, model.encoders_)
+                described = describe(sample, model.seen_, config, model.encoders_, scans=model.scans_)
             except InputError as error:
                 failed[part.name] = str(error)
                 continue

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import torch
@@ -184,16 +184,17 @@ def fill(
     only
         Banks to fill, all when empty.
     into
-        Banks to add to, in the place of new ones.
+        Banks to add to, in the place of new ones; they stay as they are.
     first
         The number of the first part.
     """
-    memories = dict(into or {})
+    options: dict[str, Any] = {"budget": config.memory, "folder": config.cache_folder, "device": device}
+    memories = {bank: MemoryBank.from_arrays(memory.to_arrays(), **options) for bank, memory in (into or {}).items()}
     for number, description in enumerate(store.parts(range(len(store)))):
         for bank, patches in representation(description).items():
             if not only or bank in only:
                 if bank not in memories:
-                    memories[bank] = MemoryBank(budget=config.memory, folder=config.cache_folder, device=device)
+                    memories[bank] = MemoryBank(**options)
                 memories[bank].add(patches.rows, places(first + number, patches.judged))
     for bank in only or tuple(memories):
         memories[bank].finish(coreset)

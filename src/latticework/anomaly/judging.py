@@ -212,8 +212,6 @@ def _smoothed(maps: Float[Tensor, "batch 1 height width"], sigma: float) -> Floa
         return maps
     kernel = torch.exp(-torch.arange(-reach, reach + 1, dtype=maps.dtype).square() / (2 * sigma**2))
     kernel /= kernel.sum()
-    reach = min(reach, maps.shape[-1] - 1)
-    kernel = kernel[(len(kernel) - 1) // 2 - reach : (len(kernel) - 1) // 2 + reach + 1]
     padded = F.pad(maps, (reach, reach, reach, reach), mode="replicate")
     return F.conv2d(F.conv2d(padded, kernel.view(1, 1, 1, -1)), kernel.view(1, 1, -1, 1))
 

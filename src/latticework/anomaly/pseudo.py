@@ -126,6 +126,7 @@ def _pressed(
     """A dent or a bump, along the line of sight."""
     seen = xyz[:, torch.from_numpy(part)]
     wide = float((seen.nan_to_num(nan=-torch.inf).amax(1) - seen.nan_to_num(nan=torch.inf).amin(1))[:2].max())
+    wide = wide if np.isfinite(wide) else 0.0  # no point of the part returned
     smooth = ndimage.gaussian_filter(spot, 2.0) * part
     depth = generator.uniform(*DEPTHS) * wide * generator.choice([-1.0, 1.0]) / smooth.max()
     xyz *= torch.from_numpy(1 + (smooth * depth).astype(np.float32) / xyz[2].nan_to_num(nan=1.0).numpy())

@@ -32,7 +32,8 @@ def state_of(model: M3DM) -> State:
     values: dict[str, Any] = {
         "banks": list(normal.memories),
         "scales": list(normal.representation.whitenings),
-        "fusion": model.fusion,
+        "fusion": normal.layers.image.method,
+        "scans": list(model.scans_),
         "parts": list(model.parts_),
         "sizes": [list(size) for size in model.sizes_],
         "report": list(model.report_),
@@ -76,7 +77,7 @@ def take_back(model: M3DM, state: State) -> None:
         if values["encoders"] is None
         else Pretrained.from_tensors(groups["encoders"], values["encoders"], device=str(device))
     )
-    model.banks_, model.seen_ = tuple(memories), tuple(scales)
+    model.banks_, model.seen_, model.scans_ = tuple(memories), tuple(scales), tuple(values["scans"])
     model.parts_, model.sizes_, model.report_ = parts, sizes, list(values["report"])
     model.calibrate(calibration["scores"].astype(np.float64), calibration["peaks"].astype(np.float64))
 
