@@ -1,7 +1,7 @@
-"""Quality of `latticework.anomaly`: on synthetic parts of six families at three contrasts, on real tyres, on real scans.
+"""Quality of `latticework.anomaly`: synthetic parts of six families at three contrasts, real tyres, real scans.
 
-`python -m benchmarks.anomaly` draws data sets of the frozen generator with seeds that nothing was tuned on (1 was), fits
-the detector with its defaults on the good parts of each, and evaluates it once on the test parts; then, at medium
+`python -m benchmarks.anomaly` draws data sets of the frozen generator with seeds that nothing was tuned on (1 was),
+fits the detector with its defaults on the good parts of each, and evaluates it once on the test parts; then, at medium
 contrast, once more with one thing changed. Tyres are those of MVTec 3D-AD in colour, at half size, found under
 `LATTICEWORK_DATA`; so are the two scans on which the table is taken off. Test parts decide nothing.
 """
@@ -248,10 +248,10 @@ def real(name: str) -> Path | None:
 def draw_overlays(path: Path, seed: int) -> None:
     """A picture of test parts at medium contrast, a row a family: each beside the same with its map over it."""
     import numpy as np
-    from latticework.anomaly.outputs import overlay
     from PIL import Image
 
     from latticework.anomaly import M3DM, read_folder
+    from latticework.anomaly.outputs import overlay
     from latticework.anomaly.synth import FAMILIES, generate
 
     rows = []

@@ -18,7 +18,7 @@ from latticework.anomaly import outputs as module
 from latticework.anomaly.found import Found
 from latticework.anomaly.heat import LIGHTNESS, STEPS, heat_colours, heat_curve
 from latticework.anomaly.outputs import Outputs, csv_of, files_of, row_of, safe_place, strict
-from latticework.anomaly.overlays import OPACITY, edge, overlay, picture_of, region_mask, shaded
+from latticework.anomaly.overlays import OPACITY, edge, overlay, picture_of, shaded
 from latticework.anomaly.results import BankScore, Inspection, Nearest, Region
 from latticework.anomaly.samples import Sample
 from latticework.core.errors import InputError
@@ -46,8 +46,10 @@ def inspection(name="cut/000", **given):
         Region(8, 20, 12, 25, 20, 3.0, "colour", 12.5, -0.75),
         Region(20, 10, 21, 11, 1, 2.5, "colour", None, None),
     )
-    found = Inspection(name, 3.0, 0.05, True, banks, regions, scores, part)
-    return replace(found, **given)
+    marked = (scores > 2.0).astype(np.int64)
+    marked[8, 20] = 1
+    found = replace(Inspection(name, 3.0, 0.05, True, banks, regions, scores, part, marked), **given)
+    return found if found.regions else replace(found, marked=np.zeros(SIZE, dtype=np.int64))
 
 
 # colours
@@ -96,22 +98,6 @@ def test_a_part_that_is_good_everywhere_has_no_heat_unless_it_is_asked_for():
     np.testing.assert_array_equal(overlay(found, sample())[9, 22], [90, 90, 90])
     assert not (overlay(found, sample(), always_hot=True)[9, 22] == 90).all()
     assert not (overlay(replace(found, defective=None), sample())[9, 22] == 90).all(), "not known to be good"
-
-
-def test_regions_are_the_pixels_that_they_were_counted_from():
-    found = inspection()
-    expected = np.zeros(SIZE, dtype=bool)
-    expected[8:12, 20:25] = True
-    expected[20, 10] = True
-    np.testing.assert_array_equal(region_mask(found), expected)
-    assert not region_mask(replace(found, regions=())).any()
-
-
-def test_regions_of_the_detector_that_knows_the_answers_are_its_own(model, rings):
-    for part in split(rings, "test"):
-        found = model.inspect(part.read())
-        expected = np.where(found.foreground, found.map, -np.inf) >= model.threshold_.value
-        np.testing.assert_array_equal(region_mask(found), expected)
 
 
 def test_an_edge_is_inside_and_not_where_the_picture_ends():

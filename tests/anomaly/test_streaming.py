@@ -2,43 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import warnings
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import joblib
 import numpy as np
 import pytest
-from anomaly.fakes import split
+from anomaly.fakes import Counting, split
 
-from latticework.anomaly.results import Inspection
 from latticework.anomaly.samples import Sample
 from latticework.anomaly.streaming import AHEAD, AT_ONCE, inspect_parts, name_of
 from latticework.core.errors import InputError
-
-PART = np.ones((4, 5), dtype=bool)
-
-
-@dataclass
-class Counting:
-    """Gives the number of each part as its score, and refuses those that are multiples of seven."""
-
-    folder: Path | None = None  # where a file tells of each time it was unpacked
-    asked: list[int] = field(default_factory=list)
-
-    def inspect(self, part):
-        number = int(part)
-        self.asked.append(number)
-        if number % 7 == 0:
-            raise InputError(f"{part} is cut off")
-        return Inspection(part, float(number), 0.5, None, (), (), np.zeros((4, 5), dtype=np.float32), PART)
-
-    def __setstate__(self, state):
-        self.__dict__.update(state)
-        if self.folder is not None:
-            (self.folder / f"{os.getpid()}-{os.urandom(8).hex()}").touch()
 
 
 def numbers(count):

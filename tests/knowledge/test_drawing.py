@@ -22,7 +22,7 @@ from latticework.knowledge.drawing import (
     plane,
 )
 from latticework.knowledge.results import Explanation, Heeded, Share
-from latticework.knowledge.shapes import WIDTH
+from latticework.pages.shapes import WIDTH
 
 SVG = "{http://www.w3.org/2000/svg}"
 HOSTILE = "</text><script>alert(1)</script>&\x00"

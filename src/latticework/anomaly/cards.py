@@ -9,12 +9,13 @@ import numpy as np
 from jaxtyping import Shaped, UInt8
 
 from latticework.anomaly.overlays import layers, painted, picture_of
+from latticework.anomaly.rasters import raster
 from latticework.anomaly.results import BankScore, Inspection
 from latticework.anomaly.samples import Sample
-from latticework.anomaly.shapes import bar, raster, svg, text
 from latticework.anomaly.told import banks_told, regions_told
 from latticework.core.errors import require
 from latticework.pages import Picture
+from latticework.pages.shapes import bar, svg, text
 from latticework.pages.text import label, show
 
 WIDTH: Final = 440.0  # two of them fit side by side on a desk
@@ -77,7 +78,7 @@ def card(sample: Sample, inspection: Inspection, *, caption: str, good: Good = n
         parts += _bank(found, picture, most, y, good)
         y += ROW
     told = f"{inspection.name}. {regions_told(inspection)} {banks_told(inspection)}"
-    return Picture(svg(WIDTH, y + 2, parts), caption, told)
+    return Picture(svg(y + 2, parts, width=WIDTH), caption, told)
 
 
 def _bank(
@@ -88,7 +89,7 @@ def _bank(
     share = max(0.0, found.contribution) / most if most and np.isfinite(found.contribution) else 0.0
     parts = [
         text(0, middle + 4, label(found.bank, width=11), bold=True),
-        bar(_BAR[0], middle - 6, max(1.0, _BAR[1] * share), 12, "series-1"),
+        bar(_BAR[0], middle - 6, max(1.0, _BAR[1] * share), "series-1", height=12),
         text(_BAR[0] + _BAR[1] * share + 6, middle + 4, show(float(f"{found.contribution:.3g}")), "muted"),
         _patch(_PATCHES[0], y + 4, picture, found.row, found.column),
     ]

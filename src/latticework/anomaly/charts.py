@@ -8,8 +8,8 @@ from typing import Final
 import numpy as np
 from jaxtyping import Float64
 
-from latticework.anomaly.shapes import bar, line, svg, text
 from latticework.pages import Picture, line_plot
+from latticework.pages.shapes import bar, line, svg, text
 from latticework.pages.text import show
 
 WIDTH: Final = 380.0  # as line plots have
@@ -67,11 +67,9 @@ def score_picture(scores: Mapping[str, Float64[np.ndarray, ...]], threshold: flo
         ]
         wide = (WIDTH - _LEFT - _RIGHT) / BINS
         parts += [
-            bar(
-                _LEFT + wide * n + 0.5, floor - _PANEL * count / top, wide - 1, _PANEL * count / top, colours[place % 3]
-            )
-            for n, count in enumerate(counts.tolist())
-            if count
+            bar(_LEFT + wide * n + 0.5, floor - high, wide - 1, colours[place % 3], height=high)
+            for n, high in enumerate((_PANEL * counts / top).tolist())
+            if high
         ]
         told.append(f"{kind}: {_parts(len(values))} from {show(values.min())} to {show(values.max())}{above}.")
     if threshold is not None:
@@ -89,7 +87,7 @@ def score_picture(scores: Mapping[str, Float64[np.ndarray, ...]], threshold: flo
     caption = "How many parts have which score."
     if threshold is not None:
         caption += " What is to the right of the dashed line is taken for defective."
-    return Picture(svg(WIDTH, bottom + 44, parts), caption, f"Histograms of scores. {' '.join(told)}")
+    return Picture(svg(bottom + 44, parts, width=WIDTH), caption, f"Histograms of scores. {' '.join(told)}")
 
 
 def roc_picture(roc: Curve, auroc: float) -> Picture:

@@ -96,7 +96,8 @@ def fit(
     if features is Features.handcrafted and (vit or point_mae):
         raise InputError("--vit and --point-mae are of --features pretrained: handcrafted features need no weights")
 
-    from latticework.anomaly.detector import M3DM, M3DMConfig
+    from latticework.anomaly.config import M3DMConfig
+    from latticework.anomaly.detector import M3DM
     from latticework.anomaly.folders import find_splits, read_folder
     from latticework.core.hardware import resolve_device
     from latticework.core.persistence import check_replaceable, check_writable

@@ -20,6 +20,8 @@ from latticework.anomaly.results import Region
 from latticework.core.errors import InputError
 
 MOST: Final = 20  # regions that are told of
+OF_PEAK: Final = 0.8  # of the highest score near it that a pixel of a region has at least,
+NEAR: Final = 0.09  # within so much of the picture's longer side
 AWAY: Final = 0.25  # from a region to the ring around it, in radii of a disc of as many pixels,
 WIDE: Final = 1.0  # and how wide the ring is
 LEAST: Final = (2, 6)  # pixels of the same, of small regions
@@ -43,7 +45,10 @@ def regions(
     threshold: float,
     strongest: Callable[[int, int], str],
 ) -> tuple[Region, ...]:
-    """The connected regions (8 neighbours) of a part that score above a threshold.
+    """The connected regions (8 neighbours) of a part that score above a threshold, and not much less than around them.
+
+    A patch sees beyond itself, so that the pixels above a threshold reach farther than a defect, the farther the
+    clearer it is. Those that score less than four fifths of the highest score near them are left out.
 
     Parameters
     ----------
@@ -82,17 +87,36 @@ def regions(
     sizes = {scores.shape, foreground.shape} | (set() if xyz is None else {xyz.shape[:2]})
     if len(sizes) > 1:
         raise InputError(f"scores, foreground and points must have one size, got {sorted(sizes)}")
-    above = (scores > threshold) & foreground
-    numbers, count = ndimage.label(above, _EIGHT)
-    if not count:
-        return ()
-    peaks = np.array(ndimage.maximum(scores[above], numbers[above], range(1, count + 1)))  # it sorts what it is given
+    numbers = numbered(scores, foreground, threshold)
     boxes = ndimage.find_objects(numbers)
     part = None if xyz is None else np.where(foreground[:, :, None], xyz, np.nan)
-    return tuple(
-        _region(scores, numbers, place + 1, boxes[place], part, strongest)
-        for place in np.argsort(-peaks, kind="stable")[:MOST].tolist()
-    )
+    return tuple(_region(scores, numbers, place + 1, box, part, strongest) for place, box in enumerate(boxes))
+
+
+def numbered(
+    scores: Float[np.ndarray, "height width"], foreground: Bool[np.ndarray, "height width"], threshold: float
+) -> Int[np.ndarray, "height width"]:
+    """Which region each pixel is of: 1 for the one with the highest peak; 0 for none.
+
+    Examples
+    --------
+    >>> scores = np.array([[0.0, 2.0, 2.0, 0.0, 3.0]])
+    >>> numbered(scores, scores >= 0, 1.0).tolist()
+    [[0, 2, 2, 0, 1]]
+    """
+    connected, count = ndimage.label((scores > threshold) & foreground, _EIGHT)
+    near = max(1, round(NEAR * max(scores.shape)))
+    kept = np.zeros(scores.shape, dtype=bool)
+    for number, box in enumerate(ndimage.find_objects(connected), start=1):
+        own = connected[box] == number
+        highest = ndimage.maximum_filter(np.where(own, scores[box], -np.inf), size=2 * near + 1)
+        kept[box] |= own & (scores[box] >= highest - (1 - OF_PEAK) * np.abs(highest))
+    found, count = ndimage.label(kept, _EIGHT)
+    peaks = np.array(ndimage.maximum(scores, found, range(1, count + 1)))
+    order = np.argsort(-peaks, kind="stable")[:MOST]
+    rank = np.zeros(count + 1, dtype=np.int64)
+    rank[order + 1] = np.arange(1, len(order) + 1)
+    return np.asarray(rank[found])
 
 
 def _region(

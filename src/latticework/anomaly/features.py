@@ -25,7 +25,8 @@ from latticework.anomaly.windows import extent
 PATCH: Final = 8  # pixels to each side
 RIM: Final = 3  # pixels at the edge of the part that are not looked at: their colours mix with what is behind it
 SHARE: Final = 0.25  # of its pixels that a patch needs to be judged
-BLACK: Final = 0.02  # of full brightness; added, so that the logarithm of what is dark is not all noise
+LEVEL: Final = 1.0  # medians of a part's brightness, from which on colours count as logarithms; below, as they are
+DARK: Final = 0.01  # of full brightness, that a median is taken for at least
 WIDE: Final = 7  # patches to each side that a patch is compared with
 ORIENTATIONS: Final = 6
 OCTAVES: Final = 3
@@ -133,8 +134,7 @@ def colour(rgb: Float[Tensor, "batch 3 height width"], counted: Bool[Tensor, "ba
     >>> found.features.shape, found.features.abs().max().item() < 1e-6
     (torch.Size([1, 9, 8, 8]), True)
     """
-    opponents = _opponents(rgb)
-    opponents[:, 0] -= _medians(opponents[:, 0], counted)
+    opponents = _opponents(rgb, counted)
     share, means = pooled(opponents, counted)
     return PatchMap(torch.cat([means, around(means, share), means - around(means, share, WIDE)], dim=1), enough(share))
 
@@ -158,7 +158,8 @@ def texture(rgb: Float[Tensor, "batch 3 height width"], counted: Bool[Tensor, "b
     (torch.Size([1, 60, 8, 8]), True)
     """
     place = Rectangle.of(counted)
-    opponents, known = _opponents(place.of_pixels(rgb)), place.of_pixels(counted)
+    known = place.of_pixels(counted)
+    opponents = _opponents(place.of_pixels(rgb), known)
     share, means = pooled(opponents, known)
     _, squares = pooled(opponents.square(), known)
     found = [(squares - means.square()).clamp(min=0).sqrt()]
@@ -248,9 +249,15 @@ def enough(share: Float[Tensor, "batch 1 rows columns"]) -> Bool[Tensor, "batch 
     return share[:, 0] >= SHARE
 
 
-def _opponents(rgb: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch 3 height width"]:
-    """Brightness, red against green, both against blue: logarithms of colours, so that light multiplies nothing."""
-    red, green, blue = (rgb + BLACK).log().unbind(1)
+def _opponents(
+    rgb: Float[Tensor, "batch 3 height width"], counted: Bool[Tensor, "batch height width"]
+) -> Float[Tensor, "batch 3 height width"]:
+    """Brightness, red against green, both against blue: log(1 + colour / level), so that exposure does not matter.
+
+    Where a part is dark, in its own shade, that is nearly the colour itself, whose noise a logarithm would raise.
+    """
+    level = LEVEL * _medians(rgb.mean(1), counted).clamp(min=DARK)
+    red, green, blue = (rgb / level[:, None]).log1p().unbind(1)
     return torch.stack([(red + green + blue) / 3, red - green, (red + green) / 2 - blue], dim=1)
 
 

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float32
 
 from latticework.anomaly.calibration import p_values
-from latticework.anomaly.defect_regions import regions
+from latticework.anomaly.defect_regions import numbered, regions
 from latticework.anomaly.describing import Described
 from latticework.anomaly.judging import Judged, fused_map
 from latticework.anomaly.results import BankScore, Inspection, Nearest, Region
@@ -49,9 +49,11 @@ def inspection(sample: Sample, described: Described, judged: Judged, model: M3DM
         return model.banks_[int(shares[place].argmax())]
 
     found: tuple[Region, ...] = ()
+    marked = np.zeros(whole.shape, dtype=np.int64)
     if model.map_threshold_ is not None:
-        xyz = sample.xyz
-        found = regions(whole, foreground, xyz, threshold=model.map_threshold_.value, strongest=strongest)
+        level = model.map_threshold_.value
+        found = regions(whole, foreground, sample.xyz, threshold=level, strongest=strongest)
+        marked = numbered(whole, foreground, level)
     set_aside = len(model.calibration_[0])
     return Inspection(
         sample.name,
@@ -62,6 +64,7 @@ def inspection(sample: Sample, described: Described, judged: Judged, model: M3DM
         found,
         whole,
         foreground,
+        marked,
         described.frames.doubts[0],
     )
 

@@ -69,7 +69,7 @@ def layers(
     """What is painted over a picture: heat from 0 to 1, where the part is, and the regions in it."""
     cool = inspection.defective is False and not inspection.regions and not always_hot
     heat = np.zeros(inspection.map.shape, dtype=np.float32) if cool else _heat(inspection)
-    return heat, inspection.foreground, region_mask(inspection)
+    return heat, inspection.foreground, inspection.marked > 0
 
 
 def painted(
@@ -127,25 +127,6 @@ def shaded(xyz: Float32[np.ndarray, "height width 3"]) -> UInt8[np.ndarray, "hei
     facing = normals @ (np.array(LIGHT) / np.linalg.norm(LIGHT)) / np.maximum(length, 1e-12)
     grey = SHADES[0] + (SHADES[1] - SHADES[0]) * facing.clip(0, 1)
     return np.where(there, np.round(grey), NOTHING).astype(np.uint8)
-
-
-def region_mask(inspection: Inspection) -> Bool[np.ndarray, "height width"]:
-    """The pixels of the regions that were found.
-
-    A region is told by its box and its number of pixels. All were cut from the map at one level: the lowest at which
-    one of them has as many pixels in its box as it should.
-    """
-    found = np.zeros(inspection.map.shape, dtype=bool)
-    scores = np.where(inspection.foreground, inspection.map, -np.inf)
-    boxes = [np.s_[region.top : region.bottom, region.left : region.right] for region in inspection.regions]
-    levels = []
-    for region, box in zip(inspection.regions, boxes, strict=True):
-        inside = np.sort(scores[box], axis=None)[::-1]
-        if inside.size:
-            levels.append(inside[min(region.pixels, inside.size) - 1])
-    for box in boxes:
-        found[box] = scores[box] >= min(levels, default=np.inf)
-    return found
 
 
 def edge(mask: Bool[np.ndarray, "height width"], width: int = 1) -> Bool[np.ndarray, "height width"]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float32, Float64
+from jaxtyping import Bool, Float32, Float64, Int64
 
 from latticework.anomaly.calibration import Threshold
 from latticework.anomaly.measures import Separation
@@ -114,6 +114,8 @@ class Inspection:
         A score for each pixel of the picture as it was given.
     foreground
         Where the part is, in the same pixels.
+    marked
+        Which of the regions each pixel is of: 1 for the first, 0 for none.
     doubt
         Why everything was taken for the part; empty if it was told apart.
     """
@@ -126,6 +128,7 @@ class Inspection:
     regions: tuple[Region, ...]
     map: Float32[np.ndarray, "height width"] = field(repr=False)
     foreground: Bool[np.ndarray, "height width"] = field(repr=False)
+    marked: Int64[np.ndarray, "height width"] = field(repr=False)
     doubt: str = ""
 
     def as_dict(self) -> dict[str, Any]:
@@ -218,7 +221,7 @@ class Evaluation:
     interval: tuple[float, float] | None
     by_label: Mapping[str, Figures]
     banks: Mapping[str, Figures]
-    roc: tuple[Float64[np.ndarray, " points"], Float64[np.ndarray, " points"]] | None
+    roc: tuple[Float64[np.ndarray, " n"], Float64[np.ndarray, " n"]] | None
     pro: tuple[Float64[np.ndarray, " points"], Float64[np.ndarray, " points"]] | None
     threshold: Threshold | None
     failed: Mapping[str, str]

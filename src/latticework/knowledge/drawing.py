@@ -10,8 +10,8 @@ import numpy as np
 from jaxtyping import Bool, Float, Float64, Int64
 
 from latticework.core.errors import InputError
-from latticework.knowledge.shapes import WIDTH, bar, diamond, dot, line, path, svg, text, triangle
 from latticework.pages import Picture
+from latticework.pages.shapes import WIDTH, bar, diamond, dot, line, path, svg, text, triangle
 from latticework.pages.text import columns, label, show
 
 if TYPE_CHECKING:

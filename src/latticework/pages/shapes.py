@@ -12,9 +12,9 @@ from latticework.pages.theme import LIGHT
 WIDTH: Final = 640.0  # as wide as a sheet of A4 takes it without making it smaller
 
 
-def svg(height: float, parts: Sequence[str]) -> str:
+def svg(height: float, parts: Sequence[str], *, width: float = WIDTH) -> str:
     """A drawing."""
-    size = f'viewBox="0 0 {WIDTH:g} {height:g}" width="{WIDTH:g}" height="{height:g}"'
+    size = f'viewBox="0 0 {width:g} {height:g}" width="{width:g}" height="{height:g}"'
     return f'<svg xmlns="http://www.w3.org/2000/svg" {size} font-family="system-ui, sans-serif">{"".join(parts)}</svg>'
 
 
