@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -56,6 +57,8 @@ class M3DMConfig:
         if self.smoothing is not None:
             wide = number("smoothing", self.smoothing, lambda pixels: 0 <= pixels <= 50, "pixels from 0 to 50")
             self._keep("smoothing", wide)
+        for name in ("cache_folder", "vit", "point_mae"):
+            self._keep_path(name)
 
     @property
     def paper(self) -> bool:
@@ -69,6 +72,15 @@ class M3DMConfig:
             return self.smoothing
         return 4.0 if self.paper else 2.0
 
-    def _keep(self, name: str, value: int | float) -> None:
+    def _keep(self, name: str, value: int | float | str) -> None:
         """Store a number as the plain one it is: NumPy's could not be saved."""
         object.__setattr__(self, name, value)
+
+    def _keep_path(self, name: str) -> None:
+        """Store a path as a text, for the same reason."""
+        path = getattr(self, name)
+        if path is None:
+            return
+        if not isinstance(path, str | os.PathLike):
+            raise InputError(f"{name}={path!r}: expected a path, or None")
+        self._keep(name, os.fspath(path))
