@@ -91,7 +91,12 @@ class TestM3DMWithFusion(TestM3DM):
     fusion = "tippett"
 
     def queries(self):
-        return {"predict": (TEST[2:4],), "transform": (TEST[3:4],), "transform_patches": (TEST[0],), "inspect": (TEST[4],)}
+        return {
+            "predict": (TEST[2:4],),
+            "transform": (TEST[3:4],),
+            "transform_patches": (TEST[0],),
+            "inspect": (TEST[4],),
+        }
 
     @pytest.fixture(autouse=True)
     def _kept(self, monkeypatch):

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from latticework.anomaly.decision import DecisionLayer
+from latticework.anomaly.describing import SCANS
 from latticework.anomaly.feature_fusion import FeatureFusion
 from latticework.anomaly.fitting import Normal
-from latticework.anomaly.judging import Layers, Representation
+from latticework.anomaly.judging import FUSION, Layers, Representation
 from latticework.anomaly.memory import MemoryBank
 from latticework.anomaly.whitening import Whitening
 from latticework.core import State
@@ -65,7 +66,9 @@ def take_back(model: M3DM, state: State) -> None:
     ]
     parts, sizes = list(values["parts"]), [(int(high), int(wide)) for high, wide in values["sizes"]]
     most = max(int(memory.where[:, 0].max()) for memory in memories.values())
-    if len(parts) != len(sizes) or most >= len(parts) or any(layer.banks != len(memories) for layer in layers):
+    scans, banks = tuple(values["scans"]), set(scales) | ({FUSION} if fusion is not None else set())
+    fits = len(parts) == len(sizes) > most and all(layer.banks == len(memories) for layer in layers)
+    if not fits or set(memories) != banks or not set(scans) <= set(SCANS):
         raise InputError("the parts of a detector do not fit each other; the model is damaged")
     for bank, scale in scales.items():
         if bank in memories and memories[bank].features.shape[1] != scale.matrix.shape[1]:
@@ -77,7 +80,7 @@ def take_back(model: M3DM, state: State) -> None:
         if values["encoders"] is None
         else Pretrained.from_tensors(groups["encoders"], values["encoders"], device=str(device))
     )
-    model.banks_, model.seen_, model.scans_ = tuple(memories), tuple(scales), tuple(values["scans"])
+    model.banks_, model.seen_, model.scans_ = tuple(memories), tuple(scales), scans
     model.parts_, model.sizes_, model.report_ = parts, sizes, list(values["report"])
     model.calibrate(calibration["scores"].astype(np.float64), calibration["peaks"].astype(np.float64))
 
