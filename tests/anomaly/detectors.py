@@ -5,6 +5,7 @@ from functools import cache
 import numpy as np
 
 from latticework.anomaly import M3DM, M3DMConfig, Sample
+from latticework.anomaly.parts import find_part
 from latticework.anomaly.synth import Scene, draw
 
 SIZE = 64
@@ -18,6 +19,11 @@ def scene(seed: int, defect: str | None = None, size: int = SIZE, family: str = 
     return draw(seed, family, defect, "easy", size=size)
 
 
+@cache
+def on_part(seed: int, defect: str | None, size: int, family: str) -> np.ndarray:
+    return find_part(Sample.of(xyz=scene(seed, defect, size, family).xyz)).mask
+
+
 def part(seed: int, defect: str | None = None, *, size: int = SIZE, family: str = FAMILY, **changes: object) -> Sample:
     """A part as it would be read; arguments of `Sample.of` in the place of what was drawn."""
     drawn = scene(seed, defect, size, family)
@@ -28,6 +34,8 @@ def part(seed: int, defect: str | None = None, *, size: int = SIZE, family: str 
         "label": defect or "good",
         "name": f"{defect or 'part'} {seed}",
     }
+    if changes.get("xyz", given["xyz"]) is None and "mask" not in changes:  # the table is too like some parts
+        given["mask"] = on_part(seed, defect, size, family)
     return Sample.of(**(given | changes))
 
 

@@ -14,6 +14,7 @@ import pytest
 from scipy import ndimage
 
 from latticework.anomaly.calibration import p_values, threshold
+from latticework.anomaly.config import M3DMConfig
 from latticework.anomaly.found import Found
 from latticework.anomaly.measures import auroc_interval, separation
 from latticework.anomaly.outputs import read
@@ -26,16 +27,6 @@ from latticework.core.errors import InputError
 
 BANKS = ("colour", "texture", "geometry", "form")
 SMALL = {"good": 3, "validation": 2, "test_good": 3, "per_defect": 1, "size": 48}
-
-
-@dataclass(frozen=True)
-class FakeConfig:
-    mode: str = "default"
-    size: int = 224
-    held_out: float = 0.25
-    false_alarm_rate: float = 0.05
-    vit: str | None = None
-    point_mae: str | None = None
 
 
 class FakeM3DM:
@@ -54,7 +45,7 @@ class FakeM3DM:
         device="auto",
     ):
         self.banks, self.fusion, self.features, self.coreset = tuple(banks), fusion, features, coreset
-        self.config, self.random_state, self.device = config or FakeConfig(), random_state, device
+        self.config, self.random_state, self.device = config or M3DMConfig(), random_state, device
 
     def fit(self, parts, held_out=None):
         self.parts_ = [part.name for part in parts]
@@ -86,7 +77,7 @@ class FakeM3DM:
         kept = json.loads((Path(folder) / "config.json").read_text())
         model = cls()
         vars(model).update(kept)
-        model.config = FakeConfig(**kept["config"])
+        model.config = M3DMConfig(**kept["config"])
         model.threshold_ = None if kept["threshold_"] is None else Threshold(**kept["threshold_"])
         return model
 
@@ -228,7 +219,7 @@ def saved(model, tmp_path_factory) -> Path:
 def anomaly(latticework, monkeypatch):
     """Run `latticework anomaly`, with the stand-in for the detector."""
     detector = ModuleType("latticework.anomaly.detector")
-    detector.M3DM, detector.M3DMConfig = FakeM3DM, FakeConfig
+    detector.M3DM = FakeM3DM
     monkeypatch.setitem(sys.modules, "latticework.anomaly.detector", detector)
 
     def run(*arguments):

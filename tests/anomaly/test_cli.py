@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 import tifffile
-from anomaly.fakes import FakeConfig, FakeM3DM, split
+from anomaly.fakes import FakeM3DM, split
 
 from latticework.anomaly.cli_parts import good_in, parts_in
+from latticework.anomaly.config import M3DMConfig
 from latticework.core.errors import InputError
 
 SYNTH = ("--seed", 1, "--good", 2, "--validation", 1, "--test-good", 1, "--per-defect", 1, "--size", 32)
@@ -58,7 +59,7 @@ def test_options_of_fit_reach_the_model(anomaly, rings, tmp_path):
     model = FakeM3DM.load(tmp_path / "model")
     assert (tuple(model.banks), model.fusion, model.coreset) == (("colour", "geometry"), "max", 0.3)
     assert (model.features, model.random_state, model.device) == ("handcrafted", 7, "cpu")
-    assert model.config == FakeConfig(size=64, held_out=0.4, false_alarm_rate=0.2)
+    assert model.config == M3DMConfig(size=64, held_out=0.4, false_alarm_rate=0.2)
     assert model.parts_ == ["train/good/000", "train/good/001", "train/good/002"]
 
 

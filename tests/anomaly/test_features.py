@@ -110,13 +110,13 @@ def test_a_picture_does_not_depend_on_those_beside_it(look):
         assert torch.equal(together.judged[number], alone.judged[0])
 
 
-def test_exposure_hardly_changes_colours_but_another_hue_does():
+def test_exposure_does_not_change_colours_but_another_hue_does():
     rgb = picture(low=0.3, high=0.6)
     before = colour(rgb, EVERYWHERE).features
     exposed = colour(rgb * 1.3, EVERYWHERE).features
     redder = colour(rgb * torch.tensor([1.3, 1.0, 1.0]).view(1, 3, 1, 1), EVERYWHERE).features
-    assert (exposed - before).abs().max() < 0.02
-    assert (redder - before)[:, 1].abs().min() > 0.2  # red against green, everywhere
+    torch.testing.assert_close(exposed, before, atol=1e-5, rtol=0)
+    assert (redder - before)[:, 1].abs().min() > 0.1  # red against green, everywhere
 
 
 def test_a_stain_stands_out_against_what_is_around_it():

@@ -103,7 +103,9 @@ def test_regions_are_above_the_threshold_of_maps_and_on_the_part(model):
         found = model.inspect(sample)
         assert found.regions
         above = (found.map > model.map_threshold_.value) & found.foreground
-        assert sum(region.pixels for region in found.regions) == above.sum()
+        assert sum(region.pixels for region in found.regions) == (found.marked > 0).sum()
+        assert not (found.marked[~above] > 0).any()
+        assert np.array_equal(np.unique(found.marked), np.arange(len(found.regions) + 1))
         peaks = [region.peak for region in found.regions]
         assert peaks == sorted(peaks, reverse=True)
         assert peaks[0] == found.map[above].max()
@@ -148,16 +150,17 @@ def test_stains_are_seen_by_colour(model):
 
 def test_without_points_there_is_no_area(whole):
     model = detector(("colour",)).fit(parts(6, xyz=None))
-    found = model.inspect(part(31, "stain", xyz=None))
+    found = model.inspect(part(30, "combined", xyz=None))
     assert found.regions
     assert {(region.area_mm2, region.depth_mm) for region in found.regions} == {(None, None)}
 
 
 def test_points_that_are_not_looked_at_still_give_an_area():
     model = detector(("colour",)).fit(parts(6, xyz=None))
-    found = model.inspect(part(31, "stain"))
+    masked = part(30, "combined", xyz=None)
+    found = model.inspect(part(30, "combined", mask=masked.mask))
     assert found.regions[0].area_mm2 > 0
-    assert found.score == model.inspect(part(31, "stain", xyz=None)).score
+    assert found.score == model.inspect(masked).score
 
 
 def test_without_parts_set_aside_nothing_is_decided(whole):

@@ -13,6 +13,7 @@ from latticework.core.errors import InputError
 
 EXPLAINED: Final = 0.99  # of the variance, which the components that are kept have
 FLOOR: Final = 0.03  # of the mean variance, which is added to each: what hardly varies must not decide
+ROUNDING: Final = 1e-6  # of a channel, or of 1: what varies by less does not vary
 PLACE: Final = 0.5  # of the standard deviation of a place, that counts as much as one of all features
 
 
@@ -135,7 +136,7 @@ def whitening(moments: Moments, *, most: int, place: int = 0, weight: float = 1.
     mean, covariance = moments.mean, moments.covariance
     features = len(mean) - place
     spread = np.sqrt(np.maximum(np.diag(covariance), 0))
-    least = 1e-6 * np.maximum(np.abs(mean), 1e-3)  # rounding
+    least = ROUNDING * np.maximum(np.abs(mean), 1)
     scale = np.divide(1.0, spread, out=np.zeros_like(spread), where=spread > least)
     correlation = (covariance * scale * scale[:, None])[:features, :features]
     variances, axes = np.linalg.eigh(correlation)
