@@ -47,29 +47,31 @@ def coreset(*, patches: int = 47_040, channels: int = 120, fraction: float = 0.1
     is the set of patches, and the radius.
     """
     import numpy as np
-    import torch
 
     from latticework.anomaly.coreset import greedy, size
 
     data = features(patches, channels)
     count = size(patches, fraction)
-    tensor = torch.from_numpy(data)
-
-    def literal() -> list[int]:
-        chosen = [0]
-        least = torch.linalg.vector_norm(tensor - tensor[0], dim=1)
-        for _ in range(count - 1):
-            farthest = int(least.argmax())
-            chosen.append(farthest)
-            least = torch.minimum(least, torch.linalg.vector_norm(tensor - tensor[farthest], dim=1))
-        return chosen
-
-    jobs = {OURS: lambda: greedy(data, count), LITERAL: literal}
+    jobs = {OURS: lambda: greedy(data, count), LITERAL: lambda: loop_coreset(data, count)}
     seconds, found = take_turns(jobs, {OURS: rounds, LITERAL: 1})
     same = np.isin(found[OURS].indices, found[LITERAL]).mean()
     if same < 1:
         raise AssertionError(f"ours has {same:.4%} of the patches that the loop has")
     return seconds
+
+
+def loop_coreset(data: Any, count: int, start: int = 0) -> list[int]:
+    """The published loop: after every pick, the distance of every patch from it."""
+    import torch
+
+    tensor = torch.from_numpy(data)
+    chosen = [start]
+    least = torch.linalg.vector_norm(tensor - tensor[start], dim=1)
+    for _ in range(count - 1):
+        farthest = int(least.argmax())
+        chosen.append(farthest)
+        least = torch.minimum(least, torch.linalg.vector_norm(tensor - tensor[farthest], dim=1))
+    return chosen
 
 
 def nearest(*, patches: int = 784, entries: int = 4_704, channels: int = 120, rounds: int = 15) -> Seconds:

@@ -181,18 +181,25 @@ def paired_ratios(ours: Sequence[float], theirs: Sequence[float]) -> list[float]
     return [one / other for one, other in zip(ours, theirs, strict=True)]
 
 
-def peer_environment(name: str, folder: Path = HERE) -> Path:
-    """Give the Python of a peer's own environment, made of `peers/NAME.txt` when missing or when that has changed."""
+def peer_environment(name: str, folder: Path = HERE, *, alone: Sequence[str] = ()) -> Path:
+    """Give the Python of a peer's own environment, made of `peers/NAME.txt` when missing or when that has changed.
+
+    Those that are to be `alone` come without what they declare: where a module of a heavy library is all that is used.
+    """
     requirements = folder / "peers" / f"{name}.txt"
-    identity = hashlib.sha256(requirements.read_bytes() + platform.python_version().encode()).hexdigest()[:12]
+    identified = requirements.read_bytes() + "".join([platform.python_version(), *alone]).encode()
+    identity = hashlib.sha256(identified).hexdigest()[:12]
     home = folder / ".peers" / f"{name}-{identity}"
     python, ready = home / "bin" / "python", home / "ready"
     if not ready.exists():
-        pins(requirements)
+        pinned = {library: f"{library}=={version}" for library, version in pins(requirements).items()}
         shutil.rmtree(home, ignore_errors=True)
         subprocess.run([sys.executable, "-m", "venv", str(home)], check=True)
         install = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        subprocess.run([*install, "--requirement", str(requirements)], check=True, stdout=sys.stderr)
+        whole = [pin for library, pin in pinned.items() if library not in alone]
+        for wanted, option in ((whole, "--no-input"), ([pinned[library] for library in alone], "--no-deps")):
+            if wanted:
+                subprocess.run([*install, option, *wanted], check=True, stdout=sys.stderr)
         ready.touch()
     return python
 

@@ -237,6 +237,23 @@ def test_a_peer_has_an_environment_of_its_own_made_once(tmp_path, monkeypatch):
     assert harness.peer_environment("rival", tmp_path) == interpreter
 
 
+def test_a_peer_may_come_without_what_it_declares(tmp_path, monkeypatch):
+    with zipfile.ZipFile(tmp_path / "heavy-2.0-py3-none-any.whl", "w") as wheel:
+        wheel.writestr("heavy.py", "")
+        about = "Metadata-Version: 2.1\nName: heavy\nVersion: 2.0\nRequires-Dist: nowhere-to-be-found\n"
+        wheel.writestr("heavy-2.0.dist-info/METADATA", about)
+        wheel.writestr("heavy-2.0.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        wheel.writestr("heavy-2.0.dist-info/RECORD", "")
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
+    (tmp_path / "peers").mkdir()
+    (tmp_path / "peers" / "heavy.txt").write_text("heavy==2.0  # alone\n")
+    with pytest.raises(subprocess.CalledProcessError):
+        harness.peer_environment("heavy", tmp_path)
+    interpreter = harness.peer_environment("heavy", tmp_path, alone=["heavy"])
+    subprocess.run([interpreter, "-c", "import heavy"], check=True)
+
+
 def test_a_peer_whose_version_is_open_is_refused(tmp_path):
     (tmp_path / "peers").mkdir()
     (tmp_path / "peers" / "rival.txt").write_text("torch==2.13.0\nrival>=1.5\n")
