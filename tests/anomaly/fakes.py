@@ -47,7 +47,7 @@ class FakeM3DM:
         self.banks, self.fusion, self.features, self.coreset = tuple(banks), fusion, features, coreset
         self.config, self.random_state, self.device = config or M3DMConfig(), random_state, device
 
-    def fit(self, parts, held_out=None):
+    def fit(self, parts, y=None, *, held_out=None):
         self.parts_ = [part.name for part in parts]
         self.banks_, self.report_ = self.banks, ["the fusion bank did not help on pseudo-defects: it is left out"]
         self.threshold_ = None

@@ -129,7 +129,7 @@ def fit(
     others: list[Found] | None = None
     if valid is not None or "validation" in find_splits(folder):
         others = read_folder(valid or folder, split="validation", unit=unit)
-    model.fit(parts, others)
+    model.fit(parts, held_out=others)
     model.save(output)
     for line in model.report_:
         message(line)

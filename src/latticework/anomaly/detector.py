@@ -30,7 +30,7 @@ from latticework.core import Estimator, State
 from latticework.core.checks import number
 from latticework.core.errors import InputError
 from latticework.core.hardware import resolve_device
-from latticework.core.progress import message, progress
+from latticework.core.progress import progress
 from latticework.core.seeds import seed_from, spawn
 
 
@@ -154,8 +154,6 @@ class M3DM(Estimator):
         self.banks_, self.seen_, self.scans_ = tuple(normal.memories), seen, scans
         self.parts_, self.sizes_, self.report_ = store.names, store.sizes, report
         self.calibrate(*calibration)
-        for line in (*report, *([] if self.threshold_ is None else [self.threshold_.about()])):
-            message(line)
         return self
 
     def partial_fit(self, X: Parts, y: Any = None) -> M3DM:

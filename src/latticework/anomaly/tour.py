@@ -49,8 +49,8 @@ def stop(*, seed: int) -> Section:
     return Section(
         "Defects in colour and 3D: each bank sees something else",
         f"A detector that has seen {GOOD_PARTS} good ropes, made up and scanned by a made-up sensor, tells others with "
-        f"a defect from good ones with an AUROC of {auroc(fused, bad):.2f}. A stain changes colours and no shape, a dent "
-        "shape and hardly colours, a bend neither in any one place: each memory bank has its own.",
+        f"a defect from good ones with an AUROC of {auroc(fused, bad):.2f}. A stain changes colours and no shape, a "
+        "dent shape and hardly colours, a bend neither in any one place: each memory bank has its own.",
         facts=[
             ("image AUROC", round(auroc(fused, bad), 3)),
             ("parts tested", f"{TESTED} good, {len(DEFECTS) * OF_A_KIND} defective"),
