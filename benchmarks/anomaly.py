@@ -273,3 +273,7 @@ def draw_overlays(path: Path, seed: int) -> None:
             pictures = {part.label: np.hstack([part.rgb, overlay(part, model.inspect(part))]) for part in parts}
             rows.append(np.hstack([pictures[label] for label in SHOWN]))
     Image.fromarray(np.vstack(rows)).save(path, optimize=True)
+
+
+if __name__ == "__main__":
+    main()
