@@ -1,13 +1,12 @@
 import math
-from functools import partial
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from latticework.anomaly.calibration import cross_validated, folds, p_values, parts_needed, refitted_p_values, threshold
-from latticework.anomaly.decision import METHODS, fit_decision
+from latticework.anomaly.calibration import p_values, parts_needed, threshold
+from latticework.anomaly.decision import fit_decision
 from latticework.core.errors import InputError
 
 RATES = [0.01, 0.05, 0.1, 0.2, 0.3, 0.5]
@@ -102,70 +101,8 @@ def fusing(rows, method):
     return fit_decision(rows, method=method).fuse
 
 
-@pytest.mark.parametrize("method", METHODS)
-def test_refitted_p_values_do_not_depend_on_which_part_is_new(method):
-    """With the roles of all parts exchanged, p-values without ties are 1/n, 2/n, ..., n/n: exactly uniform."""
-    rows = np.random.default_rng(0).gamma((20, 5, 10), 1.0, (8, 3))
-    found = [refitted_p_values(np.delete(rows, i, 0), rows[[i]], partial(fusing, method=method))[0] for i in range(8)]
-    smallest = np.arange(1, 9) / 8
-    assert (np.sort(found) >= smallest - 1e-9).all()  # equal where no fused scores are
-    if method not in ("quantile", "tippett"):
-        assert np.allclose(np.sort(found), smallest)
-
-
-@pytest.mark.parametrize("method", ["zsum", "max", "quantile"])
-def test_refitting_holds_the_rate_that_fitting_once_exceeds(method):
-    """Twelve parts to fit three banks' fusion and to calibrate it."""
-    generator = np.random.default_rng(5)
-    once, again, draws, rate = 0, 0, 700, 2 / 13
-    for _ in range(draws):
-        rows = generator.gamma(4.0, 1.0, (13, 3))
-        held_out, new = rows[1:], rows[:1]
-        fuse = fusing(held_out, method)
-        once += p_values(fuse(held_out), fuse(new))[0] <= rate + 1e-9
-        again += refitted_p_values(held_out, new, partial(fusing, method=method))[0] <= rate + 1e-9
-    assert again / draws < rate + 3 * math.sqrt(rate * (1 - rate) / draws)
-    assert again < once
-
-
-def test_folds_are_of_equal_size_and_seeded():
-    found = folds(23, count=5, seed=3)
-    assert sorted(np.bincount(found)) == [4, 4, 5, 5, 5]
-    assert np.array_equal(found, folds(23, count=5, seed=3))
-    assert not np.array_equal(found, folds(23, count=5, seed=4))
-    assert folds(4, count=9).tolist() == [0, 1, 2, 3]
-
-
 def nearest(train, test, *, values):
     return np.abs(values[test, None] - values[None, train]).min(1)[:, None] * (1, 2)
-
-
-@pytest.mark.parametrize("count", [None, 3])
-def test_each_part_is_scored_by_the_others(count):
-    values = np.random.default_rng(0).normal(size=10)
-    found = cross_validated(10, partial(nearest, values=values), count=count)
-    fold = folds(10, count=count)
-    expected = [np.abs(values[i] - values[fold != fold[i]]).min() for i in range(10)]
-    assert np.allclose(found, np.outer(expected, (1, 2)))
-
-
-def test_folds_go_through_joblib():
-    from joblib import parallel_config
-
-    values = np.random.default_rng(0).normal(size=6)
-    with parallel_config(backend="threading", n_jobs=2):
-        found = cross_validated(6, partial(nearest, values=values))
-    assert np.array_equal(found, cross_validated(6, partial(nearest, values=values)))
-
-
-def test_leave_one_out_of_nearest_neighbours_stays_below_twice_the_rate():
-    generator = np.random.default_rng(0)
-    alarms, draws, rate = 0, 600, 0.1
-    for _ in range(draws):
-        values = generator.normal(size=20)
-        scores = cross_validated(19, partial(nearest, values=values[:19]))[:, 0]
-        alarms += nearest(np.arange(19), np.array([19]), values=values)[0, 0] > threshold(scores, rate=rate).value
-    assert alarms / draws < 2 * rate
 
 
 @pytest.mark.parametrize(
@@ -196,19 +133,5 @@ def test_rates_out_of_range_are_refused(rate):
 def test_what_cannot_be_judged_has_no_p_value():
     with pytest.raises(InputError, match="NaN"):
         p_values([1.0], np.array([np.nan]))
-    with pytest.raises(InputError, match="NaN"):
-        refitted_p_values(np.ones((2, 2)), np.array([[1.0, np.nan]]), partial(fusing, method="zsum"))
     with pytest.raises(InputError, match="confidence="):
         threshold([1.0], rate=0.5).rate_at_most(confidence=1.0)
-
-
-def test_a_single_part_cannot_be_scored_by_others():
-    with pytest.raises(InputError, match="at least 2"):
-        cross_validated(1, partial(nearest, values=np.zeros(1)))
-    with pytest.raises(InputError, match="folds=1"):
-        folds(5, count=1)
-
-
-def test_scores_of_folds_must_be_finite():
-    with pytest.raises(InputError, match="part 2"):
-        cross_validated(4, lambda train, test: np.where(test == 2, np.nan, 1.0)[:, None])

@@ -8,9 +8,9 @@ from anomaly.encoders import COLOUR, POINTS, encoder, point_mae_state, vit, vit_
 from safetensors.torch import save_file
 
 from latticework.anomaly.alignment import at_points, interpolation
-from latticework.anomaly.features import SHARE, PatchMap
+from latticework.anomaly.features import SHARE
 from latticework.anomaly.preprocess import Frames
-from latticework.anomaly.pretrained import Pretrained, pair
+from latticework.anomaly.pretrained import Pretrained
 from latticework.anomaly.sampling import farthest_points, nearest_groups
 from latticework.core import State
 from latticework.core.errors import InputError
@@ -166,27 +166,6 @@ def test_given_frames_are_left_as_they_are():
     both().colour(frames)
     both().geometry(frames)
     torch.testing.assert_close((frames.rgb, frames.xyz, frames.foreground), before, rtol=0, atol=0, equal_nan=True)
-
-
-def test_pairs_have_colours_at_the_finer_patches():
-    frames = scans()
-    colours, points = both().colour(frames), both().geometry(frames)
-    found = pair(colours, points)
-    assert found.features.shape[2:] == points.features.shape[2:]
-    assert torch.equal(found.features, F.adaptive_avg_pool2d(colours.features, SIDE // 4))  # as in the paper's code
-    for row, column in ((0, 0), (3, 4), (7, 6)):
-        assert torch.equal(found.features[:, :, row, column], colours.features[:, :, row // 2, column // 2])
-        assert torch.equal(
-            found.judged[:, row, column], colours.judged[:, row // 2, column // 2] & points.judged[:, row, column]
-        )
-
-
-@pytest.mark.parametrize("shape", [(4, 3, 4), (3, 4, 4), (4, 16, 16)])
-def test_pairs_of_different_pictures_are_refused(shape):
-    frames = scans()
-    colours = PatchMap(torch.zeros(shape[0], 2, *shape[1:]), torch.zeros(shape, dtype=torch.bool))
-    with pytest.raises(InputError, match=r"not of the same pictures"):
-        pair(colours, both().geometry(frames))
 
 
 COLOUR_FILES = {

@@ -11,16 +11,14 @@ The probability is over the held-out parts too: what these very ones happen to g
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
-from jaxtyping import Float, Float64, Int64, Real
+from jaxtyping import Float, Float64, Real
 
-from latticework.core.checks import number, whole_number
+from latticework.core.checks import number
 from latticework.core.errors import InputError
-from latticework.core.seeds import spawn
 
 
 @dataclass(frozen=True)
@@ -154,121 +152,6 @@ def p_values(held_out: object, scores: Real[np.ndarray, "*shape"]) -> Float64[np
         raise InputError("a score is NaN: where nothing can be judged there is no p-value")
     below = np.searchsorted(ordered, new, side="left")
     return (1.0 + len(ordered) - below) / (len(ordered) + 1)
-
-
-def refitted_p_values(
-    held_out: Real[np.ndarray, "parts banks"],
-    scores: Real[np.ndarray, "n banks"],
-    fit: Callable[[Float64[np.ndarray, "rows banks"]], Callable[[np.ndarray], np.ndarray]],
-) -> Float64[np.ndarray, " n"]:
-    """P-values of fused scores where the held-out parts are needed both to fit the fusion and to calibrate.
-
-    A fusion that was fitted on the held-out parts knows them and not the new one, so that p-values are a little too
-    small. Here each new part joins the held-out ones, and what is fitted on all m + 1 fuses all of them: symmetric,
-    hence exact (full conformal prediction), and costs a fit a part.
-
-    Parameters
-    ----------
-    held_out
-        Scores of m good parts in each bank.
-    scores
-        Of new parts.
-    fit
-        Given scores, a fusion: which gives each row of scores one number. The order of the rows must not matter.
-
-    Raises
-    ------
-    InputError
-        As `p_values`.
-
-    Examples
-    --------
-    >>> from latticework.anomaly.decision import fit_decision
-    >>> normal = np.random.default_rng(0).normal(5, 1, (19, 3))
-    >>> fit = lambda rows: fit_decision(rows, method="zsum").fuse
-    >>> refitted_p_values(normal, np.array([[5, 5, 5], [5, 5, 20]]), fit).tolist()
-    [0.7, 0.05]
-    """
-    if np.isnan(scores).any():
-        raise InputError("a score is NaN: where nothing can be judged there is no p-value")
-    found = np.empty(len(scores))
-    for place, row in enumerate(np.asarray(scores, np.float64)):
-        together = np.concatenate([np.asarray(held_out, np.float64), row[None]])
-        fused = fit(together)(together)
-        found[place] = p_values(fused[:-1], fused[-1:])[0]
-    return found
-
-
-def folds(parts: int, *, count: int | None = None, seed: int = 0) -> Int64[np.ndarray, " parts"]:
-    """The fold of each part: as many folds as parts, or `count` of them, equally large up to one part.
-
-    Raises
-    ------
-    InputError
-        If there are fewer than two parts, or fewer than two folds.
-
-    Examples
-    --------
-    >>> folds(3).tolist(), np.bincount(folds(10, count=4, seed=1)).tolist()
-    ([0, 1, 2], [3, 3, 2, 2])
-    """
-    if whole_number("parts", parts) < 2:
-        raise InputError("1 part: to score a good part by the others takes at least 2")
-    if count is None or whole_number("folds", count, least=2) >= parts:
-        return np.arange(parts)
-    return np.random.default_rng(spawn(seed, "folds")).permutation(np.arange(parts) % count)
-
-
-def cross_validated(
-    parts: int,
-    score: Callable[[Int64[np.ndarray, " train"], Int64[np.ndarray, " test"]], Real[np.ndarray, "test banks"]],
-    *,
-    count: int | None = None,
-    seed: int = 0,
-) -> Float64[np.ndarray, "parts banks"]:
-    """Scores of good parts, each by a model that was fitted on the others: so that a few parts are enough for both.
-
-    The model that is used later is fitted on all parts, so its false alarms are not certified as those on parts set
-    aside are. Where more normal patches only lower scores, as with nearest neighbours in a bank that is not thinned
-    out, their rate is at most twice the threshold's (Barber et al. 2021, theorem 1, holds for the larger scores); in
-    practice it is about the threshold's.
-
-    Parameters
-    ----------
-    parts
-        How many there are.
-    score
-        Given the parts to fit on and those to score, by number: the scores of the latter in each bank. Folds are
-        independent and go through joblib: one after the other unless `joblib.parallel_config` says otherwise.
-    count
-        Folds; as many as parts when None, which is leave-one-out.
-    seed
-        Of the folds.
-
-    Raises
-    ------
-    InputError
-        If there are fewer than two parts or folds, or a score is not finite.
-
-    Examples
-    --------
-    >>> values = np.array([1.0, 2.0, 9.0])
-    >>> cross_validated(3, lambda train, test: np.abs(values[train].mean() - values[test])[:, None])[:, 0].tolist()
-    [4.5, 3.0, 7.5]
-    """
-    from joblib import Parallel, delayed
-
-    fold = folds(parts, count=count, seed=seed)
-    tests = [np.flatnonzero(fold == number) for number in range(fold.max() + 1)]
-    trains = [np.flatnonzero(fold != number) for number in range(fold.max() + 1)]
-    found = Parallel()(delayed(score)(train, test) for train, test in zip(trains, tests, strict=True))
-    scores = np.empty((parts, np.shape(found[0])[1]))
-    for test, values in zip(tests, found, strict=True):
-        scores[test] = values
-    if not np.isfinite(scores).all():
-        place = int(np.flatnonzero(~np.isfinite(scores).all(1))[0])
-        raise InputError(f"the score of part {place}, by the other parts, is not finite")
-    return scores
 
 
 def _held_out(scores: object) -> Float[np.ndarray, " parts"]:

@@ -12,7 +12,7 @@ score is. A bank that gives negative scores is therefore shifted, to begin at 0.
 Differs from the paper: the scores are those of parts held out, since a bank is at distance 0 from what it holds; and
 each bank's are divided by their spread, without which the bank with the largest numbers decides alone. With rows of
 normal scores, w is nearly their mean, so that w_k grows as mean_k/spread_k²: Fisher's discriminant between normal
-scores and multiples of them, if banks are independent. `fit_reference` does what the code does.
+scores and multiples of them, if banks are independent.
 """
 
 from __future__ import annotations
@@ -23,11 +23,9 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal, get_args
 
 import numpy as np
-from jaxtyping import Bool, Float, Float32, Float64, Real
+from jaxtyping import Float, Float32, Float64, Real
 
-from latticework.core.checks import whole_number
 from latticework.core.errors import InputError
-from latticework.core.seeds import spawn
 
 Method = Literal["ocsvm", "zsum", "max", "quantile", "tippett"]
 METHODS: Final[tuple[Method, ...]] = get_args(Method)
@@ -37,7 +35,6 @@ MAXIMUM: Final = ("max", "tippett")  # methods that take the largest over the ba
 NU: Final = 0.5
 MAX_ITER: Final = 1000
 SEED: Final = 42
-REFERENCE_WEIGHTS: Final = (1.0, 0.1, 1.0)  # of the scores of points, colours and fused features
 
 LEAST_SPREAD: Final = 0.02  # of a bank's median: constant scores must not count without bound
 KNOTS: Final = 128  # at which the distribution of a bank's scores is kept, up to its tail
@@ -209,73 +206,6 @@ def fit_decision(scores: Real[np.ndarray, "n banks"], *, method: Method = "ocsvm
     scaled = (rows - starts) / spreads
     unit = np.linalg.norm(scaled, axis=1).mean() or 1.0  # the steps of SGD are for rows of about that length
     return _lines(method, starts, _one_class_svm(scaled / unit) / spreads)
-
-
-def fit_reference(
-    scores: Real[np.ndarray, "n banks"], *, weights: tuple[float, ...] = REFERENCE_WEIGHTS
-) -> DecisionLayer:
-    """The layer of the authors' code: w·s with w_k the product of a fixed weight and what the one-class SVM learns.
-
-    Its traps, which `fit_decision` avoids: the scores given are those of the very parts that filled the banks; banks
-    are not brought to one scale, so that those of large numbers decide; rows are read in the order they come.
-
-    Parameters
-    ----------
-    scores
-        Of training parts, or of pixels of them, at least 0. The code reads all pixels, for which this has no memory:
-        `pixel_rows` takes some.
-    weights
-        One a bank; the code's are for points, colours and fused features, in this order.
-
-    Raises
-    ------
-    InputError
-        If there are not as many weights as banks, or a score is negative or not finite.
-    """
-    rows = _checked(scores)
-    if rows.shape[1] != len(weights):
-        raise InputError(f"{rows.shape[1]} banks, but {len(weights)} weights: expected one each")
-    if rows.min() < 0 or min(weights) < 0:
-        raise InputError("scores and weights of the reference are distances and factors: at least 0, got a negative")
-    return _lines("ocsvm", np.zeros(len(weights)), np.asarray(weights) * _one_class_svm(rows * weights))
-
-
-def pixel_rows(
-    maps: Float[np.ndarray, "images banks height width"],
-    judged: Bool[np.ndarray, "images height width"] | None = None,
-    *,
-    most: int = MOST_ROWS,
-    seed: int = 0,
-) -> Float64[np.ndarray, "rows banks"]:
-    """Scores of pixels of good parts, drawn evenly from all that are judged, for a layer that fuses maps.
-
-    Parameters
-    ----------
-    maps
-        Of held-out parts; what is NaN in one bank is left out.
-    judged
-        Pixels that belong to parts; all when None.
-    most
-        Pixels, at most.
-    seed
-        Which ones.
-
-    Raises
-    ------
-    InputError
-        If no pixel is left, or an image has no mask.
-    """
-    images, banks, height, width = maps.shape
-    wanted = np.ones((images, height, width), bool) if judged is None else judged
-    if wanted.shape != (images, height, width):
-        raise InputError(f"masks of shape {wanted.shape}: expected {(images, height, width)}, as of the maps")
-    places = np.flatnonzero(wanted & ~np.isnan(maps).any(1))
-    if not len(places):
-        raise InputError("there is no pixel to fit the fusion of maps on: all are masked out or NaN")
-    if len(places) > whole_number("most", most):
-        places = np.sort(np.random.default_rng(spawn(seed, "pixels")).choice(places, most, replace=False))
-    image, pixel = np.divmod(places, height * width)
-    return maps.reshape(images, banks, -1)[image, :, pixel].astype(np.float64)
 
 
 def centre_and_spread(

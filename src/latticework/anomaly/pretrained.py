@@ -20,7 +20,6 @@ from typing import Any, Final, TypeVar
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Shaped
 from torch import Tensor, nn
 
 from latticework.anomaly.alignment import at_patches, interpolation
@@ -245,39 +244,6 @@ class Pretrained:
         if encoder is None:
             raise InputError(f"features of {what} need weights of their encoder: give the file as {name}")
         return encoder
-
-
-def pair(colour: PatchMap, geometry: PatchMap) -> PatchMap:
-    """Features of colours at the finer patches of points, each repeated; what both judge is judged.
-
-    Parameters
-    ----------
-    colour, geometry
-        Of the same pictures.
-
-    Raises
-    ------
-    InputError
-        If they cannot be: the finer rows and columns are no multiple of the others.
-
-    Examples
-    --------
-    >>> colours = PatchMap(torch.tensor([[[[1.0, 2.0]]]]), torch.tensor([[[True, False]]]))
-    >>> points = PatchMap(torch.zeros(1, 3, 2, 4), torch.tensor([[[True] * 4, [False, True, True, True]]]))
-    >>> found = pair(colours, points)
-    >>> found.features[0, 0].tolist(), found.judged.int().tolist()
-    ([[1.0, 1.0, 2.0, 2.0], [1.0, 1.0, 2.0, 2.0]], [[[1, 1, 0, 0], [0, 1, 0, 0]]])
-    """
-    coarse, fine = colour.judged.shape, geometry.judged.shape
-    if coarse[0] != fine[0] or fine[1] % coarse[1] or fine[2] % coarse[2]:
-        message = f"patches of colours {tuple(coarse)} and of points {tuple(fine)} are not of the same pictures"
-        raise InputError(f"{message}: expected as many, and rows and columns that divide the finer ones")
-    return PatchMap(_repeated(colour.features, *fine[1:]), _repeated(colour.judged, *fine[1:]) & geometry.judged)
-
-
-def _repeated(maps: Shaped[Tensor, "*batch rows columns"], rows: int, columns: int) -> Tensor:
-    down, right = rows // maps.shape[-2], columns // maps.shape[-1]
-    return maps.repeat_interleave(down, -2).repeat_interleave(right, -1)
 
 
 def _rebuilt(
