@@ -270,7 +270,7 @@ def draw_overlays(path: Path, seed: int) -> None:
             )
             model = M3DM(random_state=0, device="cpu").fit(data)
             parts = [found.read() for found in read_folder(data, split="test") if found.label in SHOWN]
-            pictures = {part.label: np.hstack([part.rgb, overlay(part, model.inspect(part))]) for part in parts}
+            pictures = {part.label: np.hstack([part.rgb, overlay(model.inspect(part), part)]) for part in parts}
             rows.append(np.hstack([pictures[label] for label in SHOWN]))
     Image.fromarray(np.vstack(rows)).save(path, optimize=True)
 

@@ -1,0 +1,70 @@
+"""The benchmark of defects runs, on few small parts, and its rows have the promised targets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from benchmarks import anomaly
+from benchmarks.anomaly import DEFAULT, VARIANTS
+
+SIZES = {"good": 5, "validation": 3, "test_good": 3, "per_defect": 1, "size": 64}
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Detectors of small pictures, two variants, and no real data."""
+    from latticework.anomaly import config
+
+    kept = (DEFAULT, "no bank for form")
+    monkeypatch.setattr(anomaly, "VARIANTS", {name: VARIANTS[name] for name in kept})
+    monkeypatch.delenv("LATTICEWORK_DATA", raising=False)
+    made = config.M3DMConfig.__init__
+
+    def init(self: Any, **given: Any) -> None:
+        made(self, **{"size": 64, **given})
+
+    monkeypatch.setattr(config.M3DMConfig, "__init__", init)
+
+
+@pytest.mark.usefixtures("small")
+def test_every_contrast_has_its_rows_and_the_medium_one_its_targets_and_variants() -> None:
+    with pytest.warns(UserWarning, match="its rows are left out"):
+        result = anomaly.measure((3,), ("easy", "medium"), ("ring",), **SIZES)
+    rows = {row.name: row for row in result.rows}
+    assert rows["medium: image AUROC"].target == rows["medium: AUPRO, up to 0.3"].target == ">= 0.95"
+    assert rows["easy: image AUROC"].target is None
+    assert rows["ring: image AUROC"].value == rows["medium: image AUROC"].value
+    assert {
+        "stain: image AUROC of the bank for colour alone",
+        "dent: image AUROC of the bank for geometry alone",
+    } <= rows.keys()
+    assert "no bank for form: AUPRO, over the default" in rows
+    assert 0 <= rows["medium: good parts that are taken for defective, certified 0.25"].value <= 1
+
+
+@pytest.mark.usefixtures("small")
+def test_overlays_show_a_row_of_each_family(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from latticework.anomaly import synth
+
+    drawn = synth.generate
+
+    def few(folder: Path, **given: Any) -> Any:
+        return drawn(folder, **{**given, **SIZES, "test_good": 1})
+
+    monkeypatch.setattr(synth, "generate", few)
+    monkeypatch.setattr(synth, "FAMILIES", {"ring": None})
+    anomaly.draw_overlays(tmp_path / "found.png", 3)
+    shown = np.asarray(Image.open(tmp_path / "found.png"))
+    assert shown.shape == (64, 2 * 64 * len(anomaly.SHOWN), 3)
+
+
+@pytest.mark.realdata
+def test_real_scans_and_tyres_have_rows(data_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LATTICEWORK_DATA", str(data_folder))
+    assert [row.met for row in anomaly.scans()] == [True, True]
+    assert anomaly.real("mvtec3d_tire_rgb_half") is not None
