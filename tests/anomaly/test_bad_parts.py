@@ -248,6 +248,7 @@ def test_constant_colours_are_no_feature_and_no_trouble(level):
     model = detector(ALL).fit(parts(5, rgb=flat), held_out=parts(2, first=50, rgb=flat))
     colour = model.normal_.representation.whitenings["colour"]
     assert (colour.matrix[:9] == 0).all()
+    assert (model.normal_.representation.whitenings["texture"].matrix[:60] == 0).all()
     good, bad = model.inspect(part(30, rgb=flat)), model.inspect(part(40, "hole", rgb=flat))
     assert finite(good)
     assert finite(bad)
@@ -264,6 +265,18 @@ def test_parts_that_are_all_the_same_are_learnt_too():
     assert finite(found)
     assert not found.defective
     assert model.inspect(part(40, "hole")).defective
+
+
+def test_a_part_without_any_shape_is_no_trouble():
+    rows, columns = np.mgrid[:SIZE, :SIZE] * 0.001
+    flat = np.stack([columns, rows, np.full((SIZE, SIZE), 0.5)], axis=2)
+    mask = np.zeros((SIZE, SIZE), bool)
+    mask[8:56, 8:56] = True
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        model = detector(ALL).fit([part(seed, xyz=flat, mask=mask) for seed in range(4)])
+        for seed in range(30, 33):
+            assert finite(model.inspect(part(seed, xyz=flat, mask=mask)))
 
 
 def test_a_flat_part_is_learnt():

@@ -118,7 +118,7 @@ def inside(foreground: Bool[Tensor, "batch height width"], rim: int = RIM) -> Bo
 def colour(rgb: Float[Tensor, "batch 3 height width"], counted: Bool[Tensor, "batch height width"]) -> PatchMap:
     """Brightness, red against green, and both against blue, as logarithms; of a patch, around it, and by contrast.
 
-    Exposure adds the same to all logarithms of brightness: that of the part's median is taken off.
+    All is by the median of the part's brightness, so that exposure does not matter.
 
     Parameters
     ----------
@@ -258,7 +258,8 @@ def _opponents(
     """
     level = LEVEL * _medians(rgb.mean(1), counted).clamp(min=DARK)
     red, green, blue = (rgb / level[:, None]).log1p().unbind(1)
-    return torch.stack([(red + green + blue) / 3, red - green, (red + green) / 2 - blue], dim=1)
+    bright = (red + green + blue) / 3 - math.log1p(1 / LEVEL)  # 0 at the median, so that squares of it hardly cancel
+    return torch.stack([bright, red - green, (red + green) / 2 - blue], dim=1)
 
 
 def _medians(
