@@ -56,6 +56,10 @@ class FakeM3DM:
             self.threshold_ = threshold(scores, rate=self.config.false_alarm_rate)
         return self
 
+    def to(self, device):
+        self.device = device
+        return self
+
     def set_params(self, **given):
         for name, value in given.items():
             setattr(self, name, value)

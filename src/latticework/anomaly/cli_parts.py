@@ -48,8 +48,7 @@ def load(model: Path, device: str) -> Any:
 
     resolve_device(device)
     found = M3DM.load(model)
-    found.set_params(device=device)
-    return found
+    return found if device == "auto" else found.to(device)
 
 
 def check_jobs(jobs: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
@@ -55,11 +56,14 @@ class Described:
         Its scan, made ready.
     patches
         By the bank that looks at them.
+    digest
+        The same for scans that are the same, whatever they are called.
     """
 
     name: str
     frames: Frames
     patches: Description
+    digest: str
 
 
 def scans_of(sample: Sample) -> tuple[str, ...]:
@@ -111,7 +115,7 @@ def describe(
             raise InputError(f"{sample.name} has no {lacking[0]}, but the good parts had: places in it would differ")
         sample = replace(sample, **{what: None for what in SCANS if what not in scans})  # type: ignore[arg-type]
     made = frames([sample], config.size, pieces=config.pieces)
-    return Described(sample.name, made, looked_at(made, banks, config, encoders)[0])
+    return Described(sample.name, made, looked_at(made, banks, config, encoders)[0], _digest(sample))
 
 
 def looked_at(
@@ -121,6 +125,13 @@ def looked_at(
     with torch.inference_mode():
         maps = _handcrafted(made, banks, config) if encoders is None else _encoded(made, banks, config, encoders)
     return [{bank: _patches(found, number) for bank, found in maps.items()} for number in range(len(made))]
+
+
+def _digest(sample: Sample) -> str:
+    found = hashlib.sha256()
+    for part in (sample.rgb, sample.xyz, sample.mask):
+        found.update(b"none" if part is None else np.ascontiguousarray(part).tobytes())
+    return found.hexdigest()[:32]
 
 
 def place_channels(bank: str, config: M3DMConfig, encoders: Pretrained | None) -> int:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
-from typing import Any, Literal
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final, Literal
 
 import numpy as np
 from jaxtyping import Float32, Float64, Int64
@@ -16,8 +16,9 @@ from latticework.anomaly.config import HANDCRAFTED, OF_COLOUR, PRETRAINED, M3DMC
 from latticework.anomaly.decision import METHODS, Method
 from latticework.anomaly.describing import Described, describe, scans_of
 from latticework.anomaly.evaluating import evaluate
-from latticework.anomaly.fitting import TRIED, Store, calibrated, fill, judged_without, learn
+from latticework.anomaly.fitting import HELD_OUT, TRIED, Store, calibrated, fill, judged_without, learn
 from latticework.anomaly.found import Found
+from latticework.anomaly.holding import HeldOut
 from latticework.anomaly.inspecting import inspection
 from latticework.anomaly.judging import FUSION, Judged
 from latticework.anomaly.listing import Part, Parts, divided, listed, read
@@ -33,6 +34,8 @@ from latticework.core.hardware import resolve_device
 from latticework.core.progress import progress
 from latticework.core.seeds import seed_from, spawn
 
+AT_ONCE: Final = 32  # parts that are looked at before what was seen of them is kept
+
 
 class M3DM(Estimator):
     """Learns good parts, scanned in colour, in 3D or both, and finds what is wrong with others.
@@ -40,11 +43,11 @@ class M3DM(Estimator):
     Parameters
     ----------
     banks : sequence of str or None
-        The memory banks: of "colour", "texture", "geometry", "form" and "fusion"; with pretrained features "colour",
-        "geometry" and "fusion". None for all that the parts have what it takes for; a fusion bank is then kept only if
-        it helps on pseudo-defects.
-    fusion : {"quantile", "ocsvm", "zsum", "max", "tippett"}
-        How their scores become one: see `fit_decision`. "ocsvm" is the paper's.
+        The memory banks: of "colour", "texture", "geometry", "form" and "fusion"; with pretrained features, or in the
+        paper's mode, "colour", "geometry" and "fusion". None for all that there is something for. Unless the paper is
+        followed, a fusion bank is kept only if it helps on pseudo-defects.
+    fusion : {"quantile", "ocsvm", "zsum", "max", "tippett"} or None
+        How their scores become one: see `fit_decision`. None for "quantile", in the paper's mode for "ocsvm", its own.
     features : {"handcrafted", "pretrained"}
         What patches are described by: computed features, which need no weights, or the encoders of the paper, whose
         weights are read from the files that `config` names.
@@ -89,7 +92,7 @@ class M3DM(Estimator):
     def __init__(
         self,
         banks: Sequence[str] | None = None,
-        fusion: Method = "quantile",
+        fusion: Method | None = None,
         features: Literal["handcrafted", "pretrained"] = "handcrafted",
         coreset: float = 0.1,
         config: M3DMConfig | None = None,
@@ -121,26 +124,25 @@ class M3DM(Estimator):
         InputError
             If a part cannot be read, is labelled defective, lacks what the others have, or a parameter cannot be.
         """
-        settings, seed = self.settings_, seed_from(self.random_state)
+        settings, seed = self._checked(), seed_from(self.random_state)
         train, aside = divided(X, held_out, settings, seed)
         encoders = self._encoders(settings)
         first = read(train[0])
-        banks, scans = _banks(self.banks, self.features, first), scans_of(first)
+        banks, scans = _banks(self.banks, self.features, settings, encoders, first), scans_of(first)
         seen = tuple(bank for bank in banks if bank != FUSION)
         device = resolve_device(self.device)
         store, tries = Store(settings), FUSION in banks and not settings.paper
-        made: list[Frames] = []
-        for described in self._described(
-            [first, *train[1:]], seen, encoders, scans, "looking at good parts", alike=True
-        ):
+        made: dict[int, Frames] = {}
+        looking = _Looking(seen, settings, scans, encoders, alike=True)
+        for place, described in enumerate(looking.at([first, *train[1:]], "looking at good parts")):
             store.add(described)
-            if tries and len(made) < TRIED:
-                made.append(described.frames)
+            if tries and place % HELD_OUT == 0 and len(made) < TRIED:
+                made[place] = described.frames
         normal, report = learn(
             store,
             made,
             fusion=FUSION in banks,
-            method=self.fusion,
+            method=self.fusion or ("ocsvm" if settings.paper else "quantile"),
             coreset=self.coreset,
             config=settings,
             encoders=encoders,
@@ -148,19 +150,21 @@ class M3DM(Estimator):
             seed=seed,
         )
         store.close()
-        looked = self._described(aside, seen, encoders, scans, "looking at parts set aside", alike=True)
-        calibration = calibrated(looked, normal, settings)
-        self.normal_, self.encoders_ = normal, encoders
+        held = HeldOut().joined(looking.at(aside, "looking at parts set aside"), dict.fromkeys(store.digests, ""))
+        calibration = calibrated(held.parts, normal, settings)
+        if encoders is not None:
+            report = [*(f"{name}: {told}" for name, told in encoders.reports.items()), *report]
+        self.settings_, self.normal_, self.encoders_ = settings, normal, encoders
         self.banks_, self.seen_, self.scans_ = tuple(normal.memories), seen, scans
-        self.parts_, self.sizes_, self.report_ = store.names, store.sizes, report
+        self.parts_, self.sizes_, self.digests_ = store.names, store.sizes, store.digests
+        self.held_out_, self.report_ = held, report
         self.calibrate(*calibration)
         return self
 
     def partial_fit(self, X: Parts, y: Any = None) -> M3DM:
         """Learn more good parts: their patches join the banks, and a share of them is set aside too.
 
-        Scales and fusion stay as they were. Scores of parts set aside earlier are not computed again: with more in the
-        banks they could only be lower, so the threshold errs on the side of fewer alarms.
+        Scales and fusion stay as they were. All parts that were ever set aside are scored anew.
 
         Parameters
         ----------
@@ -170,31 +174,44 @@ class M3DM(Estimator):
         Raises
         ------
         InputError
-            As `fit`.
+            As `fit`, or if a part was set aside before: then it cannot be learnt from.
         """
         if not hasattr(self, "normal_"):
             return self.fit(X)
         settings = self.settings_
-        train, aside = divided(X, None, settings, spawn(seed_from(self.random_state), f"after {len(self.parts_)}"))
+        train, aside = divided(
+            X, None, settings, spawn(seed_from(self.random_state), f"after {len(self.parts_)}"), again=True
+        )
         store = Store(settings)
         for described in self._each(train, "looking at good parts"):
+            self.held_out_.refuse(described)
             store.add(described)
+        known = dict.fromkeys([*self.digests_, *store.digests], "")
+        held = self.held_out_.joined(self._each(aside, "looking at parts set aside"), known)
         memories = fill(
             store,
             self.normal_.representation,
             coreset=self.coreset,
             config=settings,
             device=resolve_device(self.device),
-            into=self.normal_.memories,
+            into={bank: memory.copy() for bank, memory in self.normal_.memories.items()},
             first=len(self.parts_),
         )
         store.close()
-        normal = replace(self.normal_, memories=memories)
-        more = calibrated(self._each(aside, "looking at parts set aside"), normal, settings)
-        self.normal_ = normal
+        self.normal_ = replace(self.normal_, memories=memories)
         self.parts_ = [*self.parts_, *store.names]
         self.sizes_ = [*self.sizes_, *store.sizes]
-        self.calibrate(*(np.concatenate(both) for both in zip(self.calibration_, more, strict=True)))
+        self.digests_ = [*self.digests_, *store.digests]
+        self.held_out_ = held
+        self.calibrate(*calibrated(held.parts, self.normal_, settings))
+        return self
+
+    def to(self, device: str) -> M3DM:
+        """Move a fitted detector to another device: "auto", "cpu", "cuda", ..."""
+        check_is_fitted(self, "normal_")
+        state = state_of(self)
+        self.device = device
+        take_back(self, state)
         return self
 
     def inspect(self, part: Sample | Found | str | os.PathLike[str]) -> Inspection:
@@ -333,10 +350,9 @@ class M3DM(Estimator):
             found |= {"good parts": len(self.parts_), "patches": patches, "threshold": about}
         return found
 
-    @property
-    def settings_(self) -> M3DMConfig:
-        """The configuration in use, once the parameters were found to be possible."""
-        if self.fusion not in METHODS:
+    def _checked(self) -> M3DMConfig:
+        """The configuration, once the parameters were found to be possible."""
+        if self.fusion is not None and self.fusion not in METHODS:
             raise InputError(f"fusion={self.fusion!r}: expected one of {', '.join(METHODS)}")
         if self.features not in ("handcrafted", "pretrained"):
             raise InputError(f"features={self.features!r}: expected 'handcrafted' or 'pretrained'")
@@ -346,8 +362,20 @@ class M3DM(Estimator):
         return self.config or M3DMConfig()
 
     def judged(self, part: Described) -> Judged:
-        """What the memory banks make of a part."""
-        return judged_without(self.normal_.representation(part.patches), self.normal_.memories, self.settings_, None)
+        """What the memory banks make of a part.
+
+        Raises
+        ------
+        InputError
+            If none of them can judge any of its patches.
+        """
+        found = judged_without(self.normal_.representation(part.patches), self.normal_.memories, self.settings_, None)
+        if not found.judged.any():
+            raise InputError(
+                f"{part.name}: nothing of it can be judged: too few of its pixels belong to the part, or its mask "
+                "leaves too little"
+            )
+        return found
 
     def calibrate(self, scores: Float64[np.ndarray, " parts"], peaks: Float64[np.ndarray, " parts"]) -> None:
         """Set the thresholds, from scores and highest pixels of good parts that nothing was fitted on."""
@@ -362,62 +390,68 @@ class M3DM(Estimator):
         device = str(resolve_device(self.device))
         return Pretrained.load(vit=settings.vit, point_mae=settings.point_mae, device=device)
 
-    def _described(
-        self,
-        parts: Sequence[Part],
-        banks: Sequence[str],
-        encoders: Pretrained | None,
-        scans: Sequence[str],
-        doing: str,
-        *,
-        alike: bool = False,
-    ) -> Iterator[Described]:
-        """Look at parts: one after the other, or as ``joblib.parallel_config`` says."""
+    def _each(self, parts: Sequence[Part], doing: str = "looking at parts") -> Iterator[Described]:
+        looking = _Looking(self.seen_, self.settings_, self.scans_, self.encoders_)
+        yield from looking.at(parts, doing)
+
+
+@dataclass(frozen=True)
+class _Looking:
+    """How parts are looked at."""
+
+    banks: Sequence[str]
+    settings: M3DMConfig
+    scans: Sequence[str]
+    encoders: Pretrained | None
+    alike: bool = False  # whether a part may have nothing besides: good parts must be alike
+
+    def at(self, parts: Sequence[Part], doing: str) -> Iterator[Described]:
+        """Look at parts, one after the other, or as ``joblib.parallel_config`` says, some at a time."""
         from joblib import Parallel, delayed
 
-        settings = self.settings_
         with progress(doing, total=len(parts), unit="parts") as bar:
-            if encoders is not None:  # they are large, and fill the processors by themselves
-                looked = (_read_and_describe(part, banks, settings, scans, alike, encoders) for part in parts)
-            else:
-                work = (delayed(_read_and_describe)(part, banks, settings, scans, alike) for part in parts)
-                looked = Parallel(return_as="generator")(work)
-            for described in looked:
-                bar.advance()
-                yield described
+            for begin in range(0, len(parts), AT_ONCE):
+                some = parts[begin : begin + AT_ONCE]
+                if self.encoders is not None:  # they are large, and fill the processors by themselves
+                    looked: Iterable[Described] = map(self.at_one, some)
+                else:
+                    looked = Parallel()(delayed(self.at_one)(part) for part in some)
+                for described in looked:
+                    bar.advance()
+                    yield described
 
-    def _each(self, parts: Sequence[Part], doing: str = "looking at parts") -> Iterator[Described]:
-        yield from self._described(parts, self.seen_, self.encoders_, self.scans_, doing)
-
-
-def _read_and_describe(
-    part: Part,
-    banks: Sequence[str],
-    settings: M3DMConfig,
-    scans: Sequence[str],
-    alike: bool,
-    encoders: Pretrained | None = None,
-) -> Described:
-    sample = read(part)
-    if alike and (more := [what for what in scans_of(sample) if what not in scans]):
-        raise InputError(f"{sample.name} has {more[0]}, but the first part has none: give it for all or for none")
-    return describe(sample, banks, settings, encoders, scans=scans)
+    def at_one(self, part: Part) -> Described:
+        """Look at one part."""
+        sample = read(part)
+        if self.alike and (more := [what for what in scans_of(sample) if what not in self.scans]):
+            raise InputError(f"{sample.name} has {more[0]}, but the first part has none: give it for all or for none")
+        if self.alike and sample.is_good is False:
+            raise InputError(f"{sample.name} has a defect, as its truth says: a detector learns from good parts")
+        return describe(sample, self.banks, self.settings, self.encoders, scans=self.scans)
 
 
-def _banks(asked: Sequence[str] | None, features: str, first: Sample) -> tuple[str, ...]:
+def _banks(
+    asked: Sequence[str] | None, features: str, settings: M3DMConfig, encoders: Pretrained | None, first: Sample
+) -> tuple[str, ...]:
     """The banks to fill, in their order: those asked for, or all for which there is something."""
     every = HANDCRAFTED if features == "handcrafted" else PRETRAINED
     there = {bank: (first.rgb if bank in OF_COLOUR else first.xyz) is not None for bank in every}
-    there |= {bank: first.rgb is not None and first.xyz is not None for bank in every if bank == FUSION}
-    there |= {bank: True for bank in every if bank == "form"}
+    there |= {"form": True} if "form" in every else {}
+    if encoders is not None:
+        there["colour"] &= encoders.vit is not None
+        there["geometry"] &= encoders.point_mae is not None
+    there[FUSION] = there["colour"] and there["geometry"]
     if asked is None:
-        return tuple(bank for bank in every if there[bank])
+        usual = PRETRAINED if settings.paper else every
+        if found := tuple(bank for bank in every if bank in usual and there[bank]):
+            return found
+        raise InputError(f"{first.name} has nothing that the given weights are for: give those of the other encoder")
     if not isinstance(asked, list | tuple) or not asked or any(bank not in every for bank in asked):
         raise InputError(f"banks={asked!r}: expected some of {', '.join(every)}, with {features} features")
     for bank in asked:
-        if not there[bank]:
+        if not there[bank] and bank != FUSION:
             raise InputError(f"{first.name} does not have what the memory bank for {bank} looks at")
-    if (FUSION in asked and not {"colour", "texture"} & set(asked)) or (FUSION in asked and "geometry" not in asked):
+    if FUSION in asked and not (set(OF_COLOUR) & set(asked) and "geometry" in asked):
         raise InputError(f"banks={asked!r}: a fusion bank brings geometry and colours together: add those banks")
     return tuple(bank for bank in every if bank in asked)
 

@@ -14,7 +14,8 @@ import numpy as np
 from jaxtyping import Bool, Float32, Float64, UInt8
 
 from latticework.anomaly.describing import describe
-from latticework.anomaly.judging import Judged, enlarged, fused_map
+from latticework.anomaly.found import Found
+from latticework.anomaly.judging import Judged, bank_map, fused_map
 from latticework.anomaly.listing import Part, read
 from latticework.anomaly.measures import auroc_interval, separation
 from latticework.anomaly.pixels import LIMITS, Pixels
@@ -65,7 +66,7 @@ def evaluate(model: M3DM, parts: Sequence[Part]) -> Evaluation:
         return fused_map(part.judged, layers.patch, config)
 
     def bank_pixels(number: int) -> Callable[[_Seen], Float32[np.ndarray, "size size"]]:
-        return lambda part: enlarged(part.judged.maps[number], size=config.size, sigma=config.sigma)
+        return lambda part: bank_map(part.judged, number, layers.patch, config)
 
     pixels = _pixels(seen, fused_pixels)
     kinds = sorted(set(labels.tolist()) - {GOOD})
@@ -99,6 +100,9 @@ def evaluate(model: M3DM, parts: Sequence[Part]) -> Evaluation:
 def _seen(model: M3DM, parts: Sequence[Part]) -> tuple[list[_Seen], dict[str, str]]:
     found, failed = [], {}
     config = model.settings_
+    for part in parts:
+        if isinstance(part, Found) and part.label is None and part.truth is None:
+            raise InputError(f"{part.name} has neither a label nor a truth: an evaluation needs to know")
     with progress("evaluating", total=len(parts), unit="parts") as bar:
         for part in parts:
             bar.advance()
@@ -115,7 +119,7 @@ def _seen(model: M3DM, parts: Sequence[Part]) -> tuple[list[_Seen], dict[str, st
             counts[square.box] = True
             if sample.mask is not None:
                 counts &= square.nearest(sample.mask, fill=False)
-            truth = None if sample.truth is None else square.nearest(sample.truth, fill=0)
+            truth = None if sample.truth is None else square.marked(sample.truth)
             label = sample.label or (GOOD if sample.is_good else "defective")
             found.append(_Seen(sample.name, label, model.judged(described), truth, counts))
     if not found:

@@ -65,8 +65,14 @@ def inspection(sample: Sample, described: Described, judged: Judged, model: M3DM
         whole,
         foreground,
         marked,
-        described.frames.doubts[0],
+        _doubt(described, judged, model),
     )
+
+
+def _doubt(described: Described, judged: Judged, model: M3DM) -> str:
+    silent = [bank for bank, (row, _) in zip(model.banks_, judged.worst, strict=True) if row < 0]
+    told = f"nothing of it could be judged by {', '.join(silent)}" if silent else ""
+    return "; ".join(filter(None, (described.frames.doubts[0], told)))
 
 
 def _own(square: Square, values: Float32[np.ndarray, "size size"]) -> Float32[np.ndarray, "height width"]:

@@ -192,6 +192,14 @@ def fused_map(judged: Judged, layer: DecisionLayer, config: M3DMConfig) -> Float
     return enlarged(fused if config.paper else np.arcsinh(fused), size=config.size, sigma=config.sigma)
 
 
+def bank_map(judged: Judged, number: int, layer: DecisionLayer, config: M3DMConfig) -> Float32[np.ndarray, "size size"]:
+    """The same of one bank alone: what it contributes to the fused score."""
+    own = layer.contributions(np.moveaxis(judged.maps, 0, -1))[..., number]
+    least = layer.contributions(np.zeros(layer.banks))[number]
+    own = np.where(judged.judged, own, least).astype(np.float32)
+    return enlarged(own if config.paper else np.arcsinh(own), size=config.size, sigma=config.sigma)
+
+
 def enlarged(
     values: Float32[np.ndarray, "rows columns"], *, size: int, sigma: float
 ) -> Float32[np.ndarray, "size size"]:

@@ -80,7 +80,9 @@ def read(part: Part | str | os.PathLike[str]) -> Sample:
     return read_sample(path) if path.is_dir() else read_folder(path)[0].read()
 
 
-def divided(parts: Parts, held_out: Parts | None, config: M3DMConfig, seed: int) -> tuple[list[Part], list[Part]]:
+def divided(
+    parts: Parts, held_out: Parts | None, config: M3DMConfig, seed: int, *, again: bool = False
+) -> tuple[list[Part], list[Part]]:
     """Good parts to learn from, and those to set aside: what is given, a folder's validation split, or a share.
 
     Raises
@@ -89,7 +91,7 @@ def divided(parts: Parts, held_out: Parts | None, config: M3DMConfig, seed: int)
         If there is none, or one is labelled as defective.
     """
     train = listed(parts, split="train")
-    if held_out is None and isinstance(parts, str | os.PathLike) and "validation" in find_splits(parts):
+    if held_out is None and not again and isinstance(parts, str | os.PathLike) and "validation" in find_splits(parts):
         held_out = read_folder(parts, split="validation")
     if held_out is not None:
         aside = listed(held_out, split="validation")

@@ -261,6 +261,10 @@ class MemoryBank:
             raise InputError("the memory bank is not finished: add patches, and call finish")
         return self._neighbours
 
+    def copy(self) -> MemoryBank:
+        """A bank that can be added to while this one stays as it is."""
+        return self.from_arrays(self.to_arrays(), budget=self.budget, folder=self.folder, device=self.device)
+
     def to_arrays(self) -> dict[str, np.ndarray]:
         """What a finished bank is, as arrays of a `State`."""
         if self._cache is not None:

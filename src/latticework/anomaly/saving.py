@@ -5,17 +5,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 
+from latticework.anomaly.config import M3DMConfig
 from latticework.anomaly.decision import DecisionLayer
 from latticework.anomaly.describing import SCANS
 from latticework.anomaly.feature_fusion import FeatureFusion
 from latticework.anomaly.fitting import Normal
+from latticework.anomaly.holding import HeldOut
 from latticework.anomaly.judging import FUSION, Layers, Representation
 from latticework.anomaly.memory import MemoryBank
 from latticework.anomaly.whitening import Whitening
 from latticework.core import State
 from latticework.core.errors import InputError
 from latticework.core.hardware import resolve_device
+from latticework.core.progress import message
 
 if TYPE_CHECKING:
     from latticework.anomaly.detector import M3DM
@@ -28,6 +32,7 @@ def state_of(model: M3DM) -> State:
     groups |= {f"scale_{bank}": scale.to_arrays() for bank, scale in normal.representation.whitenings.items()}
     groups |= {"image_layer": normal.layers.image.arrays(), "patch_layer": normal.layers.patch.arrays()}
     groups["calibration"] = dict(zip(("scores", "peaks"), model.calibration_, strict=True))
+    groups["held_out"] = model.held_out_.to_arrays()
     if normal.representation.fusion is not None:
         groups["feature_fusion"] = normal.representation.fusion.tensors()
     values: dict[str, Any] = {
@@ -38,6 +43,8 @@ def state_of(model: M3DM) -> State:
         "parts": list(model.parts_),
         "sizes": [list(size) for size in model.sizes_],
         "report": list(model.report_),
+        "digests": list(model.digests_),
+        "held_out": dict(model.held_out_.digests),
         "encoders": None,
     }
     if model.encoders_ is not None:
@@ -56,7 +63,8 @@ def take_back(model: M3DM, state: State) -> None:
     from latticework.anomaly.pretrained import Pretrained
 
     values, groups = state.values, state.tensors
-    device = resolve_device(model.device)
+    model.settings_ = model.config or M3DMConfig()
+    device = _device(model)
     options = {"budget": model.settings_.memory, "folder": model.settings_.cache_folder, "device": device}
     fusion = FeatureFusion.from_tensors(groups["feature_fusion"]) if "feature_fusion" in groups else None
     scales = {bank: Whitening.from_arrays(_arrays(groups[f"scale_{bank}"])) for bank in values["scales"]}
@@ -82,8 +90,20 @@ def take_back(model: M3DM, state: State) -> None:
     )
     model.banks_, model.seen_, model.scans_ = tuple(memories), tuple(scales), scans
     model.parts_, model.sizes_, model.report_ = parts, sizes, list(values["report"])
+    model.digests_ = list(values["digests"])
+    model.held_out_ = HeldOut.from_arrays(groups.get("held_out", {}), values["held_out"])
     model.calibrate(calibration["scores"].astype(np.float64), calibration["peaks"].astype(np.float64))
 
 
 def _arrays(group: Any) -> dict[str, np.ndarray]:
     return {name: np.asarray(array) for name, array in group.items()}
+
+
+def _device(model: M3DM) -> torch.device:
+    """The model's own device; where this machine does not have it, the best that it has."""
+    try:
+        return resolve_device(model.device)
+    except InputError:
+        message(f"the model was fitted on {model.device}, which is not on this machine: it is used on what there is")
+        model.device = "auto"
+        return resolve_device(model.device)

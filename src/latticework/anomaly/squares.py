@@ -67,6 +67,23 @@ class Square:
         square[self.box] = values[row[:, None], column]
         return square
 
+    def marked(self, ids: UInt8[np.ndarray, "height width"]) -> UInt8[np.ndarray, "size size"]:
+        """Class ids as pixels of the square, each marked if any of the picture's that fall on it is: none is lost.
+
+        Examples
+        --------
+        >>> ids = np.zeros((8, 8), np.uint8)
+        >>> ids[5, 2] = 7
+        >>> Square(8, 8, 4).marked(ids)[2].tolist()
+        [0, 7, 0, 0]
+        """
+        square = self.nearest(ids, fill=0)
+        down, right = self.box
+        rows, columns = np.nonzero(ids)
+        place = down.start + rows * self.rows // self.height, right.start + columns * self.columns // self.width
+        np.maximum.at(square, place, ids[rows, columns])
+        return square
+
     def smooth(self, rgb: UInt8[np.ndarray, "height width 3"]) -> Float32[Tensor, "3 size size"]:
         """Colours from 0 to 1, bicubic, over areas where the picture becomes smaller; its edge goes on beside it.
 

@@ -43,7 +43,7 @@ def generate(
     seed: int,
     family: str = ALL,
     good: int = 40,
-    validation: int = 10,
+    validation: int = 20,
     test_good: int = 20,
     per_defect: int = 6,
     contrast: str = "medium",

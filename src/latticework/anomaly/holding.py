@@ -1,0 +1,105 @@
+"""Parts that are set aside: what was seen of them, to be scored whenever more is learnt, and that they are new."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from latticework.anomaly.describing import Described, Description, Patches
+from latticework.core.errors import InputError
+
+
+@dataclass(frozen=True, eq=False)
+class HeldOut:
+    """Parts set aside.
+
+    Attributes
+    ----------
+    parts
+        What was seen of each, in half precision.
+    digests
+        By what each is known again, and its name.
+    """
+
+    parts: tuple[Description, ...] = ()
+    digests: Mapping[str, str] = field(default_factory=dict)
+
+    def refuse(self, part: Described) -> None:
+        """Refuse to learn from a part that is set aside.
+
+        Raises
+        ------
+        InputError
+            If it is.
+        """
+        if part.digest in self.digests:
+            raise InputError(
+                f"{part.name} is the scan that was set aside as {self.digests[part.digest]}: a threshold certifies "
+                "nothing where parts are learnt from too"
+            )
+
+    def joined(self, more: Iterable[Described], learnt: Mapping[str, str]) -> HeldOut:
+        """These parts and some more, which must be new.
+
+        Parameters
+        ----------
+        more
+            The others.
+        learnt
+            The digests of what was learnt from.
+
+        Raises
+        ------
+        InputError
+            If a part was learnt from, or is there twice.
+        """
+        parts, digests = list(self.parts), dict(self.digests)
+        for part in more:
+            if part.digest in learnt:
+                raise InputError(f"{part.name} is set aside, but learnt from as well: give parts that are in neither")
+            if part.digest in digests:
+                raise InputError(
+                    f"{part.name} and {digests[part.digest]} are one scan, set aside twice: that would certify too much"
+                )
+            digests[part.digest] = part.name
+            parts.append({bank: Patches(_half(found.rows), found.judged) for bank, found in part.patches.items()})
+        return HeldOut(tuple(parts), digests)
+
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        """What was seen, as arrays."""
+        arrays: dict[str, np.ndarray] = {}
+        for bank in self.parts[0] if self.parts else ():
+            arrays[f"{bank}.rows"] = np.concatenate([part[bank].rows for part in self.parts]).astype(np.float16)
+            arrays[f"{bank}.judged"] = np.stack([part[bank].judged for part in self.parts])
+        return arrays
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, Any], digests: Mapping[str, str]) -> HeldOut:
+        """Take back what `to_arrays` gave.
+
+        Raises
+        ------
+        InputError
+            If the arrays do not fit together.
+        """
+        parts: list[dict[str, Patches]] = [{} for _ in digests]
+        for name in arrays:
+            bank, _, kind = name.rpartition(".")
+            if kind != "judged":
+                continue
+            judged, rows = np.asarray(arrays[name]), np.asarray(arrays[f"{bank}.rows"])
+            if judged.dtype != bool or judged.shape[:1] != (len(parts),) or judged.sum() != len(rows):
+                raise InputError("what was seen of parts set aside does not fit together; the model is damaged")
+            ends = np.cumsum(judged.sum(axis=(1, 2)))[:-1]
+            for part, own, where in zip(parts, np.split(rows.astype(np.float32), ends), judged, strict=True):
+                part[bank] = Patches(own, where)
+        return cls(tuple(parts), dict(digests))
+
+
+def _half(rows: np.ndarray) -> np.ndarray:
+    """As they come back from a saved model, so that scores are the same."""
+    largest = np.finfo(np.float16).max
+    return np.clip(rows, -largest, largest).astype(np.float16).astype(np.float32)
