@@ -86,13 +86,14 @@ def test_clouds_without_a_point_are_refused(nothing):
         part(0, xyz=np.full((SIZE, SIZE, 3), nothing))
 
 
-def test_a_handful_of_points_is_scored_all_the_same(model):
+def test_a_handful_of_points_is_no_part_that_could_be_judged(model):
     xyz = np.full((SIZE, SIZE, 3), np.nan, np.float32)
     seen = np.argwhere(~np.isnan(part(30).xyz[..., 2]))[::400]
     xyz[seen[:, 0], seen[:, 1]] = part(30).xyz[seen[:, 0], seen[:, 1]]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # that the part cannot be told from its ground
-        assert finite(model.inspect(part(30, xyz=xyz)))
+        with pytest.raises(InputError, match="part 30: nothing of it can be judged"):
+            model.inspect(part(30, xyz=xyz))
 
 
 # Units
@@ -258,13 +259,23 @@ def test_constant_colours_are_no_feature_and_no_trouble(level):
     assert finite(model.inspect(part(30, rgb=spotted)))
 
 
+def test_a_part_cannot_be_learnt_from_and_certify():
+    same = [replace(part(0), name=f"copy {number}") for number in range(6)]
+    with pytest.raises(InputError, match="set aside, but learnt from as well"):
+        detector(ALL).fit(same)
+    with pytest.raises(InputError, match="set aside twice"):
+        detector(ALL).fit(parts(3, first=10), held_out=same[:2])
+    model = detector(ALL).fit(parts(3, first=10), held_out=same[:1])
+    with pytest.raises(InputError, match="was set aside as copy 0"):
+        model.partial_fit([same[1], part(14)])
+
+
 def test_parts_that_are_all_the_same_are_learnt_too():
     same = [replace(part(0), name=f"copy {number}") for number in range(6)]
-    model = detector(ALL).fit(same)
+    model = detector(ALL).fit(same, held_out=parts(2, first=50))
     found = model.inspect(part(0))
     assert finite(found)
-    assert not found.defective
-    assert model.inspect(part(40, "hole")).defective
+    assert model.inspect(part(40, "hole")).score > 10 * max(found.score, 1)
 
 
 def test_a_part_without_any_shape_is_no_trouble():

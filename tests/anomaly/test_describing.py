@@ -107,7 +107,7 @@ def test_what_good_parts_had_has_to_be_there(lacks):
 def test_what_they_did_not_have_is_not_looked_at(has, bank):
     lacks = "xyz" if has == "rgb" else "rgb"
     one = describe(part(1), (bank, "form"), CONFIG, scans=(has,)).patches
-    other = describe(part(1, **{lacks: None}), (bank, "form"), CONFIG, scans=(has,)).patches
+    other = describe(part(1, **{lacks: None}, mask=None), (bank, "form"), CONFIG, scans=(has,)).patches
     for name in (bank, "form"):
         assert np.array_equal(one[name].rows, other[name].rows)
         assert np.array_equal(one[name].judged, other[name].judged)

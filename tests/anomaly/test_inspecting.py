@@ -13,6 +13,7 @@ from scipy import ndimage
 from latticework.anomaly import Inspection, M3DMConfig
 from latticework.anomaly.decision import MAXIMUM, METHODS
 from latticework.anomaly.synth import CLASS_IDS
+from latticework.core.errors import InputError
 
 LARGE = M3DMConfig(size=96)
 
@@ -183,14 +184,12 @@ def test_only_what_is_in_the_mask_is_judged(model):
         assert not (sample.truth[region.top : region.bottom, region.left : region.right] == CLASS_IDS["stain"]).any()
 
 
-def test_a_part_of_which_nothing_can_be_judged_has_the_least_score(model):
+def test_a_part_of_which_nothing_can_be_judged_is_not_called_good(model):
     mask = np.zeros((96, 96), bool)
     mask[48:50, 48:50] = True
-    found = model.inspect(part(71, size=96, mask=mask))
-    assert {bank.score for bank in found.banks} == {0.0}
-    assert {bank.nearest for bank in found.banks} == {None}
-    assert found.score <= model.score_samples(parts(3, first=80, size=96)).min()
-    assert np.isfinite(found.map).all()
+    for ask in (model.inspect, model.score_samples, model.predict):
+        with pytest.raises(InputError, match="part 71: nothing of it can be judged"):
+            ask(part(71, size=96, mask=mask))
 
 
 def test_p_values_and_decisions_agree(model):

@@ -32,7 +32,7 @@ def synth(
     ] = "all",
     contrast: Annotated[Contrast, typer.Option(help="How clearly defects show.")] = Contrast.medium,
     good: Annotated[int, typer.Option(min=1, metavar="N", help="Good parts to learn from.")] = 40,
-    validation: Annotated[int, typer.Option(min=0, metavar="N", help="Good parts for the threshold.")] = 10,
+    validation: Annotated[int, typer.Option(min=0, metavar="N", help="Good parts for the threshold.")] = 20,
     test_good: Annotated[int, typer.Option(min=0, metavar="N", help="Good parts to test with.")] = 20,
     per_defect: Annotated[
         int, typer.Option(min=0, metavar="N", help="Parts to test with, of each kind of defect.")

@@ -83,8 +83,8 @@ class M3DM(Estimator):
     >>> model = M3DM(config=M3DMConfig(size=96), random_state=0).fit(samples)
     >>> cut = draw(9, "ring", "cut", "easy", size=96)
     >>> found = model.inspect(Sample.of(rgb=cut.rgb, xyz=cut.xyz))
-    >>> found.defective, found.regions[0].depth_mm < -1
-    (True, True)
+    >>> found.defective, found.regions[0].bank
+    (True, 'geometry')
     """
 
     config_class = M3DMConfig

@@ -33,6 +33,7 @@ OCTAVES: Final = 3
 SHARPEST: Final = 250.0  # curvature per metre that counts as an edge, a radius of 4 mm
 FARTHEST: Final = 0.01  # metres off the surroundings that count as far
 VARIATION: Final = 0.1  # surface variation of something rough
+ROUNDING: Final = 1e-6  # of a mean of squares: a variance below it is none
 _TINY: Final = 1e-6
 
 
@@ -162,7 +163,7 @@ def texture(rgb: Float[Tensor, "batch 3 height width"], counted: Bool[Tensor, "b
     opponents = _opponents(place.of_pixels(rgb), known)
     share, means = pooled(opponents, known)
     _, squares = pooled(opponents.square(), known)
-    found = [(squares - means.square()).clamp(min=0).sqrt()]
+    found = [_spreads(means, squares)]
     weight = known[:, None].float()
     for octave in range(OCTAVES):
         step = 2**octave
@@ -211,7 +212,7 @@ def geometry(xyz: Float[Tensor, "batch 3 height width"], counted: Bool[Tensor, "
     _, histograms = pooled(fpfh(xyz, planes.normals), known)
     share, means = pooled(shape, known)
     _, squares = pooled(shape.square(), known)
-    spreads = (squares - means.square()).clamp(min=0).sqrt()
+    spreads = _spreads(means, squares)
     maps = torch.cat([place.within(torch.cat([histograms, means, spreads], dim=1)), lost], dim=1)
     share = place.within(share)
     return PatchMap(torch.cat([maps, around(maps, share)], dim=1), enough(share))
@@ -260,6 +261,14 @@ def _opponents(
     red, green, blue = (rgb / level[:, None]).log1p().unbind(1)
     bright = (red + green + blue) / 3 - math.log1p(1 / LEVEL)  # 0 at the median, so that squares of it hardly cancel
     return torch.stack([bright, red - green, (red + green) / 2 - blue], dim=1)
+
+
+def _spreads(
+    means: Float[Tensor, "batch channels rows columns"], squares: Float[Tensor, "batch channels rows columns"]
+) -> Float[Tensor, "batch channels rows columns"]:
+    """Standard deviations, from means and means of squares; 0 where the difference is nothing but rounding."""
+    variances = squares - means.square()
+    return variances.masked_fill(variances < ROUNDING * squares, 0).sqrt()
 
 
 def _medians(

@@ -59,7 +59,8 @@ class Outputs:
     >>> scores, part = np.zeros((4, 6), dtype=np.float32), np.ones((4, 6), dtype=bool)
     >>> with TemporaryDirectory() as folder:
     ...     with Outputs(folder) as outputs:
-    ...         row = outputs.add(sample, Inspection("cut/000", 0.2, 0.5, False, (), (), scores, part))
+    ...         found = Inspection("cut/000", 0.2, 0.5, False, (), (), scores, part, np.zeros_like(part, int))
+    ...         row = outputs.add(sample, found)
     ...     row["overlay"], sorted(path.name for path in Path(folder).iterdir())
     ('cut/000.png', ['cut', 'predictions.csv', 'predictions.jsonl'])
     """

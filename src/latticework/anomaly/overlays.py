@@ -50,7 +50,7 @@ def overlay(inspection: Inspection, sample: Sample, *, always_hot: bool = False)
     --------
     >>> part = np.ones((8, 8), dtype=bool)
     >>> scores = np.pad(np.ones((2, 2), dtype=np.float32), 3)
-    >>> found = Inspection("a", 1.0, 0.1, True, (), (), scores, part)
+    >>> found = Inspection("a", 1.0, 0.1, True, (), (), scores, part, np.zeros_like(part, int))
     >>> shown = overlay(found, Sample.of(rgb=np.zeros((8, 8, 3), dtype=np.uint8)))
     >>> shown[0, 0].tolist(), bool(shown[3, 3].max() > 150)
     ([0, 0, 0], True)

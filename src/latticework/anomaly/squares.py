@@ -103,7 +103,7 @@ class Square:
 
         Examples
         --------
-        >>> Square(300, 400, 224).original(112, 0.5), Square(300, 400, 224).original(0, 224)
+        >>> Square(300, 400, 224).original(112.0, 0.5), Square(300, 400, 224).original(0.0, 224.0)
         ((150, 0), (0, 399))
         """
         down, right = self.box

@@ -15,7 +15,8 @@ def regions_told(inspection: Inspection) -> str:
     >>> import numpy as np
     >>> region = Region(10, 20, 18, 30, 64, 3.5, "geometry", 12.25, -0.8)
     >>> part = np.ones((40, 40), dtype=bool)
-    >>> regions_told(Inspection("a", 3.5, 0.01, True, (), (region,), part.astype(np.float32), part))
+    >>> numbers = part.astype(np.int64)
+    >>> regions_told(Inspection("a", 3.5, 0.01, True, (), (region,), part.astype(np.float32), part, numbers))
     '1 region is marked: at row 14, column 25, 12.2 mm² large and 0.8 mm deep, by geometry.'
     """
     if not inspection.regions:
