@@ -33,7 +33,7 @@ OCTAVES: Final = 3
 SHARPEST: Final = 250.0  # curvature per metre that counts as an edge, a radius of 4 mm
 FARTHEST: Final = 0.01  # metres off the surroundings that count as far
 VARIATION: Final = 0.1  # surface variation of something rough
-ROUNDING: Final = 1e-6  # of a mean of squares: a variance below it is none
+ROUNDING: Final = 1e-5  # of a mean of squares: a variance below it is none
 _TINY: Final = 1e-6
 
 

@@ -40,7 +40,7 @@ def pseudo_defects(frames: Frames, seed: int) -> tuple[Frames, Bool[np.ndarray, 
     >>> from latticework.anomaly.preprocess import frames
     >>> from latticework.anomaly.samples import Sample
     >>> where = np.pad(np.ones((40, 40)), 12)
-    >>> part = Sample.of(rgb=np.random.default_rng(0).random((64, 64, 3)), mask=where)
+    >>> part = Sample.of(rgb=np.random.default_rng(0).random((64, 64, 3)) * where[..., None])
     >>> made = frames([part], 64)
     >>> spoilt, where = pseudo_defects(made, seed=0)
     >>> changed = (spoilt.rgb != made.rgb)[0].any(0).numpy()

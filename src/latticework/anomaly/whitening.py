@@ -13,7 +13,7 @@ from latticework.core.errors import InputError
 
 EXPLAINED: Final = 0.99  # of the variance, which the components that are kept have
 FLOOR: Final = 0.03  # of the mean variance, which is added to each: what hardly varies must not decide
-ROUNDING: Final = 1e-5  # of a channel, or of 1: what varies by less does not vary
+ROUNDING: Final = 1e-6  # of a channel, or of 1: what varies by less does not vary
 PLACE: Final = 0.5  # of the standard deviation of a place, that counts as much as one of all features
 
 
