@@ -100,6 +100,18 @@ def test_what_lies_beside_the_part_does_not_enter(look):
     assert torch.equal(one.features[:, :, one.judged[0]], two.features[:, :, one.judged[0]])
 
 
+def test_the_outline_is_no_edge_of_texture():
+    part = torch.zeros(1, 64, 64, dtype=torch.bool)
+    part[:, 10:54, 10:54] = True
+    two = torch.full((1, 3, 64, 64), 0.3)
+    two[:, :, :, 33:] = 0.6
+    found = texture(two, part)
+    own = found.features[0, 3:30]
+    assert found.judged[0, 1, 6]
+    assert own[:, 1:7, [1, 6]].abs().max() < 1e-6  # far from the seam, but at the outline
+    assert own[:, 1:7, 4].abs().max() > 0.1
+
+
 @pytest.mark.parametrize("look", [colour, texture])
 def test_a_picture_does_not_depend_on_those_beside_it(look):
     pictures, masks = torch.cat([picture(0), picture(1)]), torch.cat([blob(0), blob(1)])

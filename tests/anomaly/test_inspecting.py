@@ -12,6 +12,7 @@ from scipy import ndimage
 
 from latticework.anomaly import Inspection, M3DMConfig
 from latticework.anomaly.decision import MAXIMUM, METHODS
+from latticework.anomaly.describing import describe
 from latticework.anomaly.synth import CLASS_IDS
 from latticework.core.errors import InputError
 
@@ -64,6 +65,17 @@ def test_nearest_patches_are_named_in_pixels_of_their_own_picture():
             assert bank.nearest.part == f"part {number}"
             assert bank.nearest.distance == 0
             assert (bank.nearest.row, bank.nearest.column) == (bank.row, bank.column)
+
+
+def test_places_in_another_picture_are_in_pixels_of_that_one():
+    wide = cropped(part(0, size=128), slice(32, 96), slice(0, 128))
+    model = detector(coreset=1.0, config=replace(CONFIG, held_out=0)).fit([wide])
+    assert model.sizes_ == [(64, 128)]
+    sample = part(40, "dent")
+    judged = model.judged(describe(sample, model.seen_, CONFIG))
+    for number, bank in enumerate(model.inspect(sample).banks):
+        _, row, column = model.normal_.memories[bank.bank].where[judged.nearest[number]]
+        assert (bank.nearest.row, bank.nearest.column) == ((row * 8 + 4 - 16) * 2, (column * 8 + 4) * 2)
 
 
 def test_the_worst_patch_is_in_the_middle_of_the_defect(model):

@@ -257,9 +257,10 @@ def _opponents(
 
     Where a part is dark, in its own shade, that is nearly the colour itself, whose noise a logarithm would raise.
     """
-    level = LEVEL * _medians(rgb.mean(1), counted).clamp(min=DARK)
+    median = _medians(rgb.mean(1), counted)
+    level = LEVEL * median.clamp(min=DARK)
     red, green, blue = (rgb / level[:, None]).log1p().unbind(1)
-    bright = (red + green + blue) / 3 - math.log1p(1 / LEVEL)  # 0 at the median, so that squares of it hardly cancel
+    bright = (red + green + blue) / 3 - (median / level).log1p()  # 0 at the median, so that squares hardly cancel
     return torch.stack([bright, red - green, (red + green) / 2 - blue], dim=1)
 
 
