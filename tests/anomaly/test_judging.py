@@ -153,7 +153,7 @@ def test_smoothing_is_scipys(sigma, size):
 
 def test_nothing_is_smoothed_without_a_width():
     values = np.random.default_rng(0).random((8, 8)).astype(np.float32)
-    assert np.array_equal(enlarged(values, size=8, sigma=0), values)
+    assert np.array_equal(enlarged(values, size=8, sigma=0.0), values)
 
 
 @settings(max_examples=30, deadline=None)
