@@ -46,7 +46,6 @@ FRACTION = 0.1  # of the patches that a coreset keeps
 SAME_RADIUS = 1e-6  # of a radius, between two coresets that are not of the same patches
 SAME_HISTOGRAMS = 0.9  # correlation of ours and Open3D's, where rounding moves some angles to the next bin
 THREADS = (1, 2)  # of the histograms
-PATCHES = (224 // 8) ** 2  # of a part, if it fills the picture
 FAMILIES = ("superellipsoid", "tube", "rope", "ring", "foam", "dowel")
 STORED = "foam"  # the family whose parts fill most of the picture
 RADIUS_APART = 0.01  # of a radius, at most, for what half precision changes
@@ -576,9 +575,7 @@ def memory_rows(
         rows += [
             harness.Row(f"{where}: peak memory", measured.peak_memory / 1e9, "GB", limit),
             harness.Row(f"{where}: of that, before the fit: interpreter and libraries", told["before"] / 1e9, "GB"),
-            harness.Row(
-                f"{where}: stated in advance, besides that, if parts fill pictures", told["stated"] / 1e9, "GB"
-            ),
+            harness.Row(f"{where}: stated in advance, besides that", told["stated"] / 1e9, "GB"),
             harness.Row(f"{where}: time", told["seconds"], "s"),
         ]
     for bank, figures in found.items():
@@ -634,44 +631,25 @@ def fit_task(folder: Path, job: timing.Job) -> dict[str, Any]:
     """Learn good parts; write the banks, and tell what was stated."""
     import numpy as np
 
-    from latticework.anomaly import M3DM, M3DMConfig
-    from latticework.anomaly.memory import MemoryBank
+    from latticework.anomaly import M3DM, M3DMConfig, read_folder
+    from latticework.anomaly.describing import describe
+    from latticework.anomaly.fitting import stated
 
     set_threads(job)
     settings = {} if job["budget"] is None else {"memory": job["budget"]}
     config = M3DMConfig(size=job["size"], **settings)
-    widths: list[int] = []
-    finish = MemoryBank.finish
-
-    def finished(bank: Any, *given: Any, **options: Any) -> Any:
-        chosen = finish(bank, *given, **options)
-        widths.append(bank.features.shape[1])
-        return chosen
-
     model = M3DM(config=config, random_state=0)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * harness.MAXRSS_UNIT
-    setattr(MemoryBank, "finish", finished)  # noqa: B010
-    try:
-        began = time.perf_counter()
-        model.fit(folder / job["family"])
-        seconds = time.perf_counter() - began
-    finally:
-        setattr(MemoryBank, "finish", finish)  # noqa: B010
+    began = time.perf_counter()
+    model.fit(folder / job["family"])
+    seconds = time.perf_counter() - began
     arrays: dict[str, Any] = {}
     for bank, kept in model.normal_.memories.items():
         arrays |= {f"{bank}/features": kept.features, f"{bank}/where": kept.where, f"{bank}/radius": kept.radius}
     np.savez(folder / f"{job['name']}.npz", **arrays)
-    seen = [whitening.channels for whitening in model.normal_.representation.whitenings.values()]
-    patches = job["good"] * PATCHES * job["size"] ** 2 // 224**2
-    return {"seconds": seconds, "before": before, "stated": stated(patches, seen, widths, config.memory)}
-
-
-def stated(patches: int, seen: Sequence[int], widths: Sequence[int], budget: int) -> int:
-    """Bytes at most of so many patches: features as they were seen, and the memory banks, that of fusion included."""
-    from latticework.anomaly.memory import needs
-
-    raw = sum(min(5 * patches * channels, budget) for channels in seen)  # single precision, and room to grow
-    return raw + sum(needs(patches, width, budget=budget).memory for width in widths)
+    first = describe(read_folder(folder / job["family"], split="train")[0].read(), model.seen_, config).patches
+    needed = stated(first, job["good"], config, coreset=model.coreset, fusion=True)
+    return {"seconds": seconds, "before": before, "stated": needed.memory}
 
 
 TASKS: dict[str, Callable[[Path, timing.Job], dict[str, Any]]] = {

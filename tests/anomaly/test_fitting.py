@@ -306,3 +306,23 @@ def test_what_was_stored_in_half_precision_makes_nearly_the_same_detector(store,
         assert np.corrcoef(heat[0].ravel(), heat[1].ravel())[0, 1] > 0.99
     small.close()
     assert not list(tmp_path.iterdir())
+
+
+# What it takes
+
+
+def test_what_learning_takes_is_told_before(store, capsys):
+    import latticework as lw
+
+    (first,) = store.parts((0,))
+    needed = fitting.stated(first, 6, CONFIG, coreset=0.1, fusion=True)
+    assert needed.disk == 0
+    assert needed.memory > fitting.stated(first, 6, CONFIG, coreset=0.1, fusion=False).memory
+    large = fitting.stated(first, 10**6, CONFIG, coreset=0.1, fusion=True)
+    seen = sum(2 * 10**6 * patches.rows.size for patches in first.values())
+    assert large.disk > seen  # in half precision
+    with lw.progress.showing():
+        detector().fit(parts(4))
+    assert f"to learn 3 parts takes at most {fitting.stated(first, 3, CONFIG, coreset=0.1, fusion=False).told()}" in (
+        capsys.readouterr().err
+    )

@@ -44,6 +44,13 @@ class Features(StrEnum):
     pretrained = "pretrained"
 
 
+class Mode(StrEnum):
+    """Whether the paper is followed to the letter."""
+
+    default = "default"
+    paper = "paper"
+
+
 @app.command()
 def fit(
     folder: Annotated[
@@ -78,6 +85,9 @@ def fit(
     features: Annotated[
         Features, typer.Option(help="handcrafted needs no weights; pretrained needs --vit, --point-mae or both.")
     ] = Features.handcrafted,
+    mode: Annotated[
+        Mode, typer.Option(help="paper follows the paper to the letter: its banks, its scores, its fusion.")
+    ] = Mode.default,
     coreset: Annotated[float | None, typer.Option(metavar="SHARE", help="Of patches that a bank keeps.")] = None,
     size: Annotated[
         int | None, typer.Option(min=32, metavar="N", help="Rows and columns that parts are brought to.")
@@ -106,6 +116,7 @@ def fit(
     check_replaceable(output)
     check_writable(output)
     settings: dict[str, Any] = {
+        "mode": None if mode is Mode.default else mode.value,
         "size": size,
         "held_out": held_out,
         "false_alarm_rate": rate,

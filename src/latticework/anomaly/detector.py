@@ -16,7 +16,7 @@ from latticework.anomaly.config import HANDCRAFTED, OF_COLOUR, PRETRAINED, M3DMC
 from latticework.anomaly.decision import METHODS, Method
 from latticework.anomaly.describing import Described, describe, scans_of
 from latticework.anomaly.evaluating import evaluate
-from latticework.anomaly.fitting import HELD_OUT, TRIED, Store, calibrated, fill, judged_without, learn
+from latticework.anomaly.fitting import HELD_OUT, TRIED, Store, calibrated, fill, judged_without, learn, stated
 from latticework.anomaly.found import Found
 from latticework.anomaly.holding import HeldOut
 from latticework.anomaly.inspecting import inspection
@@ -31,8 +31,9 @@ from latticework.core import Estimator, State
 from latticework.core.checks import number
 from latticework.core.errors import InputError
 from latticework.core.hardware import resolve_device
-from latticework.core.progress import progress
+from latticework.core.progress import message, progress
 from latticework.core.seeds import seed_from, spawn
+from latticework.core.words import counted
 
 AT_ONCE: Final = 32  # parts that are looked at before what was seen of them is kept
 
@@ -136,6 +137,9 @@ class M3DM(Estimator):
         looking = _Looking(seen, settings, scans, encoders, alike=True)
         for place, described in enumerate(looking.at([first, *train[1:]], "looking at good parts")):
             store.add(described)
+            if place == 0:
+                needed = stated(described.patches, len(train), settings, coreset=self.coreset, fusion=FUSION in banks)
+                message(f"to learn {counted(len(train), 'part')} takes at most {needed.told()}")
             if tries and place % HELD_OUT == 0 and len(made) < TRIED:
                 made[place] = described.frames
         normal, report = learn(

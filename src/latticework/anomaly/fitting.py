@@ -22,10 +22,11 @@ from latticework.anomaly.config import M3DMConfig
 from latticework.anomaly.decision import MOST_ROWS, Method, fit_decision
 from latticework.anomaly.describing import Described, Description, Patches, looked_at, place_channels
 from latticework.anomaly.feature_fusion import FeatureFusion
+from latticework.anomaly.form import CHANNELS
 from latticework.anomaly.fusion_learning import FusionConfig, PatchPairs, fit_fusion
-from latticework.anomaly.judging import FUSION, Judged, Layers, Representation, fused_map, judge
+from latticework.anomaly.judging import FUSION, SIDES, Judged, Layers, Representation, fused_map, judge
 from latticework.anomaly.measures import auroc
-from latticework.anomaly.memory import MemoryBank, places
+from latticework.anomaly.memory import MemoryBank, Needs, needs, places
 from latticework.anomaly.pixels import Pixels
 from latticework.anomaly.preprocess import Frames
 from latticework.anomaly.pseudo import pseudo_defects
@@ -169,6 +170,40 @@ def learn(
     if not gains or min(gains) < GAIN:
         return normal, [f"the fusion bank was dropped: {told}"]
     return richer, [f"the fusion bank was kept: {told}"]
+
+
+def stated(first: Description, parts: int, config: M3DMConfig, *, coreset: float, fusion: bool) -> Needs:
+    """What it takes at most to learn so many parts like a first one, besides the interpreter and its libraries.
+
+    Parameters
+    ----------
+    first
+        What was seen of it.
+    parts
+        How many there are.
+    config, coreset
+        As of `M3DM`.
+    fusion
+        Whether a fusion bank is learnt.
+    """
+    found = []
+    for patches in first.values():
+        rows, channels = parts * len(patches.rows), patches.rows.shape[1]
+        seen = 4 * rows * channels
+        found.append(Needs(min(5 * seen // 4, config.memory), 0 if seen <= config.memory else seen // 2))
+        width = channels if config.paper else min(channels, config.components + CHANNELS)
+        found.append(needs(rows, width, fraction=coreset, budget=config.memory))
+    if fusion:
+        cells = max(patches.judged.size for patches in first.values())
+        width = sum(
+            patches.rows.shape[1] if config.paper else config.components
+            for bank, patches in first.items()
+            if any(bank in side for side in SIDES)
+        )
+        pairs = 2 * parts * cells * width
+        found.append(Needs(pairs, 0) if pairs <= config.memory else Needs(0, pairs))
+        found.append(needs(parts * cells, width, fraction=coreset, budget=config.memory))
+    return Needs(sum(part.memory for part in found), sum(part.disk for part in found))
 
 
 def fill(

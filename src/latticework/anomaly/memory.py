@@ -45,6 +45,17 @@ class Needs:
     memory: int
     disk: int
 
+    def told(self) -> str:
+        """For people.
+
+        Examples
+        --------
+        >>> Needs(1_500_000_000, 0).told(), Needs(800_000_000, 2_000_000_000).told()
+        ('1.5 GB of memory', '0.8 GB of memory and 2 GB of disk')
+        """
+        disk = f" and {self.disk / 1e9:.2g} GB of disk" if self.disk else ""
+        return f"{self.memory / 1e9:.2g} GB of memory{disk}"
+
 
 def needs(
     patches: int, channels: int, *, fraction: float = FRACTION, budget: int = BUDGET, project: int | None = None
