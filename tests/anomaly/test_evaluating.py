@@ -217,3 +217,20 @@ def test_a_detector_beats_chance_and_each_bank_sees_its_own(found):
     assert found.figures.pixel.auroc > 0.9
     assert found.by_label["stain"].image.auroc > 0.8
     assert found.banks["geometry"].image.auroc > 0.6
+
+
+def test_several_processes_find_the_same(model, found):
+    import joblib
+
+    with joblib.parallel_config(n_jobs=2):
+        again = model.evaluate([*GOOD, *BAD])
+    assert again.as_dict() == found.as_dict()
+
+
+def test_a_part_of_which_nothing_can_be_judged_is_named_and_the_others_count(model):
+    mask = np.zeros(GOOD[0].size, bool)
+    mask[32:34, 32:34] = True
+    told = model.evaluate([*GOOD, *BAD, part(60, "dent", mask=mask)])
+    assert list(told.failed) == ["dent 60"]
+    assert "nothing of it can be judged" in told.failed["dent 60"]
+    assert len(told.names) == len(GOOD) + len(BAD)

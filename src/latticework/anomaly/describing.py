@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 SCANS: Final = ("rgb", "xyz")
 
 
+AT_ONCE: Final = 32  # parts that are looked at before what was seen of them is kept
+
+
 @dataclass(frozen=True, eq=False)
 class Patches:
     """The patches of one part that can be judged.

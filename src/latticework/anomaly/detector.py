@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Float32, Float64, Int64
@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from latticework.anomaly.calibration import Threshold, p_values, threshold
 from latticework.anomaly.config import HANDCRAFTED, OF_COLOUR, PRETRAINED, M3DMConfig
 from latticework.anomaly.decision import METHODS, Method
-from latticework.anomaly.describing import Described, describe, scans_of
+from latticework.anomaly.describing import AT_ONCE, Described, describe, scans_of
 from latticework.anomaly.evaluating import evaluate
 from latticework.anomaly.fitting import HELD_OUT, TRIED, Store, calibrated, fill, judged_without, learn, stated
 from latticework.anomaly.found import Found
@@ -34,8 +34,6 @@ from latticework.core.hardware import resolve_device
 from latticework.core.progress import message, progress
 from latticework.core.seeds import seed_from, spawn
 from latticework.core.words import counted
-
-AT_ONCE: Final = 32  # parts that are looked at before what was seen of them is kept
 
 
 class M3DM(Estimator):
