@@ -42,9 +42,9 @@ class TestM3DM(EstimatorCases):
             "predict": (TEST[1:4],),
             "transform": (TEST[1:4],),
             "transform_patches": (TEST[3],),
-            "score_samples": (TEST[1:4],),
-            "p_values": (TEST[1:4],),
-            "predict_map": (TEST[1:4],),
+            "score_samples": (TEST[2:4],),
+            "p_values": (TEST[2:4],),
+            "predict_map": (TEST[3:4],),
             "inspect": (TEST[4],),
             "explain": (TEST[1],),
             "evaluate": ([TEST[0], TEST[3], TEST[4]],),
@@ -213,11 +213,23 @@ def test_few_parts_certify_no_small_rate_and_say_so(parts_aside):
     assert not model.threshold_.holds
     assert model.threshold_.value == parts_aside - 1
     assert model.map_threshold_.value == parts_aside + 6
-    assert f"not the 5 % asked for: that takes {19}" in model.threshold_.about()
+    assert "not the 5 % asked for: that takes 19" in model.threshold_.about()
+
+
+def test_a_score_at_the_threshold_is_no_alarm():
+    aside = parts(3, first=50)
+    model = detector().fit(parts(6), held_out=aside)
+    scores = model.score_samples(aside)
+    assert model.threshold_.value == pytest.approx(scores.max(), rel=0.01)  # of features in half precision
+    model.calibrate(scores, scores)
+    assert model.predict(aside).tolist() == [1, 1, 1]
+    assert [model.inspect(sample).defective for sample in aside] == [False] * 3
 
 
 def test_what_is_certified_is_told(model):
     assert model.describe()["threshold"] == model.threshold_.about()
+    told = detector().fit(parts(4)).describe()["threshold"]
+    assert told.startswith("1 held-out part certifies at most 50 % of false alarms, not the 5 % asked for")
     assert detector(config=replace(CONFIG, held_out=0)).fit(parts(3)).describe()["threshold"] == "nothing was set aside"
 
 
