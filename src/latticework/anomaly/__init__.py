@@ -1,9 +1,27 @@
 """Find defects on parts scanned in colour and 3D: Multi-3D-Memory, M3DM (Wang et al. 2023)."""
 
-from latticework.anomaly.config import M3DMConfig
-from latticework.anomaly.detector import M3DM
-from latticework.anomaly.folders import read_folder
-from latticework.anomaly.results import Evaluation, Inspection
-from latticework.anomaly.samples import Sample, read_sample
+from typing import TYPE_CHECKING
+
+from latticework.core.lazy import attach
+
+if TYPE_CHECKING:
+    from latticework.anomaly.config import M3DMConfig
+    from latticework.anomaly.detector import M3DM
+    from latticework.anomaly.folders import read_folder
+    from latticework.anomaly.results import Evaluation, Inspection
+    from latticework.anomaly.samples import Sample, read_sample
 
 __all__ = ["M3DM", "M3DMConfig", "Sample", "read_sample", "read_folder", "Inspection", "Evaluation"]
+
+__getattr__, __dir__ = attach(
+    __name__,
+    {
+        "M3DM": "latticework.anomaly.detector:M3DM",
+        "M3DMConfig": "latticework.anomaly.config:M3DMConfig",
+        "Sample": "latticework.anomaly.samples:Sample",
+        "read_sample": "latticework.anomaly.samples:read_sample",
+        "read_folder": "latticework.anomaly.folders:read_folder",
+        "Inspection": "latticework.anomaly.results:Inspection",
+        "Evaluation": "latticework.anomaly.results:Evaluation",
+    },
+)
