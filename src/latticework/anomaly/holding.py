@@ -19,7 +19,7 @@ class HeldOut:
     Attributes
     ----------
     parts
-        What was seen of each, in half precision.
+        What was seen of each, to the last bit: a threshold holds for parts that are treated as those it is from.
     digests
         By what each is known again, and its name.
     """
@@ -65,14 +65,14 @@ class HeldOut:
                     f"{part.name} and {digests[part.digest]} are one scan, set aside twice: that would certify too much"
                 )
             digests[part.digest] = part.name
-            parts.append({bank: Patches(_half(found.rows), found.judged) for bank, found in part.patches.items()})
+            parts.append(part.patches)
         return HeldOut(tuple(parts), digests)
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         """What was seen, as arrays."""
         arrays: dict[str, np.ndarray] = {}
         for bank in self.parts[0] if self.parts else ():
-            arrays[f"{bank}.rows"] = np.concatenate([part[bank].rows for part in self.parts]).astype(np.float16)
+            arrays[f"{bank}.rows"] = np.concatenate([part[bank].rows for part in self.parts])
             arrays[f"{bank}.judged"] = np.stack([part[bank].judged for part in self.parts])
         return arrays
 
@@ -91,15 +91,14 @@ class HeldOut:
             if kind != "judged":
                 continue
             judged, rows = np.asarray(arrays[name]), np.asarray(arrays[f"{bank}.rows"])
-            if judged.dtype != bool or judged.shape[:1] != (len(parts),) or judged.sum() != len(rows):
+            if (
+                judged.dtype != bool
+                or rows.dtype != np.float32
+                or judged.shape[:1] != (len(parts),)
+                or judged.sum() != len(rows)
+            ):
                 raise InputError("what was seen of parts set aside does not fit together; the model is damaged")
             ends = np.cumsum(judged.sum(axis=(1, 2)))[:-1]
-            for part, own, where in zip(parts, np.split(rows.astype(np.float32), ends), judged, strict=True):
+            for part, own, where in zip(parts, np.split(rows, ends), judged, strict=True):
                 part[bank] = Patches(own, where)
         return cls(tuple(parts), dict(digests))
-
-
-def _half(rows: np.ndarray) -> np.ndarray:
-    """As they come back from a saved model, so that scores are the same."""
-    largest = np.finfo(np.float16).max
-    return np.clip(rows, -largest, largest).astype(np.float16).astype(np.float32)
