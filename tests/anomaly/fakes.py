@@ -16,8 +16,8 @@ from scipy import ndimage
 from latticework.anomaly.calibration import p_values, threshold
 from latticework.anomaly.config import M3DMConfig
 from latticework.anomaly.found import Found
+from latticework.anomaly.listing import read
 from latticework.anomaly.measures import auroc_interval, separation
-from latticework.anomaly.outputs import read
 from latticework.anomaly.parts import find_part
 from latticework.anomaly.pixels import LIMITS, Pixels
 from latticework.anomaly.results import BankScore, Evaluation, Figures, Inspection, Nearest, Region
@@ -58,11 +58,6 @@ class FakeM3DM:
 
     def to(self, device):
         self.device = device
-        return self
-
-    def set_params(self, **given):
-        for name, value in given.items():
-            setattr(self, name, value)
         return self
 
     def save(self, folder):

@@ -8,8 +8,6 @@ from latticework.anomaly.alignment import at_patches, at_points, interpolation
 from latticework.anomaly.sampling import farthest_points
 from latticework.core import InputError
 
-MODES = pytest.mark.parametrize("mode", ["paper", "reference"])
-
 
 def scene(side=24, groups=40, channels=5, *, lost=0.2, batch=2):
     """Points of pictures, the centres of groups, and features of these."""
@@ -19,7 +17,7 @@ def scene(side=24, groups=40, channels=5, *, lost=0.2, batch=2):
     return points, centres, torch.randn(batch, groups, channels, generator=random, dtype=points.dtype)
 
 
-def literal(points, centres, features, mode):
+def literal(points, centres, features):
     """Equations 2 and 3, a point at a time."""
     found = torch.zeros(*points.shape[:2], features.shape[2], dtype=points.dtype)
     for cloud in range(len(points)):
@@ -27,38 +25,34 @@ def literal(points, centres, features, mode):
             if not point.isnan().any():
                 distances = (centres[cloud] - point).norm(dim=1)
                 near = distances.argsort()[:3]
-                alpha = 1 / ((distances[near] if mode == "paper" else distances[near] ** 2) + 1e-8)
+                alpha = 1 / (distances[near] + 1e-8)
                 found[cloud, row] = (alpha[:, None] * features[cloud, near]).sum(0) / alpha.sum()
     return found
 
 
-@MODES
-def test_features_of_points_are_those_of_the_equations(mode):
+def test_features_of_points_are_those_of_the_equations():
     points, centres, features = scene(side=12)
-    found = at_points(features, interpolation(points, centres, mode=mode))
-    torch.testing.assert_close(found, literal(points, centres, features, mode), rtol=1e-9, atol=1e-12)
+    found = at_points(features, interpolation(points, centres))
+    torch.testing.assert_close(found, literal(points, centres, features), rtol=1e-9, atol=1e-12)
 
 
-@MODES
-def test_weights_add_up_to_one_for_points_and_to_nothing_for_none(mode):
+def test_weights_add_up_to_one_for_points_and_to_nothing_for_none():
     points, centres, _ = scene()
-    sums = interpolation(points.float(), centres.float(), mode=mode).weights.sum(2)
+    sums = interpolation(points.float(), centres.float()).weights.sum(2)
     known = ~points.isnan().any(2)
     assert (sums[known] - 1).abs().max() < 1e-6
     assert (sums[~known] == 0).all()
 
 
-@pytest.mark.parametrize("mode, tolerance", [("paper", 1e-4), ("reference", 0.05)])
-def test_a_point_at_a_centre_gets_its_feature(mode, tolerance):
+def test_a_point_at_a_centre_gets_its_feature():
     _, centres, features = scene(lost=0.0)
-    found = at_points(features, interpolation(centres, centres, mode=mode))
-    assert (found - features).abs().max() < tolerance
+    found = at_points(features, interpolation(centres, centres))
+    assert (found - features).abs().max() < 1e-4
 
 
-@MODES
-def test_a_constant_field_stays_constant(mode):
+def test_a_constant_field_stays_constant():
     points, centres, _ = scene(lost=0.0)
-    found = interpolation(points, centres, mode=mode)
+    found = interpolation(points, centres)
     ones = torch.full((2, 40, 3), 7.0, dtype=points.dtype)
     torch.testing.assert_close(at_points(ones, found), torch.full((2, 24 * 24, 3), 7.0, dtype=points.dtype))
     patches = at_patches(ones, found, width=24, patches=(6, 6))
@@ -117,8 +111,3 @@ def test_points_that_are_no_picture_are_refused(width):
     points, centres, features = scene(batch=1)
     with pytest.raises(InputError, match=f"got 576 points for rows of {width}"):
         at_patches(features, interpolation(points, centres), width=width)
-
-
-def test_another_mode_is_refused():
-    with pytest.raises(InputError, match="'paper' or 'reference', got 'other'"):
-        interpolation(torch.ones(1, 2, 3), torch.ones(1, 2, 3), mode="other")

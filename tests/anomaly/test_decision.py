@@ -68,7 +68,7 @@ def test_contributions_make_up_the_fused_score(method):
     new = distances(seed=1)
     parts = layer.contributions(new)
     assert parts.shape == new.shape
-    assert np.allclose(parts.max(1) if method in ("max", "tippett") else parts.sum(1), layer.fuse(new))
+    assert np.allclose(parts.max(1) if method == "max" else parts.sum(1), layer.fuse(new))
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -126,13 +126,12 @@ def test_quantile_beyond_the_scores_is_an_exponential_tail():
         assert layer.fuse(np.array([score])) == pytest.approx(score / 3, rel=0.1)  # -log of exp(-score / 3)
 
 
-def test_fisher_adds_and_tippett_takes_the_largest():
+def test_fisher_adds():
     normal, new = distances(), distances(seed=1)
     logs = np.stack(
         [fit_decision(normal[:, [bank]], method="quantile").fuse(new[:, [bank]]) for bank in range(3)], axis=1
     )
     assert np.allclose(fit_decision(normal, method="quantile").fuse(new), logs.sum(1))
-    assert np.allclose(fit_decision(normal, method="tippett").fuse(new), logs.max(1))
 
 
 def test_equal_scores_are_as_normal_as_the_most_normal_of_them():

@@ -88,7 +88,7 @@ class TestM3DMWithFusion(TestM3DM):
     """A fusion bank that is learnt quickly, and kept whether it helps or not."""
 
     banks = ("colour", "geometry", "fusion")
-    fusion = "tippett"
+    fusion = "max"
 
     def queries(self):
         return {

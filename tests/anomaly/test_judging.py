@@ -58,10 +58,10 @@ def test_scores_are_the_mean_of_the_worst_distances(worst):
 def test_the_papers_score_is_equation_seven(seed):
     bank, part = memory(1, 2, 3), patches(50 + seed)
     found = judge({"colour": part}, {"colour": bank}, worst=3, reweighted=True)
-    assert found.scores[0] == pytest.approx(literal_score(bank.features, part.rows, 3, "paper"), rel=1e-6)
+    assert found.scores[0] == pytest.approx(literal_score(bank.features, part.rows, 3), rel=1e-6)
     others = np.flatnonzero(bank.where[:, 0] != 1)
     alone = judge({"colour": part}, {"colour": bank}, worst=3, reweighted=True, without=1)
-    assert alone.scores[0] == pytest.approx(literal_score(bank.features[others], part.rows, 3, "paper"), rel=1e-6)
+    assert alone.scores[0] == pytest.approx(literal_score(bank.features[others], part.rows, 3), rel=1e-6)
 
 
 def test_a_part_is_compared_with_what_the_bank_has_of_others():

@@ -61,7 +61,6 @@ def test_training_patches_are_at_distance_zero_if_all_are_kept():
     assert (distances == 0).all()
     rows, columns = np.nonzero(foreground)
     assert bank.where[nearest[foreground.ravel()]].tolist() == [[2, r, c] for r, c in zip(rows, columns, strict=True)]
-    assert bank.image_score(features, distances, nearest) == 0
 
 
 def test_torch_tensors_are_taken_too():
@@ -194,16 +193,6 @@ def test_a_bank_that_goes_on_has_as_many_patches_as_one_that_saw_all_at_once():
     assert bank.seen == sum(int(image(number)[1].sum()) for number in range(8))
 
 
-def test_projected_features_choose_but_the_bank_keeps_whole_ones():
-    bank, again, plain = filled(range(6)), filled(range(6)), filled(range(6))
-    chosen = bank.finish(0.2, project=4, random_state=0)
-    assert again.finish(0.2, project=4, random_state=0).indices.tolist() == chosen.indices.tolist()
-    assert bank.features.shape[1] == CHANNELS
-    features, _ = everything(range(6))
-    assert np.array_equal(bank.features, features[chosen.indices])
-    assert plain.finish(0.2).indices.tolist() != chosen.indices.tolist()
-
-
 def test_a_bank_goes_into_arrays_and_comes_back():
     bank = filled(range(5))
     bank.finish(0.3)
@@ -262,7 +251,6 @@ def broken(**changes):
         (lambda: MemoryBank(budget=-1), "budget=-1"),
         (lambda: filled([0]).finish(0.0), "fraction=0.0"),
         (lambda: filled([0]).finish(1.5), "fraction=1.5"),
-        (lambda: filled([0]).finish(project=0), "project=0"),
         (lambda: filled([0]).finish(start=1000), "start=1000"),
         (lambda: filled([0]).add(np.zeros((2, 3)), np.zeros((2, 3), dtype=int)), "rows of 7"),
         (lambda: MemoryBank().add(np.zeros((2, 3)), np.zeros((1, 3), dtype=int)), "expected"),

@@ -17,7 +17,7 @@ from latticework.core.errors import InputError
 from latticework.core.persistence import read_folder, write_folder
 
 SIDE = 32
-MODES = pytest.mark.parametrize("mode", ["default", "paper", "reference"])
+MODES = pytest.mark.parametrize("mode", ["default", "paper"])
 
 
 def scans(radii=(20, 12, 9, 6), *, lost=0.05):
@@ -64,7 +64,7 @@ def test_features_of_points_are_those_of_the_picture_that_is_never_made(mode):
     frames = one(scans(), 1)
     points = torch.where(frames.foreground[:, None], frames.xyz, torch.nan).flatten(2).mT
     groups = nearest_groups(points, farthest_points(points, 1024), 128)
-    weights = interpolation(points, groups.centres, mode="reference" if mode == "reference" else "paper")
+    weights = interpolation(points, groups.centres)
     picture = at_points(encoder()(groups.members, groups.centres), weights).mT.unflatten(2, (SIDE, SIDE))
     known = (~points.isnan().any(2)).float().view(1, 1, SIDE, SIDE)
     averages, coverage = (
@@ -114,10 +114,9 @@ def test_a_constant_field_stays_constant_up_to_the_outline():
     torch.testing.assert_close(found.features.movedim(1, 3)[known], expected.movedim(1, 3)[known])
 
 
-@pytest.mark.parametrize("mode", ["paper", "reference"])
-def test_as_in_the_papers_code_patches_are_dimmed_by_what_has_no_points(mode):
+def test_as_in_the_papers_code_patches_are_dimmed_by_what_has_no_points():
     frames = scans(lost=0.3)
-    paper, default = (constant().geometry(frames, mode=each) for each in (mode, "default"))
+    paper, default = (constant().geometry(frames, mode=each) for each in ("paper", "default"))
     known = (frames.foreground & ~frames.xyz.isnan().any(1)).float()[:, None]
     coverage = F.adaptive_avg_pool2d(F.avg_pool2d(known, 3, stride=1), SIDE // 4)
     torch.testing.assert_close(paper.features, (7 * coverage).expand_as(paper.features))
@@ -228,7 +227,7 @@ def test_frames_without_what_is_asked_for_and_other_modes_are_refused():
         both().colour(replace(frames, rgb=None))
     with pytest.raises(InputError, match="have no points"):
         both().geometry(replace(frames, xyz=None))
-    with pytest.raises(InputError, match="mode='both': expected default, paper, reference"):
+    with pytest.raises(InputError, match="mode='both': expected default, paper"):
         both().geometry(frames, mode="both")
     with pytest.raises(InputError, match="cannot be cut into patches of 8 x 8"):
         both().colour(Frames(torch.rand(1, 3, 30, 30), None, torch.ones(1, 30, 30, dtype=torch.bool), (), ()))

@@ -17,20 +17,18 @@ def data(seed):
 
 
 @pytest.mark.parametrize("support", [2, 3, 9])
-@pytest.mark.parametrize("mode", ["paper", "code"])
 @pytest.mark.parametrize("seed", range(3))
-def test_image_scores_are_those_of_a_literal_loop(mode, support, seed):
+def test_image_scores_are_those_of_a_literal_loop(support, seed):
     patches, entries = data(seed)
     bank = Neighbours(entries)
-    score = image_score(bank, patches, *bank.nearest(patches), support=support, mode=mode)
-    assert score == pytest.approx(literal_score(entries, patches, support, mode), rel=1e-6)
+    score = image_score(bank, patches, *bank.nearest(patches), support=support)
+    assert score == pytest.approx(literal_score(entries, patches, support), rel=1e-6)
 
 
-@pytest.mark.parametrize("mode", ["paper", "code"])
-def test_large_distances_do_not_overflow(mode):
+def test_large_distances_do_not_overflow():
     bank = Neighbours(np.array([[0.0], [1.0], [2.0]]))
     patches = np.array([[1e9]])
-    score = image_score(bank, patches, *bank.nearest(patches), mode=mode)
+    score = image_score(bank, patches, *bank.nearest(patches))
     assert 0 < score <= 1e9
 
 
@@ -39,14 +37,12 @@ def test_equally_far_entries_share_the_weight():
     patches = np.zeros((1, 2))
     found = bank.nearest(patches)
     assert image_score(bank, patches, *found, support=3) == pytest.approx(2 / 3)
-    assert image_score(bank, patches, *found, support=3, mode="code") == pytest.approx(1 / 2)
 
 
-@pytest.mark.parametrize("mode", ["paper", "code"])
-def test_a_bank_of_one_entry_leaves_the_distance_as_it_is(mode):
+def test_a_bank_of_one_entry_leaves_the_distance_as_it_is():
     bank = Neighbours(np.zeros((1, 2)))
     patches = np.array([[3.0, 4.0]])
-    assert image_score(bank, patches, *bank.nearest(patches), mode=mode) == 5
+    assert image_score(bank, patches, *bank.nearest(patches)) == 5
 
 
 def test_patches_of_the_bank_score_zero():
@@ -68,8 +64,7 @@ def test_patches_of_the_background_do_not_count():
     assert whole == image_score(bank, patches[foreground], *bank.nearest(patches[foreground]))
 
 
-@pytest.mark.parametrize("option", [{"support": 0}, {"mode": "no"}])
-def test_bad_options_are_named(option):
+def test_bad_options_are_named():
     bank, patches = Neighbours(np.eye(3)), np.zeros((1, 3))
-    with pytest.raises(InputError, match=r"support=0|mode='no'"):
-        image_score(bank, patches, *bank.nearest(patches), **option)
+    with pytest.raises(InputError, match="support=0"):
+        image_score(bank, patches, *bank.nearest(patches), support=0)

@@ -1,4 +1,4 @@
-"""PatchCore's image score, equations 6 and 7, one distance at a time; and as the published code of M3DM has it."""
+"""PatchCore's image score, equations 6 and 7, one distance at a time."""
 
 import math
 
@@ -9,7 +9,7 @@ def distance(left, right):
     return math.sqrt(sum((float(x) - float(y)) ** 2 for x, y in zip(left, right, strict=True)))
 
 
-def image_score(bank, patches, support, mode):
+def image_score(bank, patches, support):
     worst, s_star, m_star = None, -1.0, None
     for patch in patches:
         to_entries = [distance(patch, entry) for entry in bank]
@@ -18,8 +18,5 @@ def image_score(bank, patches, support, mode):
             worst, s_star, m_star = patch, to_entries[nearest], nearest
     from_star = [distance(bank[m_star], entry) for entry in bank]
     around = np.argsort(from_star, kind="stable")[:support]
-    scale = 1.0
-    if mode == "code":
-        around, scale = around[1:], math.sqrt(len(bank[0]))
-    total = sum(math.exp(distance(worst, bank[m]) / scale) for m in around)
-    return (1 - math.exp(s_star / scale) / total) * s_star
+    total = sum(math.exp(distance(worst, bank[m])) for m in around)
+    return (1 - math.exp(s_star) / total) * s_star

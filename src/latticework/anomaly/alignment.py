@@ -20,7 +20,7 @@ from latticework.anomaly.sampling import nearest
 from latticework.core.errors import InputError
 
 CENTRES = 3  # that a point takes from
-EPSILON = 1e-8  # metres in the paper's weights, square metres in those of its code; the paper states no value
+EPSILON = 1e-8  # metres; the paper states no value
 PATCHES = 56  # of a picture, to each side
 
 
@@ -56,9 +56,7 @@ class Patches:
     coverage: Float[Tensor, "batch rows columns"]
 
 
-def interpolation(
-    points: Float[Tensor, "batch points 3"], centres: Float[Tensor, "batch groups 3"], *, mode: str = "paper"
-) -> Interpolation:
+def interpolation(points: Float[Tensor, "batch points 3"], centres: Float[Tensor, "batch groups 3"]) -> Interpolation:
     """Find the three nearest centres of each point, and what they weigh. O(points · log groups), on the CPU.
 
     Parameters
@@ -67,15 +65,6 @@ def interpolation(
         Metres; NaN in rows that are no points.
     centres
         Metres. Fewer than three are all taken.
-    mode
-        `paper` or `reference`: weights 1 / (||c - p|| + 1e-8) as in the paper, or 1 / (||c - p||² + 1e-8) as in its
-        published code, with which a point that is a centre takes a little from others too: 0.08 % where they are 5 mm
-        away.
-
-    Raises
-    ------
-    InputError
-        If there is another mode.
 
     Examples
     --------
@@ -84,8 +73,6 @@ def interpolation(
     tensor([[[0.7500, 0.2500],
              [1.0000, 0.0000]]])
     """
-    if mode not in ("paper", "reference"):
-        raise InputError(f"mode must be 'paper' or 'reference', got {mode!r}")
     batch, rows, _ = points.shape
     near = min(CENTRES, centres.shape[1])
     places = torch.zeros(batch, rows, near, dtype=torch.int64, device=points.device)
@@ -93,7 +80,7 @@ def interpolation(
     for cloud in range(batch):
         there = (~points[cloud].isnan().any(1)).nonzero()[:, 0]
         distances, places[cloud, there] = nearest(centres[cloud], points[cloud, there], near)
-        inverse = 1 / ((distances if mode == "paper" else distances.square()) + EPSILON)
+        inverse = 1 / (distances + EPSILON)
         weights[cloud, there] = inverse / inverse.sum(1, keepdim=True)
     return Interpolation(places, weights)
 

@@ -34,7 +34,6 @@ class Fusion(StrEnum):
     zsum = "zsum"
     max = "max"
     quantile = "quantile"
-    tippett = "tippett"
 
 
 class Features(StrEnum):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -26,8 +26,6 @@ from latticework.core.words import counted
 
 if TYPE_CHECKING:
     from latticework.anomaly.results import Evaluation, Figures, Inspection
-
-LIMITS: Final = (0.3, 0.1, 0.05, 0.01)  # of AUPRO, in the table for people
 
 
 def evaluate(
@@ -132,7 +130,7 @@ def evaluation_lines(found: Evaluation) -> list[str]:
     rows += [("defect", None), *((f"  {printable(label)}", each) for label, each in found.by_label.items())]
     rows += [("memory bank", None), *((f"  {bank}", each) for bank, each in found.banks.items())]
     width = max(len(title) for title, _ in rows)
-    limits = [limit for limit in LIMITS if limit in found.figures.aupro]
+    limits = list(found.figures.aupro)
     header = ["AUROC", "AP", "F1max", "pixel", *(f"PRO{limit:g}" for limit in limits)]
     lines += ["", f"{'':<{width}}" + "".join(f"  {name:>7}" for name in header)]
     for title, figures in rows:

@@ -27,9 +27,8 @@ from jaxtyping import Float, Float32, Float64, Real
 
 from latticework.core.errors import InputError
 
-Method = Literal["ocsvm", "zsum", "max", "quantile", "tippett"]
+Method = Literal["ocsvm", "zsum", "max", "quantile"]
 METHODS: Final[tuple[Method, ...]] = get_args(Method)
-MAXIMUM: Final = ("max", "tippett")  # methods that take the largest over the banks, not the sum
 
 # The reference code's: half of the training scores lie on the wrong side of the plane; figures of the SGD.
 NU: Final = 0.5
@@ -119,7 +118,7 @@ class DecisionLayer:
             If there are more or fewer banks than the layer was fitted on.
         """
         found = self.contributions(scores)
-        return np.asarray(found.max(-1) if self.method in MAXIMUM else found.sum(-1))
+        return np.asarray(found.max(-1) if self.method == "max" else found.sum(-1))
 
     def fuse_maps(
         self, maps: Float[np.ndarray, "batch banks height width"]
@@ -133,7 +132,7 @@ class DecisionLayer:
         """
         if maps.ndim != 4 or maps.shape[1] != self.banks:
             raise InputError(f"maps of shape {maps.shape}: expected (batch, {self.banks}, height, width)")
-        combine = np.maximum if self.method in MAXIMUM else np.add
+        combine = np.maximum if self.method == "max" else np.add
         fused = self._of(0, maps[:, 0])
         for bank in range(1, self.banks):
             combine(fused, self._of(bank, maps[:, bank]), out=fused)
@@ -178,8 +177,7 @@ def fit_decision(scores: Real[np.ndarray, "n banks"], *, method: Method = "ocsvm
     method
         "ocsvm": a weighted sum, as above. "zsum": the sum of (score - median) / spread; "max": the largest of these;
         the spread is 1.4826 times the median absolute deviation. "quantile": -Σ log p_k, Fisher's way of combining
-        p-values, with the rank among the scores given for p and an exponential tail beyond; "tippett": the largest
-        -log p_k.
+        p-values, with the rank among the scores given for p and an exponential tail beyond.
 
     Raises
     ------
@@ -197,8 +195,8 @@ def fit_decision(scores: Real[np.ndarray, "n banks"], *, method: Method = "ocsvm
         raise InputError(f"fusion={method!r}: expected one of {', '.join(METHODS)}")
     rows = _checked(scores)
     rows = rows[np.lexsort(rows.T[::-1])]  # in an order of their own: it does not matter in which the parts came
-    if method in ("quantile", "tippett"):
-        return _tails(rows, method)
+    if method == "quantile":
+        return _tails(rows)
     centres, spreads = centre_and_spread(rows)
     if method != "ocsvm":
         return _lines(method, centres, 1 / spreads)
@@ -257,7 +255,7 @@ def _one_class_svm(rows: Float64[np.ndarray, "n banks"]) -> Float64[np.ndarray, 
     return np.asarray(machine.coef_, np.float64).reshape(-1)
 
 
-def _tails(rows: Float64[np.ndarray, "n banks"], method: Method) -> DecisionLayer:
+def _tails(rows: Float64[np.ndarray, "n banks"]) -> DecisionLayer:
     """f_k(s) = -log p_k(s): by the rank of s up to the tail, and from there on along an exponential distribution.
 
     The i-th smallest of n scores has p = 1 - i/(n + 1). The tail's mean excess is its scale (maximum likelihood).
@@ -276,4 +274,4 @@ def _tails(rows: Float64[np.ndarray, "n banks"], method: Method) -> DecisionLaye
     # Where two logarithms are of one number, rounding must not make a function fall.
     knots, levels = np.maximum.accumulate(knots, 1), np.maximum.accumulate(levels)
     flat = np.zeros_like(scales)
-    return DecisionLayer(method, knots, np.tile(levels, (len(knots), 1)), flat, 1 / scales)
+    return DecisionLayer("quantile", knots, np.tile(levels, (len(knots), 1)), flat, 1 / scales)

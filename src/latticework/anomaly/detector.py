@@ -45,7 +45,7 @@ class M3DM(Estimator):
         The memory banks: of "colour", "texture", "geometry", "form" and "fusion"; with pretrained features, or in the
         paper's mode, "colour", "geometry" and "fusion". None for all that there is something for. Unless the paper is
         followed, a fusion bank is kept only if it helps on pseudo-defects.
-    fusion : {"quantile", "ocsvm", "zsum", "max", "tippett"} or None
+    fusion : {"quantile", "ocsvm", "zsum", "max"} or None
         How their scores become one: see `fit_decision`. None for "quantile", in the paper's mode for "ocsvm", its own.
     features : {"handcrafted", "pretrained"}
         What patches are described by: computed features, which need no weights, or the encoders of the paper, whose

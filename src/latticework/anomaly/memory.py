@@ -19,10 +19,8 @@ from latticework.anomaly.cache import Cache
 from latticework.anomaly.coreset import BLOCK, POOL, Coreset, greedy, size
 from latticework.anomaly.distances import Rows
 from latticework.anomaly.neighbours import Neighbours
-from latticework.anomaly.reweighting import SUPPORT, Mode, image_score
 from latticework.core.checks import number, whole_number
 from latticework.core.errors import InputError
-from latticework.core.seeds import seed_from, spawn
 
 FRACTION: Final = 0.1
 BUDGET: Final = 2**30  # bytes of features in memory
@@ -57,9 +55,7 @@ class Needs:
         return f"{self.memory / 1e9:.2g} GB of memory{disk}"
 
 
-def needs(
-    patches: int, channels: int, *, fraction: float = FRACTION, budget: int = BUDGET, project: int | None = None
-) -> Needs:
+def needs(patches: int, channels: int, *, fraction: float = FRACTION, budget: int = BUDGET) -> Needs:
     """What a bank takes at most, from the first `add` until `finish` is through.
 
     Parameters
@@ -68,7 +64,7 @@ def needs(
         Of all training images; those of the background do not count.
     channels
         The width of their features.
-    fraction, budget, project
+    fraction, budget
         As of `MemoryBank`.
 
     Examples
@@ -82,11 +78,8 @@ def needs(
     fits = features <= budget
     chosen = size(patches, fraction)
     rows = 4 * (channels + 1)
-    width = channels if project is None else project
     memory = min(int(1.25 * features), budget) + _A_PATCH * patches + 3 * chosen * rows
-    memory += 4 * BLOCK * rows + 40 * POOL * width + _FIXED
-    if project is not None:
-        memory += 4 * (patches + channels) * project + 4 * chosen * (project + 1)
+    memory += 4 * BLOCK * rows + 40 * POOL * channels + _FIXED
     return Needs(memory, 0 if fits else features // 2)
 
 
@@ -127,8 +120,7 @@ class MemoryBank:
     seen : int
         The patches that were added.
     radius : float
-        None of the patches that the coreset was chosen from is farther from it (in projected features, if they were
-        projected).
+        None of the patches that the coreset was chosen from is farther from it.
 
     Examples
     --------
@@ -195,20 +187,13 @@ class MemoryBank:
         self._cache = cache
         self.seen += len(rows)
 
-    def finish(
-        self, fraction: float = FRACTION, *, random_state: Any = None, project: int | None = None, start: int = 0
-    ) -> Coreset:
+    def finish(self, fraction: float = FRACTION, *, start: int = 0) -> Coreset:
         """Choose the coreset, and forget the rest.
 
         Parameters
         ----------
         fraction : float
             The share of all patches seen that is kept.
-        random_state : None, int or generator
-            Of the projection.
-        project : int or None
-            Choose by random projections of features to so many numbers, as PatchCore does: faster, and no longer the
-            choice that the features themselves make.
         start : int
             The patch that is chosen first.
 
@@ -226,12 +211,7 @@ class MemoryBank:
         if self._cache is None or not len(self._cache):
             raise InputError("no patches were added to the memory bank: no part has a foreground")
         rows: Rows = self._cache.rows()
-        chosen = greedy(
-            rows if project is None else _projected(rows, whole_number("project", project), random_state),
-            min(size(self.seen, fraction), len(self._cache)),
-            start=start,
-            device=self.device,
-        )
+        chosen = greedy(rows, min(size(self.seen, fraction), len(self._cache)), start=start, device=self.device)
         where = np.concatenate(self._where)[chosen.indices]
         features = np.array(rows[chosen.indices], dtype=np.float32)
         self._cache.close()
@@ -252,18 +232,6 @@ class MemoryBank:
             If the bank is not finished, or as `Neighbours.nearest`.
         """
         return self.neighbours.nearest(features, foreground)
-
-    def image_score(
-        self,
-        features: Float[np.ndarray | Tensor, "patches channels"],
-        distances: Float32[np.ndarray, " patches"],
-        nearest: Int64[np.ndarray, " patches"],
-        *,
-        support: int = SUPPORT,
-        mode: Mode = "paper",
-    ) -> float:
-        """The score of an image from what `score` gave for its patches; see `latticework.anomaly.reweighting`."""
-        return image_score(self.neighbours, features, distances, nearest, support=support, mode=mode)
 
     @property
     def neighbours(self) -> Neighbours:
@@ -336,14 +304,3 @@ class MemoryBank:
     ) -> None:
         self.features, self.where, self.radius = features, where, radius
         self._neighbours = Neighbours(features, device=self.device)
-
-
-def _projected(rows: Rows, width: int, random_state: Any) -> Float32[np.ndarray, "patches width"]:
-    """Random projections, which keep distances but for some percent (Johnson and Lindenstrauss 1984)."""
-    patches, channels = rows.shape
-    generator = np.random.default_rng(spawn(seed_from(random_state), "projection"))
-    matrix = (generator.standard_normal((channels, width)) / width**0.5).astype(np.float32)
-    projected = np.empty((patches, width), dtype=np.float32)
-    for begin in range(0, patches, BLOCK):
-        np.matmul(rows[begin : begin + BLOCK], matrix, out=projected[begin : begin + BLOCK])
-    return projected

@@ -16,9 +16,10 @@ import numpy as np
 from jaxtyping import Float32, UInt8
 
 from latticework.anomaly.found import Found
+from latticework.anomaly.listing import read
 from latticework.anomaly.overlays import overlay
 from latticework.anomaly.results import Inspection
-from latticework.anomaly.samples import Sample, read_sample
+from latticework.anomaly.samples import Sample
 from latticework.anomaly.streaming import Part, name_of
 from latticework.core.errors import InputError, require
 from latticework.core.files import write_output
@@ -176,19 +177,6 @@ def files_of(part: Part) -> list[Path]:
     if isinstance(part, Found):
         return [file for file in (part.file, part.rgb, part.xyz, part.depth, part.mask, part.truth) if file is not None]
     return [Path(part)]
-
-
-def read(part: Part) -> Sample:
-    """A part as it is, or read from its files.
-
-    Raises
-    ------
-    InputError
-        If it cannot be read.
-    """
-    if isinstance(part, Sample):
-        return part
-    return part.read() if isinstance(part, Found) else read_sample(part)
 
 
 def write_map(path: str | os.PathLike[str], scores: Float32[np.ndarray, "height width"]) -> None:

@@ -34,7 +34,7 @@ from latticework.core.hardware import evaluating, resolve_device
 
 FINE: Final = 4  # pixels along the side of a patch of points: 56 x 56 of a picture of 224 x 224
 FEWEST: Final = 3  # points of a part that has a surface
-MODES: Final = {"default": "paper", "paper": "paper", "reference": "reference"}  # and the weights of `interpolation`
+MODES: Final = ("default", "paper")
 LARGEST: Final = 1 << 16  # size that a saved encoder may say it has
 DECIMALS: Final = 5  # of a share of points: weights that add up to 1 do so but for rounding
 _PRECISION: Final = "32"
@@ -203,8 +203,7 @@ class Pretrained:
             With points; those beside the part do not count.
         mode
             ``"default"``: averages over the points of a patch. ``"paper"``: pixels without a point count as zeros, as
-            in the paper's code, so a patch at the outline, or with lost points, is dimmed. ``"reference"``: that, and
-            the weights of that code rather than of its paper (see `interpolation`).
+            in the paper's code, so a patch at the outline, or with lost points, is dimmed.
 
         Returns
         -------
@@ -233,7 +232,7 @@ class Pretrained:
             groups = nearest_groups(cloud, farthest_points(cloud))
             with evaluating(encoder, self.device, _PRECISION) as device:
                 found = encoder(groups.members.to(device), groups.centres.to(device)).to(cloud.device)
-            shares = interpolation(cloud, groups.centres, mode=MODES[mode])
+            shares = interpolation(cloud, groups.centres)
             patches = at_patches(found, shares, width=width, patches=grid)
             features[place], coverage[place, 0] = patches.features[0], patches.coverage[0]
         if mode == "default":

@@ -11,6 +11,7 @@ import numpy as np
 from latticework.anomaly.cards import Good, card, nothing_known
 from latticework.anomaly.charts import pro_picture, roc_picture, score_picture
 from latticework.anomaly.found import Found
+from latticework.anomaly.pixels import LIMITS
 from latticework.anomaly.results import Evaluation, Figures, Inspection
 from latticework.anomaly.samples import GOOD, Sample
 from latticework.anomaly.told import regions_told
@@ -22,7 +23,6 @@ from latticework.pages.text import show
 
 MOST_ERRORS: Final = 4  # of each kind that are shown
 MOST_LISTED: Final = 50  # files that failed
-LIMITS: Final = (0.3, 0.1, 0.05, 0.01)  # of AUPRO that tables have
 
 
 def page(

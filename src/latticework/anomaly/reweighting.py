@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final, Literal, get_args
+from typing import Final
 
 import numpy as np
 from jaxtyping import Float, Float32, Float64, Int64
@@ -11,9 +11,7 @@ from torch import Tensor
 from latticework.anomaly.distances import direct
 from latticework.anomaly.neighbours import Neighbours, as_rows
 from latticework.core.checks import whole_number
-from latticework.core.errors import InputError
 
-Mode = Literal["paper", "code"]
 SUPPORT: Final = 3  # entries around the nearest one in the published code of M3DM; PatchCore's paper leaves it open
 
 
@@ -24,7 +22,6 @@ def image_score(
     nearest: Int64[np.ndarray, " patches"],
     *,
     support: int = SUPPORT,
-    mode: Mode = "paper",
 ) -> float:
     """The score of an image: the distance of its worst patch, less where the bank itself is sparse.
 
@@ -44,9 +41,6 @@ def image_score(
         What `Neighbours.nearest` found; patches of the background have entry -1.
     support
         b.
-    mode
-        With "paper", N_b(m*) has m* in it. The published code of M3DM leaves m* out, and divides distances by √channels
-        in the exponentials: "code".
 
     Returns
     -------
@@ -56,7 +50,7 @@ def image_score(
     Raises
     ------
     InputError
-        If there is no such mode, or `support` is not positive.
+        If `support` is not positive.
 
     Examples
     --------
@@ -65,8 +59,6 @@ def image_score(
     >>> round(image_score(bank, patches, *bank.nearest(patches), support=2), 4)  # 2 (1 - e² / (e² + e¹⁰))
     1.9993
     """
-    if mode not in get_args(Mode):
-        raise InputError(f"mode={mode!r}: expected one of {', '.join(map(repr, get_args(Mode)))}")
     support = whole_number("support", support)
     counts = np.flatnonzero(nearest >= 0)
     if not len(counts):
@@ -74,14 +66,11 @@ def image_score(
     worst = int(counts[distances[counts].argmax()])
     score = float(distances[worst])
     others = bank.around(int(nearest[worst]), support)
-    if mode == "code":
-        others = others[1:]
-    if len(others) < (2 if mode == "paper" else 1):
+    if len(others) < 2:
         return score
     patch = np.asarray(as_rows(patches[worst : worst + 1]))
     beside = np.sqrt(direct(bank.entries[others], patch))
-    scale = patch.shape[1] ** 0.5 if mode == "code" else 1.0
-    return score * _weight(score / scale, beside / scale)
+    return score * _weight(score, beside)
 
 
 def _weight(score: float, beside: Float64[np.ndarray, " support"]) -> float:
