@@ -442,7 +442,7 @@ def scores_by_equation_seven(model, sample):
     patches = model.transform_patches(sample)
     for bank, rows in patches.items():
         entries = model.normal_.memories[bank].features
-        assert found[bank].score == pytest.approx(literal_score(entries, rows, 3, "paper"), rel=1e-4), bank
+        assert found[bank].score == pytest.approx(literal_score(entries, rows, 3), rel=1e-4), bank
     return list(found)
 
 

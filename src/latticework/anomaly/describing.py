@@ -9,23 +9,20 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float32
+from jaxtyping import Bool, Float32, UInt8
 
 from latticework.anomaly import features
 from latticework.anomaly.config import OF_COLOUR, M3DMConfig
 from latticework.anomaly.features import PatchMap
 from latticework.anomaly.form import CHANNELS, form
 from latticework.anomaly.preprocess import Frames, frames
-from latticework.anomaly.samples import Sample
+from latticework.anomaly.samples import GOOD, Sample
 from latticework.core.errors import InputError
 
 if TYPE_CHECKING:
     from latticework.anomaly.pretrained import Pretrained
 
 SCANS: Final = ("rgb", "xyz")
-
-
-AT_ONCE: Final = 32  # parts that are looked at before what was seen of them is kept
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,12 +58,21 @@ class Described:
         By the bank that looks at them.
     digest
         The same for scans that are the same, whatever they are called.
+    label
+        "good", or what kind of defect it is said to have; None if that is not known.
+    truth
+        Class ids of defects in its frame; None if they are not known.
+    counts
+        Where in its frame it may be judged: in the picture, and in its mask if it has one.
     """
 
     name: str
     frames: Frames
     patches: Description
     digest: str
+    label: str | None
+    truth: UInt8[np.ndarray, "size size"] | None
+    counts: Bool[np.ndarray, "size size"]
 
 
 def scans_of(sample: Sample) -> tuple[str, ...]:
@@ -118,7 +124,20 @@ def describe(
             raise InputError(f"{sample.name} has no {lacking[0]}, but the good parts had: places in it would differ")
         sample = replace(sample, **{what: None for what in SCANS if what not in scans})  # type: ignore[arg-type]
     made = frames([sample], config.size, pieces=config.pieces)
-    return Described(sample.name, made, looked_at(made, banks, config, encoders)[0], _digest(sample))
+    square = made.squares[0]
+    counts = np.zeros((square.size, square.size), bool)
+    counts[square.box] = True
+    if sample.mask is not None:
+        counts &= square.nearest(sample.mask, fill=False)
+    return Described(
+        sample.name,
+        made,
+        looked_at(made, banks, config, encoders)[0],
+        _digest(sample),
+        sample.label or {True: GOOD, False: "defective", None: None}[sample.is_good],
+        None if sample.truth is None else square.marked(sample.truth),
+        counts,
+    )
 
 
 def looked_at(

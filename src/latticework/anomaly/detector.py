@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -12,9 +12,9 @@ from jaxtyping import Float32, Float64, Int64
 from sklearn.utils.validation import check_is_fitted
 
 from latticework.anomaly.calibration import Threshold, p_values, threshold
-from latticework.anomaly.config import HANDCRAFTED, OF_COLOUR, PRETRAINED, M3DMConfig
+from latticework.anomaly.config import M3DMConfig
 from latticework.anomaly.decision import METHODS, Method
-from latticework.anomaly.describing import AT_ONCE, Described, describe, scans_of
+from latticework.anomaly.describing import Described, describe, scans_of
 from latticework.anomaly.evaluating import evaluate
 from latticework.anomaly.fitting import HELD_OUT, TRIED, Store, calibrated, fill, judged_without, learn, stated
 from latticework.anomaly.found import Found
@@ -22,6 +22,7 @@ from latticework.anomaly.holding import HeldOut
 from latticework.anomaly.inspecting import inspection
 from latticework.anomaly.judging import FUSION, Judged
 from latticework.anomaly.listing import Part, Parts, divided, listed, read
+from latticework.anomaly.looking import Looking, banks_of
 from latticework.anomaly.preprocess import Frames
 from latticework.anomaly.pretrained import Pretrained
 from latticework.anomaly.results import Evaluation, Inspection
@@ -31,7 +32,7 @@ from latticework.core import Estimator, State
 from latticework.core.checks import number
 from latticework.core.errors import InputError
 from latticework.core.hardware import resolve_device
-from latticework.core.progress import message, progress
+from latticework.core.progress import message
 from latticework.core.seeds import seed_from, spawn
 from latticework.core.words import counted
 
@@ -127,12 +128,12 @@ class M3DM(Estimator):
         train, aside = divided(X, held_out, settings, seed)
         encoders = self._encoders(settings)
         first = read(train[0])
-        banks, scans = _banks(self.banks, self.features, settings, encoders, first), scans_of(first)
+        banks, scans = banks_of(self.banks, self.features, settings, encoders, first), scans_of(first)
         seen = tuple(bank for bank in banks if bank != FUSION)
         device = resolve_device(self.device)
         store, tries = Store(settings), FUSION in banks and not settings.paper
         made: dict[int, Frames] = {}
-        looking = _Looking(seen, settings, scans, encoders, alike=True)
+        looking = Looking(seen, settings, scans, encoders, alike=True)
         for place, described in enumerate(looking.at([first, *train[1:]], "looking at good parts")):
             store.add(described)
             if place == 0:
@@ -393,69 +394,8 @@ class M3DM(Estimator):
         return Pretrained.load(vit=settings.vit, point_mae=settings.point_mae, device=device)
 
     def _each(self, parts: Sequence[Part], doing: str = "looking at parts") -> Iterator[Described]:
-        looking = _Looking(self.seen_, self.settings_, self.scans_, self.encoders_)
+        looking = Looking(self.seen_, self.settings_, self.scans_, self.encoders_)
         yield from looking.at(parts, doing)
-
-
-@dataclass(frozen=True)
-class _Looking:
-    """How parts are looked at."""
-
-    banks: Sequence[str]
-    settings: M3DMConfig
-    scans: Sequence[str]
-    encoders: Pretrained | None
-    alike: bool = False  # whether a part may have nothing besides: good parts must be alike
-
-    def at(self, parts: Sequence[Part], doing: str) -> Iterator[Described]:
-        """Look at parts, one after the other, or as ``joblib.parallel_config`` says, some at a time."""
-        from joblib import Parallel, delayed
-
-        with progress(doing, total=len(parts), unit="parts") as bar:
-            for begin in range(0, len(parts), AT_ONCE):
-                some = parts[begin : begin + AT_ONCE]
-                if self.encoders is not None:  # they are large, and fill the processors by themselves
-                    looked: Iterable[Described] = map(self.at_one, some)
-                else:
-                    looked = Parallel()(delayed(self.at_one)(part) for part in some)
-                for described in looked:
-                    bar.advance()
-                    yield described
-
-    def at_one(self, part: Part) -> Described:
-        """Look at one part."""
-        sample = read(part)
-        if self.alike and (more := [what for what in scans_of(sample) if what not in self.scans]):
-            raise InputError(f"{sample.name} has {more[0]}, but the first part has none: give it for all or for none")
-        if self.alike and sample.is_good is False:
-            raise InputError(f"{sample.name} has a defect, as its truth says: a detector learns from good parts")
-        return describe(sample, self.banks, self.settings, self.encoders, scans=self.scans)
-
-
-def _banks(
-    asked: Sequence[str] | None, features: str, settings: M3DMConfig, encoders: Pretrained | None, first: Sample
-) -> tuple[str, ...]:
-    """The banks to fill, in their order: those asked for, or all for which there is something."""
-    every = HANDCRAFTED if features == "handcrafted" else PRETRAINED
-    there = {bank: (first.rgb if bank in OF_COLOUR else first.xyz) is not None for bank in every}
-    there |= {"form": True} if "form" in every else {}
-    if encoders is not None:
-        there["colour"] &= encoders.vit is not None
-        there["geometry"] &= encoders.point_mae is not None
-    there[FUSION] = there["colour"] and there["geometry"]
-    if asked is None:
-        usual = PRETRAINED if settings.paper else every
-        if found := tuple(bank for bank in every if bank in usual and there[bank]):
-            return found
-        raise InputError(f"{first.name} has nothing that the given weights are for: give those of the other encoder")
-    if not isinstance(asked, list | tuple) or not asked or any(bank not in every for bank in asked):
-        raise InputError(f"banks={asked!r}: expected some of {', '.join(every)}, with {features} features")
-    for bank in asked:
-        if not there[bank] and bank != FUSION:
-            raise InputError(f"{first.name} does not have what the memory bank for {bank} looks at")
-    if FUSION in asked and not (set(OF_COLOUR) & set(asked) and "geometry" in asked):
-        raise InputError(f"banks={asked!r}: a fusion bank brings geometry and colours together: add those banks")
-    return tuple(bank for bank in every if bank in asked)
 
 
 def _average(rows: Float32[np.ndarray, "patches width"]) -> Float32[np.ndarray, " width"]:

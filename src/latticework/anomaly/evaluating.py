@@ -13,21 +13,18 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, UInt8
 
-from latticework.anomaly.config import M3DMConfig
-from latticework.anomaly.describing import AT_ONCE, Described, describe
 from latticework.anomaly.found import Found
 from latticework.anomaly.judging import Judged, bank_map, fused_map
-from latticework.anomaly.listing import Part, read
+from latticework.anomaly.listing import Part
+from latticework.anomaly.looking import Looking
 from latticework.anomaly.measures import auroc_interval, separation
 from latticework.anomaly.pixels import LIMITS, Pixels
 from latticework.anomaly.results import Evaluation, Figures
 from latticework.anomaly.samples import GOOD
 from latticework.core.errors import InputError
-from latticework.core.progress import progress
 
 if TYPE_CHECKING:
     from latticework.anomaly.detector import M3DM
-    from latticework.anomaly.pretrained import Pretrained
 
 POINTS: Final = 301  # of a curve
 
@@ -101,52 +98,24 @@ def evaluate(model: M3DM, parts: Sequence[Part]) -> Evaluation:
 
 def _seen(model: M3DM, parts: Sequence[Part]) -> tuple[list[_Seen], dict[str, str]]:
     """Every part, judged; and those that cannot be, with the reason."""
-    from joblib import Parallel, delayed
-
     found, failed = [], {}
     for part in parts:
         if isinstance(part, Found) and part.label is None and part.truth is None:
             raise InputError(f"{part.name} has neither a label nor a truth: an evaluation needs to know")
-    with progress("evaluating", total=len(parts), unit="parts") as bar:
-        for begin in range(0, len(parts), AT_ONCE):
-            some = parts[begin : begin + AT_ONCE]
-            if model.encoders_ is not None:  # they are large, and fill the processors by themselves
-                looked = [_looked(part, model.seen_, model.settings_, model.scans_, model.encoders_) for part in some]
-            else:
-                work = (delayed(_looked)(part, model.seen_, model.settings_, model.scans_) for part in some)
-                looked = Parallel()(work)
-            for part, told in zip(some, looked, strict=True):
-                bar.advance()
-                try:
-                    if isinstance(told, InputError):
-                        raise told
-                    described, label, truth, counts = told
-                    found.append(_Seen(described.name, label, model.judged(described), truth, counts))
-                except InputError as error:
-                    failed[part.name] = str(error)
+    looking = Looking(model.seen_, model.settings_, model.scans_, model.encoders_)
+    for part, looked in zip(parts, looking.tried(parts, "evaluating"), strict=True):
+        if isinstance(looked, InputError):
+            failed[part.name] = str(looked)
+            continue
+        if looked.label is None:
+            raise InputError(f"{looked.name} has neither a label nor a truth: an evaluation needs to know")
+        try:
+            found.append(_Seen(looked.name, looked.label, model.judged(looked), looked.truth, looked.counts))
+        except InputError as error:
+            failed[part.name] = str(error)
     if not found:
         raise InputError(f"none of {len(parts):,} parts can be read: {next(iter(failed.values()), 'there are none')}")
     return found, failed
-
-
-def _looked(
-    part: Part, banks: Sequence[str], config: M3DMConfig, scans: Sequence[str], encoders: Pretrained | None = None
-) -> tuple[Described, str, UInt8[np.ndarray, "size size"] | None, Bool[np.ndarray, "size size"]] | InputError:
-    """What is seen of a part, and what is known of it: its label, its truth, and where that counts; or why not."""
-    try:
-        sample = read(part)
-        described = describe(sample, banks, config, encoders, scans=scans)
-    except InputError as error:
-        return error
-    if sample.is_good is None:
-        raise InputError(f"{sample.name} has neither a label nor a truth: an evaluation needs to know")
-    square = described.frames.squares[0]
-    counts = np.zeros((square.size, square.size), bool)
-    counts[square.box] = True
-    if sample.mask is not None:
-        counts &= square.nearest(sample.mask, fill=False)
-    truth = None if sample.truth is None else square.marked(sample.truth)
-    return described, sample.label or (GOOD if sample.is_good else "defective"), truth, counts
 
 
 def _pixels(seen: Sequence[_Seen], pixels: Callable[[_Seen], Float32[np.ndarray, "size size"]]) -> Pixels | None:
