@@ -14,7 +14,7 @@ from sklearn import metrics
 from latticework.anomaly import M3DMConfig
 from latticework.anomaly.describing import describe
 from latticework.anomaly.found import Found
-from latticework.anomaly.judging import enlarged, fused_map
+from latticework.anomaly.judging import KNEE, enlarged, fused_map
 from latticework.anomaly.pixels import LIMITS
 from latticework.core.errors import InputError
 
@@ -46,7 +46,7 @@ def heat(model, sample, bank=None):
         ]
     )
     own = np.where(judged.judged, *shares[..., number]).astype(np.float32)
-    return enlarged(np.arcsinh(own), size=model.settings_.size, sigma=model.settings_.sigma)
+    return enlarged(KNEE * np.arcsinh(own / KNEE), size=model.settings_.size, sigma=model.settings_.sigma)
 
 
 def check(figures, scores, labels, maps, truths):

@@ -62,19 +62,24 @@ def test_the_rim_is_what_an_erosion_takes_away():
     assert part.sum() > inside(part).sum() > 0
 
 
-def test_patches_are_averages_of_the_pixels_that_count():
+def test_patches_are_averages_and_what_does_not_count_in_them_is_like_what_counts_nearby():
     values, counted = torch.rand(2, 3, 16, 24), torch.rand(2, 16, 24) < 0.3
     counted[0, :8, :8] = False
+    counted[1, :8] = True
     share, means = pooled(values, counted)
     assert share.shape == (2, 1, 2, 3)
     assert means.shape == (2, 3, 2, 3)
     for image, row, column in np.ndindex(2, 2, 3):
         window = np.s_[8 * row : 8 * row + 8, 8 * column : 8 * column + 8]
         some = values[image][:, *window][:, counted[image][window]]
-        expected = some.mean(1) if some.shape[1] else torch.zeros(3)
+        near = np.s_[max(8 * row - 8, 0) : 8 * row + 16, max(8 * column - 8, 0) : 8 * column + 16]
+        nearby = values[image][:, *near][:, counted[image][near]].mean(1)
+        expected = (some.sum(1) + (64 - some.shape[1]) * nearby) / 64
         torch.testing.assert_close(means[image, :, row, column], expected)
         assert share[image, 0, row, column] == pytest.approx(some.shape[1] / 64)
     assert torch.equal(enough(share)[0, 0, :1], torch.tensor([False]))
+    nowhere = pooled(values, torch.zeros_like(counted))
+    assert all((found == 0).all() for found in nowhere)
     assert torch.equal(enough(share), share[:, 0] >= SHARE)
 
 

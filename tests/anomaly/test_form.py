@@ -59,7 +59,7 @@ def test_sizes_are_shares_of_the_part():
     both = one.judged[0] & (torch.nn.functional.avg_pool2d(two.judged[None].float(), 2)[0, 0] == 1)
     difference = (pooled - one.features)[0, :, both].abs()
     assert both.sum() > 15
-    assert difference[[0, 1, 3]].max() < 0.05
+    assert difference[[0, 1, 3]].max() < 0.06
     assert difference[2].mean() < 0.05
 
 
@@ -116,13 +116,14 @@ def test_a_bend_changes_places_although_no_patch_looks_unusual():
     assert change[:3].max() < 1e-5
 
 
-def test_lost_points_have_no_height_but_a_place():
+def test_lost_points_have_a_place_and_the_height_of_those_around_them():
     part = leaf()
     xyz = dome(part)
     xyz[:, 40:48, 40:48] = np.nan
     maps = found(part, xyz)
     assert maps.judged[0, 5, 5]
-    assert maps.features[0, 3, 5, 5] == 0
+    height = maps.features[0, 3]
+    assert height[4:7, 4:7].min() < height[5, 5] < height[4:7, 4:7].max()
     assert maps.features.isfinite().all()
     torch.testing.assert_close(maps.features[0, 2], found(part, dome(part)).features[0, 2], atol=0.01, rtol=0)
 

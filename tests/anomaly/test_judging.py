@@ -15,7 +15,7 @@ from latticework.anomaly import M3DMConfig
 from latticework.anomaly.decision import METHODS, fit_decision
 from latticework.anomaly.describing import Patches
 from latticework.anomaly.feature_fusion import FeatureFusion
-from latticework.anomaly.judging import Representation, enlarged, fused_map, judge
+from latticework.anomaly.judging import KNEE, Representation, enlarged, fused_map, judge
 from latticework.anomaly.memory import MemoryBank, places
 from latticework.anomaly.whitening import Moments, standardisation, whitening
 
@@ -135,7 +135,7 @@ def test_maps_are_fused_then_enlarged(mode):
         fused[row, column] = fusion.fuse(scores)
     assert not found.judged.all()
     if mode == "default":
-        fused = np.arcsinh(fused)
+        fused = KNEE * np.arcsinh(fused / KNEE)
     expected = enlarged(fused.astype(np.float32), size=64, sigma=config.sigma)
     np.testing.assert_allclose(fused_map(found, fusion, config), expected, rtol=1e-5, atol=1e-5)
 

@@ -8,7 +8,7 @@ from sklearn.decomposition import PCA
 from sklearn.preprocessing import StandardScaler
 
 from latticework.anomaly import whitening as module
-from latticework.anomaly.whitening import FLOOR, PLACE, Moments, Whitening, standardisation, whitening
+from latticework.anomaly.whitening import CONSTANT, FLOOR, PLACE, Moments, Whitening, standardisation, whitening
 from latticework.core.errors import InputError
 
 
@@ -89,17 +89,24 @@ def test_components_are_as_few_as_asked_or_as_explain_nearly_all():
     assert whitening(Moments.of([generator.normal(size=(400, 15))]), most=48).own == 15
 
 
-def test_channels_that_do_not_vary_count_for_nothing():
+def test_what_does_not_vary_among_good_parts_is_seen_where_it_does():
     given = rows()
     given[:, 2], given[:, 4] = 7.0, 0.0
     found = whitening(Moments.of(blocks(given)), most=6)
-    assert (found.matrix[[2, 4]] == 0).all()
-    other = given.copy()
-    other[:, [2, 4]] += 100
-    assert np.array_equal(found(given), found(other))
+    for channel in (2, 4):
+        other = given.copy()
+        other[:, channel] += CONSTANT
+        away = np.linalg.norm(found(other) - found(given), axis=1)
+        np.testing.assert_allclose(away, 1 / np.sqrt((1 + FLOOR) * 6), rtol=1e-3)  # as far as a spread of any other
     nothing = whitening(Moments.of([np.full((10, 4), 3.0)]), most=6)
-    assert (nothing.matrix == 0).all()
+    assert (nothing(np.full((2, 4), 3.0, np.float32)) == 0).all()
     assert np.isfinite(nothing(np.full((2, 4), 8.0, np.float32))).all()
+
+
+def test_a_place_that_does_not_vary_counts_for_nothing():
+    given = rows(width=8)
+    given[:, 7] = 3.0
+    assert (whitening(Moments.of([given]), most=6, place=2).matrix[7] == 0).all()
 
 
 def test_places_are_standardised_and_do_not_mix():

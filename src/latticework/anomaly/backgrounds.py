@@ -10,6 +10,7 @@ told.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -25,6 +26,10 @@ _TUKEY: Final = 4.685  # 95 % as good as least squares where nothing is amiss
 _ROUNDS: Final = 10
 _BLUR: Final = 0.004  # of the shorter side: how far noise is averaged
 _MARGIN: Final = 0.006  # of the shorter side: what is kept around a part, whose edge is blurred
+_SURELY: Final = 3.0  # times as far as what is something else, is surely so
+_THIN: Final = 0.017  # of the shorter side, in radius: what is thinner and not sure, is no part of a part,
+_THINNEST: Final = 3.0  # pixels, of the same
+_THICK: Final = 0.5  # unless more than this share of the part is
 _FITTED: Final = 5000  # pixels of the border that are looked at
 _WHOLE: Final = 0.95  # of the picture: more is no part before a background
 _TO_OPPONENTS: Final = np.array([[1, 1, 1], [1, -1, 0], [0.5, 0.5, -1]], dtype=np.float32) / np.array(
@@ -32,7 +37,48 @@ _TO_OPPONENTS: Final = np.array([[1, 1, 1], [1, -1, 0], [0.5, 0.5, -1]], dtype=n
 )  # brightness, red against green, yellow against blue, orthonormal
 
 
-def differs(rgb: UInt8[np.ndarray, "height width 3"]) -> Bool[np.ndarray, "height width"] | None:
+@dataclass(frozen=True, eq=False)
+class Different:
+    """Where a picture differs from its background.
+
+    Attributes
+    ----------
+    mask
+        Where it does, and a margin around that.
+    surely
+        Where it does by far.
+    """
+
+    mask: Bool[np.ndarray, "height width"]
+    surely: Bool[np.ndarray, "height width"]
+
+    def without_whiskers(self, mask: Bool[np.ndarray, "height width"]) -> Bool[np.ndarray, "height width"]:
+        """A part of the mask without thin things that are nowhere sure: specks of the background that touch it.
+
+        Examples
+        --------
+        >>> mask = np.zeros((100, 100), dtype=bool)
+        >>> mask[50:90, 20:80] = mask[60, 80:95] = mask[30:50, 50] = True
+        >>> sure = mask & (np.arange(100)[:, None] < 60)
+        >>> Different(mask, sure).without_whiskers(mask)[[60, 40], [90, 50]].tolist()
+        [False, True]
+        """
+        thin = max(_THIN * min(mask.shape), _THINNEST)
+        core = ndimage.distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1] > thin
+        if not core.any():
+            return mask
+        away = ndimage.distance_transform_edt(~core)
+        thick = mask & (away <= thin)
+        if np.count_nonzero(thick) < _THICK * np.count_nonzero(mask):
+            return mask
+        pieces = ndimage.label(mask & ~thick)[0]
+        sure = np.zeros(pieces.max() + 1, dtype=bool)
+        sure[pieces[self.surely & (away > 2 * thin)]] = True  # not by the blurred edge of what is thick
+        kept: Bool[np.ndarray, "height width"] = thick | (sure[pieces] & (pieces > 0))
+        return kept
+
+
+def differs(rgb: UInt8[np.ndarray, "height width 3"]) -> Different | None:
     """Where a picture differs from its background; None if it shows none.
 
     Parameters
@@ -42,7 +88,7 @@ def differs(rgb: UInt8[np.ndarray, "height width 3"]) -> Bool[np.ndarray, "heigh
 
     Returns
     -------
-    Bool[np.ndarray, "height width"] or None
+    Different or None
         None if less than three quarters of the border are of a colour that changes slowly, or if nearly all of the
         picture differs from it, or nothing.
 
@@ -52,7 +98,7 @@ def differs(rgb: UInt8[np.ndarray, "height width 3"]) -> Bool[np.ndarray, "heigh
     >>> differs(rgb) is None
     True
     >>> rgb[20:44, 20:44] = 200
-    >>> int(differs(rgb).sum()) >= 24 * 24
+    >>> int(differs(rgb).mask.sum()) >= 24 * 24
     True
     """
     height, width = rgb.shape[:2]
@@ -79,9 +125,10 @@ def differs(rgb: UInt8[np.ndarray, "height width 3"]) -> Bool[np.ndarray, "heigh
         away = np.abs(colours[..., channel] - expected.astype(np.float32)) / np.float32(scatter)
         farthest, at_border = np.maximum(farthest, away), np.maximum(at_border, away[row, column])
     different = farthest > _SCATTERS
-    if np.mean(at_border <= _SCATTERS) < _BACKGROUND or not different.any() or different.mean() > _WHOLE:
+    if np.mean(at_border <= _SCATTERS) < _BACKGROUND or different.mean() > _WHOLE:
         return None
-    return _grown(different, max(1, round(_MARGIN * side)))
+    mask = _grown(different, max(1, round(_MARGIN * side)))
+    return Different(mask, farthest > _SURELY * _SCATTERS) if mask.any() else None
 
 
 def _slowly_changing(

@@ -24,7 +24,7 @@ class M3DMConfig:
     Examples
     --------
     >>> M3DMConfig(false_alarm_rate=0.01).sigma, M3DMConfig(mode="paper").sigma
-    (2.0, 4.0)
+    (5.0, 4.0)
     """
 
     mode: Literal["default", "paper"] = "default"
@@ -32,8 +32,8 @@ class M3DMConfig:
     held_out: float = 0.25  # of the good parts that are set aside for the threshold
     false_alarm_rate: float = 0.05  # of good parts that may be taken for defective
     places: float = 1.0  # what it counts for where in the part a patch lies; 0: nothing
-    components: int = 48  # of the features of a bank, at most
-    smoothing: float | None = None  # pixels; None: 2, in the paper's mode 4
+    components: int = 64  # of the features of a bank, at most
+    smoothing: float | None = None  # pixels; None: 5, in the paper's mode 4
     worst: int = 3  # patches whose mean distance is the score of a part
     pieces: float = PIECES  # of what belongs to a part: see `find_part`
     memory: int = 2**30  # bytes that the features of a bank may take before they go to a file
@@ -70,7 +70,7 @@ class M3DMConfig:
         """Pixels over which maps are smoothed."""
         if self.smoothing is not None:
             return self.smoothing
-        return 4.0 if self.paper else 2.0
+        return 4.0 if self.paper else 5.0
 
     def _keep(self, name: str, value: int | float | str) -> None:
         """Store a number as the plain one it is: NumPy's could not be saved."""

@@ -162,7 +162,7 @@ def place_channels(bank: str, config: M3DMConfig, encoders: Pretrained | None) -
 
 
 def _handcrafted(made: Frames, banks: Sequence[str], config: M3DMConfig) -> dict[str, PatchMap]:
-    counted = features.inside(made.foreground)
+    counted = features.inside(made.foreground, features.RIM if made.xyz is not None else features.RIM + features.MARGIN)
     found: dict[str, PatchMap] = {}
     where = form(made.xyz, made.foreground) if set(banks) & {"form"} or config.places else None
     for bank in banks:

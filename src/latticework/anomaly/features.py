@@ -24,8 +24,9 @@ from latticework.anomaly.windows import extent
 
 PATCH: Final = 8  # pixels to each side
 RIM: Final = 3  # pixels at the edge of the part that are not looked at: their colours mix with what is behind it
+MARGIN: Final = 2  # more of them, where the part was told by its colours, with a margin
 SHARE: Final = 0.25  # of its pixels that a patch needs to be judged
-LEVEL: Final = 1.0  # medians of a part's brightness, from which on colours count as logarithms; below, as they are
+LEVEL: Final = 10.0  # medians of a part's brightness: colours count as they are far below, as logarithms far above
 DARK: Final = 0.01  # of full brightness, that a median is taken for at least
 WIDE: Final = 7  # patches to each side that a patch is compared with
 ORIENTATIONS: Final = 6
@@ -117,9 +118,9 @@ def inside(foreground: Bool[Tensor, "batch height width"], rim: int = RIM) -> Bo
 
 
 def colour(rgb: Float[Tensor, "batch 3 height width"], counted: Bool[Tensor, "batch height width"]) -> PatchMap:
-    """Brightness, red against green, and both against blue, as logarithms; of a patch, around it, and by contrast.
+    """Brightness, red against green, and both against blue; of a patch, around it, and by contrast.
 
-    All is by the median of the part's brightness, so that exposure does not matter.
+    All is in units of the median of the part's brightness, so that exposure does not matter.
 
     Parameters
     ----------
@@ -223,18 +224,23 @@ def pooled(
     counted: Bool[Tensor, "batch height width"],
     patch: int = PATCH,
 ) -> tuple[Float[Tensor, "batch 1 rows columns"], Float[Tensor, "batch channels rows columns"]]:
-    """Of each patch, the share of pixels that count, and their averages; zeros where none does.
+    """Of each patch, the share of pixels that count, and averages; zeros where none does nearby.
+
+    The pixels of a patch that do not count are taken to be like those that count in it and the patches beside it: else
+    the few that do at the edge of a part would make averages that vary more than others, and look defective.
 
     Examples
     --------
-    >>> counted = torch.tensor([[[True, True], [True, False]]])
-    >>> share, means = pooled(torch.tensor([[[[1.0, 3.0], [5.0, 100.0]]]]), counted, 2)
-    >>> share.item(), means.item()
-    (0.75, 3.0)
+    >>> counted = torch.tensor([[[True, True, True, True], [True, False, True, True]]])
+    >>> values = torch.tensor([[[[1.0, 3.0, 6.0, 6.0], [5.0, 100.0, 6.0, 6.0]]]])
+    >>> share, means = pooled(values, counted, 2)
+    >>> share.flatten().tolist(), [round(mean, 2) for mean in means.flatten().tolist()]
+    ([0.75, 1.0], [3.43, 6.0])
     """
     weight = counted[:, None].to(values.dtype)
     share = F.avg_pool2d(weight, patch)
-    return share, F.avg_pool2d(values * weight, patch) / share.clamp(min=_TINY)
+    means = F.avg_pool2d(values * weight, patch) / share.clamp(min=_TINY)
+    return share, torch.lerp(around(means, share), means, share)
 
 
 def around(
@@ -253,14 +259,16 @@ def enough(share: Float[Tensor, "batch 1 rows columns"]) -> Bool[Tensor, "batch 
 def _opponents(
     rgb: Float[Tensor, "batch 3 height width"], counted: Bool[Tensor, "batch height width"]
 ) -> Float[Tensor, "batch 3 height width"]:
-    """Brightness, red against green, both against blue: log(1 + colour / level), so that exposure does not matter.
+    """Brightness, red against green, both against blue, in units of the part's median: exposure does not matter.
 
-    Where a part is dark, in its own shade, that is nearly the colour itself, whose noise a logarithm would raise.
+    That is k log(1 + x / k) for the colour x: the colour itself but for highlights, which stand out less. A logarithm
+    of all would raise the noise where a part is dark, in its own shade.
     """
     median = _medians(rgb.mean(1), counted)
-    level = LEVEL * median.clamp(min=DARK)
-    red, green, blue = (rgb / level[:, None]).log1p().unbind(1)
-    bright = (red + green + blue) / 3 - (median / level).log1p()  # 0 at the median, so that squares hardly cancel
+    unit = median.clamp(min=DARK)
+    red, green, blue = (LEVEL * (rgb / (LEVEL * unit[:, None])).log1p()).unbind(1)
+    middle = LEVEL * (median / (LEVEL * unit)).log1p()
+    bright = (red + green + blue) / 3 - middle  # 0 at the median, so that squares hardly cancel
     return torch.stack([bright, red - green, (red + green) / 2 - blue], dim=1)
 
 

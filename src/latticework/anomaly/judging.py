@@ -27,6 +27,7 @@ from latticework.anomaly.whitening import Whitening
 
 FUSION: Final = "fusion"
 SIDES: Final = (("geometry",), ("colour", "texture"))  # what the fusion bank brings together
+KNEE: Final = 5.0  # fused scores up to which a map shows them as they are; above, rather their logarithms
 _REACH: Final = 3.0  # standard deviations that a smoothing goes to
 
 
@@ -183,13 +184,13 @@ def judge(
 def fused_map(judged: Judged, layer: DecisionLayer, config: M3DMConfig) -> Float32[np.ndarray, "size size"]:
     """The score of every pixel of a frame: fused, enlarged, and smoothed by a Gaussian.
 
-    Where no bank judges, it is what patches have that are equal to good ones. Unless the paper is followed, the inverse
-    hyperbolic sine of the fused score is taken, which is the score itself where that is small and its logarithm where
-    it is large: so that a patch that is a hundred times over the limit does not make all around it look defective.
+    Where no bank judges, it is what patches have that are equal to good ones. Unless the paper is followed, it is
+    k asinh(s/k) of the fused score s: the score itself where that is small, and nearly its logarithm where it is large,
+    so that a patch that is a hundred times over the limit does not make all around it look defective.
     """
     fused = layer.fuse_maps(judged.maps[None])[0]
     fused = np.where(judged.judged, fused, layer.fuse(np.zeros(layer.banks))).astype(np.float32)
-    return enlarged(fused if config.paper else np.arcsinh(fused), size=config.size, sigma=config.sigma)
+    return _shown(fused, config)
 
 
 def bank_map(judged: Judged, number: int, layer: DecisionLayer, config: M3DMConfig) -> Float32[np.ndarray, "size size"]:
@@ -197,7 +198,7 @@ def bank_map(judged: Judged, number: int, layer: DecisionLayer, config: M3DMConf
     own = layer.contributions(np.moveaxis(judged.maps, 0, -1))[..., number]
     least = layer.contributions(np.zeros(layer.banks))[number]
     own = np.where(judged.judged, own, least).astype(np.float32)
-    return enlarged(own if config.paper else np.arcsinh(own), size=config.size, sigma=config.sigma)
+    return _shown(own, config)
 
 
 def enlarged(
@@ -212,6 +213,13 @@ def enlarged(
     """
     whole = F.interpolate(torch.from_numpy(values)[None, None], (size, size), mode="bilinear", align_corners=False)
     return np.asarray(_smoothed(whole, sigma)[0, 0].numpy())
+
+
+def _shown(scores: Float32[np.ndarray, "rows columns"], config: M3DMConfig) -> Float32[np.ndarray, "size size"]:
+    """Scores of patches as a map."""
+    if not config.paper:
+        scores = KNEE * np.arcsinh(scores / np.float32(KNEE))
+    return enlarged(scores.astype(np.float32), size=config.size, sigma=config.sigma)
 
 
 def _smoothed(maps: Float[Tensor, "batch 1 height width"], sigma: float) -> Float[Tensor, "batch 1 height width"]:

@@ -156,7 +156,7 @@ def _by_colour(sample: Sample, pieces: float) -> Part:
         raise InputError(f"{sample.name}: there are neither colours nor points")
     different = differs(sample.rgb)
     if different is not None:
-        mask = keep_pieces(components(different), pieces)
+        mask = different.without_whiskers(keep_pieces(components(different.mask), pieces))
         mask = convex_hull(mask)  # what looks like the background in a part may well be part
         if np.count_nonzero(mask) >= max(_FEWEST, _LEAST * mask.size):
             return Part(mask)

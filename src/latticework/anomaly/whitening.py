@@ -11,10 +11,11 @@ from jaxtyping import Float, Float32, Float64
 
 from latticework.core.errors import InputError
 
-EXPLAINED: Final = 0.99  # of the variance, which the components that are kept have
-FLOOR: Final = 0.03  # of the mean variance, which is added to each: what hardly varies must not decide
+EXPLAINED: Final = 0.999  # of the variance, which the components that are kept have
+FLOOR: Final = 0.1  # of the mean variance, which is added to each: what hardly varies must not decide
 ROUNDING: Final = 1e-6  # of a channel, or of 1: what varies by less does not vary
-PLACE: Final = 0.5  # of the standard deviation of a place, that counts as much as one of all features
+CONSTANT: Final = 0.05  # what counts as the spread of a feature that does not vary
+PLACE: Final = 0.35  # of the standard deviation of a place, that counts as much as one of all features
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,8 +113,9 @@ class Moments:
 def whitening(moments: Moments, *, most: int, place: int = 0, weight: float = 1.0) -> Whitening:
     """Principal components of standardised features, each divided by its spread, and by their number in all.
 
-    So two random normal patches are about as far apart whatever a bank looks at. Channels that do not vary count for
-    nothing.
+    So two random normal patches are about as far apart whatever a bank looks at. What does not vary among
+    good parts counts as if it varied by `CONSTANT`, so that a part in which it does is seen; a place that does not vary
+    counts for nothing.
 
     Parameters
     ----------
@@ -136,9 +138,12 @@ def whitening(moments: Moments, *, most: int, place: int = 0, weight: float = 1.
     mean, covariance = moments.mean, moments.covariance
     features = len(mean) - place
     spread = np.sqrt(np.maximum(np.diag(covariance), 0))
-    least = ROUNDING * np.maximum(np.abs(mean), 1)
-    scale = np.divide(1.0, spread, out=np.zeros_like(spread), where=spread > least)
+    constant = spread <= ROUNDING * np.maximum(np.abs(mean), 1)
+    scale = np.where(constant, 0.0, 1 / np.where(constant, 1.0, spread))
     correlation = (covariance * scale * scale[:, None])[:features, :features]
+    constant[features:] = False
+    correlation[np.diag_indices(features)] += constant[:features]
+    scale[constant] = 1 / CONSTANT
     variances, axes = np.linalg.eigh(correlation)
     variances, axes = np.maximum(variances[::-1], 0), axes[:, ::-1]
     total = variances.sum() or 1.0
