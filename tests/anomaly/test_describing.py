@@ -26,6 +26,17 @@ def trained():
     return Pretrained(vit=encoders.vit(), point_mae=encoders.encoder())
 
 
+def test_more_of_the_edge_is_left_out_where_a_part_was_told_by_its_colours_with_a_margin(monkeypatch):
+    rims = []
+    original = features.inside
+    monkeypatch.setattr(features, "inside", lambda mask, rim=features.RIM: rims.append(rim) or original(mask, rim))
+    for size, margin in ((64, 1), (224, 2), (400, 3)):
+        made = frames([part(0)], size)
+        for scan, expected in ((made, features.RIM), (replace(made, xyz=None), features.RIM + margin)):
+            looked_at(scan, ("colour",), CONFIG)
+            assert rims.pop() == expected
+
+
 @pytest.mark.parametrize("bank", ALL)
 def test_rows_are_the_features_of_judged_patches_and_their_places(bank):
     described = describe(part(0), ALL, CONFIG)

@@ -575,8 +575,8 @@ def test_figures_of_the_config_matter():
         scores.append(model.inspect(bent).banks[0].score - model.inspect(good).banks[0].score)
         assert model.normal_.representation.whitenings["geometry"].matrix.shape[0] == (92 if places == 0 else 96)
     assert scores[0] != scores[1]
-    few = detector(("geometry",), config=replace(CONFIG, components=5)).fit(parts(4))
-    assert few.normal_.representation.whitenings["geometry"].own == 5
+    few = detector(("colour",), config=replace(CONFIG, components=5)).fit(parts(4))
+    assert few.normal_.representation.whitenings["colour"].own == 5
     worst = [
         detector(("form",), config=replace(CONFIG, worst=count, held_out=0)).fit(parts(3)).inspect(bent).banks[0].score
         for count in (1, 3, 30)

@@ -136,6 +136,16 @@ def test_exposure_does_not_change_colours_but_another_hue_does():
     assert (redder - before)[:, 1].abs().min() > 0.1  # red against green, everywhere
 
 
+def test_colours_count_as_they_are_but_for_highlights():
+    grey = torch.ones(1, 3, 64, 64)
+    grey[:, :, :8], grey[:, :, 8:16] = 2, 20  # medians
+    bright = colour(0.04 * grey, EVERYWHERE).features[0, 0, :, 0]
+    middle = 10 * np.log1p(0.1)
+    assert bright[4].item() == pytest.approx(0, abs=1e-5)
+    assert bright[0].item() == pytest.approx(10 * np.log1p(0.2) - middle, abs=1e-5)  # 0.87 for 1
+    assert bright[1].item() == pytest.approx(10 * np.log1p(2) - middle, abs=1e-5)  # 10 for 19
+
+
 def test_a_stain_stands_out_against_what_is_around_it():
     rgb = picture()
     rgb[:, 0, 24:32, 40:48] *= 0.5

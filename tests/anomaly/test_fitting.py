@@ -313,7 +313,7 @@ def test_what_was_stored_in_half_precision_makes_nearly_the_same_detector(store,
         found = describe(sample, BANKS, CONFIG).patches
         one = judged_without(whole.representation(found), whole.memories, CONFIG, None)
         two = judged_without(normal.representation(found), normal.memories, CONFIG, None)
-        np.testing.assert_allclose(one.scores, two.scores, rtol=0.2)
+        np.testing.assert_allclose(one.scores, two.scores, rtol=0.01)
         heat = fused_map(one, whole.layers.patch, CONFIG), fused_map(two, normal.layers.patch, CONFIG)
         assert np.corrcoef(heat[0].ravel(), heat[1].ravel())[0, 1] > 0.99
     small.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from sklearn.decomposition import PCA
+from sklearn.metrics import pairwise_distances
 from sklearn.preprocessing import StandardScaler
 
 from latticework.anomaly import whitening as module
@@ -62,7 +63,7 @@ def test_distances_are_mahalanobis_with_a_floor():
         assert (np.linalg.norm(one - two, axis=1) <= expected * np.sqrt(6 / found.own) * 1.01).all()
 
 
-def test_the_unit_of_a_channel_does_not_matter():
+def test_the_unit_of_a_channel_does_not_matter_as_long_as_it_varies_by_more_than_the_least():
     given = rows().astype(np.float64)
     units = np.array([0.1, 1, 1e3, 7, 0.1, 2.0])
     one = whitening(Moments.of([given]), most=4)(given.astype(np.float32))
@@ -91,16 +92,38 @@ def test_components_are_as_few_as_asked_or_as_explain_nearly_all():
 
 def test_what_does_not_vary_among_good_parts_is_seen_where_it_does():
     given = rows()
-    given[:, 2], given[:, 4] = 7.0, 0.0
+    given[:, 2], given[:, 4] = 7.0, 3000.0
     found = whitening(Moments.of(blocks(given)), most=6)
-    for channel in (2, 4):
-        other = given.copy()
-        other[:, channel] += LEAST
-        away = np.linalg.norm(found(other) - found(given), axis=1)
-        np.testing.assert_allclose(away, 1 / np.sqrt((1 + FLOOR) * 6), rtol=1e-3)  # as far as one spread of any other
+    away = [
+        np.linalg.norm(found(given + LEAST * np.eye(6)[channel].astype(np.float32)) - found(given), axis=1)
+        for channel in (2, 4)
+    ]
+    np.testing.assert_allclose(away[0], away[0][0], rtol=1e-2)
+    np.testing.assert_allclose(away[1], away[0][0], rtol=0.1)  # single precision at 3,000
+    assert away[0][0] > 0.3
     nothing = whitening(Moments.of([np.full((10, 4), 3.0)]), most=6)
     assert (nothing(np.full((2, 4), 3.0, np.float32)) == 0).all()
-    assert np.isfinite(nothing(np.full((2, 4), 8.0, np.float32))).all()
+    assert (nothing(np.full((2, 4), 8.0, np.float32)) != 0).all()
+
+
+@pytest.mark.parametrize("still", [1, 40])
+def test_what_does_not_vary_changes_no_distance_between_good_patches(still):
+    given = rows(2000, 8)
+    more = np.concatenate([given, np.full((2000, still), 0.25, np.float32)], axis=1)
+    alone, beside = (whitening(Moments.of([some]), most=8) for some in (given, more))
+    assert beside.own == alone.own + still
+    distances = [pairwise_distances(found(some[:50])) for found, some in ((alone, given), (beside, more))]
+    np.testing.assert_allclose(distances[1], distances[0], rtol=1e-4)
+
+
+def test_what_hardly_varies_counts_by_as_much_as_it_does():
+    """A feature and one that varies a hundredth of `LEAST`: the noise of that is not seen."""
+    generator = np.random.default_rng(0)
+    given = generator.normal(0, [1.0, LEAST / 100], (2000, 2)).astype(np.float32)
+    found = whitening(Moments.of([given]), most=2)
+    spreads = found(given).std(0)
+    assert spreads[0] == pytest.approx(1, rel=0.01)
+    assert spreads[1:].max() < 0.02
 
 
 def test_a_place_that_does_not_vary_counts_for_nothing():

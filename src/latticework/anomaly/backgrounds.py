@@ -4,8 +4,8 @@ Along the border there is mostly background. How its brightness and hues change 
 border by a plane each, which bears some part at the border (iteratively reweighted least squares with Tukey's weights;
 Beaton & Tukey 1974), and what departs from it farther than its own scatter, is something else.
 
-It is careful: whatever is not surely background counts as part. If the border is no uniform background, nothing is
-told.
+It is careful: what is not surely background counts as part, but for thin things that hardly differ from it, such as
+specks that touch the part. If the border is no uniform background, nothing is told.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _BACKGROUND: Final = 0.75  # of the border that has to be background
 _TUKEY: Final = 4.685  # 95 % as good as least squares where nothing is amiss
 _ROUNDS: Final = 10
 _BLUR: Final = 0.004  # of the shorter side: how far noise is averaged
-_MARGIN: Final = 0.006  # of the shorter side: what is kept around a part, whose edge is blurred
+MARGIN: Final = 0.006  # of the shorter side: what is kept around a part, whose edge is blurred
 _SURELY: Final = 3.0  # times as far as what is something else, is surely so
 _THIN: Final = 0.017  # of the shorter side, in radius: what is thinner and not sure, is no part of a part,
 _THINNEST: Final = 3.0  # pixels, of the same
@@ -72,9 +72,11 @@ class Different:
         if np.count_nonzero(thick) < _THICK * np.count_nonzero(mask):
             return mask
         pieces = ndimage.label(mask & ~thick)[0]
-        sure = np.zeros(pieces.max() + 1, dtype=bool)
-        sure[pieces[self.surely & (away > 2 * thin)]] = True  # not by the blurred edge of what is thick
-        kept: Bool[np.ndarray, "height width"] = thick | (sure[pieces] & (pieces > 0))
+        off = away > 2 * thin  # no corner of what is thick, nor its blurred edge
+        dropped = np.zeros(pieces.max() + 1, dtype=bool)
+        dropped[pieces[off]] = True
+        dropped[pieces[off & self.surely]] = dropped[0] = False
+        kept: Bool[np.ndarray, "height width"] = mask & ~dropped[pieces]
         return kept
 
 
@@ -127,8 +129,9 @@ def differs(rgb: UInt8[np.ndarray, "height width 3"]) -> Different | None:
     different = farthest > _SCATTERS
     if np.mean(at_border <= _SCATTERS) < _BACKGROUND or different.mean() > _WHOLE:
         return None
-    mask = _grown(different, max(1, round(_MARGIN * side)))
-    return Different(mask, farthest > _SURELY * _SCATTERS) if mask.any() else None
+    mask = _grown(different, max(1, round(MARGIN * side)))
+    surely = ndimage.binary_opening(farthest > _SURELY * _SCATTERS)
+    return Different(mask, surely) if mask.any() else None
 
 
 def _slowly_changing(

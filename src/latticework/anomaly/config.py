@@ -32,7 +32,7 @@ class M3DMConfig:
     held_out: float = 0.25  # of the good parts that are set aside for the threshold
     false_alarm_rate: float = 0.05  # of good parts that may be taken for defective
     places: float = 1.0  # what it counts for where in the part a patch lies; 0: nothing
-    components: int = 64  # of the features of a bank, at most
+    components: int = 64  # of the features of a bank that vary, at most
     smoothing: float | None = None  # pixels; None: 5, in the paper's mode 4
     worst: int = 3  # patches whose mean distance is the score of a part
     pieces: float = PIECES  # of what belongs to a part: see `find_part`

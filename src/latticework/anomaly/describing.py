@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
@@ -12,6 +13,7 @@ import torch
 from jaxtyping import Bool, Float32, UInt8
 
 from latticework.anomaly import features
+from latticework.anomaly.backgrounds import MARGIN
 from latticework.anomaly.config import OF_COLOUR, M3DMConfig
 from latticework.anomaly.features import PatchMap
 from latticework.anomaly.form import CHANNELS, form
@@ -162,7 +164,8 @@ def place_channels(bank: str, config: M3DMConfig, encoders: Pretrained | None) -
 
 
 def _handcrafted(made: Frames, banks: Sequence[str], config: M3DMConfig) -> dict[str, PatchMap]:
-    counted = features.inside(made.foreground, features.RIM if made.xyz is not None else features.RIM + features.MARGIN)
+    margin = math.ceil(MARGIN * made.foreground.shape[-1]) if made.xyz is None else 0  # colours tell a part with that
+    counted = features.inside(made.foreground, features.RIM + margin)
     found: dict[str, PatchMap] = {}
     where = form(made.xyz, made.foreground) if set(banks) & {"form"} or config.places else None
     for bank in banks:

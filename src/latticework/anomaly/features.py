@@ -24,7 +24,6 @@ from latticework.anomaly.windows import extent
 
 PATCH: Final = 8  # pixels to each side
 RIM: Final = 3  # pixels at the edge of the part that are not looked at: their colours mix with what is behind it
-MARGIN: Final = 2  # more of them, where the part was told by its colours, with a margin
 SHARE: Final = 0.25  # of its pixels that a patch needs to be judged
 LEVEL: Final = 10.0  # medians of a part's brightness: colours count as they are far below, as logarithms far above
 DARK: Final = 0.01  # of full brightness, that a median is taken for at least
@@ -226,8 +225,9 @@ def pooled(
 ) -> tuple[Float[Tensor, "batch 1 rows columns"], Float[Tensor, "batch channels rows columns"]]:
     """Of each patch, the share of pixels that count, and averages; zeros where none does nearby.
 
-    The pixels of a patch that do not count are taken to be like those that count in it and the patches beside it: else
-    the few that do at the edge of a part would make averages that vary more than others, and look defective.
+    The pixels of a patch that do not count, at the edge of a part or where points are lost, are taken to be like those
+    that count in it and the patches beside it: else averages of the few that do would vary more than others, and look
+    defective.
 
     Examples
     --------

@@ -22,7 +22,6 @@ from latticework.anomaly.config import M3DMConfig
 from latticework.anomaly.decision import MOST_ROWS, Method, fit_decision
 from latticework.anomaly.describing import Described, Description, Patches, looked_at, place_channels
 from latticework.anomaly.feature_fusion import FeatureFusion
-from latticework.anomaly.form import CHANNELS
 from latticework.anomaly.fusion_learning import FusionConfig, PatchPairs, fit_fusion
 from latticework.anomaly.judging import FUSION, SIDES, Judged, Layers, Representation, fused_map, judge
 from latticework.anomaly.measures import auroc
@@ -191,15 +190,10 @@ def stated(first: Description, parts: int, config: M3DMConfig, *, coreset: float
         rows, channels = parts * len(patches.rows), patches.rows.shape[1]
         seen = 4 * rows * channels
         found.append(Needs(min(5 * seen // 4, config.memory), 0 if seen <= config.memory else seen // 2))
-        width = channels if config.paper else min(channels, config.components + CHANNELS)
-        found.append(needs(rows, width, fraction=coreset, budget=config.memory))
+        found.append(needs(rows, channels, fraction=coreset, budget=config.memory))
     if fusion:
         cells = max(patches.judged.size for patches in first.values())
-        width = sum(
-            patches.rows.shape[1] if config.paper else config.components
-            for bank, patches in first.items()
-            if any(bank in side for side in SIDES)
-        )
+        width = sum(patches.rows.shape[1] for bank, patches in first.items() if any(bank in side for side in SIDES))
         pairs = 2 * parts * cells * width
         found.append(Needs(pairs, 0) if pairs <= config.memory else Needs(0, pairs))
         found.append(needs(parts * cells, width, fraction=coreset, budget=config.memory))

@@ -13,7 +13,7 @@ from latticework.core.errors import InputError
 
 EXPLAINED: Final = 0.999  # of the variance, which the components that are kept have
 FLOOR: Final = 0.1  # of the mean variance, which is added to each: what hardly varies must not decide
-LEAST: Final = 0.002  # what a feature varies by at least, on its own
+LEAST: Final = 0.002  # of what features are shares of, such as the median brightness: what varies by less hardly varies
 ROUNDING: Final = 1e-6  # of a place, or of 1: what varies by less does not vary
 PLACE: Final = 0.35  # of the standard deviation of a place, that counts as much as one of all features
 
@@ -111,11 +111,11 @@ class Moments:
 
 
 def whitening(moments: Moments, *, most: int, place: int = 0, weight: float = 1.0) -> Whitening:
-    """Principal components of standardised features, each divided by its spread, and by their number in all.
+    """Principal components of standardised features, each divided by its spread, and by that of all together.
 
     So two random normal patches are about as far apart whatever a bank looks at. A feature that hardly varies among
-    good parts counts as if it varied by `LEAST`: where it does by far, that is seen, and its noise is not. A place that
-    does not vary counts for nothing.
+    good parts is divided by `LEAST`, and has an output of its own: so its noise is not seen, but what is far from all
+    good parts in it. A place that does not vary counts for nothing.
 
     Parameters
     ----------
@@ -130,29 +130,32 @@ def whitening(moments: Moments, *, most: int, place: int = 0, weight: float = 1.
 
     Examples
     --------
-    >>> rows = np.random.default_rng(0).normal([5, 0, 3], [2, 0.1, 0], (1000, 3)).astype(np.float32)
+    >>> rows = np.random.default_rng(0).normal([5, 0], [2, 0], (1000, 2)).astype(np.float32)
     >>> found = whitening(Moments.of([rows]), most=8)
-    >>> np.abs(np.corrcoef(found(rows)[:, found(rows).std(0) > 0.1].T)).round(1).tolist()
-    [[1.0, 0.0], [0.0, 1.0]]
+    >>> found(rows).shape, round(float(found(rows).std(0).max()), 2), found(rows).std(0).min()
+    ((1000, 2), 1.0, np.float32(0.0))
     """
-    mean, covariance = moments.mean, moments.covariance
-    features = len(mean) - place
-    own = np.arange(features)
-    covariance[own, own] = np.maximum(covariance[own, own], LEAST**2)
+    mean, features = moments.mean, len(moments.mean) - place
+    covariance = moments.covariance
     spread = np.sqrt(np.maximum(np.diag(covariance), 0))
-    least = ROUNDING * np.maximum(np.abs(mean), 1)
-    scale = np.divide(1.0, spread, out=np.zeros_like(spread), where=spread > least)
-    correlation = (covariance * scale * scale[:, None])[:features, :features]
+    scale = 1 / np.maximum(spread[:features], LEAST)
+    correlation = covariance[:features, :features] * scale * scale[:, None]  # less than 1 where little varies
     variances, axes = np.linalg.eigh(correlation)
     variances, axes = np.maximum(variances[::-1], 0), axes[:, ::-1]
     total = variances.sum() or 1.0
-    kept = min(most, features, int(np.searchsorted(np.cumsum(variances) / total, EXPLAINED)) + 1)
-    matrix = np.zeros((len(mean), kept + place))
-    divisors = np.sqrt(variances[:kept] + FLOOR * total / features) * np.sqrt(kept)
-    matrix[:features, :kept] = axes[:, :kept] / divisors * scale[:features, None]
-    for number in range(place):
-        matrix[features + number, kept + number] = scale[features + number] * weight * PLACE
-    return Whitening(mean.astype(np.float32), matrix.astype(np.float32), kept)
+    still = np.flatnonzero(spread[:features] < LEAST)
+    moving = features - len(still)
+    kept = min(most, moving, int(np.searchsorted(np.cumsum(variances) / total, EXPLAINED)) + 1)
+    lacking = np.sqrt(np.maximum(1 - np.diag(correlation), 0))
+    components = axes[:, :kept] / np.sqrt(variances[:kept] + FLOOR * total / max(moving, 1))
+    outputs = np.concatenate([components, np.diag(lacking)[:, still] / np.sqrt(1 + FLOOR)], axis=1)
+    own = outputs.shape[1]
+    matrix = np.zeros((len(mean), own + place))
+    matrix[:features, :own] = outputs * scale[:, None] / (np.sqrt(np.sum(outputs * (correlation @ outputs))) or 1.0)
+    for number in range(features, len(mean)):
+        if spread[number] > ROUNDING * max(abs(mean[number]), 1):
+            matrix[number, own + number - features] = weight * PLACE / spread[number]
+    return Whitening(mean.astype(np.float32), matrix.astype(np.float32), own)
 
 
 def standardisation(moments: Moments) -> Whitening:
