@@ -279,7 +279,7 @@ def draw_overlays(path: Path, seed: int) -> None:
             parts = [found.read() for found in read_folder(data, split="test") if found.label in SHOWN]
             pictures = {part.label: np.hstack([part.rgb, overlay(model.inspect(part), part)]) for part in parts}
             rows.append(np.hstack([pictures[label] for label in SHOWN]))
-    Image.fromarray(np.vstack(rows)).save(path, optimize=True)
+    Image.fromarray(np.vstack(rows)).save(path, optimize=True, quality=85)
 
 
 if __name__ == "__main__":
