@@ -61,6 +61,15 @@ def test_specks_that_touch_a_part_are_no_part_but_thin_things_that_stand_out_are
         assert find_part(Sample.of(rgb=rgb)).mask[60, 115] == kept
 
 
+@pytest.mark.parametrize("length, kept", [(20, False), (110, True)])
+def test_a_faint_handle_is_dropped_unless_it_is_most_of_the_part(length, kept):
+    part = np.zeros((HEIGHT, WIDTH), dtype=bool)
+    part[54:68, 20:34] = part[59:62, 34 : 34 + length] = True
+    rgb = np.where(part[..., None], 141.0, 150.0).repeat(3, axis=2).astype(np.uint8)
+    assert differs(rgb).mask[60, 33 + length]
+    assert find_part(Sample.of(rgb=rgb)).mask[60, 33 + length] == kept
+
+
 def test_a_part_that_is_thin_everywhere_is_a_part():
     part = np.zeros((HEIGHT, WIDTH), dtype=bool)
     part[59:62, 30:120] = True

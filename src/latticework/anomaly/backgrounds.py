@@ -14,8 +14,11 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+import torch
 from jaxtyping import Bool, Float32, Float64, UInt8
 from scipy import ndimage
+
+from latticework.anomaly.windows import extent
 
 _BORDER: Final = 0.04  # of the shorter side: how broad the border is
 _SCATTERS: Final = 5.0  # standard deviations from the background that are something else
@@ -64,19 +67,22 @@ class Different:
         [False, True]
         """
         thin = max(_THIN * min(mask.shape), _THINNEST)
-        core = ndimage.distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1] > thin
+        box = extent(torch.from_numpy(mask))
+        inside, surely = mask[box], self.surely[box]
+        core = ndimage.distance_transform_edt(np.pad(inside, 1))[1:-1, 1:-1] > thin
         if not core.any():
             return mask
         away = ndimage.distance_transform_edt(~core)
-        thick = mask & (away <= thin)
-        if np.count_nonzero(thick) < _THICK * np.count_nonzero(mask):
+        thick = inside & (away <= thin)
+        if np.count_nonzero(thick) < _THICK * np.count_nonzero(inside):
             return mask
-        pieces = ndimage.label(mask & ~thick)[0]
+        pieces = ndimage.label(inside & ~thick)[0]
         off = away > 2 * thin  # no corner of what is thick, nor its blurred edge
         dropped = np.zeros(pieces.max() + 1, dtype=bool)
         dropped[pieces[off]] = True
-        dropped[pieces[off & self.surely]] = dropped[0] = False
-        kept: Bool[np.ndarray, "height width"] = mask & ~dropped[pieces]
+        dropped[pieces[off & surely]] = dropped[0] = False
+        kept = mask.copy()
+        kept[box] &= ~dropped[pieces]
         return kept
 
 
