@@ -59,7 +59,7 @@ def test_sizes_are_shares_of_the_part():
     both = one.judged[0] & (torch.nn.functional.avg_pool2d(two.judged[None].float(), 2)[0, 0] == 1)
     difference = (pooled - one.features)[0, :, both].abs()
     assert both.sum() > 15
-    assert difference[[0, 1, 3]].max() < 0.06
+    assert difference[[0, 1, 3]].max() < 0.06  # at the edge, patches are filled from wider or narrower surroundings
     assert difference[2].mean() < 0.05
 
 

@@ -275,7 +275,10 @@ def _opponents(
 def _spreads(
     means: Float[Tensor, "batch channels rows columns"], squares: Float[Tensor, "batch channels rows columns"]
 ) -> Float[Tensor, "batch channels rows columns"]:
-    """Standard deviations, from means and means of squares; 0 where the difference is nothing but rounding."""
+    """Standard deviations, from means and means of squares; 0 where the difference is nothing but rounding.
+
+    Of a patch that was filled from those beside it, they are those of all together.
+    """
     variances = squares - means.square()
     return variances.masked_fill(variances < ROUNDING * squares, 0).sqrt()
 
