@@ -171,10 +171,10 @@ class Run:
         return harness.run_measured(self.ours(task), harness.environment(self.threads), TIMEOUT)
 
     def turns(
-        self, commands: dict[str, harness.Command], threads: int | None = None
+        self, commands: dict[str, harness.Command], threads: int | None = None, **settings: str
     ) -> dict[str, list[dict[str, Any]]]:
-        """What commands tell that take turns."""
-        env = harness.environment(threads or self.threads) | {"TQDM_DISABLE": "1", **ALLOCATOR}
+        """What commands tell that take turns, with settings in the environment of each."""
+        env = harness.environment(threads or self.threads) | {"TQDM_DISABLE": "1", **settings}
         runs = harness.interleave(commands, env, TIMEOUT, self.repeats)
         return {name: [measured.output for measured in several] for name, several in runs.items()}
 
@@ -212,7 +212,8 @@ def coreset(run: Run) -> list[harness.Row]:
             OURS: run.ours("greedy"),
             LITERAL: run.ours("loop"),
             ANOMALIB: run.theirs("anomalib", "coreset", alone=("anomalib",)),
-        }
+        },
+        **ALLOCATOR,
     )
     chosen = {name: np.load(run.folder / f"{name}.npy") for name in (OURS, LITERAL, ANOMALIB)}
     count = size(sizes.patches, FRACTION)

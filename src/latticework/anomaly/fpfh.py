@@ -34,6 +34,7 @@ BINS = 11  # of each angle, as in the paper
 WINDOW = Window(radius=4, step=2)
 BLOCK = 1 << 13  # points whose histograms are summed at once: memory that is used again is cheaper than fresh memory
 EMPTY = BINS**3  # the code of a pair that does not count
+ROUNDING = 1e-6  # of the gap, up to which a pair is still within it
 
 
 def fpfh(
@@ -104,24 +105,25 @@ def _histograms(
 def _pairs(
     one: Float[Tensor, "batch 6 pairs"], other: Float[Tensor, "batch 6 pairs"], gap: float
 ) -> tuple[Tensor, Tensor]:
-    """What bins the angles of pairs of oriented points are in, as one number, and 1/d; EMPTY and 0 beyond the gap."""
+    """What bins the angles of pairs of oriented points are in, as one number, and 1/d; EMPTY and 0 beyond the gap.
+
+    What does not count is NaN until the end: masks take several times as long as all of the geometry.
+    """
     x, y, z = (other[:, :3] - one[:, :3]).unbind(1)
     ox, oy, oz = one[:, 3:].unbind(1)
     nx, ny, nz = other[:, 3:].unbind(1)
-    squared = x * x + y * y + z * z
-    inverse = squared.rsqrt()
+    inverse = torch.nn.functional.threshold((x * x + y * y + z * z).rsqrt_(), (1 - ROUNDING) / gap, math.nan)
     of_one = (x * ox + y * oy + z * oz) * inverse
     of_other = (x * nx + y * ny + z * nz) * inverse
     cosine = ox * nx + oy * ny + oz * nz
     volume = (x * (oy * nz - oz * ny) + y * (oz * nx - ox * nz) + z * (ox * ny - oy * nx)) * inverse
-    turned = of_one.abs() < of_other.abs()
-    phi = torch.where(turned, -of_other, of_one)
-    ahead = torch.where(turned, -of_one, of_other)
+    apart = of_one - of_other  # φ is `of_one`, or, if that is further from nought, -`of_other`; the rest is ahead
+    phi = torch.maximum(of_one.abs(), of_other.abs()).copysign_(apart)
+    ahead = phi - apart
     sine = (1 - phi * phi).clamp_(min=1e-12).rsqrt_()
     theta = torch.atan2((ahead - phi * cosine) * sine, cosine)
     code = _bin(volume * sine, 1.0).mul_(BINS).add_(_bin(phi, 1.0)).mul_(BINS).add_(_bin(theta, math.pi))
-    counts = (squared <= gap * gap) & (squared > 0) & ~cosine.isnan()
-    return code.masked_fill_(~counts, EMPTY), inverse.masked_fill_(~counts, 0)
+    return code.nan_to_num_(nan=EMPTY), inverse.nan_to_num_(nan=0, posinf=0)
 
 
 def _bin(angle: Tensor, limit: float) -> Tensor:
