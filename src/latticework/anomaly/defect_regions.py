@@ -20,7 +20,7 @@ from latticework.anomaly.results import Region
 from latticework.core.errors import InputError
 
 MOST: Final = 20  # regions that are told of
-OF_PEAK: Final = 0.8  # of the highest score near it that a pixel of a region has at least,
+OF_PEAK: Final = 0.5  # of the highest score near it that a pixel of a region has at least,
 NEAR: Final = 0.09  # within so much of the picture's longer side
 AWAY: Final = 0.25  # from a region to the ring around it, in radii of a disc of as many pixels,
 WIDE: Final = 1.0  # and how wide the ring is
@@ -31,6 +31,7 @@ TUKEY: Final = 4.685  # standard deviations beyond which a point does not count:
 FINEST: Final = 1e-6  # metres that residuals may be said to deviate by: the rounding of float32
 FAR: Final = 4.0  # times the mean variance of the fit in the ring, at which it no longer tells of the surface
 EXTREME: Final = 0.01  # of the points of a region: the most extreme ones, of which the least is the depth
+CLEAR: Final = 3.0  # standard deviations of what is around a region that its depth has at least
 _ROUNDS: Final = 10
 _EIGHT: Final = np.ones((3, 3), dtype=int)
 _SQUARE_MM: Final = 1e6
@@ -39,35 +40,30 @@ _MM: Final = 1e3
 
 def regions(
     scores: Float[np.ndarray, "height width"],
-    foreground: Bool[np.ndarray, "height width"],
+    numbers: Int[np.ndarray, "height width"],
     xyz: Float[np.ndarray, "height width 3"] | None,
     *,
-    threshold: float,
     strongest: Callable[[int, int], str],
 ) -> tuple[Region, ...]:
-    """The connected regions (8 neighbours) of a part that score above a threshold, and not much less than around them.
-
-    A patch sees beyond itself, so that the pixels above a threshold reach farther than a defect, the farther the
-    clearer it is. Those that score less than four fifths of the highest score near them are left out.
+    """What is to be told of regions that were `numbered`.
 
     Parameters
     ----------
     scores
         Of pixels; higher is worse.
-    foreground
-        Where the part is.
+    numbers
+        Which region each pixel is of.
     xyz
-        Points in metres, in the camera's frame, NaN where nothing returned; None if there are only colours.
-    threshold
-        Of scores.
+        Points of the part in metres, in the camera's frame, NaN where nothing returned or the part is not; None if
+        there are only colours.
     strongest
         From row and column to the name of the memory bank that has most to do with the score there.
 
     Returns
     -------
     tuple of Region
-        The highest peak first, at most 20. Areas are None without points; depths too where the ring around a region has
-        too few, or they do not tell how the surface goes on.
+        In their order. Areas are None without points; depths too where the ring around a region has too few, or they do
+        not tell how the surface goes on, or are as uneven themselves.
 
     Raises
     ------
@@ -80,23 +76,42 @@ def regions(
     >>> xyz = np.stack([columns, rows, np.full((40, 50), 0.5)], axis=-1)  # a wall, a millimetre from pixel to pixel
     >>> xyz[15:20, 20:30, 2] += 0.003  # 5 x 10 pixels, 3 mm deep
     >>> scores = (xyz[:, :, 2] > 0.5).astype(float)
-    >>> (found,) = regions(scores, scores >= 0, xyz, threshold=0.5, strongest=lambda row, column: "geometry")
+    >>> numbers = numbered(scores, scores >= 0, threshold=0.5)
+    >>> (found,) = regions(scores, numbers, xyz, strongest=lambda row, column: "geometry")
     >>> found.top, found.left, found.bottom, found.right, found.pixels, found.depth_mm
     (15, 20, 20, 30, 50, -3.0)
     """
-    sizes = {scores.shape, foreground.shape} | (set() if xyz is None else {xyz.shape[:2]})
-    if len(sizes) > 1:
-        raise InputError(f"scores, foreground and points must have one size, got {sorted(sizes)}")
-    numbers = numbered(scores, foreground, threshold)
+    _check_sizes(scores, numbers, xyz)
     boxes = ndimage.find_objects(numbers)
-    part = None if xyz is None else np.where(foreground[:, :, None], xyz, np.nan)
-    return tuple(_region(scores, numbers, place + 1, box, part, strongest) for place, box in enumerate(boxes))
+    return tuple(_region(scores, numbers, place + 1, box, xyz, strongest) for place, box in enumerate(boxes))
 
 
 def numbered(
     scores: Float[np.ndarray, "height width"], foreground: Bool[np.ndarray, "height width"], threshold: float
 ) -> Int[np.ndarray, "height width"]:
-    """Which region each pixel is of: 1 for the one with the highest peak; 0 for none.
+    """The connected regions (8 neighbours) of a part that score above a threshold, and not much less than around them.
+
+    A patch sees beyond itself, so that the pixels above a threshold reach farther than a defect, the farther the
+    clearer it is. Those that score less than half of the highest score near them are left out.
+
+    Parameters
+    ----------
+    scores
+        Of pixels; higher is worse; in a unit of which half means something.
+    foreground
+        Where the part is.
+    threshold
+        Of scores.
+
+    Returns
+    -------
+    array
+        Which region each pixel is of: 1 for the one with the highest peak, at most 20; 0 for none.
+
+    Raises
+    ------
+    InputError
+        If the sizes differ.
 
     Examples
     --------
@@ -104,6 +119,7 @@ def numbered(
     >>> numbered(scores, scores >= 0, 1.0).tolist()
     [[0, 2, 2, 0, 1]]
     """
+    _check_sizes(scores, foreground, None)
     connected, count = ndimage.label((scores > threshold) & foreground, _EIGHT)
     near = max(1, round(NEAR * max(scores.shape)))
     kept = np.zeros(scores.shape, dtype=bool)
@@ -117,6 +133,12 @@ def numbered(
     rank = np.zeros(count + 1, dtype=np.int64)
     rank[order + 1] = np.arange(1, len(order) + 1)
     return np.asarray(rank[found])
+
+
+def _check_sizes(scores: np.ndarray, others: np.ndarray, xyz: np.ndarray | None) -> None:
+    sizes = {scores.shape, others.shape} | (set() if xyz is None else {xyz.shape[:2]})
+    if len(sizes) > 1:
+        raise InputError(f"scores, foreground and points must have one size, got {sorted(sizes)}")
 
 
 def _region(
@@ -208,8 +230,8 @@ def depth_of(
     """Metres that a region stands off the surface around it where it does so most; more than zero towards the camera.
 
     Each point has the median of 3 x 3 pixels of the region, and of the 1 % that stand off most the least one counts, so
-    that single points that the sensor got wrong do not. What is around the region must go on smoothly across it: where
-    a surface is rough by itself, such as that of a rope, depths are as uncertain as it is rough.
+    that single points that the sensor got wrong do not. What is around the region must go on smoothly across it: a
+    surface is uneven by itself, such as that of a rope, and only what is clearly more than that is a depth.
 
     Parameters
     ----------
@@ -222,7 +244,7 @@ def depth_of(
     -------
     float or None
         None if there are too few points around it, on one line, or on one side so that their surface says nothing of
-        most of the region.
+        most of the region; or if it stands off by less than three standard deviations of what is around it.
 
     Examples
     --------
@@ -249,11 +271,21 @@ def depth_of(
     told[own] = leverage <= FAR
     if 2 * np.count_nonzero(told) < np.count_nonzero(own):
         return None
-    off = np.where(told, heights - table @ surface, np.nan)
-    around = np.lib.stride_tricks.sliding_window_view(np.pad(off, 1, constant_values=np.nan), (3, 3))[told]
-    middle = np.nanmedian(around.reshape(-1, 9), axis=1)
+    off = heights - table @ surface
+    middle, usual = _medians(off, told), 1.4826 * float(np.median(np.abs(_medians(off, fitted))))
     deepest = np.abs(middle).argsort()[-max(1, math.ceil(EXTREME * len(middle))) :]
-    return float(middle[deepest[0]])
+    depth = float(middle[deepest[0]])
+    return depth if abs(depth) >= CLEAR * usual else None
+
+
+def _medians(
+    values: Float64[np.ndarray, "rows columns"], where: Bool[np.ndarray, "rows columns"]
+) -> Float64[np.ndarray, " some"]:
+    """Of 3 x 3 pixels around each of some, as far as they are some of them too."""
+    around = np.pad(np.where(where, values, np.nan), 1, constant_values=np.nan)
+    return np.asarray(
+        np.nanmedian(np.lib.stride_tricks.sliding_window_view(around, (3, 3))[where].reshape(-1, 9), axis=1)
+    )
 
 
 def _steps(points: Float64[np.ndarray, "rows columns 3"]) -> Float64[np.ndarray, "rows columns 3"]:

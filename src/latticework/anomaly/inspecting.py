@@ -11,7 +11,7 @@ from jaxtyping import Float32
 from latticework.anomaly.calibration import p_values
 from latticework.anomaly.defect_regions import numbered, regions
 from latticework.anomaly.describing import Described
-from latticework.anomaly.judging import Judged, fused_map
+from latticework.anomaly.judging import Judged, fused_map, unsquashed
 from latticework.anomaly.results import BankScore, Inspection, Nearest, Region
 from latticework.anomaly.samples import Sample
 from latticework.anomaly.squares import Square
@@ -51,9 +51,10 @@ def inspection(sample: Sample, described: Described, judged: Judged, model: M3DM
     found: tuple[Region, ...] = ()
     marked = np.zeros(whole.shape, dtype=np.int64)
     if model.map_threshold_ is not None:
-        level = model.map_threshold_.value
-        found = regions(whole, foreground, sample.xyz, threshold=level, strongest=strongest)
-        marked = numbered(whole, foreground, level)
+        level = unsquashed(np.float32(model.map_threshold_.value), config)
+        marked = numbered(unsquashed(whole, config), foreground, float(level))
+        part = None if sample.xyz is None else np.where(foreground[:, :, None], sample.xyz, np.nan)
+        found = regions(whole, marked, part, strongest=strongest)
     set_aside = len(model.calibration_[0])
     return Inspection(
         sample.name,

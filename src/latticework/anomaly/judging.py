@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -213,6 +213,17 @@ def enlarged(
     """
     whole = F.interpolate(torch.from_numpy(values)[None, None], (size, size), mode="bilinear", align_corners=False)
     return np.asarray(_smoothed(whole, sigma)[0, 0].numpy())
+
+
+def unsquashed(values: Any, config: M3DMConfig) -> Any:
+    """Values of a map, as fused scores.
+
+    Examples
+    --------
+    >>> unsquashed(KNEE * np.arcsinh(200 / KNEE), M3DMConfig()).round(6)
+    np.float64(200.0)
+    """
+    return values if config.paper else KNEE * np.sinh(values / np.float32(KNEE))
 
 
 def _shown(scores: Float32[np.ndarray, "rows columns"], config: M3DMConfig) -> Float32[np.ndarray, "size size"]:
