@@ -13,6 +13,9 @@ from anomaly.detectors import SIZE, cropped, detector, part, parts
 import latticework as lw
 from latticework.anomaly import Sample
 from latticework.anomaly.arrays import write_xyz
+from latticework.anomaly.config import M3DMConfig
+from latticework.anomaly.describing import describe
+from latticework.anomaly.holding import HeldOut
 from latticework.core.errors import InputError
 
 image_module = pytest.importorskip("PIL.Image")
@@ -260,13 +263,27 @@ def test_constant_colours_are_no_trouble_and_others_are_seen(level):
 
 def test_a_part_cannot_be_learnt_from_and_certify():
     same = [replace(part(0), name=f"copy {number}") for number in range(6)]
-    with pytest.raises(InputError, match="set aside, but learnt from as well"):
+    with pytest.raises(InputError, match=r"copy \d, which is set aside, .* are the same scan"):
         detector(ALL).fit(same)
-    with pytest.raises(InputError, match="set aside twice"):
+    with pytest.raises(InputError, match="the parts copy 0 and copy 1 are the same scan, set aside twice"):
         detector(ALL).fit(parts(3, first=10), held_out=same[:2])
     model = detector(ALL).fit(parts(3, first=10), held_out=same[:1])
-    with pytest.raises(InputError, match=r"set aside as copy 0|copy 0 are one scan"):
+    with pytest.raises(InputError, match=r"copy 0, which was set aside|copy 0 and copy 1 are the same scan"):
         model.partial_fit([same[1], part(14)])
+    with pytest.raises(InputError, match=r"the part copy 0 was set aside before|copy 0 and copy 0 are the same scan"):
+        model.partial_fit([same[0], part(14)])
+
+
+def test_both_names_of_a_scan_that_is_given_twice_are_told():
+    seen = describe(replace(part(0), name="4"), ("colour",), M3DMConfig(size=SIZE))
+    with pytest.raises(
+        InputError, match="the part 4, which is set aside, and the part 2, which is learnt from, are the"
+    ):
+        HeldOut().joined([seen], {seen.digest: "2"})
+    with pytest.raises(InputError, match="the part 4 was set aside before: "):
+        HeldOut(digests={seen.digest: "4"}).refuse(seen)
+    with pytest.raises(InputError, match="the part 4 is the same scan as the part 2, which was set aside before: "):
+        HeldOut(digests={seen.digest: "2"}).refuse(seen)
 
 
 def test_parts_that_are_all_the_same_are_learnt_too():

@@ -6,8 +6,11 @@ import csv
 import io
 import json
 import math
+import re
+import shlex
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -70,8 +73,18 @@ def test_fit_says_what_was_decided_and_what_the_threshold_certifies(anomaly, rin
     assert "is defective: 2 held-out parts certify at most 33.3 % of false alarms, not the 5 % asked for" in limit
     assert model == (
         f"the model is in {tmp_path / 'model'}; "
-        f"try: latticework anomaly predict {tmp_path / 'model'} {rings} --maps maps"
+        f"try: latticework anomaly predict {tmp_path / 'model'} {rings / 'test'} --maps maps"
     )
+
+
+def test_commands_to_try_can_be_pasted(anomaly, rings, tmp_path):
+    alone = Path(shutil.copytree(rings / "train" / "good", tmp_path / "good ones"))
+    ended = anomaly("fit", alone, "-o", tmp_path / "a model", "--unit", "mm")
+    command = shlex.split(ended.err.splitlines()[-1].partition("try: ")[2])
+    assert command[2:] == ["predict", f"{tmp_path / 'a model'}", f"{alone}", "--maps", "maps", "--unit", "mm"]
+    ended = anomaly("synth", "-o", tmp_path / "the rings", "--family", "ring", *SYNTH)
+    command = shlex.split(ended.err.splitlines()[-1].partition("try: ")[2])
+    assert command == ["latticework", "anomaly", "fit", f"{tmp_path / 'the rings'}", "-o", "model"]
 
 
 def test_other_good_parts_may_set_the_threshold_and_without_any_there_is_none(anomaly, rings, tmp_path):
@@ -239,7 +252,9 @@ def test_evaluate_gives_the_figures_as_json(anomaly, saved, rings, model):
 
 def test_evaluate_tells_people_in_tables(anomaly, saved, rings):
     ended = anomaly("evaluate", saved, rings)
-    assert ended.out.startswith("3 good parts, 9 defective\nimage AUROC: 95 % interval ")
+    first, second, *_ = ended.out.splitlines()
+    assert first == "3 good parts, 9 defective"
+    assert re.fullmatch(r"image AUROC: [01]\.\d{3}, 95 % interval [01]\.\d{3} to [01]\.\d{3}", second)
     assert "19 held-out parts certify at most 5 % of false alarms" in ended.out
     for title in ("all parts, banks fused", "  dent", "  geometry"):
         (row,) = [line for line in ended.out.splitlines() if line.startswith(title)]
@@ -301,14 +316,27 @@ def test_explain_tells_of_one_part(anomaly, saved, rings, tmp_path):
     assert ended.status == 0
     first, share, colour, *rest = ended.out.splitlines()
     assert first.startswith("000: defective, score ")
-    assert share.startswith("share of good parts that score as high: ")
-    assert colour.startswith("colour: ")
+    assert re.fullmatch(r"at most \d+ % of good parts score as high", share)
+    score = first.rpartition(" ")[2]
+    assert re.match(rf"colour: [\d.]+ of {score}; worst at row ", colour)
     assert ", most like train/good/" in colour
     assert rest[-1].startswith("region ")
     assert "<h1>000</h1>" in (tmp_path / "part.html").read_text()
     (found,) = lines_of(anomaly("explain", saved, file, "--json"))
     assert set(found["banks"]) == {"colour", "texture", "geometry", "form"}
     assert found["regions"][0]["depth_mm"] == -0.62
+
+
+def test_where_no_region_is_marked_the_worst_patch_of_a_defective_part_is_told(anomaly, saved, rings, monkeypatch):
+    inspect = FakeM3DM.inspect
+    monkeypatch.setattr(FakeM3DM, "inspect", lambda *given: replace(inspect(*given), regions=()))
+    row = anomaly("predict", saved, rings / "test" / "dent").out.splitlines()[1]
+    told = re.search(r"  000: (no region stands out; worst at row \d+, column \d+, by colour)$", row)[1]
+    assert anomaly("explain", saved, rings / "test" / "dent").out.splitlines()[-1] == told
+    row = anomaly("predict", saved, rings / "train" / "good").out.splitlines()[1]
+    assert row.endswith("  000")
+    (*_, last) = anomaly("explain", saved, rings / "train" / "good" / "rgb" / "000.png").out.splitlines()
+    assert last == "no region is marked"
 
 
 def test_explain_takes_one_part(refused, anomaly, saved, rings):

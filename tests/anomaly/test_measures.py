@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 from sklearn import metrics
 
 from latticework.anomaly.measures import (
@@ -15,6 +16,7 @@ from latticework.anomaly.measures import (
     by_label,
     f1_max,
     fpr_at_tpr,
+    score_interval,
     separation,
 )
 from latticework.core.errors import InputError
@@ -90,8 +92,48 @@ def test_intervals_are_the_same_for_the_same_seed():
     assert auroc_interval(scores, which, random_state=3) != auroc_interval(scores, which, random_state=4)
 
 
-def test_an_interval_of_perfect_scores_is_a_point():
-    assert auroc_interval([0.0, 1.0, 2.0], [0, 0, 1]) == (1.0, 1.0)
+def newcombe(good, defective, level=0.95):
+    """Where (1 - t)² = z² V(t), multiplied out: a polynomial, of whose roots one is between 0 and 1."""
+    t, z = np.polynomial.Polynomial([0.0, 1.0]), stats.norm.ppf(0.5 + level / 2)
+    more = (good + defective) / 2 - 1
+    alike = (2 - t) * (1 + t) + more * ((1 - t) * (1 + t) + t * (2 - t))
+    roots = (good * defective * (1 - t) * (2 - t) * (1 + t) - z**2 * t * alike).roots()
+    (low,) = roots[(roots > 0) & (roots < 1)]
+    return low
+
+
+@pytest.mark.parametrize("good, bad", [(1, 1), (6, 6), (6, 22), (22, 6), (3, 400), (2000, 2000)])
+@pytest.mark.parametrize("level", [0.5, 0.95])
+def test_where_all_pairs_are_in_order_or_none_the_interval_is_newcombes(good, bad, level):
+    scores, which = np.arange(good + bad), np.arange(good + bad) >= good
+    assert auroc_interval(scores, which, level=level) == (pytest.approx(newcombe(good, bad, level), abs=1e-9), 1.0)
+    low, high = auroc_interval(-scores, which, level=level)
+    assert (low, high) == (0.0, pytest.approx(1 - newcombe(good, bad, level), abs=1e-9))
+
+
+def test_of_one_pair_in_order_the_interval_is_wilsons():
+    low, _ = auroc_interval([0.0, 1.0], [0, 1])
+    assert low == pytest.approx(1 / (1 + stats.norm.ppf(0.975) ** 2))
+
+
+@pytest.mark.parametrize("area", [0.0, 0.3, 0.5, 0.9, 1.0])
+def test_score_intervals_end_where_the_deviation_is_as_said(area):
+    for end in score_interval(area, 7, 11):
+        first, second = end / (2 - end), 2 * end**2 / (1 + end)  # Hanley and McNeil's, with one N for both sizes
+        spread = (end * (1 - end) + 8 * (first - end**2) + 8 * (second - end**2)) / 77
+        assert abs(area - end) == pytest.approx(stats.norm.ppf(0.975) * np.sqrt(spread), abs=1e-6)
+
+
+def test_score_intervals_shrink_with_more_parts_of_either_kind():
+    lows = [[score_interval(1.0, good, bad)[0] for bad in (1, 2, 5, 20, 100)] for good in (1, 2, 5, 20, 100)]
+    assert (np.diff(lows, axis=0) > 0).all()
+    assert (np.diff(lows, axis=1) > 0).all()
+
+
+def test_of_equal_scores_the_interval_is_around_a_half():
+    low, high = auroc_interval(np.ones(12), np.arange(12) > 5)
+    assert 0.1 < low < 0.4
+    assert high == pytest.approx(1 - low)
 
 
 def test_each_defect_is_told_from_all_good_parts():

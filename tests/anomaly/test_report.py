@@ -18,7 +18,7 @@ from latticework.anomaly.measures import Separation
 from latticework.anomaly.report import MOST_LISTED, good_parts, page, part_page
 from latticework.anomaly.results import Evaluation, Figures
 from latticework.anomaly.samples import Sample
-from latticework.anomaly.told import banks_told, region_told, regions_told
+from latticework.anomaly.told import banks_told, p_told, region_told, regions_told, shares_told, where_told
 from latticework.anomaly.verdicts import errors_of, judged
 
 
@@ -279,14 +279,45 @@ def test_words_for_regions_and_banks(model, rings):
     part = next(part for part in split(rings, "test") if part.label == "dent").read()
     found = model.inspect(part)
     region = found.regions[0]
-    assert regions_told(replace(found, regions=())) == "No region is marked."
+    assert regions_told(replace(found, regions=(), defective=False)) == "No region is marked."
     two = regions_told(replace(found, regions=(region, region)))
     assert two.startswith("2 regions are marked; the worst at row ")
     flat = region_told(replace(region, area_mm2=None, depth_mm=None, pixels=1234))
     assert flat.endswith("1,234 pixels large, by geometry")
+    large = region_told(replace(region, area_mm2=2134.2, depth_mm=20_400.0))
+    assert "2,130 mm² large and 20,000 mm high" in large
     assert "0.62 mm deep" in region_told(region)
     assert "0.5 mm high" in region_told(replace(region, depth_mm=0.5))
     assert banks_told(replace(found, banks=())) == ""
+
+
+def test_what_banks_make_of_a_score_adds_up(model, rings):
+    found = model.inspect(split(rings, "test")[0])
+    shares = (0.3694, 0.605, 63.55, 0.3475)
+    banks = tuple(replace(bank, contribution=each) for bank, each in zip(found.banks, shares, strict=True))
+    told = banks_told(replace(found, banks=banks, score=sum(shares)))
+    assert told == "Of the score, 64.87, the banks have: colour 0.37, texture 0.60, geometry 63.55, form 0.35."
+    many = tuple(replace(bank, contribution=30_000 * each) for bank, each in zip(found.banks, shares, strict=True))
+    assert shares_told(replace(found, banks=many, score=30_000 * sum(shares)))[1] == "1,946,000"
+    silent = (replace(banks[0], contribution=float("nan")), replace(banks[1], contribution=-0.0), *banks[2:])
+    assert shares_told(replace(found, banks=silent, score=63.9)) == (["nan", "0.00", "63.55", "0.35"], "63.90")
+
+
+def test_a_defective_part_without_a_region_has_a_worst_patch(model, rings):
+    found = replace(model.inspect(split(rings, "test")[0]), regions=(), defective=True)
+    first, second, *_ = found.banks
+    banks = (replace(first, contribution=9.0, nearest=None), replace(second, contribution=8.0, row=3, column=4))
+    bare = replace(found, banks=(*banks, *found.banks[2:]))
+    assert where_told(bare) == "no region stands out; worst at row 3, column 4, by texture"
+    assert regions_told(bare) == "No region stands out; worst at row 3, column 4, by texture."
+    assert where_told(replace(bare, defective=False)) == where_told(replace(bare, banks=())) == ""
+
+
+def test_the_share_of_good_parts_that_score_as_high_is_a_bound_for_defective_parts(model, rings):
+    found = replace(model.inspect(split(rings, "test")[0]), p_value=0.05, defective=True)
+    assert p_told(found) == "at most 5 % of good parts score as high"
+    assert p_told(replace(found, p_value=1.0, defective=False)) == "about 100 % of good parts score as high"
+    assert p_told(replace(found, p_value=float("nan"), defective=None)) == ""
 
 
 def test_colours_are_not_needed():

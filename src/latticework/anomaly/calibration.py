@@ -159,7 +159,9 @@ def _held_out(scores: object) -> Float[np.ndarray, " parts"]:
         found = np.asarray(scores, np.float64)
     except (TypeError, ValueError) as error:
         raise InputError(f"scores of held-out parts: expected numbers, got {type(scores).__name__}") from error
-    if found.ndim != 1 or not found.size:
+    if found.shape == (0,):
+        raise InputError("no good parts were set aside, to compare scores with: fit with more, or held_out=...")
+    if found.ndim != 1:
         raise InputError(f"scores of held-out parts: expected one axis with at least 1 score, got {found.shape}")
     if not np.isfinite(found).all():
         place = int(np.flatnonzero(~np.isfinite(found))[0])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, redirect_stdout
@@ -108,6 +109,7 @@ def fit(
     from latticework.anomaly.config import M3DMConfig
     from latticework.anomaly.detector import M3DM
     from latticework.anomaly.folders import find_splits, read_folder
+    from latticework.anomaly.told import plain
     from latticework.core.hardware import resolve_device
     from latticework.core.persistence import check_replaceable, check_writable
 
@@ -146,9 +148,11 @@ def fit(
     message(
         "no good parts were set aside: there are scores, and no threshold"
         if model.threshold_ is None
-        else f"a score above {model.threshold_.value:.4g} is defective: {model.threshold_.about()}"
+        else f"a score above {plain(model.threshold_.value)} is defective: {model.threshold_.about()}"
     )
-    message(f"the model is in {output}; try: latticework anomaly predict {output} {folder} --maps maps")
+    there, more = find_splits(folder).get("test", folder), "" if unit == "m" else f" --unit {unit}"
+    command = f"{shlex.quote(str(output))} {shlex.quote(str(there))} --maps maps{more}"
+    message(f"the model is in {output}; try: latticework anomaly predict {command}")
 
 
 @app.command()
@@ -218,12 +222,12 @@ def _progress(total: int) -> Iterator[Progress]:
 
 def _line(row: dict[str, Any], told: Inspection | InputError) -> str:
     """What was found in a part, for people."""
-    from latticework.anomaly.told import region_told
+    from latticework.anomaly.told import plain, where_told
 
     name = printable(row["name"])
     if row["error"] is not None or isinstance(told, InputError):
         return f"{'failed':<9}  {'-':>8}  {'-':>6}  {name}"
     verdict = {None: "-", True: "defective", False: "good"}[told.defective]
     share = "-" if math.isnan(told.p_value) else f"{told.p_value:.3f}"
-    worst = f": {region_told(told.regions[0])}" if told.regions else ""
-    return f"{verdict:<9}  {told.score:>8.4g}  {share:>6}  {name}{worst}"
+    where = where_told(told)
+    return f"{verdict:<9}  {plain(told.score):>8}  {share:>6}  {name}{': ' if where else ''}{where}"

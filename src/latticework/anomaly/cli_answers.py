@@ -114,12 +114,15 @@ def explain(
 
 def evaluation_lines(found: Evaluation) -> list[str]:
     """Tables for people: the figures of all parts, of each kind of defect, and of each memory bank."""
+    from latticework.anomaly.told import plain
+
     good = sum(label == "good" for label in found.labels)
     lines = [f"{counted(good, 'good part')}, {len(found.labels) - good:,} defective"]
-    if found.interval is not None:
-        lines.append(f"image AUROC: 95 % interval {found.interval[0]:.3f} to {found.interval[1]:.3f}")
+    if found.interval is not None and found.figures.image is not None:
+        low, high = found.interval
+        lines.append(f"image AUROC: {found.figures.image.auroc:.3f}, 95 % interval {low:.3f} to {high:.3f}")
     if found.threshold is not None:
-        lines.append(f"threshold {found.threshold.value:.4g}: {found.threshold.about()}")
+        lines.append(f"threshold {plain(found.threshold.value)}: {found.threshold.about()}")
     for share, what in (
         (found.found, "defective parts found"),
         (found.false_alarms, "good parts that are false alarms"),
@@ -141,21 +144,18 @@ def evaluation_lines(found: Evaluation) -> list[str]:
 
 def explanation_lines(found: Inspection) -> list[str]:
     """What is found in a part, for people."""
-    from latticework.anomaly.told import region_told
+    from latticework.anomaly.told import p_told, region_told, shares_told, where_told
 
+    shares, score = shares_told(found)
     verdict = {None: "not judged, for want of a threshold", True: "defective", False: "good"}[found.defective]
-    lines = [f"{printable(found.name)}: {verdict}, score {found.score:.4g}"]
-    if found.p_value == found.p_value:  # not NaN
-        lines.append(f"share of good parts that score as high: {found.p_value:.3g}")
-    lines += [found.doubt] if found.doubt else []
-    for bank in found.banks:
+    lines = [f"{printable(found.name)}: {verdict}, score {score}"]
+    lines += [line for line in (p_told(found), found.doubt) if line]
+    for bank, share in zip(found.banks, shares, strict=True):
         near = bank.nearest
         like = "" if near is None else f", most like {printable(near.part)} at row {near.row}, column {near.column}"
-        lines.append(
-            f"{bank.bank}: {bank.contribution:.4g} of the score; worst at row {bank.row}, column {bank.column}{like}"
-        )
+        lines.append(f"{bank.bank}: {share} of {score}; worst at row {bank.row}, column {bank.column}{like}")
     lines += [f"region {place}: {region_told(region)}" for place, region in enumerate(found.regions, start=1)]
-    return lines
+    return lines if found.regions else [*lines, where_told(found) or "no region is marked"]
 
 
 def _write_maps(detector: Any, parts: list[Any], maps: Path) -> None:

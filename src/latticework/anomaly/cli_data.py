@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -57,7 +58,7 @@ def synth(
         jobs=jobs,
     )
     which = folders[0] if len(folders) == 1 else f"{counted(len(folders), 'folder')} in {output}"
-    message(f"the parts are in {which}; try: latticework anomaly fit {folders[0]} -o model")
+    message(f"the parts are in {which}; try: latticework anomaly fit {shlex.quote(str(folders[0]))} -o model")
 
 
 def preprocess(

@@ -101,14 +101,14 @@ def _seen(model: M3DM, parts: Sequence[Part]) -> tuple[list[_Seen], dict[str, st
     found, failed = [], {}
     for part in parts:
         if isinstance(part, Found) and part.label is None and part.truth is None:
-            raise InputError(f"{part.name} has neither a label nor a truth: an evaluation needs to know")
+            raise _unknown(part.name)
     looking = Looking(model.seen_, model.settings_, model.scans_, model.encoders_)
     for part, looked in zip(parts, looking.tried(parts, "evaluating"), strict=True):
         if isinstance(looked, InputError):
             failed[part.name] = str(looked)
             continue
         if looked.label is None:
-            raise InputError(f"{looked.name} has neither a label nor a truth: an evaluation needs to know")
+            raise _unknown(looked.name)
         try:
             found.append(_Seen(looked.name, looked.label, model.judged(looked), looked.truth, looked.counts))
         except InputError as error:
@@ -116,6 +116,13 @@ def _seen(model: M3DM, parts: Sequence[Part]) -> tuple[list[_Seen], dict[str, st
     if not found:
         raise InputError(f"none of {len(parts):,} parts can be read: {next(iter(failed.values()), 'there are none')}")
     return found, failed
+
+
+def _unknown(name: str) -> InputError:
+    return InputError(
+        f"{name} has neither a label nor a truth, but an evaluation has to know whether it is good: put parts into "
+        "folders test/good, test/dent and so on, masks of defects into gt, or name Sample.of(..., label=...)"
+    )
 
 
 def _pixels(seen: Sequence[_Seen], pixels: Callable[[_Seen], Float32[np.ndarray, "size size"]]) -> Pixels | None:

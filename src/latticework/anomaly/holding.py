@@ -36,9 +36,11 @@ class HeldOut:
             If it is.
         """
         if part.digest in self.digests:
+            twin = self.digests[part.digest]
+            same = "" if twin == part.name else f" is the same scan as the part {twin}, which"
             raise InputError(
-                f"{part.name} is the scan that was set aside as {self.digests[part.digest]}: a threshold certifies "
-                "nothing where parts are learnt from too"
+                f"the part {part.name}{same} was set aside before: a threshold certifies nothing where parts are "
+                "learnt from too, so leave it out"
             )
 
     def joined(self, more: Iterable[Described], learnt: Mapping[str, str]) -> HeldOut:
@@ -49,7 +51,7 @@ class HeldOut:
         more
             The others.
         learnt
-            The digests of what was learnt from.
+            The digests of what was learnt from, and the names.
 
         Raises
         ------
@@ -59,10 +61,15 @@ class HeldOut:
         parts, digests = list(self.parts), dict(self.digests)
         for part in more:
             if part.digest in learnt:
-                raise InputError(f"{part.name} is set aside, but learnt from as well: give parts that are in neither")
+                twin = learnt[part.digest] or "another"
+                raise InputError(
+                    f"the part {part.name}, which is set aside, and the part {twin}, which is learnt from, are the "
+                    "same scan: a threshold certifies nothing where parts are learnt from too, so leave one of them out"
+                )
             if part.digest in digests:
                 raise InputError(
-                    f"{part.name} and {digests[part.digest]} are one scan, set aside twice: that would certify too much"
+                    f"the parts {digests[part.digest]} and {part.name} are the same scan, set aside twice: that would "
+                    "certify too much, so leave one of them out"
                 )
             digests[part.digest] = part.name
             parts.append(part.patches)

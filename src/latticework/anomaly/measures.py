@@ -1,4 +1,4 @@
-"""How well scores tell defective parts from good ones: AUROC, AP, F1, FPR at 95 % TPR, with bootstrap intervals.
+"""How well scores tell defective parts from good ones: AUROC and its interval, AP, F1, FPR at 95 % TPR.
 
 A threshold counts a part as defective if its score is at least that high. Everything follows from how many good scores
 lie above each defective one, so it takes one sort of each kind and a binary search.
@@ -19,6 +19,7 @@ from latticework.core.seeds import seed_from
 
 TPR: Final = 0.95
 _DRAWN: Final = 2**22  # counts of a bootstrap that are held at a time: 32 MB
+_APART: Final = 1e-12  # of an AUROC of 0 or 1, which solves the equation of its interval itself, a search begins
 
 
 @dataclass(frozen=True)
@@ -137,7 +138,8 @@ def auroc_interval(
 ) -> tuple[float, float]:
     """Where the AUROC lies, as parts that are drawn anew say: percentiles of a bootstrap within each kind.
 
-    Two perfectly separated kinds give (1, 1) whatever their number: then the number of parts says more.
+    Where all pairs of a good and a defective part are in order, or none, or all are equal, every draw says the same:
+    there it is the score interval of Newcombe (2006, Statistics in Medicine 25:559), his method 5.
 
     Parameters
     ----------
@@ -160,10 +162,15 @@ def auroc_interval(
     >>> low, high = auroc_interval([0.1, 0.2, 0.3, 0.4, 0.35, 0.8], [0, 0, 0, 0, 1, 1])
     >>> 0 < low <= 0.875 <= high <= 1
     True
+    >>> low, high = auroc_interval([*range(12)], [False] * 6 + [True] * 6)
+    >>> round(low, 3), high
+    (0.689, 1.0)
     """
     number("level", level, lambda share: 0 < share < 1, "a share above 0 and below 1")
     draws = whole_number("draws", draws)
     good, bad = _two(scores, defective)
+    if bad[0] > good[-1] or bad[-1] < good[0] or good[0] == good[-1] == bad[0] == bad[-1]:
+        return score_interval(of_sorted(good, bad).auroc, len(good), len(bad), level=level)
     below, upto = np.searchsorted(good, bad, side="left"), np.searchsorted(good, bad, side="right")
     generator = np.random.default_rng(seed_from(random_state))
     many = max(1, _DRAWN // (len(good) + len(bad)))
@@ -177,6 +184,35 @@ def auroc_interval(
         found.append((of_bad * wins).sum(axis=1) / (len(good) * len(bad)))
     low, high = np.quantile(np.concatenate(found), [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
+
+
+def score_interval(area: float, good: int, defective: int, *, level: float = 0.95) -> tuple[float, float]:
+    """Where the AUROC t lies, by Newcombe's method 5: |area - t| is at most z √V(t), which is its deviation at t.
+
+    V(t) = t (1 - t) / (mn) · (1 + (N - 1) ((1 - t) / (2 - t) + t / (1 + t))), N = (m + n) / 2.
+
+    Parameters
+    ----------
+    area
+        That was measured.
+    good, defective
+        How many parts there were, m and n.
+    level
+        The share of tests whose interval holds the AUROC.
+    """
+    from scipy.optimize import brentq
+    from scipy.stats import norm
+
+    z = norm.ppf((1 + level) / 2)
+
+    def beyond(t: float) -> float:
+        alike = 1 + ((good + defective) / 2 - 1) * ((1 - t) / (2 - t) + t / (1 + t))
+        return float((area - t) ** 2 - z**2 * t * (1 - t) / (good * defective) * alike)
+
+    low, high = (
+        area if area == end else float(brentq(beyond, area + _APART * (end - area), end)) for end in (0.0, 1.0)
+    )
+    return low, high
 
 
 def by_label(scores: Any, labels: Sequence[str], good: str = "good") -> dict[str, Separation]:
