@@ -266,7 +266,8 @@ def draw_overlays(path: Path, seed: int) -> None:
     from PIL import Image
 
     from latticework.anomaly import M3DM, read_folder
-    from latticework.anomaly.outputs import overlay
+    from latticework.anomaly.heat import Scale
+    from latticework.anomaly.overlays import layers, painted
     from latticework.anomaly.synth import FAMILIES, generate
 
     rows = []
@@ -277,7 +278,13 @@ def draw_overlays(path: Path, seed: int) -> None:
             )
             model = M3DM(random_state=0, device="cpu").fit(data)
             parts = [found.read() for found in read_folder(data, split="test") if found.label in SHOWN]
-            pictures = {part.label: np.hstack([part.rgb, overlay(model.inspect(part), part)]) for part in parts}
+            level = None if model.map_threshold_ is None else model.map_threshold_.value
+            pictures = {}
+            for part in parts:
+                found = model.inspect(part)
+                truth = None if part.truth is None else part.truth > 0
+                shown = painted(part.rgb, *layers(found, Scale.of([found], level)), truth)
+                pictures[part.label] = np.hstack([part.rgb, shown])
             rows.append(np.hstack([pictures[label] for label in SHOWN]))
     Image.fromarray(np.vstack(rows)).save(path, optimize=True, quality=85)
 

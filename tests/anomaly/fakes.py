@@ -56,6 +56,10 @@ class FakeM3DM:
             self.threshold_ = threshold(scores, rate=self.config.false_alarm_rate)
         return self
 
+    @property
+    def map_threshold_(self):
+        return self.threshold_
+
     def to(self, device):
         self.device = device
         return self

@@ -285,7 +285,7 @@ def test_evaluate_writes_a_page_and_maps(anomaly, saved, rings, tmp_path, monkey
     banks = 4
     cards = text.count("most like, of good parts")
     assert cards
-    assert text.count("<image") == cards * (2 + 2 * banks), "good parts of the folder are those of the fit"
+    assert text.count("<image") == cards * (3 + 2 * banks), "good parts of the folder are those of the fit"
     assert len(list((tmp_path / "maps").rglob("*.tiff"))) == 12
     assert f"the page is {tmp_path / 'page.html'}" in ended.err
 
@@ -321,7 +321,7 @@ def test_explain_tells_of_one_part(anomaly, saved, rings, tmp_path):
     assert re.match(rf"colour: [\d.]+ of {score}; worst at row ", colour)
     assert ", most like train/good/" in colour
     assert rest[-1].startswith("region ")
-    assert "<h1>000</h1>" in (tmp_path / "part.html").read_text()
+    assert "test/dent/rgb/000</h1>" in (tmp_path / "part.html").read_text()
     (found,) = lines_of(anomaly("explain", saved, file, "--json"))
     assert set(found["banks"]) == {"colour", "texture", "geometry", "form"}
     assert found["regions"][0]["depth_mm"] == -0.62

@@ -16,9 +16,9 @@ from PIL import Image
 
 from latticework.anomaly import outputs as module
 from latticework.anomaly.found import Found
-from latticework.anomaly.heat import LIGHTNESS, STEPS, heat_colours, heat_curve
+from latticework.anomaly.heat import LEVEL, LIGHTNESS, STEPS, Scale, heat_colours, heat_curve
 from latticework.anomaly.outputs import Outputs, csv_of, files_of, row_of, safe_place, strict
-from latticework.anomaly.overlays import OPACITY, edge, overlay, picture_of, shaded
+from latticework.anomaly.overlays import OPACITY, edge, layers, overlay, painted, picture_of, shaded
 from latticework.anomaly.results import BankScore, Inspection, Nearest, Region
 from latticework.anomaly.samples import Sample
 from latticework.core.errors import InputError
@@ -74,6 +74,26 @@ def test_colours_of_heat_differ_and_are_those_of_the_curve():
     np.testing.assert_allclose(red, [[1, 0, 0]], atol=2e-3)
 
 
+def test_the_same_score_has_the_same_heat_in_all_pictures_of_a_scale():
+    mild = inspection(map=inspection().map / 2.5, defective=False, regions=())
+    scale = Scale.of([inspection(), mild], level=1.5)
+    worst, good = (layers(found, scale)[0] for found in (inspection(), mild))
+    assert worst.max() == 1
+    assert 0 < good.max() < LEVEL, "below the threshold everywhere, and cool"
+    same = inspection(map=np.where(mild.map == mild.map.max(), np.float32(2.5), mild.map))
+    assert layers(same, scale)[0].max() == worst[20, 10]
+    assert scale(np.array([[1.5]], dtype=np.float32)) == np.float32(LEVEL)
+
+
+def test_what_is_hardly_above_the_threshold_is_not_the_hottest():
+    scale = Scale.of([inspection()], level=2.9)
+    assert scale.high == pytest.approx(2.9 + 2.8)
+    assert Scale.of([inspection()], level=0.05) == Scale(-0.95, 3.0, 0.05), "a threshold below every score"
+    nothing = inspection(foreground=np.zeros(SIZE, dtype=bool))
+    assert (Scale.of([nothing]), Scale.of([], level=2.0)) == (Scale(0.0, 1.0), Scale(1.0, 3.0, 2.0))
+    assert Scale.of([inspection()]) == Scale(float(np.float32(0.1)), 3.0)
+
+
 # overlays
 
 
@@ -96,8 +116,20 @@ def test_the_hottest_pixel_has_the_last_colour_over_the_picture():
 def test_a_part_that_is_good_everywhere_has_no_heat_unless_it_is_asked_for():
     found = inspection(defective=False, regions=())
     np.testing.assert_array_equal(overlay(found, sample())[9, 22], [90, 90, 90])
-    assert not (overlay(found, sample(), always_hot=True)[9, 22] == 90).all()
+    assert not (overlay(found, sample(), scale=Scale(0.1, 3.0))[9, 22] == 90).all()
     assert not (overlay(replace(found, defective=None), sample())[9, 22] == 90).all(), "not known to be good"
+
+
+def test_where_the_defect_truly_is_is_red_and_the_outline_of_a_region_lies_over_that():
+    grey, truth = picture_of(sample()), np.zeros(SIZE, dtype=bool)
+    truth[8:12, 10:25] = True
+    shown = painted(grey, np.zeros(SIZE, dtype=np.float32), truth=truth)
+    assert shown[7, 15].tolist() == [255, 45, 45]
+    np.testing.assert_array_equal(shown[9, 15], [90, 90, 90])
+    found = inspection()
+    both = painted(grey, *layers(found), truth)
+    assert both[7, 12].tolist() == [255, 45, 45]
+    assert both[7, 22].tolist() == [0, 235, 255]
 
 
 def test_an_edge_is_inside_and_not_where_the_picture_ends():

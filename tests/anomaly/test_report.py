@@ -12,8 +12,9 @@ import pytest
 from anomaly.fakes import FakeM3DM, as_calibrated, split
 from PIL import Image
 
-from latticework.anomaly.cards import SIDE, WIDTH, card, crop, resized
+from latticework.anomaly.cards import SIDE, WIDTH, card, crop, explained, resized, title_of
 from latticework.anomaly.charts import POINTS, pro_picture, score_picture, thinned
+from latticework.anomaly.heat import Scale
 from latticework.anomaly.measures import Separation
 from latticework.anomaly.report import MOST_LISTED, good_parts, page, part_page
 from latticework.anomaly.results import Evaluation, Figures
@@ -110,9 +111,9 @@ def test_kinds_of_defects_and_memory_banks_have_a_row_each(evaluated):
     assert [row[0] for row in kinds.rows] == list(found.by_label)
     assert {row[1] for row in kinds.rows} <= {"0 of 1", "1 of 1"}
     place = kinds.header.index("AUPRO 0.3")
-    assert [row[place] for row in kinds.rows] == [round(each.aupro[0.3], 3) for each in found.by_label.values()]
+    assert [row[place] for row in kinds.rows] == [f"{each.aupro[0.3]:.3f}" for each in found.by_label.values()]
     assert [row[0] for row in banks.rows] == ["all, fused", *found.banks]
-    assert banks.rows[0][1] == round(found.figures.image.auroc, 3)
+    assert banks.rows[0][1] == f"{found.figures.image.auroc:.3f}"
 
 
 def test_each_error_is_shown_with_what_the_banks_say_and_the_nearest_good_patch(evaluated, rings):
@@ -124,9 +125,17 @@ def test_each_error_is_shown_with_what_the_banks_say_and_the_nearest_good_patch(
     for (_, inspection), picture in zip(shown, told.pictures, strict=True):
         assert picture.caption.startswith(f"{inspection.name}: ")
         assert ("a false alarm" in picture.caption) == ("/good/" in inspection.name)
-        assert picture.svg.count("<image") == 2 + 2 * len(inspection.banks)
+        assert picture.svg.count("<image") == 3 + 2 * len(inspection.banks)
         assert inspection.banks[0].nearest.part in picture.svg
         assert all(bank.bank in picture.alt for bank in inspection.banks)
+
+
+def test_pixels_have_a_section_of_their_own_where_it_is_known_where_defects_are(evaluated):
+    found, _ = evaluated
+    pixels = section(page(found), "Pixels")
+    assert dict(pixels.facts)["AUPRO up to 0.3"] == f"{found.figures.aupro[0.3]:.3f}"
+    assert [len(section(page(found), title).pictures) for title in ("Scores", "Pixels")] == [2, 1]
+    assert "Pixels" not in [each.title for each in page(replace(found, pro=None)).sections]
 
 
 def test_a_page_without_errors_says_so(model, rings):
@@ -193,13 +202,64 @@ def test_a_part_has_a_page_of_its_own(model, rings):
     told = part_page([(part, found)])
     (only,) = told.sections
     assert only.summary.startswith("Defective. ")
-    assert len(only.tables[0].rows) == len(found.regions)
+    assert (told.title, only.title) == (part.name, "What is found")
+    assert f"labelled dent, read from {part.path}: " in told.intro
+    assert "threshold of the score" not in dict(only.facts)
+    assert only.paragraphs[0].endswith("% of good parts score as high.")
     assert "Good." in part_page([(part, replace(found, defective=False))]).sections[0].summary
     unknown = replace(found, defective=None, p_value=float("nan"), regions=(), doubt="no ground was found")
     (only,) = part_page([(part, unknown)]).sections
     assert "no threshold" in only.summary
     assert only.paragraphs == ["no ground was found"]
-    assert "good parts that score as high, share" not in dict(only.facts)
+
+
+def test_a_title_says_which_of_the_parts_of_one_name_it_is(rings, model):
+    part = next(part for part in split(rings, "test") if part.label == "dent").read()
+    lone = replace(part, name="000", label=None)
+    told = part_page([(lone, model.inspect(lone))])
+    assert told.title == "ring/test/dent/rgb/000"[-len(told.title) :]
+    assert told.title.endswith("test/dent/rgb/000")
+    assert title_of(replace(lone, path=None)) == "000"
+    several = part_page([(lone, model.inspect(lone)), (part, model.inspect(part))])
+    assert [section.title for section in several.sections] == [told.title, part.name]
+    assert [bool(section.pictures[0].caption) for section in several.sections] == [True, False], "told once"
+
+
+def test_the_page_of_a_part_has_the_thresholds(model, rings):
+    part = next(part for part in split(rings, "test") if part.label == "dent").read()
+    limit = model.threshold_
+    (only,) = part_page([(part, model.inspect(part))], threshold=limit, map_threshold=limit).sections
+    assert dict(only.facts)["threshold of the score"] == limit.value
+    assert any(limit.about() in paragraph for paragraph in only.paragraphs)
+    assert "a place above 0.4, the threshold of maps, is marked" in only.pictures[0].caption
+    assert ">threshold 0.4<" in only.pictures[0].svg
+
+
+def test_the_table_of_regions_says_what_the_sentence_says(model, rings):
+    part = next(part for part in split(rings, "test") if part.label == "dent").read()
+    found = model.inspect(part)
+    high = replace(found.regions[0], depth_mm=0.5)
+    bare = replace(found.regions[0], depth_mm=None, area_mm2=None)
+    (only,) = part_page([(part, replace(found, regions=(found.regions[0], high, bare)))]).sections
+    first, second, third = (dict(zip(only.tables[0].header, row, strict=True)) for row in only.tables[0].rows)
+    words = region_told(found.regions[0])
+    assert f"at row {first['row']}, column {first['column']}, {first['mm²']:g} mm² large and " in words
+    assert first["depth"].replace("\N{NO-BREAK SPACE}", " ") == "0.62 mm deep"
+    assert second["depth"].replace("\N{NO-BREAK SPACE}", " ") == "0.5 mm high"
+    assert (third["mm²"], third["depth"]) == (None, None)
+    assert only.tables[0].header[:3] == ["region", "mm²", "depth"], "what one looks for comes first"
+
+
+def test_lines_and_colours_are_explained_as_far_as_they_are_there(model, rings):
+    parts = {part.label: part.read() for part in split(rings, "test")}
+    dent, good = ((parts[label], model.inspect(parts[label])) for label in ("dent", "good"))
+    scale = Scale.of([dent[1], good[1]])
+    assert "red one around where the defect truly is" in explained([dent, good], scale=scale)
+    assert "red one" not in explained([good], scale=scale)
+    assert "--good DIR" in explained([dent], scale=scale)
+    known = explained([dent], scale=scale, good=good_parts(split(rings, "train")))
+    assert "--good" not in known
+    assert "patch of a good part" in known
 
 
 # pictures
@@ -224,9 +284,10 @@ def test_a_bank_that_could_not_judge_and_a_good_part_that_is_gone_leave_a_gap(mo
     banks = (replace(found.banks[0], nearest=None, contribution=float("nan")), *found.banks[1:])
     picture = card(part, replace(found, banks=banks), caption="")
     assert "it could not judge the part" in picture.svg
-    assert picture.svg.count("<image") == 2 + len(banks)
+    assert picture.svg.count("<image") == 3 + len(banks) - 1
+    assert banks[1].nearest.part not in picture.svg
     nowhere = card(part, replace(found, foreground=np.zeros(part.size, dtype=bool), regions=(), banks=()), caption="")
-    assert nowhere.svg.count("<image") == 2
+    assert nowhere.svg.count("<image") == 3
 
 
 def test_good_parts_are_read_by_name_and_those_that_are_gone_are_none(rings, tmp_path):

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 import numpy as np
 from jaxtyping import Shaped, UInt8
 
+from latticework.anomaly.calibration import Threshold
+from latticework.anomaly.heat import LEVEL, STEPS, Scale
 from latticework.anomaly.overlays import layers, painted, picture_of
 from latticework.anomaly.rasters import raster
-from latticework.anomaly.results import BankScore, Inspection
+from latticework.anomaly.results import BankScore, Inspection, Nearest, Region
 from latticework.anomaly.samples import Sample
-from latticework.anomaly.told import banks_told, regions_told
+from latticework.anomaly.told import banks_told, depth_told, p_told, regions_told, sentence
 from latticework.core.errors import require
-from latticework.pages import Picture
-from latticework.pages.shapes import bar, svg, text
+from latticework.pages import Picture, Section, Table
+from latticework.pages.shapes import bar, line, svg, text
 from latticework.pages.text import label, show
 
 WIDTH: Final = 440.0  # two of them fit side by side on a desk
@@ -25,10 +27,15 @@ ROW: Final = 54.0
 AROUND: Final = 14  # the part's picture is so many patches' pictures wide
 MARGIN: Final = 0.06  # of the picture, around the part
 NAME: Final = 16  # columns of a name
+FOLDERS: Final = 4  # of a path that a title has, the file among them
 FINE: Final = 2  # pixels of a picture for each pixel of the page
 HALF: Final = 0.5
-_BAR: Final = (74.0, 80.0)  # where bars begin, and how long the longest is
-_PATCHES: Final = (212.0, 282.0)  # where the pictures of patches begin
+KEY: Final = 8.0  # height of the colours of heat
+GROUND: Final = 150  # grey that they are over
+_BAR: Final = 74.0  # where bars begin
+_BARS: Final = (80.0, 222.0)  # how long the longest is: beside pictures of good parts, and without them
+_PATCHES: Final = (212.0, 354.0)  # where the pictures of patches begin, likewise
+_NEAR: Final = 282.0  # where those of good parts begin
 
 Good = Callable[[str], Sample | None]
 
@@ -38,8 +45,12 @@ def nothing_known(name: str) -> Sample | None:
     return None
 
 
-def card(sample: Sample, inspection: Inspection, *, caption: str, good: Good = nothing_known) -> Picture:
+def card(
+    sample: Sample, inspection: Inspection, *, caption: str, good: Good = nothing_known, scale: Scale | None = None
+) -> Picture:
     """The picture of a part beside what was found in it, and below them a row for each memory bank.
+
+    Where it is known where the defect is, that is outlined in both.
 
     Parameters
     ----------
@@ -51,53 +62,64 @@ def card(sample: Sample, inspection: Inspection, *, caption: str, good: Good = n
         Stands below it.
     good
         Gives the good part of a name, so that its patches can be shown; None if it is not there any more.
+    scale
+        Which score has which heat; one for this part alone if there is none.
     """
+    scale = Scale.of([inspection]) if scale is None else scale
     picture = picture_of(sample)
     top, bottom, left, right = _part_box(inspection)
     box = np.s_[top:bottom, left:right]
-    scale = min(SIDE / (bottom - top), SIDE / (right - left))
-    height, width = scale * (bottom - top), scale * (right - left)
-    shown = [resized(each[box], height, width) for each in (picture, *layers(inspection, always_hot=True))]
+    zoom = min(SIDE / (bottom - top), SIDE / (right - left))
+    height, width = zoom * (bottom - top), zoom * (right - left)
+    truth = np.zeros(sample.size, dtype=bool) if sample.truth is None else sample.truth > 0
+    plain, heat, part, regions, truth = (
+        resized(each[box], height, width) for each in (picture, *layers(inspection, scale), truth)
+    )
     parts = [
         text(0, 12, "the scan" if sample.rgb is not None else "the scan, lit from the upper left", "muted"),
         text(SIDE + GAP, 12, "what is found", "muted"),
-        raster(0, 20, width, height, shown[0]),
-        raster(SIDE + GAP, 20, width, height, painted(*shown)),
+        raster(0, 20, width, height, painted(plain, np.zeros_like(heat), truth=truth)),
+        raster(SIDE + GAP, 20, width, height, painted(plain, heat, part, regions, truth)),
+        *_key(SIDE + GAP, 20 + height + 8, scale),
     ]
-    y = 20 + height + 26
+    y = 20 + height + KEY + 54
+    compared = has_good([inspection], good)
     if inspection.banks:
         parts += [
             text(0, y, "bank", "muted"),
-            text(_BAR[0], y, "in the score", "muted"),
-            text(_PATCHES[0], y, "worst", "muted"),
-            text(_PATCHES[1], y, "most like, of good parts", "muted"),
+            text(_BAR, y, "in the score", "muted"),
+            text(_PATCHES[not compared], y, "worst", "muted"),
+            text(_NEAR, y, "most like, of good parts", "muted") if compared else "",
         ]
         y += 8
     most = max((abs(found.contribution) for found in inspection.banks if np.isfinite(found.contribution)), default=0.0)
     for found in sorted(inspection.banks, key=lambda found: -found.contribution):
-        parts += _bank(found, picture, most, y, good)
+        parts += _bank(found, picture, most, y, good if compared else None)
         y += ROW
     told = f"{inspection.name}. {regions_told(inspection)} {banks_told(inspection)}"
     return Picture(svg(y + 2, parts, width=WIDTH), caption, told)
 
 
 def _bank(
-    found: BankScore, picture: UInt8[np.ndarray, "height width 3"], most: float, y: float, good: Good
+    found: BankScore, picture: UInt8[np.ndarray, "height width 3"], most: float, y: float, good: Good | None
 ) -> list[str]:
-    """The row of a bank: what it makes of the score, its worst patch, and the good one that is most like that."""
+    """The row of a bank: what it makes of the score, its worst patch, and the good one that is most like it."""
+    length, x = _BARS[good is None], _PATCHES[good is None]
     middle = y + ROW / 2
     share = max(0.0, found.contribution) / most if most and np.isfinite(found.contribution) else 0.0
     parts = [
         text(0, middle + 4, label(found.bank, width=11), bold=True),
-        bar(_BAR[0], middle - 6, max(1.0, _BAR[1] * share), "series-1", height=12),
-        text(_BAR[0] + _BAR[1] * share + 6, middle + 4, show(float(f"{found.contribution:.3g}")), "muted"),
-        _patch(_PATCHES[0], y + 4, picture, found.row, found.column),
+        bar(_BAR, middle - 6, max(1.0, length * share), "series-1", height=12),
+        text(_BAR + length * share + 6, middle + 4, show(float(f"{found.contribution:.3g}")), "muted"),
     ]
-    if found.nearest is None:
-        return [*parts, text(_PATCHES[1], middle + 4, "it could not judge the part", "muted")]
-    x, near = _PATCHES[1], found.nearest
-    there = good(near.part)
-    if there is not None and near.row < there.size[0] and near.column < there.size[1]:
+    near = found.nearest
+    if near is None:
+        return [*parts, text(_PATCHES[0], middle + 4, "it could not judge the part", "muted")]
+    parts.append(_patch(x, y + 4, picture, found.row, found.column))
+    if good is None:
+        return parts
+    x, there = _NEAR, _good(near, good)
+    if there is not None:
         parts.append(_patch(x, y + 4, picture_of(there), near.row, near.column))
         x += PATCH + 8
     return [
@@ -105,6 +127,112 @@ def _bank(
         text(x, middle - 4, label(near.part, width=NAME)),
         text(x, middle + 12, f"at {near.row}, {near.column}", "muted"),
     ]
+
+
+def has_good(inspections: Iterable[Inspection], good: Good) -> bool:
+    """Whether there is a picture of any good part that one of these is compared with."""
+    nearest = (bank.nearest for found in inspections for bank in found.banks if bank.nearest is not None)
+    return any(_good(near, good) is not None for near in nearest)
+
+
+def _good(near: Nearest, good: Good) -> Sample | None:
+    """The good part that a patch is of, if it is still there and reaches so far."""
+    there = good(near.part)
+    return there if there is not None and near.row < there.size[0] and near.column < there.size[1] else None
+
+
+def _key(x: float, y: float, scale: Scale) -> list[str]:
+    """Which score has which colour."""
+    heat = np.linspace(0, 1, STEPS, dtype=np.float32)[None]
+    parts = [raster(x, y, SIDE, KEY, painted(np.full((1, STEPS, 3), GROUND, dtype=np.uint8), heat))]
+    parts.append(text(x + SIDE, y + KEY + 14, show(float(f"{scale.high:.3g}")), "muted", "end"))
+    if scale.level is None:
+        return [*parts, text(x, y + KEY + 14, show(float(f"{scale.low:.3g}")), "muted")]
+    at = x + LEVEL * SIDE
+    named = f"threshold {show(float(f'{scale.level:.3g}'))}"
+    return [
+        *parts,
+        text(at, y + KEY + 14, named, "muted", "middle"),
+        line(at, y - 2, at, y + KEY + 3, "ink", width=1.5),
+    ]
+
+
+def explained(shown: Iterable[tuple[Sample, Inspection]], *, scale: Scale, good: Good = nothing_known) -> str:
+    """What lines and colours of cards mean, for the page that they are on."""
+    shown = list(shown)
+    known = any(sample.truth is not None and sample.truth.any() for sample, _ in shown)
+    return " ".join(
+        [
+            "The white line is the rim of the part as the model sees it; a bright blue line is around what it marks"
+            f"{', a red one around where the defect truly is' if known else ''}.",
+            "Heat rises from violet by red to yellow"
+            + (
+                ", and the same colour is the same score in all these pictures."
+                if scale.level is None
+                else f": a place above {show(scale.level)}, the threshold of maps, is marked, below it colours stay "
+                "faint and cool; the same colour is the same score in all these pictures."
+            ),
+            "Each memory bank has its share of the score and the patch that it finds worst"
+            + (
+                ", and beside that the patch of a good part that is most like it all the same."
+                if has_good([found for _, found in shown], good)
+                else ". With --good DIR, the folder that the model was fitted on, the patch of a good part that is "
+                "most like it stands there, too."
+            ),
+        ]
+    )
+
+
+def title_of(sample: Sample) -> str:
+    """What a part is called among others: the end of its path, where its name alone says too little.
+
+    Examples
+    --------
+    >>> title_of(Sample.of(rgb=np.zeros((2, 2, 3)), name="test/dent/000"))
+    'test/dent/000'
+    """
+    if sample.path is None or "/" in sample.name:
+        return sample.name
+    return "/".join(sample.path.with_suffix("").parts[-FOLDERS:])
+
+
+def section(
+    title: str,
+    sample: Sample,
+    found: Inspection,
+    *,
+    notes: Sequence[str] = (),
+    caption: str = "",
+    good: Good = nothing_known,
+    scale: Scale | None = None,
+    threshold: Threshold | None = None,
+) -> Section:
+    """A part's section of a page: the verdict, its card, and a table of what is marked."""
+    verdict = {None: "Not judged: the model has no threshold.", True: "Defective.", False: "Good."}[found.defective]
+    facts: list[tuple[str, object]] = [("score", found.score)]
+    if threshold is not None:
+        facts.append(("threshold of the score", threshold.value))
+    facts.append(("regions marked", len(found.regions)))
+    header = ["region", "mm²", "depth", "row", "column", "memory bank", "pixels", "peak"]
+    rows = [[place, *_region(region)] for place, region in enumerate(found.regions, start=1)]
+    return Section(
+        title,
+        f"{verdict} {regions_told(found)}",
+        facts=facts,
+        paragraphs=[*filter(None, (sentence(p_told(found)), found.doubt)), *notes],
+        pictures=[card(sample, found, caption=caption, good=good, scale=scale)],
+        tables=[Table(header, rows, "What is marked, the worst first; row and column are of its middle.")]
+        if rows
+        else [],
+    )
+
+
+def _region(region: Region) -> list[object]:
+    """The cells of a region, as `told.region_told` has them."""
+    area = None if region.area_mm2 is None else float(f"{region.area_mm2:.3g}")
+    off = None if region.depth_mm is None else depth_told(region.depth_mm).replace(" ", "\N{NO-BREAK SPACE}")
+    row, column = (region.top + region.bottom) // 2, (region.left + region.right) // 2
+    return [area, off, row, column, region.bank, region.pixels, region.peak]
 
 
 def _patch(x: float, y: float, picture: UInt8[np.ndarray, "height width 3"], row: int, column: int) -> str:

@@ -1,4 +1,4 @@
-"""Pictures of an evaluation: scores of good and of defective parts, and the curves of parts and of pixels."""
+"""Charts of an evaluation: scores of good and of defective parts, and the curves of parts and of pixels."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from typing import Final
 import numpy as np
 from jaxtyping import Float64
 
-from latticework.pages import Picture, line_plot
+from latticework.anomaly.pixels import LIMITS
+from latticework.anomaly.results import Evaluation
+from latticework.anomaly.verdicts import has_defect
+from latticework.pages import Picture, Section, line_plot
 from latticework.pages.shapes import bar, line, svg, text
 from latticework.pages.text import show
 
@@ -20,6 +23,34 @@ FAR: Final = 20.0  # times the median of good parts: from there on scores are sh
 _LEFT, _RIGHT, _PANEL, _TOP = 34.0, 10.0, 92.0, 44.0
 
 Curve = tuple[Float64[np.ndarray, " points"], Float64[np.ndarray, " points"]]
+
+
+def score_section(evaluation: Evaluation) -> Section | None:
+    """How scores tell parts apart."""
+    which = has_defect(evaluation)
+    pictures: list[Picture] = []
+    if len(evaluation.scores):
+        limit = None if evaluation.threshold is None else evaluation.threshold.value
+        kinds = {"good": evaluation.scores[~which], "defective": evaluation.scores[which]}
+        pictures.append(score_picture(kinds, limit))
+    if evaluation.roc is not None and evaluation.figures.image is not None:
+        pictures.append(roc_picture(evaluation.roc, evaluation.figures.image.auroc))
+    if not pictures:
+        return None
+    return Section("Scores", "The further apart the two histograms are, the surer the model is.", pictures=pictures)
+
+
+def pixel_section(evaluation: Evaluation) -> Section | None:
+    """How maps tell pixels apart, if it is known where defects are."""
+    if evaluation.pro is None:
+        return None
+    aupro = evaluation.figures.aupro
+    return Section(
+        "Pixels",
+        "The higher the curve is where it begins, the more of each defect is marked before anything good is.",
+        facts=[(f"AUPRO up to {limit:g}", f"{aupro[limit]:.3f}") for limit in LIMITS if limit in aupro],
+        pictures=[pro_picture(evaluation.pro, aupro.get(LIMITS[0]))],
+    )
 
 
 def score_picture(scores: Mapping[str, Float64[np.ndarray, ...]], threshold: float | None) -> Picture:

@@ -69,7 +69,8 @@ def evaluate(
         shown = [(sample, detector.inspect(sample)) for sample in samples]
         pictures = good_in(good, folder, detector, unit=unit)
         title = folder.resolve().name
-        report_page(found, shown, good=pictures, name=title, notes=detector.report_).write(page)
+        level = detector.map_threshold_
+        report_page(found, shown, good=pictures, name=title, notes=detector.report_, map_threshold=level).write(page)
         message(f"the page is {page}")
     if as_json:
         print_json(found.as_dict())
@@ -103,7 +104,9 @@ def explain(
     if page is not None:
         from latticework.anomaly.report import part_page
 
-        part_page([(sample, found)], good=good_in(good, None, detector, unit=unit)).write(page)
+        pictures = good_in(good, None, detector, unit=unit)
+        limits = {"threshold": detector.threshold_, "map_threshold": detector.map_threshold_}
+        part_page([(sample, found)], good=pictures, **limits).write(page)
         message(f"the page is {page}")
     if as_json:
         print_json(found.as_dict())

@@ -1,4 +1,4 @@
-"""Colours for scores: equal steps of a score look equally far apart, and higher is lighter, in grey too.
+"""Colours for scores: equal steps of heat look equally far apart, and hotter is lighter, in grey too.
 
 The colours follow a curve through Oklab (Ottosson 2020), a space in which distances are those that are seen: from a
 dark violet by red and orange to a light yellow, divided into pieces of equal length.
@@ -6,13 +6,18 @@ dark violet by red and orange to a light yellow, divided into pieces of equal le
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import cache
 from typing import Final
 
 import numpy as np
-from jaxtyping import Float64, UInt8
+from jaxtyping import Float32, Float64, UInt8
+
+from latticework.anomaly.results import Inspection
 
 STEPS: Final = 256
+LEVEL: Final = 0.4  # the heat of a score at the threshold: what is below stays cool
 LIGHTNESS: Final = (0.32, 0.95)  # of black 0, of white 1
 HUE: Final = (305.0, 465.0)  # degrees: violet, and once past red to yellow
 CHROMA: Final = 0.19  # at most: less where a screen cannot show it
@@ -30,6 +35,52 @@ _TO_LINEAR: Final = np.array(
         [-0.0041960863, -0.7034186147, 1.7076147010],
     ]
 )
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Which score of a map has which heat: with one scale the same colour is the same score in several pictures.
+
+    Parameters
+    ----------
+    low, high
+        Up to the one there is no heat, from the other on all of it.
+    level
+        The threshold of maps, which has the heat `LEVEL`, if there is one; heat goes in a straight line up to it, and
+        in another beyond.
+
+    Examples
+    --------
+    >>> Scale(0.0, 10.0, level=5.0)(np.array([[-1, 5, 10, 20]], np.float32)).round(2).tolist()
+    [[0.0, 0.4, 1.0, 1.0]]
+    """
+
+    low: float
+    high: float
+    level: float | None = None
+
+    @classmethod
+    def of(cls, inspections: Iterable[Inspection], level: float | None = None) -> Scale:
+        """The scale for pictures of these parts.
+
+        With a threshold it goes from their lowest score to their highest, but at least as far above the threshold as
+        below it, so that what is hardly above is not the hottest. Without one it begins where half of a part is below.
+        """
+        maps = [found.map[found.foreground & np.isfinite(found.map)] for found in inspections]
+        maps = [scores for scores in maps if scores.size]
+        high = float(max((scores.max() for scores in maps), default=0.0))
+        if level is None:
+            low = float(min((np.median(scores) for scores in maps), default=0.0))
+            return cls(low, high if high > low else low + 1.0)
+        lowest = float(min((scores.min() for scores in maps), default=level))
+        reach = level - lowest if lowest < level else 1.0
+        return cls(level - reach, max(high, level + reach), level)
+
+    def __call__(self, scores: Float32[np.ndarray, "height width"]) -> Float32[np.ndarray, "height width"]:
+        """Heat from 0 to 1."""
+        if self.level is None:
+            return np.interp(scores, [self.low, self.high], [0, 1]).astype(np.float32)
+        return np.interp(scores, [self.low, self.level, self.high], [0, LEVEL, 1]).astype(np.float32)
 
 
 @cache

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Float32, UInt8
 from scipy import ndimage
 
-from latticework.anomaly.heat import heat_colours
+from latticework.anomaly.heat import Scale, heat_colours
 from latticework.anomaly.results import Inspection
 from latticework.anomaly.samples import Sample
 from latticework.core.errors import InputError
@@ -21,16 +21,15 @@ NOTHING: Final = 20  # grey where nothing returned
 SHADES: Final = (40, 205)  # grey of what is turned away from the light, and of what faces it
 SMOOTHING: Final = 1.0  # pixels, of a surface before it is shaded
 _EIGHT: Final = np.ones((3, 3), dtype=bool)
-_PART, _REGION = 255, (0, 235, 255)  # colours of outlines
+_PART, _REGION, _TRUTH = 255, (0, 235, 255), (255, 45, 45)  # colours of outlines
 _PART_OPACITY: Final = 0.6
-_SHADOW: Final = 0.45  # what is left of the light beside the outline of a region, so that it shows on any colour
+_SHADOW: Final = 0.45  # what is left of the light beside an outline, so that it shows on any colour
 
 
-def overlay(inspection: Inspection, sample: Sample, *, always_hot: bool = False) -> UInt8[np.ndarray, "height width 3"]:
+def overlay(
+    inspection: Inspection, sample: Sample, *, scale: Scale | None = None
+) -> UInt8[np.ndarray, "height width 3"]:
     """The picture of a part with what was found in it.
-
-    Heat goes from the median of the map on the part to its highest value there: it compares places of one part, not
-    parts. A part that is good in every respect, its score and each of its pixels, has none.
 
     Parameters
     ----------
@@ -38,8 +37,10 @@ def overlay(inspection: Inspection, sample: Sample, *, always_hot: bool = False)
         What was found.
     sample
         The part: its colours, or else its points, shaded.
-    always_hot
-        Show heat on a good part, too, as one wants where it is known not to be good.
+    scale
+        Which score has which heat. Without one heat goes from the median of the map on the part to its highest value
+        there: it compares places of one part, not parts, and a part that is good in every respect, its score and each
+        of its pixels, has none.
 
     Raises
     ------
@@ -60,35 +61,40 @@ def overlay(inspection: Inspection, sample: Sample, *, always_hot: bool = False)
             f"{inspection.name}: the map is {inspection.map.shape[1]} x {inspection.map.shape[0]}, the picture "
             f"{sample.size[1]} x {sample.size[0]}: give the sample that was inspected"
         )
-    return painted(picture_of(sample), *layers(inspection, always_hot=always_hot))
+    return painted(picture_of(sample), *layers(inspection, scale))
 
 
 def layers(
-    inspection: Inspection, *, always_hot: bool = False
+    inspection: Inspection, scale: Scale | None = None
 ) -> tuple[Float32[np.ndarray, "height width"], Bool[np.ndarray, "height width"], Bool[np.ndarray, "height width"]]:
-    """What is painted over a picture: heat from 0 to 1, where the part is, and the regions in it."""
-    cool = inspection.defective is False and not inspection.regions and not always_hot
-    heat = np.zeros(inspection.map.shape, dtype=np.float32) if cool else _heat(inspection)
-    return heat, inspection.foreground, inspection.marked > 0
+    """What is painted over a picture: heat from 0 to 1, where the part is, and the regions in it; see `overlay`."""
+    hot = inspection.foreground & np.isfinite(inspection.map)
+    if scale is None:
+        hot &= inspection.defective is not False or bool(inspection.regions)
+        scale = Scale.of([inspection])
+    return np.where(hot, scale(inspection.map), np.float32(0)), inspection.foreground, inspection.marked > 0
 
 
 def painted(
     picture: UInt8[np.ndarray, "height width 3"],
     heat: Float32[np.ndarray, "height width"],
-    part: Bool[np.ndarray, "height width"],
-    regions: Bool[np.ndarray, "height width"],
+    part: Bool[np.ndarray, "height width"] | None = None,
+    regions: Bool[np.ndarray, "height width"] | None = None,
+    truth: Bool[np.ndarray, "height width"] | None = None,
 ) -> UInt8[np.ndarray, "height width 3"]:
-    """A picture with heat over it, an outline of the part, and outlines of the regions."""
+    """A picture with heat over it, and outlines of the part, of where its defect truly is, and of the regions."""
     shown = picture.astype(np.float32)
     colours = heat_colours()[np.round(heat * (len(heat_colours()) - 1)).astype(int)]
     shown += OPACITY * heat[..., None] ** RISE * (colours - shown)
     width = max(1, round(max(heat.shape) / LINE))
-    rim = edge(part, width)
-    shown[rim] += _PART_OPACITY * (_PART - shown[rim])
-    if regions.any():
-        around = edge(ndimage.binary_dilation(regions, _EIGHT, iterations=width), width)
-        shown[ndimage.binary_dilation(around, _EIGHT, iterations=width) & ~around] *= _SHADOW
-        shown[around] = _REGION
+    if part is not None:
+        rim = edge(part, width)
+        shown[rim] += _PART_OPACITY * (_PART - shown[rim])
+    for area, colour in ((truth, _TRUTH), (regions, _REGION)):
+        if area is not None and area.any():
+            around = edge(ndimage.binary_dilation(area, _EIGHT, iterations=width), width)
+            shown[ndimage.binary_dilation(around, _EIGHT, iterations=width) & ~around] *= _SHADOW
+            shown[around] = colour
     return np.round(shown).clip(0, 255).astype(np.uint8)
 
 
@@ -138,14 +144,3 @@ def edge(mask: Bool[np.ndarray, "height width"], width: int = 1) -> Bool[np.ndar
     [0, 3, 2, 3, 0]
     """
     return mask & ~ndimage.binary_erosion(mask, _EIGHT, iterations=width, border_value=1)
-
-
-def _heat(inspection: Inspection) -> Float32[np.ndarray, "height width"]:
-    """From 0, the median of the map on the part, to 1, its highest value; 0 beside the part."""
-    counted = inspection.foreground & np.isfinite(inspection.map)
-    if not counted.any():
-        return np.zeros(inspection.map.shape, dtype=np.float32)
-    scores = inspection.map[counted]
-    low, high = float(np.median(scores)), float(scores.max())
-    heat = (np.where(counted, inspection.map, low) - low) / (high - low if high > low else 1.0)
-    return heat.clip(0, 1).astype(np.float32)

@@ -8,9 +8,11 @@ from typing import Final
 
 import numpy as np
 
-from latticework.anomaly.cards import Good, card, nothing_known
-from latticework.anomaly.charts import pro_picture, roc_picture, score_picture
+from latticework.anomaly.calibration import Threshold
+from latticework.anomaly.cards import Good, card, explained, nothing_known, section, title_of
+from latticework.anomaly.charts import pixel_section, score_section
 from latticework.anomaly.found import Found
+from latticework.anomaly.heat import Scale
 from latticework.anomaly.pixels import LIMITS
 from latticework.anomaly.results import Evaluation, Figures, Inspection
 from latticework.anomaly.samples import GOOD, Sample
@@ -18,7 +20,7 @@ from latticework.anomaly.told import regions_told
 from latticework.anomaly.verdicts import errors_of, has_defect, judged
 from latticework.core.errors import InputError
 from latticework.core.words import counted
-from latticework.pages import Page, Picture, Section, Table
+from latticework.pages import Page, Section, Table
 from latticework.pages.text import show
 
 MOST_ERRORS: Final = 4  # of each kind that are shown
@@ -32,6 +34,7 @@ def page(
     good: Good = nothing_known,
     name: str = "a test set",
     notes: Sequence[str] = (),
+    map_threshold: Threshold | None = None,
 ) -> Page:
     """The page of an evaluation.
 
@@ -47,33 +50,62 @@ def page(
         What the title calls the test set.
     notes
         What was decided when the model was fitted, each without a full stop.
+    map_threshold
+        `M3DM.map_threshold_`: heat shows what is above it.
     """
     sections = [
         _result(evaluation, notes),
-        _scores(evaluation),
+        score_section(evaluation),
+        pixel_section(evaluation),
         _kinds(evaluation),
         _banks(evaluation),
-        _errors(evaluation, {sample.name: (sample, found) for sample, found in shown}, good),
+        _errors(evaluation, {sample.name: (sample, found) for sample, found in shown}, good, map_threshold),
         _failed(evaluation),
     ]
     intro = f"How well defects are found in {name}: {_counts(evaluation)}."
     return Page(f"Inspection of {name}", intro, [section for section in sections if section is not None])
 
 
-def part_page(shown: Iterable[tuple[Sample, Inspection]], *, good: Good = nothing_known) -> Page:
+def part_page(
+    shown: Iterable[tuple[Sample, Inspection]],
+    *,
+    good: Good = nothing_known,
+    threshold: Threshold | None = None,
+    map_threshold: Threshold | None = None,
+) -> Page:
     """A page of what is found in single parts, and why.
 
     Parameters
     ----------
     shown
         Parts, and what was found in each.
-    good
+    good, map_threshold
         As in `page`.
+    threshold
+        `M3DM.threshold_`, which stands beside the scores.
     """
     shown = list(shown)
-    sections = [_part(sample, found, good) for sample, found in shown]
+    scale = _scale([found for _, found in shown], map_threshold)
+    notes = [] if threshold is None else [_limit(threshold)]
+    lines = explained(shown, good=good, scale=scale)
+    names = [title_of(sample) for sample, _ in shown]
+    sections = [
+        section(
+            name if len(shown) > 1 else "What is found",
+            sample,
+            found,
+            notes=notes if place == 0 else (),
+            caption=lines if place == 0 else "",
+            good=good,
+            scale=scale,
+            threshold=threshold,
+        )
+        for place, (name, (sample, found)) in enumerate(zip(names, shown, strict=True))
+    ]
+    if len(shown) == 1:
+        return Page(names[0], _origin(shown[0][0]), sections)
     intro = f"What is found in {counted(len(shown), 'part')}, where, and what each memory bank has to do with it."
-    return Page(shown[0][1].name if len(shown) == 1 else "Inspected parts", intro, sections)
+    return Page("Inspected parts", intro, sections)
 
 
 def good_parts(parts: Iterable[Found]) -> Good:
@@ -118,6 +150,13 @@ def _result(evaluation: Evaluation, notes: Sequence[str]) -> Section:
     return Section("Result", _verdict(evaluation), facts=facts, paragraphs=[*_explained(evaluation), *decided])
 
 
+def _limit(threshold: Threshold) -> str:
+    return (
+        f"A part counts as defective if its score is above {show(threshold.value)}. That threshold was set with good "
+        f"parts alone, when the model was fitted: {threshold.about()}."
+    )
+
+
 def _verdict(evaluation: Evaluation) -> str:
     if evaluation.defective is None:
         return (
@@ -134,11 +173,7 @@ def _verdict(evaluation: Evaluation) -> str:
 def _explained(evaluation: Evaluation) -> list[str]:
     lines = []
     if evaluation.threshold is not None:
-        limit = evaluation.threshold
-        lines.append(
-            f"A part counts as defective if its score is above {show(limit.value)}. That threshold was set with good "
-            f"parts alone, before this test: {limit.about()}."
-        )
+        lines.append(_limit(evaluation.threshold))
     if evaluation.figures.image is not None:
         lines.append(
             "The image AUROC is the chance that a defective part has a higher score than a good one, whatever the "
@@ -151,22 +186,6 @@ def _explained(evaluation: Evaluation) -> list[str]:
             "counting as large ones, as long as few good pixels are marked: it is the stricter figure."
         )
     return lines
-
-
-def _scores(evaluation: Evaluation) -> Section | None:
-    which = has_defect(evaluation)
-    pictures: list[Picture] = []
-    if len(evaluation.scores):
-        limit = None if evaluation.threshold is None else evaluation.threshold.value
-        kinds = {"good": evaluation.scores[~which], "defective": evaluation.scores[which]}
-        pictures.append(score_picture(kinds, limit))
-    if evaluation.roc is not None and evaluation.figures.image is not None:
-        pictures.append(roc_picture(evaluation.roc, evaluation.figures.image.auroc))
-    if evaluation.pro is not None:
-        pictures.append(pro_picture(evaluation.pro, evaluation.figures.aupro.get(LIMITS[0])))
-    if not pictures:
-        return None
-    return Section("Scores", "The further apart the two histograms are, the surer the model is.", pictures=pictures)
 
 
 def _kinds(evaluation: Evaluation) -> Section | None:
@@ -216,7 +235,12 @@ def _banks(evaluation: Evaluation) -> Section | None:
     return Section("Memory banks", summary, tables=[table])
 
 
-def _errors(evaluation: Evaluation, shown: Mapping[str, tuple[Sample, Inspection]], good: Good) -> Section | None:
+def _errors(
+    evaluation: Evaluation,
+    shown: Mapping[str, tuple[Sample, Inspection]],
+    good: Good,
+    map_threshold: Threshold | None,
+) -> Section | None:
     errors = errors_of(evaluation)
     if judged(evaluation) is None:
         return None
@@ -224,28 +248,26 @@ def _errors(evaluation: Evaluation, shown: Mapping[str, tuple[Sample, Inspection
         return Section("Worst errors", "There are none: every part is judged rightly.")
     labels = dict(zip(evaluation.names, evaluation.labels, strict=True))
     scores = dict(zip(evaluation.names, evaluation.scores.tolist(), strict=True))
+    drawn = [shown[name] for name in errors.worst(MOST_ERRORS) if name in shown]
+    scale = _scale([found for _, found in drawn], map_threshold)
     pictures = []
-    for name in [name for name in errors.worst(MOST_ERRORS) if name in shown]:
-        sample, found = shown[name]
+    for sample, found in drawn:
+        name = sample.name
         missed = labels[name] != GOOD
         what = f"missed, {labels[name]}" if missed else "a false alarm"
         caption = f"{name}: {what}. Its score is {show(scores[name])}. {regions_told(found)}"
-        pictures.append(card(sample, found, caption=caption, good=good))
+        pictures.append(card(sample, found, caption=caption, good=good, scale=scale))
     rows = [[name, labels[name], scores[name], "missed"] for name in errors.missed]
     rows += [[name, labels[name], scores[name], "false alarm"] for name in errors.alarms]
     told = f"{counted(len(errors.missed), 'defective part')} missed, {counted(len(errors.alarms), 'false alarm')}."
     if evaluation.defective is None:
         told += " The model has no threshold, so that the one with the best F1 is taken, which knows the answers."
-    explained = (
-        "Missed parts come first, the lowest scores before others; then false alarms, the highest before others. "
-        "Heat compares the places of one part with each other. The white line is the rim of the part as the model sees "
-        "it; a bright blue line is around what it marks. Below, each memory bank shows the patch that it finds worst, "
-        "and the patch of a good part that is most like it all the same."
-    )
+    order = "Missed parts come first, the lowest scores before others; then false alarms, the highest before others."
     table = Table(
         ["part", "label", "score", "error"], rows[:MOST_LISTED], _caption(len(rows), "All parts judged wrongly")
     )
-    return Section("Worst errors", told, paragraphs=[explained] if pictures else [], pictures=pictures, tables=[table])
+    paragraphs = [order, explained(drawn, good=good, scale=scale)] if pictures else []
+    return Section("Worst errors", told, paragraphs=paragraphs, pictures=pictures, tables=[table])
 
 
 def _failed(evaluation: Evaluation) -> Section | None:
@@ -256,25 +278,14 @@ def _failed(evaluation: Evaluation) -> Section | None:
     return Section("Not inspected", f"{counted(len(rows), 'part')} could not be read.", tables=[table])
 
 
-def _part(sample: Sample, found: Inspection, good: Good) -> Section:
-    verdict = {None: "Not judged: the model has no threshold.", True: "Defective.", False: "Good."}[found.defective]
-    facts: list[tuple[str, object]] = [("score", found.score)]
-    if not np.isnan(found.p_value):
-        facts.append(("good parts that score as high, share", f"{found.p_value:.1%}"))
-    facts.append(("regions marked", len(found.regions)))
-    rows = [
-        [place, region.bank, region.top, region.left, region.pixels, region.area_mm2, region.depth_mm, region.peak]
-        for place, region in enumerate(found.regions, start=1)
-    ]
-    header = ["region", "memory bank", "top row", "left column", "pixels", "mm²", "mm towards the camera", "peak"]
-    return Section(
-        found.name,
-        f"{verdict} {regions_told(found)}",
-        facts=facts,
-        paragraphs=[found.doubt] if found.doubt else [],
-        pictures=[card(sample, found, caption="", good=good)],
-        tables=[Table(header, rows, "What is marked, the worst first.")] if rows else [],
-    )
+def _scale(inspections: Sequence[Inspection], map_threshold: Threshold | None) -> Scale:
+    return Scale.of(inspections, None if map_threshold is None else map_threshold.value)
+
+
+def _origin(sample: Sample) -> str:
+    label = "" if sample.label is None else f" labelled {sample.label}"
+    file = "" if sample.path is None else f", read from {sample.path}"
+    return f"What is found in a part{label}{file}: where it is, and what each memory bank has to do with it."
 
 
 def _counts(evaluation: Evaluation) -> str:
@@ -297,8 +308,9 @@ def _row(figures: Figures, limits: Sequence[float]) -> list[object]:
     return [*map(_rounded, aurocs), *(_rounded(figures.aupro.get(limit)) for limit in limits)]
 
 
-def _rounded(figure: float | None) -> float | None:
-    return None if figure is None else round(figure, 3)
+def _rounded(figure: float | None) -> str | None:
+    """With three decimals, so that figures of a column are below each other."""
+    return None if figure is None else f"{figure:.3f}"
 
 
 def _caption(rows: int, what: str) -> str:

@@ -24,8 +24,7 @@ def regions_told(inspection: Inspection) -> str:
     '1 region is marked: at row 14, column 25, 12.2 mm² large and 0.8 mm deep, by geometry.'
     """
     if not inspection.regions:
-        told = where_told(inspection)
-        return f"{told[0].upper()}{told[1:]}." if told else "No region is marked."
+        return sentence(where_told(inspection)) or "No region is marked."
     count = counted(len(inspection.regions), "region is marked", "regions are marked")
     which = ": " if len(inspection.regions) == 1 else "; the worst "
     return f"{count}{which}{region_told(inspection.regions[0])}."
@@ -46,8 +45,19 @@ def region_told(region: Region) -> str:
     """Where a region is, how large, how deep or high, and which memory bank found it."""
     row, column = (region.top + region.bottom) // 2, (region.left + region.right) // 2
     size = f"{region.pixels:,} pixels" if region.area_mm2 is None else f"{plain(region.area_mm2, digits=3)} mm²"
-    off = "" if region.depth_mm is None else f" and {plain(abs(region.depth_mm), digits=2)} mm {_way(region.depth_mm)}"
+    off = "" if region.depth_mm is None else f" and {depth_told(region.depth_mm)}"
     return f"at row {row}, column {column}, {size} large{off}, by {region.bank}"
+
+
+def depth_told(depth_mm: float) -> str:
+    """How far a region stands off the surface around it, and to which side.
+
+    Examples
+    --------
+    >>> depth_told(-2.414)
+    '2.4 mm deep'
+    """
+    return f"{plain(abs(depth_mm), digits=2)} mm {'high' if depth_mm > 0 else 'deep'}"
 
 
 def banks_told(inspection: Inspection) -> str:
@@ -76,6 +86,11 @@ def p_told(inspection: Inspection) -> str:
     return f"{bound} {100 * inspection.p_value:.3g} % of good parts score as high"
 
 
+def sentence(clause: str) -> str:
+    """A clause as a sentence; nothing stays nothing."""
+    return f"{clause[0].upper()}{clause[1:]}." if clause else ""
+
+
 def plain(value: float, *, digits: int = 4) -> str:
     """A number with so many significant digits, and without an exponent.
 
@@ -97,7 +112,3 @@ def _decimals(value: float, *, digits: int) -> int:
 
 def _rounded(value: float, decimals: int) -> str:
     return f"{round(value, decimals) + 0.0:,.{max(0, decimals)}f}"  # no minus before 0
-
-
-def _way(depth: float) -> str:
-    return "high" if depth > 0 else "deep"

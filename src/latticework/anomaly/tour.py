@@ -26,8 +26,9 @@ SHOWN: Final = ("stain", "dent")
 
 def stop(*, seed: int) -> Section:
     """Learn good ropes, and tell others with four kinds of defects from them."""
-    from latticework.anomaly.cards import card
+    from latticework.anomaly.cards import card, explained
     from latticework.anomaly.detector import M3DM
+    from latticework.anomaly.heat import Scale
     from latticework.pages import Section, Table
 
     started = time.monotonic()
@@ -45,12 +46,17 @@ def stop(*, seed: int) -> Section:
     banks = {name: np.array([found.banks[n].score for found in inspections]) for n, name in enumerate(model.banks_)}
     kinds = {name: by_label(scores, labels) for name, scores in banks.items()} | {"together": by_label(fused, labels)}
     clearest = {kind: max((score, n) for n, score in enumerate(fused) if labels[n] == kind)[1] for kind in SHOWN}
+    shown = [(test[n], inspections[n]) for n in clearest.values()]
+    level = None if model.map_threshold_ is None else model.map_threshold_.value
+    scale = Scale.of([found for _, found in shown], level)
+    good = {part.name: part for part in train}
     about = "" if model.threshold_ is None else model.threshold_.about()
     return Section(
         "Defects in colour and 3D: each bank sees something else",
-        f"A detector that has seen {GOOD_PARTS} good ropes, made up and scanned by a made-up sensor, tells others with "
-        f"a defect from good ones with an AUROC of {auroc(fused, bad):.2f}. A stain changes colours and no shape, a "
-        "dent shape and hardly colours, a bend neither in any one place: each memory bank has its own.",
+        f"A detector that has learnt {len(model.parts_)} good ropes, made up and scanned by a made-up sensor, and set "
+        f"its threshold with {GOOD_PARTS - len(model.parts_)} others, tells ropes with a defect from good ones with an "
+        f"AUROC of {auroc(fused, bad):.2f}. A stain changes colours and no shape, a dent shape and hardly colours, a "
+        "bend neither in any one place: each memory bank has its own.",
         facts=[
             ("image AUROC", round(auroc(fused, bad), 3)),
             ("parts tested", f"{TESTED} good, {len(DEFECTS) * OF_A_KIND} defective"),
@@ -58,22 +64,27 @@ def stop(*, seed: int) -> Section:
             ("seconds of fit", round(fitted - drawn, 1)),
             ("seconds for each inspection", round(seconds / len(test), 3)),
         ],
-        paragraphs=[f"{about[:1].upper()}{about[1:]}." if about else ""],
+        paragraphs=[
+            *([f"{about[:1].upper()}{about[1:]}."] if about else []),
+            explained(shown, scale=scale, good=good.get),
+        ],
         tables=[
             Table(
                 ["AUROC of", *DEFECTS],
-                [[name, *(round(found[kind].auroc, 2) for kind in DEFECTS)] for name, found in kinds.items()],
+                [[name, *(f"{found[kind].auroc:.3f}" for kind in DEFECTS)] for name, found in kinds.items()],
                 "How well each memory bank alone, and all together, tell each kind of defect from good parts.",
             )
         ],
         pictures=[
             card(
-                test[n],
-                inspections[n],
+                part,
+                found,
                 caption=f"A rope with a {kind}: the scan, where it is unlike good ones, and "
                 "what each memory bank says.",
+                good=good.get,
+                scale=scale,
             )
-            for kind, n in clearest.items()
+            for kind, (part, found) in zip(SHOWN, shown, strict=True)
         ],
     )
 
