@@ -16,7 +16,7 @@ from scipy import ndimage
 from latticework.anomaly.calibration import p_values, threshold
 from latticework.anomaly.config import M3DMConfig
 from latticework.anomaly.found import Found
-from latticework.anomaly.listing import read
+from latticework.anomaly.listing import read, unit_of
 from latticework.anomaly.measures import auroc_interval, separation
 from latticework.anomaly.parts import find_part
 from latticework.anomaly.pixels import LIMITS, Pixels
@@ -33,6 +33,7 @@ class FakeM3DM:
     """Its map is the truth, blurred, with noise; so some defects, the small ones, are lost in it."""
 
     noise = 0.3
+    unit_ = "m"
 
     def __init__(
         self,
@@ -48,7 +49,7 @@ class FakeM3DM:
         self.config, self.random_state, self.device = config or M3DMConfig(), random_state, device
 
     def fit(self, parts, y=None, *, held_out=None):
-        self.parts_ = [part.name for part in parts]
+        self.parts_, self.unit_ = [part.name for part in parts], unit_of(parts)
         self.banks_, self.report_ = self.banks, ["the fusion bank did not help on pseudo-defects: it is left out"]
         self.threshold_ = None
         if held_out is not None:
@@ -85,7 +86,7 @@ class FakeM3DM:
         return model
 
     def inspect(self, part):
-        sample = read(part)
+        sample = read(part, unit=self.unit_)
         truth = np.zeros(sample.size) if sample.truth is None else (sample.truth > 0).astype(float)
         noise = np.random.default_rng(sum(map(ord, sample.name))).normal(0, 1, sample.size)
         scores = ndimage.gaussian_filter(truth, 2) + self.noise * ndimage.gaussian_filter(noise, 2)

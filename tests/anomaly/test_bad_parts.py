@@ -105,7 +105,7 @@ def test_a_handful_of_points_is_no_part_that_could_be_judged(model):
 def test_millimetres_are_told_from_metres(model):
     sample = part(30)
     wrong = sample.xyz * 1000
-    with pytest.warns(UserWarning, match="more than 10 m.*unit='mm'"):
+    with pytest.warns(UserWarning, match="more than 10 m.*unit mm"):
         part(30, xyz=wrong)
     told = part(30, xyz=wrong, unit="mm")
     np.testing.assert_allclose(model.score_samples([told]), model.score_samples([sample]), rtol=1e-2)

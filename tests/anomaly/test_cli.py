@@ -178,6 +178,41 @@ def test_one_bad_file_is_reported_and_the_others_go_on(anomaly, saved, broken, t
     assert (people.status, people.out.splitlines()[1].split()) == (1, ["failed", "-", "-", "000"])
 
 
+def test_parts_that_lack_a_partner_are_reported_and_stop_a_fit(anomaly, refused, saved, rings, tmp_path):
+    folder = Path(shutil.copytree(rings, tmp_path / "odd"))
+    for split_name in ("test", "train"):
+        (folder / split_name / "good" / "rgb" / "000.png").unlink()
+    ended = anomaly("predict", saved, folder / "test", "--json")
+    assert (ended.status, len(lines_of(ended))) == (1, 12)
+    assert ended.err.count("left out: good/000: ") == 1
+    assert "good/xyz/000.tiff: without rgb: files of one part have one name" in ended.err
+    assert anomaly("preprocess", folder, "-o", tmp_path / "ready", "--size", 32).status == 1
+    assert "without rgb: 000" in refused("fit", folder, "-o", tmp_path / "model")
+    assert "without rgb: 000" in refused("evaluate", saved, folder)
+
+
+def test_either_file_of_two_side_by_side_is_the_part(anomaly, saved, rings, tmp_path):
+    for kind, ending in (("rgb", "png"), ("xyz", "tiff")):
+        shutil.copy(rings / "test" / "dent" / kind / f"000.{ending}", tmp_path / f"dent.{ending}")
+    both = lines_of(anomaly("predict", saved, tmp_path / "dent.png", tmp_path / "dent.tiff", "--json"))
+    assert [row["name"] for row in both] == ["dent"]
+    assert lines_of(anomaly("predict", saved, tmp_path, "--json")) == both
+    found = [lines_of(anomaly("explain", saved, tmp_path / f"dent.{ending}", "--json")) for ending in ("png", "tiff")]
+    assert found[0] == found[1]
+
+
+def test_the_unit_of_the_fit_is_that_of_the_other_commands(anomaly, saved, rings, tmp_path):
+    folder = Path(shutil.copytree(rings, tmp_path / "mm"))
+    for file in folder.rglob("xyz/*.tiff"):
+        tifffile.imwrite(file, tifffile.imread(file) * 1000, photometric="rgb")
+    assert anomaly("fit", folder, "-o", tmp_path / "model", "--unit", "mm").status == 0
+    dent = folder / "test" / "dent" / "xyz" / "000.tiff"
+    for command in (("predict", folder / "test"), ("evaluate", folder), ("explain", dent)):
+        command = (command[0], tmp_path / "model", *command[1:])
+        assert "warning" not in anomaly(*command).err
+        assert "more than 10 m" in anomaly(*command, "--unit", "m").err
+
+
 def test_several_processes_print_the_same(anomaly, saved, rings, monkeypatch):
     import joblib
 
@@ -224,6 +259,12 @@ def test_files_and_folders_of_parts_are_taken_together_each_once(rings, tmp_path
     clash = Path(shutil.copytree(rings / "test", tmp_path / "again" / "test"))
     with pytest.raises(InputError, match="several of the parts that were given are called test/bend/000"):
         parts_in([rings / "test", clash], unit="m")
+
+
+def test_maps_are_not_written_into_a_file(refused, saved, rings, tmp_path):
+    (tmp_path / "file").write_text("mine")
+    for verb in ("predict", "evaluate"):
+        assert "file is not a folder" in refused(verb, saved, rings, "--maps", tmp_path / "file")
 
 
 def test_maps_are_not_written_among_the_parts(refused, saved, rings):

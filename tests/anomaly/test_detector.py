@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from itertools import permutations
 from pathlib import Path
@@ -16,7 +17,7 @@ from cases import EstimatorCases, assert_same, contents
 from reference.reweighting import image_score as literal_score
 
 import latticework as lw
-from latticework.anomaly import M3DM, Inspection, M3DMConfig, fitting
+from latticework.anomaly import M3DM, Inspection, M3DMConfig, Sample, fitting
 from latticework.anomaly.decision import METHODS
 from latticework.anomaly.folders import read_folder
 from latticework.anomaly.pretrained import Pretrained
@@ -232,6 +233,20 @@ def test_what_is_certified_is_told(model):
     assert detector(config=replace(CONFIG, held_out=0)).fit(parts(3)).describe()["threshold"] == "nothing was set aside"
 
 
+def test_a_part_set_aside_that_is_nothing_like_the_others_is_named():
+    odd = replace(part(104), rgb=np.zeros_like(part(104).rgb), name="black")
+    told = detector().fit(parts(6), held_out=[*parts(4, first=100), odd]).report_
+    assert [line.partition(" ")[0] for line in told] == ["black"]
+    assert "is it?" in told[0]
+    assert detector().fit(parts(6), held_out=parts(4, first=100)).report_ == []
+
+
+def test_what_is_set_aside_is_looked_at_before_anything_is_learnt(monkeypatch):
+    monkeypatch.setattr("latticework.anomaly.detector.learn", lambda *given, **options: pytest.fail("it was learnt"))
+    with pytest.raises(InputError, match="damaged"):
+        detector().fit(parts(3), held_out=[part(100), part(101, xyz=np.full((SIZE, SIZE, 3), np.nan), name="damaged")])
+
+
 def test_good_parts_in_the_long_run(model):
     """Real scores of parts that were drawn alike: alarms are about as frequent as stated."""
     more = detector(("colour", "form")).fit(parts(8), held_out=parts(19, first=100))
@@ -410,6 +425,52 @@ def test_a_folder_is_all_it_takes(folder, tmp_path):
     json.dumps(found.as_dict(), allow_nan=False)
     fitted.save(tmp_path / "model")
     assert_same(lw.load(tmp_path / "model").evaluate(Path(folder)).scores, found.scores)
+
+
+def test_the_unit_of_the_fit_is_that_of_paths(folder, tmp_path):
+    for kind in ("train/good", "test/good", "test/dent"):
+        (tmp_path / kind).mkdir(parents=True)
+        for found in read_folder(folder / kind):
+            shutil.copy(found.rgb, tmp_path / kind)
+            np.save(tmp_path / kind / f"{found.name}.npy", found.read().xyz * 1000)
+    expected = detector().fit(folder / "train")
+    fitted = detector().fit(read_folder(tmp_path, split="train", unit="mm"))
+    assert (expected.unit_, fitted.unit_, fitted.describe()["unit"]) == ("m", "mm", "mm")
+    fitted.save(tmp_path / "model")
+    for model in (fitted, lw.load(tmp_path / "model"), fitted.to("cpu")):
+        assert model.unit_ == "mm"
+        scores = expected.score_samples(folder)
+        kept = [row for row, found in enumerate(read_folder(folder, split="test")) if found.label in ("dent", "good")]
+        np.testing.assert_allclose(model.score_samples(tmp_path), scores[kept], rtol=1e-3)
+        assert_same(model.score_samples(tmp_path / "test"), model.evaluate(tmp_path).scores)
+    for ending in ("png", "npy"):  # beside each other
+        dent = fitted.explain(tmp_path / f"test/dent/000.{ending}")
+        assert dent.score == fitted.score_samples(tmp_path)[0]
+    assert fitted.transform_patches(tmp_path / "test/dent/000.png").keys() == set(BANKS)
+    own = read_folder(folder, split="test")  # these say their own unit, metres
+    np.testing.assert_allclose(model.score_samples(own), scores, rtol=1e-3)
+    assert fitted.partial_fit(tmp_path / "test/good").unit_ == "mm"
+
+
+def test_a_unit_that_was_kept_is_one(model):
+    state = model.to_state()
+    assert state.values.pop("unit") == "m"
+    earlier = M3DM(config=CONFIG)
+    earlier.from_state(state)
+    assert earlier.unit_ == "m"
+    for wrong in ("inch", None, 3, []):
+        state.values["unit"] = wrong
+        with pytest.raises(InputError, match="the model is damaged"):
+            M3DM(config=CONFIG).from_state(state)
+
+
+def test_what_holds_for_many_parts_is_said_once():
+    pictures = np.random.default_rng(0).integers(0, 256, (4, SIZE, SIZE, 3), dtype=np.uint8)
+    samples = [Sample.of(rgb=rgb, name=f"noise {number}") for number, rgb in enumerate(pictures)]
+    with pytest.warns(UserWarning, match="no background") as caught:
+        detector(None, config=replace(CONFIG, held_out=0)).fit(samples)
+    first, more = (str(warning.message).split(": ")[0] for warning in caught)
+    assert (first, more) == ("noise 0", "3 more parts")
 
 
 def test_more_of_a_folder(folder):

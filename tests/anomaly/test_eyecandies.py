@@ -51,6 +51,19 @@ def test_parts_are_listed_with_what_their_labels_say(candies):
     assert labels == ["good", "bumps", "combined", "defect", None, None]
 
 
+def test_one_file_brings_its_partners_and_what_lacks_is_told_when_it_is_read(candies):
+    folder = candies / "test_public/data"
+    (folder / "00_depth.png").unlink()
+    first, second, *_ = read_folder(folder, partners="reported")
+    with pytest.raises(InputError, match=r"00_depth\.png: there is no such file"):
+        first.read()
+    for ending in ("image_4", "depth"):
+        assert read_folder(folder / f"01_{ending}.png") == [second]
+    assert read_folder(folder / "01_image_0.png")[0].read().xyz is None
+    with pytest.raises(InputError, match=r"lacks 00_depth\.png"):
+        read_folder(folder)
+
+
 def test_parts_are_read_with_light_4_and_depths_between_the_bounds(candies):
     sample = read_folder(candies, split="test")[1].read()
     assert (sample.rgb == 44).all()

@@ -133,6 +133,27 @@ def test_missing_partners_are_listed(mvtec):
     assert names(read_folder(mvtec, split="test")) == ["test/cut/000", "test/good/000"]
 
 
+def test_parts_without_a_partner_may_be_told_one_by_one(mvtec):
+    put(mvtec, "train/good/rgb/002.png", "train/good/xyz/003.npy", "test/cut/rgb/001.png", "test/cut/xyz/001.npy")
+    found = {part.name: part for part in read_folder(mvtec, partners="reported")}
+    assert len(found) == 8
+    lacking = {name: part.lacks for name, part in found.items() if part.lacks}
+    assert lacking == {"train/good/002": ("xyz",), "train/good/003": ("rgb",)}
+    for name, message in (
+        ("002", r"rgb/002\.png: without xyz: files of"),
+        ("003", r"xyz/003\.npy: without rgb: files"),
+    ):
+        with pytest.raises(InputError, match=message):
+            found[f"train/good/{name}"].read()
+    assert same(found["train/good/000"].read().rgb, RGB)
+    assert found["test/cut/001"].read().truth is None  # which is no reason not to inspect it
+    put(mvtec, "train/good/mask/000.png")
+    lacking = [part.lacks for part in read_folder(mvtec, split="train", partners="reported")]
+    assert lacking == [(), ("mask",), ("xyz", "mask"), ("rgb", "mask")]
+    with pytest.raises(InputError, match="partners='some': expected one of 'required', 'reported'"):
+        read_folder(mvtec, partners="some")
+
+
 def test_a_truth_that_some_defects_lack_is_listed(mvtec):
     put(mvtec, "test/cut/rgb/001.png", "test/cut/xyz/001.npy")
     with pytest.raises(InputError, match=r"test/cut/gt lacks 001: give one for each part, or none"):
@@ -208,6 +229,27 @@ def test_files_side_by_side_are_parts(tmp_path):
     put(tmp_path, "both/c.png")
     with pytest.raises(InputError, match="without xyz: c"):
         read_folder(tmp_path / "both")
+
+
+def test_one_of_files_side_by_side_brings_its_partner(tmp_path, monkeypatch):
+    put(tmp_path, "both/a.png", "both/a.pcd", "both/b.jpg", "both/b.npy", "both/c.png", "both/mask.png", "both/d.json")
+    pairs = {part.name: part for part in read_folder(tmp_path / "both", partners="reported")}
+    assert (list(pairs), pairs["c"].lacks) == (["a", "b", "c"], ("xyz",))
+    for file in ("a.png", "a.pcd", "b.jpg", "b.npy"):
+        assert read_folder(tmp_path / "both" / file) == [pairs[file[0]]]
+    (lone,) = read_folder(tmp_path / "both/c.png")
+    assert (lone.file.name, lone.mask.name, lone.read().xyz) == ("c.png", "mask.png", None)
+    put(tmp_path, "both/a.jpg", "both/rgb/a.png")  # a folder of scans beside them is not theirs
+    assert read_folder(tmp_path / "both/a.png") == [pairs["a"]]
+    with pytest.raises(InputError, match=r"a\.jpg and a\.png, both for one part"):
+        read_folder(tmp_path / "both/a.pcd")
+    with pytest.raises(InputError, match=r"d\.json: parts are read from"):
+        read_folder(tmp_path / "both/d.json")[0].read()
+    put(tmp_path, "rgb/e.png", "xyz/e.npy")
+    monkeypatch.chdir(tmp_path / "rgb")
+    assert same(read_folder("e.png")[0].read().xyz, XYZ)
+    monkeypatch.chdir(tmp_path / "both")
+    assert same(read_folder("b.jpg")[0].read().xyz, XYZ)
 
 
 def test_tiffs_side_by_side_are_what_they_hold(tmp_path):

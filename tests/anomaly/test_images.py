@@ -80,6 +80,11 @@ def test_of_16_bits_the_upper_eight_are_kept_whatever_holds_them(write):
     assert np.array_equal(as_rgb(values, "rgb"), expected[..., :3])
 
 
+@pytest.mark.parametrize("content", [b"", b"no picture"])
+def test_no_innards_are_told(write, content):
+    assert refused(lambda: read_rgb(write("a.png", content))).endswith("a.png is no picture, or damaged or cut off")
+
+
 def test_twelve_bits_in_sixteen_give_a_warning(write):
     values = np.full((4, 6, 3), 4095, dtype=np.uint16)
     for content in (deep(values, 2), deep(values[..., 0], 0)):

@@ -8,7 +8,7 @@ from anomaly.detectors import part, parts
 
 from latticework.anomaly import M3DMConfig, Sample, read_folder
 from latticework.anomaly.arrays import write_xyz
-from latticework.anomaly.listing import divided, listed, read
+from latticework.anomaly.listing import divided, listed, read, unit_of
 from latticework.core.errors import InputError
 
 image_module = pytest.importorskip("PIL.Image")
@@ -66,6 +66,22 @@ def test_a_part_is_read_however_it_is_given(folder):
         assert isinstance(found, Sample)
         assert np.array_equal(found.rgb, part(0).rgb)
         np.testing.assert_array_equal(found.xyz, part(0).xyz)
+
+
+def test_folders_and_files_are_read_in_the_unit_that_is_asked_for(folder):
+    file = folder / "train/good/xyz/001.tiff"
+    for given in (folder, file, [file, str(file)]):
+        parts = listed(given, split="train", unit="mm")
+        assert unit_of(parts) == "mm"
+    found = read_folder(file)
+    assert listed(found, split="train", unit="mm") == found  # which has its own
+    with pytest.warns(UserWarning, match="another unit than mm"):
+        scaled = read(file, unit="mm")
+    np.testing.assert_allclose(scaled.xyz, read(file).xyz / 1000, rtol=1e-5)
+    train, aside = divided(folder, None, CONFIG, 0, unit="cm")
+    assert unit_of([*train, *aside]) == "cm"
+    assert unit_of([*train, part(0)]) == "m"
+    assert unit_of([part(0)]) == "m"
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from anomaly.fakes import split
 from PIL import Image
 
 from latticework.anomaly import outputs as module
+from latticework.anomaly.calibration import threshold
 from latticework.anomaly.found import Found
 from latticework.anomaly.heat import LEVEL, LIGHTNESS, STEPS, Scale, heat_colours, heat_curve
 from latticework.anomaly.outputs import Outputs, csv_of, files_of, row_of, safe_place, strict
@@ -177,6 +178,10 @@ def test_maps_are_floats_of_the_size_of_the_picture_and_overlays_are_what_overla
     np.testing.assert_array_equal(written, found.map)
     picture = np.asarray(Image.open(tmp_path / "new" / "maps" / "cut" / "000.png"))
     np.testing.assert_array_equal(picture, overlay(found, sample()))
+    with Outputs(tmp_path, map_threshold=threshold([0.5, 1.5], rate=0.4)) as outputs:
+        outputs.add(sample(), found)
+    picture = np.asarray(Image.open(tmp_path / "cut" / "000.png"))
+    np.testing.assert_array_equal(picture, overlay(found, sample(), scale=Scale.of([found], 1.5)))
 
 
 def test_the_same_results_give_the_same_bytes(tmp_path):

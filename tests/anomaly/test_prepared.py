@@ -99,6 +99,22 @@ def test_a_run_goes_on_where_it_was_and_a_bad_file_is_no_reason_to_stop(source, 
     assert (len(whole.written), contents(tmp_path / "whole")) == (4, after)
 
 
+def test_a_part_without_a_partner_is_no_reason_to_stop(source, tmp_path):
+    (source / "train/good/rgb/000.png").unlink()
+    done = preprocess_folder(source, tmp_path / "ready")
+    assert set(done.written) == set(PARTS) - {"train/good/000"}
+    assert list(done.failed) == ["train/good/000"]
+    assert "xyz/000.tiff: without rgb: files of one part" in done.failed["train/good/000"]
+
+
+def test_what_holds_for_many_parts_is_said_once(source, tmp_path):
+    with pytest.warns(UserWarning, match="less than 1 mm") as caught:
+        preprocess_folder(source, tmp_path / "ready", unit="mm")
+    first, more = (str(warning.message) for warning in caught)
+    assert "rgb" not in first.split(":")[0]
+    assert more.startswith("3 more parts: the points span less than 1 mm")
+
+
 def test_splits_can_be_written_one_after_the_other(source, tmp_path):
     assert len(preprocess_folder(source, tmp_path / "ready", split="train").written) == 2
     done = preprocess_folder(source, tmp_path / "ready")
@@ -146,7 +162,7 @@ def test_a_folder_with_other_things_or_settings_is_refused(source, tmp_path):
         settings.write_text(text)
         with pytest.raises(InputError, match="give a new folder"):
             preprocess_folder(source, tmp_path / "ready")
-    with pytest.raises(InputError, match=r"note\.txt cannot be written to: (File exists|Not a directory)"):
+    with pytest.raises(InputError, match=r"note\.txt cannot be written: .*is not a folder"):
         preprocess_folder(source, tmp_path / "used/note.txt")
 
 
@@ -213,7 +229,7 @@ def test_progress_and_what_was_left_out_are_told(source, tmp_path, capsys):
     with progress.showing():
         preprocess_folder(source, tmp_path / "ready")
     told = capsys.readouterr().err
-    assert "left out: " in told
+    assert "left out: train/good/000: " in told
     assert "preprocessing: 4 of 4 parts (100%)" in told
 
 

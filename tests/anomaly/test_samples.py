@@ -1,5 +1,4 @@
 import json
-import warnings
 
 import numpy as np
 import pytest
@@ -94,24 +93,48 @@ def test_what_does_not_fit_is_refused(parts, message):
 
 
 def test_a_unit_that_cannot_be_gives_a_warning():
-    with pytest.warns(UserWarning, match=r"part: the points span more than 10 m; are they in another unit.*unit='mm'"):
-        Sample.of(xyz=XYZ * 1000, name="part")
-    with pytest.warns(UserWarning, match="the points span less than 1 mm"):
-        Sample.of(xyz=XYZ / 1000)
+    for wrong, unit, told in (
+        (
+            XYZ * 1000,
+            "m",
+            r"^part: the points span more than 10 m: are they in another unit than m\? Then say unit mm$",
+        ),
+        (XYZ * 1e6, "mm", r"^part: the points span more than 10 m: are they in mm\?$"),
+        (XYZ / 1000, "m", r"^part: the points span less than 1 mm: are they in m\?$"),
+        (XYZ, "mm", r"^part: the points span less than 1 mm: are they in another unit than mm\? Then say unit m$"),
+    ):
+        with pytest.warns(UserWarning, match=told):
+            Sample.of(xyz=wrong, name="part", unit=unit)
     assert np.allclose(Sample.of(xyz=XYZ * 1000, unit="mm").xyz, XYZ, equal_nan=True)
     far = np.repeat(np.repeat(XYZ, 10, axis=0), 10, axis=1)
     far[0, 0] = 1, 1, 900  # a single point that flies far is no sign of it
     Sample.of(xyz=far)
 
 
-def test_a_unit_that_cannot_be_is_told_once_a_folder(tmp_path):
-    for name in ("a.npy", "b.npy"):
-        np.save(tmp_path / name, XYZ * 1000)
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("default")
-        for name in ("a.npy", "b.npy"):
-            read_sample(tmp_path / name)
-    assert [str(warning.message).split(":")[0] for warning in caught] == [str(tmp_path)]
+def test_the_file_of_the_points_is_named_not_that_of_the_colours(tmp_path):
+    files = {"rgb": save(tmp_path / "a.png", RGB), "xyz": tmp_path / "a.npy"}
+    np.save(files["xyz"], XYZ * 1000)
+    with pytest.warns(UserWarning, match=r"a\.npy: the points span"):
+        read_sample(**files)
+    np.save(files["xyz"], XYZ * np.nan)
+    with pytest.raises(InputError, match=r"a\.npy: no point returned"):
+        read_sample(**files)
+    with pytest.raises(InputError, match=r"mask\.png: the mask has to"):
+        read_sample(files["rgb"], mask=save(tmp_path / "mask.png", RGB[..., 0] * 0))
+
+
+def test_of_depths_the_scale_is_doubted_and_of_those_in_metres_the_unit(tmp_path):
+    (tmp_path / "lens.json").write_text('{"fx": 20, "fy": 20, "cx": 3, "cy": 2, "scale": 1}')
+    np.save(tmp_path / "a.npy", np.full((4, 6), 400, dtype=np.uint16))
+    given = {"depth": tmp_path / "a.npy", "camera": tmp_path / "lens.json"}
+    told = r"a\.npy: the points span more than 10 m: is the scale right, for which one of the depth picture is 1 m"
+    with pytest.warns(UserWarning, match=rf"{told} by .*lens\.json\?$"):
+        read_sample(**given)
+    with pytest.warns(UserWarning, match=rf"{told}\?$"):
+        read_sample(depth=given["depth"], camera=Camera.read(given["camera"]))
+    np.save(tmp_path / "a.npy", np.full((4, 6), 400.0))
+    with pytest.warns(UserWarning, match=r"a\.npy: .* Then say unit mm$"):
+        read_sample(**given)
 
 
 def test_one_file_of_any_kind_is_a_part(tmp_path):

@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 from anomaly.fakes import Counting, split
 
+from latticework.anomaly.folders import read_folder
 from latticework.anomaly.samples import Sample
 from latticework.anomaly.streaming import AHEAD, AT_ONCE, inspect_parts, name_of
+from latticework.anomaly.warned import warn
 from latticework.core.errors import InputError
 
 
@@ -86,6 +88,29 @@ def test_a_folder_with_a_damaged_file(rings, model, tmp_path):
     broken = {name for name, told in found.items() if isinstance(told, InputError)}
     assert broken == {"test/cut/000"}
     assert "000.png" in str(found["test/cut/000"])
+
+
+class Doubting(Counting):
+    """Warns of every part."""
+
+    def inspect(self, part):
+        warn(part, "it is odd")
+        return super().inspect(part)
+
+
+@pytest.mark.parametrize("jobs, backend", [(1, "threading"), (2, "threading"), (2, "loky")])
+def test_what_holds_for_many_parts_is_said_once(jobs, backend):
+    with joblib.parallel_config(backend=backend), pytest.warns(UserWarning, match="odd") as caught:
+        check(list(inspect_parts(Doubting(), numbers(20), jobs=jobs)), numbers(20))
+    assert [str(warning.message) for warning in caught] == ["1: it is odd", "19 more parts: it is odd"]
+
+
+def test_a_part_without_a_partner_is_told_and_the_others_go_on(rings, model, tmp_path):
+    folder = Path(shutil.copytree(rings / "test" / "good", tmp_path / "good"))
+    (folder / "rgb" / "001.png").unlink()
+    found = {part.name: told for part, told in inspect_parts(model, read_folder(folder, partners="reported"))}
+    assert {name for name, told in found.items() if isinstance(told, InputError)} == {"001"}
+    assert "001.tiff: without rgb" in str(found["001"])
 
 
 @pytest.mark.parametrize(

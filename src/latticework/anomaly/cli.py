@@ -15,7 +15,7 @@ import typer
 
 from latticework.anomaly.cli_answers import evaluate, explain
 from latticework.anomaly.cli_data import preprocess, synth
-from latticework.anomaly.cli_parts import Jobs, Maps, UnitOption, check_apart, check_jobs, load, parts_in
+from latticework.anomaly.cli_parts import Jobs, Maps, OwnUnit, UnitOption, check_apart, check_jobs, load, parts_in
 from latticework.core.commands import Device, Model, Output, Seed, print_json, printable
 from latticework.core.errors import InputError
 from latticework.core.progress import Progress, message, progress
@@ -164,7 +164,7 @@ def predict(
     ],
     *,
     maps: Maps = None,
-    unit: UnitOption = "m",
+    unit: OwnUnit = None,
     jobs: Jobs = 1,
     device: Device = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="Print a line of JSON for each part.")] = False,
@@ -179,13 +179,15 @@ def predict(
     from latticework.anomaly.outputs import Outputs, row_of
     from latticework.anomaly.streaming import inspect_parts
 
-    parts = parts_in(paths, unit=unit)
     detector = load(model, device)
+    parts = parts_in(paths, unit=unit or detector.unit_)
     failed = 0
     if not as_json:
         print(f"{'':<9}  {'score':>8}  {'p':>6}  part")
     with ExitStack() as stack:
-        outputs = None if maps is None else stack.enter_context(Outputs(maps, parts))
+        outputs = (
+            None if maps is None else stack.enter_context(Outputs(maps, parts, map_threshold=detector.map_threshold_))
+        )
         bar = stack.enter_context(_progress(len(parts)))
         for part, told in inspect_parts(detector, parts, jobs=jobs):
             row = row_of(part, told) if outputs is None else outputs.add(part, told)

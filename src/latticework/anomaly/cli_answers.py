@@ -10,9 +10,9 @@ import typer
 from latticework.anomaly.cli_parts import (
     GoodFolder,
     Maps,
+    OwnUnit,
     PageFile,
     Split,
-    UnitOption,
     check_apart,
     check_page,
     good_in,
@@ -38,7 +38,7 @@ def evaluate(
     maps: Maps = None,
     page: PageFile = None,
     good: GoodFolder = None,
-    unit: UnitOption = "m",
+    unit: OwnUnit = None,
     device: Device = "auto",
     as_json: Json = False,
 ) -> None:
@@ -52,8 +52,8 @@ def evaluate(
 
     from latticework.anomaly.folders import read_folder
 
-    parts = read_folder(folder, split=split, unit=unit)
     detector = load(model, device)
+    parts = read_folder(folder, split=split, unit=unit or detector.unit_)
     found = detector.evaluate(parts)
     for name, why in found.failed.items():
         message(f"left out: {name}: {why}")
@@ -89,17 +89,17 @@ def explain(
     *,
     page: PageFile = None,
     good: GoodFolder = None,
-    unit: UnitOption = "m",
+    unit: OwnUnit = None,
     device: Device = "auto",
     as_json: Json = False,
 ) -> None:
     """Say what is wrong with a part, where, how large, and which memory bank says so, beside what it compares with."""
     check_page(page, good)
-    parts = parts_in([path], unit=unit)
+    detector = load(model, device)
+    parts = parts_in([path], unit=unit or detector.unit_)
     if len(parts) != 1:
         raise InputError(f"{path} holds {counted(len(parts), 'part')}: name a file of one of them")
     sample = parts[0].read()
-    detector = load(model, device)
     found = detector.inspect(sample)
     if page is not None:
         from latticework.anomaly.report import part_page
@@ -165,7 +165,10 @@ def _write_maps(detector: Any, parts: list[Any], maps: Path) -> None:
     from latticework.anomaly.outputs import Outputs
     from latticework.anomaly.streaming import inspect_parts
 
-    with Outputs(maps, parts) as outputs, progress("writing maps", total=len(parts), unit="parts") as bar:
+    with (
+        Outputs(maps, parts, map_threshold=detector.map_threshold_) as outputs,
+        progress("writing maps", total=len(parts), unit="parts") as bar,
+    ):
         for part, told in inspect_parts(detector, parts):
             outputs.add(part, told)
             bar.advance()

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 Unit = Literal["m", "cm", "mm"]
 Split = Literal["train", "validation", "test", "test_private"]
 UnitOption = Annotated[Unit, typer.Option("--unit", help="Of the points.")]
+OwnUnit = Annotated[
+    Unit | None,
+    typer.Option("--unit", help="Of the points; by default that of the parts of the fit.", show_default=False),
+]
 Jobs = Annotated[int, typer.Option("--jobs", min=-1, metavar="N", help="Processes that work; -1 is one a processor.")]
 Maps = Annotated[
     Path | None,
@@ -61,6 +65,8 @@ def check_jobs(jobs: int) -> int:
 def parts_in(paths: Sequence[Path], *, unit: Unit) -> list[Found]:
     """The parts of folders and files, each once; where names meet, that of the folder stands before them.
 
+    One that lacks a partner says so when it is read.
+
     Raises
     ------
     InputError
@@ -70,7 +76,7 @@ def parts_in(paths: Sequence[Path], *, unit: Unit) -> list[Found]:
 
     found: dict[Found, str] = {}
     for path in paths:
-        for part in read_folder(path, unit=unit):
+        for part in read_folder(path, unit=unit, partners="reported"):
             found.setdefault(part, (path if path.is_dir() else path.parent).resolve().name)
     count = Counter(part.name for part in found)
     named = [
@@ -90,8 +96,10 @@ def check_apart(maps: Path | None, paths: Sequence[Path]) -> None:
     Raises
     ------
     InputError
-        If `maps` is such a folder, or in one.
+        If `maps` is such a folder, or in one, or cannot be written.
     """
+    from latticework.core.persistence import check_writable
+
     if maps is None:
         return
     target = Path(os.path.realpath(maps))
@@ -99,9 +107,10 @@ def check_apart(maps: Path | None, paths: Sequence[Path]) -> None:
         source = Path(os.path.realpath(path))
         if target == source or (source.is_dir() and source in target.parents):
             raise InputError(f"--maps {maps} is {path}, or in it: name another folder")
+    check_writable(maps)
 
 
-def good_in(folder: Path | None, otherwise: Path | None, model: Any, *, unit: Unit) -> Good:
+def good_in(folder: Path | None, otherwise: Path | None, model: Any, *, unit: Unit | None) -> Good:
     """Pictures of good parts, by name, for a page.
 
     Parameters
@@ -113,12 +122,13 @@ def good_in(folder: Path | None, otherwise: Path | None, model: Any, *, unit: Un
     model
         It says which these are.
     unit
-        Of the points.
+        Of the points; None is that of the model.
     """
     from latticework.anomaly.cards import nothing_known
     from latticework.anomaly.folders import read_folder
     from latticework.anomaly.report import good_parts
 
+    unit = unit or model.unit_
     if folder is not None:
         return good_parts(read_folder(folder, unit=unit))
     if otherwise is None:

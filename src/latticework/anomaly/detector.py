@@ -21,13 +21,14 @@ from latticework.anomaly.found import Found
 from latticework.anomaly.holding import HeldOut
 from latticework.anomaly.inspecting import inspection
 from latticework.anomaly.judging import FUSION, Judged
-from latticework.anomaly.listing import Part, Parts, divided, listed, read
+from latticework.anomaly.listing import Part, Parts, divided, listed, read, unit_of
 from latticework.anomaly.looking import Looking, banks_of
 from latticework.anomaly.preprocess import Frames
 from latticework.anomaly.pretrained import Pretrained
 from latticework.anomaly.results import Evaluation, Inspection
 from latticework.anomaly.samples import Sample
 from latticework.anomaly.saving import state_of, take_back
+from latticework.anomaly.warned import once
 from latticework.core import Estimator, State
 from latticework.core.checks import number
 from latticework.core.errors import InputError
@@ -72,6 +73,8 @@ class M3DM(Estimator):
         The good parts that the banks hold patches of, by number.
     scans_ : tuple of str
         What the good parts had, "rgb", "xyz" or both: others need it too.
+    unit_ : str
+        What their files' points were in, "m", "cm" or "mm": so are those of other folders and files that are given.
     report_ : list of str
         What was decided in `fit`, in sentences.
 
@@ -107,6 +110,7 @@ class M3DM(Estimator):
         self.random_state = random_state
         self.device = device
 
+    @once()
     def fit(self, X: Parts, y: Any = None, *, held_out: Parts | None = None) -> M3DM:
         """Learn good parts.
 
@@ -141,6 +145,8 @@ class M3DM(Estimator):
                 message(f"to learn {counted(len(train), 'part')} takes at most {needed.told()}")
             if tries and place % HELD_OUT == 0 and len(made) < TRIED:
                 made[place] = described.frames
+        learnt = dict(zip(store.digests, store.names, strict=True))
+        held = HeldOut().joined(looking.at(aside, "looking at parts set aside"), learnt)
         normal, report = learn(
             store,
             made,
@@ -153,17 +159,19 @@ class M3DM(Estimator):
             seed=seed,
         )
         store.close()
-        held = HeldOut().joined(looking.at(aside, "looking at parts set aside"), dict.fromkeys(store.digests, ""))
         calibration = calibrated(held.parts, normal, settings)
+        report = [*report, *held.doubts(calibration[0])]
         if encoders is not None:
             report = [*(f"{name}: {told}" for name, told in encoders.reports.items()), *report]
         self.settings_, self.normal_, self.encoders_ = settings, normal, encoders
         self.banks_, self.seen_, self.scans_ = tuple(normal.memories), seen, scans
+        self.unit_ = unit_of(train)
         self.parts_, self.sizes_, self.digests_ = store.names, store.sizes, store.digests
         self.held_out_, self.report_ = held, report
         self.calibrate(*calibration)
         return self
 
+    @once()
     def partial_fit(self, X: Parts, y: Any = None) -> M3DM:
         """Learn more good parts: their patches join the banks, and a share of them is set aside too.
 
@@ -183,13 +191,18 @@ class M3DM(Estimator):
             return self.fit(X)
         settings = self.settings_
         train, aside = divided(
-            X, None, settings, spawn(seed_from(self.random_state), f"after {len(self.parts_)}"), again=True
+            X,
+            None,
+            settings,
+            spawn(seed_from(self.random_state), f"after {len(self.parts_)}"),
+            unit=self.unit_,
+            again=True,
         )
         store = Store(settings)
         for described in self._each(train, "looking at good parts"):
             self.held_out_.refuse(described)
             store.add(described)
-        known = dict.fromkeys([*self.digests_, *store.digests], "")
+        known = dict(zip([*self.digests_, *store.digests], [*self.parts_, *store.names], strict=True))
         held = self.held_out_.joined(self._each(aside, "looking at parts set aside"), known)
         memories = fill(
             store,
@@ -206,7 +219,10 @@ class M3DM(Estimator):
         self.sizes_ = [*self.sizes_, *store.sizes]
         self.digests_ = [*self.digests_, *store.digests]
         self.held_out_ = held
-        self.calibrate(*calibrated(held.parts, self.normal_, settings))
+        calibration = calibrated(held.parts, self.normal_, settings)
+        for doubt in held.doubts(calibration[0]):
+            message(doubt)
+        self.calibrate(*calibration)
         return self
 
     def to(self, device: str) -> M3DM:
@@ -223,7 +239,7 @@ class M3DM(Estimator):
         Parameters
         ----------
         part
-            A scan, or where it lies.
+            A scan, or where it lies: a file, whose partners are found beside it.
 
         Raises
         ------
@@ -231,12 +247,13 @@ class M3DM(Estimator):
             If it cannot be read, or lacks what the good parts had.
         """
         check_is_fitted(self, "normal_")
-        sample = read(part)
+        sample = read(part, unit=self.unit_)
         described = describe(sample, self.seen_, self.settings_, self.encoders_, scans=self.scans_)
         return inspection(sample, described, self.judged(described), self)
 
     explain = inspect
 
+    @once()
     def score_samples(self, X: Parts) -> Float64[np.ndarray, " parts"]:
         """Fused scores; other than scikit-learn's, the higher, the more anomalous.
 
@@ -246,7 +263,7 @@ class M3DM(Estimator):
             As of `fit`; of a folder with splits, those of "test".
         """
         check_is_fitted(self, "normal_")
-        parts = self._each(listed(X, split="test"))
+        parts = self._each(self._listed(X))
         scores = [float(self.normal_.layers.image.fuse(self.judged(part).scores)) for part in parts]
         return np.array(scores)
 
@@ -279,6 +296,7 @@ class M3DM(Estimator):
         check_is_fitted(self, "normal_")
         return p_values(self.calibration_[0], self.score_samples(X))
 
+    @once()
     def predict_map(self, X: Parts) -> list[Float32[np.ndarray, "height width"]]:
         """A score for each pixel of each part, in the size of its picture.
 
@@ -288,8 +306,9 @@ class M3DM(Estimator):
             As of `score_samples`.
         """
         check_is_fitted(self, "normal_")
-        return [self.inspect(part).map for part in listed(X, split="test")]
+        return [self.inspect(part).map for part in self._listed(X)]
 
+    @once()
     def evaluate(self, X: Parts) -> Evaluation:
         """How well parts whose labels, and truths, are known are told apart.
 
@@ -304,8 +323,9 @@ class M3DM(Estimator):
             If labels are missing.
         """
         check_is_fitted(self, "normal_")
-        return evaluate(self, listed(X, split="test"))
+        return evaluate(self, self._listed(X))
 
+    @once()
     def transform(self, X: Parts) -> Float32[np.ndarray, "parts width"]:
         """The patch features of all banks, side by side, averaged over each part.
 
@@ -316,7 +336,7 @@ class M3DM(Estimator):
         """
         check_is_fitted(self, "normal_")
         rows = []
-        for part in self._each(listed(X, split="test")):
+        for part in self._each(self._listed(X)):
             found = self.normal_.representation(part.patches)
             rows.append(np.concatenate([_average(found[bank].rows) for bank in self.banks_]))
         return np.stack(rows)
@@ -332,7 +352,7 @@ class M3DM(Estimator):
             As of `inspect`.
         """
         check_is_fitted(self, "normal_")
-        (described,) = self._each([read(part)])
+        (described,) = self._each([read(part, unit=self.unit_)])
         found = self.normal_.representation(described.patches)
         return {bank: found[bank].rows for bank in self.banks_}
 
@@ -350,7 +370,7 @@ class M3DM(Estimator):
         if hasattr(self, "normal_"):
             patches = {bank: len(memory) for bank, memory in self.normal_.memories.items()}
             about = "nothing was set aside" if self.threshold_ is None else self.threshold_.about()
-            found |= {"good parts": len(self.parts_), "patches": patches, "threshold": about}
+            found |= {"good parts": len(self.parts_), "patches": patches, "threshold": about, "unit": self.unit_}
         return found
 
     def _checked(self) -> M3DMConfig:
@@ -392,6 +412,9 @@ class M3DM(Estimator):
             return None
         device = str(resolve_device(self.device))
         return Pretrained.load(vit=settings.vit, point_mae=settings.point_mae, device=device)
+
+    def _listed(self, X: Parts) -> list[Part]:
+        return listed(X, split="test", unit=self.unit_)
 
     def _each(self, parts: Sequence[Part], doing: str = "looking at parts") -> Iterator[Described]:
         looking = Looking(self.seen_, self.settings_, self.scans_, self.encoders_)

@@ -16,16 +16,18 @@ What lies in an archive is not unpacked here, so that nothing in it can be writt
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import Final, get_args
 
 from latticework.anomaly.clouds import Unit, metres, read_bytes
 from latticework.anomaly.eyecandies import eyecandies, is_eyecandies
-from latticework.anomaly.found import Found, some
-from latticework.anomaly.images import DEPTHS, PICTURES
-from latticework.anomaly.samples import CLOUDS, GOOD
+from latticework.anomaly.found import Found, Partners, some
+from latticework.anomaly.images import PICTURES
+from latticework.anomaly.partners import ENDINGS, SCANS, alone_in, has_scans, in_folders, paired, side_by_side
+from latticework.anomaly.samples import CLOUDS
 from latticework.core.errors import InputError
 from latticework.core.values import read_strictly
 from latticework.core.words import counted
@@ -36,15 +38,13 @@ SPLITS: Final = {
     "test": ("test", "test_public"),
     "test_private": ("test_private",),
 }
-CAMERAS: Final = ("intrinsics.json", "camera.json", "camera_intrinsic.json", "calibration/camera_parameters.json")
-MASK_FOR_ALL: Final = "mask.png"
-_ENDINGS: Final = {"rgb": PICTURES, "xyz": CLOUDS, "depth": DEPTHS, "gt": PICTURES, "mask": PICTURES}
-_SCANS: Final = ("rgb", "xyz", "depth")
 _ARCHIVES: Final = (".zip", ".tar", ".gz", ".tgz", ".xz", ".bz2", ".7z", ".rar")
 _MAX_JSON_BYTES: Final = 2**20
 
 
-def read_folder(path: str | os.PathLike[str], *, split: str | None = None, unit: Unit = "m") -> list[Found]:
+def read_folder(
+    path: str | os.PathLike[str], *, split: str | None = None, unit: Unit = "m", partners: Partners = "required"
+) -> list[Found]:
     """List the parts of a folder in the order of their names, without reading one.
 
     Parameters
@@ -56,12 +56,15 @@ def read_folder(path: str | os.PathLike[str], *, split: str | None = None, unit:
         Of a folder without splits it is all parts, whatever is asked for.
     unit
         Of the points: ``"m"``, ``"cm"`` or ``"mm"``.
+    partners
+        What becomes of a part that lacks what others have, such as its picture: "required" refuses the folder, as is
+        best before a fit; "reported" lists such a part too, which says so when it is read, so that the others go on.
 
     Raises
     ------
     InputError
         If there is no such folder, it holds no part, is of no known layout, lacks the split, or lacks partners of
-        files, which are listed.
+        files that are required, which are listed.
 
     Examples
     --------
@@ -79,18 +82,22 @@ def read_folder(path: str | os.PathLike[str], *, split: str | None = None, unit:
     metres(unit)  # refuses what is none
     if split is not None and split not in SPLITS:
         raise InputError(f"split={split!r}: expected one of {', '.join(map(repr, SPLITS))}")
+    if partners not in get_args(Partners):
+        raise InputError(f"partners={partners!r}: expected one of {', '.join(map(repr, get_args(Partners)))}")
     root = _there(Path(path))
-    if root.is_file():
-        return [replace(_alone(root), unit=unit)]
-    parts = find_splits(root)
-    if parts and split is not None and split not in parts:
-        raise InputError(f"{root} has no {split}: there is {', '.join(folder.name for folder in parts.values())}")
-    chosen = [folder for name, folder in parts.items() if split in (None, name)] if parts else [root]
     try:
-        found = [part for folder in chosen for part in _labelled(folder, root, f"{folder.name}/" if parts else "")]
+        found = [_alone(root, partners)] if root.is_file() else list(_split(root, split, partners))
     except OSError as error:
         raise InputError(f"{error.filename or root} cannot be read: {error.strerror}") from error
     return [replace(part, unit=unit) for part in found]
+
+
+def _split(root: Path, split: str | None, partners: Partners) -> Iterator[Found]:
+    parts = find_splits(root)
+    if parts and split is not None and split not in parts:
+        raise InputError(f"{root} has no {split}: there is {', '.join(folder.name for folder in parts.values())}")
+    for folder in [folder for name, folder in parts.items() if split in (None, name)] if parts else [root]:
+        yield from _labelled(folder, root, f"{folder.name}/" if parts else "", partners)
 
 
 def find_splits(path: str | os.PathLike[str]) -> dict[str, Path]:
@@ -148,33 +155,30 @@ def _folders(path: Path) -> list[Path]:
     return sorted(child for child in path.iterdir() if child.is_dir() and not child.name.startswith("."))
 
 
-def _files(path: Path, endings: Iterable[str]) -> list[Path]:
-    """The files with one of these endings, without hidden ones, such as the ``._000.png`` of a Mac."""
-    wanted = set(endings)
-    found = (child for child in path.iterdir() if child.suffix.lower() in wanted and not child.name.startswith("."))
-    return sorted(child for child in found if child.is_file())
-
-
-def _labelled(folder: Path, root: Path, prefix: str) -> Iterator[Found]:
+def _labelled(folder: Path, root: Path, prefix: str, partners: Partners) -> Iterator[Found]:
     """The parts of one split, or of a folder without splits."""
     if is_eyecandies(folder / "data"):
         folder = folder / "data"
     if is_eyecandies(folder):
-        yield from eyecandies(folder, prefix)
+        try:
+            yield from eyecandies(folder, prefix)
+        except InputError:  # which comes last: a part that lacks a file says so, too, when it is read
+            if partners == "required":
+                raise
         return
-    labels = [] if _has_scans(folder) else [child for child in _folders(folder) if _is_leaf(child)]
-    beside = [] if _has_scans(folder) else _alone_in(folder)
+    labels = [] if has_scans(folder) else [child for child in _folders(folder) if _is_leaf(child)]
+    beside = [] if has_scans(folder) else alone_in(folder)
     if labels and beside:
         raise InputError(
             f"{folder} holds parts ({beside[0].name}) and folders of parts ({labels[0].name}): give one of the "
             "folders, or move the files into one"
         )
-    if not labels and not beside and not _has_scans(folder):
+    if not labels and not beside and not has_scans(folder):
         raise InputError(_nothing(folder))
     for child in labels:
-        yield from _leaf(child, root, f"{prefix}{child.name}/", child.name)
+        yield from _leaf(child, root, f"{prefix}{child.name}/", child.name, partners)
     if not labels:
-        yield from _leaf(folder, root, prefix, None)
+        yield from _leaf(folder, root, prefix, None, partners)
 
 
 def _nothing(folder: Path) -> str:
@@ -187,112 +191,36 @@ def _nothing(folder: Path) -> str:
     )
 
 
-def _has_scans(folder: Path) -> bool:
-    return any((folder / name).is_dir() for name in _SCANS)
-
-
 def _is_leaf(folder: Path) -> bool:
-    return folder.name not in _ENDINGS and (_has_scans(folder) or bool(_alone_in(folder)))
+    return folder.name not in ENDINGS and (has_scans(folder) or bool(alone_in(folder)))
 
 
-def _alone_in(folder: Path) -> list[Path]:
-    return [file for file in _files(folder, (*PICTURES, *CLOUDS)) if file.name != MASK_FOR_ALL]
+def _leaf(folder: Path, root: Path, prefix: str, label: str | None, partners: Partners) -> Iterator[Found]:
+    """The parts of a folder with ``rgb``, ``xyz`` or ``depth``, or of files side by side."""
+    scans = in_folders(folder) if has_scans(folder) else side_by_side(folder)
+    return paired(scans, folder, root, prefix, label, partners)
 
 
-def _leaf(folder: Path, root: Path, prefix: str, label: str | None, only: str | None = None) -> Iterator[Found]:
-    """The parts of a folder with ``rgb``, ``xyz`` or ``depth``, or of files side by side; or that of one stem."""
-    if _has_scans(folder):
-        if (folder / "xyz").is_dir() and (folder / "depth").is_dir():
-            raise InputError(f"{folder} holds xyz and depth: both are points, remove or rename one")
-        scans = {name: _by_stem(_files(folder / name, _ENDINGS[name])) for name in _SCANS if (folder / name).is_dir()}
-        if only is not None:
-            scans = {name: {only: files[only]} if only in files else {} for name, files in scans.items()}
-        _check_partners(folder, scans)
+def _alone(file: Path, partners: Partners) -> Found:
+    """One file, with its partners: those beside it, or in the other folders if it lies in one of scans."""
+    role, folder = file.absolute().parent.name, file.parent
+    if role in SCANS:
+        if file.suffix.lower() not in ENDINGS[role]:
+            raise InputError(f"{file}: what lies in {role} ends in {', '.join(ENDINGS[role])}")
+        folder = folder.parent if folder.name else Path("..")
+        scans = in_folders(folder, file)
+    elif is_eyecandies(folder):
+        return _of_eyecandies(file)
+    elif file in alone_in(folder, only=file):
+        scans = side_by_side(folder, file)
     else:
-        scans = _side_by_side(folder)
-    stems = sorted({stem for files in scans.values() for stem in files})
-    if not stems:
-        raise InputError(f"{folder} holds no part: {', '.join(scans)} are empty")
-    beside = {name: _beside(folder / name, stems, needed=name == "mask" or label != GOOD) for name in ("gt", "mask")}
-    camera = _nearest(folder, root, CAMERAS) if "depth" in scans else None
-    if "depth" in scans and camera is None:
-        raise InputError(
-            f"{folder}/depth needs to know the camera: put intrinsics.json with fx, fy, cx, cy and scale beside it"
-        )
-    mask = _nearest(folder, root, (MASK_FOR_ALL,))
-    for stem in stems:
-        scan = {name: files[stem] for name, files in scans.items()}
-        yield Found(
-            f"{prefix}{stem}",
-            label,
-            scan.get("file"),
-            scan.get("rgb"),
-            scan.get("xyz"),
-            scan.get("depth"),
-            camera,
-            mask=beside["mask"].get(stem, mask),
-            truth=beside["gt"].get(stem),
-        )
-
-
-def _by_stem(files: Iterable[Path]) -> dict[str, Path]:
-    found: dict[str, Path] = {}
-    for file in files:
-        if file.stem in found:
-            raise InputError(
-                f"{file.parent} holds {found[file.stem].name} and {file.name}, both for one part: remove one"
-            )
-        found[file.stem] = file
-    return found
-
-
-def _side_by_side(folder: Path) -> dict[str, dict[str, Path]]:
-    """Clouds and pictures by stem: in pairs, or alone, of which the file itself says what it is."""
-    files = _alone_in(folder)
-    pictures = _by_stem(file for file in files if file.suffix.lower() not in CLOUDS)
-    clouds = _by_stem(file for file in files if file.suffix.lower() in CLOUDS)
-    if not pictures or not clouds:
-        return {"file": pictures or clouds}
-    scans = {"rgb": pictures, "xyz": clouds}
-    _check_partners(folder, scans)
-    return scans
-
-
-def _check_partners(folder: Path, scans: Mapping[str, Mapping[str, Path]]) -> None:
-    stems = {stem for files in scans.values() for stem in files}
-    missing = {name: sorted(stems - files.keys()) for name, files in scans.items()}
-    if any(missing.values()):
-        told = "; ".join(f"without {name}: {some(lacking)}" for name, lacking in missing.items() if lacking)
-        raise InputError(
-            f"{folder}: files of one part have one name before the ending, but some lack a partner, {told}"
-        )
-
-
-def _beside(folder: Path, stems: list[str], *, needed: bool) -> dict[str, Path]:
-    """Files that some parts have more: all or none of them where they are needed."""
-    files = _by_stem(_files(folder, _ENDINGS[folder.name])) if folder.is_dir() else {}
-    missing = [stem for stem in stems if stem not in files]
-    if files and missing and needed:
-        raise InputError(f"{folder} lacks {some(missing)}: give one for each part, or none")
-    return files
-
-
-def _nearest(folder: Path, root: Path, names: Iterable[str]) -> Path | None:
-    """One of the files, beside the parts or above, but not above the folder that was given."""
-    while True:
-        for name in names:
-            if (folder / name).is_file():
-                return folder / name
-        if folder in (root, folder.parent):
-            return None
-        folder = folder.parent
-
-
-def _alone(file: Path) -> Found:
-    """One file, and its partners if it lies in ``rgb``, ``xyz`` or ``depth``."""
-    role, folder = file.parent.name, file.parent.parent
-    if role not in _SCANS:
         return Found(file.stem, file=file)
-    if file.suffix.lower() not in _ENDINGS[role]:
-        raise InputError(f"{file}: what lies in {role} ends in {', '.join(_ENDINGS[role])}")
-    return next(_leaf(folder, folder, "", None, file.stem))
+    return next(paired(scans, folder, folder, "", None, partners))
+
+
+def _of_eyecandies(file: Path) -> Found:
+    with suppress(InputError):  # of other parts, that lack a file
+        for part in eyecandies(file.parent, ""):
+            if file in (part.rgb, part.depth):
+                return part
+    return Found(file.stem, file=file)

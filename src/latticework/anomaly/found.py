@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 
 from latticework.anomaly.clouds import Unit
 from latticework.anomaly.samples import GOOD, Sample, read_sample
+from latticework.core.errors import InputError
 
+Partners = Literal["required", "reported"]
 _NAMED: Final = 10  # files that an error lists
 
 
@@ -28,6 +30,8 @@ class Found:
         Where it lies: see `read_sample`.
     unit
         Of its points.
+    lacks
+        What the other parts of its folder have and this one has not: it cannot be read then.
     """
 
     name: str
@@ -40,6 +44,7 @@ class Found:
     mask: Path | None = None
     truth: Path | None = None
     unit: Unit = "m"
+    lacks: tuple[str, ...] = ()
 
     def read(self) -> Sample:
         """Read it.
@@ -49,8 +54,14 @@ class Found:
         Raises
         ------
         InputError
-            As `read_sample`: for this part alone, the others of its folder can still be read.
+            As `read_sample`, or if it lacks a partner: for this part alone, the others of its folder can still be
+            read.
         """
+        if self.lacks:
+            file = next((file for file in (self.rgb, self.xyz, self.depth) if file is not None), self.name)
+            raise InputError(
+                f"{file}: without {', '.join(self.lacks)}: files of one part have one name before the ending"
+            )
         sample = read_sample(
             self.file,
             rgb=self.rgb,

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
+from jaxtyping import Float64
 
 from latticework.anomaly.describing import Described, Description, Patches
 from latticework.core.errors import InputError
+
+FAR: Final = 20.0  # times the middle score of parts set aside: of good ones the highest has about five times
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +64,7 @@ class HeldOut:
         parts, digests = list(self.parts), dict(self.digests)
         for part in more:
             if part.digest in learnt:
-                twin = learnt[part.digest] or "another"
+                twin = learnt[part.digest]
                 raise InputError(
                     f"the part {part.name}, which is set aside, and the part {twin}, which is learnt from, are the "
                     "same scan: a threshold certifies nothing where parts are learnt from too, so leave one of them out"
@@ -74,6 +77,22 @@ class HeldOut:
             digests[part.digest] = part.name
             parts.append(part.patches)
         return HeldOut(tuple(parts), digests)
+
+    def doubts(self, scores: Float64[np.ndarray, " parts"]) -> list[str]:
+        """Of parts that score far above the others, that they do: the threshold of few parts follows a single one.
+
+        Examples
+        --------
+        >>> HeldOut(({}, {}, {}), {"1": "a", "2": "b", "3": "c"}).doubts(np.array([1.0, 90.0, 2.0]))
+        ['b was set aside as good, and scores 45 times as high as the middle one of those: is it?']
+        """
+        middle = float(np.median(scores)) if len(scores) else 0.0
+        return [
+            f"{name} was set aside as good, and scores {score / middle:,.0f} times as high as the middle one of those: "
+            "is it?"
+            for name, score in zip(self.digests.values(), scores, strict=True)
+            if score > FAR * middle > 0
+        ]
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         """What was seen, as arrays."""

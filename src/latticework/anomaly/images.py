@@ -9,7 +9,6 @@ from __future__ import annotations
 import io
 import math
 import os
-import warnings
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,12 +17,14 @@ from jaxtyping import Bool, Shaped, UInt8
 
 from latticework.anomaly.arrays import TIFFS, read_npy, read_tiff
 from latticework.anomaly.clouds import MAX_POINTS, eight_bits, read_bytes
+from latticework.anomaly.warned import warn
 from latticework.core.errors import InputError, require
 
 PICTURES: Final = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".ppm", ".pgm", *TIFFS)
 DEPTHS: Final = (".png", ".pgm", ".npy", *TIFFS)
 _FORMATS: Final = ("PNG", "JPEG", "BMP", "WEBP", "PPM", "TIFF")  # none of those that start other programs
 _DARK: Final = 4096  # of 65536: a picture of 12 bits in 16
+_TOO_DARK: Final = "hardly anything is in the upper half of its 16 bits, so that it is read as black: spread it"
 
 
 def read_rgb(path: str | os.PathLike[str]) -> UInt8[np.ndarray, "height width 3"]:
@@ -64,13 +65,9 @@ def as_rgb(values: Shaped[np.ndarray, "*shape"], where: str) -> UInt8[np.ndarray
         hint = ": move the channels to the end" if values.ndim == 3 and values.shape[0] in (1, 3, 4) else ""
         raise InputError(f"{where}: colours are {shape}, expected [height, width] or [height, width, 3]{hint}")
     if values.dtype == np.uint16 and 0 < values.max(initial=0) < _DARK:
-        warnings.warn(_too_dark(where, 16), stacklevel=2)
+        warn(where, _TOO_DARK, stacklevel=2)
     colours = values[..., :1] if values.shape[2] < 3 else values[..., :3]
     return np.ascontiguousarray(np.broadcast_to(eight_bits(colours, where), (*values.shape[:2], 3)))
-
-
-def _too_dark(where: str, bits: int) -> str:
-    return f"{where}: hardly anything is in the upper half of its {bits} bits, so that it is read as black: spread it"
 
 
 def read_mask(path: str | os.PathLike[str]) -> Bool[np.ndarray, "height width"]:
@@ -158,7 +155,8 @@ def _pixels(path: Path, *, numbered: bool = False) -> Shaped[np.ndarray, "*shape
     except Exception as error:  # whatever a foreign reader stumbles over
         if path.suffix.lower() in TIFFS:
             return read_tiff(path)
-        raise InputError(f"{path} is no picture, or damaged or cut off ({error})") from error
+        why = "" if isinstance(error, image_module.UnidentifiedImageError) else f" ({error})"  # that names no file
+        raise InputError(f"{path} is no picture, or damaged or cut off{why}") from error
 
 
 def _values(image: Any, path: Path, *, numbered: bool) -> Shaped[np.ndarray, "*shape"]:
@@ -173,7 +171,7 @@ def _values(image: Any, path: Path, *, numbered: bool) -> Shaped[np.ndarray, "*s
     if whole:
         values = values.astype(np.uint16)  # which is what they have
     if deep and image.mode.startswith("RGB") and 0 < values[..., :3].max() < _DARK >> 8:
-        warnings.warn(_too_dark(str(path), 16), stacklevel=4)
+        warn(str(path), _TOO_DARK, stacklevel=4)
     return values
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from latticework.anomaly.clouds import Unit
 from latticework.anomaly.config import M3DMConfig
 from latticework.anomaly.folders import find_splits, read_folder
 from latticework.anomaly.found import Found
@@ -20,7 +21,7 @@ Part = Sample | Found
 Parts = Any  # a folder, a file, a Sample, a Found, or an iterable of files, Sample and Found
 
 
-def listed(parts: Parts, *, split: str) -> list[Part]:
+def listed(parts: Parts, *, split: str, unit: Unit = "m") -> list[Part]:
     """The parts, those of a folder unread.
 
     Parameters
@@ -29,6 +30,8 @@ def listed(parts: Parts, *, split: str) -> list[Part]:
         A folder, a file, a `Sample`, a `Found`, or an iterable of the last three.
     split
         Of a folder that has splits.
+    unit
+        Of the points of folders and files; a `Found` has its own.
 
     Raises
     ------
@@ -43,7 +46,7 @@ def listed(parts: Parts, *, split: str) -> list[Part]:
     if isinstance(parts, Sample | Found):
         return [parts]
     if isinstance(parts, str | os.PathLike):
-        return list(read_folder(parts, split=split))
+        return list(read_folder(parts, split=split, unit=unit))
     if isinstance(parts, np.ndarray) or not isinstance(parts, Iterable):
         kind = type(parts).__name__
         raise InputError(f"parts are a folder, files, or Sample.of(rgb=..., xyz=...), one each; got {kind}")
@@ -52,7 +55,7 @@ def listed(parts: Parts, *, split: str) -> list[Part]:
         if isinstance(part, str | os.PathLike):
             if Path(part).is_dir():
                 raise InputError(f"{part} is a folder: give it alone, or the files in it")
-            found.extend(read_folder(part))
+            found.extend(read_folder(part, unit=unit))
         elif isinstance(part, Sample | Found):
             found.append(part)
         else:
@@ -62,8 +65,8 @@ def listed(parts: Parts, *, split: str) -> list[Part]:
     return found
 
 
-def read(part: Part | str | os.PathLike[str]) -> Sample:
-    """The scan of a part.
+def read(part: Part | str | os.PathLike[str], *, unit: Unit = "m") -> Sample:
+    """The scan of a part; `unit` is that of a file's points.
 
     Raises
     ------
@@ -77,11 +80,29 @@ def read(part: Part | str | os.PathLike[str]) -> Sample:
     if not isinstance(part, str | os.PathLike):
         raise InputError(f"a part is a Sample, a Found or a file, got {type(part).__name__}")
     path = Path(part)
-    return read_sample(path) if path.is_dir() else read_folder(path)[0].read()
+    return read_sample(path) if path.is_dir() else read_folder(path, unit=unit)[0].read()
+
+
+def unit_of(parts: Iterable[Part]) -> Unit:
+    """The unit that all parts of folders and files were in; metres, if they differ, or there are others.
+
+    Examples
+    --------
+    >>> unit_of([Found("a", unit="mm"), Found("b", unit="mm")]), unit_of([Found("a", unit="mm"), Found("b")])
+    ('mm', 'm')
+    """
+    units: set[Unit] = {part.unit if isinstance(part, Found) else "m" for part in parts}
+    return units.pop() if len(units) == 1 else "m"
 
 
 def divided(
-    parts: Parts, held_out: Parts | None, config: M3DMConfig, seed: int, *, again: bool = False
+    parts: Parts,
+    held_out: Parts | None,
+    config: M3DMConfig,
+    seed: int,
+    *,
+    unit: Unit = "m",
+    again: bool = False,
 ) -> tuple[list[Part], list[Part]]:
     """Good parts to learn from, and those to set aside: what is given, a folder's validation split, or a share.
 
@@ -90,11 +111,11 @@ def divided(
     InputError
         If there is none, or one is labelled as defective.
     """
-    train = listed(parts, split="train")
+    train = listed(parts, split="train", unit=unit)
     if held_out is None and not again and isinstance(parts, str | os.PathLike) and "validation" in find_splits(parts):
-        held_out = read_folder(parts, split="validation")
+        held_out = read_folder(parts, split="validation", unit=unit)
     if held_out is not None:
-        aside = listed(held_out, split="validation")
+        aside = listed(held_out, split="validation", unit=unit)
     else:
         count = round(config.held_out * len(train))
         if config.held_out and len(train) > 1:

@@ -11,6 +11,7 @@ from latticework.anomaly.describing import Described, describe, scans_of
 from latticework.anomaly.judging import FUSION
 from latticework.anomaly.listing import Part, read
 from latticework.anomaly.samples import Sample
+from latticework.anomaly.warned import Note, noted, warn
 from latticework.core.errors import InputError
 from latticework.core.progress import progress
 
@@ -68,14 +69,20 @@ class Looking:
             for begin in range(0, len(parts), AT_ONCE):
                 some = parts[begin : begin + AT_ONCE]
                 if self.encoders is not None:  # they are large, and fill the processors by themselves
-                    looked: Iterable[Described | InputError] = map(self._one, some)
+                    looked: Iterable[tuple[Described | InputError, list[Note]]] = map(self._one, some)
                 else:
                     looked = Parallel()(delayed(self._one)(part) for part in some)
-                for found in looked:
+                for found, notes in looked:
+                    for note in notes:
+                        warn(*note)
                     bar.advance()
                     yield found
 
-    def _one(self, part: Part) -> Described | InputError:
+    def _one(self, part: Part) -> tuple[Described | InputError, list[Note]]:
+        with noted() as notes:
+            return self._looked(part), notes
+
+    def _looked(self, part: Part) -> Described | InputError:
         try:
             sample = read(part)
             if self.alike and (more := [what for what in scans_of(sample) if what not in self.scans]):

@@ -15,12 +15,15 @@ from typing import Any, Final
 import numpy as np
 from jaxtyping import Float32, UInt8
 
+from latticework.anomaly.calibration import Threshold
 from latticework.anomaly.found import Found
+from latticework.anomaly.heat import Scale
 from latticework.anomaly.listing import read
 from latticework.anomaly.overlays import overlay
 from latticework.anomaly.results import Inspection
 from latticework.anomaly.samples import Sample
 from latticework.anomaly.streaming import Part, name_of
+from latticework.anomaly.warned import noted
 from latticework.core.errors import InputError, require
 from latticework.core.files import write_output
 
@@ -45,6 +48,8 @@ class Outputs:
         Where to; it is made if it is not there.
     parts
         Those that are to come, if they are known: none of their files may be written over.
+    map_threshold
+        `M3DM.map_threshold_`: heat shows what is above it. None compares places of each part alone.
 
     Raises
     ------
@@ -66,10 +71,17 @@ class Outputs:
     ('cut/000.png', ['cut', 'predictions.csv', 'predictions.jsonl'])
     """
 
-    def __init__(self, folder: str | os.PathLike[str], parts: Iterable[Part] = ()) -> None:
+    def __init__(
+        self,
+        folder: str | os.PathLike[str],
+        parts: Iterable[Part] = (),
+        *,
+        map_threshold: Threshold | None = None,
+    ) -> None:
         for module in ("PIL.Image", "tifffile"):
             require(module, extra="anomaly", purpose="writing maps")
         self.folder = Path(folder)
+        self._level = None if map_threshold is None else map_threshold.value
         self.rows: list[dict[str, Any]] = []
         self._inputs = {os.path.realpath(file) for part in parts for file in files_of(part)}
         self._taken = {CSV.casefold(), JSONL.casefold()}
@@ -83,7 +95,7 @@ class Outputs:
         InputError
             If a file cannot be written, or is one that a part is read from.
         """
-        shown = told if isinstance(told, InputError) else _shown(part, told)
+        shown = told if isinstance(told, InputError) else _shown(part, told, self._level)
         row = row_of(part, shown if isinstance(shown, InputError) else told)
         row |= {"map": None, "overlay": None}
         if isinstance(told, Inspection) and not isinstance(shown, InputError):
@@ -218,10 +230,11 @@ def strict(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _shown(part: Part, told: Inspection) -> UInt8[np.ndarray, "height width 3"] | InputError:
+def _shown(part: Part, told: Inspection, level: float | None) -> UInt8[np.ndarray, "height width 3"] | InputError:
     """The overlay of a part, which is read again for it, or why there is none."""
     try:
-        return overlay(told, read(part))
+        with noted():  # what there is to warn of was said at the inspection
+            return overlay(told, read(part), scale=None if level is None else Scale.of([told], level))
     except InputError as error:
         return error
 

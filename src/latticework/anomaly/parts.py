@@ -11,7 +11,6 @@ missing return or a hole through the part is what is to be judged.
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -23,6 +22,7 @@ from scipy.spatial import ConvexHull, QhullError
 from latticework.anomaly.backgrounds import differs
 from latticework.anomaly.planes import Plane, fit_plane, in_front
 from latticework.anomaly.samples import Sample
+from latticework.anomaly.warned import warn
 from latticework.core.checks import number
 from latticework.core.errors import InputError
 
@@ -63,7 +63,7 @@ def foreground(sample: Sample, *, pieces: float = PIECES) -> Bool[np.ndarray, "h
     Warns
     -----
     UserWarning
-        If the part cannot be told from what is behind it: then everything is judged. It is told once a folder.
+        If the part cannot be told from what is behind it: then everything is judged.
 
     Examples
     --------
@@ -74,8 +74,7 @@ def foreground(sample: Sample, *, pieces: float = PIECES) -> Bool[np.ndarray, "h
     """
     part = find_part(sample, pieces=pieces)
     if part.doubt:
-        where = sample.name if sample.path is None else str(sample.path.parent)
-        warnings.warn(f"{where}: {part.doubt}", stacklevel=2)
+        warn(sample.name, part.doubt, stacklevel=2)
     return part.mask
 
 

@@ -25,9 +25,11 @@ from latticework.anomaly.parts import PIECES, find_part
 from latticework.anomaly.preprocess import SIZE
 from latticework.anomaly.samples import Sample
 from latticework.anomaly.squares import Square
+from latticework.anomaly.warned import Note, Once, noted
 from latticework.core.checks import number, whole_number
 from latticework.core.errors import InputError, require
 from latticework.core.files import TEMPORARY_NAME, write_output
+from latticework.core.persistence import check_writable
 from latticework.core.progress import message, progress
 from latticework.core.values import read_strictly
 
@@ -95,7 +97,7 @@ def preprocess_folder(
     Returns
     -------
     Preprocessed
-        What was written, and which parts failed: one that cannot be read is no reason to stop.
+        What was written, and which parts failed: one that cannot be read, or lacks a partner, is no reason to stop.
 
     Raises
     ------
@@ -122,13 +124,13 @@ def preprocess_folder(
         require(module, extra="anomaly", purpose="preprocessing folders")
     size = None if size is None else whole_number("size", size)
     pieces = number("pieces", pieces, lambda share: 0 <= share <= 1, "a share from 0 to 1")
-    found = read_folder(source, split=split, unit=unit)
+    found = read_folder(source, split=split, unit=unit, partners="reported")
     root, goal = Path(source).resolve(), Path(target).resolve()
     settings = {"format": _FORMAT, "source": str(root), "size": size, "unit": unit, "pieces": pieces}
     _open_target(root, goal, settings)
     there = {part.name for part in found if _places(part, goal)["mask"].is_file()}
     open_parts = [part for part in found if part.name not in there]
-    failed, doubts = {}, {}
+    failed, doubts, warned = {}, {}, Once()
     from joblib import Parallel, delayed, effective_n_jobs  # heavy, and needed for folders alone
 
     work = delayed(partial(_preprocess, goal=goal, size=size, pieces=pieces))
@@ -136,13 +138,16 @@ def preprocess_folder(
     with progress("preprocessing", total=len(found), unit="parts", done=len(there)) as bar, Parallel() as parallel:
         for begin in range(0, len(open_parts), at_once):
             some = open_parts[begin : begin + at_once]
-            for part, (error, doubt) in zip(some, parallel(work(part) for part in some), strict=True):
+            for part, (error, doubt, notes) in zip(some, parallel(work(part) for part in some), strict=True):
+                for note in notes:
+                    warned.add(*note)
                 if error:
                     failed[part.name] = error
-                    message(f"left out: {error}")
+                    message(f"left out: {part.name}: {error}")
                 elif doubt:
                     doubts[part.name] = doubt
             bar.advance(len(some))
+    warned.close()
     written = tuple(part.name for part in open_parts if part.name not in failed)
     return Preprocessed(written, tuple(part.name for part in found if part.name in there), failed, doubts)
 
@@ -152,6 +157,7 @@ def _open_target(source: Path, target: Path, settings: Mapping[str, Any]) -> Non
     folder = source.parent if source.is_file() else source
     if folder == target or folder in target.parents or target in folder.parents:
         raise InputError(f"{target} is the folder of the parts, or in it or around it: nothing is written in place")
+    check_writable(target)
     file = target / SETTINGS
     try:
         target.mkdir(parents=True, exist_ok=True)
@@ -198,17 +204,18 @@ def _places(part: Found, target: Path) -> dict[str, Path]:
     return {what: folder / what / f"{name.name}{ending}" for what, ending in endings.items()}
 
 
-def _preprocess(part: Found, *, goal: Path, size: int | None, pieces: float) -> tuple[str, str]:
-    """Read, prepare and write one part; its error, if it has one, and its doubt."""
-    try:
-        sample = part.read()
-        told = find_part(sample, pieces=pieces)
-        _write(sample, told.mask, _places(part, goal), size, with_truth=part.truth is not None)
-    except InputError as error:
-        return str(error), ""
-    except OSError as error:
-        return f"{part.name} cannot be written: {error.strerror or error}", ""
-    return "", told.doubt
+def _preprocess(part: Found, *, goal: Path, size: int | None, pieces: float) -> tuple[str, str, list[Note]]:
+    """Read, prepare and write one part; its error, if it has one, its doubt, and what there is to warn of."""
+    with noted() as notes:
+        try:
+            sample = part.read()
+            told = find_part(sample, pieces=pieces)
+            _write(sample, told.mask, _places(part, goal), size, with_truth=part.truth is not None)
+        except InputError as error:
+            return str(error), "", notes
+        except OSError as error:
+            return f"it cannot be written: {error.strerror or error}", "", notes
+    return "", told.doubt, notes
 
 
 def _write(

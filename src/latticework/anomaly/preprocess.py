@@ -5,7 +5,6 @@ Differs from the paper: colours stay as they are beside the part; the foreground
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -18,6 +17,7 @@ from torch import Tensor
 from latticework.anomaly.parts import PIECES, find_part
 from latticework.anomaly.samples import Sample
 from latticework.anomaly.squares import Square
+from latticework.anomaly.warned import warn
 from latticework.core.checks import number, whole_number
 from latticework.core.errors import InputError
 
@@ -86,12 +86,16 @@ def frames(samples: Iterable[Sample], size: int = SIZE, *, pieces: float = PIECE
     """
     size = whole_number("size", size)
     pieces = number("pieces", pieces, lambda share: 0 <= share <= 1, "a share from 0 to 1")
-    made = [_frame(sample, size, pieces) for sample in _alike(samples)]
+    names, made = [], []
+    for sample in _alike(samples):
+        names.append(sample.name)
+        made.append(_frame(sample, size, pieces))
     if not made:
         raise InputError("there are no samples to make frames of")
     rgb, xyz, masks, squares, doubts = zip(*made, strict=True)
-    if unsure := [doubt for doubt in doubts if doubt]:
-        warnings.warn(f"{len(unsure):,} of {len(made):,} parts: {unsure[0]}", stacklevel=2)
+    if unsure := [place for place, doubt in enumerate(doubts) if doubt]:
+        many = f" and {len(unsure) - 1:,} more of {len(made):,} parts" if len(unsure) > 1 else ""
+        warn(f"{names[unsure[0]]}{many}", doubts[unsure[0]], stacklevel=2)
     return Frames(
         None if rgb[0] is None else torch.stack(rgb),
         None if xyz[0] is None else torch.stack(xyz),

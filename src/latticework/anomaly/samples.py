@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
 import numpy as np
@@ -17,6 +18,7 @@ from latticework.anomaly.clouds import Cloud, Unit, metres
 from latticework.anomaly.images import PICTURES, as_classes, as_rgb, read_depth, read_mask, read_rgb, read_truth
 from latticework.anomaly.pcd import read_pcd
 from latticework.anomaly.ply import read_ply
+from latticework.anomaly.warned import warn
 from latticework.core.errors import InputError
 
 CLOUDS: Final = (".pcd", ".ply", ".npy", *TIFFS)
@@ -115,7 +117,7 @@ class Sample:
             "mask": None if mask is None else _array(mask, name, "mask") != 0,
             "truth": None if truth is None else as_classes(_array(truth, name, "truth"), f"{name}: truth"),
         }
-        return _checked(parts, name, label, None)
+        return _checked(parts, name, label, unit=unit)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -194,10 +196,13 @@ def read_sample(
     if depth is not None and camera is None:
         raise InputError(f"{depth}: a depth picture needs camera=, a JSON file with fx, fy, cx, cy and scale")
     cloud = None if xyz is None else read_cloud(xyz, unit=unit)
-    points = None if cloud is None else cloud.xyz
+    points, scaled = None if cloud is None else cloud.xyz, ""
     if depth is not None and camera is not None:
         lens = camera if isinstance(camera, Camera) else Camera.read(camera)
-        points = lens.unproject(_in_metres(depth, unit), str(depth))
+        values = _in_metres(depth, unit)
+        points = lens.unproject(values, str(depth))
+        if values.dtype.kind != "f":
+            scaled = f"{lens.scale:g} m" if isinstance(camera, Camera) else f"{lens.scale:g} m by {camera}"
     colours = read_rgb(rgb) if rgb is not None else None if cloud is None else cloud.rgb
     parts = {
         "rgb": colours,
@@ -205,8 +210,10 @@ def read_sample(
         "mask": None if mask is None else read_mask(mask),
         "truth": None if truth is None else read_truth(truth),
     }
-    first = next((Path(file) for file in (rgb, xyz, depth) if file is not None), None)
-    return _checked(parts, "sample" if first is None else first.stem, label, first)
+    given = {"rgb": rgb, "xyz": xyz if depth is None else depth, "mask": mask}
+    files = {what: Path(file) for what, file in given.items() if file is not None}
+    first = files.get("rgb", files.get("xyz"))
+    return _checked(parts, "sample" if first is None else first.stem, label, files, unit=unit, scaled=scaled)
 
 
 def read_cloud(path: str | os.PathLike[str], *, unit: Unit = "m") -> Cloud:
@@ -271,9 +278,18 @@ def _array(values: Any, name: str, what: str) -> np.ndarray:
     return array
 
 
-def _checked(parts: dict[str, Any], name: str, label: str | None, path: Path | None) -> Sample:
-    """A sample of parts that are of the right types, if they fit each other."""
-    place = name if path is None else str(path)
+def _checked(
+    parts: dict[str, Any],
+    name: str,
+    label: str | None,
+    files: Mapping[str, Path] = MappingProxyType({}),
+    *,
+    unit: Unit,
+    scaled: str = "",
+) -> Sample:
+    """A sample of parts that are of the right types, if they fit each other; `files` is where they are from."""
+    path = files.get("rgb", files.get("xyz"))
+    place = str(path or name)
     there = {what: part for what, part in parts.items() if part is not None}
     if not {"rgb", "xyz"} & there.keys():
         raise InputError(f"{place}: there are neither colours nor points: give rgb, xyz or both")
@@ -286,13 +302,15 @@ def _checked(parts: dict[str, Any], name: str, label: str | None, path: Path | N
                 "one grid, pixel by pixel"
             )
     if parts["mask"] is not None and not (parts["mask"].ndim == 2 and parts["mask"].any()):
-        raise InputError(f"{place}: the mask has to be [height, width] and to leave something to judge")
+        raise InputError(
+            f"{files.get('mask', place)}: the mask has to be [height, width] and to leave something to judge"
+        )
     if parts["xyz"] is not None:
-        _check_extent(parts["xyz"], place, path)
+        _check_extent(parts["xyz"], str(files.get("xyz", place)), unit, scaled)
     return Sample(name, label=label, path=path, **parts)
 
 
-def _check_extent(xyz: Float32[np.ndarray, "height width 3"], place: str, path: Path | None) -> None:
+def _check_extent(xyz: Float32[np.ndarray, "height width 3"], place: str, unit: Unit, scaled: str) -> None:
     points = xyz[~np.isnan(xyz[..., 2])]
     if len(points) == 0:
         raise InputError(
@@ -301,9 +319,14 @@ def _check_extent(xyz: Float32[np.ndarray, "height width 3"], place: str, path: 
     some = points[:: -(-len(points) // _LOOKED_AT)]
     low, high = np.quantile(some, (0.01, 0.99), axis=0)
     extent = float((high - low).max())
-    if not SMALLEST_PART <= extent <= LARGEST_PART:
-        where = place if path is None else str(path.parent)  # told once a folder
-        size = "more than 10 m" if extent > LARGEST_PART else "less than 1 mm"
-        warnings.warn(
-            f"{where}: the points span {size}; are they in another unit? Then say so: unit='mm'", stacklevel=4
-        )
+    if SMALLEST_PART <= extent <= LARGEST_PART:
+        return
+    size = "more than 10 m" if extent > LARGEST_PART else "less than 1 mm"
+    other: Unit = "mm" if extent > LARGEST_PART else "m"
+    if scaled:
+        why = f"is the scale right, for which one of the depth picture is {scaled}?"
+    elif unit == other:
+        why = f"are they in {unit}?"
+    else:
+        why = f"are they in another unit than {unit}? Then say unit {other}"
+    warn(place, f"the points span {size}: {why}", stacklevel=4)

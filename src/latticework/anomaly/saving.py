@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 import torch
 
+from latticework.anomaly.clouds import Unit
 from latticework.anomaly.config import M3DMConfig
 from latticework.anomaly.decision import DecisionLayer
 from latticework.anomaly.describing import SCANS
@@ -40,6 +41,7 @@ def state_of(model: M3DM) -> State:
         "scales": list(normal.representation.whitenings),
         "fusion": normal.layers.image.method,
         "scans": list(model.scans_),
+        "unit": model.unit_,
         "parts": list(model.parts_),
         "sizes": [list(size) for size in model.sizes_],
         "report": list(model.report_),
@@ -78,6 +80,9 @@ def take_back(model: M3DM, state: State) -> None:
     fits = len(parts) == len(sizes) > most and all(layer.banks == len(memories) for layer in layers)
     if not fits or set(memories) != banks or not set(scans) <= set(SCANS):
         raise InputError("the parts of a detector do not fit each other; the model is damaged")
+    unit = values.get("unit", "m")  # which those were in that say nothing
+    if unit not in get_args(Unit):
+        raise InputError(f"points in {unit!r} are read by no detector; the model is damaged")
     for bank, scale in scales.items():
         if bank in memories and memories[bank].features.shape[1] != scale.matrix.shape[1]:
             raise InputError(f"the bank for {bank} does not fit its scale; the model is damaged")
@@ -89,6 +94,7 @@ def take_back(model: M3DM, state: State) -> None:
         else Pretrained.from_tensors(groups["encoders"], values["encoders"], device=str(device))
     )
     model.banks_, model.seen_, model.scans_ = tuple(memories), tuple(scales), scans
+    model.unit_ = unit
     model.parts_, model.sizes_, model.report_ = parts, sizes, list(values["report"])
     model.digests_ = list(values["digests"])
     model.held_out_ = HeldOut.from_arrays(groups.get("held_out", {}), values["held_out"])

@@ -11,6 +11,7 @@ from typing import Final, Protocol, TypeVar
 from latticework.anomaly.found import Found
 from latticework.anomaly.results import Inspection
 from latticework.anomaly.samples import Sample
+from latticework.anomaly.warned import Note, Once, noted
 from latticework.core.errors import InputError
 
 Part = Sample | Found | str | os.PathLike[str]
@@ -48,7 +49,9 @@ def inspect_parts(
 ) -> Iterator[tuple[T, Inspection | InputError]]:
     """Inspect parts and give each with what was found, in their order, as soon as it is known.
 
-    A part that cannot be read or judged comes with its error, and the others go on. Parts go through joblib: around the
+    A part that cannot be read or judged comes with its error, and the others go on; of a folder list parts with
+    ``read_folder(..., partners="reported")`` for that. What there is to warn of is said once, with the part that it was
+    first seen in, and in the end of how many more it holds. Parts go through joblib: around the
     call, ``joblib.parallel_config(backend="dask")`` moves them to a cluster, whose workers must find the same files.
     Memory stays bounded, however many parts there are.
 
@@ -79,11 +82,15 @@ def inspect_parts(
 
     workers = effective_n_jobs(jobs)
     tasks = _batches(parts, AT_ONCE if workers > 1 else 1)
-    shared, work = _Shared(model), delayed(_inspect)
+    shared, work, warned = _Shared(model), delayed(_inspect), Once()
     with Parallel(n_jobs=jobs, return_as="generator") as parallel:
         for wave in _batches(tasks, AHEAD * workers):
             for some, found in zip(wave, parallel(work(shared, some) for some in wave), strict=True):
-                yield from zip(some, found, strict=True)
+                for part, (told, notes) in zip(some, found, strict=True):
+                    for note in notes:
+                        warned.add(*note)
+                    yield part, told
+    warned.close()
 
 
 def name_of(part: Part) -> str:
@@ -99,13 +106,15 @@ def name_of(part: Part) -> str:
     return os.path.splitext(os.path.basename(os.fspath(part)))[0]
 
 
-def _inspect(shared: _Shared, parts: list[Part]) -> list[Inspection | InputError]:
-    found: list[Inspection | InputError] = []
+def _inspect(shared: _Shared, parts: list[Part]) -> list[tuple[Inspection | InputError, list[Note]]]:
+    found: list[tuple[Inspection | InputError, list[Note]]] = []
     for part in parts:
-        try:
-            found.append(shared.model.inspect(part))
-        except InputError as error:
-            found.append(error)
+        with noted() as notes:
+            try:
+                told: Inspection | InputError = shared.model.inspect(part)
+            except InputError as error:
+                told = error
+        found.append((told, notes))
     return found
 
 
