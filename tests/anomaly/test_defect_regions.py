@@ -100,6 +100,26 @@ def test_what_stands_off_no_more_than_what_is_around_it_has_no_depth():
     assert told(surface(rough + cap(0.004), 20), cap(0.004) > 0).depth_mm == pytest.approx(-4, rel=0.2)
 
 
+@pytest.mark.parametrize("step", [0.0, 0.001])
+@pytest.mark.parametrize("radius", [0.003, 0.006, 0.01])
+def test_noise_is_no_depth_and_what_is_clearly_more_is_one(radius, step):
+    """With a step, of a sensor that tells depths in millimetres."""
+    generator = np.random.default_rng(0)
+    noise = 1e-4 if step == 0 else step
+    depths = []
+    for deep in (0, 12):
+        for _ in range(20):
+            points = surface(deep * noise * (radius > OFF) + noise * generator.standard_normal(OFF.shape))
+            points[:, :, 2] = np.round(points[:, :, 2] / step) * step if step else points[:, :, 2]
+            depths.append(told(points, radius > OFF).depth_mm)
+    assert sum(depth is not None for depth in depths[:20]) <= 1
+    assert all(depth == pytest.approx(-12e3 * noise, rel=0.2) for depth in depths[20:])
+
+
+def test_a_plane_in_float32_has_no_depth():
+    assert told(surface(0.0, 50).astype(np.float32), OFF < 0.006).depth_mm is None
+
+
 def test_depth_and_area_do_not_depend_on_how_the_part_lies():
     points = surface(cap(0.002) + 3 * ROWS**2)
     moved = points @ rotation(3).numpy().T + np.array([0.1, -0.3, 2.0])
@@ -216,6 +236,29 @@ def test_regions_have_their_box_pixels_and_peak_and_the_worst_comes_first():
         (3, 5, 4, 6, 1, 2.0),  # its other pixel scores less than half of that
     ]
     assert json.loads(json.dumps([vars(each) for each in found]))[0]["bank"] == "colour"
+
+
+def hill(height, row, column, width):
+    rows, columns = np.mgrid[:60, :90]
+    return height / (1 + np.hypot(rows - row, columns - column) ** 2 / width**2)
+
+
+def test_a_region_ends_at_half_of_its_peak_and_its_slopes_are_none():
+    single = hill(200.0, 30, 45, 6)
+    assert (numbered(single, single > 0, 1.0) == (single >= 100)).all()
+    assert (numbered(single, single > 0, 120.0) == (single > 120)).all()
+    plateau = np.full((60, 90), 2.0)
+    plateau[30, 45] = 100
+    assert (numbered(plateau, plateau > 0, 1.0) == (plateau == 100)).all()
+
+
+def test_peaks_between_which_scores_fall_below_half_of_the_lower_one_are_two():
+    low, high = hill(20.0, 30, 15, 4), hill(90.0, 30, 75, 4)
+    both = np.maximum(low, high)
+    found = numbered(both, both > 0, 0.5)
+    assert (found == np.where(high >= 45, 1, np.where(low >= 10, 2, 0))).all()
+    bridged = np.where((np.mgrid[:60, :90][0] == 30) & (both < 11), 11.0, both)
+    assert (numbered(bridged, both > 0, 0.5) == (high >= 45)).all()
 
 
 def test_pixels_that_meet_at_a_corner_are_one_region():

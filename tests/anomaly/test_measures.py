@@ -124,6 +124,16 @@ def test_score_intervals_end_where_the_deviation_is_as_said(area):
         assert abs(area - end) == pytest.approx(stats.norm.ppf(0.975) * np.sqrt(spread), abs=1e-6)
 
 
+def test_a_pair_out_of_order_never_makes_an_interval_surer():
+    scores, which = np.arange(40.0), np.arange(40) >= 20
+    lows = []
+    for swapped in range(6):
+        lows.append(auroc_interval(scores, which)[0])
+        scores[[19 - swapped, 20 + swapped]] = scores[[20 + swapped, 19 - swapped]]
+    assert lows == sorted(lows, reverse=True)
+    assert lows[0] < 0.9
+
+
 def test_score_intervals_shrink_with_more_parts_of_either_kind():
     lows = [[score_interval(1.0, good, bad)[0] for bad in (1, 2, 5, 20, 100)] for good in (1, 2, 5, 20, 100)]
     assert (np.diff(lows, axis=0) > 0).all()

@@ -193,7 +193,8 @@ def title_of(sample: Sample) -> str:
     """
     if sample.path is None or "/" in sample.name:
         return sample.name
-    return "/".join(sample.path.with_suffix("").parts[-FOLDERS:])
+    path = sample.path.with_suffix("")
+    return "/".join(path.relative_to(path.anchor).parts[-FOLDERS:])
 
 
 def section(

@@ -9,7 +9,7 @@ Tukey 1974), which what is left of the defect in the ring, or another one, does 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final
 
 import numpy as np
@@ -20,18 +20,18 @@ from latticework.anomaly.results import Region
 from latticework.core.errors import InputError
 
 MOST: Final = 20  # regions that are told of
-OF_PEAK: Final = 0.5  # of the highest score near it that a pixel of a region has at least,
-NEAR: Final = 0.09  # within so much of the picture's longer side
+OF_PEAK: Final = 0.5  # of the highest score in a region that each of its pixels has at least
 AWAY: Final = 0.25  # from a region to the ring around it, in radii of a disc of as many pixels,
 WIDE: Final = 1.0  # and how wide the ring is
 LEAST: Final = (2, 6)  # pixels of the same, of small regions
 STEEP: Final = 5.0  # middle steps from pixel to pixel, beyond which a step goes to something else
 FEWEST: Final = 24  # points that a quadratic surface is fitted to, four for each of its numbers
 TUKEY: Final = 4.685  # standard deviations beyond which a point does not count: 95 % efficient where none is wrong
+MEDIAN: Final = 0.41  # standard deviations of normal numbers that the median of nine of them has
 FINEST: Final = 1e-6  # metres that residuals may be said to deviate by: the rounding of float32
 FAR: Final = 4.0  # times the mean variance of the fit in the ring, at which it no longer tells of the surface
 EXTREME: Final = 0.01  # of the points of a region: the most extreme ones, of which the least is the depth
-CLEAR: Final = 3.0  # standard deviations of what is around a region that its depth has at least
+CLEAR: Final = 4.0  # standard deviations of what is around a region that its depth has at least: less may be noise
 _ROUNDS: Final = 10
 _EIGHT: Final = np.ones((3, 3), dtype=int)
 _SQUARE_MM: Final = 1e6
@@ -89,10 +89,11 @@ def regions(
 def numbered(
     scores: Float[np.ndarray, "height width"], foreground: Bool[np.ndarray, "height width"], threshold: float
 ) -> Int[np.ndarray, "height width"]:
-    """The connected regions (8 neighbours) of a part that score above a threshold, and not much less than around them.
+    """The connected regions (8 neighbours) of a part that score above a threshold, each down to half of its peak.
 
     A patch sees beyond itself, so that the pixels above a threshold reach farther than a defect, the farther the
-    clearer it is. Those that score less than half of the highest score near them are left out.
+    clearer it is. What reaches a higher peak without falling below half of its own is a slope of that one, and left
+    out.
 
     Parameters
     ----------
@@ -120,19 +121,35 @@ def numbered(
     [[0, 2, 2, 0, 1]]
     """
     _check_sizes(scores, foreground, None)
-    connected, count = ndimage.label((scores > threshold) & foreground, _EIGHT)
-    near = max(1, round(NEAR * max(scores.shape)))
-    kept = np.zeros(scores.shape, dtype=bool)
+    connected, _ = ndimage.label((scores > threshold) & foreground, _EIGHT)
+    found, count = np.zeros(scores.shape, dtype=np.int64), 0
     for number, box in enumerate(ndimage.find_objects(connected), start=1):
-        own = connected[box] == number
-        highest = ndimage.maximum_filter(np.where(own, scores[box], -np.inf), size=2 * near + 1)
-        kept[box] |= own & (scores[box] >= highest - (1 - OF_PEAK) * np.abs(highest))
-    found, count = ndimage.label(kept, _EIGHT)
+        for region in _peaks(np.where(connected[box] == number, scores[box], -np.inf)):
+            count += 1
+            found[box][region] = count
     peaks = np.array(ndimage.maximum(scores, found, range(1, count + 1)))
     order = np.argsort(-peaks, kind="stable")[:MOST]
     rank = np.zeros(count + 1, dtype=np.int64)
     rank[order + 1] = np.arange(1, len(order) + 1)
     return np.asarray(rank[found])
+
+
+def _peaks(scores: Float[np.ndarray, "rows columns"]) -> Iterator[Bool[np.ndarray, "rows columns"]]:
+    """Around each peak, what hangs together with it above half of its score, if that reaches no higher peak.
+
+    What a lower pixel hangs together with holds all that a higher one in it does, so that none is asked for twice: a
+    few rounds for each region.
+    """
+    left, taken = scores > -np.inf, np.zeros(scores.shape, dtype=bool)
+    while left.any():
+        peak = int(np.where(left, scores, -np.inf).argmax())
+        highest = scores.flat[peak]
+        numbers, _ = ndimage.label(scores >= highest - (1 - OF_PEAK) * abs(highest), _EIGHT)
+        region = numbers == numbers.flat[peak]
+        if not (region & taken).any():
+            yield region
+        taken |= region
+        left &= ~region
 
 
 def _check_sizes(scores: np.ndarray, others: np.ndarray, xyz: np.ndarray | None) -> None:
@@ -244,7 +261,7 @@ def depth_of(
     -------
     float or None
         None if there are too few points around it, on one line, or on one side so that their surface says nothing of
-        most of the region; or if it stands off by less than three standard deviations of what is around it.
+        most of the region; or if it stands off by less than four standard deviations of what is around it.
 
     Examples
     --------
@@ -272,10 +289,16 @@ def depth_of(
     if 2 * np.count_nonzero(told) < np.count_nonzero(own):
         return None
     off = heights - table @ surface
-    middle, usual = _medians(off, told), 1.4826 * float(np.median(np.abs(_medians(off, fitted))))
+    middle = _medians(off, told)
+    around = max(_deviation(_medians(off, fitted)), MEDIAN * _deviation(off[fitted]), FINEST)
     deepest = np.abs(middle).argsort()[-max(1, math.ceil(EXTREME * len(middle))) :]
     depth = float(middle[deepest[0]])
-    return depth if abs(depth) >= CLEAR * usual else None
+    return depth if abs(depth) >= CLEAR * around else None
+
+
+def _deviation(values: Float64[np.ndarray, " some"]) -> float:
+    """The standard deviation of normal numbers around nought, whatever a few of them are."""
+    return 1.4826 * float(np.median(np.abs(values)))
 
 
 def _medians(
@@ -334,6 +357,6 @@ def _robust(
         root = np.sqrt(weights)
         fit, *_ = np.linalg.lstsq(table * root[:, None], heights * root, rcond=None)
         apart = np.abs(heights - table @ fit)
-        deviation = max(1.4826 * float(np.median(apart)), FINEST)
+        deviation = max(_deviation(apart), FINEST)
         weights = np.clip(1 - np.square(apart / (TUKEY * deviation)), 0, None) ** 2
     return fit, weights

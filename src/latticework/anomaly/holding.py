@@ -84,12 +84,12 @@ class HeldOut:
         Examples
         --------
         >>> HeldOut(({}, {}, {}), {"1": "a", "2": "b", "3": "c"}).doubts(np.array([1.0, 90.0, 2.0]))
-        ['b was set aside as good, and scores 45 times as high as the middle one of those: is it?']
+        ['it is doubtful that b, which was set aside, is good: it scores 45 times as high as the middle one of those']
         """
         middle = float(np.median(scores)) if len(scores) else 0.0
         return [
-            f"{name} was set aside as good, and scores {score / middle:,.0f} times as high as the middle one of those: "
-            "is it?"
+            f"it is doubtful that {name}, which was set aside, is good: it scores {score / middle:,.0f} times as high "
+            "as the middle one of those"
             for name, score in zip(self.digests.values(), scores, strict=True)
             if score > FAR * middle > 0
         ]

@@ -115,7 +115,7 @@ def divided(
     if held_out is None and not again and isinstance(parts, str | os.PathLike) and "validation" in find_splits(parts):
         held_out = read_folder(parts, split="validation", unit=unit)
     if held_out is not None:
-        aside = listed(held_out, split="validation", unit=unit)
+        aside = listed(held_out, split="validation", unit=unit_of(train))
     else:
         count = round(config.held_out * len(train))
         if config.held_out and len(train) > 1:

@@ -77,7 +77,7 @@ class Region:
         Of the surface, in square millimetres; None without points.
     depth_mm
         How far its surface stands off that around it, in millimetres: more than zero towards the camera; None without
-        points, or where too few are around it.
+        points, and where those around it do not tell, or are as uneven.
     """
 
     top: int
