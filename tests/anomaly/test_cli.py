@@ -81,7 +81,7 @@ def test_commands_to_try_can_be_pasted(anomaly, rings, tmp_path):
     alone = Path(shutil.copytree(rings / "train" / "good", tmp_path / "good ones"))
     ended = anomaly("fit", alone, "-o", tmp_path / "a model", "--unit", "mm")
     command = shlex.split(ended.err.splitlines()[-1].partition("try: ")[2])
-    assert command[2:] == ["predict", f"{tmp_path / 'a model'}", f"{alone}", "--maps", "maps", "--unit", "mm"]
+    assert command[2:] == ["predict", f"{tmp_path / 'a model'}", f"{alone}", "--maps", "maps"]
     ended = anomaly("synth", "-o", tmp_path / "the rings", "--family", "ring", *SYNTH)
     command = shlex.split(ended.err.splitlines()[-1].partition("try: ")[2])
     assert command == ["latticework", "anomaly", "fit", f"{tmp_path / 'the rings'}", "-o", "model"]
@@ -188,7 +188,18 @@ def test_parts_that_lack_a_partner_are_reported_and_stop_a_fit(anomaly, refused,
     assert "good/xyz/000.tiff: without rgb: files of one part have one name" in ended.err
     assert anomaly("preprocess", folder, "-o", tmp_path / "ready", "--size", 32).status == 1
     assert "without rgb: 000" in refused("fit", folder, "-o", tmp_path / "model")
-    assert "without rgb: 000" in refused("evaluate", saved, folder)
+    ended = anomaly("evaluate", saved, folder)
+    assert (ended.status, ended.err.count("left out: test/good/000: ")) == (1, 1)
+    shutil.copy(folder / "test/cut/rgb/000.png", folder / "test/cut/rgb/001.png")
+    shutil.copy(folder / "test/cut/xyz/000.tiff", folder / "test/cut/xyz/001.tiff")
+    assert "gt lacks 001: give one for each part" in refused("evaluate", saved, folder)
+
+
+def test_each_warning_is_said_once_however_often_parts_are_read(anomaly, saved, rings, tmp_path):
+    options = ("--maps", tmp_path / "maps", "--page", tmp_path / "page.html", "--unit", "mm")
+    told = anomaly("evaluate", saved, rings, *options).err
+    said = re.findall(r"(\d+ more parts|\S+): the points span less than 1 mm", told)
+    assert said[1:] == ["13 more parts"], "12 that are evaluated, and 2 good ones of the page"
 
 
 def test_either_file_of_two_side_by_side_is_the_part(anomaly, saved, rings, tmp_path):

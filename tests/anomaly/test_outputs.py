@@ -21,7 +21,7 @@ from latticework.anomaly.heat import LEVEL, LIGHTNESS, STEPS, Scale, heat_colour
 from latticework.anomaly.outputs import Outputs, csv_of, files_of, row_of, safe_place, strict
 from latticework.anomaly.overlays import OPACITY, edge, layers, overlay, painted, picture_of, shaded
 from latticework.anomaly.results import BankScore, Inspection, Nearest, Region
-from latticework.anomaly.samples import Sample
+from latticework.anomaly.samples import Sample, read_sample
 from latticework.core.errors import InputError
 
 SIZE = (30, 40)
@@ -299,6 +299,30 @@ def test_files_of_parts_are_never_written_over(tmp_path):
     assert not (tmp_path / "000.tiff").exists()
 
 
+@pytest.mark.parametrize("known", [True, False], ids=["said before", "not said"])
+@pytest.mark.parametrize("kind", ["path", "sample"])
+def test_the_cloud_beside_a_picture_is_never_written_over(tmp_path, known, kind):
+    Image.fromarray(np.zeros((*SIZE, 3), dtype=np.uint8)).save(tmp_path / "000.bmp")
+    xyz = np.random.default_rng(0).random((*SIZE, 3), dtype=np.float32)
+    tifffile.imwrite(tmp_path / "000.tiff", xyz, photometric="rgb")
+    before = (tmp_path / "000.tiff").read_bytes()
+    files = {"rgb": tmp_path / "000.bmp", "xyz": tmp_path / "000.tiff"}
+    part = str(files["rgb"]) if kind == "path" else read_sample(**files)
+    with pytest.raises(InputError, match=r"000\.tiff is a file of a part, and would be written over"):
+        Outputs(tmp_path, [part] if known else []).add(part, inspection("000"))
+    assert (tmp_path / "000.tiff").read_bytes() == before
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_nothing_is_written_that_would_be_taken_for_the_cloud_of_a_part(tmp_path):
+    Image.fromarray(np.zeros((*SIZE, 3), dtype=np.uint8)).save(tmp_path / "000.bmp")
+    part = str(tmp_path / "000.bmp")
+    with pytest.raises(InputError, match=r"000\.tiff would be taken for a file of the part beside it"):
+        Outputs(tmp_path, [part]).add(part, inspection("000"))
+    assert Outputs(tmp_path / "maps", [part]).add(part, inspection("000"))["map"] == "000.tiff"
+    assert Outputs(tmp_path, [part]).add(sample("001"), inspection("001"))["map"] == "001.tiff"
+
+
 def test_a_folder_that_cannot_be_made_is_refused(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="cannot be made"):
@@ -308,8 +332,10 @@ def test_a_folder_that_cannot_be_made_is_refused(tmp_path):
 def test_parts_of_all_kinds_say_which_files_they_are_of(rings):
     part = split(rings, "test")[0]
     assert set(files_of(part)) == {part.rgb, part.xyz, part.truth}
-    assert files_of(part.read()) == [part.rgb]
+    for given in (part.read(), str(part.rgb), part.xyz):
+        assert set(files_of(given)) == {part.rgb, part.xyz, part.truth}
     assert files_of("a.png") == [Path("a.png")]
+    assert files_of(rings) == [rings]
     assert files_of(sample()) == []
 
 

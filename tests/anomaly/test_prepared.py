@@ -1,4 +1,5 @@
 import json
+import shutil
 import warnings
 
 import joblib
@@ -12,6 +13,7 @@ from latticework.anomaly.folders import find_splits, read_class_ids, read_folder
 from latticework.anomaly.prepared import preprocess_folder
 from latticework.anomaly.preprocess import frames
 from latticework.anomaly.squares import Square
+from latticework.anomaly.warned import noted
 from latticework.core import progress
 from latticework.core.errors import InputError
 
@@ -107,12 +109,27 @@ def test_a_part_without_a_partner_is_no_reason_to_stop(source, tmp_path):
     assert "xyz/000.tiff: without rgb: files of one part" in done.failed["train/good/000"]
 
 
+def test_truths_of_some_defects_alone_are_refused_before_anything_is_written(source, tmp_path):
+    shutil.copy(source / "test/cut/rgb/000.png", source / "test/cut/rgb/001.png")
+    shutil.copy(source / "test/cut/xyz/000.tiff", source / "test/cut/xyz/001.tiff")
+    with pytest.raises(InputError, match=r"test/cut/gt lacks 001: give one for each part, or none"):
+        preprocess_folder(source, tmp_path / "ready")
+    assert not (tmp_path / "ready").exists()
+    (source / "test/cut/rgb/001.png").unlink()  # then it is left out, and needs none
+    (source / "test/good/gt/000.png").unlink()  # good ones need none either
+    assert list(preprocess_folder(source, tmp_path / "ready").failed) == ["test/cut/001"]
+    assert len(read_folder(tmp_path / "ready")) == len(PARTS)
+
+
 def test_what_holds_for_many_parts_is_said_once(source, tmp_path):
     with pytest.warns(UserWarning, match="less than 1 mm") as caught:
         preprocess_folder(source, tmp_path / "ready", unit="mm")
     first, more = (str(warning.message) for warning in caught)
     assert "rgb" not in first.split(":")[0]
     assert more.startswith("3 more parts: the points span less than 1 mm")
+    with noted() as notes:
+        preprocess_folder(source, tmp_path / "again", unit="mm")
+    assert len(notes) == 4
 
 
 def test_splits_can_be_written_one_after_the_other(source, tmp_path):

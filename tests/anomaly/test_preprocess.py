@@ -60,9 +60,9 @@ def test_a_mask_limits_the_foreground_at_any_size():
 
 def test_what_cannot_be_told_apart_is_said_once():
     plain = Sample.of(rgb=np.full((50, 50, 3), 7, dtype=np.uint8))
-    with pytest.warns(UserWarning, match="^sample and 1 more of 3 parts: no background can be told") as warned:
+    with pytest.warns(UserWarning, match="no background can be told") as warned:
         made = frames([plain, Sample.of(rgb=RGB), plain])
-    assert len(warned) == 1
+    assert [str(each.message).split(": ")[0] for each in warned] == ["sample", "1 more part"]
     assert [bool(doubt) for doubt in made.doubts] == [True, False, True]
     assert made.foreground[0].all()
 

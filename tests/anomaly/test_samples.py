@@ -127,10 +127,10 @@ def test_of_depths_the_scale_is_doubted_and_of_those_in_metres_the_unit(tmp_path
     (tmp_path / "lens.json").write_text('{"fx": 20, "fy": 20, "cx": 3, "cy": 2, "scale": 1}')
     np.save(tmp_path / "a.npy", np.full((4, 6), 400, dtype=np.uint16))
     given = {"depth": tmp_path / "a.npy", "camera": tmp_path / "lens.json"}
-    told = r"a\.npy: the points span more than 10 m: is the scale right, for which one of the depth picture is 1 m"
-    with pytest.warns(UserWarning, match=rf"{told} by .*lens\.json\?$"):
+    told = r"\): the points span more than 10 m: is the camera's scale right, the metres that one of a depth picture is"
+    with pytest.warns(UserWarning, match=rf"a\.npy \(scale 1, .*lens\.json{told}\?$"):
         read_sample(**given)
-    with pytest.warns(UserWarning, match=rf"{told}\?$"):
+    with pytest.warns(UserWarning, match=rf"a\.npy \(scale 1{told}\?$"):
         read_sample(depth=given["depth"], camera=Camera.read(given["camera"]))
     np.save(tmp_path / "a.npy", np.full((4, 6), 400.0))
     with pytest.warns(UserWarning, match=r"a\.npy: .* Then say unit mm$"):

@@ -14,7 +14,7 @@ from anomaly.fakes import Counting, split
 from latticework.anomaly.folders import read_folder
 from latticework.anomaly.samples import Sample
 from latticework.anomaly.streaming import AHEAD, AT_ONCE, inspect_parts, name_of
-from latticework.anomaly.warned import warn
+from latticework.anomaly.warned import noted, once, warn
 from latticework.core.errors import InputError
 
 
@@ -103,6 +103,33 @@ def test_what_holds_for_many_parts_is_said_once(jobs, backend):
     with joblib.parallel_config(backend=backend), pytest.warns(UserWarning, match="odd") as caught:
         check(list(inspect_parts(Doubting(), numbers(20), jobs=jobs)), numbers(20))
     assert [str(warning.message) for warning in caught] == ["1: it is odd", "19 more parts: it is odd"]
+
+
+def stopped(found):
+    for _ in range(3):
+        next(found)
+    found.close()
+
+
+def test_what_was_said_before_an_early_end_is_counted():
+    found = inspect_parts(Doubting(), numbers(20), jobs=1)
+    with pytest.warns(UserWarning, match="odd") as caught:
+        stopped(found)
+    assert [str(warning.message) for warning in caught] == ["1: it is odd", "2 more parts: it is odd"]
+    with pytest.warns(UserWarning, match="odd") as caught, pytest.raises(ValueError, match="two"):
+        list(inspect_parts(Doubting(), ["1", "2", "two"]))
+    assert [str(warning.message) for warning in caught] == ["1: it is odd", "1 more part: it is odd"]
+
+
+def test_whoever_listens_around_hears_of_each_part():
+    with noted() as notes:
+        for part, _ in inspect_parts(Doubting(), numbers(3)):
+            warn(part, "it is the caller's")
+    assert [part for part, what in notes if what == "it is odd"] == numbers(3)
+    assert len(notes) == 6
+    with pytest.warns(UserWarning, match="odd") as caught, once():
+        [list(inspect_parts(Doubting(), numbers(3))) for _ in range(2)]
+    assert [str(warning.message) for warning in caught] == ["1: it is odd", "5 more parts: it is odd"]
 
 
 def test_a_part_without_a_partner_is_told_and_the_others_go_on(rings, model, tmp_path):

@@ -26,12 +26,33 @@ def work_on(parts):
     warn(parts[-1], "dark")
 
 
+@once()
+def work_on_many(*lists):
+    for parts in lists:
+        work_on(parts)
+    raise KeyError
+
+
 def test_of_many_each_thing_is_said_once_and_how_often():
     with pytest.warns(UserWarning, match="odd|dark") as caught:
         work_on(["a", "b", "c"])
     assert said(caught) == ["a: odd", "c: dark", "2 more parts: odd"]
     with pytest.warns(UserWarning, match="d: "):  # another run
         work_on(["d"])
+
+
+def test_one_within_another_leaves_it_to_that_one():
+    with pytest.warns(UserWarning, match="odd|dark") as caught, pytest.raises(KeyError):
+        work_on_many(["a", "b"], ["c"])
+    assert said(caught) == ["a: odd", "b: dark", "2 more parts: odd", "1 more part: dark"]
+
+
+def test_after_an_error_it_is_said_too_how_often_and_nothing_is_kept():
+    with pytest.warns(UserWarning, match="odd|dark") as caught, pytest.raises(KeyError):
+        work_on_many(["a", "b"])
+    assert said(caught) == ["a: odd", "b: dark", "1 more part: odd"]
+    with pytest.warns(UserWarning, match="^c: odd$"):
+        warn("c", "odd")
 
 
 def test_what_is_noted_is_not_said_and_may_be_said_later():

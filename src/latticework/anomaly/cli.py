@@ -16,6 +16,7 @@ import typer
 from latticework.anomaly.cli_answers import evaluate, explain
 from latticework.anomaly.cli_data import preprocess, synth
 from latticework.anomaly.cli_parts import Jobs, Maps, OwnUnit, UnitOption, check_apart, check_jobs, load, parts_in
+from latticework.anomaly.warned import once
 from latticework.core.commands import Device, Model, Output, Seed, print_json, printable
 from latticework.core.errors import InputError
 from latticework.core.progress import Progress, message, progress
@@ -52,6 +53,7 @@ class Mode(StrEnum):
 
 
 @app.command()
+@once()
 def fit(
     folder: Annotated[
         Path, typer.Argument(metavar="DIR", help="Scans of good parts, in train if it has splits.", show_default=False)
@@ -150,12 +152,13 @@ def fit(
         if model.threshold_ is None
         else f"a score above {plain(model.threshold_.value)} is defective: {model.threshold_.about()}"
     )
-    there, more = find_splits(folder).get("test", folder), "" if unit == "m" else f" --unit {unit}"
-    command = f"{shlex.quote(str(output))} {shlex.quote(str(there))} --maps maps{more}"
+    there = find_splits(folder).get("test", folder)
+    command = f"{shlex.quote(str(output))} {shlex.quote(str(there))} --maps maps"
     message(f"the model is in {output}; try: latticework anomaly predict {command}")
 
 
 @app.command()
+@once()
 def predict(
     model: Model,
     paths: Annotated[

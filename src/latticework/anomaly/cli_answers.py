@@ -19,6 +19,7 @@ from latticework.anomaly.cli_parts import (
     load,
     parts_in,
 )
+from latticework.anomaly.warned import noted, once
 from latticework.core.commands import Device, Json, Model, print_json, printable
 from latticework.core.errors import InputError
 from latticework.core.progress import message, progress
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from latticework.anomaly.results import Evaluation, Figures, Inspection
 
 
+@once()
 def evaluate(
     model: Model,
     folder: Annotated[
@@ -51,9 +53,11 @@ def evaluate(
     check_page(page, good)
 
     from latticework.anomaly.folders import read_folder
+    from latticework.anomaly.partners import check_truths
 
     detector = load(model, device)
-    parts = read_folder(folder, split=split, unit=unit or detector.unit_)
+    parts = read_folder(folder, split=split, unit=unit or detector.unit_, partners="reported")
+    check_truths(parts)
     found = detector.evaluate(parts)
     for name, why in found.failed.items():
         message(f"left out: {name}: {why}")
@@ -65,8 +69,9 @@ def evaluate(
         from latticework.anomaly.verdicts import errors_of
 
         named = {part.name: part for part in parts}
-        samples = [named[name].read() for name in errors_of(found).worst(MOST_ERRORS)]
-        shown = [(sample, detector.inspect(sample)) for sample in samples]
+        with noted():  # what there is to warn of was said
+            samples = [named[name].read() for name in errors_of(found).worst(MOST_ERRORS)]
+            shown = [(sample, detector.inspect(sample)) for sample in samples]
         pictures = good_in(good, folder, detector, unit=unit)
         title = folder.resolve().name
         level = detector.map_threshold_
@@ -81,6 +86,7 @@ def evaluate(
         raise typer.Exit(1)
 
 
+@once()
 def explain(
     model: Model,
     path: Annotated[
@@ -166,6 +172,7 @@ def _write_maps(detector: Any, parts: list[Any], maps: Path) -> None:
     from latticework.anomaly.streaming import inspect_parts
 
     with (
+        noted(),  # what there is to warn of was said
         Outputs(maps, parts, map_threshold=detector.map_threshold_) as outputs,
         progress("writing maps", total=len(parts), unit="parts") as bar,
     ):

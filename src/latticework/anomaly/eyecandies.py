@@ -6,6 +6,7 @@ Points are as the camera sees them, in the data set's own metres.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -18,6 +19,7 @@ from latticework.core.errors import InputError
 
 LIGHT: Final = "image_4"
 DEFECTS: Final = ("bumps", "dents", "colors", "normals")
+_OF_PART: Final = re.compile(r"(.+)_(?:image_\d|depth|normals|mask)\.png")
 _MAX_YAML_BYTES: Final = 2**20
 
 
@@ -26,8 +28,14 @@ def is_eyecandies(folder: Path) -> bool:
     return folder.is_dir() and any(folder.glob(f"*_{LIGHT}.png"))
 
 
-def eyecandies(folder: Path, prefix: str) -> Iterator[Found]:
-    """The parts of such a folder; those of training and validation are good.
+def start_of(file: Path) -> str | None:
+    """The number of the part of such a folder that a file belongs to; None if it is of none."""
+    found = _OF_PART.fullmatch(file.name)
+    return found[1] if found and (file.parent / f"{found[1]}_{LIGHT}.png").is_file() else None
+
+
+def eyecandies(folder: Path, prefix: str, start: str | None = None) -> Iterator[Found]:
+    """The parts of such a folder, or the one of that number; those of training and validation are good.
 
     Raises
     ------
@@ -36,14 +44,15 @@ def eyecandies(folder: Path, prefix: str) -> Iterator[Found]:
     """
     ending = f"_{LIGHT}.png"
     missing = []
-    for picture in sorted(folder.glob(f"[!.]*{ending}")):
+    good = folder.absolute().parent.name in ("train", "val")
+    for picture in sorted(folder.glob(f"[!.]*{ending}")) if start is None else [folder / f"{start}{ending}"]:
         start = picture.name.removesuffix(ending)
         depth, camera = folder / f"{start}_depth.png", folder / f"{start}_info_depth.yaml"
         missing += [file.name for file in (depth, camera) if not file.is_file()]
         mask = folder / f"{start}_mask.png"
         yield Found(
             f"{prefix}{start}",
-            GOOD if folder.parent.name in ("train", "val") else _label_of(folder / f"{start}_metadata.yaml"),
+            GOOD if good else _label_of(folder / f"{start}_metadata.yaml"),
             rgb=picture,
             depth=depth,
             camera=camera,

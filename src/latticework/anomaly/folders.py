@@ -17,17 +17,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Final, get_args
 
 from latticework.anomaly.clouds import Unit, metres, read_bytes
-from latticework.anomaly.eyecandies import eyecandies, is_eyecandies
+from latticework.anomaly.eyecandies import eyecandies, is_eyecandies, start_of
 from latticework.anomaly.found import Found, Partners, some
 from latticework.anomaly.images import PICTURES
 from latticework.anomaly.partners import ENDINGS, SCANS, alone_in, has_scans, in_folders, paired, side_by_side
-from latticework.anomaly.samples import CLOUDS
+from latticework.anomaly.samples import CLOUDS, GOOD
 from latticework.core.errors import InputError
 from latticework.core.values import read_strictly
 from latticework.core.words import counted
@@ -50,7 +49,8 @@ def read_folder(
     Parameters
     ----------
     path
-        The folder, or one file of a part, whose partners are found beside it.
+        The folder, or one file of a part, whose partners are found beside it; a camera and a mask for all also above
+        it, as far as its layout goes. Its label is that of its folder where that lies beside ``good``.
     split
         ``"train"``, ``"validation"``, ``"test"`` or ``"test_private"`` of a folder that has them; None is all of them.
         Of a folder without splits it is all parts, whatever is asked for.
@@ -198,7 +198,10 @@ def _is_leaf(folder: Path) -> bool:
 def _leaf(folder: Path, root: Path, prefix: str, label: str | None, partners: Partners) -> Iterator[Found]:
     """The parts of a folder with ``rgb``, ``xyz`` or ``depth``, or of files side by side."""
     scans = in_folders(folder) if has_scans(folder) else side_by_side(folder)
-    return paired(scans, folder, root, prefix, label, partners)
+    places = [folder]
+    while places[-1] not in (root, places[-1].parent):
+        places.append(places[-1].parent)
+    return paired(scans, places, prefix, label, partners)
 
 
 def _alone(file: Path, partners: Partners) -> Found:
@@ -207,20 +210,37 @@ def _alone(file: Path, partners: Partners) -> Found:
     if role in SCANS:
         if file.suffix.lower() not in ENDINGS[role]:
             raise InputError(f"{file}: what lies in {role} ends in {', '.join(ENDINGS[role])}")
-        folder = folder.parent if folder.name else Path("..")
+        folder = _above(folder)
         scans = in_folders(folder, file)
-    elif is_eyecandies(folder):
-        return _of_eyecandies(file)
+    elif (start := start_of(file)) is not None:
+        part = next(eyecandies(folder, "", start))
+        return part if file in (part.rgb, part.depth) else Found(file.stem, file=file)
     elif file in alone_in(folder, only=file):
         scans = side_by_side(folder, file)
     else:
         return Found(file.stem, file=file)
-    return next(paired(scans, folder, folder, "", None, partners))
+    places, label = _within(folder)
+    return next(paired(scans, places, "", label, partners, file))
 
 
-def _of_eyecandies(file: Path) -> Found:
-    with suppress(InputError):  # of other parts, that lack a file
-        for part in eyecandies(file.parent, ""):
-            if file in (part.rgb, part.depth):
-                return part
-    return Found(file.stem, file=file)
+def _within(folder: Path) -> tuple[list[Path], str | None]:
+    """The folder of a part and those above, as far as the layout goes: label, split and data set; and its label."""
+    places, label, above = [folder], None, _above(folder)
+    beside_good = (above / GOOD).is_dir()
+    if not _is_split(folder) and (beside_good or _is_split(above)) and not has_scans(above):
+        places, label = [folder, above], _name(folder) if beside_good else None
+    if _is_split(places[-1]):
+        places.append(_above(places[-1]))
+    return places, label
+
+
+def _is_split(folder: Path) -> bool:
+    return any(_name(folder) in names for names in SPLITS.values())
+
+
+def _name(folder: Path) -> str:
+    return os.path.basename(os.path.abspath(folder))
+
+
+def _above(folder: Path) -> Path:
+    return folder / ".." if folder.name in ("", "..") else folder.parent

@@ -9,6 +9,7 @@ import math
 import os
 import re
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
@@ -16,6 +17,7 @@ import numpy as np
 from jaxtyping import Float32, UInt8
 
 from latticework.anomaly.calibration import Threshold
+from latticework.anomaly.folders import read_folder
 from latticework.anomaly.found import Found
 from latticework.anomaly.heat import Scale
 from latticework.anomaly.listing import read
@@ -47,7 +49,8 @@ class Outputs:
     folder
         Where to; it is made if it is not there.
     parts
-        Those that are to come, if they are known: none of their files may be written over.
+        Those that are to come, if they are known: none of their files may be written over, and nothing beside one of
+        them under its name, where it would be taken for their cloud or picture the next time.
     map_threshold
         `M3DM.map_threshold_`: heat shows what is above it. None compares places of each part alone.
 
@@ -83,7 +86,9 @@ class Outputs:
         self.folder = Path(folder)
         self._level = None if map_threshold is None else map_threshold.value
         self.rows: list[dict[str, Any]] = []
-        self._inputs = {os.path.realpath(file) for part in parts for file in files_of(part)}
+        self._inputs: set[str] = set()  # without their endings
+        for part in parts:
+            self._know(part)
         self._taken = {CSV.casefold(), JSONL.casefold()}
         _make(self.folder)
 
@@ -93,7 +98,7 @@ class Outputs:
         Raises
         ------
         InputError
-            If a file cannot be written, or is one that a part is read from.
+            If a file cannot be written, or is one that a part is read from, or would lie beside one under its name.
         """
         shown = told if isinstance(told, InputError) else _shown(part, told, self._level)
         row = row_of(part, shown if isinstance(shown, InputError) else told)
@@ -101,6 +106,7 @@ class Outputs:
         if isinstance(told, Inspection) and not isinstance(shown, InputError):
             places = self._places(name_of(part))
             files = {what: self.folder / place for what, place in places.items()}
+            self._know(part)
             self._check(files)
             _make(files["map"].parent)
             write_map(files["map"], told.map)
@@ -128,10 +134,16 @@ class Outputs:
         self._taken |= taken | {f"{own}.tiff".casefold(), f"{own}.png".casefold()}
         return {"map": own.with_name(f"{own.name}.tiff"), "overlay": own.with_name(f"{own.name}.png")}
 
+    def _know(self, part: Part) -> None:
+        self._inputs |= {os.path.splitext(os.path.realpath(file))[0] for file in files_of(part)}
+
     def _check(self, files: Mapping[str, Path]) -> None:
-        for file in files.values():
-            if os.path.realpath(file) in self._inputs:
+        beside = [file for file in files.values() if os.path.splitext(os.path.realpath(file))[0] in self._inputs]
+        for file in beside:
+            if file.exists():
                 raise InputError(f"{file} is a file of a part, and would be written over: name another folder")
+        if beside:
+            raise InputError(f"{beside[0]} would be taken for a file of the part beside it: name another folder")
 
 
 def row_of(part: Part, told: Inspection | InputError) -> dict[str, Any]:
@@ -183,12 +195,15 @@ def safe_place(name: str) -> PurePosixPath:
 
 
 def files_of(part: Part) -> list[Path]:
-    """The files that a part is read from."""
-    if isinstance(part, Sample):
-        return [] if part.path is None else [part.path]
+    """The files that a part is read from; of a scan that was read, those that its file would bring."""
     if isinstance(part, Found):
         return [file for file in (part.file, part.rgb, part.xyz, part.depth, part.mask, part.truth) if file is not None]
-    return [Path(part)]
+    path = part.path if isinstance(part, Sample) else Path(part)
+    if path is None or not path.is_file():
+        return [] if path is None else [path]
+    with suppress(InputError):  # of what cannot be listed, the file itself is known
+        return list(dict.fromkeys([path, *files_of(read_folder(path, partners="reported")[0])]))
+    return [path]
 
 
 def write_map(path: str | os.PathLike[str], scores: Float32[np.ndarray, "height width"]) -> None:

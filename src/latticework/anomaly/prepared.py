@@ -21,6 +21,7 @@ from latticework.anomaly.arrays import write_xyz
 from latticework.anomaly.clouds import Unit
 from latticework.anomaly.folders import read_class_ids, read_folder
 from latticework.anomaly.found import Found
+from latticework.anomaly.partners import check_truths
 from latticework.anomaly.parts import PIECES, find_part
 from latticework.anomaly.preprocess import SIZE
 from latticework.anomaly.samples import Sample
@@ -102,7 +103,8 @@ def preprocess_folder(
     Raises
     ------
     InputError
-        If the source is no folder of parts, or the target is in use, or was written with other settings.
+        If the source is no folder of parts, or has truths of some defects alone, or the target is in use, or was
+        written with other settings.
     MissingExtraError
         If what reads and writes pictures is not installed.
 
@@ -125,17 +127,19 @@ def preprocess_folder(
     size = None if size is None else whole_number("size", size)
     pieces = number("pieces", pieces, lambda share: 0 <= share <= 1, "a share from 0 to 1")
     found = read_folder(source, split=split, unit=unit, partners="reported")
+    check_truths(found)
     root, goal = Path(source).resolve(), Path(target).resolve()
     settings = {"format": _FORMAT, "source": str(root), "size": size, "unit": unit, "pieces": pieces}
     _open_target(root, goal, settings)
     there = {part.name for part in found if _places(part, goal)["mask"].is_file()}
     open_parts = [part for part in found if part.name not in there]
-    failed, doubts, warned = {}, {}, Once()
+    failed, doubts = {}, {}
     from joblib import Parallel, delayed, effective_n_jobs  # heavy, and needed for folders alone
 
     work = delayed(partial(_preprocess, goal=goal, size=size, pieces=pieces))
     at_once = _AT_ONCE * effective_n_jobs(None)
-    with progress("preprocessing", total=len(found), unit="parts", done=len(there)) as bar, Parallel() as parallel:
+    bars = progress("preprocessing", total=len(found), unit="parts", done=len(there))
+    with Once() as warned, bars as bar, Parallel() as parallel:
         for begin in range(0, len(open_parts), at_once):
             some = open_parts[begin : begin + at_once]
             for part, (error, doubt, notes) in zip(some, parallel(work(part) for part in some), strict=True):
@@ -147,7 +151,6 @@ def preprocess_folder(
                 elif doubt:
                     doubts[part.name] = doubt
             bar.advance(len(some))
-    warned.close()
     written = tuple(part.name for part in open_parts if part.name not in failed)
     return Preprocessed(written, tuple(part.name for part in found if part.name in there), failed, doubts)
 

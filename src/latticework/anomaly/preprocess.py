@@ -17,7 +17,7 @@ from torch import Tensor
 from latticework.anomaly.parts import PIECES, find_part
 from latticework.anomaly.samples import Sample
 from latticework.anomaly.squares import Square
-from latticework.anomaly.warned import warn
+from latticework.anomaly.warned import once, warn
 from latticework.core.checks import number, whole_number
 from latticework.core.errors import InputError
 
@@ -93,9 +93,10 @@ def frames(samples: Iterable[Sample], size: int = SIZE, *, pieces: float = PIECE
     if not made:
         raise InputError("there are no samples to make frames of")
     rgb, xyz, masks, squares, doubts = zip(*made, strict=True)
-    if unsure := [place for place, doubt in enumerate(doubts) if doubt]:
-        many = f" and {len(unsure) - 1:,} more of {len(made):,} parts" if len(unsure) > 1 else ""
-        warn(f"{names[unsure[0]]}{many}", doubts[unsure[0]], stacklevel=2)
+    with once():
+        for name, doubt in zip(names, doubts, strict=True):
+            if doubt:
+                warn(name, doubt)
     return Frames(
         None if rgb[0] is None else torch.stack(rgb),
         None if xyz[0] is None else torch.stack(xyz),

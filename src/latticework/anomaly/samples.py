@@ -202,7 +202,7 @@ def read_sample(
         values = _in_metres(depth, unit)
         points = lens.unproject(values, str(depth))
         if values.dtype.kind != "f":
-            scaled = f"{lens.scale:g} m" if isinstance(camera, Camera) else f"{lens.scale:g} m by {camera}"
+            scaled = f" (scale {lens.scale:g})" if isinstance(camera, Camera) else f" (scale {lens.scale:g}, {camera})"
     colours = read_rgb(rgb) if rgb is not None else None if cloud is None else cloud.rgb
     parts = {
         "rgb": colours,
@@ -324,9 +324,9 @@ def _check_extent(xyz: Float32[np.ndarray, "height width 3"], place: str, unit: 
     size = "more than 10 m" if extent > LARGEST_PART else "less than 1 mm"
     other: Unit = "mm" if extent > LARGEST_PART else "m"
     if scaled:
-        why = f"is the scale right, for which one of the depth picture is {scaled}?"
+        why = "is the camera's scale right, the metres that one of a depth picture is?"
     elif unit == other:
         why = f"are they in {unit}?"
     else:
         why = f"are they in another unit than {unit}? Then say unit {other}"
-    warn(place, f"the points span {size}: {why}", stacklevel=4)
+    warn(f"{place}{scaled}", f"the points span {size}: {why}", stacklevel=4)

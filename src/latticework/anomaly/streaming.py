@@ -51,7 +51,7 @@ def inspect_parts(
 
     A part that cannot be read or judged comes with its error, and the others go on; of a folder list parts with
     ``read_folder(..., partners="reported")`` for that. What there is to warn of is said once, with the part that it was
-    first seen in, and in the end of how many more it holds. Parts go through joblib: around the
+    first seen in, and in the end, even an early one, of how many more it holds. Parts go through joblib: around the
     call, ``joblib.parallel_config(backend="dask")`` moves them to a cluster, whose workers must find the same files.
     Memory stays bounded, however many parts there are.
 
@@ -82,15 +82,14 @@ def inspect_parts(
 
     workers = effective_n_jobs(jobs)
     tasks = _batches(parts, AT_ONCE if workers > 1 else 1)
-    shared, work, warned = _Shared(model), delayed(_inspect), Once()
-    with Parallel(n_jobs=jobs, return_as="generator") as parallel:
+    shared, work = _Shared(model), delayed(_inspect)
+    with Once() as warned, Parallel(n_jobs=jobs, return_as="generator") as parallel:
         for wave in _batches(tasks, AHEAD * workers):
             for some, found in zip(wave, parallel(work(shared, some) for some in wave), strict=True):
                 for part, (told, notes) in zip(some, found, strict=True):
                     for note in notes:
                         warned.add(*note)
                     yield part, told
-    warned.close()
 
 
 def name_of(part: Part) -> str:

@@ -54,21 +54,43 @@ def noted() -> Iterator[list[Note]]:
 
 @contextmanager
 def once() -> Iterator[None]:
-    """Say each thing once while the context lasts, and in the end of how many more parts it holds."""
-    said = Once()
-    with _heard_by(said.add):
+    """Say each thing once while the context lasts, and in the end, however that comes, of how many more parts it holds.
+
+    Within another such context, or one that notes, what there is to say is left to that one.
+
+    Examples
+    --------
+    >>> with noted() as notes, once():
+    ...     warn("cut/000", "the points span more than 10 m")
+    >>> len(notes)
+    1
+    """
+    with Once() as said, _heard_by(said.add):
         yield
-    said.close()
 
 
 class Once:
-    """Says each thing once, and in the end of how many more parts it holds."""
+    """Says each thing once, and when it is left, of how many more parts it holds.
+
+    Where somebody listens when it is made, each thing is handed on to them. Other than `once`, it does not listen
+    itself, and so may be used by a generator, whose caller goes on between two parts.
+    """
 
     def __init__(self) -> None:
         self._times: Counter[str] = Counter()
+        self._home = _listener.get()
+
+    def __enter__(self) -> Once:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def add(self, part: str, what: str) -> None:
         """Say it, unless it was said of another part."""
+        if self._home is not None:
+            self._home(part, what)
+            return
         self._times[what] += 1
         if self._times[what] == 1:
             warnings.warn(f"{part}: {what}", stacklevel=2)
