@@ -102,7 +102,9 @@ class Doubting(Counting):
 def test_what_holds_for_many_parts_is_said_once(jobs, backend):
     with joblib.parallel_config(backend=backend), pytest.warns(UserWarning, match="odd") as caught:
         check(list(inspect_parts(Doubting(), numbers(20), jobs=jobs)), numbers(20))
-    assert [str(warning.message) for warning in caught] == ["1: it is odd", "19 more parts: it is odd"]
+    told = [str(warning.message) for warning in caught]
+    told = [line for line in told if "worker stopped" not in line]  # loky's own, where the machine is busy
+    assert told == ["1: it is odd", "19 more parts: it is odd"]
 
 
 def stopped(found):
