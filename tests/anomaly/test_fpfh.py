@@ -39,6 +39,15 @@ def test_histograms_are_those_of_the_equations(window):
     np.testing.assert_allclose(found, by_loops(xyz, normals, window), rtol=0, atol=1e-12)
 
 
+def test_a_neighbour_without_a_normal_does_not_count():
+    xyz = bumpy(12, noise=2e-4)
+    normals = local_planes(xyz, Window(radius=1)).normals
+    normals[:, :, torch.rand(12, 12, generator=torch.Generator().manual_seed(1)) < 0.3] = math.nan
+    assert not xyz.isnan().any()
+    found = points_of(fpfh(xyz, normals, Window(radius=2)))
+    np.testing.assert_allclose(found, by_loops(xyz, normals, Window(radius=2)), rtol=0, atol=1e-12)
+
+
 def test_whatever_the_normals_histograms_are_those_of_the_equations():
     xyz = bumpy(10)
     random = torch.Generator().manual_seed(3)

@@ -123,7 +123,8 @@ def _pairs(
     sine = (1 - phi * phi).clamp_(min=1e-12).rsqrt_()
     theta = torch.atan2((ahead - phi * cosine) * sine, cosine)
     code = _bin(volume * sine, 1.0).mul_(BINS).add_(_bin(phi, 1.0)).mul_(BINS).add_(_bin(theta, math.pi))
-    return code.nan_to_num_(nan=EMPTY), inverse.nan_to_num_(nan=0, posinf=0)
+    weight = inverse.add_(code, alpha=0).nan_to_num_(nan=0, posinf=0)  # a pair without a normal does not count either
+    return code.nan_to_num_(nan=EMPTY), weight
 
 
 def _bin(angle: Tensor, limit: float) -> Tensor:
