@@ -1,0 +1,99 @@
+"""What is believed before the data are seen: the priors of both stages, and the units that they are stated in.
+
+The paper states its priors in the units of the data (inverse-gamma(1, 1) for variances, N(0, 1) for the direct effect),
+so that a study in other units has another posterior. Here they are stated in units that the data give themselves, and
+`Prior.paper()` gives the paper's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from numbers import Real
+from typing import Final
+
+from latticework.core.checks import number
+from latticework.core.errors import InputError
+
+PAPER_INCLUSION: Final = 0.5  # of a voxel, in the paper
+PAPER_CONFOUNDER_VARIANCE: Final = 0.01  # of the mediators' confounder coefficients, in the paper
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prior:
+    """Priors of BASMU and BIMA.
+
+    Differs from the paper: by default exposure, outcome, confounders and mediators are brought to unit variance first,
+    and every variance has a prior around the size that would account for all of the outcome's (or the mediators')
+    variance; units then do not matter. `Prior.paper()` follows the paper.
+
+    Attributes
+    ----------
+    inclusion : float or (float, float)
+        That a voxel carries the unobserved confounder: a probability, or the two parameters of a beta prior for it.
+        Differs from the paper, which fixes 1/2: with hundreds of voxels that alone decides how the total effect splits.
+    direct_effect_sd : float
+        Of the normal prior of the direct effect; in standard deviations of the outcome by one of the exposure.
+    shape, rate : float
+        Of the inverse-gamma priors of variances, relative to their reference.
+    noise_rate : float
+        Rate of that of the outcome's noise: small, or a well-explained outcome would look noisy.
+    confounder_variance : float or None
+        Of the coefficients of confounders in the mediators, before it is scaled by eigenvalues; None learns it.
+    orthogonal : bool
+        Whether individual effects are taken to be exactly uncorrelated, in this sample, with exposure and confounders,
+        as the paper does. If not, intervals of effects allow for what they share by chance.
+    standardise : bool
+        Whether the data are brought to unit variance first.
+
+    Examples
+    --------
+    >>> Prior(inclusion=0.1).direct_effect_sd
+    1.0
+    >>> Prior.paper().inclusion
+    0.5
+    """
+
+    inclusion: float | tuple[float, float] = (1.0, 40.0)
+    direct_effect_sd: float = 1.0
+    shape: float = 1.0
+    rate: float = 1.0
+    noise_rate: float = 1e-4
+    confounder_variance: float | None = None
+    orthogonal: bool = True
+    standardise: bool = True
+
+    def __post_init__(self) -> None:
+        positive = "a number above 0"
+        for name in ("direct_effect_sd", "shape", "rate", "noise_rate"):
+            number(name, getattr(self, name), _is_positive, positive)
+        if self.confounder_variance is not None:
+            number("confounder_variance", self.confounder_variance, _is_positive, positive)
+        if isinstance(self.inclusion, Real):
+            number("inclusion", self.inclusion, lambda share: 0 < share < 1, "a probability between 0 and 1, or (a, b)")
+            return
+        if not (isinstance(self.inclusion, tuple | list) and len(self.inclusion) == 2):
+            raise InputError(f"inclusion={self.inclusion!r}: expected a probability, or the two numbers of a beta prior")
+        a, b = (number("inclusion", value, _is_positive, "two numbers above 0") for value in self.inclusion)
+        object.__setattr__(self, "inclusion", (a, b))
+
+    @classmethod
+    def paper(cls) -> Prior:
+        """The paper's own priors, in the units of the data."""
+        return cls(
+            inclusion=PAPER_INCLUSION,
+            noise_rate=1.0,
+            confounder_variance=PAPER_CONFOUNDER_VARIANCE,
+            standardise=False,
+        )
+
+    @property
+    def expected_inclusion(self) -> float:
+        """The share of voxels that are expected to carry the confounder."""
+        if isinstance(self.inclusion, tuple):
+            a, b = self.inclusion
+            return a / (a + b)
+        return float(self.inclusion)
+
+
+def _is_positive(value: float) -> bool:
+    return 0 < value < float("inf")

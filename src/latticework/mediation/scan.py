@@ -1,0 +1,89 @@
+"""The scan over voxels that decides which of them carry the unobserved confounder, compiled.
+
+It visits voxels one after the other, since each decision changes what is left for the next. Everything happens in the L
+dimensions of the basis: with precision A and linear term g of nu*, a voxel with row q of the basis has precision q'Aq,
+and what is left for it is q'(g - A nu*) of the others. Only a voxel whose coefficient changes costs L L_r.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from latticework.core.errors import require
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+@cache
+def compiled() -> Callable[..., None]:
+    """Compile `visit`, or load what was compiled before."""
+    numba = require("numba", extra="mediation", purpose="looking for unobserved confounders")
+    function: Any = numba.njit(cache=True, nogil=True, fastmath=False)(visit)
+    return function  # type: ignore[no-any-return]
+
+
+def visit(
+    order: Int[np.ndarray, "voxels"],
+    rows: Float[np.ndarray, "entries"],
+    starts: Int[np.ndarray, "voxels"],
+    firsts: Int[np.ndarray, "voxels"],
+    counts: Int[np.ndarray, "voxels"],
+    own: Float[np.ndarray, "voxels"],
+    precision: Float[np.ndarray, "components components"],
+    left: Float[np.ndarray, "components"],
+    effects: Float[np.ndarray, "voxels"],
+    log_odds: float,
+    slab: float,
+    uniforms: Float[np.ndarray, "voxels"],
+    normals: Float[np.ndarray, "voxels"],
+) -> None:
+    """Draw each voxel's inclusion, its coefficient integrated out, and then its coefficient; in place.
+
+    Parameters
+    ----------
+    order
+        Voxels in the order of the visit.
+    rows, starts, firsts, counts
+        The basis, voxel by voxel: entries, where those of a voxel begin, their first component, and how many there are.
+    own
+        q'Aq of each voxel.
+    precision, left
+        A, and g - A nu*, which is kept up to date.
+    effects
+        delta nu, nought where a voxel is left out; overwritten.
+    log_odds, slab
+        Prior log odds of inclusion, and the variance of an included coefficient.
+    uniforms, normals
+        The randomness, by place in the order.
+    """
+    for place in range(len(order)):
+        voxel = order[place]
+        start, first, count = starts[voxel], firsts[voxel], counts[voxel]
+        now = effects[voxel]
+        linear = own[voxel] * now
+        for entry in range(count):
+            linear += rows[start + entry] * left[first + entry]
+        variance = 1.0 / (own[voxel] + 1.0 / slab)
+        mean = variance * linear
+        odds = log_odds + 0.5 * math.log(variance / slab) + 0.5 * mean * linear
+        if odds > 36.0:  # e^-36 is below the resolution of a uniform
+            included = True
+        elif odds < -700.0:
+            included = False
+        else:
+            included = uniforms[place] < 1.0 / (1.0 + math.exp(-odds))
+        new = mean + math.sqrt(variance) * normals[place] if included else 0.0
+        change = new - now
+        if change != 0.0:
+            effects[voxel] = new
+            for component in range(len(left)):
+                moved = 0.0
+                for entry in range(count):
+                    moved += precision[component, first + entry] * rows[start + entry]
+                left[component] -= moved * change

@@ -1,0 +1,255 @@
+"""What confounds unseen: a spike-and-slab over voxels of the individual effects (Xu et al. 2024, the outcome model).
+
+Y = F b + eta' Q'(delta nu) + epsilon, with nu(s) ~ N(0, sigma_nu^2), delta(s) ~ Bernoulli(pi), and eta the individual
+effects' posterior mean of stage one. As eta is linear in the mediators, b = (beta*, gamma, zeta) could take the place of
+nearly all of delta nu; a sampler that draws one given the other would hardly move. Here b is integrated out while delta
+and nu are drawn, which leaves nu* = Q' delta nu a Gaussian likelihood of precision A = H'(sigma_Y^2 I + F V F')^-1 H and
+linear term g in L dimensions, H = eta'.
+
+Differs from the paper: pi may have a beta prior; nu is integrated out when delta is drawn.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from jaxtyping import Float, Int
+from scipy.linalg import cho_solve, cholesky, solve_triangular
+
+from latticework.mediation.basis import Basis
+from latticework.mediation.conjugate import gaussian, inverse_gamma
+from latticework.mediation.outcome_model import (
+    Offset,
+    OutcomeData,
+    OutcomePrior,
+    OutcomeState,
+    draw_coefficients,
+    draw_variances,
+    posterior_factor,
+)
+from latticework.mediation.scan import compiled
+
+ROUNDING: Final = 1e-12  # of a matrix's largest entry, which its computation has cost
+
+
+@dataclass(frozen=True)
+class ConfounderData:
+    """Products of the individual effects H (subjects x components) with everything else.
+
+    Attributes
+    ----------
+    gram
+        H'H.
+    cross
+        F'H, of `outcome_model.OutcomeData`'s design F.
+    outcome
+        H'Y.
+    """
+
+    gram: Float[np.ndarray, "components components"]
+    cross: Float[np.ndarray, "columns components"]
+    outcome: Float[np.ndarray, "components"]
+
+    @classmethod
+    def of(
+        cls,
+        effects: Float[np.ndarray, "components subjects"],
+        mediators: Float[np.ndarray, "components subjects"],
+        regressors: Float[np.ndarray, "regressors subjects"],
+        outcome: Float[np.ndarray, "subjects"],
+    ) -> ConfounderData:
+        """Sum up data with mean zero."""
+        return cls(effects @ effects.T, np.vstack([mediators, regressors]) @ effects.T, effects @ outcome)
+
+
+@dataclass(frozen=True)
+class Rows:
+    """A basis voxel by voxel, as the scan reads it."""
+
+    basis: Basis
+    entries: Float[np.ndarray, "entries"]
+    starts: Int[np.ndarray, "voxels"]
+    firsts: Int[np.ndarray, "voxels"]
+    counts: Int[np.ndarray, "voxels"]
+
+    @classmethod
+    def of(cls, basis: Basis) -> Rows:
+        """Lay out a basis."""
+        starts, firsts, counts = (np.zeros(basis.n_voxels, np.int64) for _ in range(3))
+        begin = 0
+        for block, part in zip(basis.blocks, basis.slices, strict=True):
+            voxels, components = block.vectors.shape
+            starts[block.voxels] = begin + components * np.arange(voxels)
+            firsts[block.voxels], counts[block.voxels] = part.start, components
+            begin += voxels * components
+        entries = np.concatenate([np.ascontiguousarray(block.vectors).ravel() for block in basis.blocks])
+        return cls(basis, entries, starts, firsts, counts)
+
+    def quadratic(self, matrix: Float[np.ndarray, "components components"]) -> Float[np.ndarray, "voxels"]:
+        """q'Aq for the row q of every voxel."""
+        found = np.empty(self.basis.n_voxels)
+        for block, part in zip(self.basis.blocks, self.basis.slices, strict=True):
+            found[block.voxels] = np.einsum("sl,sl->s", block.vectors @ matrix[part, part], block.vectors)
+        return found
+
+    def dense(self, voxels: Int[np.ndarray, "chosen"]) -> Float[np.ndarray, "chosen components"]:
+        """The rows of some voxels, with all their zeros."""
+        found = np.zeros((len(voxels), self.basis.n_components))
+        for row, voxel in zip(found, voxels, strict=True):
+            start, first, count = self.starts[voxel], self.firsts[voxel], self.counts[voxel]
+            row[first : first + count] = self.entries[start : start + count]
+        return found
+
+
+@dataclass(frozen=True)
+class ConfounderPrior:
+    """Prior of inclusion, a probability or a beta's parameters, and of the slab's variance, an inverse gamma."""
+
+    inclusion: float | tuple[float, float]
+    shape: float
+    rate: float
+
+
+@dataclass(frozen=True)
+class ConfounderState:
+    """One draw: delta nu by voxel, nu* = Q' delta nu, the slab's variance and the probability of inclusion."""
+
+    effects: Float[np.ndarray, "voxels"]
+    projected: Float[np.ndarray, "components"]
+    slab: float
+    inclusion: float
+
+
+@dataclass(frozen=True)
+class Collapsed:
+    """The likelihood of nu* with b integrated out: precision A and linear term g."""
+
+    precision: Float[np.ndarray, "components components"]
+    linear: Float[np.ndarray, "components"]
+
+    @classmethod
+    def of(
+        cls,
+        data: OutcomeData,
+        confounder: ConfounderData,
+        noise: float,
+        factor: Float[np.ndarray, "columns columns"],
+    ) -> Collapsed:
+        """Integrate out b, whose posterior precision has the Cholesky factor given."""
+        cross = solve_triangular(factor, confounder.cross, lower=True, check_finite=False) / noise
+        outcome = solve_triangular(factor, data.outcome, lower=True, check_finite=False) / noise
+        precision = confounder.gram / noise - cross.T @ cross
+        return cls((precision + precision.T) / 2, confounder.outcome / noise - cross.T @ outcome)
+
+    def root(self) -> Float[np.ndarray, "components components"]:
+        """A's lower Cholesky factor; A may be singular to rounding, and is raised by as much."""
+        raised = self.precision.copy()
+        raised[np.diag_indices_from(raised)] += ROUNDING * np.max(np.diagonal(raised))
+        factor: Float[np.ndarray, "components components"] = cholesky(raised, lower=True, overwrite_a=True)
+        return factor
+
+
+def step(
+    data: OutcomeData,
+    confounder: ConfounderData,
+    rows: Rows,
+    state: OutcomeState,
+    hidden: ConfounderState,
+    prior: OutcomePrior,
+    hidden_prior: ConfounderPrior,
+    rng: np.random.Generator,
+) -> tuple[OutcomeState, ConfounderState]:
+    """One iteration: (delta, nu, b) as one block, then variances and the probability of inclusion."""
+    factor = posterior_factor(data, state, prior)
+    likelihood = Collapsed.of(data, confounder, state.noise, factor)
+    effects = draw_inclusion(likelihood, rows, hidden, rng)
+    effects = draw_included(likelihood, rows, effects, hidden.slab, rng)
+    projected = rows.basis.project(effects)
+    offset = offset_of(confounder, projected)
+    coefficients = draw_coefficients(data, state, factor, rng, offset)
+    state = draw_variances(data, coefficients, state, prior, rng, offset)
+    return state, draw_hyperparameters(effects, projected, hidden, hidden_prior, rng)
+
+
+def draw_inclusion(
+    likelihood: Collapsed, rows: Rows, hidden: ConfounderState, rng: np.random.Generator
+) -> Float[np.ndarray, "voxels"]:
+    """Visit all voxels, in a random order: draw delta without nu, then nu."""
+    voxels = rows.basis.n_voxels
+    effects = hidden.effects.copy()
+    compiled()(
+        rng.permutation(voxels),
+        rows.entries,
+        rows.starts,
+        rows.firsts,
+        rows.counts,
+        rows.quadratic(likelihood.precision),
+        likelihood.precision,
+        likelihood.linear - likelihood.precision @ hidden.projected,
+        effects,
+        math.log(hidden.inclusion) - math.log1p(-hidden.inclusion),
+        hidden.slab,
+        rng.random(voxels),
+        rng.standard_normal(voxels),
+    )
+    return effects
+
+
+def draw_included(
+    likelihood: Collapsed, rows: Rows, effects: Float[np.ndarray, "voxels"], slab: float, rng: np.random.Generator
+) -> Float[np.ndarray, "voxels"]:
+    """Draw the coefficients of all included voxels jointly.
+
+    In as many dimensions as there are included voxels, or in L where they are more: then a draw of the prior is corrected
+    by what a draw of the likelihood lacks (Bhattacharya et al. 2016).
+    """
+    chosen = np.flatnonzero(effects)
+    drawn = np.zeros_like(effects)
+    if not len(chosen):
+        return drawn
+    design = rows.dense(chosen)
+    if len(chosen) <= design.shape[1]:
+        precision = design @ likelihood.precision @ design.T
+        precision[np.diag_indices_from(precision)] += 1 / slab
+        drawn[chosen] = gaussian(precision, design @ likelihood.linear, rng)
+        return drawn
+    root = likelihood.root()
+    seen = design @ root
+    wanted = solve_triangular(root, likelihood.linear, lower=True, check_finite=False)
+    start = math.sqrt(slab) * rng.standard_normal(len(chosen))
+    inner = slab * (seen.T @ seen)
+    inner[np.diag_indices_from(inner)] += 1.0
+    lacking = wanted - start @ seen - rng.standard_normal(len(wanted))
+    factor = cholesky(inner, lower=True, overwrite_a=True, check_finite=False)
+    drawn[chosen] = start + slab * seen @ cho_solve((factor, True), lacking, check_finite=False)
+    return drawn
+
+
+def offset_of(confounder: ConfounderData, projected: Float[np.ndarray, "components"]) -> Offset:
+    """What the unobserved confounder takes from the outcome."""
+    return Offset(
+        confounder.cross @ projected,
+        float(confounder.outcome @ projected),
+        float(projected @ confounder.gram @ projected),
+    )
+
+
+def draw_hyperparameters(
+    effects: Float[np.ndarray, "voxels"],
+    projected: Float[np.ndarray, "components"],
+    hidden: ConfounderState,
+    prior: ConfounderPrior,
+    rng: np.random.Generator,
+) -> ConfounderState:
+    """Draw the slab's variance and the probability of inclusion."""
+    included = np.count_nonzero(effects)
+    slab = inverse_gamma(prior.shape + included / 2, prior.rate + effects @ effects / 2, rng)
+    inclusion = hidden.inclusion
+    if isinstance(prior.inclusion, tuple):
+        a, b = prior.inclusion
+        drawn = rng.beta(a + included, b + len(effects) - included)
+        inclusion = float(np.clip(drawn, 1e-300, 1 - 1e-16))
+    return ConfounderState(effects, projected, slab, inclusion)
