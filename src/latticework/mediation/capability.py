@@ -1,0 +1,10 @@
+"""What mediation in brain images offers to the ways in."""
+
+from latticework.core.capability import Capability
+
+capability = Capability(
+    name="mediation",
+    summary="Ask whether a brain image carries the effect of an exposure on an outcome, with confounders unmeasured.",
+    estimators=("latticework.mediation.basis:BasisDecomposition",),
+    command=None,
+)
