@@ -1,0 +1,184 @@
+"""Who took part, and what is known of them; what is missing is never filled in."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from jaxtyping import Float
+
+from latticework.core.errors import InputError, require
+from latticework.core.words import counted
+from latticework.mediation.tables import MISSING, read_table, some_of
+
+_CATEGORIES: Final = re.compile(r"C\((.+)\)")  # as formulas have it
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Participants:
+    """Who took part, and what is known of them.
+
+    Parameters
+    ----------
+    ids : tuple of str
+        One a participant.
+    exposure, outcome : float64 arrays of shape (subjects,)
+        Their values.
+    confounders : float64 array of shape (subjects, confounders)
+        Categories are columns of 0 and 1, such as ``site=B``.
+    exposure_name, outcome_name : str
+        Names of columns.
+    confounder_names : tuple of str
+        One a column.
+    left_out : tuple of str
+        Ids of those left out, since a value was missing.
+    """
+
+    ids: tuple[str, ...]
+    exposure: Float[np.ndarray, " subjects"]
+    outcome: Float[np.ndarray, " subjects"]
+    confounders: Float[np.ndarray, "subjects confounders"]
+    exposure_name: str
+    outcome_name: str
+    confounder_names: tuple[str, ...]
+    left_out: tuple[str, ...] = ()
+
+
+def participants(
+    table: Any,
+    *,
+    exposure: str,
+    outcome: str,
+    confounders: Sequence[str] = (),
+    id_column: str = "participant_id",
+    missing: str = "error",
+) -> Participants:
+    """Take what a study needs from a table of participants.
+
+    Parameters
+    ----------
+    table : path or pandas.DataFrame
+        One row a participant.
+    exposure, outcome : str
+        Columns of numbers.
+    confounders : sequence of str
+        Columns of numbers, or of text: the first level of a text, by the alphabet, is the reference, and each other one
+        a column such as ``site=B``. ``C(site)`` takes numbers for levels too.
+    id_column : str
+        The column of ids.
+    missing : str
+        ``"error"``, or ``"drop"``, which leaves out participants that lack a value, with a warning.
+
+    Raises
+    ------
+    InputError
+        If a column is not there or cannot be used, an id is missing or there twice, or a value is missing.
+
+    Examples
+    --------
+    >>> import pandas
+    >>> rows = pandas.DataFrame(
+    ...     {"participant_id": ["a", "b", "c"], "dose": [0, 1, 2], "memory": [3, 2, 5], "site": ["B", "A", "B"]}
+    ... )
+    >>> study = participants(rows, exposure="dose", outcome="memory", confounders=["site"])
+    >>> study.confounder_names, study.confounders.ravel().tolist()
+    (('site=B',), [1.0, 0.0, 1.0])
+    """
+    pandas = require("pandas", extra="mediation", purpose="reading tables")
+    if missing not in ("error", "drop"):
+        raise InputError(f"missing={missing!r}: expected 'error' or 'drop'")
+    where = "the table" if isinstance(table, pandas.DataFrame) else str(table)
+    frame = table if isinstance(table, pandas.DataFrame) else read_table(table, id_column=id_column)
+    if isinstance(confounders, str):
+        confounders = (confounders,)
+    forced = {match[1] for name in confounders if name not in frame.columns and (match := _CATEGORIES.fullmatch(name))}
+    plain = [
+        match[1] if (match := _CATEGORIES.fullmatch(name)) and match[1] in forced else name for name in confounders
+    ]
+    wanted = [id_column, exposure, outcome, *plain]
+    for name in wanted:
+        _check_column(name, list(frame.columns), where)
+        if wanted.count(name) > 1:
+            raise InputError(f"{name!r} is named twice among id, exposure, outcome and confounders")
+    ids = _ids(frame[id_column].tolist(), where, id_column)
+    frame = frame[wanted[1:]]
+    lacking = frame.isna().to_numpy()
+    left_out = tuple(np.array(ids, dtype=object)[lacking.any(axis=1)].tolist())
+    if left_out:
+        columns = ", ".join(str(name) for name, some in zip(frame.columns, lacking.any(axis=0), strict=True) if some)
+        told = f"{where}: {counted(len(left_out), 'participant')} without a value in {columns}: {some_of(left_out)}"
+        if missing == "error":
+            raise InputError(f"{told}. missing='drop' leaves them out")
+        warnings.warn(f"{told}: left out", stacklevel=2)
+        frame, ids = frame[~lacking.any(axis=1)], [one for one in ids if one not in set(left_out)]
+    if not ids:
+        raise InputError(f"{where}: no participant has a value in every column")
+    levels = [_confounder(frame[name], name, where, categorical=name in forced) for name in plain]
+    return Participants(
+        ids=tuple(ids),
+        exposure=_measured(frame[exposure], exposure, "exposure", where),
+        outcome=_measured(frame[outcome], outcome, "outcome", where),
+        confounders=np.array([column for some in levels for column in some.values()], dtype=np.float64)
+        .reshape(-1, len(ids))
+        .T.copy(),
+        exposure_name=exposure,
+        outcome_name=outcome,
+        confounder_names=tuple(name for some in levels for name in some),
+        left_out=left_out,
+    )
+
+
+def _check_column(name: str, columns: list[Any], where: str) -> None:
+    if name in columns:
+        return
+    near = difflib.get_close_matches(str(name), list(map(str, columns)), n=1)
+    hint = f" Is {near[0]!r} meant?" if near else ""
+    raise InputError(f"{where}: there is no column {name!r}.{hint} There are {', '.join(map(str, columns[:50]))}")
+
+
+def _ids(values: list[Any], where: str, column: str) -> list[str]:
+    ids = ["" if value is None or value != value else str(value).strip() for value in values]
+    for row, one in enumerate(ids, 1):
+        if one in MISSING:
+            raise InputError(f"{where}: row {row} has no {column}")
+    if len(set(ids)) < len(ids):
+        seen: set[str] = set()
+        twice = sorted({one for one in ids if one in seen or seen.add(one)})  # type: ignore[func-returns-value]
+        raise InputError(f"{where}: {column} is there more than once: {some_of(twice)}. Expected one row a participant")
+    return ids
+
+
+def _is_number(column: Any) -> bool:
+    return column.dtype.kind in "biuf"
+
+
+def _measured(column: Any, name: str, what: str, where: str) -> Float[np.ndarray, " subjects"]:
+    if not _is_number(column):
+        levels = sorted(set(map(str, column)))
+        if len(levels) == 2:
+            hint = f"code it as 0 and 1, for example 1 for {levels[1]!r}"
+        else:
+            hint = "expected numbers; of categories choose two, coded as 0 and 1"
+        raise InputError(f"{where}: the {what} {name!r} holds text, such as {some_of(levels[:3])}: {hint}")
+    return np.asarray(column.to_numpy(), dtype=np.float64)
+
+
+def _confounder(column: Any, name: str, where: str, *, categorical: bool) -> dict[str, Float[np.ndarray, " subjects"]]:
+    if _is_number(column) and not categorical:
+        return {name: np.asarray(column.to_numpy(), dtype=np.float64)}
+    texts = [f"{value:g}" if isinstance(value, float) else str(value) for value in column]
+    levels = sorted(set(texts))
+    if len(levels) == 1:
+        raise InputError(f"{where}: the confounder {name!r} is {levels[0]!r} for all participants: leave it out")
+    if len(levels) > len(texts) / 2 and len(levels) > 2:
+        raise InputError(
+            f"{where}: the confounder {name!r} holds text with {len(levels)} levels among {len(texts)} participants, "
+            f"such as {some_of(levels[:3])}: expected numbers, or a few categories"
+        )
+    values = np.array(texts, dtype=object)
+    return {f"{name}={level}": (values == level).astype(np.float64) for level in levels[1:]}

@@ -1,0 +1,245 @@
+"""Studies from files: a table of participants, their images, a mask and regions."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from jaxtyping import Float
+
+from latticework.core.errors import InputError, require
+from latticework.core.words import counted
+from latticework.mediation.images import look_at, read_images
+from latticework.mediation.joining import join, read_ids, rows_of
+from latticework.mediation.labels import nearest_centre_labels, read_centres
+from latticework.mediation.matrices import read_matrix, read_npy, read_npz
+from latticework.mediation.nifti import is_image, is_nifti
+from latticework.mediation.participants import Participants, participants
+from latticework.mediation.spaces import Space
+from latticework.mediation.study import Study, study_of
+from latticework.mediation.writing import (
+    ATLAS,
+    FOUR_D,
+    IMAGES,
+    MASK,
+    TABLE,
+    VOLUMES,
+    about_study,
+)
+
+_MATRICES: Final = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz")
+
+
+def read_study(
+    table: Any,
+    images: Any = None,
+    *,
+    exposure: str | None = None,
+    outcome: str | None = None,
+    confounders: Sequence[str] = (),
+    mask: Any = None,
+    atlas: Any = None,
+    centres: str | os.PathLike[str] | None = None,
+    coordinates: Any = None,
+    id_column: str = "participant_id",
+    pattern: str | None = None,
+    volumes: str | os.PathLike[str] | Sequence[str] | None = None,
+    ordered: bool = False,
+    missing: str = "error",
+) -> Study:
+    """Read a study, its images joined to its participants by id.
+
+    Parameters
+    ----------
+    table : path or pandas.DataFrame
+        One row a participant: .csv or .tsv. Or alone, without any other argument: a folder that `write_study` wrote, or
+        a .npz file of ``exposure``, ``mediators``, ``outcome`` and ``coordinates`` or ``mask`` (and ``affine``),
+        perhaps ``confounders``, ``regions`` and ``subjects``.
+    images : path or list of them
+        A folder, or files, one a participant, found by `pattern` or by ids in their names; a 4-D .nii or .nii.gz file;
+        a .npy file of shape (subjects, voxels); or a .csv or .tsv table, ids in its first column and a voxel in each
+        other one.
+    exposure, outcome, confounders
+        Columns of the table, as of `participants`.
+    mask : path, nibabel image, bool array of a grid, or None
+        Which voxels are mediators.
+    atlas : path, nibabel image, array-like or None
+        An image of labels, as of `label_image`, or labels, as of `study_of`.
+    centres : path or None
+        A table of x, y and z, in millimetres: a voxel is in the region of the nearest. Not with an atlas.
+    coordinates : path, array-like or None
+        Where voxels are, in a table of x, y and z, if no mask tells.
+    id_column : str
+        The column of ids.
+    pattern : str or None
+        Names of files in the folder, such as ``"{participant_id}_con.nii.gz"``.
+    volumes : path or sequence of str, or None
+        The id of each volume of a 4-D file, or of each row of a .npy file, in their order.
+    ordered : bool
+        That volumes are in the order of the rows of the table, one each, is your word for it.
+    missing : str
+        ``"error"`` or ``"drop"``, as of `participants`.
+
+    Returns
+    -------
+    Study
+        The study.
+
+    Raises
+    ------
+    InputError
+        If anything cannot be read or joined, or as `study_of`.
+    MissingExtraError
+        If a library that reads them is not installed.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> from latticework.mediation.writing import write_study
+    >>> rng = np.random.default_rng(0)
+    >>> study = study_of(rng.normal(size=6), rng.normal(size=(6, 2, 3)), rng.normal(size=6))
+    >>> with TemporaryDirectory() as folder:
+    ...     small = write_study(study, Path(folder) / "small")
+    ...     read = read_study(
+    ...         small / "participants.tsv",
+    ...         small / "images",
+    ...         exposure="exposure",
+    ...         outcome="outcome",
+    ...         mask=small / "mask.nii.gz",
+    ...     )
+    >>> read, read.subjects[:2]
+    (Study(6 subjects, 6 voxels, 0 confounders), ('sub-0001', 'sub-0002'))
+    """
+    if isinstance(table, str | os.PathLike) and images is None:
+        if Path(table).is_dir():
+            return _written(Path(table))
+        if Path(table).suffix.lower() == ".npz":
+            return _of_npz(table, mask, atlas, centres)
+    if exposure is None or outcome is None or images is None:
+        raise InputError("a table needs images, and the names of its exposure and outcome columns")
+    if atlas is not None and centres is not None:
+        raise InputError("atlas and centres both tell regions: give one of them")
+    people = participants(
+        table, exposure=exposure, outcome=outcome, confounders=confounders, id_column=id_column, missing=missing
+    )
+    values, space = _images(people, images, mask, pattern, volumes, id_column, ordered=ordered)
+    points = read_centres(coordinates).points if isinstance(coordinates, str | os.PathLike) else coordinates
+    if space is None and mask is None and points is None and values.ndim == 2 and values.shape[1] > 1:
+        raise InputError(f"{images} does not say where its voxels are: give a mask, or coordinates")
+    study = _checked(people, values, mask if space is None else space, points, atlas, drop_constant=space is not None)
+    return study if centres is None else _by_centres(study, centres)
+
+
+def _checked(people: Participants, values: Any, mask: Any, points: Any, atlas: Any, *, drop_constant: bool) -> Study:
+    pandas = require("pandas", extra="mediation", purpose="reading tables")
+    return study_of(
+        pandas.Series(people.exposure, name=people.exposure_name), values,
+        pandas.Series(people.outcome, name=people.outcome_name),
+        pandas.DataFrame(people.confounders, columns=list(people.confounder_names)),
+        coordinates=points, mask=mask, regions=atlas, subjects=people.ids, drop_constant=drop_constant,
+    )  # fmt: skip
+
+
+def _by_centres(study: Study, centres: str | os.PathLike[str]) -> Study:
+    """The study with regions by the nearest centre, of those that have a voxel."""
+    read = read_centres(centres)
+    points = study.coordinates if study.space is None else study.space.coordinates()
+    if points.shape[1] != read.points.shape[1]:
+        points = study.coordinates
+    nearest = nearest_centre_labels(points, read.points)
+    there, places = np.unique(nearest, return_inverse=True)
+    names = tuple(read.names[centre] for centre in there)
+    return replace(study, regions=places.astype(np.int64), region_names=names)
+
+
+def _images(
+    people: Participants, images: Any, mask: Any, pattern: str | None, volumes: Any, id_column: str, *, ordered: bool
+) -> tuple[Float[np.ndarray, subjects * voxels], Space | None]:
+    """Mediators in the order of the participants, and where they lie if images say so."""
+    path = images if isinstance(images, str | os.PathLike) else None
+    if is_image(images) or (path is not None and is_nifti(path)):
+        count = sum(one.count for one in look_at(images))
+        return read_images(images, mask, rows=_rows(people, count, volumes, id_column, str(images), ordered=ordered))
+    if path is not None and os.fspath(path).lower().endswith(".npy"):
+        values = read_npy(path)
+        rows = _rows(people, len(values) if values.ndim else 0, volumes, id_column, str(path), ordered=ordered)
+        return _in_order(values, rows), None
+    if path is not None and os.fspath(path).lower().endswith(_MATRICES):
+        ids, values = read_matrix(path)
+        return _in_order(values, rows_of(ids, people.ids, people.left_out, "row of mediators")), None
+    if not isinstance(images, str | os.PathLike | Iterable):
+        raise InputError(f"images: expected a path or a list of them, got {type(images).__name__}")
+    return read_images(join(people.ids, images, pattern=pattern, left_out=people.left_out), mask)
+
+
+def _rows(people: Participants, count: int, volumes: Any, id_column: str, name: str, *, ordered: bool) -> list[int]:
+    """The participant of each volume."""
+    if volumes is not None:
+        is_path = isinstance(volumes, str | os.PathLike)
+        ids = read_ids(volumes, id_column=id_column) if is_path else tuple(map(str, volumes))
+        if len(ids) != count:
+            raise InputError(f"{name} has {counted(count, 'volume')}, and there are {counted(len(ids), 'id')} of them")
+        if len(set(ids)) < len(ids):
+            raise InputError(f"{name}: two volumes have the same id")
+        return rows_of(ids, people.ids, people.left_out)
+    if not ordered:
+        raise InputError(
+            f"{name} does not say whose each volume is: give volumes, a file with an id a line in their order, or, if "
+            "you know them to be in the order of the table, ordered=True"
+        )
+    if people.left_out:
+        raise InputError("participants were left out, so that the order of the table says no longer whose a volume is")
+    if count != len(people.ids):
+        raise InputError(
+            f"{name} has {counted(count, 'volume')} for {counted(len(people.ids), 'participant')}: expected one a "
+            "participant. If they are a time series, give a map of each participant instead, such as a contrast"
+        )
+    return list(range(count))
+
+
+def _in_order(values: Float[np.ndarray, rows * voxels], rows: list[int]) -> Float[np.ndarray, subjects * voxels]:
+    if rows == list(range(len(values))):
+        return values
+    places = np.empty(max(rows) + 1, dtype=np.int64)
+    for place, row in enumerate(rows):
+        if row >= 0:
+            places[row] = place
+    return np.asarray(values[places])
+
+
+def _written(folder: Path) -> Study:
+    about = about_study(folder)
+    four_d = about.get("four_d") is True
+    return read_study(
+        folder / TABLE,
+        folder / (FOUR_D if four_d else IMAGES),
+        exposure=about["exposure"],
+        outcome=about["outcome"],
+        confounders=about["confounders"],
+        mask=folder / MASK,
+        atlas=folder / ATLAS if (folder / ATLAS).is_file() else None,
+        volumes=folder / VOLUMES if four_d else None,
+        pattern=None if four_d else "{participant_id}.nii.gz",
+    )
+
+
+def _of_npz(path: str | os.PathLike[str], mask: Any, atlas: Any, centres: Any) -> Study:
+    arrays = read_npz(path)
+    if missing := [name for name in ("exposure", "mediators", "outcome") if name not in arrays]:
+        raise InputError(f"{path}: there is no {', '.join(missing)} in it, got {', '.join(arrays) or 'nothing'}")
+    if mask is None and "mask" in arrays:
+        affine = arrays.get("affine", np.eye(4))
+        if affine.shape != (4, 4) or affine.dtype.kind not in "biuf" or not np.isfinite(affine).all():
+            raise InputError(f"{path}: the affine is {affine.dtype} {list(affine.shape)}, expected [4, 4]")
+        mask = Space.of(arrays["mask"], affine.astype(np.float64))
+    names = arrays.get("subjects")
+    study = study_of(
+        arrays["exposure"], arrays["mediators"], arrays["outcome"], arrays.get("confounders"),
+        coordinates=arrays.get("coordinates"), mask=mask, subjects=None if names is None else names.ravel().tolist(),
+        regions=atlas if atlas is not None else arrays.get("regions"),
+    )  # fmt: skip
+    return study if centres is None else _by_centres(study, centres)

@@ -1,0 +1,72 @@
+"""Regions of a study: labels of voxels from whatever gives them, and their places among those that are there."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from jaxtyping import Int
+
+from latticework.core.errors import InputError
+from latticework.core.words import counted
+from latticework.mediation.guards import is_labelled
+from latticework.mediation.labels import MAX_LABEL, LabelImage, label_image
+from latticework.mediation.nifti import is_image
+from latticework.mediation.spaces import Space
+
+
+def voxel_labels(regions: Any, space: Space | None, p: int) -> tuple[Int[np.ndarray, " voxels"], Mapping[int, str]]:
+    """The label of every voxel, -1 for none, and names of labels.
+
+    Raises
+    ------
+    InputError
+        If they do not fit the voxels, or are no labels.
+    """
+    if isinstance(regions, LabelImage) or is_image(regions) or isinstance(regions, str | os.PathLike):
+        image = regions if isinstance(regions, LabelImage) else label_image(regions)
+        if space is None:
+            raise InputError("an image of regions needs a mask, or images, to say where the voxels are")
+        labels = image.of(space)
+        return np.where(labels == 0, -1, labels), image.names
+    values = regions.to_numpy() if is_labelled(regions) else np.asarray(regions)
+    if values.dtype.kind in "OUS":
+        texts = [str(value) for value in values.flat]
+        names, places = np.unique(texts, return_inverse=True)
+        values, named = places.reshape(values.shape), {number: str(name) for number, name in enumerate(names)}
+    else:
+        named = {}
+    if values.dtype.kind not in "iuf" or not np.isfinite(values).all() or (values != np.rint(values)).any():
+        raise InputError(f"regions: expected whole numbers or texts, got {values.dtype} that are neither")
+    if values.size and (values.min() < 0 or values.max() > MAX_LABEL):
+        raise InputError(f"regions: labels from {values.min()} to {values.max()}, expected them from 0 to {MAX_LABEL}")
+    values = values.astype(np.int64)
+    if values.shape == (p,):
+        return values, named
+    if space is not None and values.ndim > 1 and (*values.shape, *(1,) * (3 - values.ndim)) == space.mask.shape:
+        labels = values.reshape(space.mask.shape)[space.mask]
+        return (labels, named) if named else (np.where(labels == 0, -1, labels), named)
+    grid = "" if space is None else f" or a grid of {list(space.mask.shape)}"
+    raise InputError(f"regions: {list(values.shape)} labels, expected one for each of {counted(p, 'voxel')}{grid}")
+
+
+def numbered(
+    labels: Int[np.ndarray, " voxels"], names: Mapping[int, str]
+) -> tuple[Int[np.ndarray, " voxels"], tuple[str, ...]]:
+    """Places of labels among those that are there, in their order, and their names: of those without one the number.
+
+    Examples
+    --------
+    >>> places, names = numbered(np.array([7, 3, 7]), {3: "insula"})
+    >>> places.tolist(), names
+    ([1, 0, 1], ('insula', '7'))
+    """
+    there, places = np.unique(labels, return_inverse=True)
+    told = tuple(names.get(int(label), str(label)) for label in there)
+    if len(set(told)) < len(told):
+        told = tuple(
+            f"{name} ({label})" if told.count(name) > 1 else name for name, label in zip(told, there, strict=True)
+        )
+    return places.astype(np.int64).reshape(-1), told

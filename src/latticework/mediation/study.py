@@ -1,0 +1,276 @@
+"""A study of mediation: exposure, images, outcome and confounders of the same subjects, checked."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from latticework.core.errors import InputError
+from latticework.core.words import counted
+from latticework.mediation.guards import (
+    Column,
+    check_design,
+    check_finite,
+    check_mediators,
+    column,
+    index_of,
+    plain_numbers,
+)
+from latticework.mediation.images import as_space, look_at, of_images, read_images
+from latticework.mediation.matrices import read_npy
+from latticework.mediation.regions import numbered, voxel_labels
+from latticework.mediation.spaces import Space, plain_coordinates
+from latticework.mediation.subjects import confounder_columns, subject_ids
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Study:
+    """Who was exposed to what, what their images show, and how they did. `study_of` makes one, and checks it.
+
+    Parameters
+    ----------
+    exposure, outcome : float64 arrays of shape (subjects,)
+        One number a subject.
+    mediators : float array of shape (subjects, voxels)
+        The images; they may be mapped from a file.
+    confounders : float64 array of shape (subjects, confounders)
+        What is known of the subjects besides; there may be none.
+    coordinates : float64 array of shape (voxels, axes)
+        Where the voxels are.
+    regions : int array of shape (voxels,) or None
+        For each voxel the place of its region in `region_names`.
+    region_names : tuple of str
+        Names of the regions, in the order of their labels.
+    subjects : tuple of str or None
+        Their ids.
+    exposure_name, outcome_name : str
+        What they are.
+    confounder_names : tuple of str
+        What they are.
+    space : Space or None
+        The grid that the images lie on.
+    """
+
+    exposure: Float[np.ndarray, " subjects"]
+    mediators: Float[np.ndarray, "subjects voxels"]
+    outcome: Float[np.ndarray, " subjects"]
+    confounders: Float[np.ndarray, "subjects confounders"]
+    coordinates: Float[np.ndarray, "voxels axes"]
+    regions: Int[np.ndarray, " voxels"] | None = None
+    region_names: tuple[str, ...] = ()
+    subjects: tuple[str, ...] | None = None
+    exposure_name: str = "exposure"
+    outcome_name: str = "outcome"
+    confounder_names: tuple[str, ...] = ()
+    space: Space | None = None
+
+    @property
+    def n_subjects(self) -> int:
+        """How many subjects there are."""
+        return int(self.mediators.shape[0])
+
+    @property
+    def n_voxels(self) -> int:
+        """How many voxels an image has."""
+        return int(self.mediators.shape[1])
+
+    def __repr__(self) -> str:
+        parts = [counted(self.n_subjects, "subject"), counted(self.n_voxels, "voxel")]
+        parts.append(counted(self.confounders.shape[1], "confounder"))
+        if self.regions is not None:
+            parts.append(counted(len(self.region_names), "region"))
+        return f"Study({', '.join(parts)})"
+
+
+def study_of(
+    exposure: Any,
+    mediators: Any,
+    outcome: Any,
+    confounders: Any = None,
+    *,
+    coordinates: Any = None,
+    mask: Any = None,
+    regions: Any = None,
+    subjects: Sequence[object] | None = None,
+    drop_constant: bool | None = None,
+) -> Study:
+    """Check what a study is made of, and put it together.
+
+    Nothing is aligned: inputs of pandas have to have the same index in the same order.
+
+    Parameters
+    ----------
+    exposure, outcome : array-like of shape (subjects,)
+        Numbers, or booleans, which are 0 and 1. Series of pandas' give their names.
+    mediators : array-like, path, nibabel image or list of them
+        Of shape (subjects, voxels), with `coordinates` or a `mask`; pictures of shape (subjects, rows, columns) or
+        volumes of shape (subjects, rows, columns, slices); a 4-D NIfTI image with a volume a subject; a list of 3-D
+        ones; or a path of a .npy file of any of these shapes.
+    confounders : array-like of shape (subjects, confounders), or None
+        Numbers. An intercept is always there. A DataFrame gives their names.
+    coordinates : array-like of shape (voxels, axes), or None
+        Where the voxels are; None takes them from the mask or the grid.
+    mask : path, nibabel image, bool array of a grid, or None
+        Which voxels of the grid are mediators. Those of a matrix are in the order of its elements, the last axis
+        fastest, as nilearn has them.
+    regions : path, nibabel image, array-like, or None
+        An image of labels, or labels on the grid, where 0 is no region: voxels without one are dropped, with a warning.
+        Or a label for each voxel, a number or a text, where 0 is one like any other.
+    subjects : sequence or None
+        Ids; None takes the index of pandas, if it is not that of the rows.
+    drop_constant : bool or None
+        Whether voxels that are the same in all subjects are dropped, with a warning, rather than refused; None drops
+        them from images.
+
+    Returns
+    -------
+    Study
+        The study.
+
+    Raises
+    ------
+    InputError
+        If anything is missing, infinite, constant, redundant, or does not fit together.
+    MissingExtraError
+        If a library that reads images is not installed.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(0)
+    >>> study = study_of(rng.normal(size=20), rng.normal(size=(20, 4, 5)), rng.normal(size=20))
+    >>> study, study.coordinates[:2].tolist()
+    (Study(20 subjects, 20 voxels, 0 confounders), [[0.0, 0.0], [0.0, 1.0]])
+    >>> study_of(np.ones(20), study.mediators, study.outcome, coordinates=study.coordinates)
+    Traceback (most recent call last):
+        ...
+    latticework.core.errors.InputError: the exposure 'exposure' is 1 for all subjects, expected it to vary
+    """
+    exposed, done = column(exposure, "exposure"), column(outcome, "outcome")
+    known, names = confounder_columns(confounders, len(exposed.values))
+    ids = subject_ids({"exposure": exposed.subjects, "mediators": index_of(mediators), "outcome": done.subjects,
+                     "confounders": index_of(confounders)}, subjects)  # fmt: skip
+    n = len(exposed.values)
+    for what, length in (
+        ("outcome", len(done.values)),
+        ("confounders", len(known)),
+        ("subjects", len(ids or exposed.values)),
+    ):
+        if length != n:
+            raise InputError(f"{counted(n, 'subject')} in exposure, and {length:,} in {what}: expected as many")
+    for what, values in (
+        (f"the exposure {exposed.name!r}", exposed.values),
+        (f"the outcome {done.name!r}", done.values),
+    ):
+        check_finite(values, what, ids)
+    for place, name in enumerate(names):
+        check_finite(known[:, place], f"the confounder {name!r}", ids)
+    check_design(exposed, done, known, names)
+    return _study(exposed, done, known, names, ids, mediators, coordinates, mask, regions, drop_constant)
+
+
+def _study(
+    exposure: Column,
+    outcome: Column,
+    confounders: Float[np.ndarray, "subjects confounders"],
+    names: tuple[str, ...],
+    ids: tuple[str, ...] | None,
+    mediators: Any,
+    coordinates: Any,
+    mask: Any,
+    regions: Any,
+    drop_constant: bool | None,
+) -> Study:
+    from_images = of_images(mediators)
+    values, space = _mediators(mediators, mask, len(exposure.values))
+    points = _coordinates(coordinates, space, values.shape[1])
+    labels, region_names = (None, {}) if regions is None else voxel_labels(regions, space, values.shape[1])
+    varies = check_mediators(values, ids, lambda voxel: _where(voxel, space))
+    kept = varies
+    if not varies.all():
+        told = f"{counted(int((~varies).sum()), 'voxel')} of {varies.size:,} are the same in all subjects"
+        if not varies.any():
+            raise InputError(f"{told}: there is nothing that could mediate")
+        if not (from_images if drop_constant is None else drop_constant):
+            first = _where(int((~varies).argmax()), space)
+            raise InputError(f"{told}, such as {first}: drop_constant=True leaves them out")
+        warnings.warn(f"{told}: left out", stacklevel=3)
+    if labels is not None and (labels < 0).any():
+        told = f"{counted(int((labels < 0).sum()), 'voxel')} of {labels.size:,} are in no region"
+        kept = varies & (labels >= 0)
+        if not kept.any():
+            raise InputError(f"{told}, and the others do not vary: do the regions lie on the images?")
+        warnings.warn(f"{told}: left out", stacklevel=3)
+    if not kept.all():
+        values, points = values[:, kept], points[kept]
+        space = None if space is None else space.kept(kept)
+        labels = None if labels is None else labels[kept]
+    places, told_names = (None, ()) if labels is None else numbered(labels, region_names)
+    return Study(
+        exposure=exposure.values, mediators=values, outcome=outcome.values, confounders=confounders,
+        coordinates=points, regions=places, region_names=told_names, subjects=ids,
+        exposure_name=exposure.name, outcome_name=outcome.name, confounder_names=names, space=space,
+    )  # fmt: skip
+
+
+def _mediators(mediators: Any, mask: Any, n: int) -> tuple[Float[np.ndarray, "subjects voxels"], Space | None]:
+    if of_images(mediators):
+        count = sum(one.count for one in look_at(mediators))
+        if count != n:
+            raise InputError(
+                f"{counted(count, 'image')} for {counted(n, 'subject')}: expected one a subject. If the volumes are a "
+                "time series, give a map of each subject instead, such as a contrast"
+            )
+        return read_images(mediators, mask)
+    if isinstance(mediators, str | os.PathLike):
+        if Path(mediators).suffix.lower() != ".npy":
+            raise InputError(f"{mediators}: expected a .nii, .nii.gz or .npy file; read_study reads tables")
+        mediators = read_npy(mediators)
+    values = plain_numbers(mediators, "mediators")
+    if values.ndim < 2 or values.ndim > 4 or values.size == 0:
+        raise InputError(f"mediators: expected [subjects, voxels], got {list(values.shape)}")
+    if len(values) != n:
+        hint = ": are they transposed? Expected [subjects, voxels]" if values.shape[-1] == n else ""
+        raise InputError(f"mediators are {list(values.shape)} for {counted(n, 'subject')}{hint}")
+    space = None if mask is None else as_space(mask)
+    if values.ndim > 2:
+        shape = values.shape[1:]
+        space = Space.of(np.ones(shape, dtype=bool)) if space is None else space
+        if space.mask.shape != (*shape, *(1,) * (3 - len(shape))):
+            raise InputError(f"mediators are images of {list(shape)}, and the mask is {list(space.mask.shape)}")
+        values = values.reshape(n, -1)
+        values = values if space.mask.all() else values[:, space.mask.reshape(-1)]
+    elif space is not None and space.n_voxels != values.shape[1]:
+        raise InputError(f"mediators have {values.shape[1]:,} voxels, and the mask {space.n_voxels:,}")
+    return values, space
+
+
+def _coordinates(coordinates: Any, space: Space | None, p: int) -> Float[np.ndarray, "voxels axes"]:
+    if coordinates is None:
+        if space is not None:
+            return plain_coordinates(space.coordinates())
+        if p == 1:
+            return np.zeros((1, 1))
+        raise InputError(f"where are the {p:,} voxels? Give coordinates [voxels, axes], or a mask with as many voxels")
+    points = plain_numbers(coordinates, "coordinates").astype(np.float64)
+    points = points[:, None] if points.ndim == 1 else points
+    if points.ndim != 2 or len(points) != p or not points.shape[1]:
+        hint = ": are they transposed?" if points.ndim == 2 and points.shape[1] == p else ""
+        raise InputError(
+            f"coordinates are {list(points.shape)} for {counted(p, 'voxel')}, expected [voxels, axes]{hint}"
+        )
+    wrong = ~(np.abs(points) <= 1e9).all(axis=1)
+    if wrong.any():
+        raise InputError(f"the coordinates of voxel {int(wrong.argmax())} are {points[wrong.argmax()].tolist()}")
+    return points
+
+
+def _where(voxel: int, space: Space | None) -> str:
+    return f"voxel {voxel}" if space is None else f"voxel {voxel}, on the grid at {space.index(voxel)}"

@@ -1,0 +1,143 @@
+"""Tables with a header, comma- or tab-separated, as BIDS has them; what is missing stays missing."""
+
+from __future__ import annotations
+
+import csv
+import os
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from latticework.core.errors import InputError, require
+from latticework.core.files import read_lines
+from latticework.core.words import counted
+
+MISSING: Final = frozenset({"", "n/a", "N/A", "NA", "NaN", "nan"})  # BIDS writes n/a, R NA, and NumPy nan
+MAX_CELLS: Final = 2**26
+SHOWN: Final = 5  # ids in a message
+_PURPOSE: Final = "reading tables"
+_TRUTH: Final = {"true": 1.0, "false": 0.0}
+_DECIMAL_COMMA: Final = re.compile(r"[+-]?\d+,\d+")
+
+
+def read_table(path: str | os.PathLike[str], *, id_column: str | None = None) -> Any:
+    r"""Read a table with a header, strictly.
+
+    Tabs separate the columns of a .tsv file; of others whichever of tab, semicolon and comma the header has most.
+
+    Parameters
+    ----------
+    path : path-like
+        UTF-8 text, plain or compressed.
+    id_column : str or None
+        A column that stays text, so that ``01`` is not 1.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns of numbers are float64 with NaN for what is missing (empty, ``n/a``, ``NA`` or ``nan``); those of
+        ``true`` and ``false`` are 1 and 0; others are text with None for what is missing.
+
+    Raises
+    ------
+    InputError
+        With file and line, if it is no such table.
+    MissingExtraError
+        If pandas is not installed.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     file = Path(folder) / "participants.tsv"
+    ...     _ = file.write_text("participant_id\tage\nsub-01\t34\nsub-02\tn/a\n")
+    ...     read_table(file)["age"].tolist()
+    [34.0, nan]
+    """
+    pandas = require("pandas", extra="mediation", purpose=_PURPOSE)
+    rows = read_rows(path)
+    header = next(rows)
+    cells: list[list[str]] = []
+    for row in rows:
+        cells.append([cell.strip() for cell in row])
+        if len(cells) * len(header) > MAX_CELLS:
+            raise InputError(f"{path}: more than {MAX_CELLS:,} cells, which is no table of participants")
+    columns = zip(*cells, strict=True) if cells else [() for _ in header]
+    named = zip(header, columns, strict=True)
+    kept = {name: list(column) if name == id_column else _values(column, f"{path}: {name!r}") for name, column in named}
+    return pandas.DataFrame(kept)
+
+
+def read_rows(path: str | os.PathLike[str]) -> Iterator[list[str]]:
+    """Yield the header and then the rows of a table, each with as many cells.
+
+    Raises
+    ------
+    InputError
+        As `read_table`.
+    """
+    lines = read_lines(path)
+    header = next(lines, None)
+    if header is None or not header.strip():
+        raise InputError(f"{path}: expected a header in the first line")
+    tabs = Path(path).name.lower().removesuffix(".gz").endswith(".tsv")
+    delimiter = "\t" if tabs else max("\t;,", key=header.count)
+    names: list[str] = []
+    for number, row in _parsed(header, lines, delimiter, path):
+        if not names:
+            names = [name.strip() for name in row]
+            if twice := [name for name in names if names.count(name) > 1]:
+                raise InputError(f"{path}: two columns are named {twice[0]!r}")
+            yield names
+        elif len(row) == len(names):
+            yield row
+        elif any(map(str.strip, row)):
+            raise InputError(f"{path}:{number}: {counted(len(row), 'cell')}, and the header has {len(names)}")
+
+
+def some_of(names: Iterable[object]) -> str:
+    """The first few names, and how many more there are.
+
+    Examples
+    --------
+    >>> some_of("abcdefg")
+    'a, b, c, d, e and 2 more'
+    """
+    listed = [str(name) for name in names]
+    more = f" and {len(listed) - SHOWN:,} more" if len(listed) > SHOWN else ""
+    return ", ".join(listed[:SHOWN]) + more
+
+
+def _parsed(
+    header: str, lines: Iterator[str], delimiter: str, path: str | os.PathLike[str]
+) -> Iterator[tuple[int, list[str]]]:
+    def again() -> Iterator[str]:
+        yield f"{header}\n"
+        for line in lines:
+            yield f"{line}\n"
+
+    reader = csv.reader(again(), delimiter=delimiter, strict=True)
+    while True:
+        number = reader.line_num + 1
+        try:
+            yield number, next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            raise InputError(f"{path}:{number}: {error}; is a quotation mark not closed?") from error
+
+
+def _values(column: Sequence[str], where: str) -> Any:
+    """Numbers if all of them are, else texts."""
+    there = [cell for cell in column if cell not in MISSING]
+    if there and all(cell.lower() in _TRUTH for cell in there):
+        return np.array([_TRUTH.get(cell.lower(), np.nan) for cell in column])
+    if there and all(map(_DECIMAL_COMMA.fullmatch, there)):
+        raise InputError(f"{where}: numbers such as {there[0]} have a comma, expected a point")
+    try:
+        return np.array([np.nan if cell in MISSING else float(cell) for cell in column], dtype=np.float64)
+    except ValueError:
+        return [None if cell in MISSING else cell for cell in column]

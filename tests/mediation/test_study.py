@@ -1,0 +1,261 @@
+import nibabel
+import numpy as np
+import pandas as pd
+import pytest
+from mediation.niftis import AFFINE, MASK, VOLUMES, X, Y, image, refused, saved, study
+
+from latticework.mediation.study import study_of
+
+RNG = np.random.default_rng(2)
+
+
+def test_arrays_become_a_study_as_they_are():
+    mediators = RNG.normal(size=(12, 6)).astype(np.float32)
+    made = study(mediators=mediators)
+    assert made.mediators.dtype == np.float32
+    assert np.shares_memory(made.mediators, mediators)
+    assert (made.n_subjects, made.n_voxels, made.confounders.shape) == (12, 6, (12, 1))
+    assert made.exposure.dtype == made.outcome.dtype == made.coordinates.dtype == np.float64
+    assert made.subjects is made.regions is made.space is None
+    assert made.confounder_names == ("confounder_1",)
+
+
+def test_lists_and_booleans_are_numbers():
+    made = study_of([True, False, True, False], [[1.0], [2], [4], [0]], [1, 2, 3, 5])
+    assert made.exposure.tolist() == [1, 0, 1, 0]
+    assert made.coordinates.tolist() == [[0.0]]  # a single mediator is somewhere
+
+
+def test_pandas_gives_names_and_ids():
+    index = [f"s{row}" for row in range(12)]
+    table = pd.DataFrame(RNG.normal(size=(12, 3)), index=index, columns=["dose", "memory", "age"])
+    made = study(exposure=table["dose"], outcome=table["memory"], confounders=table[["age"]])
+    assert made.subjects == tuple(index)
+    assert (made.exposure_name, made.outcome_name, made.confounder_names) == ("dose", "memory", ("age",))
+    made = study(exposure=table[["dose"]], outcome=table["memory"], confounders=table["age"])
+    assert (made.exposure_name, made.confounder_names) == ("dose", ("age",))
+
+
+def test_indexes_that_differ_are_never_aligned():
+    one = pd.Series(RNG.normal(size=12), index=list("abcdefghijkl"))
+    with refused("same subjects in another order", "row 0"):
+        study(exposure=one, outcome=one[::-1])
+    with refused("other subjects", "'z'"):
+        study(exposure=one, outcome=one.rename({"l": "z"}))
+    with refused("other subjects"):
+        study(exposure=one, outcome=one.reset_index(drop=True))
+    with refused("other subjects"):
+        study(exposure=one, subjects=list("abcdefghijkz"))
+    with refused("more than once"):
+        study(exposure=one.set_axis(list("aacdefghijkl")))
+    assert study(exposure=one.reset_index(drop=True), subjects=list("abcdefghijkl")).subjects == tuple("abcdefghijkl")
+
+
+def test_lengths_that_differ_are_refused():
+    with refused("12 subjects in exposure, and 11 in outcome"):
+        study(outcome=np.arange(11.0))
+    with refused("confounders"):
+        study(confounders=np.ones((11, 1)))
+    with refused("transposed"):
+        study(confounders=np.ones((2, 12)))
+    with refused("subjects"):
+        study(subjects=["a", "b"])
+    with refused("transposed?", "[6, 12]"):
+        study(mediators=np.ones((6, 12)))
+    with refused("coordinates are [5, 2]"):
+        study(coordinates=np.ones((5, 2)))
+    with refused("transposed"):
+        study(coordinates=np.ones((2, 6)))
+    with refused("mediators are [11, 6]"):
+        study(mediators=np.ones((11, 6)))
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, 1e200])
+def test_what_is_missing_or_infinite_is_refused_with_its_place(bad):
+    values = RNG.normal(size=12)
+    values[3] = bad
+    with refused("exposure", "subject 3"):
+        study(exposure=values)
+    with refused("outcome", "'p3'"):
+        study(outcome=values, subjects=[f"p{row}" for row in range(12)])
+    with refused("confounder_1", "subject 3"):
+        study(confounders=values)
+    mediators = RNG.normal(size=(12, 6))
+    mediators[4, 2] = bad
+    with refused("subject 4", "voxel 2"):
+        study(mediators=mediators)
+    with refused("coordinates of voxel 1"):
+        study(coordinates=np.array([[0.0], [bad], [1], [2], [3], [4]]))
+
+
+def test_missing_values_of_pandas_are_missing():
+    with refused("exposure", "nan", "subject 1"):
+        study(exposure=pd.Series([1, None, *range(10)], dtype="Int64"))
+    with refused("exposure", "nan", "subject 1"):
+        study_of([1.0, None, 2.0, 5.0], np.ones((4, 1)), [1, 2, 3, 4])
+
+
+def test_what_is_no_number_is_refused():
+    with refused("two levels, 'a' and 'b'", "0 and 1"):
+        study(exposure=np.array(["a", "b"] * 6))
+    with refused("text", "categories"):
+        study(exposure=pd.Series(list("abcdefghijkl"), dtype="category"))
+    with refused("complex"):
+        study(outcome=np.ones(12) * 1j)
+    with refused("datetime"):
+        study(outcome=pd.Series(pd.date_range("2020-01-01", periods=12)))
+    with refused("exposure"):
+        study(exposure=[[1, 2], [3]])
+    with refused("exposure"):
+        study(exposure=np.ones((12, 2)))
+    with refused("confounder 'site'", "two levels"):
+        study(confounders=pd.DataFrame({"site": ["A", "B"] * 6}))
+    with refused("mediators"):
+        study(mediators=np.array([["a"] * 6] * 12))
+
+
+def test_what_does_not_vary_is_refused():
+    with refused("exposure", "vary"):
+        study(exposure=np.full(12, 3.0))
+    with refused("outcome", "vary"):
+        study(outcome=np.zeros(12))
+    with refused("confounder_1", "intercept is there already"):
+        study(confounders=np.full((12, 1), 0.1))
+    year = 2010.0 + np.arange(12.0)
+    assert study(confounders=year).confounders[:, 0].tolist() == year.tolist()
+
+
+def test_redundant_confounders_are_named():
+    one, two = RNG.normal(size=12), RNG.normal(size=12)
+    table = pd.DataFrame({"age": one, "height": two, "both": 2 * one - two + 7})
+    with refused("'both'", "'age' and 'height'"):
+        study(confounders=table)
+    with refused("two confounders have the same name"):
+        study(confounders=table[["age", "age"]])
+
+
+def test_an_exposure_in_the_span_of_confounders_is_refused():
+    table = pd.DataFrame({"age": RNG.normal(size=12), "height": RNG.normal(size=12)})
+    with refused("exposure", "confounders 'height'"):
+        study(exposure=5 - 3 * table["height"].to_numpy(), confounders=table)
+    near = table["height"].to_numpy() + 1e-4 * RNG.normal(size=12)
+    assert study(exposure=near, confounders=table).n_subjects == 12
+
+
+def test_too_few_subjects_are_refused():
+    with refused("4 subjects and 2 confounders", "more than 4"):
+        study(n=4, q=2)
+    assert study(n=5, q=2).n_subjects == 5
+
+
+def test_constant_voxels_are_refused_or_dropped():
+    mediators = RNG.normal(size=(12, 6))
+    mediators[:, [1, 4]] = 3
+    with refused("2 voxels of 6", "voxel 1", "drop_constant=True"):
+        study(mediators=mediators)
+    with pytest.warns(UserWarning, match="2 voxels of 6 are the same"):
+        made = study(mediators=mediators, drop_constant=True, regions=[0, 9, 5, 5, 7, 2])
+    assert np.array_equal(made.mediators, mediators[:, [0, 2, 3, 5]])
+    assert made.regions.tolist() == [0, 2, 2, 1]
+    assert made.region_names == ("0", "2", "5")
+    with refused("nothing that could mediate"):
+        study(mediators=np.ones((12, 6)), drop_constant=True)
+
+
+def test_pictures_lie_on_their_grid():
+    pictures = RNG.normal(size=(12, 2, 3))
+    made = study(mediators=pictures, coordinates=None)
+    assert made.coordinates.tolist() == [[0, 0], [0, 1], [0, 2], [1, 0], [1, 1], [1, 2]]
+    assert np.array_equal(made.space.grid(made.mediators[0])[..., 0], pictures[0])
+    inside = np.array([[True, False, True], [False, True, True]])
+    made = study(mediators=pictures, coordinates=None, mask=inside, regions=np.array([[4, 0, 4], [0, 2, 2]]))
+    assert np.array_equal(made.mediators, pictures[:, inside])
+    assert made.regions.tolist() == [1, 1, 0, 0]
+    with refused("[2, 3]", "mask"):
+        study(mediators=pictures, coordinates=None, mask=inside.T)
+
+
+def test_a_matrix_needs_to_know_where_its_voxels_are():
+    with refused("where are the 6 voxels"):
+        study(coordinates=None)
+    made = study(coordinates=None, mask=np.array([[True] * 3, [False] * 3, [True] * 3]))
+    assert made.coordinates.tolist() == [[0, 0], [0, 1], [0, 2], [2, 0], [2, 1], [2, 2]]
+    with refused("6 voxels, and the mask 5"):
+        study(coordinates=None, mask=np.ones(5, dtype=bool))
+
+
+def test_regions_have_any_labels():
+    made = study(regions=[30, 7, 30, 7, 7, 0])
+    assert made.regions.tolist() == [2, 1, 2, 1, 1, 0]
+    assert made.region_names == ("0", "7", "30")
+    made = study(regions=["insula", "acc", "insula", "acc", "acc", "acc"])
+    assert made.region_names == ("acc", "insula")
+    assert made.regions.tolist() == [1, 0, 1, 0, 0, 0]
+    with refused("[5] labels"):
+        study(regions=[1] * 5)
+    with refused("whole numbers"):
+        study(regions=[1.5] * 6)
+    with refused("-1"):
+        study(regions=[-1] * 6)
+
+
+def test_voxels_without_a_label_are_dropped_with_a_warning():
+    labels = np.full(MASK.shape, 5)
+    labels[2] = 0
+    with pytest.warns(UserWarning, match="6 voxels of 18 are in no region"):
+        made = study_of(X, image(VOLUMES), Y, mask=image(MASK.astype(np.uint8)), regions=labels)
+    assert made.n_voxels == made.space.n_voxels == 12
+    assert made.region_names == ("5",)
+    assert np.allclose(made.space.coordinates(), made.coordinates)
+    with refused("in no region"):
+        study_of(X, image(VOLUMES), Y, mask=image(MASK.astype(np.uint8)), regions=np.zeros(MASK.shape, int))
+
+
+def test_images_with_a_mask_lose_constant_voxels_with_a_warning(tmp_path):
+    values = VOLUMES.copy()
+    values[1, 1, 0] = 0
+    file = saved(tmp_path / "all.nii.gz", values)
+    with pytest.warns(UserWarning, match="1 voxel of 18"):
+        made = study_of(X, file, Y, mask=image(MASK.astype(np.uint8)))
+    assert made.n_voxels == made.space.n_voxels == 17
+    assert not made.space.mask[1, 1, 0]
+    assert np.array_equal(made.mediators, values[made.space.mask].T)
+    with refused("1 voxel of 18", "(1, 1, 0)"):
+        study_of(X, file, Y, mask=image(MASK.astype(np.uint8)), drop_constant=False)
+
+
+def test_a_time_series_is_no_study():
+    with refused("9 images for 8 subjects", "time series"):
+        study_of(X[:8], image(VOLUMES), Y[:8], mask=MASK)
+    with refused("9 volumes", "time series"):
+        study_of(X, [image(VOLUMES)] * 9, Y, mask=MASK)
+
+
+def test_missing_voxels_of_images_are_told_with_their_place():
+    values = VOLUMES.copy()
+    values[2, 2, 1, 4] = np.nan
+    with refused("subject 4", "(2, 2, 1)"):
+        study_of(X, image(values), Y, mask=MASK)
+
+
+def test_a_npy_file_is_mapped(tmp_path):
+    values = RNG.normal(size=(9, 18)).astype(np.float32)
+    np.save(tmp_path / "m.npy", values)
+    made = study_of(X, tmp_path / "m.npy", Y, mask=image(MASK.astype(np.uint8)))
+    assert isinstance(made.mediators, np.memmap)
+    assert np.array_equal(made.mediators, values)
+    np.save(tmp_path / "o.npy", np.array([{"a": 1}]), allow_pickle=True)
+    with refused("o.npy"):
+        study_of(X, tmp_path / "o.npy", Y)
+    with refused("no such file"):
+        study_of(X, tmp_path / "none.npy", Y)
+    with refused(".nii"):
+        study_of(X, tmp_path / "m.csv", Y)
+
+
+def test_maps_of_a_study_lie_where_its_images_do():
+    made = study_of(X, image(VOLUMES), Y, mask=MASK)
+    back = made.space.image(made.mediators[0])
+    assert np.array_equal(back.affine, AFFINE)
+    assert isinstance(back, nibabel.Nifti1Image)
+    assert np.array_equal(back.get_fdata(), np.where(MASK, VOLUMES[..., 0], 0))
