@@ -146,11 +146,17 @@ def draw_variances(
     prior: OutcomePrior,
     rng: np.random.Generator,
     offset: Offset | None = None,
+    *,
+    scaled: Float[np.ndarray, "components"] | None = None,
 ) -> OutcomeState:
-    """Draw the variances of beta, of the confounders' coefficients and of the noise."""
+    """Draw the variances of beta, of the confounders' coefficients and of the noise.
+
+    Where beta is not Gaussian itself, `scaled` is what is.
+    """
     components = len(data.eigenvalues)
-    scaled = coefficients[:components] ** 2 / data.eigenvalues
-    beta = inverse_gamma(prior.shape + components / 2, prior.beta + scaled.sum() / 2, rng)
+    process = coefficients[:components] if scaled is None else scaled
+    power = float(process @ (process / data.eigenvalues))
+    beta = inverse_gamma(prior.shape + components / 2, prior.beta + power / 2, rng)
     others = coefficients[components + 1 :]
     zeta = inverse_gamma(prior.shape + len(others) / 2, prior.zeta + others @ others / 2, rng) if len(others) else 1.0
     error = squared_error(data, coefficients, offset)

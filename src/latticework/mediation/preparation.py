@@ -112,13 +112,14 @@ class Prepared:
             beta=prior.rate * image,
             noise=prior.noise_rate,
             zeta=prior.rate,
-            direct_effect_sd=prior.direct_effect_sd,
+            direct_effect_sd=prior.direct_effect_sd / self.units.effect,
         )
 
-    def confounder_prior(self, prior: Prior, effects: Float[np.ndarray, "components subjects"]) -> ConfounderPrior:
-        """Priors of the confounder; as many voxels as expected that account for all of the outcome: the reference."""
-        image = self.outcome_prior(prior).beta / prior.rate * self.basis.eigenvalues.sum() / self.basis.n_voxels if prior.standardise else 1.0
-        return ConfounderPrior(prior.inclusion, prior.shape, prior.rate * image)
+    def confounder_prior(self, prior: Prior) -> ConfounderPrior:
+        """Priors of the confounder; coefficients of the size that the image's have in a voxel are the reference."""
+        share = self.basis.eigenvalues.sum() / self.basis.n_voxels
+        image = self.outcome_prior(prior).beta * share if prior.standardise else prior.rate
+        return ConfounderPrior(prior.inclusion_of(self.basis.n_voxels), prior.shape, image)
 
 
 def prepare(

@@ -24,15 +24,18 @@ class Prior:
 
     Differs from the paper: by default exposure, outcome, confounders and mediators are brought to unit variance first,
     and every variance has a prior around the size that would account for all of the outcome's (or the mediators')
-    variance; units then do not matter. `Prior.paper()` follows the paper.
+    variance; units then matter for nothing but the direct effect, whose prior is the paper's, N(0, 1) in the units of
+    the data. `Prior.paper()` follows the paper in all.
 
     Attributes
     ----------
-    inclusion : float or (float, float)
-        That a voxel carries the unobserved confounder: a probability, or the two parameters of a beta prior for it.
-        Differs from the paper, which fixes 1/2: with hundreds of voxels that alone decides how the total effect splits.
+    inclusion : float, (float, float) or None
+        That a voxel carries the unobserved confounder: a probability, or the two parameters of a beta prior for it;
+        None stands for (1, number of voxels), by which one voxel is expected to (Castillo & van der Vaart 2012).
+        Differs from the paper, which fixes 1/2 and so finds confounding where there is none.
     direct_effect_sd : float
-        Of the normal prior of the direct effect; in standard deviations of the outcome by one of the exposure.
+        Of the normal prior of the direct effect, in units of the outcome by units of the exposure. The smaller it is,
+        the more of a total effect that image and exposure could both account for is laid to the image.
     shape, rate : float
         Of the inverse-gamma priors of variances, relative to their reference.
     noise_rate : float
@@ -53,7 +56,7 @@ class Prior:
     0.5
     """
 
-    inclusion: float | tuple[float, float] = (1.0, 40.0)
+    inclusion: float | tuple[float, float] | None = None
     direct_effect_sd: float = 1.0
     shape: float = 1.0
     rate: float = 1.0
@@ -68,6 +71,8 @@ class Prior:
             number(name, getattr(self, name), _is_positive, positive)
         if self.confounder_variance is not None:
             number("confounder_variance", self.confounder_variance, _is_positive, positive)
+        if self.inclusion is None:
+            return
         if isinstance(self.inclusion, Real):
             number("inclusion", self.inclusion, lambda share: 0 < share < 1, "a probability between 0 and 1, or (a, b)")
             return
@@ -86,13 +91,15 @@ class Prior:
             standardise=False,
         )
 
-    @property
-    def expected_inclusion(self) -> float:
-        """The share of voxels that are expected to carry the confounder."""
-        if isinstance(self.inclusion, tuple):
-            a, b = self.inclusion
-            return a / (a + b)
-        return float(self.inclusion)
+    def inclusion_of(self, voxels: int) -> float | tuple[float, float]:
+        """The prior of inclusion in images of so many voxels.
+
+        Examples
+        --------
+        >>> Prior().inclusion_of(1600)
+        (1.0, 1600.0)
+        """
+        return (1.0, float(voxels)) if self.inclusion is None else self.inclusion
 
 
 def _is_positive(value: float) -> bool:

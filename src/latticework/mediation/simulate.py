@@ -20,6 +20,7 @@ from latticework.core.checks import number, whole_number
 from latticework.core.errors import InputError
 from latticework.core.seeds import seed_from, spawn
 from latticework.mediation.basis import SHARE, Basis, BasisDecomposition
+from latticework.mediation.thresholded import soft_threshold
 
 CONFOUNDING: Final = ("sparse", "dense", "none")
 CONFOUNDERS: Final = 2
@@ -201,18 +202,6 @@ def square_grid(side: int) -> Float[np.ndarray, "voxels two"]:
     """
     second, first = np.meshgrid(*[np.linspace(-1, 1, side)] * 2, indexing="ij")
     return np.column_stack([first.ravel(), second.ravel()])
-
-
-def soft_threshold(values: Float[np.ndarray, "*shape"], threshold: float) -> Float[np.ndarray, "*shape"]:
-    """Shrink values towards zero by a threshold; those within it are zero.
-
-    Examples
-    --------
-    >>> soft_threshold(np.array([-2.0, 0.5, 3.0]), 1.0)
-    array([-1.,  0.,  2.])
-    """
-    shrunk: Float[np.ndarray, "*shape"] = values - np.clip(values, -threshold, threshold)
-    return shrunk
 
 
 def round_image(
