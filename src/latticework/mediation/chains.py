@@ -42,7 +42,7 @@ class MediatorDraws:
 
     alpha: Float[np.ndarray, "draws components"]
     shrinkage: Float[np.ndarray, "draws components"]
-    variances: dict[str, Float[np.ndarray, "draws"]]
+    variances: dict[str, Float[np.ndarray, " draws"]]
     accepted: float | None = None
 
 
@@ -69,13 +69,13 @@ class OutcomeDraws:
     """
 
     beta: Float[np.ndarray, "draws components"]
-    direct: Float[np.ndarray, "draws"]
+    direct: Float[np.ndarray, " draws"]
     confounders: Float[np.ndarray, "draws confounders"]
-    variances: dict[str, Float[np.ndarray, "draws"]]
+    variances: dict[str, Float[np.ndarray, " draws"]]
     projected: Float[np.ndarray, "draws components"] | None = None
-    nu: Float[np.ndarray, "voxels"] | None = None
-    nu_squared: Float[np.ndarray, "voxels"] | None = None
-    included: Float[np.ndarray, "voxels"] | None = None
+    nu: Float[np.ndarray, " voxels"] | None = None
+    nu_squared: Float[np.ndarray, " voxels"] | None = None
+    included: Float[np.ndarray, " voxels"] | None = None
     accepted: float | None = None
 
 
@@ -226,7 +226,7 @@ class ConfoundedChain:
     seed: int
     number: int
     shrinkage: Float[np.ndarray, "draws components"]
-    noise: Float[np.ndarray, "draws"]
+    noise: Float[np.ndarray, " draws"]
     propagate: bool = False
 
     def __call__(self) -> OutcomeDraws:

@@ -20,8 +20,8 @@ def inverse_gamma(shape: float, rate: float, rng: np.random.Generator) -> float:
 
 
 def gaussian(
-    precision: Float[np.ndarray, "d d"], linear: Float[np.ndarray, "d"], rng: np.random.Generator
-) -> Float[np.ndarray, "d"]:
+    precision: Float[np.ndarray, "d d"], linear: Float[np.ndarray, " d"], rng: np.random.Generator
+) -> Float[np.ndarray, " d"]:
     """Draw from the Gaussian whose log density is -x'Px/2 + l'x: mean P^-1 l, covariance P^-1.
 
     Examples
@@ -31,5 +31,5 @@ def gaussian(
     """
     factor = cholesky(precision, lower=True, check_finite=False)
     noise = solve_triangular(factor, rng.standard_normal(len(linear)), lower=True, trans=1, check_finite=False)
-    drawn: Float[np.ndarray, "d"] = cho_solve((factor, True), linear, check_finite=False) + noise
+    drawn: Float[np.ndarray, " d"] = cho_solve((factor, True), linear, check_finite=False) + noise
     return drawn

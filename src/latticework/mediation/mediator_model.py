@@ -47,9 +47,9 @@ class MediatorData:
 
     products: Float[np.ndarray, "components regressors"]
     gram: Float[np.ndarray, "regressors regressors"]
-    explained: Float[np.ndarray, "components"]
-    residual: Float[np.ndarray, "components"]
-    eigenvalues: Float[np.ndarray, "components"]
+    explained: Float[np.ndarray, " components"]
+    residual: Float[np.ndarray, " components"]
+    eigenvalues: Float[np.ndarray, " components"]
     dimensions: int
 
     @classmethod
@@ -57,7 +57,7 @@ class MediatorData:
         cls,
         mediators: Float[np.ndarray, "components subjects"],
         regressors: Float[np.ndarray, "regressors subjects"],
-        eigenvalues: Float[np.ndarray, "components"],
+        eigenvalues: Float[np.ndarray, " components"],
     ) -> MediatorData:
         """Sum up data whose rows have mean zero; the first regressor is the exposure."""
         products = mediators @ regressors.T
@@ -91,7 +91,7 @@ class MediatorState:
     eta: float
     zeta: float
 
-    def shrinkage(self, eigenvalues: Float[np.ndarray, "components"]) -> Float[np.ndarray, "components"]:
+    def shrinkage(self, eigenvalues: Float[np.ndarray, " components"]) -> Float[np.ndarray, " components"]:
         """The share w_l of a residual that belongs to the individual effect: eta's mean is w_l R_l."""
         individual = self.eta * eigenvalues
         return individual / (individual + self.noise)
@@ -130,9 +130,7 @@ def draw_coefficients(
     return drawn
 
 
-def seen_with(
-    data: MediatorData, state: MediatorState, prior: MediatorPrior
-) -> Float[np.ndarray, "components"]:
+def seen_with(data: MediatorData, state: MediatorState, prior: MediatorPrior) -> Float[np.ndarray, " components"]:
     """The variance of the noise that coefficients are seen with."""
     individual = 0.0 if prior.orthogonal else state.eta * data.eigenvalues
     return np.broadcast_to(state.noise + individual, data.eigenvalues.shape)
@@ -158,7 +156,7 @@ def draw_variances(
 
 def draw_levels(
     data: MediatorData,
-    misfit: Float[np.ndarray, "components"],
+    misfit: Float[np.ndarray, " components"],
     state: MediatorState,
     prior: MediatorPrior,
     rng: np.random.Generator,
@@ -178,19 +176,19 @@ def draw_levels(
 
 def misfit(
     data: MediatorData, coefficients: Float[np.ndarray, "components regressors"]
-) -> Float[np.ndarray, "components"]:
+) -> Float[np.ndarray, " components"]:
     """Squared length of the projection of the mediators on G less what the coefficients explain."""
     fitted = coefficients @ data.gram - 2 * data.products
     return np.maximum(data.explained + np.einsum("lk,lk->l", coefficients, fitted), 0.0)
 
 
 def draw_sums(
-    power: Float[np.ndarray, "components"],
+    power: Float[np.ndarray, " components"],
     dimensions: int,
-    shrinkage: Float[np.ndarray, "components"],
+    shrinkage: Float[np.ndarray, " components"],
     noise: float,
     rng: np.random.Generator,
-) -> tuple[Float[np.ndarray, "components"], Float[np.ndarray, "components"]]:
+) -> tuple[Float[np.ndarray, " components"], Float[np.ndarray, " components"]]:
     """Draw the sums of squares of eta_l and of R_l - eta_l without drawing eta_l.
 
     Given R_l, eta_l is Gaussian around w_l R_l with variance v_l = w_l sigma_M^2 in each of m dimensions: along R_l it

@@ -36,9 +36,9 @@ class OutcomeData:
     """
 
     gram: Float[np.ndarray, "columns columns"]
-    outcome: Float[np.ndarray, "columns"]
+    outcome: Float[np.ndarray, " columns"]
     power: float
-    eigenvalues: Float[np.ndarray, "components"]
+    eigenvalues: Float[np.ndarray, " components"]
     dimensions: int
 
     @classmethod
@@ -46,8 +46,8 @@ class OutcomeData:
         cls,
         mediators: Float[np.ndarray, "components subjects"],
         regressors: Float[np.ndarray, "regressors subjects"],
-        outcome: Float[np.ndarray, "subjects"],
-        eigenvalues: Float[np.ndarray, "components"],
+        outcome: Float[np.ndarray, " subjects"],
+        eigenvalues: Float[np.ndarray, " components"],
     ) -> OutcomeData:
         """Sum up data with mean zero; the first regressor is the exposure."""
         design = np.vstack([mediators, regressors])
@@ -69,7 +69,7 @@ class OutcomePrior:
 class OutcomeState:
     """One draw: beta*, then gamma, then zeta; and variances."""
 
-    coefficients: Float[np.ndarray, "columns"]
+    coefficients: Float[np.ndarray, " columns"]
     beta: float
     noise: float
     zeta: float
@@ -89,14 +89,12 @@ class Offset:
         The squared length of eta' nu*.
     """
 
-    design: Float[np.ndarray, "columns"]
+    design: Float[np.ndarray, " columns"]
     outcome: float
     power: float
 
 
-def prior_precision(
-    data: OutcomeData, state: OutcomeState, prior: OutcomePrior
-) -> Float[np.ndarray, "columns"]:
+def prior_precision(data: OutcomeData, state: OutcomeState, prior: OutcomePrior) -> Float[np.ndarray, " columns"]:
     """The prior precisions of beta*, gamma and zeta."""
     confounders = len(data.outcome) - len(data.eigenvalues) - 1
     direct = [prior.direct_effect_sd**-2]
@@ -109,9 +107,7 @@ def posterior_factor(
     """The lower Cholesky factor of the precision of beta*, gamma and zeta, given variances."""
     precision = data.gram / state.noise
     precision[np.diag_indices_from(precision)] += prior_precision(data, state, prior)
-    factor: Float[np.ndarray, "columns columns"] = cholesky(
-        precision, lower=True, overwrite_a=True, check_finite=False
-    )
+    factor: Float[np.ndarray, "columns columns"] = cholesky(precision, lower=True, overwrite_a=True, check_finite=False)
     return factor
 
 
@@ -121,16 +117,16 @@ def draw_coefficients(
     factor: Float[np.ndarray, "columns columns"],
     rng: np.random.Generator,
     offset: Offset | None = None,
-) -> Float[np.ndarray, "columns"]:
+) -> Float[np.ndarray, " columns"]:
     """Draw beta*, gamma and zeta jointly, given the confounder's part and variances."""
     linear = (data.outcome if offset is None else data.outcome - offset.design) / state.noise
     noise = solve_triangular(factor, rng.standard_normal(len(linear)), lower=True, trans=1, check_finite=False)
-    drawn: Float[np.ndarray, "columns"] = cho_solve((factor, True), linear, check_finite=False) + noise
+    drawn: Float[np.ndarray, " columns"] = cho_solve((factor, True), linear, check_finite=False) + noise
     return drawn
 
 
 def squared_error(
-    data: OutcomeData, coefficients: Float[np.ndarray, "columns"], offset: Offset | None = None
+    data: OutcomeData, coefficients: Float[np.ndarray, " columns"], offset: Offset | None = None
 ) -> float:
     """The squared length of the outcome less all that explains it."""
     error = data.power - 2 * data.outcome @ coefficients + coefficients @ data.gram @ coefficients
@@ -141,13 +137,13 @@ def squared_error(
 
 def draw_variances(
     data: OutcomeData,
-    coefficients: Float[np.ndarray, "columns"],
+    coefficients: Float[np.ndarray, " columns"],
     state: OutcomeState,
     prior: OutcomePrior,
     rng: np.random.Generator,
     offset: Offset | None = None,
     *,
-    scaled: Float[np.ndarray, "components"] | None = None,
+    scaled: Float[np.ndarray, " components"] | None = None,
 ) -> OutcomeState:
     """Draw the variances of beta, of the confounders' coefficients and of the noise.
 

@@ -24,7 +24,7 @@ class Units:
     exposure: float
     mediators: float
     outcome: float
-    confounders: Float[np.ndarray, "confounders"]
+    confounders: Float[np.ndarray, " confounders"]
 
     @property
     def alpha(self) -> float:
@@ -62,7 +62,7 @@ class Prepared:
 
     mediators: Float[np.ndarray, "components subjects"]
     regressors: Float[np.ndarray, "regressors subjects"]
-    outcome: Float[np.ndarray, "subjects"]
+    outcome: Float[np.ndarray, " subjects"]
     basis: Basis
     units: Units
 
@@ -123,9 +123,9 @@ class Prepared:
 
 
 def prepare(
-    exposure: Float[np.ndarray, "subjects"],
+    exposure: Float[np.ndarray, " subjects"],
     mediators: Float[np.ndarray, "subjects voxels"],
-    outcome: Float[np.ndarray, "subjects"],
+    outcome: Float[np.ndarray, " subjects"],
     confounders: Float[np.ndarray, "subjects confounders"],
     basis: Basis,
     *,

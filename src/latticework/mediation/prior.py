@@ -77,7 +77,9 @@ class Prior:
             number("inclusion", self.inclusion, lambda share: 0 < share < 1, "a probability between 0 and 1, or (a, b)")
             return
         if not (isinstance(self.inclusion, tuple | list) and len(self.inclusion) == 2):
-            raise InputError(f"inclusion={self.inclusion!r}: expected a probability, or the two numbers of a beta prior")
+            raise InputError(
+                f"inclusion={self.inclusion!r}: expected a probability, or the two numbers of a beta prior"
+            )
         a, b = (number("inclusion", value, _is_positive, "two numbers above 0") for value in self.inclusion)
         object.__setattr__(self, "inclusion", (a, b))
 

@@ -29,19 +29,19 @@ def compiled() -> Callable[..., None]:
 
 
 def visit(
-    order: Int[np.ndarray, "voxels"],
-    rows: Float[np.ndarray, "entries"],
-    starts: Int[np.ndarray, "voxels"],
-    firsts: Int[np.ndarray, "voxels"],
-    counts: Int[np.ndarray, "voxels"],
-    own: Float[np.ndarray, "voxels"],
+    order: Int[np.ndarray, " voxels"],
+    rows: Float[np.ndarray, " entries"],
+    starts: Int[np.ndarray, " voxels"],
+    firsts: Int[np.ndarray, " voxels"],
+    counts: Int[np.ndarray, " voxels"],
+    own: Float[np.ndarray, " voxels"],
     precision: Float[np.ndarray, "components components"],
-    left: Float[np.ndarray, "components"],
-    effects: Float[np.ndarray, "voxels"],
+    left: Float[np.ndarray, " components"],
+    effects: Float[np.ndarray, " voxels"],
     log_odds: float,
     slab: float,
-    uniforms: Float[np.ndarray, "voxels"],
-    normals: Float[np.ndarray, "voxels"],
+    uniforms: Float[np.ndarray, " voxels"],
+    normals: Float[np.ndarray, " voxels"],
 ) -> None:
     """Draw each voxel's inclusion, its coefficient integrated out, and then its coefficient; in place.
 

@@ -51,7 +51,7 @@ class ConfounderData:
 
     gram: Float[np.ndarray, "components components"]
     cross: Float[np.ndarray, "columns components"]
-    outcome: Float[np.ndarray, "components"]
+    outcome: Float[np.ndarray, " components"]
 
     @classmethod
     def of(
@@ -59,7 +59,7 @@ class ConfounderData:
         effects: Float[np.ndarray, "components subjects"],
         mediators: Float[np.ndarray, "components subjects"],
         regressors: Float[np.ndarray, "regressors subjects"],
-        outcome: Float[np.ndarray, "subjects"],
+        outcome: Float[np.ndarray, " subjects"],
     ) -> ConfounderData:
         """Sum up data with mean zero."""
         return cls(effects @ effects.T, np.vstack([mediators, regressors]) @ effects.T, effects @ outcome)
@@ -70,10 +70,10 @@ class Rows:
     """A basis voxel by voxel, as the scan reads it."""
 
     basis: Basis
-    entries: Float[np.ndarray, "entries"]
-    starts: Int[np.ndarray, "voxels"]
-    firsts: Int[np.ndarray, "voxels"]
-    counts: Int[np.ndarray, "voxels"]
+    entries: Float[np.ndarray, " entries"]
+    starts: Int[np.ndarray, " voxels"]
+    firsts: Int[np.ndarray, " voxels"]
+    counts: Int[np.ndarray, " voxels"]
 
     @classmethod
     def of(cls, basis: Basis) -> Rows:
@@ -88,14 +88,14 @@ class Rows:
         entries = np.concatenate([np.ascontiguousarray(block.vectors).ravel() for block in basis.blocks])
         return cls(basis, entries, starts, firsts, counts)
 
-    def quadratic(self, matrix: Float[np.ndarray, "components components"]) -> Float[np.ndarray, "voxels"]:
-        """q'Aq for the row q of every voxel."""
+    def quadratic(self, matrix: Float[np.ndarray, "components components"]) -> Float[np.ndarray, " voxels"]:
+        """Q'Aq for the row q of every voxel."""
         found = np.empty(self.basis.n_voxels)
         for block, part in zip(self.basis.blocks, self.basis.slices, strict=True):
             found[block.voxels] = np.einsum("sl,sl->s", block.vectors @ matrix[part, part], block.vectors)
         return found
 
-    def dense(self, voxels: Int[np.ndarray, "chosen"]) -> Float[np.ndarray, "chosen components"]:
+    def dense(self, voxels: Int[np.ndarray, " chosen"]) -> Float[np.ndarray, "chosen components"]:
         """The rows of some voxels, with all their zeros."""
         found = np.zeros((len(voxels), self.basis.n_components))
         for row, voxel in zip(found, voxels, strict=True):
@@ -117,8 +117,8 @@ class ConfounderPrior:
 class ConfounderState:
     """One draw: delta nu by voxel, nu* = Q' delta nu, the slab's variance and the probability of inclusion."""
 
-    effects: Float[np.ndarray, "voxels"]
-    projected: Float[np.ndarray, "components"]
+    effects: Float[np.ndarray, " voxels"]
+    projected: Float[np.ndarray, " components"]
     slab: float
     inclusion: float
 
@@ -128,7 +128,7 @@ class Collapsed:
     """The likelihood of nu* with b integrated out: precision A and linear term g."""
 
     precision: Float[np.ndarray, "components components"]
-    linear: Float[np.ndarray, "components"]
+    linear: Float[np.ndarray, " components"]
 
     @classmethod
     def of(
@@ -176,7 +176,7 @@ def step(
 
 def draw_inclusion(
     likelihood: Collapsed, rows: Rows, hidden: ConfounderState, rng: np.random.Generator
-) -> Float[np.ndarray, "voxels"]:
+) -> Float[np.ndarray, " voxels"]:
     """Visit all voxels, in a random order: draw delta without nu, then nu."""
     voxels = rows.basis.n_voxels
     effects = hidden.effects.copy()
@@ -199,8 +199,8 @@ def draw_inclusion(
 
 
 def draw_included(
-    likelihood: Collapsed, rows: Rows, effects: Float[np.ndarray, "voxels"], slab: float, rng: np.random.Generator
-) -> Float[np.ndarray, "voxels"]:
+    likelihood: Collapsed, rows: Rows, effects: Float[np.ndarray, " voxels"], slab: float, rng: np.random.Generator
+) -> Float[np.ndarray, " voxels"]:
     """Draw the coefficients of all included voxels jointly.
 
     In as many dimensions as there are included voxels, or in L where they are more: then a draw of the prior is corrected
@@ -228,7 +228,7 @@ def draw_included(
     return drawn
 
 
-def offset_of(confounder: ConfounderData, projected: Float[np.ndarray, "components"]) -> Offset:
+def offset_of(confounder: ConfounderData, projected: Float[np.ndarray, " components"]) -> Offset:
     """What the unobserved confounder takes from the outcome."""
     return Offset(
         confounder.cross @ projected,
@@ -238,8 +238,8 @@ def offset_of(confounder: ConfounderData, projected: Float[np.ndarray, "componen
 
 
 def draw_hyperparameters(
-    effects: Float[np.ndarray, "voxels"],
-    projected: Float[np.ndarray, "components"],
+    effects: Float[np.ndarray, " voxels"],
+    projected: Float[np.ndarray, " components"],
     hidden: ConfounderState,
     prior: ConfounderPrior,
     rng: np.random.Generator,

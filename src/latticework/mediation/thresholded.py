@@ -57,13 +57,13 @@ def soft_threshold(values: Float[np.ndarray, "*shape"], threshold: float) -> Flo
 class Precision(Protocol):
     """A positive definite matrix A of a quadratic form, with what a Hamiltonian move asks of it."""
 
-    def product(self, vector: Float[np.ndarray, "components"]) -> Float[np.ndarray, "components"]:
+    def product(self, vector: Float[np.ndarray, " components"]) -> Float[np.ndarray, " components"]:
         """A x."""
 
-    def momentum(self, normals: Float[np.ndarray, "components"]) -> Float[np.ndarray, "components"]:
+    def momentum(self, normals: Float[np.ndarray, " components"]) -> Float[np.ndarray, " components"]:
         """A root of A + prior times normals."""
 
-    def velocity(self, momentum: Float[np.ndarray, "components"]) -> Float[np.ndarray, "components"]:
+    def velocity(self, momentum: Float[np.ndarray, " components"]) -> Float[np.ndarray, " components"]:
         """(A + prior)^-1 p."""
 
 
@@ -71,18 +71,18 @@ class Precision(Protocol):
 class Diagonal:
     """A diagonal A, and the diagonal of A + prior."""
 
-    values: Float[np.ndarray, "components"]
-    mass: Float[np.ndarray, "components"]
+    values: Float[np.ndarray, " components"]
+    mass: Float[np.ndarray, " components"]
 
-    def product(self, vector: Float[np.ndarray, "components"]) -> Float[np.ndarray, "components"]:
+    def product(self, vector: Float[np.ndarray, " components"]) -> Float[np.ndarray, " components"]:
         """A x."""
         return self.values * vector
 
-    def momentum(self, normals: Float[np.ndarray, "components"]) -> Float[np.ndarray, "components"]:
+    def momentum(self, normals: Float[np.ndarray, " components"]) -> Float[np.ndarray, " components"]:
         """A root of A + prior times normals."""
         return np.sqrt(self.mass) * normals
 
-    def velocity(self, momentum: Float[np.ndarray, "components"]) -> Float[np.ndarray, "components"]:
+    def velocity(self, momentum: Float[np.ndarray, " components"]) -> Float[np.ndarray, " components"]:
         """(A + prior)^-1 p."""
         return momentum / self.mass
 
@@ -94,19 +94,19 @@ class Full:
     values: Float[np.ndarray, "components components"]
     factor: Float[np.ndarray, "components components"]
 
-    def product(self, vector: Float[np.ndarray, "components"]) -> Float[np.ndarray, "components"]:
+    def product(self, vector: Float[np.ndarray, " components"]) -> Float[np.ndarray, " components"]:
         """A x."""
-        found: Float[np.ndarray, "components"] = self.values @ vector
+        found: Float[np.ndarray, " components"] = self.values @ vector
         return found
 
-    def momentum(self, normals: Float[np.ndarray, "components"]) -> Float[np.ndarray, "components"]:
+    def momentum(self, normals: Float[np.ndarray, " components"]) -> Float[np.ndarray, " components"]:
         """A root of A + prior times normals."""
-        found: Float[np.ndarray, "components"] = self.factor @ normals
+        found: Float[np.ndarray, " components"] = self.factor @ normals
         return found
 
-    def velocity(self, momentum: Float[np.ndarray, "components"]) -> Float[np.ndarray, "components"]:
+    def velocity(self, momentum: Float[np.ndarray, " components"]) -> Float[np.ndarray, " components"]:
         """(A + prior)^-1 p."""
-        found: Float[np.ndarray, "components"] = cho_solve((self.factor, True), momentum, check_finite=False)
+        found: Float[np.ndarray, " components"] = cho_solve((self.factor, True), momentum, check_finite=False)
         return found
 
 
@@ -117,19 +117,19 @@ class Target:
     basis: Basis
     threshold: float
     precision: Precision
-    linear: Float[np.ndarray, "components"]
-    prior: Float[np.ndarray, "components"]
+    linear: Float[np.ndarray, " components"]
+    prior: Float[np.ndarray, " components"]
 
     def projected(
-        self, theta: Float[np.ndarray, "components"]
-    ) -> tuple[Float[np.ndarray, "components"], Bool[np.ndarray, "voxels"]]:
+        self, theta: Float[np.ndarray, " components"]
+    ) -> tuple[Float[np.ndarray, " components"], Bool[np.ndarray, " voxels"]]:
         """Q' ST(Q theta), and where it is not nought."""
         image = self.basis.expand(theta)
         return self.basis.project(soft_threshold(image, self.threshold)), np.abs(image) > self.threshold
 
     def log_density_and_gradient(
-        self, theta: Float[np.ndarray, "components"]
-    ) -> tuple[float, Float[np.ndarray, "components"]]:
+        self, theta: Float[np.ndarray, " components"]
+    ) -> tuple[float, Float[np.ndarray, " components"]]:
         """Up to a constant, and its gradient, which jumps where a voxel crosses the threshold."""
         effect, passes = self.projected(theta)
         product = self.precision.product(effect)
@@ -139,8 +139,8 @@ class Target:
 
 
 def move(
-    target: Target, theta: Float[np.ndarray, "components"], step_size: float, rng: np.random.Generator
-) -> tuple[Float[np.ndarray, "components"], float]:
+    target: Target, theta: Float[np.ndarray, " components"], step_size: float, rng: np.random.Generator
+) -> tuple[Float[np.ndarray, " components"], float]:
     """A Hamiltonian move that leaves the target as it is; where it ends, and the probability of its acceptance."""
     size = step_size * rng.uniform(1 - JITTER, 1 + JITTER)
     momentum = target.precision.momentum(rng.standard_normal(len(theta)))
@@ -163,7 +163,9 @@ def tuned(step_size: float, accepted: float, iteration: int) -> float:
     return float(np.clip(step_size * math.exp(rate * (accepted - WANTED) / WANTED), 1e-4, 1.5))
 
 
-def started(effect: Float[np.ndarray, "components"], basis: Basis, threshold: float) -> Float[np.ndarray, "components"]:
+def started(
+    effect: Float[np.ndarray, " components"], basis: Basis, threshold: float
+) -> Float[np.ndarray, " components"]:
     """A theta whose thresholded image resembles an effect: from nought, no gradient leads anywhere."""
     image = basis.expand(effect)
     return basis.project(image + threshold * np.sign(image))
@@ -172,13 +174,13 @@ def started(effect: Float[np.ndarray, "components"], basis: Basis, threshold: fl
 def mediator_step(
     data: MediatorData,
     state: MediatorState,
-    theta: Float[np.ndarray, "components"],
+    theta: Float[np.ndarray, " components"],
     prior: MediatorPrior,
     basis: Basis,
     threshold: float,
     step_size: float,
     rng: np.random.Generator,
-) -> tuple[MediatorState, Float[np.ndarray, "components"], float]:
+) -> tuple[MediatorState, Float[np.ndarray, " components"], float]:
     """One iteration of stage one; ``state.coefficients[:, 0]`` is the projection of alpha."""
     noise = seen_with(data, state, prior)
     cross, others = data.gram[0, 1:], data.gram[1:, 1:]
@@ -208,13 +210,13 @@ def mediator_step(
 def outcome_step(
     data: OutcomeData,
     state: OutcomeState,
-    theta: Float[np.ndarray, "components"],
+    theta: Float[np.ndarray, " components"],
     prior: OutcomePrior,
     basis: Basis,
     threshold: float,
     step_size: float,
     rng: np.random.Generator,
-) -> tuple[OutcomeState, Float[np.ndarray, "components"], float]:
+) -> tuple[OutcomeState, Float[np.ndarray, " components"], float]:
     """One iteration of stage two: theta with gamma and zeta integrated out, then these, then variances.
 
     ``state.coefficients`` begins with the projection of beta.
