@@ -6,13 +6,13 @@ For subject i and component l of the basis, after intercepts were taken out of e
     alpha*_l ~ N(0, sigma_alpha^2 D_l),  zeta_lj ~ N(0, sigma_zeta^2 D_l),  eta_li ~ N(0, sigma_eta^2 D_l),
 
 with eta orthogonal to (1, X, C). The likelihood then falls into two parts that share nothing but variances: the
-projection of M* on G = (X, C), which knows alpha and zeta, and its residual R, which knows eta. Neither n nor the number
-of voxels is left in the cost of an iteration, O(L q): eta is integrated out, and where the variances ask for it, only
-its sums of squares are drawn.
+projection of M* on G = (X, C), which knows alpha and zeta, and its residual R, which knows eta. Neither the number of
+subjects nor that of voxels is left in the cost of an iteration, O(L q): eta is integrated out, and where the variances
+ask for it, only its sums of squares are drawn.
 
 Differs from the paper: intercepts have flat priors; the variance of the individual effects is drawn with the
-(n - q - 2) L dimensions that they have, not n L; where `orthogonal` is false, eta is not constrained, and its projection
-on G adds sigma_eta^2 D_l to the noise that alpha and zeta are seen with.
+(n - q - 2) L dimensions that they have, not n L; where `orthogonal` is false, eta is not constrained, and its
+projection on G adds sigma_eta^2 D_l to the noise that alpha and zeta are seen with.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from numbers import Real
-from typing import Final
+from typing import Any, Final
 
 from latticework.core.checks import number
 from latticework.core.errors import InputError

@@ -25,7 +25,7 @@ def compiled() -> Callable[..., None]:
     """Compile `visit`, or load what was compiled before."""
     numba = require("numba", extra="mediation", purpose="looking for unobserved confounders")
     function: Any = numba.njit(cache=True, nogil=True, fastmath=False)(visit)
-    return function  # type: ignore[no-any-return]
+    return function
 
 
 def visit(

@@ -1,10 +1,10 @@
 """What confounds unseen: a spike-and-slab over voxels of the individual effects (Xu et al. 2024, the outcome model).
 
-Y = F b + eta' Q'(delta nu) + epsilon, with nu(s) ~ N(0, sigma_nu^2), delta(s) ~ Bernoulli(pi), and eta the individual
-effects' posterior mean of stage one. As eta is linear in the mediators, b = (beta*, gamma, zeta) could take the place of
-nearly all of delta nu; a sampler that draws one given the other would hardly move. Here b is integrated out while delta
-and nu are drawn, which leaves nu* = Q' delta nu a Gaussian likelihood of precision A = H'(sigma_Y^2 I + F V F')^-1 H and
-linear term g in L dimensions, H = eta'.
+Y = F b + eta' Q'(delta nu) + epsilon, with nu(s) ~ N(0, sigma_nu^2), delta(s) ~ Bernoulli(pi), and eta the
+individual effects' posterior mean of stage one. As eta is linear in the mediators, b = (beta*, gamma, zeta) could take
+the place of nearly all of delta nu; a sampler that draws one given the other would hardly move. Here b is integrated
+out while delta and nu are drawn, which leaves nu* = Q' delta nu a Gaussian likelihood of precision
+A = H'(sigma_Y^2 I + F V F')^-1 H and linear term g in L dimensions, H = eta'.
 
 Differs from the paper: pi may have a beta prior; nu is integrated out when delta is drawn.
 """
@@ -203,8 +203,8 @@ def draw_included(
 ) -> Float[np.ndarray, " voxels"]:
     """Draw the coefficients of all included voxels jointly.
 
-    In as many dimensions as there are included voxels, or in L where they are more: then a draw of the prior is corrected
-    by what a draw of the likelihood lacks (Bhattacharya et al. 2016).
+    In as many dimensions as there are included voxels, or in L where they are more: then a draw of the prior is
+    corrected by what a draw of the likelihood lacks (Bhattacharya et al. 2016).
     """
     chosen = np.flatnonzero(effects)
     drawn = np.zeros_like(effects)
