@@ -168,6 +168,35 @@ def test_nu_of_more_voxels_than_subjects_has_its_gaussian_conditional():
     assert_mean(squares(draws - mean), covariance[np.triu_indices(12)])
 
 
+def test_beta_has_its_gaussian_conditional():
+    rng, prior = np.random.default_rng(14), OUTCOME_KNOWN
+    state, data = with_outcome(mediators(n=9, q=1, seed=14), prior, seed=14)
+    mixed = data.mediators.images @ (np.eye(6) + 0.7 * rng.standard_normal((6, 6)))  # correlated coefficients
+    data = replace(data, mediators=replace(data.mediators, images=mixed))
+    others = basmu.outcome_residual(replace(state, theta_beta=np.zeros(4)), data, prior)
+    prior_variances = prior.sigma2_beta * data.mediators.eigenvalues
+    mean, covariance = posterior(mixed @ data.mediators.vectors, prior_variances, prior.sigma2_y, others)
+    draws = np.array([basmu.update_beta(state, data, prior, rng).theta_beta for _ in range(4000)])
+    assert_mean(draws, mean)
+    assert_mean(squares(draws - mean), covariance[np.triu_indices(4)])
+
+
+def test_scans_of_delta_given_nu_visit_every_delta_as_often_as_its_probability():
+    rng, prior = np.random.default_rng(15), replace(OUTCOME_KNOWN, sigma2_y=3.0)
+    state, data = with_outcome(mediators(n=12, q=1, seed=15), prior, seed=15)
+    state = replace(state, nu=np.array([1.0, -0.8, 0.9, 1.2, 0.7, -1.1]))
+    data = basmu.simulate_outcome(state, data, prior, rng)
+    options = np.array(list(product((0.0, 1.0), repeat=6)))
+    residuals = np.array([basmu.outcome_residual(replace(state, delta=delta), data, prior) for delta in options])
+    logs = options @ np.full(6, np.log(prior.pi / (1 - prior.pi))) - np.sum(residuals**2, axis=1) / (2 * prior.sigma2_y)
+    expected = np.exp(logs - logs.max()) / np.exp(logs - logs.max()).sum()
+    draws = np.array([state.delta for state in steps(lambda s: basmu.update_delta(s, data, prior, rng), state, 8000)])
+    likely = np.flatnonzero(expected > 0.004)
+    assert len(likely) > 10
+    codes = draws @ 2 ** np.arange(5, -1, -1)
+    assert_mean((codes[:, None] == likely).astype(float), expected[likely])
+
+
 def test_langevin_steps_leave_a_gaussian_of_twenty_dimensions_as_it_is():
     rng, variances, theta = np.random.default_rng(13), np.linspace(0.7, 2, 20), np.zeros(20)
     draws = np.empty((20000, 20))
