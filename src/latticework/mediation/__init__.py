@@ -1,1 +1,51 @@
 """Does an image carry the effect of an exposure on an outcome? With unobserved confounders: BASMU (Xu et al. 2024)."""
+
+from typing import TYPE_CHECKING
+
+from latticework.core.lazy import attach
+
+if TYPE_CHECKING:
+    from latticework.mediation.basis import BasisDecomposition
+    from latticework.mediation.diagnosis import Diagnosis
+    from latticework.mediation.estimator import BASMU, BIMA
+    from latticework.mediation.prior import Prior
+    from latticework.mediation.reading import read_study
+    from latticework.mediation.sensitivity import Bias, omitted_confounder_bias
+    from latticework.mediation.simulate import SimulatedStudy, simulate
+    from latticework.mediation.study import Study, study_of
+    from latticework.mediation.writing import write_study
+
+__all__ = [
+    "BASMU",
+    "BIMA",
+    "BasisDecomposition",
+    "Prior",
+    "Study",
+    "study_of",
+    "read_study",
+    "write_study",
+    "simulate",
+    "SimulatedStudy",
+    "Diagnosis",
+    "Bias",
+    "omitted_confounder_bias",
+]
+
+__getattr__, __dir__ = attach(
+    __name__,
+    {
+        "BASMU": "latticework.mediation.estimator:BASMU",
+        "BIMA": "latticework.mediation.estimator:BIMA",
+        "BasisDecomposition": "latticework.mediation.basis:BasisDecomposition",
+        "Prior": "latticework.mediation.prior:Prior",
+        "Study": "latticework.mediation.study:Study",
+        "study_of": "latticework.mediation.study:study_of",
+        "read_study": "latticework.mediation.reading:read_study",
+        "write_study": "latticework.mediation.writing:write_study",
+        "simulate": "latticework.mediation.simulate:simulate",
+        "SimulatedStudy": "latticework.mediation.simulate:SimulatedStudy",
+        "Diagnosis": "latticework.mediation.diagnosis:Diagnosis",
+        "Bias": "latticework.mediation.sensitivity:Bias",
+        "omitted_confounder_bias": "latticework.mediation.sensitivity:omitted_confounder_bias",
+    },
+)

@@ -5,6 +5,10 @@ from latticework.core.capability import Capability
 capability = Capability(
     name="mediation",
     summary="Ask whether a brain image carries the effect of an exposure on an outcome, with confounders unmeasured.",
-    estimators=("latticework.mediation.basis:BasisDecomposition",),
+    estimators=(
+        "latticework.mediation.estimator:BASMU",
+        "latticework.mediation.estimator:BIMA",
+        "latticework.mediation.basis:BasisDecomposition",
+    ),
     command=None,
 )

@@ -71,16 +71,15 @@ class Prior:
             number(name, getattr(self, name), _is_positive, positive)
         if self.confounder_variance is not None:
             number("confounder_variance", self.confounder_variance, _is_positive, positive)
-        if self.inclusion is None:
+        given: Any = self.inclusion
+        if given is None:
             return
-        if isinstance(self.inclusion, Real):
+        if isinstance(given, Real):
             number("inclusion", self.inclusion, lambda share: 0 < share < 1, "a probability between 0 and 1, or (a, b)")
             return
-        if not (isinstance(self.inclusion, tuple | list) and len(self.inclusion) == 2):
-            raise InputError(
-                f"inclusion={self.inclusion!r}: expected a probability, or the two numbers of a beta prior"
-            )
-        a, b = (number("inclusion", value, _is_positive, "two numbers above 0") for value in self.inclusion)
+        if not (isinstance(given, tuple | list) and len(given) == 2):
+            raise InputError(f"inclusion={given!r}: expected a probability, or the two numbers of a beta prior")
+        a, b = (number("inclusion", value, _is_positive, "two numbers above 0") for value in given)
         object.__setattr__(self, "inclusion", (a, b))
 
     @classmethod

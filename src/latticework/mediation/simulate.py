@@ -20,6 +20,8 @@ from latticework.core.checks import number, whole_number
 from latticework.core.errors import InputError
 from latticework.core.seeds import seed_from, spawn
 from latticework.mediation.basis import SHARE, Basis, BasisDecomposition
+from latticework.mediation.spaces import Space
+from latticework.mediation.study import Study
 from latticework.mediation.thresholded import soft_threshold
 
 CONFOUNDING: Final = ("sparse", "dense", "none")
@@ -31,24 +33,15 @@ COMPONENTS: Final = 120  # the paper's, for images of 40 by 40; smaller ones hav
 EXPOSURE_CENTRE: Final = (0.3, -0.3)
 OUTCOME_CENTRE: Final = (0.0, 0.0)
 TRIANGLE_RADIUS: Final = 0.5
+VOXEL: Final = 2.0  # millimetres, of the slice that the image is written as
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class SimulatedStudy:
-    """A study and its truth.
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class SimulatedStudy(Study):
+    """A study and its truth; what a `Study` has is left out here.
 
     Attributes
     ----------
-    exposure : array "subjects"
-        Whose effect is asked for.
-    mediators : array "subjects voxels"
-        An image of each subject.
-    outcome : array "subjects"
-        What the exposure may change, through the image or otherwise.
-    confounders : array "subjects confounders"
-        Those that were measured.
-    coordinates : array "voxels axes"
-        Where voxels are, the first coordinate changing fastest.
     basis : Basis
         The functions that smooth effects consist of.
     alpha : array "voxels"
@@ -63,11 +56,6 @@ class SimulatedStudy:
         Natural direct effect of one unit of the exposure.
     """
 
-    exposure: Float[np.ndarray, " subjects"]
-    mediators: Float[np.ndarray, "subjects voxels"]
-    outcome: Float[np.ndarray, " subjects"]
-    confounders: Float[np.ndarray, "subjects confounders"]
-    coordinates: Float[np.ndarray, "voxels axes"]
     basis: Basis
     alpha: Float[np.ndarray, " voxels"]
     beta: Float[np.ndarray, " voxels"]
@@ -186,7 +174,16 @@ def simulate(
         nu=nu,
         eta_coefficients=eta,
         nde=direct_effect,
+        confounder_names=tuple(f"confounder_{number + 1}" for number in range(CONFOUNDERS)),
+        space=_slice(side),
     )
+
+
+def _slice(side: int) -> Space:
+    """A slice of voxels of 2 mm around the origin, its second axis the first coordinate, which changes fastest."""
+    affine = np.diag([VOXEL, VOXEL, VOXEL, 1.0])[[1, 0, 2, 3]]
+    affine[:2, 3] = -VOXEL * (side - 1) / 2
+    return Space.of(np.ones((side, side), dtype=bool), affine)
 
 
 def square_grid(side: int) -> Float[np.ndarray, "voxels two"]:

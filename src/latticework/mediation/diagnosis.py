@@ -1,0 +1,155 @@
+"""Whether draws can be trusted, and how much of the split into indirect and direct effect is the data's.
+
+Individual effects are a linear function of the mediators. So what the outcome knows is beta* + w nu* and, through the
+exposure, gamma - sum alpha* w nu*: the total effect is known from the data; how it splits leans on the priors.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from latticework.mediation.effects import NDE, NIE, TE, summary
+from latticework.mediation.outcome_model import OutcomeState, posterior_factor
+from latticework.mediation.posterior import Posterior
+from latticework.mediation.preparation import Prepared
+from latticework.mediation.prior import Prior
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """Whether the draws can be trusted, and what they lean on.
+
+    Attributes
+    ----------
+    rhat, ess
+        Of NIE, NDE and TE: R-hat should be below 1.01, the effective number of draws above 400.
+    accepted
+        Share of Hamiltonian moves that were accepted in each stage, if there were any.
+    subjects, components, unknowns
+        How many there are; unknowns are the outcome's coefficients without those of the unobserved confounder.
+    rank
+        Of mediators, exposure and confounders together, by subject.
+    rank_with_effects
+        The same with the individual effects beside them: as large, since these are made of the former.
+    equations, condition
+        How many equations the exposure and the confounders add about the unobserved confounder, and the condition
+        number of these.
+    prior_share
+        Of the precision with which NDE, and so the split, is known, how much its prior brought: 1 is all.
+    prior_sd
+        Of NDE before data were seen.
+    unconfounded
+        NIE and NDE, and their standard errors, where no unobserved confounder is believed in and NDE has no prior.
+    moved
+        What the unobserved confounder moves from NIE to NDE: mean, interval and so on.
+    warnings
+        What of this asks for care, in words.
+    """
+
+    rhat: dict[str, float]
+    ess: dict[str, float]
+    accepted: tuple[float, float] | None
+    subjects: int
+    components: int
+    unknowns: int
+    rank: int
+    rank_with_effects: int
+    equations: int
+    condition: float
+    prior_share: float
+    prior_sd: float
+    unconfounded: dict[str, tuple[float, float]]
+    moved: dict[str, float]
+    warnings: tuple[str, ...]
+
+
+def diagnose(posterior: Posterior, prepared: Prepared, prior: Prior) -> Diagnosis:
+    """Look at the draws and at the equations they come from."""
+    indirect = posterior.regional().sum(axis=-1)
+    effects = {NIE: indirect, NDE: posterior.direct, TE: indirect + posterior.direct}
+    summaries = {name: summary(draws) for name, draws in effects.items()}
+    design = np.vstack([prepared.mediators, prepared.regressors])
+    basis, _ = np.linalg.qr(prepared.regressors.T)
+    shared = prepared.mediators @ basis
+    scale = np.linalg.norm(prepared.mediators, axis=1, keepdims=True)
+    sizes = np.linalg.svd(shared / np.where(scale > 0, scale, 1), compute_uv=False)
+    residual = prepared.mediators - shared @ basis.T
+    rank = int(np.linalg.matrix_rank(design))
+    variance = summaries[NDE]["sd"] ** 2
+    found: dict[str, Any] = {
+        "rhat": {name: one["rhat"] for name, one in summaries.items()},
+        "ess": {name: one["ess"] for name, one in summaries.items()},
+        "accepted": posterior.accepted,
+        "subjects": design.shape[1],
+        "components": len(prepared.mediators),
+        "unknowns": len(design),
+        "rank": rank,
+        "rank_with_effects": int(np.linalg.matrix_rank(np.vstack([design, posterior.shrinkage[:, None] * residual]))),
+        "equations": len(prepared.regressors),
+        "condition": float(sizes[0] / sizes[-1]) if sizes[-1] > 0 else float("inf"),
+        "prior_share": min(1.0, variance / prior.direct_effect_sd**2),
+        "prior_sd": prior.direct_effect_sd,
+        "unconfounded": unconfounded(posterior, prepared, prior),
+        "moved": summary(posterior.moved()),
+    }
+    return Diagnosis(**found, warnings=tuple(_warnings(found, posterior.projected is not None)))
+
+
+def unconfounded(posterior: Posterior, prepared: Prepared, prior: Prior) -> dict[str, tuple[float, float]]:
+    """NIE and NDE, each with its standard error, without an unobserved confounder and with a flat prior of NDE.
+
+    The posterior given the mean variances of the draws, in closed form.
+    """
+    units, data = prepared.units, prepared.outcome_data()
+    flat = Prior(direct_effect_sd=1e6 * units.effect, shape=prior.shape, rate=prior.rate)
+    sigmas = {name: float((draws**2).mean()) for name, draws in posterior.sigmas.items()}
+    components = len(data.eigenvalues)
+    state = OutcomeState(
+        np.zeros(len(data.outcome)),
+        beta=sigmas["sigma_beta"] / units.beta**2,
+        noise=sigmas["sigma_outcome"] / units.outcome**2,
+        zeta=1e6,
+    )
+    factor = posterior_factor(data, state, prepared.outcome_prior(flat))
+    covariance = np.linalg.inv(factor @ factor.T)
+    mean = covariance @ data.outcome / state.noise
+    alpha = posterior.projected_alpha().reshape(-1, components) / units.alpha
+    indirect = alpha @ mean[:components]
+    mean_alpha = alpha.mean(axis=0)
+    spread = float(indirect.var() + mean_alpha @ covariance[:components, :components] @ mean_alpha)
+    direct, error = mean[components], covariance[components, components]
+    return {
+        NIE: (float(indirect.mean()) * units.effect, spread**0.5 * units.effect),
+        NDE: (float(direct) * units.effect, float(error) ** 0.5 * units.effect),
+    }
+
+
+def _warnings(found: dict[str, Any], confounded: bool) -> list[str]:
+    told = []
+    for name, rhat in found["rhat"].items():
+        if rhat > 1.01:
+            told.append(f"chains disagree about {name}: R-hat is {rhat:.3f}, expected below 1.01; draw more")
+    for name, ess in found["ess"].items():
+        if ess < 400:
+            told.append(f"few effective draws of {name}: {ess:.0f}, expected at least 400; draw more")
+    if found["components"] >= found["subjects"] - found["equations"] - 1:
+        told.append(
+            f"{found['components']} components for {found['subjects']} subjects: the image can account for all of the "
+            "outcome, and priors alone decide; take fewer components"
+        )
+    direct, error = found["unconfounded"][NDE]
+    sd = found["prior_sd"]
+    if found["prior_share"] > 0.5:
+        told.append(
+            f"{found['prior_share']:.0%} of the precision of NDE is its prior's, whose standard deviation is {sd:.3g}: "
+            "the split between NIE and NDE is believed more than seen"
+        )
+    if not confounded and abs(direct) > 2 * (sd + error):
+        told.append(
+            f"without that prior, NDE would be {direct:.3g} (standard error {error:.2g}), which the prior, whose "
+            f"standard deviation is {sd:.3g}, hardly allows"
+        )
+    return told

@@ -1,0 +1,81 @@
+"""Effects that people ask for, with intervals and with how well the chains know them."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from jaxtyping import Float
+
+from latticework.core.errors import require
+from latticework.mediation.posterior import Posterior
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+NIE: Final = "NIE"
+NDE: Final = "NDE"
+TE: Final = "TE"
+PROPORTION: Final = "proportion mediated"
+COLUMNS: Final = ("mean", "sd", "median", "lower", "upper", "p_positive", "rhat", "ess")
+
+
+def effects_table(posterior: Posterior, *, level: float = 0.95) -> pd.DataFrame:
+    """NIE, NDE, TE and the proportion mediated, and NIE of each region.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row an effect, with the region it goes through (empty for all of the image); mean, sd, median, the interval of
+        `level`, the probability of being above nought, R-hat and the effective number of draws. A proportion, whose
+        mean need not exist, has a median and an interval alone.
+    """
+    pandas = require("pandas", extra="mediation", purpose="tables of effects")
+    regional = posterior.regional()
+    indirect = regional.sum(axis=-1)
+    total = indirect + posterior.direct
+    draws: list[tuple[str, str, Any]] = [
+        (NIE, "", indirect),
+        (NDE, "", posterior.direct),
+        (TE, "", total),
+        (PROPORTION, "", indirect / total),
+    ]
+    if len(posterior.basis.blocks) > 1:
+        draws += [(NIE, block.name, regional[..., number]) for number, block in enumerate(posterior.basis.blocks)]
+    rows = [{"effect": effect, "region": region, **summary(values, level)} for effect, region, values in draws]
+    for row in rows:
+        if row["effect"] == PROPORTION:
+            row["mean"] = row["sd"] = np.nan
+    return pandas.DataFrame(rows, columns=["effect", "region", *COLUMNS])
+
+
+def summary(draws: Float[np.ndarray, "chains draws"], level: float = 0.95) -> dict[str, float]:
+    """Mean, sd, median, interval, probability of being positive, R-hat and effective number of draws."""
+    lower, median, upper = np.quantile(draws, [(1 - level) / 2, 0.5, (1 + level) / 2])
+    rhat, ess = convergence(draws)
+    return {
+        "mean": float(draws.mean()),
+        "sd": float(draws.std()),
+        "median": float(median),
+        "lower": float(lower),
+        "upper": float(upper),
+        "p_positive": float((draws > 0).mean()),
+        "rhat": rhat,
+        "ess": ess,
+    }
+
+
+def convergence(draws: Float[np.ndarray, "chains draws"]) -> tuple[float, float]:
+    """Rank-normalised split R-hat and bulk effective sample size (Vehtari et al. 2021); of constant draws, NaN."""
+    if draws.shape[1] < 4 or not np.ptp(draws):
+        return float("nan"), float("nan")
+    arviz = import_arviz("diagnostics of chains")
+    return float(arviz.rhat(draws)), float(arviz.ess(draws))
+
+
+def import_arviz(purpose: str) -> Any:
+    """ArviZ, without its notice of the next major version."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        return require("arviz", extra="mediation", purpose=purpose)

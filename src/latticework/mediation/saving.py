@@ -1,0 +1,125 @@
+"""What a saved mediation model consists of: draws, the basis, data summed up by it, and the grid, but no images."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, fields
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+from latticework.core.errors import InputError
+from latticework.core.persistence import State
+from latticework.mediation.basis import BasisDecomposition
+from latticework.mediation.posterior import Posterior
+from latticework.mediation.preparation import Prepared, Units
+from latticework.mediation.prior import Prior
+from latticework.mediation.spaces import Space
+
+if TYPE_CHECKING:
+    from latticework.mediation.estimator import MediationModel
+
+_DRAWS = ("alpha", "beta", "direct", "shrinkage")
+_CONFOUNDER = ("projected", "nu", "nu_sd", "included")
+
+
+def to_state(model: MediationModel) -> State:
+    """Everything that was learned."""
+    check_is_fitted(model)
+    posterior, prepared, space = model.posterior_, model.prepared_, model.space_
+    basis = _fitted(model.basis_, model.explained_).to_state()
+    draws = {name: getattr(posterior, name) for name in _DRAWS}
+    if posterior.projected is not None:
+        draws |= {name: getattr(posterior, name) for name in _CONFOUNDER}
+    data = {
+        "mediators": prepared.mediators,
+        "regressors": prepared.regressors,
+        "outcome": prepared.outcome,
+        "coordinates": model.coordinates_,
+    }
+    if space is not None:
+        data |= {"mask": space.mask.astype(np.uint8), "affine": space.affine}
+    values: dict[str, Any] = {
+        "basis": basis.values,
+        "settings": None if model.basis is None else model.basis.get_params(),
+        "prior": None if model.prior is None else asdict(model.prior),
+        "fitted_prior": asdict(model.prior_),
+        "explained": model.explained_,
+        "names": model.names_,
+        "thresholds": list(posterior.thresholds),
+        "accepted": None if posterior.accepted is None else list(posterior.accepted),
+        "units": {
+            "exposure": prepared.units.exposure,
+            "mediators": prepared.units.mediators,
+            "outcome": prepared.units.outcome,
+            "confounders": prepared.units.confounders.tolist(),
+        },
+        "header": None if space is None else {name: list(value) for name, value in space.header.items()},
+    }
+    tensors = {
+        "basis": basis.tensors["basis"],
+        "draws": {name: np.ascontiguousarray(array) for name, array in draws.items()},
+        "sigmas": {name: np.ascontiguousarray(array) for name, array in posterior.sigmas.items()},
+        "data": {name: np.ascontiguousarray(array) for name, array in data.items()},
+    }
+    return State(values=values, tensors=tensors)
+
+
+def from_state(model: MediationModel, state: State) -> None:
+    """Take back everything that was learned."""
+    values = state.values
+    groups = {name: {key: np.asarray(array) for key, array in group.items()} for name, group in state.tensors.items()}
+    decomposition = BasisDecomposition()
+    decomposition.from_state(State(values=values["basis"], tensors={"basis": groups["basis"]}))
+    basis, data, draws = decomposition.basis_, groups["data"], groups["draws"]
+    chains, kept, components = draws["alpha"].shape
+    subjects = len(data["outcome"])
+    expected = {
+        "draws.beta": (draws["beta"], (chains, kept, components)),
+        "draws.direct": (draws["direct"], (chains, kept)),
+        "draws.shrinkage": (draws["shrinkage"], (components,)),
+        "data.mediators": (data["mediators"], (components, subjects)),
+        "data.regressors": (data["regressors"], (len(values["units"]["confounders"]) + 1, subjects)),
+    }
+    for name, (array, shape) in expected.items():
+        if array.shape != shape or components != basis.n_components:
+            raise InputError(f"{name} has shape {array.shape}, expected {shape}")
+    model.basis = None if values["settings"] is None else BasisDecomposition(**values["settings"])
+    model.prior = None if values["prior"] is None else _prior(values["prior"])
+    model.prior_ = _prior(values["fitted_prior"])
+    model.explained_ = float(values["explained"])
+    model.names_ = values["names"]
+    model.basis_ = basis
+    model.coordinates_ = data["coordinates"]
+    model.space_ = None
+    if "mask" in data:
+        header = {str(name): tuple(value) for name, value in values["header"].items()}
+        model.space_ = Space(mask=data["mask"].astype(bool), affine=data["affine"], header=header)
+    units = {**values["units"], "confounders": np.array(values["units"]["confounders"], float)}
+    model.prepared_ = Prepared(data["mediators"], data["regressors"], data["outcome"], basis, Units(**units))
+    confounder = {name: draws[name] for name in _CONFOUNDER if name in draws}
+    accepted = values["accepted"]
+    model.posterior_ = Posterior(
+        basis=basis,
+        **{name: draws[name] for name in _DRAWS},
+        thresholds=(float(values["thresholds"][0]), float(values["thresholds"][1])),
+        sigmas=groups["sigmas"],
+        accepted=None if accepted is None else (float(accepted[0]), float(accepted[1])),
+        **confounder,
+    )
+
+
+def _prior(values: dict[str, Any]) -> Prior:
+    known = {field.name for field in fields(Prior)}
+    given = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in values.items() if name in known
+    }
+    return Prior(**given)
+
+
+def _fitted(basis: Any, explained: float) -> BasisDecomposition:
+    """A decomposition that has a basis, to say how that is saved."""
+    decomposition = BasisDecomposition()
+    decomposition.basis_, decomposition.explained_ = basis, explained
+    decomposition.explained_per_region_ = {block.name: float("nan") for block in basis.blocks}
+    return decomposition
