@@ -111,7 +111,7 @@ def from_state(model: MediationModel, state: State) -> None:
 
 def _prior(values: dict[str, Any]) -> Prior:
     known = {field.name for field in fields(Prior)}
-    given = {
+    given: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value for name, value in values.items() if name in known
     }
     return Prior(**given)
