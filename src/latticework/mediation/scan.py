@@ -24,35 +24,35 @@ if TYPE_CHECKING:
 def compiled() -> Callable[..., None]:
     """Compile `visit`, or load what was compiled before."""
     numba = require("numba", extra="mediation", purpose="looking for unobserved confounders")
-    function: Any = numba.njit(cache=True, nogil=True, fastmath=False)(visit)
+    function: Any = numba.njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})(visit)
     return function
 
 
 def visit(
-    order: Int[np.ndarray, " voxels"],
+    order: Int[np.ndarray, " visited"],
     rows: Float[np.ndarray, " entries"],
     starts: Int[np.ndarray, " voxels"],
     firsts: Int[np.ndarray, " voxels"],
     counts: Int[np.ndarray, " voxels"],
-    own: Float[np.ndarray, " voxels"],
+    own: Float[np.ndarray, " visited"],
     precision: Float[np.ndarray, "components components"],
     left: Float[np.ndarray, " components"],
     effects: Float[np.ndarray, " voxels"],
     log_odds: float,
     slab: float,
-    uniforms: Float[np.ndarray, " voxels"],
-    normals: Float[np.ndarray, " voxels"],
+    uniforms: Float[np.ndarray, " visited"],
+    normals: Float[np.ndarray, " visited"],
 ) -> None:
     """Draw each voxel's inclusion, its coefficient integrated out, and then its coefficient; in place.
 
     Parameters
     ----------
     order
-        Voxels in the order of the visit.
+        Voxels in the order of the visit; others stay as they are.
     rows, starts, firsts, counts
         The basis, voxel by voxel: entries, where those of a voxel begin, their first component, and how many there are.
     own
-        q'Aq of each voxel.
+        q'Aq of each visited voxel.
     precision, left
         A, and g - A nu*, which is kept up to date.
     effects
@@ -66,10 +66,10 @@ def visit(
         voxel = order[place]
         start, first, count = starts[voxel], firsts[voxel], counts[voxel]
         now = effects[voxel]
-        linear = own[voxel] * now
+        linear = own[place] * now
         for entry in range(count):
             linear += rows[start + entry] * left[first + entry]
-        variance = 1.0 / (own[voxel] + 1.0 / slab)
+        variance = 1.0 / (own[place] + 1.0 / slab)
         mean = variance * linear
         odds = log_odds + 0.5 * math.log(variance / slab) + 0.5 * mean * linear
         if odds > 36.0:  # e^-36 is below the resolution of a uniform

@@ -32,6 +32,7 @@ from latticework.mediation.outcome_model import (
 )
 from latticework.mediation.scan import compiled
 
+VISITED: Final = 0.3  # of the voxels, by an iteration: the others' turn comes, and all included ones are drawn again
 ROUNDING: Final = 1e-12  # of a matrix's largest entry, which its computation has cost
 
 
@@ -88,11 +89,18 @@ class Rows:
         entries = np.concatenate([np.ascontiguousarray(block.vectors).ravel() for block in basis.blocks])
         return cls(basis, entries, starts, firsts, counts)
 
-    def quadratic(self, matrix: Float[np.ndarray, "components components"]) -> Float[np.ndarray, " voxels"]:
-        """Q'Aq for the row q of every voxel."""
-        found = np.empty(self.basis.n_voxels)
+    def quadratic(
+        self, matrix: Float[np.ndarray, "components components"], voxels: Int[np.ndarray, " visited"]
+    ) -> Float[np.ndarray, " visited"]:
+        """The quadratic form q'Aq of the rows q of some voxels, each given once."""
+        place = np.full(self.basis.n_voxels, -1)
+        place[voxels] = np.arange(len(voxels))
+        found = np.empty(len(voxels))
         for block, part in zip(self.basis.blocks, self.basis.slices, strict=True):
-            found[block.voxels] = np.einsum("sl,sl->s", block.vectors @ matrix[part, part], block.vectors)
+            places = place[block.voxels]
+            chosen = places >= 0
+            vectors = block.vectors[chosen]
+            found[places[chosen]] = np.einsum("sl,sl->s", vectors @ matrix[part, part], vectors)
         return found
 
     def dense(self, voxels: Int[np.ndarray, " chosen"]) -> Float[np.ndarray, "chosen components"]:
@@ -177,23 +185,23 @@ def step(
 def draw_inclusion(
     likelihood: Collapsed, rows: Rows, hidden: ConfounderState, rng: np.random.Generator
 ) -> Float[np.ndarray, " voxels"]:
-    """Visit all voxels, in a random order: draw delta without nu, then nu."""
-    voxels = rows.basis.n_voxels
+    """Visit some voxels, at random and in a random order: draw delta without nu, then nu."""
+    voxels = rng.permutation(rows.basis.n_voxels)[: math.ceil(VISITED * rows.basis.n_voxels)]
     effects = hidden.effects.copy()
     compiled()(
-        rng.permutation(voxels),
+        voxels,
         rows.entries,
         rows.starts,
         rows.firsts,
         rows.counts,
-        rows.quadratic(likelihood.precision),
+        rows.quadratic(likelihood.precision, voxels),
         likelihood.precision,
         likelihood.linear - likelihood.precision @ hidden.projected,
         effects,
         math.log(hidden.inclusion) - math.log1p(-hidden.inclusion),
         hidden.slab,
-        rng.random(voxels),
-        rng.standard_normal(voxels),
+        rng.random(len(voxels)),
+        rng.standard_normal(len(voxels)),
     )
     return effects
 
