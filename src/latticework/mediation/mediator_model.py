@@ -18,6 +18,7 @@ projection on G adds sigma_eta^2 D_l to the noise that alpha and zeta are seen w
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from jaxtyping import Float
@@ -51,6 +52,11 @@ class MediatorData:
     residual: Float[np.ndarray, " components"]
     eigenvalues: Float[np.ndarray, " components"]
     dimensions: int
+
+    @cached_property
+    def weights(self) -> Float[np.ndarray, "components one"]:
+        """1 / D, a column."""
+        return 1 / self.eigenvalues[:, None]
 
     @classmethod
     def of(
@@ -117,23 +123,27 @@ def draw_coefficients(
     data: MediatorData, state: MediatorState, prior: MediatorPrior, rng: np.random.Generator
 ) -> Float[np.ndarray, "components regressors"]:
     """Draw alpha* and zeta: L Gaussians whose precisions G G'/s_l + S/D_l have the same eigenvectors."""
-    regressors = len(data.gram)
-    scale = np.sqrt(np.array([state.alpha] + [state.zeta] * (regressors - 1)))
+    scale = np.full(len(data.gram), state.zeta)
+    scale[0] = state.alpha
+    scale = np.sqrt(scale)
     values, vectors = np.linalg.eigh(scale[:, None] * data.gram * scale)
     back = scale[:, None] * vectors
-    noise = seen_with(data, state, prior)[:, None]
-    precision = values / noise + 1 / data.eigenvalues[:, None]
-    mean = (data.products / noise) @ back / precision
+    noise = seen_with(data, state, prior)
+    precision = noise * data.weights + values  # times noise
+    normals = rng.standard_normal(precision.shape)
     drawn: Float[np.ndarray, "components regressors"] = (
-        mean + rng.standard_normal(mean.shape) / np.sqrt(precision)
+        (data.products @ back + np.sqrt(noise * precision) * normals) / precision
     ) @ back.T
     return drawn
 
 
-def seen_with(data: MediatorData, state: MediatorState, prior: MediatorPrior) -> Float[np.ndarray, " components"]:
-    """The variance of the noise that coefficients are seen with."""
-    individual = 0.0 if prior.orthogonal else state.eta * data.eigenvalues
-    return np.broadcast_to(state.noise + individual, data.eigenvalues.shape)
+def seen_with(
+    data: MediatorData, state: MediatorState, prior: MediatorPrior
+) -> float | Float[np.ndarray, "components one"]:
+    """The variance of the noise that coefficients are seen with, by component if it differs."""
+    if prior.orthogonal:
+        return state.noise
+    return state.noise + state.eta * data.eigenvalues[:, None]
 
 
 def draw_variances(
@@ -144,7 +154,7 @@ def draw_variances(
     rng: np.random.Generator,
 ) -> MediatorState:
     """Draw the variances, given sums of squares of the individual effects and of the noise."""
-    scaled = coefficients**2 / data.eigenvalues[:, None]
+    scaled = coefficients**2 * data.weights
     alpha = inverse_gamma(prior.shape + len(scaled) / 2, prior.alpha + scaled[:, 0].sum() / 2, rng)
     if prior.fixed_zeta is not None or scaled.shape[1] == 1:
         zeta = state.zeta

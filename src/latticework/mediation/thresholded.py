@@ -182,11 +182,11 @@ def mediator_step(
     rng: np.random.Generator,
 ) -> tuple[MediatorState, Float[np.ndarray, " components"], float]:
     """One iteration of stage one; ``state.coefficients[:, 0]`` is the projection of alpha."""
-    noise = seen_with(data, state, prior)
+    noise = np.broadcast_to(np.ravel(seen_with(data, state, prior)), data.eigenvalues.shape)
     cross, others = data.gram[0, 1:], data.gram[1:, 1:]
     zeta = state.coefficients[:, 1:]
-    seen = np.full(len(noise), data.gram[0, 0]) / noise
     weights = 1 / (state.alpha * data.eigenvalues)
+    seen = np.full_like(weights, data.gram[0, 0]) / noise
     linear = (data.products[:, 0] - zeta @ cross) / noise
     target = Target(basis, threshold, Diagonal(seen, seen + weights), linear, weights)
     theta, accepted = move(target, theta, step_size, rng)
