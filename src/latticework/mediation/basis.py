@@ -193,7 +193,12 @@ class Basis:
             If there is another number of coefficients, or a voxel that images do not have.
         """
         self._check(coefficients, self.n_components, "components")
-        chosen = np.arange(self.n_voxels) if voxels is None else np.asarray(voxels)
+        if voxels is None:
+            images = np.empty((*coefficients.shape[:-1], self.n_voxels))
+            for block, mine in zip(self.blocks, self.slices, strict=True):
+                images[..., block.voxels] = coefficients[..., mine] @ block.vectors.T
+            return images
+        chosen = np.asarray(voxels)
         if len(chosen) and not 0 <= chosen.min() <= chosen.max() < self.n_voxels:
             raise InputError(f"voxels from {chosen.min()} to {chosen.max()}: images have {self.n_voxels:,}, from 0")
         found = np.empty((*coefficients.shape[:-1], len(chosen)))

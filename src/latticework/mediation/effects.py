@@ -70,6 +70,8 @@ def convergence(draws: Float[np.ndarray, "chains draws"]) -> tuple[float, float]
     """Rank-normalised split R-hat and bulk effective sample size (Vehtari et al. 2021); of constant draws, NaN."""
     if draws.shape[1] < 4 or not np.ptp(draws):
         return float("nan"), float("nan")
+    if len(draws) == 1:  # its halves are compared
+        draws = draws[:, : draws.size // 2 * 2].reshape(2, -1)
     arviz = import_arviz("diagnostics of chains")
     return float(arviz.rhat(draws)), float(arviz.ess(draws))
 
