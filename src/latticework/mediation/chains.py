@@ -189,9 +189,10 @@ class OutcomeChain:
         basis, components = self.prepared.basis, len(data.eigenvalues)
         state = _outcome_start(data, prior, rng)
         kept = _Kept(self.length.draws)
+        by_voxel = self.prepared.image_data() if self.threshold else None
         theta, moves = np.zeros(components), _Moves()
         for iteration in self.length:
-            if not self.threshold:
+            if by_voxel is None:
                 state = outcome_model.step(data, state, prior, rng)
                 theta = state.coefficients[:components]
             elif iteration < -self.length.warmup // 2:
@@ -199,7 +200,7 @@ class OutcomeChain:
                 theta = thresholded.started(state.coefficients[:components], basis, self.threshold)
             else:
                 state, theta, accepted = thresholded.outcome_step(
-                    data, state, theta, prior, basis, self.threshold, moves.size, rng
+                    data, by_voxel, state, theta, prior, basis, self.threshold, moves.size, rng
                 )
                 moves.made(accepted, iteration)
             if iteration >= 0:

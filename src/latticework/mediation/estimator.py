@@ -128,7 +128,13 @@ class MediationModel(Estimator):
                 stacklevel=3,
             )
         prepared = prepare(
-            study.exposure, study.mediators, study.outcome, study.confounders, basis, standardise=prior.standardise
+            study.exposure,
+            study.mediators,
+            study.outcome,
+            study.confounders,
+            basis,
+            standardise=prior.standardise,
+            keep_images=self._needs_images,
         )
         thresholds = self._thresholds(prepared)
         mediators = self._mediators(prepared, prior, length, chains, seed, thresholds)
@@ -415,6 +421,11 @@ class MediationModel(Estimator):
     def _confounded(self) -> bool:
         raise NotImplementedError
 
+    @property
+    def _needs_images(self) -> bool:
+        """Whether stage two looks at voxels."""
+        return False
+
     def _thresholds(self, prepared: Prepared) -> tuple[float, float]:
         """Of alpha and of beta, in the samplers' units."""
         return 0.0, 0.0
@@ -574,6 +585,10 @@ class BIMA(MediationModel):
         for value in _pair(self.threshold):
             number("threshold", value, lambda given: 0 <= given < np.inf, "a number of at least 0, or two of them")
         return super()._checked()
+
+    @property
+    def _needs_images(self) -> bool:
+        return _pair(self.threshold)[1] > 0
 
     def _thresholds(self, prepared: Prepared) -> tuple[float, float]:
         alpha, beta = _pair(self.threshold)

@@ -143,19 +143,20 @@ def draw_variances(
     rng: np.random.Generator,
     offset: Offset | None = None,
     *,
-    scaled: Float[np.ndarray, " components"] | None = None,
+    process: Float[np.ndarray, " components"] | None = None,
+    error: float | None = None,
 ) -> OutcomeState:
     """Draw the variances of beta, of the confounders' coefficients and of the noise.
 
-    Where beta is not Gaussian itself, `scaled` is what is.
+    Where beta is thresholded, `process` is what has the Gaussian prior, and `error` the outcome's squared error.
     """
     components = len(data.eigenvalues)
-    process = coefficients[:components] if scaled is None else scaled
+    process = coefficients[:components] if process is None else process
+    error = squared_error(data, coefficients, offset) if error is None else error
     power = float(process @ (process / data.eigenvalues))
     beta = inverse_gamma(prior.shape + components / 2, prior.beta + power / 2, rng)
     others = coefficients[components + 1 :]
     zeta = inverse_gamma(prior.shape + len(others) / 2, prior.zeta + others @ others / 2, rng) if len(others) else 1.0
-    error = squared_error(data, coefficients, offset)
     noise = inverse_gamma(prior.shape + data.dimensions / 2, prior.noise + error / 2, rng)
     return OutcomeState(coefficients, beta, noise, zeta)
 

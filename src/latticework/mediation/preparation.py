@@ -8,11 +8,13 @@ from typing import Final
 import numpy as np
 from jaxtyping import Float
 
+from latticework.core.errors import InputError
 from latticework.mediation.basis import Basis
 from latticework.mediation.mediator_model import MediatorData, MediatorPrior
 from latticework.mediation.outcome_model import OutcomeData, OutcomePrior
 from latticework.mediation.prior import Prior
 from latticework.mediation.spike_slab import ConfounderData, ConfounderPrior
+from latticework.mediation.thresholded import ImageData
 
 AT_ONCE: Final = 64  # subjects whose images are looked at together
 
@@ -58,6 +60,8 @@ class Prepared:
         Of the images.
     units
         To go back.
+    images
+        Less their means; only where a threshold asks for them.
     """
 
     mediators: Float[np.ndarray, "components subjects"]
@@ -65,6 +69,7 @@ class Prepared:
     outcome: Float[np.ndarray, " subjects"]
     basis: Basis
     units: Units
+    images: Float[np.ndarray, "subjects voxels"] | None = None
 
     def in_units(self, units: Units) -> Prepared:
         """The same in other units."""
@@ -75,6 +80,7 @@ class Prepared:
             mediators=self.mediators * (now.mediators / units.mediators),
             regressors=self.regressors * scale[:, None],
             outcome=self.outcome * (now.outcome / units.outcome),
+            images=None if self.images is None else self.images * (now.mediators / units.mediators),
             units=units,
         )
 
@@ -85,6 +91,18 @@ class Prepared:
     def outcome_data(self) -> OutcomeData:
         """Products for stage two."""
         return OutcomeData.of(self.mediators, self.regressors, self.outcome, self.basis.eigenvalues)
+
+    def image_data(self) -> ImageData:
+        """Data by voxel, for a thresholded beta.
+
+        Raises
+        ------
+        InputError
+            If there are no images, as in a model that was loaded.
+        """
+        if self.images is None:
+            raise InputError("a threshold needs the images, which a saved model does not keep: fit it again")
+        return ImageData(self.images, self.outcome, self.regressors)
 
     def confounder_data(self, effects: Float[np.ndarray, "components subjects"]) -> ConfounderData:
         """Products of individual effects for stage two."""
@@ -130,17 +148,19 @@ def prepare(
     basis: Basis,
     *,
     standardise: bool = True,
+    keep_images: bool = False,
 ) -> Prepared:
     """Project, centre and scale data.
 
-    Images are read a few at a time, so that they may lie in a file.
+    Images are read a few at a time, so that they may lie in a file; with `keep_images` all are held, in float64.
     """
     coefficients, spread = _project(mediators, basis)
     regressors = np.vstack([exposure, confounders.T])
     regressors = regressors - regressors.mean(axis=1, keepdims=True)
     centred = outcome - outcome.mean()
     one = Units(1.0, 1.0, 1.0, np.ones(confounders.shape[1]))
-    prepared = Prepared(coefficients, regressors, centred, basis, one)
+    images = mediators - mediators.mean(axis=0, dtype=float) if keep_images else None
+    prepared = Prepared(coefficients, regressors, centred, basis, one, images)
     if not standardise:
         return prepared
     sizes = regressors.std(axis=1)

@@ -1,9 +1,9 @@
 """Effects that are exactly nought where they are small: the soft-thresholded Gaussian process (Xu & Kang 2023).
 
-alpha = ST_lambda(Q theta) with ST_lambda(x) = sign(x) (|x| - lambda)_+ and theta_l ~ N(0, sigma^2 D_l), and beta alike.
-Its projection Q' alpha has a Gaussian likelihood, -x'Ax/2 + b'x, in both stages, and theta is drawn by Hamiltonian
-moves that are accepted by the rule of Metropolis. Their mass matrix is the posterior precision without threshold, given
-the variances, so that one step size does for all components.
+alpha = ST_lambda(Q theta) with ST_lambda(x) = sign(x) (|x| - lambda)_+ and theta_l ~ N(0, sigma^2 D_l), and beta
+alike. Stage one knows alpha by its projection on the basis, stage two knows beta through the images as they are. theta
+is drawn by Hamiltonian moves that are accepted by the rule of Metropolis; their mass matrix is the posterior precision
+without a threshold, given the variances, so that one step size does for all components.
 
 Differs from the paper: several leapfrog steps rather than one (a Langevin step, `STEPS` = 1), with the ratio of
 proposals that detailed balance asks for.
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from scipy.linalg import cho_solve, cholesky, solve_triangular
 
 from latticework.mediation.basis import Basis
@@ -54,88 +54,129 @@ def soft_threshold(values: Float[np.ndarray, "*shape"], threshold: float) -> Flo
     return values - np.clip(values, -threshold, threshold)
 
 
-class Precision(Protocol):
-    """A positive definite matrix A of a quadratic form, with what a Hamiltonian move asks of it."""
+class Likelihood(Protocol):
+    """The log likelihood of an effect's image, with its gradient."""
 
-    def product(self, vector: Float[np.ndarray, " components"]) -> Float[np.ndarray, " components"]:
-        """A x."""
+    def __call__(self, effect: Float[np.ndarray, " voxels"]) -> tuple[float, Float[np.ndarray, " voxels"]]:
+        """Up to a constant."""
+
+
+@dataclass(frozen=True)
+class OfProjection:
+    """Of alpha, which mediators know by its projection x = Q' alpha alone: -x'Ax/2 + b'x with a diagonal A."""
+
+    basis: Basis
+    precision: Float[np.ndarray, " components"]
+    linear: Float[np.ndarray, " components"]
+
+    def __call__(self, effect: Float[np.ndarray, " voxels"]) -> tuple[float, Float[np.ndarray, " voxels"]]:
+        """Up to a constant."""
+        projected = self.basis.project(effect)
+        uphill = self.linear - self.precision * projected
+        return float(projected @ (self.linear + uphill)) / 2, self.basis.expand(uphill)
+
+
+@dataclass(frozen=True)
+class OfImages:
+    """Of beta, through M beta: -r'Sr/2 with r = Y - M beta and gamma and zeta integrated out.
+
+    S = 1/sigma^2 - G' (G G'/sigma^2 + V^-1)^-1 G/sigma^4, with V the prior variances of gamma and zeta.
+    """
+
+    data: ImageData
+    noise: float
+    factor: Float[np.ndarray, "regressors regressors"]  # the lower Cholesky factor of G G'/sigma^2 + V^-1
+
+    def __call__(self, effect: Float[np.ndarray, " voxels"]) -> tuple[float, Float[np.ndarray, " voxels"]]:
+        """Up to a constant."""
+        residual = self.data.outcome - self.data.images @ effect
+        shared = cho_solve((self.factor, True), self.data.regressors @ residual / self.noise, check_finite=False)
+        weighted = (residual - shared @ self.data.regressors) / self.noise
+        return -0.5 * float(residual @ weighted), weighted @ self.data.images
+
+
+@dataclass(frozen=True)
+class ImageData:
+    """Data by voxel: a thresholded beta is not in the span of the basis, so coefficients of images do not do.
+
+    Attributes
+    ----------
+    images
+        Mediators less their means.
+    outcome, regressors
+        As `Prepared` has them.
+    """
+
+    images: Float[np.ndarray, "subjects voxels"]
+    outcome: Float[np.ndarray, " subjects"]
+    regressors: Float[np.ndarray, "regressors subjects"]
+
+
+class Mass(Protocol):
+    """A positive definite matrix that momenta are drawn with."""
 
     def momentum(self, normals: Float[np.ndarray, " components"]) -> Float[np.ndarray, " components"]:
-        """A root of A + prior times normals."""
+        """A root of it times normals."""
 
     def velocity(self, momentum: Float[np.ndarray, " components"]) -> Float[np.ndarray, " components"]:
-        """(A + prior)^-1 p."""
+        """Its inverse times a momentum."""
 
 
 @dataclass(frozen=True)
 class Diagonal:
-    """A diagonal A, and the diagonal of A + prior."""
+    """By its diagonal."""
 
     values: Float[np.ndarray, " components"]
-    mass: Float[np.ndarray, " components"]
-
-    def product(self, vector: Float[np.ndarray, " components"]) -> Float[np.ndarray, " components"]:
-        """A x."""
-        return self.values * vector
 
     def momentum(self, normals: Float[np.ndarray, " components"]) -> Float[np.ndarray, " components"]:
-        """A root of A + prior times normals."""
-        return np.sqrt(self.mass) * normals
+        """A root of it times normals."""
+        return np.sqrt(self.values) * normals
 
     def velocity(self, momentum: Float[np.ndarray, " components"]) -> Float[np.ndarray, " components"]:
-        """(A + prior)^-1 p."""
-        return momentum / self.mass
+        """Its inverse times a momentum."""
+        return momentum / self.values
 
 
 @dataclass(frozen=True)
 class Full:
-    """A, and the lower Cholesky factor of A + prior."""
+    """By its lower Cholesky factor."""
 
-    values: Float[np.ndarray, "components components"]
     factor: Float[np.ndarray, "components components"]
 
-    def product(self, vector: Float[np.ndarray, " components"]) -> Float[np.ndarray, " components"]:
-        """A x."""
-        found: Float[np.ndarray, " components"] = self.values @ vector
-        return found
-
     def momentum(self, normals: Float[np.ndarray, " components"]) -> Float[np.ndarray, " components"]:
-        """A root of A + prior times normals."""
+        """A root of it times normals."""
         found: Float[np.ndarray, " components"] = self.factor @ normals
         return found
 
     def velocity(self, momentum: Float[np.ndarray, " components"]) -> Float[np.ndarray, " components"]:
-        """(A + prior)^-1 p."""
+        """Its inverse times a momentum."""
         found: Float[np.ndarray, " components"] = cho_solve((self.factor, True), momentum, check_finite=False)
         return found
 
 
 @dataclass(frozen=True)
 class Target:
-    """The density of theta given everything else: exp(-x'Ax/2 + b'x - theta' P theta/2), x = Q' ST_lambda(Q theta)."""
+    """The density of theta given everything else: likelihood of ST_lambda(Q theta) times exp(-theta' P theta/2)."""
 
     basis: Basis
     threshold: float
-    precision: Precision
-    linear: Float[np.ndarray, " components"]
+    likelihood: Likelihood
     prior: Float[np.ndarray, " components"]
+    mass: Mass
 
-    def projected(
-        self, theta: Float[np.ndarray, " components"]
-    ) -> tuple[Float[np.ndarray, " components"], Bool[np.ndarray, " voxels"]]:
-        """Q' ST(Q theta), and where it is not nought."""
-        image = self.basis.expand(theta)
-        return self.basis.project(soft_threshold(image, self.threshold)), np.abs(image) > self.threshold
+    def effect(self, theta: Float[np.ndarray, " components"]) -> Float[np.ndarray, " voxels"]:
+        """ST_lambda(Q theta)."""
+        return soft_threshold(self.basis.expand(theta), self.threshold)
 
     def log_density_and_gradient(
         self, theta: Float[np.ndarray, " components"]
     ) -> tuple[float, Float[np.ndarray, " components"]]:
         """Up to a constant, and its gradient, which jumps where a voxel crosses the threshold."""
-        effect, passes = self.projected(theta)
-        product = self.precision.product(effect)
-        value = -0.5 * effect @ product + self.linear @ effect - 0.5 * theta @ (self.prior * theta)
-        uphill = self.basis.project(np.where(passes, self.basis.expand(self.linear - product), 0.0))
-        return float(value), uphill - self.prior * theta
+        effect = self.effect(theta)
+        value, uphill = self.likelihood(effect)
+        pulled = self.prior * theta
+        gradient = self.basis.project(np.where(effect != 0, uphill, 0.0)) - pulled
+        return value - 0.5 * float(theta @ pulled), gradient
 
 
 def move(
@@ -143,16 +184,16 @@ def move(
 ) -> tuple[Float[np.ndarray, " components"], float]:
     """A Hamiltonian move that leaves the target as it is; where it ends, and the probability of its acceptance."""
     size = step_size * rng.uniform(1 - JITTER, 1 + JITTER)
-    momentum = target.precision.momentum(rng.standard_normal(len(theta)))
+    momentum = target.mass.momentum(rng.standard_normal(len(theta)))
     before, gradient = target.log_density_and_gradient(theta)
-    before -= 0.5 * momentum @ target.precision.velocity(momentum)
+    before -= 0.5 * momentum @ target.mass.velocity(momentum)
     place = theta
     for _ in range(STEPS):
         momentum = momentum + size / 2 * gradient
-        place = place + size * target.precision.velocity(momentum)
+        place = place + size * target.mass.velocity(momentum)
         after, gradient = target.log_density_and_gradient(place)
         momentum = momentum + size / 2 * gradient
-    after -= 0.5 * momentum @ target.precision.velocity(momentum)
+    after -= 0.5 * momentum @ target.mass.velocity(momentum)
     accepted = math.exp(min(0.0, after - before)) if math.isfinite(after) else 0.0
     return (place if rng.random() < accepted else theta), accepted
 
@@ -186,11 +227,11 @@ def mediator_step(
     cross, others = data.gram[0, 1:], data.gram[1:, 1:]
     zeta = state.coefficients[:, 1:]
     weights = 1 / (state.alpha * data.eigenvalues)
-    seen = np.full_like(weights, data.gram[0, 0]) / noise
-    linear = (data.products[:, 0] - zeta @ cross) / noise
-    target = Target(basis, threshold, Diagonal(seen, seen + weights), linear, weights)
+    seen = data.gram[0, 0] / noise
+    likelihood = OfProjection(basis, seen, (data.products[:, 0] - zeta @ cross) / noise)
+    target = Target(basis, threshold, likelihood, weights, Diagonal(seen + weights))
     theta, accepted = move(target, theta, step_size, rng)
-    effect, _ = target.projected(theta)
+    effect = basis.project(target.effect(theta))
     if len(others):
         values, vectors = np.linalg.eigh(others)
         precision = values / noise[:, None] + 1 / (state.zeta * data.eigenvalues[:, None])
@@ -209,6 +250,7 @@ def mediator_step(
 
 def outcome_step(
     data: OutcomeData,
+    by_voxel: ImageData,
     state: OutcomeState,
     theta: Float[np.ndarray, " components"],
     prior: OutcomePrior,
@@ -219,20 +261,23 @@ def outcome_step(
 ) -> tuple[OutcomeState, Float[np.ndarray, " components"], float]:
     """One iteration of stage two: theta with gamma and zeta integrated out, then these, then variances.
 
-    ``state.coefficients`` begins with the projection of beta.
+    ``state.coefficients`` begins with the projection of beta. Costs the size of all images, `STEPS` times over.
     """
     components = len(theta)
     weights = prior_precision(data, state, prior)
-    gram, linear = data.gram / state.noise, data.outcome / state.noise
+    gram = data.gram / state.noise
     inner = gram[components:, components:] + np.diag(weights[components:])
     factor = cholesky(inner, lower=True, check_finite=False)
     cross = solve_triangular(factor, gram[components:, :components], lower=True, check_finite=False)
     seen = gram[:components, :components] - cross.T @ cross
-    rest = solve_triangular(factor, linear[components:], lower=True, check_finite=False)
     mass = cholesky(seen + np.diag(weights[:components]), lower=True, check_finite=False)
-    target = Target(basis, threshold, Full(seen, mass), linear[:components] - cross.T @ rest, weights[:components])
+    likelihood = OfImages(by_voxel, state.noise, factor)
+    target = Target(basis, threshold, likelihood, weights[:components], Full(mass))
     theta, accepted = move(target, theta, step_size, rng)
-    effect, _ = target.projected(theta)
-    others = gaussian(inner, linear[components:] - gram[components:, :components] @ effect, rng)
-    new = draw_variances(data, np.concatenate([effect, others]), state, prior, rng, scaled=theta)
+    effect = target.effect(theta)
+    residual = by_voxel.outcome - by_voxel.images @ effect
+    others = gaussian(inner, by_voxel.regressors @ residual / state.noise, rng)
+    residual = residual - others @ by_voxel.regressors
+    coefficients = np.concatenate([basis.project(effect), others])
+    new = draw_variances(data, coefficients, state, prior, rng, process=theta, error=float(residual @ residual))
     return new, theta, accepted

@@ -1,0 +1,240 @@
+"""Quality of `latticework.mediation`: the authors' files, and replicates of their simulation design.
+
+`python -m benchmarks.mediation` compares bases with the two that the authors ship and with the time one of them says it
+took; fits BIMA with a threshold to the study that they ship; and simulates 20 studies by their design for each kind of
+unobserved confounding, which BIMA and BASMU are fitted to with all their defaults. What changes with the prior is told
+for sparse confounding: the paper's priors, and one that says next to nothing of the direct effect. It writes
+results/mediation.json and prints the table that a methods paper would print. Needs LATTICEWORK_DATA.
+
+Replicates have seeds of their own (from 1000), which nothing was chosen by.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import os
+import statistics
+import sys
+import time
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks import harness
+
+NAME = "mediation"
+COMMAND = "python -m benchmarks.mediation"
+FIRST_SEED = 1000
+CELLS = ("sparse", "dense", "none")
+BIMA, BASMU = "BIMA", "BASMU"
+PAPER, FLAT = "BASMU, the paper's priors", "BASMU, direct effect of any size"
+SYSTEMS = {"sparse": (BIMA, BASMU, PAPER, FLAT), "dense": (BIMA, BASMU), "none": (BIMA, BASMU, PAPER)}
+EFFECTS = ("NIE", "NDE", "TE")
+ANYTHING = 1e4  # standard deviation of a direct effect that says next to nothing
+
+Found = dict[str, float]
+
+
+def main() -> None:
+    """Run the benchmark."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--replicates", type=int, default=20)
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--quick", action="store_true", help="two short replicates; nothing is recorded")
+    arguments = parser.parse_args()
+    data = Path(os.environ["LATTICEWORK_DATA"]) / "mediation"
+    length = {"n_chains": 2, "n_warmup": 100, "n_draws": 100} if arguments.quick else {}
+    replicates = 2 if arguments.quick else arguments.replicates
+    rows = bases(data)
+    rows += one_region(data, {} if arguments.quick else {"n_warmup": 2000, "n_draws": 2000})
+    found = design(replicates, arguments.jobs, length)
+    rows += design_rows(found)
+    print(methods_table(found))
+    title = f"Mediation by images: the authors' files, and {replicates} replicates of each cell of their design"
+    command = f"{COMMAND} --replicates {replicates} --jobs {arguments.jobs}"
+    result = harness.make_result(NAME, title, command, rows, threads=arguments.jobs)
+    if not arguments.quick:
+        harness.record(result)
+    print(harness.table(result))
+
+
+# The authors' files
+
+
+def read(path: Path) -> Any:
+    """What a file of R holds."""
+    import rdata
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return rdata.read_rds(path) if path.suffix == ".rds" else rdata.read_rda(path)
+
+
+def bases(data: Path) -> list[harness.Row]:
+    """Bases beside those that the authors ship."""
+    from latticework.mediation.kernels import matern_basis
+    from latticework.mediation.simulate import square_grid
+
+    rows = []
+    for file, side in (("basis_1region_p400.rds", 20), ("basis_1region_p1600_L120.rds", 40)):
+        stored = read(data / file)
+        values, vectors = stored["Phi_D"][0], stored["Phi_Q"][0]
+        seconds = []
+        for _ in range(3):
+            began = time.perf_counter()
+            ours, eigenvalues = matern_basis(square_grid(side), len(values) + 1)
+            seconds.append(time.perf_counter() - began)
+        error = float(np.max(np.abs(eigenvalues[:-1] / values - 1)))
+        within = np.linalg.norm(ours.T @ vectors, axis=0)  # all of theirs lie in the span of ours and one more
+        told = f"Matérn basis of {side} x {side} voxels, {len(values)} components"
+        rows.append(harness.Row(f"{told}: largest relative error of eigenvalues", error, "", "<= 0.0000000001"))
+        rows.append(
+            harness.Row(
+                f"{told}: 1 - smallest cosine with ours", max(0.0, 1 - float(within.min())), "", "<= 0.00000001"
+            )
+        )
+        if "elapsed" in stored:
+            ratios = [float(stored["elapsed"][0]) / one for one in seconds]
+            rows.append(harness.Row.of(f"{told}: times as fast as the time in their file", ratios, "times", ">= 300"))
+    return rows
+
+
+def one_region(data: Path, length: dict[str, int]) -> list[harness.Row]:
+    """BIMA with a threshold on the study that the authors ship."""
+    from latticework.mediation import BIMA as Model
+    from latticework.mediation import BasisDecomposition
+    from latticework.mediation.simulate import square_grid
+
+    stored = read(data / "one_region.rda")["one_region"]
+    basis = BasisDecomposition("modified_squared_exponential", degree=10)
+    began = time.perf_counter()
+    model = Model(basis, threshold=0.5, random_state=0, **length)
+    model.fit(stored["X"], stored["M"].T, stored["Y"].ravel(), stored["C"].T, coordinates=square_grid(20))
+    seconds = time.perf_counter() - began
+    table = model.effects_table_.set_index("effect")
+    truth = stored["beta_test_ST"] * stored["alpha_test_ST"]
+    rates = selection(model.select("pip"), truth)
+    told = "one_region.rda, BIMA with threshold 0.5"
+    rows = []
+    for name, value in (("NIE", float(truth.sum())), ("NDE", float(stored["gamma"][0]))):
+        row = table.loc[name]
+        inside = float(row["lower"] <= value <= row["upper"])
+        rows.append(
+            harness.Row(f"{told}: {name}, which is {value:.4g}", row["mean"], "", None, row["lower"], row["upper"])
+        )
+        rows.append(harness.Row(f"{told}: {name} is within the interval", inside, "", ">= 1"))
+    rows.append(harness.Row(f"{told}: false discovery rate, PIP above 0.5", rates["fdr"], "", "<= 0.1"))
+    rows.append(harness.Row(f"{told}: power", rates["power"], "", ">= 0.9"))
+    rows.append(harness.Row(f"{told}: largest R-hat of NIE, NDE and TE", float(table.rhat[list(EFFECTS)].max()), ""))
+    rows.append(harness.Row(f"{told}: seconds", seconds, "s"))
+    return rows
+
+
+def selection(chosen: Any, truth: Any) -> Found:
+    """False discovery rate and power of chosen voxels."""
+    there = truth != 0
+    return {
+        "fdr": float((chosen & ~there).sum() / max(chosen.sum(), 1)),
+        "power": float((chosen & there).sum() / max(there.sum(), 1)),
+    }
+
+
+# Replicates
+
+
+def design(replicates: int, jobs: int, length: Mapping[str, int]) -> dict[str, dict[str, list[Found]]]:
+    """Figures by kind of confounding and system, one for each replicate."""
+    from joblib import Parallel, delayed
+
+    tasks = [(cell, system, FIRST_SEED + k) for cell in CELLS for k in range(replicates) for system in SYSTEMS[cell]]
+    results = Parallel(n_jobs=jobs, return_as="generator")(delayed(replicate)(*task, length) for task in tasks)
+    found: dict[str, dict[str, list[Found]]] = {}
+    for (cell, system, seed), figures in zip(tasks, results, strict=True):
+        found.setdefault(cell, {}).setdefault(system, []).append(figures)
+        print(f"{cell}, {system}, {seed}: {figures['NIE bias']:.2f} {figures['NDE bias']:.2f}", file=sys.stderr)
+    return found
+
+
+def replicate(cell: str, system: str, seed: int, length: Mapping[str, int]) -> Found:
+    """Simulate a study, fit a system to it, and compare with the truth."""
+    from latticework import mediation
+
+    study = mediation.simulate(confounding=cell, random_state=seed)
+    prior = {PAPER: mediation.Prior.paper(), FLAT: mediation.Prior(direct_effect_sd=ANYTHING)}.get(system)
+    model = (mediation.BIMA if system == BIMA else mediation.BASMU)(prior=prior, n_jobs=1, random_state=seed, **length)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # R-hat is a figure of its own
+        began = time.perf_counter()
+        model.fit_study(study)
+        seconds = time.perf_counter() - began
+    table = model.effects_table_[model.effects_table_.region == ""].set_index("effect")
+    truth = {"NIE": study.nie, "NDE": study.nde, "TE": study.te}
+    found = {"seconds": seconds, "R-hat": float(table.rhat[list(EFFECTS)].max())}
+    for name in EFFECTS:
+        row = table.loc[name]
+        found[f"{name} bias"] = float(row["mean"] - truth[name])
+        found[f"{name} covered"] = float(row["lower"] <= truth[name] <= row["upper"])
+    effect = study.alpha * study.beta
+    error = (model.effect_ - effect) ** 2
+    found["MSE null"], found["MSE non-null"] = float(error[effect == 0].mean()), float(error[effect != 0].mean())
+    return found | selection(model.select("fdr", rate=0.1), effect)
+
+
+def column(found: Sequence[Found], name: str) -> list[float]:
+    """One figure of all replicates."""
+    return [one[name] for one in found]
+
+
+def rmse(found: Sequence[Found], effect: str) -> float:
+    """Root of the mean squared error."""
+    return math.sqrt(statistics.fmean(bias**2 for bias in column(found, f"{effect} bias")))
+
+
+def design_rows(found: Mapping[str, Mapping[str, Sequence[Found]]]) -> list[harness.Row]:
+    """What is promised first, then every figure."""
+    rows = []
+    for effect in ("NIE", "NDE"):
+        bias = {one: abs(statistics.fmean(column(found["sparse"][one], f"{effect} bias"))) for one in (BIMA, BASMU)}
+        told = f"sparse: |bias| of {effect}, BASMU's by BIMA's"
+        rows.append(harness.Row(told, bias[BASMU] / bias[BIMA], "", "<= 0.5"))
+        ratio = rmse(found["none"][BASMU], effect) / rmse(found["none"][BIMA], effect)
+        rows.append(harness.Row(f"none: RMSE of {effect}, BASMU's by BIMA's", ratio, "", "<= 1.2"))
+    for cell in CELLS:
+        covered = statistics.fmean(column(found[cell][BASMU], "TE covered"))
+        rows.append(harness.Row(f"{cell}: 95 % intervals of TE that cover, BASMU", covered, "", ">= 0.9"))
+    for cell, systems in found.items():
+        for system, outputs in systems.items():
+            for effect in EFFECTS:
+                told = f"{cell}, {system}: {effect}"
+                rows.append(harness.Row.mean(f"{told}, bias", column(outputs, f"{effect} bias")))
+                rows.append(harness.Row(f"{told}, RMSE", rmse(outputs, effect), ""))
+                rows.append(harness.Row(f"{told}, covered", statistics.fmean(column(outputs, f"{effect} covered")), ""))
+            for name in ("MSE null", "MSE non-null", "power", "fdr", "R-hat", "seconds"):
+                rows.append(harness.Row.mean(f"{cell}, {system}: {name}", column(outputs, name)))
+    return rows
+
+
+def methods_table(found: Mapping[str, Mapping[str, Sequence[Found]]]) -> str:
+    """Bias (RMSE) and coverage of effects, errors of maps, power and false discovery rate, as papers print it."""
+    head = ["ν", "method", *(f"{effect} {what}" for effect in EFFECTS for what in ("bias (RMSE)", "covered"))]
+    head += ["MSE null", "MSE non-null", "power", "FDR"]
+    lines = [head, ["---"] * len(head)]
+    for cell, systems in found.items():
+        for system, outputs in systems.items():
+            line = [cell, system]
+            for effect in EFFECTS:
+                bias = statistics.fmean(column(outputs, f"{effect} bias"))
+                line += [f"{bias:+.2f} ({rmse(outputs, effect):.2f})"]
+                line += [f"{statistics.fmean(column(outputs, f'{effect} covered')):.2f}"]
+            line += [f"{1e3 * statistics.fmean(column(outputs, name)):.2f}e-3" for name in ("MSE null", "MSE non-null")]
+            line += [f"{statistics.fmean(column(outputs, name)):.2f}" for name in ("power", "fdr")]
+            lines.append(line)
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+if __name__ == "__main__":
+    main()
