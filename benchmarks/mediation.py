@@ -34,6 +34,7 @@ BIMA, BASMU = "BIMA", "BASMU"
 PAPER, FLAT = "BASMU, the paper's priors", "BASMU, direct effect of any size"
 SYSTEMS = {"sparse": (BIMA, BASMU, PAPER, FLAT), "dense": (BIMA, BASMU), "none": (BIMA, BASMU, PAPER)}
 EFFECTS = ("NIE", "NDE", "TE")
+CHOSEN = ("power", "fdr", "power by intervals", "fdr by intervals")
 ANYTHING = 1e4  # standard deviation of a direct effect that says next to nothing
 
 Found = dict[str, float]
@@ -181,7 +182,9 @@ def replicate(cell: str, system: str, seed: int, length: Mapping[str, int]) -> F
     effect = study.alpha * study.beta
     error = (model.effect_ - effect) ** 2
     found["MSE null"], found["MSE non-null"] = float(error[effect == 0].mean()), float(error[effect != 0].mean())
-    return found | selection(model.select("fdr", rate=0.1), effect)
+    for rule, end in (("rope", ""), ("interval", " by intervals")):
+        found |= {f"{name}{end}": value for name, value in selection(model.select(rule), effect).items()}
+    return found
 
 
 def column(found: Sequence[Found], name: str) -> list[float]:
@@ -213,7 +216,7 @@ def design_rows(found: Mapping[str, Mapping[str, Sequence[Found]]]) -> list[harn
                 rows.append(harness.Row.mean(f"{told}, bias", column(outputs, f"{effect} bias")))
                 rows.append(harness.Row(f"{told}, RMSE", rmse(outputs, effect), ""))
                 rows.append(harness.Row(f"{told}, covered", statistics.fmean(column(outputs, f"{effect} covered")), ""))
-            for name in ("MSE null", "MSE non-null", "power", "fdr", "R-hat", "seconds"):
+            for name in ("MSE null", "MSE non-null", *CHOSEN, "R-hat", "seconds"):
                 rows.append(harness.Row.mean(f"{cell}, {system}: {name}", column(outputs, name)))
     return rows
 
@@ -221,7 +224,7 @@ def design_rows(found: Mapping[str, Mapping[str, Sequence[Found]]]) -> list[harn
 def methods_table(found: Mapping[str, Mapping[str, Sequence[Found]]]) -> str:
     """Bias (RMSE) and coverage of effects, errors of maps, power and false discovery rate, as papers print it."""
     head = ["ν", "method", *(f"{effect} {what}" for effect in EFFECTS for what in ("bias (RMSE)", "covered"))]
-    head += ["MSE null", "MSE non-null", "power", "FDR"]
+    head += ["MSE null", "MSE non-null", "power", "FDR", "power by intervals", "FDR by intervals"]
     lines = [head, ["---"] * len(head)]
     for cell, systems in found.items():
         for system, outputs in systems.items():
@@ -231,7 +234,7 @@ def methods_table(found: Mapping[str, Mapping[str, Sequence[Found]]]) -> str:
                 line += [f"{bias:+.2f} ({rmse(outputs, effect):.2f})"]
                 line += [f"{statistics.fmean(column(outputs, f'{effect} covered')):.2f}"]
             line += [f"{1e3 * statistics.fmean(column(outputs, name)):.2f}e-3" for name in ("MSE null", "MSE non-null")]
-            line += [f"{statistics.fmean(column(outputs, name)):.2f}" for name in ("power", "fdr")]
+            line += [f"{statistics.fmean(column(outputs, name)):.2f}" for name in CHOSEN]
             lines.append(line)
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 

@@ -46,6 +46,7 @@ RULES: Final = ("pip", "interval", "rope", "fdr")
 COMPONENTS_BY_VOXEL: Final = 0.3  # the paper's
 SUBJECTS_BY_COMPONENT: Final = 3  # at least, by default: or the image could account for any outcome
 MOST_COMPONENTS: Final = 500  # by default: an iteration takes their third power
+ROPE: Final = 0.05  # of the largest effect of a voxel: practically nought
 MOST_RHAT: Final = 1.05  # that is passed over in silence
 
 
@@ -253,7 +254,7 @@ class MediationModel(Estimator):
 
     def select(
         self,
-        rule: Rule = "fdr",
+        rule: Rule = "rope",
         *,
         level: float = 0.95,
         rope: float | None = None,
@@ -267,11 +268,13 @@ class MediationModel(Estimator):
         rule : "pip", "interval", "rope" or "fdr"
             By the probability that the effect is not nought (above `threshold`; only of a BIMA with a threshold), by
             the interval of `level` (without nought), by the probability that the effect is further from nought than
-            `rope` (at least `level`), or as many as keep the expected share of wrong signs at `rate`.
+            `rope` (at least `level`), or as many as keep the expected share of wrong signs at `rate`. Smooth effects
+            are nowhere exactly nought, so that "interval" and "fdr" also choose voxels beside an effect.
         level : float
             See `rule`.
-        rope : float
-            An effect that is practically nought, in units of the outcome by units of the exposure.
+        rope : float, optional
+            An effect that is practically nought, in units of the outcome by units of the exposure; None takes a
+            twentieth of the largest posterior mean.
         threshold, rate : float
             See `rule`.
 
@@ -298,8 +301,8 @@ class MediationModel(Estimator):
             maps = self.maps_ if level == 0.95 or rule != "interval" else maps_of(self.posterior_, level=level)
             return selected(maps, rule, level=level, threshold=threshold, rate=rate)
         if rope is None:
-            raise InputError("rule='rope' needs a rope: an effect of a voxel that is practically nought")
-        wide = number("rope", rope, lambda value: value > 0, "a number above 0")
+            rope = ROPE * float(np.abs(self.maps_.effect).max())
+        wide = number("rope", rope, lambda value: 0 <= value < np.inf, "a number of at least 0")
         return selected(maps_of(self.posterior_, rope=wide), rule, level=level)
 
     def diagnose(self) -> Diagnosis:
