@@ -78,7 +78,7 @@ def read(path: Path) -> Any:
 def bases(data: Path) -> list[harness.Row]:
     """Bases beside those that the authors ship."""
     from latticework.mediation.kernels import matern_basis
-    from latticework.mediation.simulate import square_grid
+    from latticework.mediation.simulation import square_grid
 
     rows = []
     for file, side in (("basis_1region_p400.rds", 20), ("basis_1region_p1600_L120.rds", 40)):
@@ -108,7 +108,7 @@ def one_region(data: Path, length: dict[str, int]) -> list[harness.Row]:
     """BIMA with a threshold on the study that the authors ship."""
     from latticework.mediation import BIMA as Model
     from latticework.mediation import BasisDecomposition
-    from latticework.mediation.simulate import square_grid
+    from latticework.mediation.simulation import square_grid
 
     stored = read(data / "one_region.rda")["one_region"]
     basis = BasisDecomposition("modified_squared_exponential", degree=10)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from latticework.mediation.prior import Prior
     from latticework.mediation.reading import read_study
     from latticework.mediation.sensitivity import Bias, omitted_confounder_bias
-    from latticework.mediation.simulate import SimulatedStudy, simulate
+    from latticework.mediation.simulation import SimulatedStudy, simulate
     from latticework.mediation.study import Study, study_of
     from latticework.mediation.writing import write_study
 
@@ -42,8 +42,8 @@ __getattr__, __dir__ = attach(
         "study_of": "latticework.mediation.study:study_of",
         "read_study": "latticework.mediation.reading:read_study",
         "write_study": "latticework.mediation.writing:write_study",
-        "simulate": "latticework.mediation.simulate:simulate",
-        "SimulatedStudy": "latticework.mediation.simulate:SimulatedStudy",
+        "simulate": "latticework.mediation.simulation:simulate",
+        "SimulatedStudy": "latticework.mediation.simulation:SimulatedStudy",
         "Diagnosis": "latticework.mediation.diagnosis:Diagnosis",
         "Bias": "latticework.mediation.sensitivity:Bias",
         "omitted_confounder_bias": "latticework.mediation.sensitivity:omitted_confounder_bias",

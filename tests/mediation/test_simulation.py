@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from latticework.core.errors import InputError
-from latticework.mediation.simulate import round_image, simulate, soft_threshold, square_grid, triangle_image
+from latticework.mediation.simulation import round_image, simulate, soft_threshold, square_grid, triangle_image
 
 OPTIONS = {"sigma_mediator": 3.0, "sigma_eta": 0.5, "sigma_outcome": 1.0, "direct_effect": -1.0}
 CHANGED = {  # by each option: nothing else may differ
