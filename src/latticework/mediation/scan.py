@@ -21,11 +21,32 @@ if TYPE_CHECKING:
 
 
 @cache
-def compiled() -> Callable[..., None]:
-    """Compile `visit`, or load what was compiled before."""
+def compiled(function: Callable[..., None]) -> Callable[..., None]:
+    """Compile a function of this module, or load what was compiled before."""
     numba = require("numba", extra="mediation", purpose="looking for unobserved confounders")
-    function: Any = numba.njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})(visit)
-    return function
+    found: Any = numba.njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})(function)
+    return found
+
+
+def quadratics(
+    voxels: Int[np.ndarray, " visited"],
+    rows: Float[np.ndarray, " entries"],
+    starts: Int[np.ndarray, " voxels"],
+    firsts: Int[np.ndarray, " voxels"],
+    counts: Int[np.ndarray, " voxels"],
+    matrix: Float[np.ndarray, "components components"],
+    found: Float[np.ndarray, " visited"],
+) -> None:
+    """Compute q'Aq of some voxels into `found`; arguments as of `visit`."""
+    for place in range(len(voxels)):
+        start, first, count = starts[voxels[place]], firsts[voxels[place]], counts[voxels[place]]
+        total = 0.0
+        for one in range(count):
+            moved = 0.0
+            for other in range(count):
+                moved += matrix[first + one, first + other] * rows[start + other]
+            total += rows[start + one] * moved
+        found[place] = total
 
 
 def visit(

@@ -30,9 +30,10 @@ from latticework.mediation.outcome_model import (
     draw_variances,
     posterior_factor,
 )
-from latticework.mediation.scan import compiled
+from latticework.mediation.scan import compiled, quadratics, visit
 
 VISITED: Final = 0.3  # of the voxels, by an iteration: the others' turn comes, and all included ones are drawn again
+FEW: Final = 32  # components of a region, up to which a compiled loop is quicker than products of matrices
 ROUNDING: Final = 1e-12  # of a matrix's largest entry, which its computation has cost
 
 
@@ -93,15 +94,25 @@ class Rows:
         self, matrix: Float[np.ndarray, "components components"], voxels: Int[np.ndarray, " visited"]
     ) -> Float[np.ndarray, " visited"]:
         """The quadratic form q'Aq of the rows q of some voxels, each given once."""
+        found = np.empty(len(voxels))
+        if self.counts.max() <= FEW:
+            compiled(quadratics)(voxels, self.entries, self.starts, self.firsts, self.counts, matrix, found)
+            return found
         place = np.full(self.basis.n_voxels, -1)
         place[voxels] = np.arange(len(voxels))
-        found = np.empty(len(voxels))
         for block, part in zip(self.basis.blocks, self.basis.slices, strict=True):
             places = place[block.voxels]
             chosen = places >= 0
             vectors = block.vectors[chosen]
             found[places[chosen]] = np.einsum("sl,sl->s", vectors @ matrix[part, part], vectors)
         return found
+
+    def project(self, effects: Float[np.ndarray, " voxels"]) -> Float[np.ndarray, " components"]:
+        """Q' times effects, of which most are nought."""
+        chosen = np.flatnonzero(effects)
+        if len(chosen) > self.basis.n_components:
+            return self.basis.project(effects)
+        return effects[chosen] @ self.dense(chosen)
 
     def dense(self, voxels: Int[np.ndarray, " chosen"]) -> Float[np.ndarray, "chosen components"]:
         """The rows of some voxels, with all their zeros."""
@@ -175,7 +186,7 @@ def step(
     likelihood = Collapsed.of(data, confounder, state.noise, factor)
     effects = draw_inclusion(likelihood, rows, hidden, rng)
     effects = draw_included(likelihood, rows, effects, hidden.slab, rng)
-    projected = rows.basis.project(effects)
+    projected = rows.project(effects)
     offset = offset_of(confounder, projected)
     coefficients = draw_coefficients(data, state, factor, rng, offset)
     state = draw_variances(data, coefficients, state, prior, rng, offset)
@@ -188,7 +199,7 @@ def draw_inclusion(
     """Visit some voxels, at random and in a random order: draw delta without nu, then nu."""
     voxels = rng.permutation(rows.basis.n_voxels)[: math.ceil(VISITED * rows.basis.n_voxels)]
     effects = hidden.effects.copy()
-    compiled()(
+    compiled(visit)(
         voxels,
         rows.entries,
         rows.starts,
