@@ -16,7 +16,7 @@ from benchmarks.mediation import BASMU, BIMA, CELLS, EFFECTS
 
 def figures(bias: float, *, covered: float = 1.0) -> dict[str, float]:
     """Those of a replicate."""
-    found = {name: 0.01 for name in ("MSE null", "MSE non-null", *mediation.CHOSEN, "R-hat", "seconds")}
+    found = dict.fromkeys(("MSE null", "MSE non-null", *mediation.CHOSEN, "R-hat", "seconds"), 0.01)
     for effect in EFFECTS:
         found |= {f"{effect} bias": bias, f"{effect} covered": covered}
     return found
