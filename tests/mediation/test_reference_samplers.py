@@ -5,13 +5,12 @@ from itertools import product
 
 import numpy as np
 import pytest
+from mediation.montecarlo import assert_mean, assert_same_mean, joint_draws, squares, steps
 from reference import mediation as basmu
 from scipy.linalg import block_diag, null_space
 from scipy.optimize import approx_fprime
 from scipy.stats import multivariate_normal
 
-BATCHES = 40
-FARTHEST = 4.5  # standard errors; a t with 39 degrees of freedom is beyond them once in 17 000
 TWO_REGIONS = ((slice(0, 3), slice(0, 2)), (slice(3, 6), slice(2, 4)))
 IG = basmu.InverseGamma(4, 4)  # its logarithm has moments that few draws find
 HIERARCHICAL = basmu.MediatorPrior(IG, IG, IG, IG)
@@ -50,33 +49,6 @@ def with_outcome(data, prior, seed):
     data = basmu.OutcomeData(np.zeros(len(data.exposure)), first.theta_eta @ data.vectors.T, data)
     state = basmu.outcome_state_from_prior(data, prior, rng)
     return state, basmu.simulate_outcome(state, data, prior, rng)
-
-
-def steps(step, state, count):
-    for _ in range(count):
-        state = step(state)
-        yield state
-
-
-def error(draws):
-    """The standard error of the mean of correlated draws, by the means of batches."""
-    means = draws[: len(draws) // BATCHES * BATCHES].reshape(BATCHES, -1, *draws.shape[1:]).mean(axis=1)
-    return means.std(axis=0, ddof=1) / np.sqrt(BATCHES)
-
-
-def assert_mean(draws, expected):
-    z = (draws.mean(axis=0) - expected) / error(draws)
-    assert np.abs(z).max() < FARTHEST, z
-
-
-def assert_same_mean(left, right):
-    z = (left.mean(axis=0) - right.mean(axis=0)) / np.hypot(error(left), error(right))
-    assert np.abs(z).max() < FARTHEST, z
-
-
-def squares(draws):
-    """x xᵀ of each draw, its upper triangle."""
-    return (draws[:, :, None] * draws[:, None, :])[:, *np.triu_indices(draws.shape[1])]
 
 
 def posterior(design, prior_variances, noise, y):
@@ -268,17 +240,6 @@ def test_langevin_and_exact_updates_of_the_second_stage_agree():
     assert np.all(np.abs(run["accepted"].mean(axis=0) - basmu.TARGET) < 0.15)
     assert_same_mean(draws[True], draws[False])
     assert_same_mean(squares(draws[True][:, :6]), squares(draws[False][:, :6]))
-
-
-def joint_draws(from_prior, simulate, step, summary, count):
-    """Geweke (2004): summaries of (state, data) drawn forwards, and by the sampler with its data drawn anew."""
-    forwards, by_sampler, state = [], [], from_prior()
-    for _ in range(count):
-        fresh = from_prior()
-        forwards.append(summary(fresh, simulate(fresh)))
-        state = step(state, simulate(state))
-        by_sampler.append(summary(state, simulate(state)))
-    return np.array(forwards), np.array(by_sampler)
 
 
 @pytest.mark.parametrize("threshold, tau", [(0, None), (0.4, np.array([0.1, 0.2]))], ids=["exact", "langevin"])

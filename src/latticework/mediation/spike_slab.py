@@ -34,7 +34,8 @@ from latticework.mediation.scan import compiled, quadratics, visit
 
 VISITED: Final = 0.3  # of the voxels, by an iteration: the others' turn comes, and all included ones are drawn again
 FEW: Final = 32  # components of a region, up to which a compiled loop is quicker than products of matrices
-ROUNDING: Final = 1e-12  # of a matrix's largest entry, which its computation has cost
+ROUNDING: Final = 1e-12  # of a matrix's largest entry, which its factorisation may cost
+CANCELLED: Final = 1e-15  # of what is subtracted from, which the difference may be wrong by
 
 
 @dataclass(frozen=True)
@@ -161,6 +162,8 @@ class Collapsed:
         cross = solve_triangular(factor, confounder.cross, lower=True, check_finite=False) / noise
         outcome = solve_triangular(factor, data.outcome, lower=True, check_finite=False) / noise
         precision = confounder.gram / noise - cross.T @ cross
+        # where there are more components than subjects, A is singular, and must not become indefinite
+        precision[np.diag_indices_from(precision)] += CANCELLED * np.max(np.diagonal(confounder.gram)) / noise
         return cls((precision + precision.T) / 2, confounder.outcome / noise - cross.T @ outcome)
 
     def root(self) -> Float[np.ndarray, "components components"]:

@@ -1,0 +1,188 @@
+"""Chains: the same wherever they run, whatever the units, whatever the order of subjects and voxels."""
+
+from dataclasses import fields, replace
+
+import numpy as np
+import pytest
+from mediation.confounded import basis_of
+from mediation.montecarlo import assert_same_mean, error
+
+from latticework.mediation.basis import Basis
+from latticework.mediation.chains import ConfoundedChain, Length, MediatorChain, OutcomeChain, run
+from latticework.mediation.mediator_model import residual_of
+from latticework.mediation.preparation import prepare
+from latticework.mediation.prior import Prior
+
+VOXELS, SUBJECTS = 10, 30
+BASIS = basis_of(VOXELS)
+PRIOR = Prior(inclusion=0.3)
+
+
+def study(seed=0):
+    """Exposure, mediators, outcome and confounders."""
+    rng = np.random.default_rng(seed)
+    exposure, confounders = rng.standard_normal(SUBJECTS), rng.standard_normal((SUBJECTS, 2)) * [1.0, 5.0]
+    effect, beta = BASIS.expand(rng.standard_normal((2, 4)))
+    individual = BASIS.expand(rng.standard_normal((SUBJECTS, 4)))
+    mediators = 3 + np.outer(exposure, effect) + individual + rng.standard_normal((SUBJECTS, VOXELS))
+    outcome = 7 + mediators @ beta + exposure + 2 * individual[:, 3] + rng.standard_normal(SUBJECTS)
+    return exposure, mediators, outcome, confounders
+
+
+def prepared(data=None, basis=BASIS):
+    return prepare(*(study() if data is None else data), basis, keep_images=True)
+
+
+def chains(of, prior=PRIOR, length=None, *, seed=0, number=0, **options):
+    """A chain of stage one, and both of stage two; the last is given stage one's draws."""
+    length = Length(20, 60) if length is None else length
+    first = MediatorChain(of, prior, length, seed, number)
+    draws = first()
+    shrinkage, noise = draws.shrinkage, draws.variances["sigma_mediators"] ** 2
+    second = OutcomeChain(of, prior, length, seed, number)
+    return first, second, ConfoundedChain(of, prior, length, seed, number, shrinkage, noise, **options)
+
+
+def arrays(draws):
+    """Everything that a chain leaves, by name."""
+    found = {field.name: getattr(draws, field.name) for field in fields(draws)}
+    found |= found.pop("variances")
+    return {name: np.asarray(value) for name, value in found.items() if value is not None}
+
+
+def natural(draws, units):
+    """In units of the data."""
+    scales = {
+        "alpha": units.alpha,
+        "sigma_mediators": units.mediators,
+        "beta": units.beta,
+        "projected": units.beta,
+        "nu": units.beta,
+        "nu_squared": units.beta**2,
+        "direct": units.effect,
+        "confounders": units.outcome / units.confounders,
+        "sigma_outcome": units.outcome,
+    }
+    return {name: value * scales[name] for name, value in arrays(draws).items() if name in scales}
+
+
+def assert_close(left, right, factors=None, tolerance=1e-8):
+    """The same, each a known factor apart, to rounding."""
+    assert left.keys() == right.keys()
+    for name, value in left.items():
+        factor = 1.0 if factors is None else factors.get(name, 1.0)
+        np.testing.assert_allclose(right[name], factor * value, rtol=tolerance, atol=1e-10, err_msg=name)
+
+
+def test_chains_are_the_same_in_one_process_and_in_two():
+    of = prepared()
+    tasks = [*chains(of), *chains(of, number=1, propagate=True)]
+    tasks += [replace(task, threshold=0.2) for task in tasks[:2]]
+    alone, together = (run(tasks, "Sampling", n_jobs) for n_jobs in (1, 2))
+    for left, right in zip(alone, together, strict=True):
+        left, right = arrays(left), arrays(right)
+        assert left.keys() == right.keys()
+        for name, value in left.items():
+            np.testing.assert_array_equal(right[name], value)
+
+
+@pytest.mark.parametrize("change", [{"number": 1}, {"seed": 1}], ids=["chain", "seed"])
+def test_another_chain_and_another_seed_have_other_draws(change):
+    for one, other in zip(chains(prepared()), chains(prepared(), **change), strict=True):
+        one, other = arrays(one()), arrays(other())
+        for name in one.keys() - {"sigma_zeta", "included", "voxels_included"}:
+            assert not np.isin(one[name], other[name][other[name] != 0]).any(), name
+
+
+@pytest.mark.parametrize(
+    "exposure, mediators, outcome, confounders",
+    [(1, 1, 300.0, 1), (0.01, 1, 1, 1), (1, 50.0, 1, 1), (1, 1, 1, 7.0), (3.0, 0.2, 11.0, 0.5)],
+)
+def test_units_scale_all_draws(exposure, mediators, outcome, confounders):
+    """The prior of the direct effect is the only one that is stated in units of the data."""
+    x, m, y, c = study()
+    before = prepared()
+    after = prepared((exposure * x, mediators * m, outcome * y, confounders * c))
+    prior = replace(PRIOR, direct_effect_sd=0.7)
+    scaled = replace(prior, direct_effect_sd=0.7 * outcome / exposure)
+    beta = outcome / mediators
+    factors = {
+        "alpha": mediators / exposure,
+        "sigma_mediators": mediators,
+        "beta": beta,
+        "projected": beta,
+        "nu": beta,
+        "nu_squared": beta**2,
+        "direct": outcome / exposure,
+        "confounders": outcome / confounders,
+        "sigma_outcome": outcome,
+    }
+    for one, other in zip(chains(before, prior), chains(after, scaled), strict=True):
+        left, right = natural(one(), before.units), natural(other(), after.units)
+        assert len(left) >= 2
+        assert_close(left, right, factors)
+
+
+def test_the_order_of_subjects_does_not_matter():
+    order = np.random.default_rng(1).permutation(SUBJECTS)
+    after = prepared([some[order] for some in study()])
+    for one, other in zip(chains(prepared()), chains(after), strict=True):
+        assert_close(arrays(one()), arrays(other()))
+
+
+def shuffled(basis, orders):
+    """The same functions, the voxels of each region in another order; and which voxel has moved to where."""
+    moved = np.arange(basis.n_voxels)
+    blocks = []
+    for block, order in zip(basis.blocks, orders, strict=True):
+        moved[block.voxels] = block.voxels[order]
+        blocks.append(replace(block, vectors=block.vectors[order]))
+    return Basis(tuple(blocks), basis.n_voxels), moved
+
+
+def test_the_order_of_voxels_within_a_region_does_not_matter():
+    rng, (x, m, y, c) = np.random.default_rng(2), study()
+    basis, moved = shuffled(BASIS, [rng.permutation(len(block.voxels)) for block in BASIS.blocks])
+    before, after = prepared(), prepared((x, m[:, moved], y, c), basis)
+    np.testing.assert_allclose(after.mediators, before.mediators, atol=1e-12)
+    length = Length(100, 3000)
+    (*plain, one), (*others, other) = chains(before, length=length), chains(after, length=length)
+    for left, right in zip(plain, others, strict=True):
+        assert_close(arrays(left()), arrays(right()))
+    left, right = one(), other()  # voxels are visited in another order
+    for name in ("beta", "direct", "projected"):
+        assert_same_mean(getattr(left, name), getattr(right, name))
+    assert_same_mean(left.variances["voxels_included"], right.variances["voxels_included"])
+    error_of_nu = np.sqrt(2 * 2 * right.nu_squared / 3000)  # as if one in two draws were independent
+    assert (np.abs(left.nu[moved] - right.nu) < 3.5 * error_of_nu).all()
+    assert (np.abs(left.nu - right.nu) > 4 * error_of_nu).any()  # else it could not tell voxels apart
+
+
+def test_propagated_individual_effects_make_indirect_effects_no_surer():
+    x, m, y, c = (some[:14] for some in study(seed=3))
+    of = prepared((x, m, y, c))
+    length = Length(200, 2500)
+    spread, draws = {}, {}
+    for propagate in (False, True):
+        first, _, confounded = chains(of, length=length, propagate=propagate)
+        draws[propagate] = confounded()
+        indirect = (first().alpha * draws[propagate].beta).sum(axis=1)
+        squared = (indirect - indirect.mean()) ** 2
+        spread[propagate] = squared.mean(), float(error(squared))
+    assert not np.isin(draws[True].beta, draws[False].beta).any()
+    (plain, sure), (propagated, unsure) = spread[False], spread[True]
+    assert propagated > plain - 3 * np.hypot(sure, unsure)
+
+
+def test_propagated_individual_effects_are_orthogonal_and_vary_around_the_plugged_in_ones():
+    of = prepared()
+    *_, chain = chains(of, propagate=True, length=Length(20, 400))
+    residual, rng = residual_of(of.mediators, of.regressors), np.random.default_rng(4)
+    drawn = np.array([chain._individual(residual, k, rng) for k in range(400)])
+    constraint = np.vstack([np.ones(SUBJECTS), of.regressors])
+    np.testing.assert_allclose(drawn @ constraint.T, 0, atol=1e-10)
+    away = drawn - chain.shrinkage[:, :, None] * residual
+    variance = (away**2).sum(axis=2) / (SUBJECTS - 4)  # n - q - 2 dimensions
+    expected = chain.shrinkage * chain.noise[:, None]
+    z = (variance / expected).mean(axis=0) - 1
+    assert np.abs(z).max() < 4.5 * np.sqrt(2 / (SUBJECTS - 4) / 400), z

@@ -1,0 +1,179 @@
+"""What confounds unseen, variances known: dense arithmetic and the sum over every inclusion."""
+
+import math
+from dataclasses import replace
+from itertools import product
+
+import numpy as np
+import pytest
+from mediation.confounded import FIXED, PRIOR, Study, centred, dense, example
+from mediation.montecarlo import assert_mean, log_gaussian, squares
+
+from latticework.mediation import spike_slab
+from latticework.mediation.mediator_model import residual_of
+from latticework.mediation.outcome_model import OutcomeData, OutcomeState, posterior_factor
+from latticework.mediation.scan import compiled, visit
+from latticework.mediation.spike_slab import Collapsed, ConfounderData, ConfounderPrior, ConfounderState
+
+
+def conditional(images, y, covariance, slab, delta):
+    """Mean and mean of x x' of delta nu given delta, where Y ~ N(images delta nu, covariance)."""
+    images = images * delta
+    spread = np.linalg.inv(images.T @ np.linalg.solve(covariance, images) + np.eye(len(delta)) / slab)
+    mean = spread @ images.T @ np.linalg.solve(covariance, y) * delta
+    return mean, (spread * np.outer(delta, delta)) + np.outer(mean, mean)
+
+
+@pytest.mark.parametrize("plugged_in", [True, False])
+@pytest.mark.parametrize("q", [0, 2])
+def test_the_collapsed_likelihood_is_that_of_every_subject_with_coefficients_integrated_out(plugged_in, q):
+    study = Study(15, q, 8, plugged_in=plugged_in)
+    (state, _), outcome = example(study)
+    y, effects, covariance = dense(study, state, outcome)
+    found = study.collapsed(state, outcome)
+    np.testing.assert_allclose(found.precision, effects.T @ np.linalg.solve(covariance, effects), atol=1e-10)
+    np.testing.assert_allclose(found.linear, effects.T @ np.linalg.solve(covariance, y), atol=1e-10)
+    root = found.root()
+    np.testing.assert_allclose(root @ root.T, found.precision, atol=1e-10)
+
+
+@pytest.mark.parametrize("noise", [1e-2, 1e-4, 1e-6, 1e-8])
+def test_the_precision_has_a_root_where_subjects_are_fewer_than_components(noise):
+    rng, n, components = np.random.default_rng(0), 60, 120
+    given, eigenvalues = centred(rng.standard_normal((3, n))), np.geomspace(1, 1e-3, components)
+    mediators = centred(np.sqrt(eigenvalues + 0.5)[:, None] * rng.standard_normal((components, n)))
+    effects = (eigenvalues / (eigenvalues + 0.5))[:, None] * residual_of(mediators, given)
+    outcome = centred(rng.standard_normal(n))
+    data = OutcomeData.of(mediators, given, outcome, eigenvalues)
+    factor = posterior_factor(data, OutcomeState(np.empty(0), 1.0, noise, 1.0), PRIOR)
+    confounder = ConfounderData.of(effects, mediators, given, outcome)
+    found = Collapsed.of(data, confounder, noise, factor)
+    assert np.isfinite(found.root()).all()
+    assert np.linalg.eigvalsh(found.precision)[0] >= 0
+
+
+def test_rows_are_those_of_the_dense_basis(monkeypatch):
+    study, rng = Study(10, 0, 8), np.random.default_rng(1)
+    chosen = np.array([5, 0, 2])
+    np.testing.assert_array_equal(study.rows.dense(chosen), study.q_matrix[chosen])
+    matrix = rng.standard_normal((4, 4))
+    expected = np.diag(study.q_matrix @ matrix @ study.q_matrix.T)
+    for chosen in (np.arange(8), np.array([6, 1, 2])):
+        for few in (0, spike_slab.FEW):  # by products, and compiled
+            monkeypatch.setattr(spike_slab, "FEW", few)
+            np.testing.assert_allclose(study.rows.quadratic(matrix, chosen), expected[chosen], atol=1e-12)
+
+
+@pytest.mark.parametrize("inclusion", [0.5, 0.15])
+@pytest.mark.parametrize("jointly", [False, True], ids=["scan", "scan and joint draw"])
+def test_every_inclusion_has_its_probability_and_its_moments(jointly, inclusion):
+    study = Study(12, 1, 8, plugged_in=False, seed=3)
+    (state, hidden), outcome = example(study, seed=3)
+    state, rng = replace(state, noise=4.0), np.random.default_rng(4)
+    likelihood = study.collapsed(state, outcome)
+    hidden, effects = replace(hidden, slab=0.7, inclusion=inclusion), np.empty((16000, 8))
+    for k in range(len(effects)):
+        drawn = spike_slab.draw_inclusion(likelihood, study.rows, hidden, rng)
+        if jointly:
+            drawn = spike_slab.draw_included(likelihood, study.rows, drawn, hidden.slab, rng)
+        hidden = replace(hidden, effects=drawn, projected=study.q_matrix.T @ drawn)
+        effects[k] = drawn
+
+    y, individual, covariance = dense(study, state, outcome)
+    images = individual @ study.q_matrix.T
+    every = np.array(list(product((0, 1), repeat=8)))
+    marginals = covariance + hidden.slab * np.einsum("ns,ds,ms->dnm", images, every, images)
+    log_weights = log_gaussian(y, marginals) + every.sum(axis=1) * math.log(inclusion / (1 - inclusion))
+    weights = np.exp(log_weights - log_weights.max())
+    weights /= weights.sum()
+    moments = [conditional(images, y, covariance, hidden.slab, delta) for delta in every]
+    means, seconds = (np.array(some) for some in zip(*moments, strict=True))
+
+    codes = (effects != 0) @ 2 ** np.arange(7, -1, -1)
+    likely = np.flatnonzero(weights > 0.004)
+    assert len(likely) > 15
+    assert np.abs(weights @ every - inclusion).max() > 0.1  # the data have a say
+    visits = (codes[:, None] == likely).astype(float)
+    assert_mean(visits, weights[likely])
+    assert_mean((effects != 0).astype(float), weights @ every)
+    assert_mean(effects, weights @ means)
+    assert_mean(squares(effects), (weights @ seconds.reshape(256, 64)).reshape(8, 8)[np.triu_indices(8)])
+    often = [code for code in likely if code and np.sum(codes == code) > 400]
+    for code in often[:6]:
+        chosen = every[code] == 1
+        assert_mean(effects[codes == code][:, chosen], means[code][chosen])
+
+
+@pytest.mark.parametrize("included", [0, 1, 3, 4, 5, 8], ids=lambda k: f"{k} of 8 voxels, 4 components")
+def test_coefficients_of_included_voxels_have_their_gaussian_conditional(included):
+    study, rng = Study(12, 1, 8, plugged_in=False, seed=5), np.random.default_rng(6)
+    (state, _), outcome = example(study, seed=5)
+    likelihood, slab = study.collapsed(state, outcome), 1.7
+    chosen = rng.permutation(8)[:included]
+    effects = np.zeros(8)
+    effects[chosen] = 1.0
+    draws = np.array([spike_slab.draw_included(likelihood, study.rows, effects, slab, rng) for _ in range(5000)])
+    assert (draws[:, effects == 0] == 0).all()
+    if not included:
+        return
+    y, individual, covariance = dense(study, state, outcome)
+    mean, second = conditional(individual @ study.q_matrix.T, y, covariance, slab, effects)
+    spread = second - np.outer(mean, mean)
+    draws = draws[:, chosen]
+    assert_mean(draws, mean[chosen])
+    assert_mean(squares(draws - mean[chosen]), spread[np.ix_(chosen, chosen)][np.triu_indices(included)])
+
+
+def scanned(scan, study, likelihood, hidden, seed):
+    """Effects, and what is left of the linear term, after every voxel was visited."""
+    rng = np.random.default_rng(seed)
+    effects, left = hidden.effects.copy(), likelihood.linear - likelihood.precision @ hidden.projected
+    rows, order = study.rows, rng.permutation(8)
+    own = rows.quadratic(likelihood.precision, order)
+    layout = (order, rows.entries, rows.starts, rows.firsts, rows.counts, own)
+    scan(*layout, likelihood.precision, left, effects, -0.3, hidden.slab, rng.random(8), rng.standard_normal(8))
+    return effects, left
+
+
+def test_the_scan_is_the_same_compiled_and_not():
+    study = Study(12, 1, 8, seed=7)
+    (state, hidden), outcome = example(study, seed=7)
+    likelihood = study.collapsed(state, outcome)
+    included = set()
+    for seed in range(20):
+        effects, left = scanned(visit, study, likelihood, hidden, seed)
+        for found, expected in zip(
+            scanned(compiled(visit), study, likelihood, hidden, seed), (effects, left), strict=True
+        ):
+            np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-14)
+        now = likelihood.linear - likelihood.precision @ study.basis.project(effects)
+        np.testing.assert_allclose(left, now, atol=1e-12)  # kept up to date
+        included.add(int(np.count_nonzero(effects)))
+    assert len(included) > 3
+
+
+@pytest.mark.parametrize("evidence", [0.0, 1e6, -1e6])
+@pytest.mark.parametrize("inclusion", [1e-300, 0.5, 1 - 1e-16])
+@pytest.mark.parametrize("slab", [1e-200, 1e-12, 1.0, 1e200])
+def test_log_odds_do_not_overflow(monkeypatch, evidence, inclusion, slab):
+    monkeypatch.setattr(spike_slab, "VISITED", 1.0)
+    study, rng = Study(12, 1, 8), np.random.default_rng(8)
+    likelihood = Collapsed(1e6 * np.eye(4), np.full(4, 1e6 * evidence))
+    hidden = ConfounderState(np.zeros(8), np.zeros(4), slab, inclusion)
+    effects = spike_slab.draw_inclusion(likelihood, study.rows, hidden, rng)
+    drawn = spike_slab.draw_included(likelihood, study.rows, effects, slab, rng)
+    assert np.isfinite(effects).all()
+    assert np.isfinite(drawn).all()
+    if inclusion == 0.5 and slab == 1.0:
+        assert np.all(effects != 0) == (evidence != 0)
+
+
+def test_inclusion_and_the_variance_of_the_slab_have_their_conditionals():
+    effects, rng = np.array([0.0, 1.5, 0, 0, -0.5]), np.random.default_rng(9)
+    hidden = ConfounderState(np.zeros(5), np.zeros(4), 1.0, 0.5)
+    prior = ConfounderPrior((2.0, 3.0), 4, 6.0)
+    drawn = [spike_slab.draw_hyperparameters(effects, np.zeros(4), hidden, prior, rng) for _ in range(4000)]
+    assert_mean(np.array([state.inclusion for state in drawn]), (2 + 2) / (2 + 3 + 5))
+    assert_mean(np.array([state.slab for state in drawn]), (6 + 2.5 / 2) / (4 + 2 / 2 - 1))
+    known = spike_slab.draw_hyperparameters(effects, np.zeros(4), hidden, FIXED, rng)
+    assert known.inclusion == 0.5
