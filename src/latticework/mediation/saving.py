@@ -17,7 +17,7 @@ from latticework.mediation.prior import Prior
 from latticework.mediation.spaces import Space
 
 if TYPE_CHECKING:
-    from latticework.mediation.estimator import MediationModel
+    from latticework.mediation.fitted import MediationModel
 
 _DRAWS = ("alpha", "beta", "direct", "shrinkage")
 _CONFOUNDER = ("projected", "nu", "nu_sd", "included")
