@@ -1,4 +1,4 @@
-"""From a study to draws: its basis, data in the samplers' units, chains of both stages, and draws in the data's units."""
+"""From a study to draws: its basis, data in the samplers' units, chains of both stages, draws in the data's units."""
 
 from __future__ import annotations
 
