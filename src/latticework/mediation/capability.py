@@ -11,4 +11,5 @@ capability = Capability(
         "latticework.mediation.basis:BasisDecomposition",
     ),
     command=None,
+    tour_stop="latticework.mediation.tour:stop",
 )

@@ -1,0 +1,127 @@
+"""The draws of a model for ArviZ, and as netCDF files."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+from latticework.core.errors import InputError, require
+from latticework.core.files import sync_folder, temporary_in
+from latticework.core.version import VERSION
+from latticework.mediation.effects import import_arviz
+
+if TYPE_CHECKING:
+    from latticework.mediation.fitted import MediationModel
+
+
+def inference_data(model: MediationModel) -> Any:
+    """The draws for ArviZ.
+
+    Parameters
+    ----------
+    model : BIMA or BASMU
+        A fitted one.
+
+    Returns
+    -------
+    arviz.InferenceData
+        Group "posterior": ``nie``, ``nde``, ``te``, ``proportion_mediated``; ``nie_region`` by ``region``; ``alpha``
+        and ``beta`` by ``component``, coefficients in the basis (with a threshold, those of the processes that it is
+        applied to); of BASMU ``nu``, too, and ``moved``, what the unobserved confounder moves from NIE to NDE;
+        standard deviations. Group "constant_data": eigenvalue and region of each component. All are in units of the
+        data. Attributes say class, version, prior, and how stage one was handed on.
+
+    Raises
+    ------
+    MissingExtraError
+        If ArviZ is not installed.
+    """
+    check_is_fitted(model)
+    arviz = import_arviz("draws for ArviZ")
+    posterior, basis = model.posterior_, model.basis_
+    regional = posterior.regional()
+    indirect = regional.sum(axis=-1)
+    total = indirect + posterior.direct
+    draws: dict[str, Any] = {
+        "nie": indirect,
+        "nde": posterior.direct,
+        "te": total,
+        "proportion_mediated": indirect / total,
+        "nie_region": regional,
+        "alpha": posterior.alpha,
+        "beta": posterior.beta,
+    }
+    dims = {"nie_region": ["region"], "alpha": ["component"], "beta": ["component"]}
+    constant = {
+        "eigenvalue": basis.eigenvalues,
+        "region_of_component": np.repeat(
+            np.arange(len(basis.blocks)), [len(block.eigenvalues) for block in basis.blocks]
+        ),
+    }
+    dims |= {name: ["component"] for name in constant}
+    if posterior.projected is not None:
+        draws |= {"nu": posterior.projected, "moved": posterior.moved()}
+        dims["nu"] = ["component"]
+    coordinates = {"region": [block.name for block in basis.blocks], "component": np.arange(basis.n_components)}
+    return arviz.from_dict(
+        posterior={name: np.asarray(values) for name, values in (draws | posterior.sigmas).items()},
+        constant_data=constant,
+        coords=coordinates,
+        dims=dims,
+        attrs=_attributes(model),
+    )
+
+
+def write_netcdf(model: MediationModel, path: str | os.PathLike[str]) -> str:
+    """Write the draws as a netCDF file that ``arviz.from_netcdf`` reads, as a whole or not at all.
+
+    Raises
+    ------
+    InputError
+        If it cannot be written there.
+    MissingExtraError
+        If ArviZ or h5netcdf is not installed.
+    """
+    target = _file(path)
+    require("h5netcdf", extra="mediation", purpose="writing draws")
+    data = inference_data(model)
+    temporary = temporary_in(target.parent)
+    try:
+        data.to_netcdf(str(temporary), engine="h5netcdf")
+        os.replace(temporary, target)
+    except OSError as error:
+        raise InputError(f"{target} cannot be written: {error.strerror or error}") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+    sync_folder(target.parent)
+    return str(target)
+
+
+def _attributes(model: MediationModel) -> dict[str, Any]:
+    """What netCDF takes: texts and numbers alone."""
+    propagate = getattr(model, "propagate", None)
+    handed_on = "draws" if propagate else "posterior mean"
+    return {
+        "class": type(model).__name__,
+        "version": VERSION,
+        "exposure": str(model.names_["exposure"]),
+        "outcome": str(model.names_["outcome"]),
+        "prior": json.dumps(asdict(model.prior_)),
+        "thresholds": json.dumps([float(value) for value in model.posterior_.thresholds]),
+        "propagate": "not applicable" if propagate is None else f"stage one is handed on as its {handed_on}",
+    }
+
+
+def _file(path: str | os.PathLike[str]) -> Path:
+    target = Path(os.path.realpath(path))
+    if not target.parent.is_dir():
+        raise InputError(f"{path} cannot be written: there is no folder {target.parent}")
+    if target.is_dir():
+        raise InputError(f"{path} is a folder, expected the name of a file to write")
+    return target
