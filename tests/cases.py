@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, clone
 from sklearn.exceptions import NotFittedError
 
 import latticework as lw
@@ -238,7 +238,7 @@ def contents(folder):
 
 
 def assert_same(found, expected):
-    """Check that two values are equal to the last bit, through containers, dataclasses, arrays and tensors."""
+    """Check that two values are equal to the last bit, through containers, dataclasses, arrays and parameters."""
     assert type(found) is type(expected)
     if isinstance(expected, dict):
         assert found.keys() == expected.keys()
@@ -251,6 +251,8 @@ def assert_same(found, expected):
     elif is_dataclass(expected) and not isinstance(expected, type):
         for field in fields(expected):
             assert_same(getattr(found, field.name), getattr(expected, field.name))
+    elif isinstance(expected, BaseEstimator) and not isinstance(expected, type):
+        assert_same(found.get_params(deep=False), expected.get_params(deep=False))
     elif hasattr(expected, "dtype"):
         assert found.dtype == expected.dtype
         np.testing.assert_array_equal(np.asarray(found), np.asarray(expected))

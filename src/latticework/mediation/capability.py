@@ -10,6 +10,7 @@ capability = Capability(
         "latticework.mediation.estimator:BIMA",
         "latticework.mediation.basis:BasisDecomposition",
     ),
-    command=None,
+    command="mediate",
+    commands="latticework.mediation.cli:app",
     tour_stop="latticework.mediation.tour:stop",
 )

@@ -147,6 +147,12 @@ def _warnings(found: dict[str, Any], confounded: bool) -> list[str]:
             f"{found['prior_share']:.0%} of the precision of NDE is its prior's, whose standard deviation is {sd:.3g}: "
             "the split between NIE and NDE is believed more than seen"
         )
+    moved, (indirect, error_of_nie) = found["moved"]["mean"], found["unconfounded"][NIE]
+    if confounded and abs(moved) > 2 * error_of_nie:
+        told.append(
+            f"the unobserved confounder moves {moved:.3g} from NIE to NDE: without one NIE would be {indirect:.3g} "
+            f"(standard error {error_of_nie:.2g}), which explains the data as well; priors decide between them"
+        )
     if not confounded and abs(direct) > 2 * (sd + error):
         told.append(
             f"without that prior, NDE would be {direct:.3g} (standard error {error:.2g}), which the prior, whose "

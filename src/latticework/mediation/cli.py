@@ -1,0 +1,290 @@
+"""`latticework mediate`: simulate a study, fit one, report on the model, and ask what a confounder could do."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from latticework.core.commands import Json, Model, Output, Seed
+from latticework.core.errors import InputError
+from latticework.core.progress import message
+from latticework.core.words import counted
+from latticework.mediation.cli_basis import Atlas, Centres, Components, Explained, Kernel, basis, bias, loaded
+from latticework.mediation.cli_study import simulate
+
+if TYPE_CHECKING:
+    from latticework.mediation.fitted import MediationModel
+    from latticework.mediation.prior import Prior
+
+app = typer.Typer(help="Ask whether an image carries the effect of an exposure on an outcome.", no_args_is_help=True)
+
+Missing = Literal["error", "drop"]
+Kind = Literal["basmu", "bima"]
+Page = Annotated[
+    Path | None, typer.Option("--page", metavar="FILE", help="Write an HTML page there.", show_default=False)
+]
+Results = Annotated[
+    Path | None,
+    typer.Option(
+        "--results", metavar="FOLDER", help="Write maps, tables of effects, and draws there.", show_default=False
+    ),
+]
+
+
+@app.command()
+def fit(
+    study: Annotated[
+        Path,
+        typer.Argument(
+            metavar="STUDY",
+            help="A table of participants (.tsv, .csv); or a folder of `simulate`, or a .npz file, which need no more.",
+            show_default=False,
+        ),
+    ],
+    *,
+    output: Output,
+    images: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PATH",
+            help="A folder of NIfTI images, a name such as maps/{participant_id}_con.nii.gz, a 4-D file, or a .csv.",
+            show_default=False,
+        ),
+    ] = None,
+    exposure: Annotated[str | None, typer.Option(metavar="COLUMN", help="Of the table.", show_default=False)] = None,
+    outcome: Annotated[str | None, typer.Option(metavar="COLUMN", help="Of the table.", show_default=False)] = None,
+    confounders: Annotated[
+        str | None,
+        typer.Option(metavar="COLUMNS", help="With commas; C(site) takes numbers for categories.", show_default=False),
+    ] = None,
+    mask: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="NIfTI image: not 0 in a mediator.", show_default=False)
+    ] = None,
+    atlas: Atlas = None,
+    centres: Centres = None,
+    coordinates: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Table of x, y, z of mediators in a .csv.", show_default=False),
+    ] = None,
+    id_column: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="Of ids.", show_default="participant_id")
+    ] = None,
+    volumes: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="The id of each volume of a 4-D file, a line each.", show_default=False),
+    ] = None,
+    ordered: Annotated[bool, typer.Option("--ordered", help="Volumes are in the order of the table: my word.")] = False,
+    missing: Annotated[
+        Missing | None,
+        typer.Option(help="Participants who lack a value: refused, or left out.", show_default="error"),
+    ] = None,
+    model: Annotated[
+        Kind, typer.Option(help="basmu allows for unobserved confounders of image and outcome, bima for none.")
+    ] = "basmu",
+    threshold: Annotated[
+        str | None,
+        typer.Option(
+            metavar="T|A,B",
+            help="Of bima: effects on (A) and of (B) a voxel are shrunk by so much, and nought if below.",
+            show_default=False,
+        ),
+    ] = None,
+    kernel: Kernel = None,
+    components: Components = None,
+    explained: Explained = None,
+    chains: Annotated[int, typer.Option(min=1, metavar="N", help="Markov chains.")] = 4,
+    warmup: Annotated[int, typer.Option(min=1, metavar="N", help="Draws of each that are thrown away.")] = 1000,
+    draws: Annotated[int, typer.Option(min=4, metavar="N", help="Draws of each that are kept.")] = 1000,
+    direct_effect_sd: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SD",
+            help="Of the prior of NDE, in units of outcome by exposure: the split into NIE and NDE leans on it.",
+            show_default="1",
+        ),
+    ] = None,
+    inclusion: Annotated[
+        str | None,
+        typer.Option(
+            metavar="P|A,B",
+            help="Of basmu: probability that a voxel carries the confounder, or its beta prior.",
+            show_default="1,voxels",
+        ),
+    ] = None,
+    paper_prior: Annotated[
+        bool, typer.Option("--paper-prior", help="The paper's priors, in the units of the data.")
+    ] = False,
+    orthogonal: Annotated[
+        bool | None,
+        typer.Option(
+            "--orthogonal/--not-orthogonal",
+            help="Individual effects have nothing in common with exposure and confounders, not even by chance; if they "
+            "may have, intervals are wider.",
+            show_default=False,
+        ),
+    ] = None,
+    propagate: Annotated[
+        bool, typer.Option("--propagate", help="Of basmu: allow for what the first stage does not know.")
+    ] = False,
+    results: Results = None,
+    page: Page = None,
+    seed: Seed = 0,
+    jobs: Annotated[int, typer.Option(min=-1, metavar="N", help="Processes; -1 is one a processor.")] = -1,
+    as_json: Json = False,
+) -> None:
+    """Draw from the posterior of a study, save the model in the folder --output, and print the effects.
+
+    NIE goes through the image, NDE does not, TE is both. Data tell TE; how it splits leans on priors, and what is said
+    on stderr tells how much.
+    """
+    if jobs == 0:
+        raise InputError("--jobs 0: expected a number of processes, or -1 for one a processor")
+    options = _options(model, threshold, inclusion, propagate=propagate)
+
+    from latticework.core.persistence import check_replaceable, check_writable
+    from latticework.mediation.cli_basis import decomposition
+    from latticework.mediation.cli_study import read, told
+    from latticework.mediation.cli_told import print_model, write_beside
+
+    check_replaceable(output)
+    check_writable(output)
+    _check_beside(results, page)
+    prior = _prior(direct_effect_sd, inclusion, orthogonal, paper=paper_prior)
+    chosen = (kernel, components, explained)
+    found = _model(model)(
+        basis=None if chosen == (None, None, None) else decomposition(*chosen),
+        n_chains=chains,
+        n_warmup=warmup,
+        n_draws=draws,
+        prior=prior,
+        n_jobs=jobs,
+        random_state=seed,
+        **options,
+    )
+    data = read(
+        study,
+        images=images,
+        exposure=exposure,
+        outcome=outcome,
+        confounders=confounders,
+        mask=mask,
+        atlas=atlas,
+        centres=centres,
+        coordinates=coordinates,
+        id_column=id_column,
+        volumes=volumes,
+        ordered=ordered,
+        missing=missing,
+    )
+    message(f"{study}: {told(data)}")
+    _fit(found, data)
+    found.save(output)
+    message(
+        f"{counted(found.basis_.n_components, 'component')}, which explain {found.explained_:.1%} of the kernel's "
+        f"variance; {counted(chains, 'chain')} of {counted(draws, 'draw')}"
+    )
+    print_model(found, as_json=as_json)
+    write_beside(found, name=study.stem or str(study), results=results, page=page)
+    message(f"the model is in {output}; try: latticework mediate report {output} --sensitivity --page report.html")
+
+
+@app.command()
+def report(
+    model: Model,
+    *,
+    page: Page = None,
+    results: Results = None,
+    sensitivity: Annotated[
+        bool, typer.Option("--sensitivity", help="Run stage two again under other priors, and say what changes.")
+    ] = False,
+    truth: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Of a simulated study: show its truth beside.", show_default=False),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Print the effects that a saved model found, and whether its draws can be trusted; write a page, or maps."""
+    from latticework.mediation.cli_told import print_model, write_beside
+    from latticework.mediation.cli_truth import read_truth
+
+    _check_beside(results, page)
+    fitted = loaded(model)
+    true = None if truth is None else read_truth(truth, fitted.space_)
+    swept = fitted.sensitivity() if sensitivity else None
+    print_model(fitted, as_json=as_json, truth=true, sensitivity=swept, diagnosed=True)
+    write_beside(fitted, name=model.name or str(model), results=results, page=page, sensitivity=swept, truth=true)
+
+
+for each in (simulate, bias, basis):
+    app.command()(each)
+
+
+def _fit(model: MediationModel, study: Any) -> None:
+    from sklearn.exceptions import ConvergenceWarning
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # the diagnosis says it too
+        model.fit_study(study)
+
+
+def _model(kind: Kind) -> Any:
+    from latticework.mediation.estimator import BASMU, BIMA
+
+    return BASMU if kind == "basmu" else BIMA
+
+
+def _options(kind: Kind, threshold: str | None, inclusion: str | None, *, propagate: bool) -> dict[str, Any]:
+    """What one of the models has and the other has not."""
+    if kind == "bima":
+        if propagate or inclusion is not None:
+            given = "--propagate" if propagate else "--inclusion"
+            raise InputError(f"{given} is of --model basmu: bima has no unobserved confounder")
+        return {} if threshold is None else {"threshold": _numbers("--threshold", threshold)}
+    if threshold is not None:
+        raise InputError("--threshold is of --model bima: basmu has smooth effects")
+    return {"propagate": True} if propagate else {}
+
+
+def _prior(
+    direct_effect_sd: float | None, inclusion: str | None, orthogonal: bool | None, *, paper: bool
+) -> Prior | None:
+    """The priors by the options; None for the default."""
+    from latticework.mediation.prior import Prior
+
+    given: dict[str, Any] = {}
+    if direct_effect_sd is not None:
+        given["direct_effect_sd"] = direct_effect_sd
+    if inclusion is not None:
+        given["inclusion"] = _numbers("--inclusion", inclusion)
+    if orthogonal is not None:
+        given["orthogonal"] = orthogonal
+    if not given and not paper:
+        return None
+    return replace(Prior.paper() if paper else Prior(), **given)
+
+
+def _numbers(name: str, given: str) -> float | tuple[float, float]:
+    """One number, or two with a comma."""
+    try:
+        values = [float(part) for part in given.split(",")]
+    except ValueError as error:
+        raise InputError(f"{name} {given!r}: expected a number, or two with a comma between them") from error
+    if len(values) > 2:
+        raise InputError(f"{name} {given!r}: expected a number, or two with a comma between them")
+    return values[0] if len(values) == 1 else (values[0], values[1])
+
+
+def _check_beside(results: Path | None, page: Path | None) -> None:
+    """Find out before long work whether what is asked for can be written."""
+    from latticework.core.persistence import check_writable
+
+    if results is not None:
+        check_writable(results)
+    if page is not None:
+        if page.is_dir():
+            raise InputError(f"--page {page} is a folder, expected the name of a file to write")
+        check_writable(page.absolute().parent)

@@ -1,0 +1,188 @@
+"""`latticework mediate`: bases of images without a study, and what an unobserved confounder could do to a result."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from latticework.core.commands import Json, Model, Output, print_json, print_result
+from latticework.core.errors import InputError
+from latticework.core.progress import message
+from latticework.core.words import counted
+
+if TYPE_CHECKING:
+    from latticework.mediation.fitted import MediationModel
+
+KernelName = Literal["matern", "modified_squared_exponential"]
+Kernel = Annotated[
+    KernelName | None,
+    typer.Option("--kernel", help="Of the functions that images are summed up by.", show_default="matern"),
+]
+Components = Annotated[
+    int | None,
+    typer.Option("--components", min=1, metavar="N", help="How many such functions, in all.", show_default=False),
+]
+Explained = Annotated[
+    float | None,
+    typer.Option(
+        "--explained",
+        metavar="SHARE",
+        help="Instead, as few as explain so much of the kernel's variance.",
+        show_default=False,
+    ),
+]
+Atlas = Annotated[
+    Path | None,
+    typer.Option("--atlas", metavar="FILE", help="NIfTI image of regions: whole numbers, 0 none.", show_default=False),
+]
+Centres = Annotated[
+    Path | None,
+    typer.Option(
+        "--centres",
+        metavar="FILE",
+        help="Table of x, y, z in mm: a voxel is in the region of the nearest.",
+        show_default=False,
+    ),
+]
+
+
+def basis(
+    mask: Annotated[Path, typer.Argument(metavar="MASK", help="NIfTI image: not 0 in a mediator.", show_default=False)],
+    *,
+    output: Output,
+    atlas: Atlas = None,
+    centres: Centres = None,
+    kernel: Kernel = None,
+    components: Components = None,
+    explained: Explained = None,
+    as_json: Json = False,
+) -> None:
+    """Find the functions that images of a mask are summed up by, save them, and say how much they explain.
+
+    By default there are 0.3 a voxel. It needs no study; `latticework mediate fit` finds its own in the same way.
+    """
+    import numpy as np
+
+    from latticework.core.persistence import check_replaceable, check_writable
+    from latticework.mediation.cli_told import print_table
+    from latticework.mediation.images import as_space
+    from latticework.mediation.labels import nearest_centre_labels, read_centres
+    from latticework.mediation.regions import numbered, voxel_labels
+    from latticework.mediation.spaces import plain_coordinates
+
+    if atlas is not None and centres is not None:
+        raise InputError("--atlas and --centres both tell regions: give one of them")
+    check_replaceable(output)
+    check_writable(output)
+    space = as_space(mask)
+    labels = None
+    if atlas is not None:
+        numbers, names = voxel_labels(atlas, space, space.n_voxels)
+        inside = numbers >= 0
+        if not inside.any():
+            raise InputError(f"no voxel of {mask} is in a region of {atlas}")
+        if not inside.all():
+            warnings.warn(f"{counted(int((~inside).sum()), 'voxel')} are in no region: left out", stacklevel=2)
+            space, numbers = space.kept(inside), numbers[inside]
+        places, told = numbered(numbers, names)
+        labels = np.array(told)[places]
+    elif centres is not None:
+        read = read_centres(centres)
+        labels = np.array(read.names)[nearest_centre_labels(space.coordinates(), read.points)]
+    found = decomposition(kernel, components, explained).fit(plain_coordinates(space.coordinates()), labels)
+    found.save(output)
+    rows = [
+        {
+            "region": block.name,
+            "voxels": len(block.voxels),
+            "components": len(block.eigenvalues),
+            "explained": found.explained_per_region_[block.name],
+        }
+        for block in found.basis_.blocks
+    ]
+    total = {"voxels": space.n_voxels, "components": found.n_components_, "explained": found.explained_}
+    if as_json:
+        print_json(total | {"regions": rows})
+    else:
+        lines = [
+            [str(row["region"]), f"{row['voxels']}", f"{row['components']}", f"{row['explained']:.3f}"]
+            for row in [*rows, *([{"region": "in all", **total}] if len(rows) > 1 else [])]
+        ]
+        print_table(["region", "voxels", "components", "explained"], lines, texts=1)
+    message(f"the basis is in {output}")
+
+
+def bias(
+    model: Model,
+    *,
+    nu: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="MAP",
+            help="NIfTI image of coefficients that an unobserved confounder might have; by default those that were "
+            "found.",
+            show_default=False,
+        ),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Say what an analysis without the unobserved confounder gets wrong, and how strong one would have to be.
+
+    The tipping factor: how many times the image's own coefficients a confounder's would have to be for all of the
+    indirect effect to be bias.
+    """
+    fitted = loaded(model)
+    found = fitted.bias_if_omitted(None if nu is None else _map(nu, fitted))
+    if as_json:
+        print_json({"NIE": found.nie, "NDE": found.nde, "tipping": found.tipping})
+        return
+    told = {
+        f"bias of {name}": f"{one['mean']:.4g}, from {one['lower']:.4g} to {one['upper']:.4g}"
+        for name, one in (("NIE", found.nie), ("NDE", found.nde))
+    }
+    print_result(told | {"tipping factor": found.tipping}, as_json=False)
+    if nu is None and not fitted.nu_.any():
+        message("the model has no unobserved confounder: --nu MAP says what one might do")
+
+
+def decomposition(kernel: KernelName | None, components: int | None, explained: float | None) -> Any:
+    """A basis by the options of a command.
+
+    Raises
+    ------
+    InputError
+        If both say how many components there are.
+    """
+    from latticework.mediation.basis import BasisDecomposition
+
+    if components is not None and explained is not None:
+        raise InputError("--components and --explained both say how many components there are: give one of them")
+    return BasisDecomposition(kernel or "matern", n_components=components, explained=explained)
+
+
+def loaded(folder: Path) -> MediationModel:
+    """A saved BIMA or BASMU.
+
+    Raises
+    ------
+    InputError
+        If the folder holds anything else.
+    """
+    from latticework.core.estimator import load_estimator
+    from latticework.mediation.fitted import MediationModel
+
+    model = load_estimator(folder)
+    if not isinstance(model, MediationModel):
+        raise InputError(f"{folder} holds a {type(model).__name__}, not a BIMA or BASMU")
+    return model
+
+
+def _map(path: Path, model: MediationModel) -> Any:
+    from latticework.mediation.cli_truth import read_map
+
+    if model.space_ is None:
+        raise InputError("the model was not fitted on images, so that a map has no place in it")
+    return read_map(path, model.space_)

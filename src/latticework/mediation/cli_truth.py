@@ -1,0 +1,146 @@
+"""The truth of a simulated study as files beside it, which reading the study passes over."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import math
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from jaxtyping import Float
+
+from latticework.core.errors import InputError
+from latticework.core.files import temporary_in, write_atomically
+from latticework.core.progress import showing
+from latticework.mediation.images import read_images
+from latticework.mediation.simulation import SimulatedStudy
+from latticework.mediation.spaces import Space
+from latticework.mediation.writing import write_study
+
+FOLDER: Final = "truth"  # in that of the study
+ABOUT: Final = "truth.json"
+KIND: Final = "latticework mediation truth"
+MAPS: Final = ("alpha", "beta", "nu", "effect")
+_FILES: Final = frozenset({ABOUT, *(f"{name}.nii.gz" for name in MAPS)})
+_EFFECTS: Final = ("nie", "nde", "te")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Truth:
+    """What a study was simulated from.
+
+    Attributes
+    ----------
+    nie, nde, te : float
+        The effects.
+    alpha, beta, nu, effect : float arrays of shape (voxels,)
+        By voxel, as of `SimulatedStudy`; `effect` is alpha times beta.
+    """
+
+    nie: float
+    nde: float
+    te: float
+    alpha: Float[np.ndarray, " voxels"]
+    beta: Float[np.ndarray, " voxels"]
+    nu: Float[np.ndarray, " voxels"]
+    effect: Float[np.ndarray, " voxels"]
+
+    @property
+    def n_voxels(self) -> int:
+        """How many voxels an image has."""
+        return len(self.alpha)
+
+
+def write_simulated(study: SimulatedStudy, folder: Path, about: dict[str, Any]) -> None:
+    """Write a study as `write_study` does, and its truth into a folder in it; both of an earlier call are replaced.
+
+    Raises
+    ------
+    InputError
+        If the folder holds anything else, or cannot be written.
+    """
+    there = folder / FOLDER
+    before = None
+    if there.is_dir() and _is_ours(there):
+        before = temporary_in(folder.absolute().parent)
+        os.replace(there, before)
+    try:
+        write_study(study, folder)
+        _write_truth(study, there, about)
+    except BaseException:
+        if before is not None and folder.is_dir() and not there.exists():
+            os.replace(before, there)
+        raise
+    finally:
+        if before is not None:
+            shutil.rmtree(before, ignore_errors=True)
+
+
+def read_truth(folder: Path, space: Space | None) -> Truth:
+    """Read the truth of a simulated study, its maps by the voxels of a space.
+
+    Parameters
+    ----------
+    folder : Path
+        That of the study, or of the truth in it.
+    space : Space or None
+        Of the model that is compared.
+
+    Raises
+    ------
+    InputError
+        If there is none, or it is of other images.
+    """
+    place = folder if (folder / ABOUT).is_file() else folder / FOLDER
+    about = _about(place)
+    if about is None:
+        raise InputError(f"{folder}: there is no truth of a simulated study in it")
+    effects = {name: about.get(name) for name in _EFFECTS}
+    if not all(isinstance(value, float | int) and math.isfinite(value) for value in effects.values()):
+        raise InputError(f"{place / ABOUT} is damaged")
+    if space is None:
+        raise InputError("the model was not fitted on images, so that maps of the truth have no place in it")
+    maps = {name: read_map(place / f"{name}.nii.gz", space) for name in MAPS}
+    return Truth(**{name: float(effects[name]) for name in _EFFECTS}, **maps)  # type: ignore[arg-type]
+
+
+def read_map(path: Path, space: Space) -> Float[np.ndarray, " voxels"]:
+    """Read an image's values at the voxels of a space.
+
+    Raises
+    ------
+    InputError
+        If it is no NIfTI image of a single volume, or lies elsewhere.
+    """
+    with showing(shown=False):
+        return read_images([path], space)[0][0].astype(np.float64)
+
+
+def _write_truth(study: SimulatedStudy, folder: Path, about: dict[str, Any]) -> None:
+    folder.mkdir()
+    assert study.space is not None
+    maps = {"alpha": study.alpha, "beta": study.beta, "nu": study.nu, "effect": study.alpha * study.beta}
+    for name, values in maps.items():
+        image = study.space.image(values).to_bytes()
+        write_atomically(folder / f"{name}.nii.gz", gzip.compress(image, mtime=0))
+    effects = {"nie": study.nie, "nde": study.nde, "te": study.te}
+    told = json.dumps({"kind": KIND, "version": 1, **effects, **about}, indent=1)
+    write_atomically(folder / ABOUT, f"{told}\n".encode())
+
+
+def _about(folder: Path) -> dict[str, Any] | None:
+    try:
+        with (folder / ABOUT).open("rb") as stream:
+            about = json.loads(stream.read(2**16))
+    except (OSError, ValueError, RecursionError):
+        return None
+    return about if isinstance(about, dict) and about.get("kind") == KIND else None
+
+
+def _is_ours(folder: Path) -> bool:
+    return _about(folder) is not None and {path.name for path in folder.iterdir()} <= _FILES

@@ -1,0 +1,512 @@
+"""BIMA and BASMU from a study to effects: what holds of any draws, and what other software says of the same data."""
+
+from __future__ import annotations
+
+import copy
+import json
+import warnings
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from cases import EstimatorCases, assert_same
+from sklearn.exceptions import ConvergenceWarning
+
+import latticework as lw
+from latticework.core import InputError
+from latticework.core.persistence import State, read_folder, write_folder
+from latticework.mediation import (
+    BASMU,
+    BIMA,
+    BasisDecomposition,
+    Prior,
+    omitted_confounder_bias,
+    read_study,
+    simulate,
+    study_of,
+    write_study,
+)
+from latticework.mediation.rfiles import read_r, study_of_r
+from latticework.mediation.simulation import square_grid
+
+SMALL = simulate(n=50, side=8, random_state=3)
+HALVES = np.where(SMALL.coordinates[:, 0] < 0, "left", "right")
+SHORT = {"n_chains": 2, "n_warmup": 30, "n_draws": 40, "n_jobs": 1, "random_state": 0}
+FEW = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+pytestmark = FEW
+
+
+def arguments_of(study, **changes):
+    """A study as the arguments of `fit`."""
+    given = {name: getattr(study, name) for name in ("exposure", "mediators", "outcome", "confounders")}
+    return tuple((given | changes).values())
+
+
+class MediationCases:
+    def fit_arguments(self):
+        return arguments_of(SMALL), {"coordinates": SMALL.coordinates, "regions": HALVES}
+
+    def queries(self):
+        return {
+            "transform": (SMALL.mediators[:7],),
+            "select": ("interval",),
+            "diagnose": (),
+            "bias_if_omitted": (SMALL.nu,),
+        }
+
+    def bad_fits(self):
+        places = {"coordinates": SMALL.coordinates}
+        broken = SMALL.mediators.copy()
+        broken[3, 5] = np.nan
+        yield "NaN", (arguments_of(SMALL, mediators=broken), places)
+        yield "no places", (arguments_of(SMALL), {})
+        yield "an exposure that does not vary", (arguments_of(SMALL, exposure=np.ones(50)), places)
+        yield "an exposure too few", (arguments_of(SMALL, exposure=SMALL.exposure[1:]), places)
+        yield (
+            "the exposure among the confounders",
+            (
+                arguments_of(SMALL, confounders=SMALL.exposure[:, None] * 2 + 1),
+                places,
+            ),
+        )
+        yield "text", (arguments_of(SMALL, outcome=["a"] * 50), places)
+        yield "transposed", (arguments_of(SMALL, mediators=SMALL.mediators.T), places)
+        yield "too few labels", (arguments_of(SMALL), places | {"regions": HALVES[1:]})
+        yield "three subjects", (tuple(one[:3] for one in arguments_of(SMALL)), places)
+
+    def bad_inputs(self):
+        yield "images of other voxels", lambda model: model.transform(SMALL.mediators[:, 1:])
+        yield "an unknown rule", lambda model: model.select("p-value")
+        yield "a level of 1", lambda model: model.select("interval", level=1)
+        yield "a rate of 0", lambda model: model.select("fdr", rate=0)
+        yield "a rope below nothing", lambda model: model.select("rope", rope=-1)
+        yield "nu of other voxels", lambda model: model.bias_if_omitted(SMALL.nu[1:])
+        yield "nu that is infinite", lambda model: model.bias_if_omitted(np.full(64, np.inf))
+        yield "no draws", lambda model: model.sensitivity(n_draws=0)
+
+
+class TestBASMU(MediationCases, EstimatorCases):
+    def make(self):
+        return BASMU(BasisDecomposition(n_components=12), prior=Prior(inclusion=(1, 20)), **SHORT)
+
+
+class TestBIMA(MediationCases, EstimatorCases):
+    def make(self):
+        return BIMA(BasisDecomposition(n_components=12), **SHORT)
+
+
+class TestThresholded(MediationCases, EstimatorCases):
+    def make(self):
+        basis = BasisDecomposition("modified_squared_exponential", degree=3)
+        return BIMA(basis, threshold=(0.1, 0.2), prior=Prior(direct_effect_sd=3), **SHORT)
+
+    def queries(self):
+        return super().queries() | {"select": ("pip",)}
+
+
+@pytest.fixture(scope="module")
+def models():
+    """BASMU and BIMA, of a study in two regions."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        options = {"basis": BasisDecomposition(n_components=12), **SHORT}
+        fits = {"coordinates": SMALL.coordinates, "regions": HALVES}
+        return [kind(**options).fit(*arguments_of(SMALL), **fits) for kind in (BASMU, BIMA)]
+
+
+@pytest.fixture(scope="module")
+def thresholded():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return BIMA(BasisDecomposition(n_components=12), threshold=0.1, **SHORT).fit_study(SMALL)
+
+
+# What holds of any draws
+
+
+def test_the_total_effect_is_the_sum_and_regions_add_up_draw_by_draw(models, thresholded):
+    for model in (*models, thresholded):
+        draws = model.posterior_.direct.size
+        assert model.nie_.shape == model.nde_.shape == model.te_.shape == model.proportion_mediated_.shape == (draws,)
+        np.testing.assert_array_equal(model.te_, model.nie_ + model.nde_)
+        np.testing.assert_allclose(model.proportion_mediated_ * model.te_, model.nie_)
+        regional = model.posterior_.regional()
+        np.testing.assert_allclose(regional.sum(axis=-1).ravel(), model.nie_, rtol=1e-12)
+        table = model.effects_table_
+        whole = table[table.region == ""].set_index("effect")
+        for name, values in (("NIE", model.nie_), ("NDE", model.nde_), ("TE", model.te_)):
+            assert whole.loc[name, "mean"] == pytest.approx(values.mean())
+            assert whole.loc[name, "lower"] == pytest.approx(np.quantile(values, 0.025))
+        assert np.isnan(whole.loc["proportion mediated", "mean"])
+        parts = table[table.region != ""]
+        assert parts.region.tolist() == [block.name for block in model.basis_.blocks if len(model.basis_.blocks) > 1]
+        if len(parts):
+            assert parts["mean"].sum() == pytest.approx(model.nie_.mean())
+
+
+def test_the_indirect_effect_is_the_sum_over_voxels_of_the_draws_of_both_images(models, thresholded):
+    for model in (*models, thresholded):
+        total = np.zeros(model.nie_.shape)
+        for _, _, alpha, beta in model.posterior_.images():
+            total += (alpha * beta).sum(axis=0)
+        np.testing.assert_allclose(total, model.nie_, rtol=1e-9)
+        assert model.effect_.sum() == pytest.approx(model.nie_.mean())
+        assert model.alpha_.shape == model.beta_.shape == model.nu_.shape == model.pip_.shape == (64,)
+        assert model.eta_.shape == (50, 64)
+        np.testing.assert_allclose(model.basis_.project(model.eta_), model.eta_coefficients_, atol=1e-9)
+
+
+def test_individual_effects_have_nothing_in_common_with_exposure_and_confounders(models):
+    known = np.column_stack([np.ones(50), SMALL.exposure, SMALL.confounders])
+    for model in models:
+        np.testing.assert_allclose(known.T @ model.eta_coefficients_, 0, atol=1e-8)
+
+
+def test_only_basmu_knows_of_an_unobserved_confounder(models):
+    basmu, bima = models
+    assert not bima.nu_.any()
+    assert bima.bias_if_omitted().nie["mean"] == 0
+    assert ((basmu.included_ >= 0) & (basmu.included_ <= 1)).all()
+    moved = basmu.bias_if_omitted()
+    assert moved.nie["mean"] == pytest.approx(-moved.nde["mean"])
+    assert moved.nie["mean"] == pytest.approx(basmu.posterior_.moved().mean())
+
+
+def test_coefficients_of_images_are_those_of_the_basis(models):
+    images = np.random.default_rng(0).normal(size=(3, 64))
+    for model in models:
+        np.testing.assert_array_equal(model.transform(images), model.basis_.project(images))
+
+
+def test_the_bias_for_a_given_confounder_is_that_of_the_formula():
+    options = {"n_chains": 2, "n_warmup": 200, "n_draws": 500, "n_jobs": 1, "random_state": 0}
+    model = BIMA(BasisDecomposition(n_components=20), **options).fit_study(SMALL)
+    found = model.bias_if_omitted(SMALL.nu)
+    nie, nde = omitted_confounder_bias(
+        model.alpha_,
+        SMALL.nu,
+        model.basis_,
+        sigma_eta=float(model.posterior_.sigmas["sigma_eta"].mean()),
+        sigma_mediators=float(model.posterior_.sigmas["sigma_mediators"].mean()),
+    )
+    assert found.nie["mean"] == pytest.approx(nie, rel=0.05)
+    assert found.nde["mean"] == pytest.approx(nde, rel=0.05)
+    exact = model.basis_.project(model.alpha_) @ (model.posterior_.shrinkage * model.basis_.project(SMALL.nu))
+    assert found.nie["mean"] == pytest.approx(float(exact))
+
+
+# Voxels that are chosen
+
+
+def test_rules_choose_what_they_say(models, thresholded):
+    for model in (*models, thresholded):
+        maps = model.maps_
+        by_interval = model.select("interval")
+        np.testing.assert_array_equal(by_interval, (maps.effect_lower > 0) | (maps.effect_upper < 0))
+        wide, narrow = (model.select("interval", level=level) for level in (0.5, 0.95))
+        assert (narrow <= wide).all()
+        few, some, many = (model.select("fdr", rate=rate) for rate in (0.01, 0.1, 0.3))
+        assert (few <= some).all()
+        assert (some <= many).all()
+        assert maps.sign_error[some].mean() <= 0.1 if some.any() else maps.sign_error.min() > 0.1
+        near, far = (model.select("rope", rope=rope, level=0.6) for rope in (1e-9, 1e3))
+        assert not far.any()
+        assert (far <= near).all()
+    assert (thresholded.select("pip") == (thresholded.pip_ > 0.5)).all()
+    assert (thresholded.select("pip", threshold=0.9) <= thresholded.select("pip")).all()
+    assert ((thresholded.pip_ > 0) & (thresholded.pip_ < 1)).any()
+
+
+def test_without_a_threshold_no_effect_is_nought_and_the_rule_for_that_is_refused(models):
+    for model in models:
+        assert (model.pip_ == 1).all()
+        with pytest.raises(InputError, match="without a threshold no effect is exactly nought; use 'fdr'"):
+            model.select("pip")
+
+
+# Files and seeds
+
+
+def test_a_study_that_was_written_and_read_gives_the_same_draws(tmp_path):
+    study = simulate(n=40, side=6, random_state=1)
+    read = read_study(write_study(study, tmp_path / "study"))
+    assert read.mediators.dtype == np.float32
+    kept = replace(study, mediators=study.mediators.astype(np.float32))
+    for model in (BASMU(**SHORT), BIMA(**SHORT)):
+        direct = model.fit_study(kept).nie_, model.nde_
+        again = model.fit_study(read).nie_, model.nde_
+        np.testing.assert_allclose(again, direct, rtol=1e-6, atol=1e-8)
+    arrays = BIMA(**SHORT).fit(*arguments_of(kept), coordinates=kept.coordinates)
+    np.testing.assert_array_equal(arrays.nie_, BIMA(**SHORT).fit_study(kept).nie_)
+
+
+def test_the_same_seed_gives_the_same_draws_in_one_process_and_in_two():
+    for kind in (BASMU, BIMA):
+        one, two = (kind(**{**SHORT, "n_jobs": jobs}).fit_study(SMALL) for jobs in (1, 2))
+        np.testing.assert_array_equal(one.nie_, two.nie_)
+        np.testing.assert_array_equal(one.nde_, two.nde_)
+        other = kind(**{**SHORT, "random_state": 1}).fit_study(SMALL)
+        assert (one.nie_ != other.nie_).any()
+
+
+def test_a_thresholded_model_that_was_loaded_says_what_it_cannot_do(thresholded, tmp_path):
+    thresholded.save(tmp_path)
+    with pytest.raises(InputError, match="a threshold needs the images, which a saved model does not keep"):
+        lw.load(tmp_path).sensitivity()
+
+
+WRONG = (None, "x", -1, 0, 1e300, [], {}, [None], True)
+
+
+def paths_in(value, path=()):
+    """Where each value stands in nested ones."""
+    if isinstance(value, dict | list) and value:
+        items = value.items() if isinstance(value, dict) else enumerate(value)
+        for key, item in items:
+            yield (*path, key)
+            yield from paths_in(item, (*path, key))
+
+
+def test_damaged_values_of_a_saved_model_are_refused_or_harmless(models, tmp_path):
+    model = models[0]
+    model.save(tmp_path / "whole")
+    header, state = read_folder(tmp_path / "whole")
+    values = json.loads(json.dumps(state.values))
+    rng = np.random.default_rng(0)
+    cases = [(path, wrong) for path in paths_in(values) for wrong in WRONG]
+    for number in rng.permutation(len(cases))[:150]:
+        path, wrong = cases[number]
+        damaged = copy.deepcopy(values)
+        place = damaged
+        for key in path[:-1]:
+            place = place[key]
+        place[path[-1]] = wrong
+        loads(tmp_path / "damaged", header, State(damaged, state.tensors, state.files))
+
+
+def test_damaged_numbers_of_a_saved_model_are_refused_or_harmless(models, tmp_path):
+    model = models[0]
+    model.save(tmp_path / "whole")
+    header, state = read_folder(tmp_path / "whole")
+    for group, tensors in state.tensors.items():
+        for name, array in tensors.items():
+            array = np.asarray(array)
+            for wrong in (array[:-1], array[None], array.astype(np.float32), np.zeros(0), array * 0, None):
+                groups = {key: dict(items) for key, items in state.tensors.items()}
+                if wrong is None:
+                    del groups[group][name]
+                else:
+                    groups[group][name] = np.ascontiguousarray(wrong)
+                loads(tmp_path / "damaged", header, State(state.values, groups, state.files))
+
+
+def loads(folder, header, state):
+    """Check that a folder with such a state is read, or refused with one error."""
+    write_folder(folder, header={"kind": "model", "class": header["class"], "parameters": header["parameters"]},
+                 state=state)  # fmt: skip
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            lw.load(folder).describe()
+        except InputError:
+            return
+
+
+# Options
+
+
+@pytest.mark.parametrize(
+    "options, told",
+    [
+        ({"n_chains": 0}, "n_chains"),
+        ({"n_draws": 3}, "n_draws"),
+        ({"n_warmup": 0}, "n_warmup"),
+        ({"n_jobs": 0}, "n_jobs=0"),
+        ({"prior": 1.0}, "prior is a float"),
+        ({"basis": 12}, "basis is a int"),
+        ({"random_state": -1}, "random_state"),
+    ],
+)
+def test_options_out_of_range_are_refused(options, told):
+    for kind in (BASMU, BIMA):
+        with pytest.raises(InputError, match=told):
+            kind(**{**SHORT, **options}).fit_study(SMALL)
+
+
+@pytest.mark.parametrize("threshold", [-1, (1, 2, 3), (0.5, -1), float("inf"), "a"])
+def test_thresholds_out_of_range_are_refused(threshold):
+    with pytest.raises(InputError, match="threshold"):
+        BIMA(threshold=threshold, **SHORT).fit_study(SMALL)
+
+
+@pytest.mark.parametrize(
+    "options", [{"inclusion": 1.0}, {"inclusion": (1, 0)}, {"direct_effect_sd": 0}, {"noise_rate": -1}, {"shape": "a"}]
+)
+def test_priors_out_of_range_are_refused(options):
+    with pytest.raises(InputError, match=next(iter(options))):
+        Prior(**options)
+
+
+def test_as_many_components_as_subjects_are_warned_of():
+    options = {**SHORT, "n_warmup": 5, "n_draws": 5}
+    with pytest.warns(UserWarning, match="48 components for 50 subjects: the image can account for all"):
+        model = BIMA(BasisDecomposition(n_components=48), **options).fit_study(SMALL)
+    assert any("priors alone decide" in told for told in model.diagnose().warnings)
+
+
+def test_by_default_there_are_three_subjects_to_a_component():
+    assert BIMA(**SHORT).fit_study(SMALL).basis_.n_components == 50 // 3
+
+
+# What the answers are
+
+
+@pytest.fixture(scope="module")
+def unconfounded():
+    """A study without an unobserved confounder, and both models of it."""
+    study = simulate(n=200, side=8, confounding="none", random_state=5, direct_effect=1.0)
+    options = {"n_chains": 2, "n_warmup": 300, "n_draws": 600, "n_jobs": 1, "random_state": 0}
+    return study, [kind(**options).fit_study(study) for kind in (BASMU, BIMA)]
+
+
+def test_without_a_confounder_both_models_agree(unconfounded):
+    study, (basmu, bima) = unconfounded
+    for name in ("nie_", "nde_", "te_"):
+        with_it, without = getattr(basmu, name), getattr(bima, name)
+        assert with_it.mean() == pytest.approx(without.mean(), abs=0.5 * without.std())
+    for model in (basmu, bima):
+        for draws, truth in ((model.nie_, study.nie), (model.nde_, study.nde), (model.te_, study.te)):
+            assert draws.mean() == pytest.approx(truth, abs=3 * draws.std())
+
+
+def test_the_total_effect_is_that_of_least_squares_where_priors_say_little(unconfounded):
+    study, _ = unconfounded
+    design = np.column_stack([np.ones(200), study.exposure, study.confounders])
+    slope, covariance = ols(design, study.outcome)
+    prior = Prior(direct_effect_sd=100.0)
+    options = {"n_chains": 2, "n_warmup": 300, "n_draws": 600, "n_jobs": 1, "random_state": 0, "prior": prior}
+    model = BIMA(BasisDecomposition(n_components=10), **options).fit_study(study)
+    assert model.te_.mean() == pytest.approx(slope[1], abs=0.3 * covariance[1, 1] ** 0.5)
+
+
+@pytest.mark.parametrize("nothing", ["alpha", "beta"])
+def test_where_an_image_carries_nothing_the_interval_of_the_indirect_effect_has_nought(nothing):
+    covered = 0
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        places = square_grid(6)
+        bump = np.exp(-(places**2).sum(axis=1))
+        exposure = rng.normal(size=120)
+        alpha, beta = (bump * (nothing != name) for name in ("alpha", "beta"))
+        mediators = np.outer(exposure, alpha) + rng.normal(size=(120, 36))
+        outcome = mediators @ beta * 0.1 + 0.5 * exposure + rng.normal(size=120)
+        model = BIMA(n_chains=2, n_warmup=200, n_draws=400, n_jobs=1, random_state=seed)
+        model.fit(exposure, mediators, outcome, coordinates=places)
+        lower, upper = np.quantile(model.nie_, [0.025, 0.975])
+        covered += lower <= 0 <= upper
+    assert covered >= 3
+
+
+def ols(design, outcome):
+    """Coefficients of least squares, and their covariance."""
+    coefficients, residual, *_ = np.linalg.lstsq(design, outcome, rcond=None)
+    noise = residual[0] / (len(outcome) - design.shape[1])
+    return coefficients, noise * np.linalg.inv(design.T @ design)
+
+
+def single(exposure, mediator, outcome, confounders=None):
+    """BIMA with one mediator, whose prior says next to nothing of the direct effect and nothing of chance."""
+    options = {"n_chains": 2, "n_warmup": 200, "n_draws": 4000, "n_jobs": 1, "random_state": 0}
+    model = BIMA(BasisDecomposition(n_components=1), prior=Prior(direct_effect_sd=1e3, orthogonal=False), **options)
+    return model.fit(exposure, np.asarray(mediator)[:, None], outcome, confounders)
+
+
+def test_one_mediator_agrees_with_statsmodels():
+    api = pytest.importorskip("statsmodels.api")
+    mediation = pytest.importorskip("statsmodels.stats.mediation")
+    rng = np.random.default_rng(0)
+    data = pd.DataFrame({"treat": rng.integers(0, 2, 300).astype(float), "age": rng.normal(size=300)})
+    data["emo"] = 0.8 * data.treat - 0.3 * data.age + rng.normal(size=300)
+    data["attitude"] = 0.6 * data.emo + 0.4 * data.treat + 0.2 * data.age + rng.normal(size=300)
+    told = api.add_constant(data[["emo", "treat", "age"]]).to_numpy()
+    models = api.OLS(data.attitude.to_numpy(), told), api.OLS(data.emo.to_numpy(), told[:, [0, 2, 3]])
+    np.random.seed(0)
+    theirs = mediation.Mediation(*models, (2, 1), 1).fit(method="parametric", n_rep=1000).summary()
+    model = single(data.treat, data.emo, data.attitude, data[["age"]])
+    for row, draws in (("ACME (average)", model.nie_), ("ADE (average)", model.nde_), ("Total effect", model.te_)):
+        spread = draws.std()
+        assert draws.mean() == pytest.approx(theirs.loc[row, "Estimate"], abs=0.15 * spread), row
+        lower, upper = np.quantile(draws, [0.025, 0.975])
+        near = 0.4 * spread  # with 1,000 repetitions a bound of theirs has a standard error of 0.085 of it, four times
+        assert lower == pytest.approx(theirs.loc[row, "Lower CI bound"], abs=near), row
+        assert upper == pytest.approx(theirs.loc[row, "Upper CI bound"], abs=near), row
+
+
+@pytest.mark.realdata
+def test_one_mediator_agrees_with_pingouin(data_folder):
+    pingouin = pytest.importorskip("pingouin")
+    data = pd.read_csv(data_folder / "mediation" / "pingouin_mediation.csv")
+    theirs = pingouin.mediation_analysis(data=data, x="X", m="M", y="Y", n_boot=500, seed=0).set_index("path")
+    model = single(data.X, data.M, data.Y)
+    for row, draws in (("Indirect", model.nie_), ("Direct", model.nde_), ("Total", model.te_)):
+        assert draws.mean() == pytest.approx(theirs.loc[row, "coef"], abs=0.15 * draws.std()), row
+        assert draws.std() == pytest.approx(theirs.loc[row, "se"], rel=0.15), row
+
+
+def test_where_effects_may_overlap_by_chance_intervals_are_as_wide_as_those_of_least_squares():
+    rng = np.random.default_rng(1)
+    exposure = rng.normal(size=200)
+    mediator = 0.5 * exposure + rng.normal(size=200)
+    outcome = 0.5 * mediator + 0.3 * exposure + rng.normal(size=200)
+    slope, covariance = ols(np.column_stack([np.ones(200), exposure]), outcome)
+    model = single(exposure, mediator, outcome)
+    assert model.te_.mean() == pytest.approx(slope[1], abs=0.15 * model.te_.std())
+    assert model.te_.std() == pytest.approx(covariance[1, 1] ** 0.5, rel=0.1)
+
+
+def test_the_sensitivity_has_a_row_for_the_prior_of_the_fit_which_agrees_with_it():
+    study = simulate(n=120, side=8, confounding="none", random_state=2)
+    options = {"n_chains": 2, "n_warmup": 300, "n_draws": 600, "n_jobs": 1, "random_state": 0}
+    model = BIMA(**options).fit_study(study)
+    table = model.sensitivity([0.1, 1.0, 100.0])
+    assert table.direct_effect_sd.tolist() == [1.0, 0.1, 100.0]
+    assert table.fitted.tolist() == [True, False, False]
+    for name, draws in (("NIE", model.nie_), ("NDE", model.nde_), ("TE", model.te_)):
+        assert table.loc[0, name] == pytest.approx(draws.mean(), abs=0.2 * draws.std()), name
+    assert abs(table.loc[1, "NDE"]) < abs(table.loc[0, "NDE"])
+    basmu = BASMU(**{**options, "n_warmup": 30, "n_draws": 40}).fit_study(study).sensitivity([1.0])
+    assert basmu.inclusion.tolist() == ["beta(1, voxels)", "0.01", "0.5"]
+
+
+@pytest.mark.realdata
+def test_the_effects_that_the_authors_simulated_are_found(data_folder):
+    held = read_r(data_folder / "mediation" / "one_region.rda")["one_region"]
+    study = study_of_r(held, transposed=True, coordinates=square_grid(20))
+    true = np.ravel(held["alpha_test_ST"]) * np.ravel(held["beta_test_ST"])
+    basis = BasisDecomposition("modified_squared_exponential", degree=10)
+    model = BIMA(basis, threshold=0.5, n_chains=2, n_jobs=1, random_state=0).fit_study(study)
+    table = model.effects_table_.set_index("effect")
+    assert table.loc["NIE", "lower"] < true.sum() < table.loc["NIE", "upper"]
+    assert table.loc["NDE", "lower"] < 0.01 < table.loc["NDE", "upper"]
+    assert true.sum() == pytest.approx(9.7386, abs=1e-4)
+    chosen, there = model.select("pip"), true != 0
+    assert (chosen & ~there).sum() <= 0.1 * chosen.sum()
+    assert (chosen & there).sum() >= 0.9 * there.sum()
+
+
+def test_an_exposure_in_other_units_changes_the_effects_and_not_what_is_mediated():
+    data = study_of(*arguments_of(SMALL), coordinates=SMALL.coordinates)
+    model = BIMA(prior=Prior(direct_effect_sd=5.0), **SHORT).fit_study(data)
+    scaled = BIMA(prior=Prior(direct_effect_sd=0.5), **SHORT).fit_study(replace(data, exposure=data.exposure * 10))
+    np.testing.assert_allclose(scaled.nie_, model.nie_ / 10, rtol=1e-6)
+    np.testing.assert_allclose(scaled.proportion_mediated_, model.proportion_mediated_, rtol=1e-6)
+
+
+def test_the_learned_answers_do_not_depend_on_being_saved(models, tmp_path):
+    for model in models:
+        model.save(tmp_path / type(model).__name__)
+        loaded = lw.load(tmp_path / type(model).__name__)
+        for name in ("nie_", "nde_", "te_", "alpha_", "beta_", "nu_", "effect_", "pip_", "eta_"):
+            assert_same(getattr(loaded, name), getattr(model, name))
+        pd.testing.assert_frame_equal(loaded.effects_table_, model.effects_table_)
