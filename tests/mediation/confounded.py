@@ -10,8 +10,8 @@ from latticework.mediation.mediator_model import residual_of
 from latticework.mediation.outcome_model import OutcomeData, OutcomePrior, OutcomeState, posterior_factor
 from latticework.mediation.spike_slab import Collapsed, ConfounderData, ConfounderPrior, ConfounderState, Rows
 
-PRIOR = OutcomePrior(shape=4, beta=2.0, noise=1.5, zeta=5.0, direct_effect_sd=0.8)
-FIXED = ConfounderPrior(inclusion=0.5, shape=4, rate=6.0)  # the paper's inclusion
+PRIOR = OutcomePrior(shape=4.0, beta=2.0, noise=1.5, zeta=5.0, direct_effect_sd=0.8)
+FIXED = ConfounderPrior(inclusion=0.5, shape=4.0, rate=6.0)  # the paper's inclusion
 LEARNED = replace(FIXED, inclusion=(2.0, 3.0))
 SHRINKAGE = np.array([0.8, 0.5, 0.6, 0.3])
 

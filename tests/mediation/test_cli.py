@@ -130,9 +130,9 @@ def test_bima_takes_thresholds_a_kernel_and_the_priors_of_the_paper(latticework,
         8,
         Prior.paper(),
     )
-    again = latticework("mediate", "fit", written, "-o", tmp_path / "model", *QUICK, "--not-orthogonal")
+    again = latticework("mediate", "fit", written, "-o", tmp_path / "model", *QUICK, "--orthogonal")
     assert again.status == 0
-    assert lw.load(tmp_path / "model").prior == Prior(orthogonal=False)
+    assert lw.load(tmp_path / "model").prior == Prior(orthogonal=True)
 
 
 def test_the_table_has_the_effects_and_json_the_diagnosis_too(latticework, written, saved, tmp_path):

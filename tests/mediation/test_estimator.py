@@ -418,7 +418,7 @@ def ols(design, outcome):
 def single(exposure, mediator, outcome, confounders=None):
     """BIMA with one mediator, whose prior says next to nothing of the direct effect and nothing of chance."""
     options = {"n_chains": 2, "n_warmup": 200, "n_draws": 4000, "n_jobs": 1, "random_state": 0}
-    model = BIMA(BasisDecomposition(n_components=1), prior=Prior(direct_effect_sd=1e3, orthogonal=False), **options)
+    model = BIMA(BasisDecomposition(n_components=1), prior=Prior(direct_effect_sd=1e3), **options)
     return model.fit(exposure, np.asarray(mediator)[:, None], outcome, confounders)
 
 

@@ -22,7 +22,7 @@ from latticework.mediation import mediator_model
 from latticework.mediation.mediator_model import MediatorData, MediatorPrior, MediatorState, misfit, residual_of
 
 EIGENVALUES = np.array([1.5, 0.7, 0.3])
-PRIOR = MediatorPrior(shape=4, alpha=3.0, noise=2.0, eta=5.0, zeta=4.0)
+PRIOR = MediatorPrior(shape=4.0, alpha=3.0, noise=2.0, eta=5.0, zeta=4.0)
 VARIANTS = [
     replace(PRIOR, orthogonal=orthogonal, fixed_zeta=zeta) for orthogonal in (True, False) for zeta in (None, 0.6)
 ]

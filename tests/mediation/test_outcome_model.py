@@ -21,7 +21,7 @@ from latticework.mediation import mediator_model, outcome_model
 from latticework.mediation.mediator_model import MediatorData, MediatorPrior, MediatorState
 from latticework.mediation.outcome_model import Offset, OutcomeData, OutcomePrior, OutcomeState
 
-PRIOR = OutcomePrior(shape=4, beta=2.0, noise=3.0, zeta=5.0, direct_effect_sd=0.8)
+PRIOR = OutcomePrior(shape=4.0, beta=2.0, noise=3.0, zeta=5.0, direct_effect_sd=0.8)
 
 
 def design(n, q, seed=0):

@@ -30,7 +30,7 @@ from latticework.mediation.thresholded import (
 BASIS = basis_of(6)
 EIGENVALUES = BASIS.eigenvalues
 DENSE = BASIS.expand(np.eye(4)).T  # voxels x components
-MEDIATOR_PRIOR = MediatorPrior(shape=4, alpha=3.0, noise=2.0, eta=5.0, zeta=4.0)
+MEDIATOR_PRIOR = MediatorPrior(shape=4.0, alpha=3.0, noise=2.0, eta=5.0, zeta=4.0)
 
 
 @pytest.fixture
@@ -192,7 +192,7 @@ def mediators_from_prior(prior, threshold, q, rng):
 @pytest.mark.usefixtures("hurried")
 @pytest.mark.parametrize("orthogonal, q", [(True, 1), (False, 1), (True, 0)])
 def test_an_iteration_of_stage_one_leaves_the_joint_law_as_it_is(orthogonal, q):
-    prior, threshold, rng = MediatorPrior(4, 3.0, 2.0, 5.0, 4.0, orthogonal=orthogonal), 0.7, np.random.default_rng(5)
+    prior, threshold, rng = MediatorPrior(4.0, 3.0, 2.0, 5.0, 4.0, orthogonal=orthogonal), 0.7, np.random.default_rng(5)
     regressors = centred(np.random.default_rng(6).standard_normal((q + 1, 6)))
     regressors[1:] += 0.5 * regressors[0]
     out = np.linalg.pinv(regressors) @ regressors if orthogonal else np.zeros((6, 6))

@@ -38,7 +38,8 @@ class Diagnosis:
         How many equations the exposure and the confounders add about the unobserved confounder, and the condition
         number of these.
     prior_share
-        Of the precision with which NDE, and so the split, is known, how much its prior brought: 1 is all.
+        Of the precision with which NDE, and so the split, is known, how much its own prior brought: 1 is all. The rest
+        is what data say given what is believed of the unobserved confounder; without any such belief they say nothing.
     prior_sd
         Of NDE before data were seen.
     unconfounded
@@ -130,7 +131,7 @@ def unconfounded(posterior: Posterior, prepared: Prepared, prior: Prior) -> dict
 def _warnings(found: dict[str, Any], confounded: bool) -> list[str]:
     told = []
     for name, rhat in found["rhat"].items():
-        if rhat > 1.01:
+        if not rhat <= 1.01:  # NaN too
             told.append(f"chains disagree about {name}: R-hat is {rhat:.3f}, expected below 1.01; draw more")
     for name, ess in found["ess"].items():
         if ess < 400:

@@ -307,7 +307,7 @@ class MediationModel(Estimator):
         direct_effect_sd : sequence of float, optional
             Prior standard deviations of the direct effect; None takes a tenth to ten times that of the fit.
         n_warmup, n_draws : int, optional
-            Of each chain; None takes half of those of the fit.
+            Of each chain; None takes as many as the fit.
 
         Returns
         -------
@@ -315,10 +315,10 @@ class MediationModel(Estimator):
             A row a prior, ``fitted`` where it is that of the fit: mean and interval of NIE, NDE and TE, R-hat of NDE.
         """
         check_is_fitted(self)
-        warmup = max(1, self.n_warmup // 2) if n_warmup is None else n_warmup
-        draws = max(4, self.n_draws // 2) if n_draws is None else n_draws
+        warmup = self.n_warmup if n_warmup is None else n_warmup
+        draws = self.n_draws if n_draws is None else n_draws
         seed = spawn(seed_from(0 if self.random_state is None else self.random_state), "sensitivity")
-        chains = Chains(min(2, self.n_chains), _length(warmup, draws), seed, self.n_jobs)
+        chains = Chains(self.n_chains, _length(warmup, draws), seed, self.n_jobs)
         method = self._method()
         priors = varied(self.prior_, direct_effect_sd, confounded=method.confounded)
         posteriors = draw_again(self.posterior_, self.prepared_, method, priors, chains)

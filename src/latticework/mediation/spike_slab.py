@@ -32,7 +32,8 @@ from latticework.mediation.outcome_model import (
 )
 from latticework.mediation.scan import compiled, quadratics, visit
 
-VISITED: Final = 0.3  # of the voxels, by an iteration: the others' turn comes, and all included ones are drawn again
+ROUNDS: Final = 6  # of visits by an iteration, between which the slab's variance is drawn: b is integrated out once
+VISITED: Final = 0.05  # of the voxels, by a round: the others' turn comes, and all included ones are drawn again
 FEW: Final = 32  # components of a region, up to which a compiled loop is quicker than products of matrices
 ROUNDING: Final = 1e-12  # of a matrix's largest entry, which its factorisation may cost
 CANCELLED: Final = 1e-15  # of what is subtracted from, which the difference may be wrong by
@@ -187,13 +188,13 @@ def step(
     """One iteration: (delta, nu, b) as one block, then variances and the probability of inclusion."""
     factor = posterior_factor(data, state, prior)
     likelihood = Collapsed.of(data, confounder, state.noise, factor)
-    effects = draw_inclusion(likelihood, rows, hidden, rng)
-    effects = draw_included(likelihood, rows, effects, hidden.slab, rng)
-    projected = rows.project(effects)
-    offset = offset_of(confounder, projected)
+    for _ in range(ROUNDS):
+        effects = draw_inclusion(likelihood, rows, hidden, rng)
+        effects = draw_included(likelihood, rows, effects, hidden.slab, rng)
+        hidden = draw_hyperparameters(effects, rows.project(effects), hidden, hidden_prior, rng)
+    offset = offset_of(confounder, hidden.projected)
     coefficients = draw_coefficients(data, state, factor, rng, offset)
-    state = draw_variances(data, coefficients, state, prior, rng, offset)
-    return state, draw_hyperparameters(effects, projected, hidden, hidden_prior, rng)
+    return draw_variances(data, coefficients, state, prior, rng, offset), hidden
 
 
 def draw_inclusion(
