@@ -199,7 +199,7 @@ def test_assumptions_and_deeds_are_in_plain_words(flat_html, basmu):
     for text in (
         "No interference", "No confounder of the exposure is missing", "smooth individual effects",
         "No confounder of image and outcome comes from the exposure", "No interaction of exposure and image",
-        "Across worlds", "exactly uncorrelated with exposure and confounders", "intervals understate",
+        "Across worlds", "but for chance in this sample", "intervals understate",
     ):  # fmt: skip
         assert text in flat_html
     model = copy.copy(basmu)

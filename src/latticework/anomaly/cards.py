@@ -11,12 +11,12 @@ from jaxtyping import Shaped, UInt8
 from latticework.anomaly.calibration import Threshold
 from latticework.anomaly.heat import LEVEL, STEPS, Scale
 from latticework.anomaly.overlays import layers, painted, picture_of
-from latticework.anomaly.rasters import raster
 from latticework.anomaly.results import BankScore, Inspection, Nearest, Region
 from latticework.anomaly.samples import Sample
 from latticework.anomaly.told import banks_told, depth_told, p_told, regions_told, sentence
 from latticework.core.errors import require
 from latticework.pages import Picture, Section, Table
+from latticework.pages.rasters import raster
 from latticework.pages.shapes import bar, line, svg, text
 from latticework.pages.text import label, show
 

@@ -21,7 +21,7 @@ from latticework.core.version import VERSION
 from latticework.mediation.draws import inference_data as inference_data
 from latticework.mediation.draws import write_netcdf as write_netcdf
 from latticework.mediation.effects import PROPORTION
-from latticework.mediation.writing import _put
+from latticework.mediation.writing import put_in_place
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -132,7 +132,7 @@ def write_maps(model: MediationModel, folder: str | os.PathLike[str]) -> list[st
             image = space.image_of(space.grid(map_))
             (temporary / f"{name}{SUFFIX}").write_bytes(gzip.compress(image.to_bytes(), mtime=0))
         (temporary / ABOUT).write_bytes(_json(about))
-        _put(temporary, target)
+        put_in_place(temporary, target)
     except OSError as error:
         raise InputError(f"{target} cannot be written: {error.strerror}") from error
     finally:

@@ -6,7 +6,6 @@ light and on dark pages.
 
 from __future__ import annotations
 
-import base64
 import io
 import threading
 from collections.abc import Sequence
@@ -20,6 +19,7 @@ from jaxtyping import Float, Int, UInt8
 from latticework.core.errors import InputError, require
 from latticework.mediation.spaces import Space, grid_of
 from latticework.pages import Picture
+from latticework.pages.rasters import embedded, raster
 from latticework.pages.shapes import svg, text
 from latticework.pages.text import label, show
 
@@ -202,7 +202,7 @@ def _slices(
         width = side * columns / max(rows, columns)
         height = max(STRIP, side * rows / max(rows, columns))
         x = place * (side + GAP)
-        parts += [text(x, 11, name, "muted"), raster(x, top, width, height, scale.colours(image))]
+        parts += [text(x, 11, name, "muted"), raster(x, top, width, height, scale.colours(image), sharp=True)]
         tall = max(tall, top + height)
     return parts, NARROW, tall
 
@@ -221,7 +221,7 @@ def _volumes(
             y += 18
         height = WIDE * CUTS[1] / CUTS[0]
         data = _brain(canvas, values, scale, cut or canvas.peak(values), view)
-        parts.append(_image(0, y, WIDE, height, data))
+        parts.append(embedded(0, y, WIDE, height, data, kind="png"))
         y += height + 8
     return parts, WIDE, y - 8
 
@@ -273,24 +273,10 @@ def _key(y: float, scale: Scale) -> list[str]:
         ends.insert(1, (KEY_WIDTH * -scale.low / (scale.high - scale.low), 0.0, "middle"))
     marks = [text(x, y + KEY_HEIGHT + 14, show(float(f"{value:.3g}")), "muted", end) for x, value, end in ends]
     return [
-        raster(0, y, KEY_WIDTH, KEY_HEIGHT, bar),
+        raster(0, y, KEY_WIDTH, KEY_HEIGHT, bar, sharp=True),
         *marks,
         text(0, y + KEY_HEIGHT + 30, label(scale.unit, width=UNIT), "muted"),
     ]
-
-
-def raster(x: float, y: float, width: float, height: float, rgba: UInt8[np.ndarray, "rows columns 4"]) -> str:
-    """A picture of pixels, each of them with sharp edges, stretched to a rectangle."""
-    stream = io.BytesIO()
-    image = require("PIL.Image", extra="pages", purpose="drawing maps").fromarray(np.ascontiguousarray(rgba))
-    image.save(stream, "PNG")
-    return _image(x, y, width, height, stream.getvalue(), look="image-rendering: pixelated")
-
-
-def _image(x: float, y: float, width: float, height: float, png: bytes, *, look: str = "") -> str:
-    data = base64.b64encode(png).decode()
-    size = f'x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}" preserveAspectRatio="none"'
-    return f'<image {size} style="{look}" href="data:image/png;base64,{data}"/>'
 
 
 def _thin(shape: tuple[int, ...]) -> int:

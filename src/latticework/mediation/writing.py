@@ -90,7 +90,7 @@ def write_study(study: Study, folder: str | os.PathLike[str], *, four_d: bool = 
         _write_images(temporary, study, space, order, ids, four_d=four_d)
         about = {"kind": KIND, "version": 1, "exposure": names[0], "outcome": names[1], "confounders": names[2:]}
         write_lines(temporary / ABOUT, [json.dumps(about | {"four_d": four_d}, indent=1)])
-        _put(temporary, target)
+        put_in_place(temporary, target)
     except OSError as error:
         raise InputError(f"{target} cannot be written: {error.strerror}") from error
     finally:
@@ -121,7 +121,7 @@ def about_study(folder: Path) -> dict[str, Any]:
     return dict(about)
 
 
-def _put(temporary: Path, target: Path) -> None:
+def put_in_place(temporary: Path, target: Path) -> None:
     """Move the folder to its place, and what was there away."""
     before = temporary_in(target.parent)
     if target.is_dir():
