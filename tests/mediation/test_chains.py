@@ -1,7 +1,9 @@
 """Chains: the same wherever they run, whatever the units, whatever the order of subjects and voxels."""
 
+import warnings
 from dataclasses import fields, replace
 
+import joblib
 import numpy as np
 import pytest
 from mediation.confounded import basis_of
@@ -82,6 +84,23 @@ def test_chains_are_the_same_in_one_process_and_in_two():
     for left, right in zip(alone, together, strict=True):
         left, right = arrays(left), arrays(right)
         assert left.keys() == right.keys()
+        for name, value in left.items():
+            np.testing.assert_array_equal(right[name], value)
+
+
+def test_chains_are_the_same_on_a_dask_cluster():
+    distributed = pytest.importorskip("distributed")
+    tasks = [*chains(prepared())]
+    alone = run(tasks, "Sampling", 1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the cluster's own: ports in use, and the like
+        cluster = distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, worker_dashboard_address=None
+        )
+        with cluster, distributed.Client(cluster), joblib.parallel_config(backend="dask"):
+            together = run(tasks, "Sampling", -1)
+    for left, right in zip(alone, together, strict=True):
+        left, right = arrays(left), arrays(right)
         for name, value in left.items():
             np.testing.assert_array_equal(right[name], value)
 
