@@ -173,8 +173,8 @@ def diffuse(rows, outcome, eigenvalues, rng, draws):
     """alpha, beta and gamma of both stages' samplers, whose priors say next to nothing."""
     components = len(eigenvalues)
     mediators, given = rows[:components], rows[components:]
-    first_prior = MediatorPrior(shape=1, alpha=1e6, noise=1e-3, eta=1e-3, zeta=1e6)
-    second_prior = OutcomePrior(shape=1, beta=1e6, noise=1e-3, zeta=1e6, direct_effect_sd=1e3)
+    first_prior = MediatorPrior(shape=1.0, alpha=1e6, noise=1e-3, eta=1e-3, zeta=1e6)
+    second_prior = OutcomePrior(shape=1.0, beta=1e6, noise=1e-3, zeta=1e6, direct_effect_sd=1e3)
     first = MediatorState(np.zeros((components, len(given))), 1e6, 1.0, 1e-3, 1e6)
     second = OutcomeState(np.zeros(len(rows)), 1e6, 1.0, 1e6)
     first_data = MediatorData.of(mediators, given, eigenvalues)

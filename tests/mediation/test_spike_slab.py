@@ -171,7 +171,7 @@ def test_log_odds_do_not_overflow(monkeypatch, evidence, inclusion, slab):
 def test_inclusion_and_the_variance_of_the_slab_have_their_conditionals():
     effects, rng = np.array([0.0, 1.5, 0, 0, -0.5]), np.random.default_rng(9)
     hidden = ConfounderState(np.zeros(5), np.zeros(4), 1.0, 0.5)
-    prior = ConfounderPrior((2.0, 3.0), 4, 6.0)
+    prior = ConfounderPrior((2.0, 3.0), 4.0, 6.0)
     drawn = [spike_slab.draw_hyperparameters(effects, np.zeros(4), hidden, prior, rng) for _ in range(4000)]
     assert_mean(np.array([state.inclusion for state in drawn]), (2 + 2) / (2 + 3 + 5))
     assert_mean(np.array([state.slab for state in drawn]), (6 + 2.5 / 2) / (4 + 2 / 2 - 1))
