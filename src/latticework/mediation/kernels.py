@@ -36,6 +36,7 @@ HERMITE_REACH: Final = 6.0
 LARGEST_SMOOTHNESS: Final = 50.0  # beyond, Bessel functions overflow where the kernel is not yet 1
 DENSE_VOXELS: Final = 2000  # all eigenvalues of so many take seconds
 STORED_VOXELS: Final = 15_000  # a dense kernel of so many takes 1.8 GB
+MOST_ITERATED: Final = 1000  # components by Lanczos iterations, whose time grows with their square: minutes
 FEW: Final = 0.1  # of the components; for more, Lanczos iterations take longer than a dense decomposition
 NEGLIGIBLE: Final = 1e-10  # of the largest eigenvalue: what is below is rounding
 _GRID_CELLS: Final = 2**22  # of the box around a region; with more, it is not looked at as a grid
@@ -404,6 +405,11 @@ def _leading(
         matrix = _dense(voxels, grid, kernel)
         values, vectors = eigh(matrix, subset_by_index=[size - wanted, size - 1], overwrite_a=True, check_finite=False)
         return values[::-1], vectors[:, ::-1]
+    if count > MOST_ITERATED:
+        raise InputError(
+            f"{count:,} components of a region of {size:,} voxels: at most {MOST_ITERATED:,} are found in a region of more "
+            f"than {STORED_VOXELS:,} voxels; ask for fewer, or give smaller regions"
+        )
     if grid is not None:
         return _lanczos(_by_fourier(grid, kernel), size, wanted)
     if size <= STORED_VOXELS:
@@ -456,11 +462,12 @@ def _explaining(
         if reached.any() or asked == size:
             return int(reached.argmax()) + 1 if reached.any() else size, values, vectors
         asked *= 2
-        if asked >= FEW * size:
-            if size > STORED_VOXELS:
-                reason = f"{len(values):,} of {size:,} components of a region explain only {values.sum() / size:.3f}"
-                raise InputError(f"explained={share}: {reason}; give n_components")
-            asked = size
+        if asked < FEW * size and asked <= MOST_ITERATED:
+            continue
+        if size > STORED_VOXELS:
+            reason = f"{len(values):,} of {size:,} components of a region explain only {values.sum() / size:.3f}"
+            raise InputError(f"explained={share}: {reason}; give n_components, or smaller regions")
+        asked = size
 
 
 def _settled(
