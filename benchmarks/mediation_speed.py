@@ -160,9 +160,9 @@ def ours(folder: Path, first: int, second: int) -> dict[str, Any]:
     mediators = MediatorChain(data, Prior(), Length(warm, first), SEED, 0)()
     seconds = time.perf_counter() - began
     shrinkage = mediators.shrinkage.mean(axis=0, keepdims=True)
-    ConfoundedChain(data, Prior(), Length(10, 10), SEED, 0, shrinkage, np.ones(1))()  # the scan is compiled
+    ConfoundedChain(data, Prior(), Length(10, 10), SEED, 0, shrinkage, mediators.alpha)()  # the scan is compiled
     began = time.perf_counter()
-    chain = ConfoundedChain(data, Prior(), Length(second // 4, second), SEED, 0, shrinkage, np.ones(1))()
+    chain = ConfoundedChain(data, Prior(), Length(second // 4, second), SEED, 0, shrinkage, mediators.alpha)()
     later = time.perf_counter() - began
     return {
         FIRST: told(seconds, warm + first, mediators.alpha @ chain.beta.mean(axis=0)),

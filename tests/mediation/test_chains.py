@@ -7,13 +7,14 @@ import joblib
 import numpy as np
 import pytest
 from mediation.confounded import basis_of
-from mediation.montecarlo import assert_same_mean, error
+from mediation.montecarlo import assert_same_mean
 
 from latticework.mediation.basis import Basis
 from latticework.mediation.chains import ConfoundedChain, Length, MediatorChain, OutcomeChain, run
 from latticework.mediation.mediator_model import residual_of
 from latticework.mediation.preparation import prepare
 from latticework.mediation.prior import Prior
+from latticework.mediation.spike_slab import ConfounderData
 
 VOXELS, SUBJECTS = 10, 30
 BASIS = basis_of(VOXELS)
@@ -35,14 +36,15 @@ def prepared(data=None, basis=BASIS):
     return prepare(*(study() if data is None else data), basis, keep_images=True)
 
 
-def chains(of, prior=PRIOR, length=None, *, seed=0, number=0, **options):
+def chains(of, prior=PRIOR, length=None, *, seed=0, number=0, propagate=False):
     """A chain of stage one, and both of stage two; the last is given stage one's draws."""
     length = Length(20, 60) if length is None else length
     first = MediatorChain(of, prior, length, seed, number)
     draws = first()
-    shrinkage, noise = draws.shrinkage, draws.variances["sigma_mediators"] ** 2
     second = OutcomeChain(of, prior, length, seed, number)
-    return first, second, ConfoundedChain(of, prior, length, seed, number, shrinkage, noise, **options)
+    shrinkage = draws.shrinkage if propagate else draws.shrinkage.mean(axis=0, keepdims=True)
+    alpha = None if prior.orthogonal else draws.alpha
+    return first, second, ConfoundedChain(of, prior, length, seed, number, shrinkage, alpha)
 
 
 def arrays(draws):
@@ -177,31 +179,41 @@ def test_the_order_of_voxels_within_a_region_does_not_matter():
     assert (np.abs(left.nu - right.nu) > 4 * error_of_nu).any()  # else it could not tell voxels apart
 
 
-def test_propagated_individual_effects_make_indirect_effects_no_surer():
-    x, m, y, c = (some[:14] for some in study(seed=3))
-    of = prepared((x, m, y, c))
-    length = Length(200, 2500)
-    spread, draws = {}, {}
-    for propagate in (False, True):
-        first, _, confounded = chains(of, length=length, propagate=propagate)
-        draws[propagate] = confounded()
-        indirect = (first().alpha * draws[propagate].beta).sum(axis=1)
-        squared = (indirect - indirect.mean()) ** 2
-        spread[propagate] = squared.mean(), float(error(squared))
-    assert not np.isin(draws[True].beta, draws[False].beta).any()
-    (plain, sure), (propagated, unsure) = spread[False], spread[True]
-    assert propagated > plain - 3 * np.hypot(sure, unsure)
-
-
-def test_propagated_individual_effects_are_orthogonal_and_vary_around_the_plugged_in_ones():
+@pytest.mark.parametrize("orthogonal", [True, False])
+def test_individual_effects_are_a_share_of_what_a_draw_of_stage_one_leaves_of_the_mediators(orthogonal):
     of = prepared()
-    *_, chain = chains(of, propagate=True, length=Length(20, 400))
-    residual, rng = residual_of(of.mediators, of.regressors), np.random.default_rng(4)
-    drawn = np.array([chain._individual(residual, k, rng) for k in range(400)])
-    constraint = np.vstack([np.ones(SUBJECTS), of.regressors])
-    np.testing.assert_allclose(drawn @ constraint.T, 0, atol=1e-10)
-    away = drawn - chain.shrinkage[:, :, None] * residual
-    variance = (away**2).sum(axis=2) / (SUBJECTS - 4)  # n - q - 2 dimensions
-    expected = chain.shrinkage * chain.noise[:, None]
-    z = (variance / expected).mean(axis=0) - 1
-    assert np.abs(z).max() < 4.5 * np.sqrt(2 / (SUBJECTS - 4) / 400), z
+    *_, chain = chains(of, replace(PRIOR, orthogonal=orthogonal), propagate=True)
+    data = of.outcome_data()
+    for iteration in (0, 7, -1):
+        found = chain._individual(data, iteration)
+        left = residual_of(of.mediators, of.regressors)
+        if not orthogonal:
+            left = of.mediators - np.outer(chain.alpha[iteration], of.regressors[0])
+            fitted = np.linalg.lstsq(of.regressors[1:].T, left.T, rcond=None)[0]
+            left = left - fitted.T @ of.regressors[1:]
+        effects = chain.shrinkage[iteration][:, None] * left
+        expected = ConfounderData.of(effects, of.mediators, of.regressors, of.outcome)
+        for name in ("gram", "cross", "outcome"):
+            np.testing.assert_allclose(getattr(found, name), getattr(expected, name), rtol=1e-8, atol=1e-8)
+
+
+def test_intervals_of_the_total_effect_are_as_wide_as_those_of_least_squares():
+    """Individual effects that matter to the outcome meet the exposure by chance: that has to count."""
+    ratios, apart = [], []
+    for seed in range(6):
+        rng = np.random.default_rng(seed)
+        exposure, individual = rng.standard_normal(60), BASIS.expand(1.5 * rng.standard_normal((60, 4)))
+        mediators = np.outer(exposure, np.full(VOXELS, 0.3)) + individual + 0.5 * rng.standard_normal((60, VOXELS))
+        outcome = mediators.sum(axis=1) + exposure + individual[:, :4].sum(axis=1) + rng.standard_normal(60)
+        of = prepared((exposure, mediators, outcome, np.empty((60, 0))))
+        prior = Prior(inclusion=0.3, direct_effect_sd=20.0)
+        first, _, confounded = chains(of, prior, Length(300, 1500), seed=seed)
+        stage_two = confounded()
+        total = ((first().alpha * stage_two.beta).sum(axis=1) + stage_two.direct) * of.units.effect
+        slope, inverse = exposure - exposure.mean(), 1 / ((exposure - exposure.mean()) ** 2).sum()
+        found = slope @ outcome * inverse
+        error_of = np.sqrt(((outcome - outcome.mean() - found * slope) ** 2).sum() / 58 * inverse)
+        ratios.append(total.std() / error_of)
+        apart.append((total.mean() - found) / error_of)
+    assert 0.75 < np.mean(ratios) < 1.3, ratios
+    assert np.abs(apart).max() < 0.7, apart

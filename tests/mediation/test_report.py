@@ -199,12 +199,12 @@ def test_assumptions_and_deeds_are_in_plain_words(flat_html, basmu):
     for text in (
         "No interference", "No confounder of the exposure is missing", "smooth individual effects",
         "No confounder of image and outcome comes from the exposure", "No interaction of exposure and image",
-        "Across worlds", "but for chance in this sample", "intervals understate",
+        "Across worlds", "but for chance in this sample", "understate what is not known",
     ):  # fmt: skip
         assert text in flat_html
     model = copy.copy(basmu)
     model.propagate = True
-    assert any("Intervals are wider" in str(row[1]) for row in assumptions(model))
+    assert any("cover as they should" in str(row[1]) for row in assumptions(model))
 
 
 def test_the_same_model_gives_the_same_page(basmu, flat_study, flat_html):

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from latticework.mediation.estimator import BASMU, BIMA
     from latticework.mediation.prior import Prior
     from latticework.mediation.reading import read_study
+    from latticework.mediation.rfiles import read_r, study_of_r
     from latticework.mediation.sensitivity import Bias, omitted_confounder_bias
     from latticework.mediation.simulation import SimulatedStudy, simulate
     from latticework.mediation.study import Study, study_of
@@ -23,6 +24,8 @@ __all__ = [
     "Study",
     "study_of",
     "read_study",
+    "read_r",
+    "study_of_r",
     "write_study",
     "simulate",
     "SimulatedStudy",
@@ -41,6 +44,8 @@ __getattr__, __dir__ = attach(
         "Study": "latticework.mediation.study:Study",
         "study_of": "latticework.mediation.study:study_of",
         "read_study": "latticework.mediation.reading:read_study",
+        "read_r": "latticework.mediation.rfiles:read_r",
+        "study_of_r": "latticework.mediation.rfiles:study_of_r",
         "write_study": "latticework.mediation.writing:write_study",
         "simulate": "latticework.mediation.simulation:simulate",
         "SimulatedStudy": "latticework.mediation.simulation:SimulatedStudy",

@@ -17,11 +17,9 @@ from latticework.mediation.mediator_model import MediatorState
 from latticework.mediation.outcome_model import OutcomeState
 from latticework.mediation.preparation import Prepared
 from latticework.mediation.prior import Prior
-from latticework.mediation.spike_slab import ConfounderState, Rows
+from latticework.mediation.spike_slab import ConfounderData, ConfounderState, Rows
 
 STARTS: Final = (0.0, 0.02, 0.1, 0.3)  # share of voxels that carry the confounder where a chain begins
-REFRESH: Final = 20  # draws for which individual effects stay the same, where their uncertainty is propagated
-SETTLE: Final = 20  # iterations after they change before draws are kept
 
 
 @dataclass(frozen=True)
@@ -217,8 +215,10 @@ class ConfoundedChain:
     Attributes
     ----------
     shrinkage
-        w, of every draw of stage one: their mean makes the individual effects, or, where `propagate` is true, one draw
-        after the other makes a draw of them.
+        w, one for all iterations, or of draws of stage one, whose uncertainty is then propagated.
+    alpha
+        Draws of stage one: draw t of stage two takes individual effects for what draw t leaves of the mediators, so
+        that what they may share with the exposure by chance is allowed for. None where they are orthogonal to it.
     """
 
     prepared: Prepared
@@ -227,8 +227,7 @@ class ConfoundedChain:
     seed: int
     number: int
     shrinkage: Float[np.ndarray, "draws components"]
-    noise: Float[np.ndarray, " draws"]
-    propagate: bool = False
+    alpha: Float[np.ndarray, "draws components"] | None = None
 
     def __call__(self) -> OutcomeDraws:
         """Run it."""
@@ -236,19 +235,15 @@ class ConfoundedChain:
         prepared = self.prepared
         data, prior = prepared.outcome_data(), prepared.outcome_prior(self.prior)
         hidden_prior, rows = prepared.confounder_prior(self.prior), Rows.of(prepared.basis)
-        residual = mediator_model.residual_of(prepared.mediators, prepared.regressors)
-        confounder = prepared.confounder_data(self.shrinkage.mean(axis=0)[:, None] * residual)
+        confounder = ConfounderData.of_residuals(data, self.shrinkage.mean(axis=0))
         state, hidden = _outcome_start(data, prior, rng), self._start(hidden_prior, rng)
         components, draws = len(data.eigenvalues), self.length.draws
         kept = _Kept(draws)
         nu, nu_squared, included = (np.zeros(prepared.basis.n_voxels) for _ in range(3))
         for iteration in self.length:
-            settle = 1
-            if self.propagate and iteration >= 0 and iteration % REFRESH == 0:
-                confounder = prepared.confounder_data(self._individual(residual, iteration, rng))
-                settle = SETTLE
-            for _ in range(settle):
-                state, hidden = spike_slab.step(data, confounder, rows, state, hidden, prior, hidden_prior, rng)
+            if self.alpha is not None or len(self.shrinkage) > 1:
+                confounder = self._individual(data, iteration)
+            state, hidden = spike_slab.step(data, confounder, rows, state, hidden, prior, hidden_prior, rng)
             if iteration >= 0:
                 nu += hidden.effects / draws
                 nu_squared += hidden.effects**2 / draws
@@ -273,15 +268,10 @@ class ConfoundedChain:
             inclusion = max(share, inclusion[0] / sum(inclusion))
         return ConfounderState(effects, self.prepared.basis.project(effects), prior.rate, inclusion)
 
-    def _individual(
-        self, residual: Float[np.ndarray, "components subjects"], iteration: int, rng: np.random.Generator
-    ) -> Float[np.ndarray, "components subjects"]:
-        """Draw individual effects given the draw of stage one that this draw of stage two is paired with."""
-        shrinkage = self.shrinkage[iteration % len(self.shrinkage)]
-        noise = self.noise[iteration % len(self.noise)]
-        drawn = rng.standard_normal(residual.shape)
-        drawn = mediator_model.residual_of(drawn - drawn.mean(axis=1, keepdims=True), self.prepared.regressors)
-        return shrinkage[:, None] * residual + np.sqrt(shrinkage * noise)[:, None] * drawn
+    def _individual(self, data: outcome_model.OutcomeData, iteration: int) -> ConfounderData:
+        """Individual effects by the draw of stage one that this one of stage two is paired with."""
+        alpha = None if self.alpha is None else self.alpha[iteration % len(self.alpha)]
+        return ConfounderData.of_residuals(data, self.shrinkage[iteration % len(self.shrinkage)], alpha)
 
 
 def _outcome_start(

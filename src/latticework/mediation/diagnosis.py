@@ -7,15 +7,18 @@ exposure, gamma - sum alpha* w nu*: the total effect is known from the data; how
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
+from jaxtyping import Float
 
 from latticework.mediation.effects import NDE, NIE, TE, summary
 from latticework.mediation.outcome_model import OutcomeState, posterior_factor
 from latticework.mediation.posterior import Posterior
 from latticework.mediation.preparation import Prepared
 from latticework.mediation.prior import Prior
+
+COLLINEAR: Final = 1e-4  # of the exposure's variance: what is left of it besides confounders, and too little
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,11 @@ class Diagnosis:
         Of NDE before data were seen.
     unconfounded
         NIE and NDE, and their standard errors, where no unobserved confounder is believed in and NDE has no prior.
+    total
+        TE by least squares of the outcome on exposure and confounders, without the image or any prior, and its standard
+        error.
+    exposure_known
+        The share of the exposure's variance that the confounders explain: near 1, no effect can be told.
     moved
         What the unobserved confounder moves from NIE to NDE: mean, interval and so on.
     warnings
@@ -63,6 +71,8 @@ class Diagnosis:
     prior_share: float
     prior_sd: float
     unconfounded: dict[str, tuple[float, float]]
+    total: tuple[float, float]
+    exposure_known: float
     moved: dict[str, float]
     warnings: tuple[str, ...]
 
@@ -94,9 +104,33 @@ def diagnose(posterior: Posterior, prepared: Prepared, prior: Prior) -> Diagnosi
         "prior_share": min(1.0, variance / prior.direct_effect_sd**2),
         "prior_sd": prior.direct_effect_sd,
         "unconfounded": unconfounded(posterior, prepared, prior),
+        "total": total_effect(prepared),
+        "exposure_known": _explained(prepared.regressors),
         "moved": summary(posterior.moved()),
+        "found": summaries[TE],
     }
-    return Diagnosis(**found, warnings=tuple(_warnings(found, posterior.projected is not None)))
+    told = tuple(_warnings(found, posterior.projected is not None))
+    del found["found"]
+    return Diagnosis(**found, warnings=told)
+
+
+def total_effect(prepared: Prepared) -> tuple[float, float]:
+    """The exposure's coefficient in a regression of the outcome on exposure and confounders, and its standard error."""
+    regressors, outcome = prepared.regressors, prepared.outcome
+    inverse = np.linalg.inv(regressors @ regressors.T)
+    coefficients = inverse @ (regressors @ outcome)
+    error = outcome - coefficients @ regressors
+    variance = float(error @ error) / (len(outcome) - len(regressors) - 1)
+    unit = prepared.units.effect
+    return float(coefficients[0]) * unit, float(variance * inverse[0, 0]) ** 0.5 * unit
+
+
+def _explained(regressors: Float[np.ndarray, "regressors subjects"]) -> float:
+    exposure, others = regressors[0], regressors[1:]
+    if not len(others):
+        return 0.0
+    left = exposure - np.linalg.lstsq(others.T, exposure, rcond=None)[0] @ others
+    return 1 - float(left @ left) / float(exposure @ exposure)
 
 
 def unconfounded(posterior: Posterior, prepared: Prepared, prior: Prior) -> dict[str, tuple[float, float]]:
@@ -154,7 +188,16 @@ def _warnings(found: dict[str, Any], confounded: bool) -> list[str]:
             f"the unobserved confounder moves {moved:.3g} from NIE to NDE: without one NIE would be {indirect:.3g} "
             f"(standard error {error_of_nie:.2g}), which explains the data as well; priors decide between them"
         )
-    if not confounded and abs(direct) > 2 * (sd + error):
+    total, error_of_te = found["total"]
+    if abs(found["found"]["mean"] - total) > error_of_te:
+        told.append(
+            f"TE is {found['found']['mean']:.3g}, but {total:.3g} by least squares (standard error {error_of_te:.2g}): "
+            f"priors move what the data identify; is the prior standard deviation of NDE, {sd:.3g}, too small for an "
+            "outcome in these units?"
+        )
+    if found["exposure_known"] > 1 - COLLINEAR:
+        told.append("the confounders explain nearly all of the exposure: no effect of it can be told from theirs")
+    if abs(direct) > 2 * (sd + error):
         told.append(
             f"without that prior, NDE would be {direct:.3g} (standard error {error:.2g}), which the prior, whose "
             f"standard deviation is {sd:.3g}, hardly allows"

@@ -103,8 +103,8 @@ class BASMU(MediationModel):
     prior : Prior or None
         What is believed beforehand; None for the default.
     propagate : bool
-        Whether stage two allows for what stage one does not know about individual effects, with draws of them instead
-        of their mean. The intervals are wider; that they cover as they should is not proven.
+        Whether stage two allows for what stage one does not know of the share of individual effects in what is left of
+        the mediators, with its draws instead of their mean. That intervals then cover as they should is not proven.
     n_jobs : int or None
         Processes that chains run in; -1 for all processors, None for what joblib's context says.
     random_state : None, int, numpy.random.RandomState or numpy.random.Generator

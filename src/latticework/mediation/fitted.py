@@ -228,9 +228,9 @@ class MediationModel(Estimator):
         ----------
         rule : "pip", "interval", "rope" or "fdr"
             By the probability that the effect is not nought (above `threshold`; only of a BIMA with a threshold), by
-            the interval of `level` (without nought), by the probability that the effect is further from nought than
-            `rope` (at least `level`), or as many as keep the expected share of wrong signs at `rate`. Smooth effects
-            are nowhere exactly nought, so that "interval" and "fdr" also choose voxels beside an effect.
+            the interval of `level` (without nought), by the probability that the effect is above `rope`, or that it is
+            below -`rope` (at least `level`), or as many as keep the expected share of wrong signs at `rate`. Smooth
+            effects are nowhere exactly nought, so that "interval" and "fdr" also choose voxels beside an effect.
         level : float
             See `rule`.
         rope : float, optional
@@ -312,7 +312,8 @@ class MediationModel(Estimator):
         Returns
         -------
         pandas.DataFrame
-            A row a prior, ``fitted`` where it is that of the fit: mean and interval of NIE, NDE and TE, R-hat of NDE.
+            A row a prior, ``fitted`` where it is that of the fit: mean and interval of NIE, NDE and TE, the largest
+            R-hat of these.
         """
         check_is_fitted(self)
         warmup = self.n_warmup if n_warmup is None else n_warmup

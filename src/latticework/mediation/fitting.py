@@ -61,13 +61,14 @@ class Method:
         seed: int,
         number: int,
         shrinkage: Float[np.ndarray, "draws components"],
-        noise: Float[np.ndarray, " draws"],
+        alpha: Float[np.ndarray, "draws components"],
     ) -> OutcomeChain | ConfoundedChain:
-        """A chain of stage two, given the shrinkage and the variance of noise of draws of stage one."""
+        """A chain of stage two, given the shrinkage and the exposure's effects by draws of stage one."""
         if not self.confounded:
             return OutcomeChain(prepared, prior, length, seed, number, self.inner_thresholds(prepared)[1])
-        propagate = self.propagate and len(shrinkage) > 1
-        return ConfoundedChain(prepared, prior, length, seed, number, shrinkage, noise, propagate)
+        if not self.propagate:
+            shrinkage = shrinkage.mean(axis=0, keepdims=True)
+        return ConfoundedChain(prepared, prior, length, seed, number, shrinkage, None if prior.orthogonal else alpha)
 
 
 @dataclass(frozen=True)
@@ -97,6 +98,12 @@ def decomposition_of(study: Study, basis: BasisDecomposition | None) -> BasisDec
     labels = None if study.regions is None else np.array(study.region_names)[study.regions]
     fitted = clone(basis).fit(study.coordinates, labels)
     limit = study.n_subjects - study.confounders.shape[1] - 2
+    if basis.n_components == len(study.region_names) > study.n_subjects // SUBJECTS_BY_COMPONENT:
+        warnings.warn(
+            f"{len(study.region_names)} regions, each of which has a component, for {study.n_subjects} subjects: "
+            "priors count for much; an atlas of fewer regions does better",
+            stacklevel=4,
+        )
     if fitted.n_components_ >= limit:
         warnings.warn(
             f"{fitted.n_components_} components for {study.n_subjects} subjects: the image can account for all of the "
@@ -127,12 +134,12 @@ def draw(
     # without a threshold a process takes longer to start than a chain to end
     mediators: list[MediatorDraws] = run(first, "Mediators", chains.n_jobs if inner[0] else 1)
     mean = np.mean([one.shrinkage.mean(axis=0) for one in mediators], axis=0, keepdims=True)
-    second = []
-    for number, one in enumerate(mediators):
-        shrinkage, noise = mean, np.ones(1)
-        if method.propagate:
-            shrinkage, noise = one.shrinkage, one.variances["sigma_mediators"] ** 2
-        second.append(method.outcome_chain(prepared, prior, chains.length, chains.seed, number, shrinkage, noise))
+    second = [
+        method.outcome_chain(
+            prepared, prior, chains.length, chains.seed, number, one.shrinkage if method.propagate else mean, one.alpha
+        )
+        for number, one in enumerate(mediators)
+    ]
     outcomes = run(second, "Outcome", chains.n_jobs)
     return prepared, Posterior.of(mediators, outcomes, decomposition.basis_, prepared.units, method.thresholds)
 
@@ -143,8 +150,9 @@ def draw_again(
     """Run stage two under other priors, with the mean of stage one."""
     count = min(chains.count, len(posterior.direct))
     length = replace(chains.length, draws=min(chains.length.draws, posterior.direct.shape[1]))
+    mean, alpha = posterior.shrinkage[None], posterior.alpha / prepared.units.alpha
     tasks = [
-        method.outcome_chain(prepared, prior, length, chains.seed, number, posterior.shrinkage[None], np.ones(1))
+        method.outcome_chain(prepared, prior, length, chains.seed, number, mean, alpha[number])
         for prior in priors
         for number in range(count)
     ]

@@ -407,8 +407,8 @@ def _leading(
         return values[::-1], vectors[:, ::-1]
     if count > MOST_ITERATED:
         raise InputError(
-            f"{count:,} components of a region of {size:,} voxels: at most {MOST_ITERATED:,} are found in a region of more "
-            f"than {STORED_VOXELS:,} voxels; ask for fewer, or give smaller regions"
+            f"{count:,} components of a region of {size:,} voxels: at most {MOST_ITERATED:,} are found in a region of "
+            f"more than {STORED_VOXELS:,} voxels; ask for fewer, or give smaller regions"
         )
     if grid is not None:
         return _lanczos(_by_fourier(grid, kernel), size, wanted)

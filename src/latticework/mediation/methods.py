@@ -71,12 +71,12 @@ def assumptions(model: MediationModel) -> list[list[object]]:
     propagate = getattr(model, "propagate", None)
     if propagate is not None:
         rows.append(
-            ["Stage one is handed on by its draws", "Intervals are wider for it; that they cover is not proven."]
+            ["Stage one is handed on by its draws", "That intervals cover as they should for it is not proven."]
             if propagate
             else [
                 "Stage one is handed on by its mean",
-                "Stage two takes the individual effects for known: intervals understate what is not known. "
-                "propagate=True hands on draws.",
+                "Stage two takes it for known how much of what is left of the mediators is individual effects: "
+                "intervals understate what is not known. propagate=True hands on draws.",
             ]
         )
     return rows

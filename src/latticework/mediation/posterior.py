@@ -177,9 +177,10 @@ def _sigmas(
 
 def _accepted(mediators: Sequence[MediatorDraws], outcomes: Sequence[OutcomeDraws]) -> tuple[float, float] | None:
     stages = [[chain.accepted for chain in stage if chain.accepted is not None] for stage in (mediators, outcomes)]
-    if not all(stages):
+    if not any(stages):
         return None
-    return float(np.mean(stages[0])), float(np.mean(stages[1]))
+    first, second = (float(np.mean(stage)) if stage else 1.0 for stage in stages)  # Gibbs steps are always accepted
+    return first, second
 
 
 @dataclass(frozen=True)
@@ -197,7 +198,7 @@ class Maps:
     positive, negative
         Probabilities that it is above and below nought.
     beyond
-        Probability that it is further from nought than `rope`.
+        Probability that it is above `rope`, or that it is below -`rope`: the larger of the two.
     """
 
     alpha: Float[np.ndarray, " voxels"]
@@ -234,7 +235,7 @@ def maps_of(posterior: Posterior, *, level: float = 0.95, rope: float = 0.0) -> 
             found[f"{name}_sd"][voxels] = draws.std(axis=1)
         found["positive"][voxels] = (effect > 0).mean(axis=1)
         found["negative"][voxels] = (effect < 0).mean(axis=1)
-        found["beyond"][voxels] = (np.abs(effect) > rope).mean(axis=1)
+        found["beyond"][voxels] = np.maximum((effect > rope).mean(axis=1), (effect < -rope).mean(axis=1))
         found["effect_lower"][voxels], found["effect_upper"][voxels] = np.quantile(effect, tails, axis=1)
     return Maps(**found)
 

@@ -13,7 +13,7 @@ from latticework.mediation.basis import Basis
 from latticework.mediation.mediator_model import MediatorData, MediatorPrior
 from latticework.mediation.outcome_model import OutcomeData, OutcomePrior
 from latticework.mediation.prior import Prior
-from latticework.mediation.spike_slab import ConfounderData, ConfounderPrior
+from latticework.mediation.spike_slab import ConfounderPrior
 from latticework.mediation.thresholded import ImageData
 
 AT_ONCE: Final = 64  # subjects whose images are looked at together
@@ -103,10 +103,6 @@ class Prepared:
         if self.images is None:
             raise InputError("a threshold needs the images, which a saved model does not keep: fit it again")
         return ImageData(self.images, self.outcome, self.regressors)
-
-    def confounder_data(self, effects: Float[np.ndarray, "components subjects"]) -> ConfounderData:
-        """Products of individual effects for stage two."""
-        return ConfounderData.of(effects, self.mediators, self.regressors, self.outcome)
 
     def mediator_prior(self, prior: Prior) -> MediatorPrior:
         """Priors of stage one; an image of which all variance is one thing's has the reference size."""

@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from latticework.mediation.diagnosis import Diagnosis
     from latticework.mediation.fitted import MediationModel
 
-MOST_REGIONS: Final = 40  # in the forest
-FEW_EFFECTIVE, GOOD_RHAT = 400, 1.01
 WARNING: Final = "warning"
 
 

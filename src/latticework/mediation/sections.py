@@ -57,8 +57,7 @@ def sensitivity_section(model: MediationModel, table: pd.DataFrame) -> Section:
             Table(
                 ["prior sd of NDE", "inclusion of a voxel", NIE, NDE, TE, "R-hat"],
                 rows,
-                f"Mean and {PERCENT} interval under each prior, in {names.unit}. Stage two was run again for each, "
-                "with fewer draws than this analysis.",
+                f"Mean and {PERCENT} interval under each prior, in {names.unit}. Stage two was run again for each.",
             )
         ],
     )

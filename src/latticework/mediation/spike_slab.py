@@ -58,6 +58,30 @@ class ConfounderData:
     outcome: Float[np.ndarray, " components"]
 
     @classmethod
+    def of_residuals(
+        cls,
+        data: OutcomeData,
+        shrinkage: Float[np.ndarray, " components"],
+        alpha: Float[np.ndarray, " components"] | None = None,
+    ) -> ConfounderData:
+        """Sum up individual effects that are w times what is left of the mediators, M* - Theta G.
+
+        Theta is alpha for the exposure, and fits best for the confounders, and for the exposure too where alpha is
+        None: then effects are orthogonal to both. F has M* and G, so products of effects follow from those of F.
+        """
+        components = len(data.eigenvalues)
+        cross, gram = data.gram[:components, components:], data.gram[components:, components:]
+        if alpha is None:
+            theta = np.linalg.solve(gram, cross.T).T
+        else:
+            others = cross[:, 1:] - np.outer(alpha, gram[0, 1:])
+            theta = np.column_stack([alpha, np.linalg.solve(gram[1:, 1:], others.T).T])
+        design = (data.gram[:, :components] - data.gram[:, components:] @ theta.T) * shrinkage
+        inner = (design[:components] - theta @ design[components:]) * shrinkage[:, None]
+        outcome = (data.outcome[:components] - theta @ data.outcome[components:]) * shrinkage
+        return cls((inner + inner.T) / 2, design, outcome)
+
+    @classmethod
     def of(
         cls,
         effects: Float[np.ndarray, "components subjects"],

@@ -147,7 +147,8 @@ def caution(model: MediationModel, told: Diagnosis) -> str:
             "The model takes it for granted that no confounder of image and outcome is missing. BASMU allows for one."
         )
     return (
-        "The data identify the total effect, provided that no confounder of exposure and outcome is missing. How it "
+        "The data identify the total effect, provided that no confounder of exposure and outcome is missing: by least "
+        f"squares, without the image, it is {short(told.total[0])} (standard error {short(told.total[1])}). How it "
         f"splits into NIE and NDE leans on priors: {leaning(told)}. {kept}"
     )
 
@@ -164,9 +165,14 @@ def leaning(told: Diagnosis) -> str:
     elif share > 0.1:
         words = "the split is seen more than believed, and still the prior counts"
     else:
-        words = "the data outweigh the prior of NDE, though not necessarily the others"
+        words = "the split is not that prior's"
     told_share = "less than 1%" if share < 0.01 else f"{share:.0%}"
-    return f"{told_share} of the precision with which NDE is known is its prior's, so that {words}"
+    rest = (
+        "the rest is what is believed of the unobserved confounder, without which data say nothing of the split"
+        if told.moved["sd"] > 0
+        else "the rest is what data say if no confounder is missing"
+    )
+    return f"{told_share} of the precision with which NDE is known is its prior's, so that {words}; {rest}"
 
 
 def comparison(model: MediationModel, told: Diagnosis) -> str:
