@@ -189,7 +189,8 @@ def fit(
     )
     print_model(found, as_json=as_json)
     write_beside(found, name=study.stem or str(study), results=results, page=page)
-    message(f"the model is in {output}; try: latticework mediate report {output} --sensitivity --page report.html")
+    more = "" if found.posterior_.thresholded else " --sensitivity"  # which needs the images then
+    message(f"the model is in {output}; try: latticework mediate report {output}{more} --page report.html")
 
 
 @app.command()

@@ -157,6 +157,6 @@ class BASMU(MediationModel):
         return np.zeros(self.basis_.n_voxels) if found is None else found
 
     def _method(self) -> Method:
-        if not isinstance(self.propagate, bool):
+        if not isinstance(self.propagate, bool | np.bool_):
             raise InputError(f"propagate={self.propagate!r}: expected True or False")
-        return Method(confounded=True, propagate=self.propagate)
+        return Method(confounded=True, propagate=bool(self.propagate))

@@ -6,6 +6,7 @@ import os
 import warnings
 from collections.abc import Sequence
 from functools import cached_property
+from numbers import Integral
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, Self
 
 import numpy as np
@@ -288,7 +289,10 @@ class MediationModel(Estimator):
         check_is_fitted(self)
         if nu is None:
             return bias_of(self.posterior_)
-        given = np.asarray(nu, dtype=float)
+        try:
+            given = np.asarray(nu, dtype=float)
+        except (TypeError, ValueError) as error:
+            raise InputError("nu holds what is not a number") from error
         if given.shape != (self.basis_.n_voxels,) or not np.isfinite(given).all():
             raise InputError(f"nu has shape {given.shape}: expected {self.basis_.n_voxels} finite numbers, one a voxel")
         return bias_of(self.posterior_, given)
@@ -316,11 +320,15 @@ class MediationModel(Estimator):
             R-hat of these.
         """
         check_is_fitted(self)
+        method = self._method()
+        if method.thresholds[1] and self.prepared_.images is None:
+            raise InputError("a threshold needs the images, which a saved model does not keep: fit it again")
+        if direct_effect_sd is not None and not isinstance(direct_effect_sd, Sequence | np.ndarray):
+            raise InputError(f"direct_effect_sd={direct_effect_sd!r}: expected several numbers above 0")
         warmup = self.n_warmup if n_warmup is None else n_warmup
         draws = self.n_draws if n_draws is None else n_draws
         seed = spawn(seed_from(0 if self.random_state is None else self.random_state), "sensitivity")
         chains = Chains(self.n_chains, _length(warmup, draws), seed, self.n_jobs)
-        method = self._method()
         priors = varied(self.prior_, direct_effect_sd, confounded=method.confounded)
         posteriors = draw_again(self.posterior_, self.prepared_, method, priors, chains)
         return sweep_table(priors, posteriors, self.prior_)
@@ -380,8 +388,8 @@ class MediationModel(Estimator):
         """How chains run, checked."""
         if not (self.prior is None or isinstance(self.prior, Prior)):
             raise InputError(f"prior is a {type(self.prior).__name__}: expected a Prior or None")
-        jobs = self.n_jobs
-        if jobs is not None and (isinstance(jobs, bool) or not isinstance(jobs, int) or jobs == 0):
+        jobs: Any = self.n_jobs
+        if jobs is not None and (isinstance(jobs, bool) or not isinstance(jobs, Integral) or jobs == 0):
             raise InputError(f"n_jobs={jobs!r}: expected a number of processes, -1 for all processors, or None")
         count = whole_number("n_chains", self.n_chains)
         return Chains(count, _length(self.n_warmup, self.n_draws), seed_from(self.random_state), jobs)

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from latticework.mediation.fitted import MediationModel
 
 _DRAWS = ("alpha", "beta", "direct", "shrinkage")
+_SIGMAS = ("sigma_alpha", "sigma_mediators", "sigma_eta", "sigma_beta", "sigma_outcome")
+_MORE_SIGMAS = ("sigma_nu", "voxels_included")
 _CONFOUNDER = ("projected", "nu", "nu_sd", "included")
 
 
@@ -72,18 +74,7 @@ def from_state(model: MediationModel, state: State) -> None:
     decomposition = BasisDecomposition()
     decomposition.from_state(State(values=values["basis"], tensors={"basis": groups["basis"]}))
     basis, data, draws = decomposition.basis_, groups["data"], groups["draws"]
-    chains, kept, components = draws["alpha"].shape
-    subjects = len(data["outcome"])
-    expected = {
-        "draws.beta": (draws["beta"], (chains, kept, components)),
-        "draws.direct": (draws["direct"], (chains, kept)),
-        "draws.shrinkage": (draws["shrinkage"], (components,)),
-        "data.mediators": (data["mediators"], (components, subjects)),
-        "data.regressors": (data["regressors"], (len(values["units"]["confounders"]) + 1, subjects)),
-    }
-    for name, (array, shape) in expected.items():
-        if array.shape != shape or components != basis.n_components:
-            raise InputError(f"{name} has shape {array.shape}, expected {shape}")
+    confounded = _checked(groups, values, basis.n_components, basis.n_voxels)
     model.basis = None if values["settings"] is None else BasisDecomposition(**values["settings"])
     model.prior = None if values["prior"] is None else _prior(values["prior"])
     model.prior_ = _prior(values["fitted_prior"])
@@ -97,7 +88,7 @@ def from_state(model: MediationModel, state: State) -> None:
         model.space_ = Space(mask=data["mask"].astype(bool), affine=data["affine"], header=header)
     units = {**values["units"], "confounders": np.array(values["units"]["confounders"], float)}
     model.prepared_ = Prepared(data["mediators"], data["regressors"], data["outcome"], basis, Units(**units))
-    confounder = {name: draws[name] for name in _CONFOUNDER if name in draws}
+    confounder = {name: draws[name] for name in _CONFOUNDER} if confounded else {}
     accepted = values["accepted"]
     model.posterior_ = Posterior(
         basis=basis,
@@ -107,6 +98,43 @@ def from_state(model: MediationModel, state: State) -> None:
         accepted=None if accepted is None else (float(accepted[0]), float(accepted[1])),
         **confounder,
     )
+
+
+def _checked(groups: dict[str, dict[str, Any]], values: dict[str, Any], components: int, voxels: int) -> bool:
+    """Check that what a file holds fits together, so that nothing fails later; whether there is a confounder."""
+    draws, data, units, names = groups["draws"], groups["data"], values["units"], values["names"]
+    chains, kept, _ = draws["alpha"].shape
+    subjects, confounders = len(data["outcome"]), len(units["confounders"])
+    confounded = "projected" in draws
+    expected: dict[tuple[str, str], tuple[int, ...]] = {
+        ("draws", "alpha"): (chains, kept, components),
+        ("draws", "beta"): (chains, kept, components),
+        ("draws", "direct"): (chains, kept),
+        ("draws", "shrinkage"): (components,),
+        ("data", "mediators"): (components, subjects),
+        ("data", "regressors"): (confounders + 1, subjects),
+        ("data", "outcome"): (subjects,),
+        ("data", "coordinates"): (voxels, data["coordinates"].shape[1]),
+    }
+    expected |= {("sigmas", name): (chains, kept) for name in _SIGMAS + (_MORE_SIGMAS if confounded else ())}
+    if confounded:
+        expected["draws", "projected"] = (chains, kept, components)
+        expected |= {("draws", name): (voxels,) for name in ("nu", "nu_sd", "included")}
+    if "mask" in data:
+        expected["data", "affine"] = (4, 4)
+        if data["mask"].ndim != 3 or np.count_nonzero(data["mask"]) != voxels:
+            raise InputError(f"the mask has shape {data['mask'].shape}, and is to have {voxels:,} voxels on three axes")
+    for (group, name), shape in expected.items():
+        array = groups[group][name]
+        if array.shape != shape or array.dtype != np.float64 or not np.isfinite(array).all():
+            raise InputError(f"{group}.{name} of shape {array.shape}, expected finite numbers of shape {shape}")
+    sizes = [units["exposure"], units["mediators"], units["outcome"], *units["confounders"]]
+    if not all(isinstance(size, float) and 0 < size < float("inf") for size in sizes):
+        raise InputError("a unit is no number above 0")
+    texts = [names["exposure"], names["outcome"], *names["confounders"]]
+    if len(texts) != confounders + 2 or not all(isinstance(text, str) for text in texts):
+        raise InputError(f"names of the exposure, the outcome and {confounders} confounders are expected")
+    return confounded
 
 
 def _prior(values: dict[str, Any]) -> Prior:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from jaxtyping import Float
 
-from latticework.core.errors import require
+from latticework.core.errors import InputError, require
 from latticework.mediation.basis import Basis
 from latticework.mediation.effects import NDE, NIE, TE, summary
 from latticework.mediation.posterior import Posterior
@@ -56,6 +56,10 @@ def omitted_confounder_bias(
     >>> omitted_confounder_bias(np.ones(2), np.array([0.0, 3.0]), basis, sigma_eta=1.0, sigma_mediators=1.0)
     (1.5, -1.5)
     """
+    if not (sigma_eta >= 0 and sigma_mediators >= 0 and sigma_eta + sigma_mediators > 0):
+        raise InputError(
+            f"sigma_eta={sigma_eta!r}, sigma_mediators={sigma_mediators!r}: expected a number above 0 each"
+        )
     individual = sigma_eta**2 * basis.eigenvalues
     weights = individual / (individual + sigma_mediators**2)
     bias = float(basis.project(np.asarray(alpha, float)) @ (weights * basis.project(np.asarray(nu, float))))

@@ -12,7 +12,7 @@ Differs from the paper: pi may have a beta prior; nu is integrated out when delt
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -214,8 +214,9 @@ def step(
     likelihood = Collapsed.of(data, confounder, state.noise, factor)
     for _ in range(ROUNDS):
         effects = draw_inclusion(likelihood, rows, hidden, rng)
-        effects = draw_included(likelihood, rows, effects, hidden.slab, rng)
         hidden = draw_hyperparameters(effects, rows.project(effects), hidden, hidden_prior, rng)
+    effects = draw_included(likelihood, rows, hidden.effects, hidden.slab, rng)
+    hidden = replace(hidden, effects=effects, projected=rows.project(effects))
     offset = offset_of(confounder, hidden.projected)
     coefficients = draw_coefficients(data, state, factor, rng, offset)
     return draw_variances(data, coefficients, state, prior, rng, offset), hidden
