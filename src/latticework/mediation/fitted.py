@@ -392,7 +392,12 @@ class MediationModel(Estimator):
         if jobs is not None and (isinstance(jobs, bool) or not isinstance(jobs, Integral) or jobs == 0):
             raise InputError(f"n_jobs={jobs!r}: expected a number of processes, -1 for all processors, or None")
         count = whole_number("n_chains", self.n_chains)
-        return Chains(count, _length(self.n_warmup, self.n_draws), seed_from(self.random_state), jobs)
+        return Chains(
+            count,
+            _length(self.n_warmup, self.n_draws),
+            seed_from(self.random_state),
+            None if jobs is None else int(jobs),
+        )
 
     def _forget(self) -> None:
         for name in ("maps_", "_regional"):
