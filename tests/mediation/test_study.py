@@ -259,3 +259,10 @@ def test_maps_of_a_study_lie_where_its_images_do():
     assert np.array_equal(back.affine, AFFINE)
     assert isinstance(back, nibabel.Nifti1Image)
     assert np.array_equal(back.get_fdata(), np.where(MASK, VOLUMES[..., 0], 0))
+
+
+def test_an_image_that_is_the_same_everywhere_is_refused_with_its_subject():
+    mediators = RNG.normal(size=(12, 6))
+    mediators[7] = 0
+    with refused("7", "is 0 in every voxel"):
+        study(mediators=mediators)

@@ -288,4 +288,6 @@ def _check_beside(results: Path | None, page: Path | None) -> None:
     if page is not None:
         if page.is_dir():
             raise InputError(f"--page {page} is a folder, expected the name of a file to write")
+        if not page.absolute().parent.is_dir():
+            raise InputError(f"--page {page} cannot be written: there is no folder {page.absolute().parent}")
         check_writable(page.absolute().parent)

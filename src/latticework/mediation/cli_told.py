@@ -126,7 +126,8 @@ def write_beside(
         from latticework.mediation.export import write_results
 
         write_results(model, results)
-        message(f"maps, tables and draws are in {results}")
+        what = "tables and draws" if model.space_ is None else "maps, tables and draws"
+        message(f"{what} are in {results}")
     if page is not None:
         from latticework.mediation.report import page as page_of
 

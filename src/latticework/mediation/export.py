@@ -53,7 +53,10 @@ _WHAT: Final[dict[str, tuple[str, str]]] = {
     "pip": ("posterior probability that the indirect effect through the voxel is not 0", "probability"),
     "nu_mean": ("posterior mean of the unobserved confounder's coefficient in the voxel", _OF),
     "nu_sd": ("posterior standard deviation of the unobserved confounder's coefficient in the voxel", _OF),
-    "nu_included": ("posterior probability that the voxel carries the unobserved confounder", "probability"),
+    "nu_included": (
+        "posterior probability that the voxel carries the unobserved confounder; which do is not identified",
+        "probability",
+    ),
 }
 
 

@@ -170,6 +170,7 @@ def check_mediators(
     low, high = np.array(values[0]), np.array(values[0])
     largest = LARGEST if values.dtype == np.float64 else np.finfo(values.dtype).max
     rows = max(1, _BLOCK // values.shape[1])
+    same: list[int] = []
     for first in range(0, len(values), rows):
         block = values[first : first + rows]
         wrong = ~(np.abs(block) <= largest)
@@ -180,9 +181,16 @@ def check_mediators(
                 f"the mediator of {subject_told(first + row, subjects)} at {where(voxel)} is {block[row, voxel]}, and "
                 f"so at {counted(voxels, 'voxel')} of that subject: leave these out, with a mask, or the subject"
             )
+        same += (first + np.flatnonzero(block.max(axis=1) == block.min(axis=1))).tolist()
         np.minimum(low, block.min(axis=0), out=low)
         np.maximum(high, block.max(axis=0), out=high)
-    return np.asarray(high > low)
+    varies = np.asarray(high > low)
+    if same and values.shape[1] > 1 and varies.any():
+        raise InputError(
+            f"the image of {subject_told(same[0], subjects)} is {values[same[0], 0]:g} in every voxel: is it a map that "
+            "failed? Leave the subject out"
+        )
+    return varies
 
 
 def _number(value: Any) -> float:

@@ -117,7 +117,7 @@ def _pictures(model: MediationModel, canvas: Canvas, chosen: np.ndarray, truth: 
     if posterior.nu is not None and posterior.included is not None:
         cut, where = canvas.peak(posterior.included), ""
         if not canvas.flat:
-            where = " Cuts go through the voxel that most likely carries the confounder."
+            where = " Cuts go through the voxel where it is largest."
         pictures += [
             drawn(
                 posterior.nu, truth.nu if truth is not None else None, f"{names.outcome} per unit of the image",
@@ -129,7 +129,8 @@ def _pictures(model: MediationModel, canvas: Canvas, chosen: np.ndarray, truth: 
                 if truth is not None
                 else [("", posterior.included)],
                 one, cut=cut, room=room,
-                caption=f"The probability that a voxel carries the unobserved confounder.{where}",
+                caption="The probability that the model lets a voxel carry the unobserved confounder. Which voxels do "
+                f"is not known from the data, only what they move in sum.{where}",
             ),
         ]  # fmt: skip
     return pictures
