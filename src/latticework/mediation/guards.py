@@ -187,8 +187,8 @@ def check_mediators(
     varies = np.asarray(high > low)
     if same and values.shape[1] > 1 and varies.any():
         raise InputError(
-            f"the image of {subject_told(same[0], subjects)} is {values[same[0], 0]:g} in every voxel: is it a map that "
-            "failed? Leave the subject out"
+            f"the image of {subject_told(same[0], subjects)} is {values[same[0], 0]:g} in every voxel: is it a map "
+            "that failed? Leave the subject out"
         )
     return varies
 
