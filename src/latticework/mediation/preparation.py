@@ -152,7 +152,7 @@ def prepare(
     """
     coefficients, spread = _project(mediators, basis)
     regressors = np.vstack([exposure, confounders.T])
-    regressors = regressors - regressors.mean(axis=1, keepdims=True)
+    regressors = np.ascontiguousarray(regressors - regressors.mean(axis=1, keepdims=True))
     centred = outcome - outcome.mean()
     one = Units(1.0, 1.0, 1.0, np.ones(confounders.shape[1]))
     images = mediators - mediators.mean(axis=0, dtype=float) if keep_images else None
