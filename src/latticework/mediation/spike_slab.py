@@ -32,7 +32,7 @@ from latticework.mediation.outcome_model import (
 )
 from latticework.mediation.scan import compiled, quadratics, visit
 
-ROUNDS: Final = 6  # of visits by an iteration, between which the slab's variance is drawn: b is integrated out once
+ROUNDS: Final = 3  # of visits by an iteration, between which the slab's variance is drawn: b is integrated out once
 VISITED: Final = 0.05  # of the voxels, by a round: the others' turn comes, and all included ones are drawn again
 FEW: Final = 32  # components of a region, up to which a compiled loop is quicker than products of matrices
 ROUNDING: Final = 1e-12  # of a matrix's largest entry, which its factorisation may cost
