@@ -21,7 +21,7 @@ from latticework.core.version import VERSION
 from latticework.mediation.draws import inference_data as inference_data
 from latticework.mediation.draws import write_netcdf as write_netcdf
 from latticework.mediation.effects import PROPORTION
-from latticework.mediation.writing import put_in_place
+from latticework.mediation.writing import folder_to_write, put_in_place
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -269,11 +269,7 @@ def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
 
 def _free(folder: str | os.PathLike[str]) -> Path:
     """The folder, if it is new, empty, or one of ours with nothing else in it."""
-    target = Path(os.path.realpath(folder))
-    if not target.parent.is_dir():
-        raise InputError(f"{folder} cannot be written: there is no folder {target.parent}")
-    if target.exists() and not target.is_dir():
-        raise InputError(f"{folder} is a file, expected the name of a folder to write")
+    target = folder_to_write(folder)
     if target.is_dir() and any(target.iterdir()):
         known = {*_listed(target), ABOUT}
         others = sorted(path.name for path in target.iterdir() if path.name not in known)

@@ -135,13 +135,19 @@ def put_in_place(temporary: Path, target: Path) -> None:
     shutil.rmtree(before, ignore_errors=True)
 
 
-def _free(folder: str | os.PathLike[str]) -> Path:
-    """The folder, if it is new, empty, or one of ours."""
+def folder_to_write(folder: str | os.PathLike[str]) -> Path:
+    """Where a folder will be, if one can be there."""
     target = Path(os.path.realpath(folder))
     if not target.parent.is_dir():
         raise InputError(f"{folder} cannot be written: there is no folder {target.parent}")
     if target.exists() and not target.is_dir():
         raise InputError(f"{folder} is a file, expected the name of a folder to write")
+    return target
+
+
+def _free(folder: str | os.PathLike[str]) -> Path:
+    """The folder, if it is new, empty, or one of ours."""
+    target = folder_to_write(folder)
     if target.is_dir() and any(target.iterdir()):
         about_study(target)
         others = sorted(path.name for path in target.iterdir() if path.name not in _OURS)
