@@ -75,9 +75,11 @@ def main() -> None:
     rows: list[harness.Row] = []
     for part in PARTS if arguments.only is None else (arguments.only,):
         with tempfile.TemporaryDirectory() as folder:
-            rows += {"stages": stages, "authors": authors, "large": large}[part](
+            found = {"stages": stages, "authors": authors, "large": large}[part](
                 Path(folder), sizes, arguments.threads, arguments.repeats
             )
+        print(*found, sep="\n", file=sys.stderr, flush=True)  # what follows takes long, and may fail
+        rows += found
     title = f"Mediation by images: speed and memory; {arguments.threads} thread(s), {arguments.repeats} rounds"
     command = f"{COMMAND} --threads {arguments.threads} --repeats {arguments.repeats}"
     result = harness.make_result(NAME, title, command, rows, threads=max(arguments.threads, 2))

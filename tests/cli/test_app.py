@@ -61,6 +61,11 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == f"latticework {latticework.__version__}\n"
 
 
+def test_python_runs_it_as_a_module() -> None:
+    ended = subprocess.run([sys.executable, "-m", "latticework", "--version"], capture_output=True, text=True)
+    assert (ended.returncode, ended.stdout) == (0, f"latticework {latticework.__version__}\n")
+
+
 def test_a_job_is_imported_and_run_when_asked_for(juggling: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "juggling" not in sys.modules
     assert main(["juggle", "throw", "--balls", "5", "--seed", "7", "--json"]) == 0

@@ -32,6 +32,11 @@ def centred(rows):
     return rows - rows.mean(axis=-1, keepdims=True)
 
 
+def confounder_data(effects, mediators, given, outcome):
+    """Products of individual effects as they are defined, of data with mean zero."""
+    return ConfounderData(effects @ effects.T, np.vstack([mediators, given]) @ effects.T, effects @ outcome)
+
+
 class Study:
     """Mediators, exposure, confounders and individual effects; those that are plugged in are linear in mediators."""
 
@@ -49,7 +54,7 @@ class Study:
     def data(self, outcome):
         return (
             OutcomeData.of(self.mediators, self.given, outcome, self.basis.eigenvalues),
-            ConfounderData.of(self.effects, self.mediators, self.given, outcome),
+            confounder_data(self.effects, self.mediators, self.given, outcome),
         )
 
     def variances(self, state):

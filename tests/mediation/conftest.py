@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 import pytest
 
-from latticework.mediation.basis import BasisDecomposition
+from latticework.mediation.decomposition import BasisDecomposition
 from latticework.mediation.estimator import BASMU, BIMA
 from latticework.mediation.simulation import SimulatedStudy, simulate
 from latticework.mediation.spaces import Space

@@ -12,8 +12,11 @@ from hypothesis import strategies as st
 from reference import mediation_basis as textbook
 
 from latticework.core.errors import InputError
-from latticework.mediation import basis as module
-from latticework.mediation.basis import Basis, BasisDecomposition, Block, share_out
+from latticework.mediation import basis as functions
+from latticework.mediation import basis_parts
+from latticework.mediation.basis import Basis, Block
+from latticework.mediation.basis_parts import share_out
+from latticework.mediation.decomposition import BasisDecomposition
 from latticework.mediation.kernels import hermite_basis, matern_basis, standardise
 
 RNG = np.random.default_rng(0)
@@ -284,7 +287,7 @@ def test_images_of_any_type_are_projected_in_double_precision_a_piece_at_a_time(
     single = np.lib.format.open_memmap(tmp_path / "images.npy", mode="w+", dtype=np.float32, shape=(9, 120))
     single[:] = IMAGES
     expected = basis.project(IMAGES.astype(np.float32).astype(np.float64))
-    monkeypatch.setattr(module, "_CHUNK_BYTES", 2 * 8 * 120)
+    monkeypatch.setattr(functions, "_CHUNK_BYTES", 2 * 8 * 120)
     found = basis.project(single)
     assert type(found) is np.ndarray
     assert found.dtype == np.float64
@@ -326,7 +329,7 @@ def decompositions(monkeypatch):
         done.append(len(coordinates))
         return matern_basis(coordinates, *arguments, **options)
 
-    monkeypatch.setattr(module, "matern_basis", counting)
+    monkeypatch.setattr(basis_parts, "matern_basis", counting)
     return done
 
 

@@ -6,7 +6,7 @@ from dataclasses import fields, replace
 import joblib
 import numpy as np
 import pytest
-from mediation.confounded import basis_of
+from mediation.confounded import basis_of, confounder_data
 from mediation.montecarlo import assert_same_mean
 
 from latticework.mediation.basis import Basis
@@ -14,7 +14,6 @@ from latticework.mediation.chains import ConfoundedChain, Length, MediatorChain,
 from latticework.mediation.mediator_model import residual_of
 from latticework.mediation.preparation import prepare
 from latticework.mediation.prior import Prior
-from latticework.mediation.spike_slab import ConfounderData
 
 VOXELS, SUBJECTS = 10, 30
 BASIS = basis_of(VOXELS)
@@ -192,7 +191,7 @@ def test_individual_effects_are_a_share_of_what_a_draw_of_stage_one_leaves_of_th
             fitted = np.linalg.lstsq(of.regressors[1:].T, left.T, rcond=None)[0]
             left = left - fitted.T @ of.regressors[1:]
         effects = chain.shrinkage[iteration][:, None] * left
-        expected = ConfounderData.of(effects, of.mediators, of.regressors, of.outcome)
+        expected = confounder_data(effects, of.mediators, of.regressors, of.outcome)
         for name in ("gram", "cross", "outcome"):
             np.testing.assert_allclose(getattr(found, name), getattr(expected, name), rtol=1e-8, atol=1e-8)
 

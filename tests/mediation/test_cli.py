@@ -259,6 +259,12 @@ def test_options_that_cannot_be_are_refused(latticework, written, tmp_path, opti
     assert not (tmp_path / "model").exists()
 
 
+def test_options_are_looked_at_before_images_are_read(refused, tmp_path):
+    for option, value in (("--threshold", "-1"), ("--draws", 3)):
+        told = refused("fit", tmp_path / "nothing", "-o", tmp_path / "model", "--model", "bima", option, value)
+        assert option.strip("-") in told
+
+
 def test_studies_that_cannot_be_read_are_refused(refused, written, tmp_path, write):
     output = ("-o", tmp_path / "model")
     assert "there is no such file or folder" in refused("fit", tmp_path / "nothing", *output)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from reference import mediation_basis as textbook
 
 from latticework.core.errors import InputError
-from latticework.mediation import kernels
+from latticework.mediation import eigen, kernels
 from latticework.mediation.kernels import hermite_basis, hermite_count, hermite_trace, matern, matern_basis, standardise
 
 FILES = {"basis_1region_p1600_L120.rds": 40, "basis_1region_p400.rds": 20}
@@ -49,8 +49,8 @@ def same_span(one, other):
 @pytest.fixture
 def iterate(monkeypatch):
     """Let Lanczos iterations decompose regions of any size."""
-    monkeypatch.setattr(kernels, "DENSE_VOXELS", 0)
-    monkeypatch.setattr(kernels, "FEW", 1.0)
+    monkeypatch.setattr(eigen, "DENSE_VOXELS", 0)
+    monkeypatch.setattr(eigen, "FEW", 1.0)
 
 
 # The kernel
@@ -129,8 +129,8 @@ def test_vectors_are_those_of_the_kernel(places):
 )
 def test_iterations_find_what_a_dense_decomposition_finds(places, monkeypatch):
     expected, eigenvalues = matern_basis(places, 25)
-    monkeypatch.setattr(kernels, "DENSE_VOXELS", 0)
-    monkeypatch.setattr(kernels, "FEW", 1.0)
+    monkeypatch.setattr(eigen, "DENSE_VOXELS", 0)
+    monkeypatch.setattr(eigen, "FEW", 1.0)
     found, values = matern_basis(places, 25)
     np.testing.assert_allclose(values, eigenvalues, rtol=1e-11)
     np.testing.assert_allclose(found, expected, atol=1e-7)
@@ -139,15 +139,15 @@ def test_iterations_find_what_a_dense_decomposition_finds(places, monkeypatch):
 
 def test_iterations_find_every_copy_of_an_eigenvalue_that_repeats():
     eigenvalues = np.repeat([9.0, 7.0, 5.0, 3.0, 1.0], [1, 5, 4, 20, 70])
-    found, vectors = kernels._lanczos(lambda vector: eigenvalues * vector, 100, 10)
+    found, vectors = eigen.lanczos(lambda vector: eigenvalues * vector, 100, 10)
     np.testing.assert_allclose(found, eigenvalues[:10])
     np.testing.assert_allclose(np.linalg.norm(vectors[:10], axis=0), 1)
 
 
 def test_products_by_fourier_transforms_are_exact():
     places = ball(9)
-    lattice = kernels._Grid.of(places)
-    multiply = kernels._by_fourier(lattice, lambda distances: matern(distances, 0.2, 2.0))
+    lattice = eigen.Grid.of(places)
+    multiply = eigen.by_fourier(lattice, lambda distances: matern(distances, 0.2, 2.0))
     vector = np.random.default_rng(0).normal(size=len(places))
     np.testing.assert_allclose(multiply(vector), dense(places) @ vector, rtol=1e-11)
 
@@ -155,9 +155,9 @@ def test_products_by_fourier_transforms_are_exact():
 @pytest.mark.parametrize("moved", [1e-3, np.pi])
 def test_voxels_off_a_grid_are_not_taken_for_one(moved):
     places = grid(6, 6)
-    assert kernels._Grid.of(places).shape == (6, 6)
+    assert eigen.Grid.of(places).shape == (6, 6)
     places[7] += moved
-    assert kernels._Grid.of(places) is None
+    assert eigen.Grid.of(places) is None
     vectors, eigenvalues = matern_basis(places, 5)
     np.testing.assert_allclose(dense(places) @ vectors, vectors * eigenvalues, atol=1e-12)
 
@@ -165,7 +165,7 @@ def test_voxels_off_a_grid_are_not_taken_for_one(moved):
 def test_grid_may_have_holes_steps_of_its_own_and_single_precision():
     places = grid(8, 5, 6)[::3] * [70.0, 90.0, 3.0] + [0.5, 1000.0, -7.0]
     rounded = places.astype(np.float32).astype(np.float64)
-    assert kernels._Grid.of(rounded) is not None
+    assert eigen.Grid.of(rounded) is not None
     np.testing.assert_allclose(
         matern_basis(rounded, 9, length_scale=80.0)[1], matern_basis(places, 9, length_scale=80.0)[1], rtol=1e-5
     )
@@ -203,13 +203,13 @@ def test_order_of_voxels_does_not_matter_to_iterations(iterate):
 def test_vectors_do_not_depend_on_the_ones_that_a_library_happens_to_find():
     places = grid(5, 5, 5)
     eigenvalues, vectors = (found[..., ::-1] for found in np.linalg.eigh(dense(places)))
-    first = kernels._settled(eigenvalues, vectors, places)
+    first = eigen.settled(eigenvalues, vectors, standardise(places))
     rng, turned = np.random.default_rng(0), vectors.copy()
     starts = np.flatnonzero(np.diff(eigenvalues, prepend=np.inf) < -1e-9)
     for start, end in zip(starts, [*starts[1:], 125], strict=True):
         turned[:, start:end] = vectors[:, start:end] @ np.linalg.qr(rng.normal(size=(end - start, end - start)))[0]
     assert len(starts) < 80
-    np.testing.assert_allclose(kernels._settled(eigenvalues, turned, places), first, atol=1e-9)
+    np.testing.assert_allclose(eigen.settled(eigenvalues, turned, standardise(places)), first, atol=1e-9)
 
 
 @pytest.mark.parametrize("share", [0.3, 0.6, 0.9, 0.999])
@@ -222,11 +222,11 @@ def test_explained_takes_the_fewest_that_reach_the_share(share):
 def test_explained_takes_the_fewest_from_iterations_too(monkeypatch):
     places = grid(40, 40)
     expected = matern_basis(places, explained=0.6)
-    monkeypatch.setattr(kernels, "DENSE_VOXELS", 0)
+    monkeypatch.setattr(eigen, "DENSE_VOXELS", 0)
     vectors, eigenvalues = matern_basis(places, explained=0.6)
     np.testing.assert_allclose(eigenvalues, expected[1], rtol=1e-11)
     np.testing.assert_allclose(vectors, expected[0], atol=1e-7)
-    monkeypatch.setattr(kernels, "STORED_VOXELS", 0)
+    monkeypatch.setattr(eigen, "STORED_VOXELS", 0)
     with pytest.raises(InputError, match=r"explained=0.99: 136 of 1,600 .* give n_components"):
         matern_basis(places, explained=0.99)
 
@@ -243,7 +243,7 @@ def test_one_voxel_has_the_constant_one():
 
 
 def test_regions_that_do_not_fit_are_refused(monkeypatch, iterate):
-    monkeypatch.setattr(kernels, "STORED_VOXELS", 50)
+    monkeypatch.setattr(eigen, "STORED_VOXELS", 50)
     assert matern_basis(grid(8, 8), 3)[0].shape == (64, 3)
     with pytest.raises(InputError, match=r"60 voxels that do not lie on a grid .* at most 50"):
         matern_basis(scattered(60), 3)

@@ -9,7 +9,7 @@ import pytest
 from mediation.conftest import NASTY, SHORT, fitted
 
 from latticework.core.errors import InputError
-from latticework.mediation import told as words
+from latticework.mediation import findings
 from latticework.mediation.charts import Interval, density, interval_chart, ranks, rounded, split_chart, traces
 from latticework.mediation.effects import NDE, NIE, TE
 from latticework.mediation.estimator import BIMA
@@ -57,7 +57,7 @@ def test_the_answer_comes_first_with_units_in_words_and_intervals(flat_page, bas
     assert "outcome per unit of exposure" in table.caption
     rows = {row[0]: row for row in table.rows}
     assert "without unobserved confounder" in table.header
-    estimate = words.estimates(basmu)[NIE]
+    estimate = findings.estimates(basmu)[NIE]
     assert rows[NIE][1:3] == [estimate.value, estimate.ends]
     assert "moved from NIE to NDE" in rows
 
@@ -88,9 +88,9 @@ def test_without_warnings_it_says_that_assumptions_remain(basmu, monkeypatch):
 
 def test_chains_that_disagree_come_before_any_figure(basmu):
     told = replace(basmu.diagnose(), rhat={NIE: 1.4, NDE: 1.01, TE: 1.0})
-    assert words.answer(basmu, told).startswith("The chains have not converged: no figure")
+    assert findings.answer(basmu, told).startswith("The chains have not converged: no figure")
     unknown = replace(told, rhat=dict.fromkeys((NIE, NDE, TE), float("nan")))
-    assert words.unreliable(unknown)
+    assert findings.unreliable(unknown)
 
 
 @pytest.mark.parametrize(
@@ -104,12 +104,12 @@ def test_chains_that_disagree_come_before_any_figure(basmu):
 )
 def test_the_share_of_the_prior_is_said_in_words(basmu, share, words_of_it):
     told = replace(basmu.diagnose(), prior_share=share, components=5, subjects=50)
-    assert words_of_it in words.leaning(told)
+    assert words_of_it in findings.leaning(told)
 
 
 def test_as_many_components_as_subjects_leave_the_split_to_priors(basmu):
     told = replace(basmu.diagnose(), prior_share=0.0, components=60, subjects=50)
-    assert "priors alone decide the split" in words.leaning(told)
+    assert "priors alone decide the split" in findings.leaning(told)
 
 
 def test_names_are_never_markup(volume_html):

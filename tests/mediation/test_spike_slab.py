@@ -6,14 +6,14 @@ from itertools import product
 
 import numpy as np
 import pytest
-from mediation.confounded import FIXED, PRIOR, Study, centred, dense, example
+from mediation.confounded import FIXED, PRIOR, Study, centred, confounder_data, dense, example
 from mediation.montecarlo import assert_mean, log_gaussian, squares
 
 from latticework.mediation import spike_slab
 from latticework.mediation.mediator_model import residual_of
 from latticework.mediation.outcome_model import OutcomeData, OutcomeState, posterior_factor
 from latticework.mediation.scan import compiled, visit
-from latticework.mediation.spike_slab import Collapsed, ConfounderData, ConfounderPrior, ConfounderState
+from latticework.mediation.spike_slab import Collapsed, ConfounderPrior, ConfounderState
 
 
 def conditional(images, y, covariance, slab, delta):
@@ -46,7 +46,7 @@ def test_the_precision_has_a_root_where_subjects_are_fewer_than_components(noise
     outcome = centred(rng.standard_normal(n))
     data = OutcomeData.of(mediators, given, outcome, eigenvalues)
     factor = posterior_factor(data, OutcomeState(np.empty(0), 1.0, noise, 1.0), PRIOR)
-    confounder = ConfounderData.of(effects, mediators, given, outcome)
+    confounder = confounder_data(effects, mediators, given, outcome)
     found = Collapsed.of(data, confounder, noise, factor)
     assert np.isfinite(found.root()).all()
     assert np.linalg.eigvalsh(found.precision)[0] >= 0

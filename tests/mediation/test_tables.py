@@ -91,6 +91,12 @@ def test_columns_that_are_not_there_are_told_with_the_nearest(write):
         participants(table, exposure="dose", outcome="memory", missing="fill")
 
 
+def test_text_among_numbers_is_found(write):
+    lines = [*PEOPLE, "11\t30\tM\tA\t1\thigh", "12\t30\tM\tA\t1\tlow"]
+    with refused("the outcome 'memory' is 'high' for 11, and text for 1 more: expected numbers"):
+        participants(write("p.tsv", lines), exposure="dose", outcome="memory")
+
+
 def test_text_is_no_exposure(write):
     table = write("p.tsv", PEOPLE)
     with refused("exposure 'sex'", "0 and 1", "'M'"):
@@ -101,11 +107,7 @@ def test_text_is_no_exposure(write):
 
 def test_missing_values_are_refused_or_left_out(write):
     table = write("p.tsv", [*PEOPLE, "x\tn/a\tF\tA\t1\t2", "y\t3\tF\tA\t1\t"])
-    with (
-        refused("2 participants without a value in memory, age", "x, y", "missing='drop'")
-        if False
-        else refused("2 participants", "memory", "age", "x, y", "missing='drop'")
-    ):
+    with refused("2 participants", "memory", "age", "x, y", "missing='drop'", "--missing drop"):
         participants(table, exposure="dose", outcome="memory", confounders=["age"])
     with pytest.warns(UserWarning, match="2 participants"):
         people = participants(table, exposure="dose", outcome="memory", confounders=["age"], missing="drop")

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from latticework.core.lazy import attach
 
 if TYPE_CHECKING:
-    from latticework.mediation.basis import BasisDecomposition
+    from latticework.mediation.decomposition import BasisDecomposition
     from latticework.mediation.diagnosis import Diagnosis
     from latticework.mediation.estimator import BASMU, BIMA
     from latticework.mediation.prior import Prior
@@ -39,7 +39,7 @@ __getattr__, __dir__ = attach(
     {
         "BASMU": "latticework.mediation.estimator:BASMU",
         "BIMA": "latticework.mediation.estimator:BIMA",
-        "BasisDecomposition": "latticework.mediation.basis:BasisDecomposition",
+        "BasisDecomposition": "latticework.mediation.decomposition:BasisDecomposition",
         "Prior": "latticework.mediation.prior:Prior",
         "Study": "latticework.mediation.study:Study",
         "study_of": "latticework.mediation.study:study_of",

@@ -8,7 +8,7 @@ capability = Capability(
     estimators=(
         "latticework.mediation.estimator:BASMU",
         "latticework.mediation.estimator:BIMA",
-        "latticework.mediation.basis:BasisDecomposition",
+        "latticework.mediation.decomposition:BasisDecomposition",
     ),
     command="mediate",
     commands="latticework.mediation.cli:app",

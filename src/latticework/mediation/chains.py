@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
 
 import numpy as np
 from jaxtyping import Float
@@ -13,68 +13,17 @@ from jaxtyping import Float
 from latticework.core.progress import progress
 from latticework.core.seeds import spawn
 from latticework.mediation import mediator_model, outcome_model, spike_slab, thresholded
+from latticework.mediation.basis import Basis
+from latticework.mediation.kept import Kept, MediatorDraws, OutcomeDraws
 from latticework.mediation.mediator_model import MediatorState
 from latticework.mediation.outcome_model import OutcomeState
 from latticework.mediation.preparation import Prepared
 from latticework.mediation.prior import Prior
 from latticework.mediation.spike_slab import ConfounderData, ConfounderState, Rows
 
+S = TypeVar("S")  # the state of a chain
+
 STARTS: Final = (0.0, 0.02, 0.1, 0.3)  # share of voxels that carry the confounder where a chain begins
-
-
-@dataclass(frozen=True)
-class MediatorDraws:
-    """What a chain of stage one leaves, in the samplers' units.
-
-    Attributes
-    ----------
-    alpha
-        Coefficients of alpha, or of the process that is thresholded.
-    shrinkage
-        w, the share of residuals that belongs to individual effects.
-    variances
-        Draws by name.
-    accepted
-        Share of Hamiltonian moves that were accepted, if there were any.
-    """
-
-    alpha: Float[np.ndarray, "draws components"]
-    shrinkage: Float[np.ndarray, "draws components"]
-    variances: dict[str, Float[np.ndarray, " draws"]]
-    accepted: float | None = None
-
-
-@dataclass(frozen=True)
-class OutcomeDraws:
-    """What a chain of stage two leaves, in the samplers' units.
-
-    Attributes
-    ----------
-    beta
-        Coefficients of beta, or of the process that is thresholded.
-    direct
-        gamma.
-    confounders
-        zeta.
-    variances
-        Draws by name; with the number of voxels that carry the confounder, if there is one.
-    projected
-        nu* = Q' delta nu.
-    nu, nu_squared, included
-        Means over draws, by voxel: of delta nu, of its square, and of delta.
-    accepted
-        As in `MediatorDraws`.
-    """
-
-    beta: Float[np.ndarray, "draws components"]
-    direct: Float[np.ndarray, " draws"]
-    confounders: Float[np.ndarray, "draws confounders"]
-    variances: dict[str, Float[np.ndarray, " draws"]]
-    projected: Float[np.ndarray, "draws components"] | None = None
-    nu: Float[np.ndarray, " voxels"] | None = None
-    nu_squared: Float[np.ndarray, " voxels"] | None = None
-    included: Float[np.ndarray, " voxels"] | None = None
-    accepted: float | None = None
 
 
 @dataclass(frozen=True)
@@ -142,29 +91,24 @@ class MediatorChain:
             eta=_apart(prior.eta, rng),
             zeta=_apart(prior.zeta, rng) if prior.fixed_zeta is None else prior.fixed_zeta,
         )
-        kept = _Kept(self.length.draws)
-        theta, moves = np.zeros(components), _Moves()
-        for iteration in self.length:
-            if not self.threshold:
-                state = mediator_model.step(data, state, prior, rng)
-                theta = state.coefficients[:, 0]
-            elif iteration < -self.length.warmup // 2:  # where effects are, is found without a threshold
-                state = mediator_model.step(data, state, prior, rng)
-                theta = thresholded.started(state.coefficients[:, 0], basis, self.threshold)
-            else:
-                state, theta, accepted = thresholded.mediator_step(
-                    data, state, theta, prior, basis, self.threshold, moves.size, rng
-                )
-                moves.made(accepted, iteration)
-            if iteration >= 0:
-                kept.add(
-                    alpha=theta,
-                    shrinkage=state.shrinkage(data.eigenvalues),
-                    sigma_alpha=state.alpha,
-                    sigma_mediators=state.noise,
-                    sigma_eta=state.eta,
-                    sigma_zeta=state.zeta,
-                )
+        kept, moves = Kept(self.length.draws), _Moves()
+
+        def plain(state: MediatorState) -> tuple[MediatorState, np.ndarray]:
+            state = mediator_model.step(data, state, prior, rng)
+            return state, state.coefficients[:, 0]
+
+        def moved(state: MediatorState, theta: np.ndarray, size: float) -> tuple[MediatorState, np.ndarray, float]:
+            return thresholded.mediator_step(data, state, theta, prior, basis, self.threshold, size, rng)
+
+        for drawn, theta in _walk(self, basis, moves, state, plain, moved):
+            kept.add(
+                alpha=theta,
+                shrinkage=drawn.shrinkage(data.eigenvalues),
+                sigma_alpha=drawn.alpha,
+                sigma_mediators=drawn.noise,
+                sigma_eta=drawn.eta,
+                sigma_zeta=drawn.zeta,
+            )
         alpha, shrinkage = kept.pop("alpha"), kept.pop("shrinkage")
         return MediatorDraws(alpha, shrinkage, kept.roots(), moves.rate if self.threshold else None)
 
@@ -186,26 +130,46 @@ class OutcomeChain:
         data, prior = self.prepared.outcome_data(), self.prepared.outcome_prior(self.prior)
         basis, components = self.prepared.basis, len(data.eigenvalues)
         state = _outcome_start(data, prior, rng)
-        kept = _Kept(self.length.draws)
+        kept, moves = Kept(self.length.draws), _Moves()
         by_voxel = self.prepared.image_data() if self.threshold else None
-        theta, moves = np.zeros(components), _Moves()
-        for iteration in self.length:
-            if by_voxel is None:
-                state = outcome_model.step(data, state, prior, rng)
-                theta = state.coefficients[:components]
-            elif iteration < -self.length.warmup // 2:
-                state = outcome_model.step(data, state, prior, rng)
-                theta = thresholded.started(state.coefficients[:components], basis, self.threshold)
-            else:
-                state, theta, accepted = thresholded.outcome_step(
-                    data, by_voxel, state, theta, prior, basis, self.threshold, moves.size, rng
-                )
-                moves.made(accepted, iteration)
-            if iteration >= 0:
-                kept.add(beta=theta, **_outcome_kept(state, components))
+
+        def plain(state: OutcomeState) -> tuple[OutcomeState, np.ndarray]:
+            state = outcome_model.step(data, state, prior, rng)
+            return state, state.coefficients[:components]
+
+        def moved(state: OutcomeState, theta: np.ndarray, size: float) -> tuple[OutcomeState, np.ndarray, float]:
+            assert by_voxel is not None
+            return thresholded.outcome_step(data, by_voxel, state, theta, prior, basis, self.threshold, size, rng)
+
+        for drawn, theta in _walk(self, basis, moves, state, plain, moved):
+            kept.add(beta=theta, **_outcome_kept(drawn, components))
         beta, direct, confounders = kept.pop("beta"), kept.pop("direct"), kept.pop("confounders")
         rate = moves.rate if self.threshold else None
         return OutcomeDraws(beta, direct, confounders, kept.roots(), accepted=rate)
+
+
+def _walk(
+    chain: MediatorChain | OutcomeChain,
+    basis: Basis,
+    moves: _Moves,
+    state: S,
+    plain: Callable[[S], tuple[S, np.ndarray]],
+    moved: Callable[[S, np.ndarray, float], tuple[S, np.ndarray, float]],
+) -> Iterator[tuple[S, Float[np.ndarray, " components"]]]:
+    """The states of a chain that are kept, and the coefficients of its process.
+
+    With a threshold, where effects are is found without it in the first half of the warm-up.
+    """
+    theta, threshold = np.zeros(basis.n_components), chain.threshold
+    for iteration in chain.length:
+        if threshold and iteration >= -chain.length.warmup // 2:
+            state, theta, accepted = moved(state, theta, moves.size)
+            moves.made(accepted, iteration)
+        else:
+            state, theta = plain(state)
+            theta = thresholded.started(theta, basis, threshold) if threshold else theta
+        if iteration >= 0:
+            yield state, theta
 
 
 @dataclass(frozen=True)
@@ -238,7 +202,7 @@ class ConfoundedChain:
         confounder = ConfounderData.of_residuals(data, self.shrinkage.mean(axis=0))
         state, hidden = _outcome_start(data, prior, rng), self._start(hidden_prior, rng)
         components, draws = len(data.eigenvalues), self.length.draws
-        kept = _Kept(draws)
+        kept = Kept(draws)
         nu, nu_squared, included = (np.zeros(prepared.basis.n_voxels) for _ in range(3))
         for iteration in self.length:
             if self.alpha is not None or len(self.shrinkage) > 1:
@@ -293,31 +257,6 @@ def _outcome_kept(state: OutcomeState, components: int) -> dict[str, Any]:
 def _apart(value: float, rng: np.random.Generator) -> float:
     """A start within a factor of five or so."""
     return float(value * np.exp(0.8 * rng.standard_normal()))
-
-
-@dataclass
-class _Kept:
-    """Draws, by name."""
-
-    draws: int
-    arrays: dict[str, np.ndarray] = field(default_factory=dict)
-    place: int = 0
-
-    def add(self, **values: Any) -> None:
-        """Keep one draw."""
-        if not self.arrays:
-            self.arrays = {name: np.empty((self.draws, *np.shape(value))) for name, value in values.items()}
-        for name, value in values.items():
-            self.arrays[name][self.place] = value
-        self.place += 1
-
-    def pop(self, name: str) -> np.ndarray:
-        """Take out the draws of one name."""
-        return self.arrays.pop(name)
-
-    def roots(self) -> dict[str, np.ndarray]:
-        """Square roots of what is left, which are variances."""
-        return {name: np.sqrt(values) for name, values in self.arrays.items()}
 
 
 @dataclass

@@ -23,6 +23,7 @@ ROW: Final = 21.0
 COLUMN: Final = 7.0  # pixels of a column of text
 NAME: Final = 20  # columns of a name
 MARGIN: Final = 0.04  # of the axis, beyond what is drawn
+MARKS: Final = 5  # of an axis, at most one more
 MOST_CHAINS: Final = 6  # that are drawn
 POINTS: Final = 240  # of a trace
 BINS: Final = 20
@@ -102,11 +103,9 @@ def interval_chart(rows: Sequence[Interval], *, unit: str, caption: str, what: s
             truth = f", truly {short(row.truth)}"
         told.append(f"{row.name}: {interval_told(row.middle, row.lower, row.upper)}{truth}.")
     parts.append(line(left, bottom, WIDTH - 4, bottom, "rule"))
-    marks = {low: x(low), high: x(high)}
-    if all(abs(x(0) - place) > 44 for place in marks.values()):
-        marks[0.0] = x(0)
-    for end, place in marks.items():
-        parts.append(text(place, bottom + 16, short(end), "muted", _anchor(place)))
+    for mark in _marks(low, high):
+        parts.append(line(x(mark), bottom, x(mark), bottom + 4, "rule"))
+        parts.append(text(x(mark), bottom + 16, short(mark), "muted", _anchor(x(mark))))
     parts.append(text(WIDTH - 4, bottom + 34, label(unit, width=52), "muted", "end"))
     return Picture(svg(bottom + 42, parts, width=WIDTH), caption, f"{what}, in {unit}. {' '.join(told)}")
 
@@ -284,6 +283,15 @@ def _some(chains: int) -> str:
 def _ordinal(number: int) -> str:
     ending = "th" if number % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
     return f"{number}{ending}"
+
+
+def _marks(low: float, high: float) -> list[float]:
+    """Round numbers on an axis between two ends."""
+    from matplotlib.ticker import MaxNLocator
+
+    marks = MaxNLocator(MARKS).tick_values(low, high)
+    margin = MARGIN * (high - low)
+    return [float(mark) for mark in marks if low - margin <= mark <= high + margin]
 
 
 def _anchor(x: float) -> str:

@@ -147,8 +147,8 @@ def fit(
 
     from latticework.core.persistence import check_replaceable, check_writable
     from latticework.mediation.cli_basis import decomposition
+    from latticework.mediation.cli_output import print_model, write_beside
     from latticework.mediation.cli_study import read, told
-    from latticework.mediation.cli_told import print_model, write_beside
 
     check_replaceable(output)
     check_writable(output)
@@ -165,6 +165,7 @@ def fit(
         random_state=seed,
         **options,
     )
+    found.check_options()
     data = read(
         study,
         images=images,
@@ -209,7 +210,7 @@ def report(
     as_json: Json = False,
 ) -> None:
     """Print the effects that a saved model found, and whether its draws can be trusted; write a page, or maps."""
-    from latticework.mediation.cli_told import print_model, write_beside
+    from latticework.mediation.cli_output import print_model, write_beside
     from latticework.mediation.cli_truth import read_truth
 
     _check_beside(results, page)

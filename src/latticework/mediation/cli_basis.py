@@ -67,7 +67,7 @@ def basis(
     import numpy as np
 
     from latticework.core.persistence import check_replaceable, check_writable
-    from latticework.mediation.cli_told import print_table
+    from latticework.mediation.cli_output import print_table
     from latticework.mediation.images import as_space
     from latticework.mediation.labels import nearest_centre_labels, read_centres
     from latticework.mediation.regions import numbered, voxel_labels
@@ -131,8 +131,8 @@ def bias(
 ) -> None:
     """Say what an analysis without the unobserved confounder gets wrong, and how strong one would have to be.
 
-    The tipping factor: how many times the image's own coefficients a confounder's would have to be for all of the
-    indirect effect to be bias.
+    The tipping factor: how many times the image's own coefficients a confounder's would have to be, in every voxel, for
+    all of the indirect effect to be bias. It is the same whatever --nu is.
     """
     fitted = loaded(model)
     found = fitted.bias_if_omitted(None if nu is None else _map(nu, fitted))
@@ -156,7 +156,7 @@ def decomposition(kernel: KernelName | None, components: int | None, explained: 
     InputError
         If both say how many components there are.
     """
-    from latticework.mediation.basis import BasisDecomposition
+    from latticework.mediation.decomposition import BasisDecomposition
 
     if components is not None and explained is not None:
         raise InputError("--components and --explained both say how many components there are: give one of them")

@@ -107,11 +107,13 @@ def diagnose(posterior: Posterior, prepared: Prepared, prior: Prior) -> Diagnosi
         "total": total_effect(prepared),
         "exposure_known": _explained(prepared.regressors),
         "moved": summary(posterior.moved()),
-        "found": summaries[TE],
     }
-    told = tuple(_warnings(found, posterior.projected is not None))
-    del found["found"]
-    return Diagnosis(**found, warnings=told)
+    told = _warnings(found | {"found": summaries[TE]}, posterior.projected is not None)
+    if len(np.unique(prepared.outcome)) == 2:
+        told.append(
+            "the outcome has two values and is taken for a number: effects are changes of its mean in a linear model"
+        )
+    return Diagnosis(**found, warnings=tuple(told))
 
 
 def total_effect(prepared: Prepared) -> tuple[float, float]:

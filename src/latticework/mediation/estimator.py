@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from latticework.core.checks import number
 from latticework.core.errors import InputError
-from latticework.mediation.basis import BasisDecomposition
+from latticework.mediation.decomposition import BasisDecomposition
 from latticework.mediation.fitted import MediationModel
 from latticework.mediation.fitting import Method
 from latticework.mediation.prior import Prior

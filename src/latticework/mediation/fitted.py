@@ -19,8 +19,8 @@ from latticework.core.errors import InputError
 from latticework.core.estimator import Estimator
 from latticework.core.persistence import State
 from latticework.core.seeds import seed_from, spawn
-from latticework.mediation.basis import BasisDecomposition
 from latticework.mediation.chains import Length
+from latticework.mediation.decomposition import BasisDecomposition
 from latticework.mediation.diagnosis import Diagnosis, diagnose
 from latticework.mediation.effects import NDE, NIE, TE, effects_table
 from latticework.mediation.fitting import Chains, Method, decomposition_of, draw, draw_again
@@ -379,6 +379,17 @@ class MediationModel(Estimator):
         self.effects_table_ = effects_table(self.posterior_)
 
     # How it is fitted.
+
+    def check_options(self) -> None:
+        """Refuse options that no study could be fitted with, before one is read.
+
+        Raises
+        ------
+        InputError
+            With the option.
+        """
+        self._chains()
+        self._method()
 
     def _method(self) -> Method:
         """What is particular to the method, checked."""

@@ -12,15 +12,15 @@ from jaxtyping import Float
 from sklearn.base import clone
 
 from latticework.core.errors import InputError
-from latticework.mediation.basis import BasisDecomposition
 from latticework.mediation.chains import (
     ConfoundedChain,
     Length,
     MediatorChain,
-    MediatorDraws,
     OutcomeChain,
     run,
 )
+from latticework.mediation.decomposition import BasisDecomposition
+from latticework.mediation.kept import MediatorDraws
 from latticework.mediation.posterior import Posterior
 from latticework.mediation.preparation import Prepared, prepare
 from latticework.mediation.prior import Prior

@@ -9,8 +9,8 @@ from jaxtyping import Float
 
 from latticework.core.words import counted
 from latticework.mediation.export import rule_of
+from latticework.mediation.findings import Names, Truth
 from latticework.mediation.pictures import Canvas, Scale, map_picture
-from latticework.mediation.told import Names, Truth
 from latticework.pages import Picture, Section
 
 if TYPE_CHECKING:

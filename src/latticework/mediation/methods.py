@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from latticework.core.words import counted
 from latticework.mediation.charts import short
+from latticework.mediation.findings import Names, allows_for_confounder
 from latticework.mediation.prior import Prior
-from latticework.mediation.told import Names, allows_for_confounder
 
 if TYPE_CHECKING:
     from latticework.mediation.diagnosis import Diagnosis

@@ -113,7 +113,7 @@ def participants(
         columns = ", ".join(str(name) for name, some in zip(frame.columns, lacking.any(axis=0), strict=True) if some)
         told = f"{where}: {counted(len(left_out), 'participant')} without a value in {columns}: {some_of(left_out)}"
         if missing == "error":
-            raise InputError(f"{told}. missing='drop' leaves them out")
+            raise InputError(f"{told}. missing='drop' (--missing drop) leaves them out")
         warnings.warn(f"{told}: left out", stacklevel=2)
         frame, ids = frame[~lacking.any(axis=1)], [one for one in ids if one not in set(left_out)]
     if not ids:
@@ -121,8 +121,8 @@ def participants(
     levels = [_confounder(frame[name], name, where, categorical=name in forced) for name in plain]
     return Participants(
         ids=tuple(ids),
-        exposure=_measured(frame[exposure], exposure, "exposure", where),
-        outcome=_measured(frame[outcome], outcome, "outcome", where),
+        exposure=_measured(frame[exposure], exposure, "exposure", where, ids),
+        outcome=_measured(frame[outcome], outcome, "outcome", where, ids),
         confounders=np.array([column for some in levels for column in some.values()], dtype=np.float64)
         .reshape(-1, len(ids))
         .T.copy(),
@@ -157,15 +157,28 @@ def _is_number(column: Any) -> bool:
     return column.dtype.kind in "biuf"
 
 
-def _measured(column: Any, name: str, what: str, where: str) -> Float[np.ndarray, " subjects"]:
-    if not _is_number(column):
-        levels = sorted(set(map(str, column)))
-        if len(levels) == 2:
-            hint = f"code it as 0 and 1, for example 1 for {levels[1]!r}"
-        else:
-            hint = "expected numbers; of categories choose two, coded as 0 and 1"
-        raise InputError(f"{where}: the {what} {name!r} holds text, such as {some_of(levels[:3])}: {hint}")
-    return np.asarray(column.to_numpy(), dtype=np.float64)
+def _measured(column: Any, name: str, what: str, where: str, ids: Sequence[str]) -> Float[np.ndarray, " subjects"]:
+    if _is_number(column):
+        return np.asarray(column.to_numpy(), dtype=np.float64)
+    texts = [str(value) for value in column]
+    levels = sorted(set(texts))
+    told = f"{where}: the {what} {name!r}"
+    if len(levels) == 2:
+        raise InputError(f"{told} holds text, {some_of(levels)}: code it as 0 and 1, for example 1 for {levels[1]!r}")
+    wrong = [(one, text) for one, text in zip(ids, texts, strict=True) if not _reads_as_number(text)]
+    if len(wrong) < len(texts):
+        more = f", and text for {len(wrong) - 1:,} more" if len(wrong) > 1 else ""
+        raise InputError(f"{told} is {wrong[0][1]!r} for {wrong[0][0]}{more}: expected numbers")
+    hint = "expected numbers; of categories choose two, coded as 0 and 1"
+    raise InputError(f"{told} holds text, such as {some_of(levels[:3])}: {hint}")
+
+
+def _reads_as_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _confounder(column: Any, name: str, where: str, *, categorical: bool) -> dict[str, Float[np.ndarray, " subjects"]]:

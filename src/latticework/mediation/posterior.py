@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from latticework.mediation.basis import Basis
-from latticework.mediation.chains import MediatorDraws, OutcomeDraws
+from latticework.mediation.kept import MediatorDraws, OutcomeDraws
 from latticework.mediation.preparation import Units
 from latticework.mediation.thresholded import soft_threshold
 

@@ -188,8 +188,8 @@ def _rows(people: Participants, count: int, volumes: Any, id_column: str, name: 
         return rows_of(ids, people.ids, people.left_out)
     if not ordered:
         raise InputError(
-            f"{name} does not say whose each volume is: give volumes, a file with an id a line in their order, or, if "
-            "you know them to be in the order of the table, ordered=True"
+            f"{name} does not say whose each volume is: give volumes (--volumes), a file with an id a line in their "
+            "order, or, if you know them to be in the order of the table, ordered=True (--ordered)"
         )
     if people.left_out:
         raise InputError("participants were left out, so that the order of the table says no longer whose a volume is")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from latticework.core.errors import InputError
 from latticework.core.version import VERSION
 from latticework.core.words import counted
-from latticework.mediation import told as words
+from latticework.mediation import findings
 from latticework.mediation.charts import (
     Interval,
     interval_chart,
@@ -15,10 +15,10 @@ from latticework.mediation.charts import (
     split_chart,
 )
 from latticework.mediation.effects import NDE, NIE, PROPORTION, TE
+from latticework.mediation.findings import PERCENT, Names, Truth, allows_for_confounder, estimates
 from latticework.mediation.mapping import map_section
 from latticework.mediation.methods import assumptions, done
 from latticework.mediation.sections import chain_section, region_section, sensitivity_section
-from latticework.mediation.told import PERCENT, Names, Truth, allows_for_confounder, estimates
 from latticework.pages import Mark, Page, Passage, Passages, Picture, Section, Table
 
 if TYPE_CHECKING:
@@ -107,20 +107,24 @@ def _found(model: MediationModel, diagnosis: Diagnosis, truth: Truth | None) -> 
         row: list[object] = [effect, found[effect].value, found[effect].ends, _flat(diagnosis, effect)]
         rows.append([*row, *([short(known[effect])] if known else [])])
     if confounded:
-        moved = words.moved(diagnosis)
+        moved = findings.moved(diagnosis)
         rows.append(["moved from NIE to NDE", moved.value, moved.ends, None, *([None] if known else [])])
     header = ["effect", "median", f"{PERCENT} interval", flat, *(["truth"] if known else [])]
     table = Table(
         header,
         rows,
         f"Effects, in {names.unit} (the proportion has no unit); for another contrast than one unit, multiply by it. "
-        f"{flat.capitalize()}: the mean and, in brackets, its standard error, with a flat prior of NDE.",
+        f"{flat[0].upper()}{flat[1:]}: the mean and, in brackets, its standard error, with a flat prior of NDE.",
     )
     return Section(
         "What was found",
-        words.answer(model, diagnosis),
+        findings.answer(model, diagnosis),
         facts=facts,
-        paragraphs=[words.caution(model, diagnosis), words.comparison(model, diagnosis), words.proportion(model)],
+        paragraphs=[
+            findings.caution(model, diagnosis),
+            findings.comparison(model, diagnosis),
+            findings.proportion(model),
+        ],
         pictures=[_effects_picture(model, diagnosis, known)],
         tables=[table],
     )
@@ -176,7 +180,7 @@ def _split(model: MediationModel, diagnosis: Diagnosis, truth: Truth | None) -> 
         + ". Where the posterior lies on the prior, the split is the prior's.",
         truth=None if truth is None else truth.nde,
     )
-    leaning = words.leaning(diagnosis)
+    leaning = findings.leaning(diagnosis)
     return Section(
         "What the split leans on",
         f"{leaning[:1].upper()}{leaning[1:]}.",
@@ -185,7 +189,7 @@ def _split(model: MediationModel, diagnosis: Diagnosis, truth: Truth | None) -> 
             ("prior standard deviation of NDE", short(diagnosis.prior_sd)),
             ("posterior standard deviation of NDE", short(float(model.nde_.std()))),
         ],
-        paragraphs=[words.equations(diagnosis)] if allows_for_confounder(model) else [],
+        paragraphs=[findings.equations(diagnosis)] if allows_for_confounder(model) else [],
         pictures=[picture],
     )
 

@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from latticework.core.errors import InputError
 from latticework.core.persistence import State
-from latticework.mediation.basis import BasisDecomposition
+from latticework.mediation.decomposition import BasisDecomposition
 from latticework.mediation.posterior import Posterior
 from latticework.mediation.preparation import Prepared, Units
 from latticework.mediation.prior import Prior

@@ -17,7 +17,7 @@ from latticework.mediation.charts import (
     traces,
 )
 from latticework.mediation.effects import NDE, NIE, TE
-from latticework.mediation.told import PERCENT, WORST_RHAT, Names, Truth
+from latticework.mediation.findings import PERCENT, WORST_RHAT, Names, Truth
 from latticework.pages import Section, Table
 
 if TYPE_CHECKING:

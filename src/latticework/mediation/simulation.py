@@ -19,7 +19,8 @@ from jaxtyping import Bool, Float
 from latticework.core.checks import number, whole_number
 from latticework.core.errors import InputError
 from latticework.core.seeds import seed_from, spawn
-from latticework.mediation.basis import SHARE, Basis, BasisDecomposition
+from latticework.mediation.basis import Basis
+from latticework.mediation.decomposition import SHARE, BasisDecomposition
 from latticework.mediation.spaces import Space
 from latticework.mediation.study import Study
 from latticework.mediation.thresholded import soft_threshold

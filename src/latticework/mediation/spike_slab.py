@@ -81,17 +81,6 @@ class ConfounderData:
         outcome = (data.outcome[:components] - theta @ data.outcome[components:]) * shrinkage
         return cls((inner + inner.T) / 2, design, outcome)
 
-    @classmethod
-    def of(
-        cls,
-        effects: Float[np.ndarray, "components subjects"],
-        mediators: Float[np.ndarray, "components subjects"],
-        regressors: Float[np.ndarray, "regressors subjects"],
-        outcome: Float[np.ndarray, " subjects"],
-    ) -> ConfounderData:
-        """Sum up data with mean zero."""
-        return cls(effects @ effects.T, np.vstack([mediators, regressors]) @ effects.T, effects @ outcome)
-
 
 @dataclass(frozen=True)
 class Rows:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Final
 from latticework.core.seeds import spawn
 
 if TYPE_CHECKING:
+    from latticework.mediation.findings import Estimate
     from latticework.mediation.fitted import MediationModel
     from latticework.mediation.simulation import SimulatedStudy
-    from latticework.mediation.told import Estimate
     from latticework.pages import Picture, Section
 
 SUBJECTS: Final = 200
@@ -42,7 +42,7 @@ def section(study: SimulatedStudy, bima: MediationModel, basmu: MediationModel, 
     """What both analyses say, beside the truth."""
     from latticework.mediation.charts import Interval, interval_chart, short
     from latticework.mediation.effects import NDE, NIE, TE
-    from latticework.mediation.told import PERCENT, estimates, leaning
+    from latticework.mediation.findings import PERCENT, estimates, leaning
     from latticework.pages import Section, Table
 
     truth = {NIE: study.nie, NDE: study.nde, TE: study.te}
@@ -142,7 +142,7 @@ def _closer(truth: float, bima: Estimate, basmu: Estimate) -> str:
 
 
 def _doubts(rhat: dict[str, float]) -> list[str]:
-    from latticework.mediation.told import WORST_RHAT
+    from latticework.mediation.findings import WORST_RHAT
 
     bad = [name for name, value in rhat.items() if not value <= WORST_RHAT]
     if not bad:
