@@ -10,8 +10,9 @@ PINNED := PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt
 demo: .venv/installed
 	$(BIN)/latticework tour -o tour.html
 
+# Tests that share what takes long to set up stay together as far as can be.
 test: .venv/installed
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses=auto --maxprocesses=4 --dist=worksteal
 
 # The tests come last: pytest's closing line says how it went.
 check: lint types docs test

@@ -113,6 +113,9 @@ class Rows:
         if self.counts.max() <= FEW:
             compiled(quadratics)(voxels, self.entries, self.starts, self.firsts, self.counts, matrix, found)
             return found
+        if len(self.basis.blocks) == 1:
+            vectors = self.dense(voxels)
+            return np.einsum("sl,sl->s", vectors @ matrix, vectors)
         place = np.full(self.basis.n_voxels, -1)
         place[voxels] = np.arange(len(voxels))
         for block, part in zip(self.basis.blocks, self.basis.slices, strict=True):
@@ -131,6 +134,8 @@ class Rows:
 
     def dense(self, voxels: Int[np.ndarray, " chosen"]) -> Float[np.ndarray, "chosen components"]:
         """The rows of some voxels, with all their zeros."""
+        if len(self.basis.blocks) == 1:
+            return self.entries.reshape(-1, self.basis.n_components)[self.starts[voxels] // self.basis.n_components]
         found = np.zeros((len(voxels), self.basis.n_components))
         for row, voxel in zip(found, voxels, strict=True):
             start, first, count = self.starts[voxel], self.firsts[voxel], self.counts[voxel]
@@ -173,8 +178,9 @@ class Collapsed:
         factor: Float[np.ndarray, "columns columns"],
     ) -> Collapsed:
         """Integrate out b, whose posterior precision has the Cholesky factor given."""
-        cross = solve_triangular(factor, confounder.cross, lower=True, check_finite=False) / noise
-        outcome = solve_triangular(factor, data.outcome, lower=True, check_finite=False) / noise
+        known = np.column_stack([confounder.cross, data.outcome])
+        solved = solve_triangular(factor, known, lower=True, overwrite_b=True, check_finite=False) / noise
+        cross, outcome = solved[:, :-1], solved[:, -1]
         precision = confounder.gram / noise - cross.T @ cross
         # where there are more components than subjects, A is singular, and must not become indefinite
         precision[np.diag_indices_from(precision)] += CANCELLED * np.max(np.diagonal(confounder.gram)) / noise
