@@ -61,22 +61,27 @@ def test_rows_are_those_of_the_dense_basis(monkeypatch):
     for chosen in (np.arange(8), np.array([6, 1, 2])):
         for few in (0, spike_slab.FEW):  # by products, and compiled
             monkeypatch.setattr(spike_slab, "FEW", few)
-            np.testing.assert_allclose(study.rows.quadratic(matrix, chosen), expected[chosen], atol=1e-12)
+            own, moved = study.rows.products(matrix, chosen)
+            np.testing.assert_allclose(own, expected[chosen], atol=1e-12)
+            if not few:
+                np.testing.assert_allclose(moved, study.q_matrix[chosen] @ matrix, atol=1e-12)
 
 
-@pytest.mark.parametrize("inclusion", [0.5, 0.15])
+@pytest.mark.parametrize("inclusion, few", [(0.5, 32), (0.15, 0)])  # components moved one by one, and by products
 @pytest.mark.parametrize("jointly", [False, True], ids=["scan", "scan and joint draw"])
-def test_every_inclusion_has_its_probability_and_its_moments(jointly, inclusion):
+def test_every_inclusion_has_its_probability_and_its_moments(jointly, inclusion, few, monkeypatch):
+    monkeypatch.setattr(spike_slab, "FEW", few)
     study = Study(12, 1, 8, plugged_in=False, seed=3)
     (state, hidden), outcome = example(study, seed=3)
     state, rng = replace(state, noise=4.0), np.random.default_rng(4)
     likelihood = study.collapsed(state, outcome)
     hidden, effects = replace(hidden, slab=0.7, inclusion=inclusion), np.empty((16000, 8))
     for k in range(len(effects)):
-        drawn = spike_slab.draw_inclusion(likelihood, study.rows, hidden, rng)
+        drawn, projected = spike_slab.draw_inclusion(likelihood, study.rows, hidden, rng)
         if jointly:
             drawn = spike_slab.draw_included(likelihood, study.rows, drawn, hidden.slab, rng)
-        hidden = replace(hidden, effects=drawn, projected=study.q_matrix.T @ drawn)
+            projected = study.rows.project(drawn)
+        hidden = replace(hidden, effects=drawn, projected=projected)
         effects[k] = drawn
 
     y, individual, covariance = dense(study, state, outcome)
@@ -124,30 +129,34 @@ def test_coefficients_of_included_voxels_have_their_gaussian_conditional(include
     assert_mean(squares(draws - mean[chosen]), spread[np.ix_(chosen, chosen)][np.triu_indices(included)])
 
 
-def scanned(scan, study, likelihood, hidden, seed):
-    """Effects, and what is left of the linear term, after every voxel was visited."""
+def scanned(scan, study, likelihood, hidden, seed, few):
+    """Effects, what is left of the linear term, and nu*, after every voxel was visited."""
     rng = np.random.default_rng(seed)
-    effects, left = hidden.effects.copy(), likelihood.linear - likelihood.precision @ hidden.projected
+    effects, projected = hidden.effects.copy(), hidden.projected.copy()
+    left = likelihood.linear - likelihood.precision @ projected
     rows, order = study.rows, rng.permutation(8)
-    own = rows.quadratic(likelihood.precision, order)
-    layout = (order, rows.entries, rows.starts, rows.firsts, rows.counts, own)
-    scan(*layout, likelihood.precision, left, effects, -0.3, hidden.slab, rng.random(8), rng.standard_normal(8))
-    return effects, left
+    layout = (order, rows.entries, rows.starts, rows.firsts, rows.counts)
+    own, moved = np.einsum("sl,lk,sk->s", rows.dense(order), likelihood.precision, rows.dense(order)), np.empty((0, 4))
+    if not few:
+        moved = rows.dense(order) @ likelihood.precision
+    chance = (-0.3, hidden.slab, rng.random(8), rng.standard_normal(8))
+    scan(*layout, own, moved, likelihood.precision, left, effects, projected, *chance)
+    return effects, left, projected
 
 
-def test_the_scan_is_the_same_compiled_and_not():
+@pytest.mark.parametrize("few", [True, False])
+def test_the_scan_is_the_same_compiled_and_not(few):
     study = Study(12, 1, 8, seed=7)
     (state, hidden), outcome = example(study, seed=7)
     likelihood = study.collapsed(state, outcome)
     included = set()
     for seed in range(20):
-        effects, left = scanned(visit, study, likelihood, hidden, seed)
-        for found, expected in zip(
-            scanned(compiled(visit), study, likelihood, hidden, seed), (effects, left), strict=True
-        ):
+        plain = effects, left, projected = scanned(visit, study, likelihood, hidden, seed, few)
+        for found, expected in zip(scanned(compiled(visit), study, likelihood, hidden, seed, few), plain, strict=True):
             np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-14)
         now = likelihood.linear - likelihood.precision @ study.basis.project(effects)
         np.testing.assert_allclose(left, now, atol=1e-12)  # kept up to date
+        np.testing.assert_allclose(projected, study.basis.project(effects), atol=1e-12)
         included.add(int(np.count_nonzero(effects)))
     assert len(included) > 3
 
@@ -160,7 +169,7 @@ def test_log_odds_do_not_overflow(monkeypatch, evidence, inclusion, slab):
     study, rng = Study(12, 1, 8), np.random.default_rng(8)
     likelihood = Collapsed(1e6 * np.eye(4), np.full(4, 1e6 * evidence))
     hidden = ConfounderState(np.zeros(8), np.zeros(4), slab, inclusion)
-    effects = spike_slab.draw_inclusion(likelihood, study.rows, hidden, rng)
+    effects, _ = spike_slab.draw_inclusion(likelihood, study.rows, hidden, rng)
     drawn = spike_slab.draw_included(likelihood, study.rows, effects, slab, rng)
     assert np.isfinite(effects).all()
     assert np.isfinite(drawn).all()

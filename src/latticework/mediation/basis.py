@@ -106,7 +106,7 @@ class Basis:
         return regions
 
     @cached_property
-    def _rows(self) -> Int[np.ndarray, " voxels"]:
+    def row_of_voxel(self) -> Int[np.ndarray, " voxels"]:
         """Row of each voxel in the vectors of its block."""
         rows = np.empty(self.n_voxels, dtype=np.int64)
         for block in self.blocks:
@@ -171,7 +171,7 @@ class Basis:
         if len(chosen) and not 0 <= chosen.min() <= chosen.max() < self.n_voxels:
             raise InputError(f"voxels from {chosen.min()} to {chosen.max()}: images have {self.n_voxels:,}, from 0")
         found = np.empty((*coefficients.shape[:-1], len(chosen)))
-        regions, rows = self.region_of_voxel[chosen], self._rows[chosen]
+        regions, rows = self.region_of_voxel[chosen], self.row_of_voxel[chosen]
         for number_of_block in np.unique(regions):
             here = np.flatnonzero(regions == number_of_block)
             vectors = self.blocks[number_of_block].vectors[rows[here]]

@@ -56,9 +56,11 @@ def visit(
     firsts: Int[np.ndarray, " voxels"],
     counts: Int[np.ndarray, " voxels"],
     own: Float[np.ndarray, " visited"],
+    moved: Float[np.ndarray, "moved components"],
     precision: Float[np.ndarray, "components components"],
     left: Float[np.ndarray, " components"],
     effects: Float[np.ndarray, " voxels"],
+    projected: Float[np.ndarray, " components"],
     log_odds: float,
     slab: float,
     uniforms: Float[np.ndarray, " visited"],
@@ -74,22 +76,29 @@ def visit(
         The basis, voxel by voxel: entries, where those of a voxel begin, their first component, and how many there are.
     own
         q'Aq of each visited voxel.
+    moved
+        Aq of each, or of none: then it is computed where it is needed.
     precision, left
         A, and g - A nu*, which is kept up to date.
     effects
         delta nu, nought where a voxel is left out; overwritten.
+    projected
+        nu* = Q' delta nu, which is kept up to date.
     log_odds, slab
         Prior log odds of inclusion, and the variance of an included coefficient.
     uniforms, normals
         The randomness, by place in the order.
     """
+    ready = len(moved) > 0
     for place in range(len(order)):
         voxel = order[place]
-        start, first, count = starts[voxel], firsts[voxel], counts[voxel]
+        first, count = firsts[voxel], counts[voxel]
+        row = rows[starts[voxel] : starts[voxel] + count]
         now = effects[voxel]
         linear = own[place] * now
+        beside = left[first : first + count]
         for entry in range(count):
-            linear += rows[start + entry] * left[first + entry]
+            linear += row[entry] * beside[entry]
         variance = 1.0 / (own[place] + 1.0 / slab)
         mean = variance * linear
         odds = log_odds + 0.5 * math.log(variance / slab) + 0.5 * mean * linear
@@ -103,8 +112,16 @@ def visit(
         change = new - now
         if change != 0.0:
             effects[voxel] = new
-            for component in range(len(left)):
-                moved = 0.0
-                for entry in range(count):
-                    moved += precision[component, first + entry] * rows[start + entry]
-                left[component] -= moved * change
+            own_part = projected[first : first + count]
+            for entry in range(count):
+                own_part[entry] += change * row[entry]
+            if ready:
+                step = moved[place]
+                for component in range(len(left)):
+                    left[component] -= step[component] * change
+            else:
+                for component in range(len(left)):
+                    part, total = precision[component, first : first + count], 0.0
+                    for entry in range(count):
+                        total += part[entry] * row[entry]
+                    left[component] -= total * change

@@ -105,25 +105,21 @@ class Rows:
         entries = np.concatenate([np.ascontiguousarray(block.vectors).ravel() for block in basis.blocks])
         return cls(basis, entries, starts, firsts, counts)
 
-    def quadratic(
+    def products(
         self, matrix: Float[np.ndarray, "components components"], voxels: Int[np.ndarray, " visited"]
-    ) -> Float[np.ndarray, " visited"]:
-        """The quadratic form q'Aq of the rows q of some voxels, each given once."""
-        found = np.empty(len(voxels))
+    ) -> tuple[Float[np.ndarray, " visited"], Float[np.ndarray, "moved components"]]:
+        """The form q'Aq of the rows q of some voxels, and Aq of each; in small regions, where few need it, of none."""
+        own, basis = np.empty(len(voxels)), self.basis
         if self.counts.max() <= FEW:
-            compiled(quadratics)(voxels, self.entries, self.starts, self.firsts, self.counts, matrix, found)
-            return found
-        if len(self.basis.blocks) == 1:
-            vectors = self.dense(voxels)
-            return np.einsum("sl,sl->s", vectors @ matrix, vectors)
-        place = np.full(self.basis.n_voxels, -1)
-        place[voxels] = np.arange(len(voxels))
-        for block, part in zip(self.basis.blocks, self.basis.slices, strict=True):
-            places = place[block.voxels]
-            chosen = places >= 0
-            vectors = block.vectors[chosen]
-            found[places[chosen]] = np.einsum("sl,sl->s", vectors @ matrix[part, part], vectors)
-        return found
+            compiled(quadratics)(voxels, self.entries, self.starts, self.firsts, self.counts, matrix, own)
+            return own, np.empty((0, len(matrix)))
+        moved, regions = np.empty((len(voxels), len(matrix))), basis.region_of_voxel[voxels]
+        for region in np.unique(regions):
+            here, part = np.flatnonzero(regions == region), basis.slices[region]
+            vectors = basis.blocks[region].vectors[basis.row_of_voxel[voxels[here]]]
+            some = vectors @ matrix[part]
+            moved[here], own[here] = some, np.einsum("sl,sl->s", some[:, part], vectors)
+        return own, moved
 
     def project(self, effects: Float[np.ndarray, " voxels"]) -> Float[np.ndarray, " components"]:
         """Q' times effects, of which most are nought."""
@@ -134,12 +130,13 @@ class Rows:
 
     def dense(self, voxels: Int[np.ndarray, " chosen"]) -> Float[np.ndarray, "chosen components"]:
         """The rows of some voxels, with all their zeros."""
-        if len(self.basis.blocks) == 1:
-            return self.entries.reshape(-1, self.basis.n_components)[self.starts[voxels] // self.basis.n_components]
-        found = np.zeros((len(voxels), self.basis.n_components))
-        for row, voxel in zip(found, voxels, strict=True):
-            start, first, count = self.starts[voxel], self.firsts[voxel], self.counts[voxel]
-            row[first : first + count] = self.entries[start : start + count]
+        basis = self.basis
+        if len(basis.blocks) == 1:
+            return basis.blocks[0].vectors[basis.row_of_voxel[voxels]]
+        found, regions = np.zeros((len(voxels), basis.n_components)), basis.region_of_voxel[voxels]
+        for region in np.unique(regions):
+            here = np.flatnonzero(regions == region)
+            found[here, basis.slices[region]] = basis.blocks[region].vectors[basis.row_of_voxel[voxels[here]]]
         return found
 
 
@@ -208,8 +205,8 @@ def step(
     factor = posterior_factor(data, state, prior)
     likelihood = Collapsed.of(data, confounder, state.noise, factor)
     for _ in range(ROUNDS):
-        effects = draw_inclusion(likelihood, rows, hidden, rng)
-        hidden = draw_hyperparameters(effects, rows.project(effects), hidden, hidden_prior, rng)
+        effects, projected = draw_inclusion(likelihood, rows, hidden, rng)
+        hidden = draw_hyperparameters(effects, projected, hidden, hidden_prior, rng)
     effects = draw_included(likelihood, rows, hidden.effects, hidden.slab, rng)
     hidden = replace(hidden, effects=effects, projected=rows.project(effects))
     offset = offset_of(confounder, hidden.projected)
@@ -219,26 +216,29 @@ def step(
 
 def draw_inclusion(
     likelihood: Collapsed, rows: Rows, hidden: ConfounderState, rng: np.random.Generator
-) -> Float[np.ndarray, " voxels"]:
-    """Visit some voxels, at random and in a random order: draw delta without nu, then nu."""
+) -> tuple[Float[np.ndarray, " voxels"], Float[np.ndarray, " components"]]:
+    """Visit some voxels, at random and in a random order: draw delta without nu, then nu; delta nu, and nu* of it."""
     voxels = rng.permutation(rows.basis.n_voxels)[: math.ceil(VISITED * rows.basis.n_voxels)]
-    effects = hidden.effects.copy()
+    effects, projected = hidden.effects.copy(), hidden.projected.copy()
+    own, moved = rows.products(likelihood.precision, voxels)
     compiled(visit)(
         voxels,
         rows.entries,
         rows.starts,
         rows.firsts,
         rows.counts,
-        rows.quadratic(likelihood.precision, voxels),
+        own,
+        moved,
         likelihood.precision,
         likelihood.linear - likelihood.precision @ hidden.projected,
         effects,
+        projected,
         math.log(hidden.inclusion) - math.log1p(-hidden.inclusion),
         hidden.slab,
         rng.random(len(voxels)),
         rng.standard_normal(len(voxels)),
     )
-    return effects
+    return effects, projected
 
 
 def draw_included(
@@ -260,14 +260,13 @@ def draw_included(
         drawn[chosen] = gaussian(precision, design @ likelihood.linear, rng)
         return drawn
     root = likelihood.root()
-    seen = design @ root
     wanted = solve_triangular(root, likelihood.linear, lower=True, check_finite=False)
     start = math.sqrt(slab) * rng.standard_normal(len(chosen))
-    inner = slab * (seen.T @ seen)
+    inner = slab * (root.T @ (design.T @ design) @ root)
     inner[np.diag_indices_from(inner)] += 1.0
-    lacking = wanted - start @ seen - rng.standard_normal(len(wanted))
+    lacking = wanted - start @ design @ root - rng.standard_normal(len(wanted))
     factor = cholesky(inner, lower=True, overwrite_a=True, check_finite=False)
-    drawn[chosen] = start + slab * seen @ cho_solve((factor, True), lacking, check_finite=False)
+    drawn[chosen] = start + slab * design @ (root @ cho_solve((factor, True), lacking, check_finite=False))
     return drawn
 
 
