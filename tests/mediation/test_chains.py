@@ -216,3 +216,21 @@ def test_intervals_of_the_total_effect_are_as_wide_as_those_of_least_squares():
         apart.append((total.mean() - found) / error_of)
     assert 0.75 < np.mean(ratios) < 1.3, ratios
     assert np.abs(apart).max() < 0.7, apart
+
+
+def test_a_step_for_each_draw_of_stage_one_finds_what_a_chain_for_each_would():
+    *_, steps = chains(prepared(), replace(PRIOR, direct_effect_sd=20.0), Length(300, 2500))
+    found, alpha = steps(), steps.alpha
+    places = np.linspace(0, len(alpha) - 1, 60).astype(int)
+    inner = [replace(steps, alpha=alpha[[place]], length=Length(40, 40), number=place)() for place in places]
+
+    def effects(draws, alpha):
+        indirect = (alpha * draws.beta).sum(axis=1)
+        return {"NIE": indirect, "NDE": draws.direct, "TE": indirect + draws.direct, **draws.variances}
+
+    stepwise = effects(found, alpha)
+    each = [effects(draws, alpha[[place]]) for draws, place in zip(inner, places, strict=True)]
+    for name in ("NIE", "NDE", "TE", "voxels_included", "sigma_outcome"):
+        nested = np.concatenate([one[name] for one in each])
+        assert stepwise[name].mean() == pytest.approx(nested.mean(), abs=0.25 * nested.std()), name
+        assert stepwise[name].std() == pytest.approx(nested.std(), rel=0.15), name

@@ -157,10 +157,52 @@ def test_the_indirect_effect_is_the_sum_over_voxels_of_the_draws_of_both_images(
         np.testing.assert_allclose(model.basis_.project(model.eta_), model.eta_coefficients_, atol=1e-9)
 
 
-def test_individual_effects_have_nothing_in_common_with_exposure_and_confounders(models):
-    known = np.column_stack([np.ones(50), SMALL.exposure, SMALL.confounders])
+def test_individual_effects_are_a_share_of_what_the_mean_of_alpha_and_the_confounders_leave(models):
+    exposure, confounders, images = (
+        values - values.mean(axis=0) for values in (SMALL.exposure, SMALL.confounders, SMALL.mediators)
+    )
     for model in models:
-        np.testing.assert_allclose(known.T @ model.eta_coefficients_, 0, atol=1e-8)
+        left = model.basis_.project(images - np.outer(exposure, model.alpha_))
+        left -= confounders @ np.linalg.lstsq(confounders, left, rcond=None)[0]
+        np.testing.assert_allclose(model.eta_coefficients_, model.posterior_.shrinkage * left, atol=1e-8)
+
+
+def test_individual_effects_that_are_orthogonal_have_nothing_in_common_with_exposure_and_confounders():
+    model = BASMU(prior=Prior(orthogonal=True), **SHORT).fit_study(SMALL)
+    known = np.column_stack([np.ones(50), SMALL.exposure, SMALL.confounders])
+    np.testing.assert_allclose(known.T @ model.eta_coefficients_, 0, atol=1e-8)
+
+
+def test_draws_of_the_share_of_individual_effects_are_propagated_and_swept():
+    plain, propagated = (BASMU(propagate=propagate, **SHORT).fit_study(SMALL) for propagate in (False, True))
+    assert np.array_equal(plain.posterior_.alpha, propagated.posterior_.alpha)
+    assert not np.array_equal(plain.nde_, propagated.nde_)
+    share = propagated.posterior_.shrinkage_draws()
+    assert share.shape == (2, 40, propagated.basis_.n_components)
+    np.testing.assert_allclose(share.mean(axis=(0, 1)), propagated.posterior_.shrinkage)
+    again = [
+        model.set_params(propagate=False).sensitivity([1.0]).loc[lambda table: table.fitted, "NDE"].item()
+        for model in (plain, propagated)
+    ]
+    assert again[0] != again[1]  # what counts is how it was fitted
+
+
+@pytest.mark.parametrize(
+    "change, told",
+    [
+        ({"exposure": SMALL.exposure[:-1]}, "50 subjects in mediators, and 49 in exposure"),
+        ({"coordinates": SMALL.coordinates[1:]}, "64 voxels, and 63 coordinates"),
+        ({"exposure": np.ones(50)}, "for all subjects"),
+        ({"exposure": SMALL.confounders[:, 0]}, "exposure"),
+        ({"outcome": np.where(np.arange(50) == 3, np.nan, SMALL.outcome)}, "outcome is nan for subject 3"),
+        ({"mediators": np.where(np.arange(64) == 3, np.inf, SMALL.mediators)}, "voxel 3"),
+        ({"mediators": np.ones((50, 64))}, "nothing that could mediate"),
+        ({"confounders": np.random.default_rng(0).normal(size=(50, 48)), "confounder_names": ()}, "48 confounders"),
+    ],
+)
+def test_a_study_put_together_by_hand_is_checked(change, told):
+    with pytest.raises(InputError, match=told):
+        BIMA(**SHORT).fit_study(replace(SMALL, **change))
 
 
 def test_only_basmu_knows_of_an_unobserved_confounder(models):

@@ -141,13 +141,13 @@ def test_arviz_has_the_draws_as_they_are(volume):
     assert np.array_equal(posterior["sigma_outcome"].values, volume.posterior_.sigmas["sigma_outcome"])
     assert data.attrs["class"] == "BASMU"
     assert json.loads(data.attrs["prior"])["direct_effect_sd"] == volume.prior_.direct_effect_sd
-    assert "posterior mean" in data.attrs["propagate"]
+    assert data.attrs["handed_on"] == "draws of the exposure's effects, and the mean share of individual effects"
 
 
 def test_bima_has_no_confounder_in_arviz(thresholded):
     data = inference_data(thresholded)
     assert "nu" not in data.posterior
-    assert data.attrs["propagate"] == "not applicable"
+    assert data.attrs["handed_on"] == "not applicable"
     assert json.loads(data.attrs["thresholds"]) == pytest.approx([0.05, 0.05])
 
 
@@ -173,8 +173,8 @@ def test_tables_of_effects_agree_and_are_strict(volume, tmp_path):
     assert proportion["mean"] is None
     assert next(row for row in rows if row["effect"] == "proportion mediated")["mean"] == ""
     assert float(rows[0]["median"]) == pytest.approx(about["effects"][0]["median"], rel=1e-12)
-    assert about["warnings"] == list(volume.diagnose().warnings)
-    assert about["share of the prior in the precision of NDE"] == pytest.approx(volume.diagnose().prior_share)
+    assert about["diagnosis"]["warnings"] == list(volume.diagnose().warnings)
+    assert about["diagnosis"]["prior_share"] == pytest.approx(volume.diagnose().prior_share)
 
 
 def test_all_results_are_written_and_other_files_stay(basmu, tmp_path):

@@ -176,6 +176,10 @@ def _walk(
 class ConfoundedChain:
     """A chain of stage two with an unobserved confounder: BASMU.
 
+    With draws of stage one, individual effects change from iteration to iteration, and a chain makes one step for each.
+    Strictly, it would have to converge given each of them before one draw is taken (Plummer 2015, "Cuts in Bayesian
+    graphical models"); for effects and intervals a test finds no difference.
+
     Attributes
     ----------
     shrinkage

@@ -105,8 +105,7 @@ def write_netcdf(model: MediationModel, path: str | os.PathLike[str]) -> str:
 
 def _attributes(model: MediationModel) -> dict[str, Any]:
     """What netCDF takes: texts and numbers alone."""
-    propagate = getattr(model, "propagate", None)
-    handed_on = "draws" if propagate else "posterior mean"
+    confounded = model.posterior_.projected is not None
     return {
         "class": type(model).__name__,
         "version": VERSION,
@@ -114,7 +113,7 @@ def _attributes(model: MediationModel) -> dict[str, Any]:
         "outcome": str(model.names_["outcome"]),
         "prior": json.dumps(asdict(model.prior_)),
         "thresholds": json.dumps([float(value) for value in model.posterior_.thresholds]),
-        "propagate": "not applicable" if propagate is None else f"stage one is handed on as its {handed_on}",
+        "handed_on": model.method_.handed_on(model.prior_) if confounded else "not applicable",
     }
 
 

@@ -8,6 +8,7 @@ import math
 import os
 import shutil
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -176,12 +177,7 @@ def write_effects(model: MediationModel, folder: str | os.PathLike[str]) -> list
         "level": LEVEL,
         "subjects": told.subjects,
         "effects": _records(table),
-        "without unobserved confounder": {
-            name: {"mean": mean, "standard error": error} for name, (mean, error) in told.unconfounded.items()
-        },
-        "moved by unobserved confounder": told.moved,
-        "share of the prior in the precision of NDE": told.prior_share,
-        "warnings": list(told.warnings),
+        "diagnosis": asdict(told),
     }
     write_output(target / CSV, table.to_csv(index=False, lineterminator="\n").encode("utf-8", "backslashreplace"))
     write_output(target / JSON, _json(about))

@@ -40,10 +40,7 @@ MOST_RHAT: Final = 1.05  # that is passed over in silence
 
 
 class MediationModel(Estimator):
-    """What BIMA and BASMU share: both stages, and what is asked of their draws.
-
-    Subclasses say how a chain of stage two runs.
-    """
+    """What BIMA and BASMU share: both stages, and what is asked of their draws."""
 
     parameters_in_state: ClassVar[tuple[str, ...]] = ("basis", "prior")
 
@@ -105,10 +102,12 @@ class MediationModel(Estimator):
         InputError
             If an option cannot be used.
         """
+        study.check()
         prior, chains, method = self.prior or Prior(), self._chains(), self._method()
         decomposition = decomposition_of(study, self.basis)
         self.prepared_, self.posterior_ = draw(study, decomposition, method, prior, chains)
-        self.basis_, self.explained_, self.prior_ = decomposition.basis_, decomposition.explained_, prior
+        self.basis_, self.explained_ = decomposition.basis_, decomposition.explained_
+        self.prior_, self.method_ = prior, method
         self.coordinates_ = study.coordinates
         self.space_ = study.space
         self.names_ = {
@@ -176,9 +175,10 @@ class MediationModel(Estimator):
     def eta_coefficients_(self) -> Float[np.ndarray, "subjects components"]:
         """Posterior mean of the individual effects in the basis."""
         check_is_fitted(self)
-        prepared = self.prepared_
-        residual = residual_of(prepared.mediators, prepared.regressors) * prepared.units.mediators
-        return (self.posterior_.shrinkage[:, None] * residual).T
+        prepared, posterior = self.prepared_, self.posterior_
+        alpha = None if self.prior_.orthogonal else posterior.projected_alpha().mean(axis=(0, 1)) / prepared.units.alpha
+        residual = residual_of(prepared.mediators, prepared.regressors, alpha) * prepared.units.mediators
+        return (posterior.shrinkage[:, None] * residual).T
 
     @property
     def eta_(self) -> Float[np.ndarray, "subjects voxels"]:
@@ -320,7 +320,7 @@ class MediationModel(Estimator):
             R-hat of these.
         """
         check_is_fitted(self)
-        method = self._method()
+        method = self.method_
         if method.thresholds[1] and self.prepared_.images is None:
             raise InputError("a threshold needs the images, which a saved model does not keep: fit it again")
         if direct_effect_sd is not None and not isinstance(direct_effect_sd, Sequence | np.ndarray):
@@ -375,6 +375,7 @@ class MediationModel(Estimator):
         from latticework.mediation.saving import from_state
 
         from_state(self, state)
+        self.method_ = self._method()
         self._forget()
         self.effects_table_ = effects_table(self.posterior_)
 

@@ -53,6 +53,11 @@ class Method:
         """The thresholds in the samplers' units."""
         return self.thresholds[0] / prepared.units.alpha, self.thresholds[1] / prepared.units.beta
 
+    def handed_on(self, prior: Prior) -> str:
+        """What stage two takes over from stage one, in words."""
+        share = "draws of the share of individual effects" if self.propagate else "the mean share of individual effects"
+        return share if prior.orthogonal else f"draws of the exposure's effects, and {share}"
+
     def outcome_chain(
         self,
         prepared: Prepared,
@@ -147,12 +152,13 @@ def draw(
 def draw_again(
     posterior: Posterior, prepared: Prepared, method: Method, priors: Sequence[Prior], chains: Chains
 ) -> list[Posterior]:
-    """Run stage two under other priors, with the mean of stage one."""
+    """Run stage two under other priors, with stage one as it was."""
     count = min(chains.count, len(posterior.direct))
     length = replace(chains.length, draws=min(chains.length.draws, posterior.direct.shape[1]))
-    mean, alpha = posterior.shrinkage[None], posterior.alpha / prepared.units.alpha
+    alpha = posterior.alpha / prepared.units.alpha
+    shrinkage = posterior.shrinkage_draws() if method.propagate else [posterior.shrinkage[None]] * count
     tasks = [
-        method.outcome_chain(prepared, prior, length, chains.seed, number, mean, alpha[number])
+        method.outcome_chain(prepared, prior, length, chains.seed, number, shrinkage[number], alpha[number])
         for prior in priors
         for number in range(count)
     ]

@@ -104,9 +104,13 @@ class MediatorState:
 
 
 def residual_of(
-    mediators: Float[np.ndarray, "components subjects"], regressors: Float[np.ndarray, "regressors subjects"]
+    mediators: Float[np.ndarray, "components subjects"],
+    regressors: Float[np.ndarray, "regressors subjects"],
+    alpha: Float[np.ndarray, " components"] | None = None,
 ) -> Float[np.ndarray, "components subjects"]:
-    """What is left of the mediators when exposure and confounders are projected out."""
+    """What exposure, by alpha or as fits best, and confounders, as fits best, leave of the mediators."""
+    if alpha is not None:
+        mediators, regressors = mediators - np.outer(alpha, regressors[0]), regressors[1:]
     basis, _ = np.linalg.qr(regressors.T)
     left = mediators - (mediators @ basis) @ basis.T
     again: Float[np.ndarray, "components subjects"] = left - (left @ basis) @ basis.T  # twice is exact to rounding

@@ -68,17 +68,19 @@ def assumptions(model: MediationModel) -> list[list[object]]:
             "the model does not see.",
         ],
     ]
-    propagate = getattr(model, "propagate", None)
-    if propagate is not None:
-        rows.append(
-            ["Stage one is handed on by its draws", "That intervals cover as they should for it is not proven."]
-            if propagate
-            else [
-                "Stage one is handed on by its mean",
-                "Stage two takes it for known how much of what is left of the mediators is individual effects: "
-                "intervals understate what is not known. propagate=True hands on draws.",
-            ]
+    if allows_for_confounder(model):
+        method, prior = model.method_, model.prior_
+        kept = (
+            []
+            if method.propagate
+            else ["That share is taken for known, so that intervals understate what is not known."]
         )
+        if not (prior.orthogonal and not method.propagate):
+            kept.append(
+                "Stage two makes a step for each draw, not a chain of its own: that intervals cover as they should is "
+                "not proven."
+            )
+        rows.append([f"Stage one hands on {method.handed_on(prior)}", " ".join(kept)])
     return rows
 
 
@@ -105,7 +107,7 @@ def done(model: MediationModel, told: Diagnosis, version: str) -> list[list[obje
     ]
     if allows_for_confounder(model):
         rows.append(["prior that a voxel carries the confounder", _inclusion(prior, model.basis_.n_voxels)])
-        rows.append(["stage one handed on by its", "draws" if getattr(model, "propagate", False) else "mean"])
+        rows.append(["stage one hands on", model.method_.handed_on(prior)])
     if posterior.thresholded:
         rows.append(["thresholds of alpha and beta", ", ".join(short(value) for value in posterior.thresholds)])
     if told.accepted is not None:

@@ -129,6 +129,11 @@ class Posterior:
             return np.zeros_like(self.direct)
         return np.einsum("cdl,cdl->cd", self.projected_alpha(), self.shrinkage * self.projected)
 
+    def shrinkage_draws(self) -> Float[np.ndarray, "chains draws components"]:
+        """By draw, the share w of what is left of the mediators that belongs to individual effects."""
+        individual = self.sigmas["sigma_eta"][..., None] ** 2 * self.basis.eigenvalues
+        return individual / (individual + self.sigmas["sigma_mediators"][..., None] ** 2)
+
     def projected_alpha(self) -> Float[np.ndarray, "chains draws components"]:
         """Draws of alpha* = Q' alpha."""
         if not self.thresholds[0]:

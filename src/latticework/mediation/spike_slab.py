@@ -1,7 +1,7 @@
 """What confounds unseen: a spike-and-slab over voxels of the individual effects (Xu et al. 2024, the outcome model).
 
 Y = F b + eta' Q'(delta nu) + epsilon, with nu(s) ~ N(0, sigma_nu^2), delta(s) ~ Bernoulli(pi), and eta the
-individual effects' posterior mean of stage one. As eta is linear in the mediators, b = (beta*, gamma, zeta) could take
+individual effects of stage one. As eta is linear in the mediators, b = (beta*, gamma, zeta) could take
 the place of nearly all of delta nu; a sampler that draws one given the other would hardly move. Here b is integrated
 out while delta and nu are drawn, which leaves nu* = Q' delta nu a Gaussian likelihood of precision
 A = H'(sigma_Y^2 I + F V F')^-1 H and linear term g in L dimensions, H = eta'.

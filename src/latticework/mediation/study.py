@@ -81,6 +81,35 @@ class Study:
         """How many voxels an image has."""
         return int(self.mediators.shape[1])
 
+    def check(self) -> None:
+        """Refuse a study that was put together by hand and cannot be fitted.
+
+        Raises
+        ------
+        InputError
+            As `study_of`.
+        """
+        n = self.n_subjects
+        parts = {"exposure": self.exposure, "outcome": self.outcome, "confounders": self.confounders}
+        for what, values in parts.items():
+            if len(values) != n:
+                raise InputError(
+                    f"{counted(n, 'subject')} in mediators, and {len(values):,} in {what}: expected as many"
+                )
+        for what, given in (("coordinates", self.coordinates), ("regions", self.regions)):
+            if given is not None and len(given) != self.n_voxels:
+                raise InputError(f"{counted(self.n_voxels, 'voxel')}, and {len(given):,} {what}: expected as many")
+        names = self.confounder_names or tuple(str(place) for place in range(self.confounders.shape[1]))
+        if len(names) != self.confounders.shape[1]:
+            raise InputError(f"{counted(self.confounders.shape[1], 'confounder')}, and {len(names):,} names of them")
+        named = {f"the confounder {name!r}": values for name, values in zip(names, self.confounders.T, strict=True)}
+        for what, values in ({name: parts[name] for name in ("exposure", "outcome")} | named).items():
+            check_finite(values, what, self.subjects)
+        exposure = Column(self.exposure, self.exposure_name, self.subjects)
+        check_design(exposure, Column(self.outcome, self.outcome_name, self.subjects), self.confounders, names)
+        if not check_mediators(self.mediators, self.subjects, lambda voxel: _where(voxel, self.space)).any():
+            raise InputError("all voxels are the same in all subjects: there is nothing that could mediate")
+
     def __repr__(self) -> str:
         parts = [counted(self.n_subjects, "subject"), counted(self.n_voxels, "voxel")]
         parts.append(counted(self.confounders.shape[1], "confounder"))
