@@ -55,6 +55,15 @@ def test_individual_differences_have_nothing_in_common_with_what_was_measured(st
     )
 
 
+def test_individual_differences_may_have_something_in_common_by_chance(study):
+    drawn = simulate(orthogonal=False)
+    known = np.column_stack([study.exposure, study.confounders])
+    assert np.array_equal(drawn.exposure, study.exposure)
+    assert np.abs(drawn.eta_coefficients.T @ known).max() > 1
+    left = drawn.eta_coefficients - known @ np.linalg.lstsq(known, drawn.eta_coefficients, rcond=None)[0]
+    np.testing.assert_allclose(left, study.eta_coefficients, atol=1e-10)
+
+
 def test_mediators_and_outcome_are_sums_of_their_parts(study):
     known = np.column_stack([study.exposure, study.confounders])
     eta = study.basis.expand(study.eta_coefficients)

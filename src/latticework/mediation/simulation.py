@@ -86,6 +86,7 @@ def simulate(
     sigma_mediator: float = 2.0,
     sigma_eta: float = 1.0,
     sigma_outcome: float = 0.01,
+    orthogonal: bool = True,
 ) -> SimulatedStudy:
     """Simulate a study by the paper's design.
 
@@ -109,6 +110,9 @@ def simulate(
     sigma_mediator, sigma_eta, sigma_outcome : float
         Standard deviations of ε in the mediator, of individual differences η (times the root of the eigenvalues), and
         of ε in the outcome.
+    orthogonal : bool
+        Whether individual differences are made exactly uncorrelated with exposure and confounders in the sample, as the
+        authors' are; False leaves them as they are drawn.
 
     Returns
     -------
@@ -156,7 +160,8 @@ def simulate(
     exposure = stream("exposure").standard_normal(n)
     confounders = CONFOUNDER_SCALE * stream("confounders").standard_normal((n, CONFOUNDERS))
     eta = sigma_eta * np.sqrt(basis.eigenvalues) * stream("eta").standard_normal((n, components))
-    eta = _without(np.column_stack([exposure, confounders]), eta)
+    if orthogonal:
+        eta = _without(np.column_stack([exposure, confounders]), eta)
     on_mediators = basis.expand(stream("on mediators").standard_normal((CONFOUNDERS, components)))
     on_outcome = stream("on outcome").integers(-OUTCOME_WEIGHT, OUTCOME_WEIGHT + 1, CONFOUNDERS)
     mediators = sigma_mediator * stream("mediator noise").standard_normal((n, len(coordinates)))
