@@ -1,7 +1,7 @@
 """Every Python and shell block of the README and the documentation runs.
 
 Blocks of a section (`##`) run in order, in one folder, and its Python blocks share one namespace; each section has a
-process of its own, and as many run side by side as there are cores. What a `console` block shows below its commands is
+process of its own. What a `console` block shows below its commands is
 all that they print. A block is left out only by a comment on the line above it, which gives the reason:
 `<!-- not run: ... -->`. Where another machine may print other words, below `<!-- varies: ... -->`, as many lines are
 expected as are shown.
@@ -9,11 +9,8 @@ expected as are shown.
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -40,21 +37,9 @@ def run_section(page: Path, title: str, folder: Path) -> None:
     assert done.returncode == 0, done.stdout
 
 
-@pytest.fixture(scope="module")
-def started(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[dict[tuple[Path, str], Future[None]]]:
-    """All the sections that are to be tested, under way: those at the head of the README, which take longest, first."""
-    items = [item for item in request.session.items if "started" in getattr(item, "fixturenames", [])]
-    sections = [(item.callspec.params["page"], item.callspec.params["title"]) for item in items]
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        yield {section: pool.submit(run_section, *section, tmp_path_factory.mktemp("section")) for section in sections}
-        pool.shutdown(cancel_futures=True)
-
-
 @pytest.mark.parametrize("page, title", SECTIONS)
-def test_every_block_of_a_section_runs(page: Path, title: str, started: dict[tuple[Path, str], Future[None]]) -> None:
-    started[page, title].result()
+def test_every_block_of_a_section_runs(page: Path, title: str, tmp_path: Path) -> None:
+    run_section(page, title, tmp_path)
 
 
 def test_sections_share_nothing_and_their_lines_keep_their_numbers(tmp_path: Path) -> None:
