@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import sys
 import warnings
 from dataclasses import replace
 
@@ -15,6 +16,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 import latticework as lw
 from latticework.core import InputError
+from latticework.core.errors import MissingExtraError
 from latticework.core.persistence import State, read_folder, write_folder
 from latticework.mediation import (
     BASMU,
@@ -27,7 +29,9 @@ from latticework.mediation import (
     study_of,
     write_study,
 )
+from latticework.mediation.basis import Basis
 from latticework.mediation.rfiles import read_r, study_of_r
+from latticework.mediation.scan import compiled, visit
 from latticework.mediation.simulation import square_grid
 
 SMALL = simulate(n=50, side=8, random_state=3)
@@ -350,9 +354,57 @@ def loads(folder, header, state):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            lw.load(folder).describe()
+            model = lw.load(folder)
         except InputError:
             return
+        model.describe()
+        model.select("rope")
+        if model.space_ is not None:
+            model.to_nifti(folder.parent / "maps")
+
+
+def test_a_size_that_a_saved_basis_does_not_have_takes_no_memory():
+    block = BasisDecomposition(n_components=3).fit(SMALL.coordinates).basis_.blocks[0]
+    with pytest.raises(InputError, match="must have each of the 4,398,046,511,104 voxels"):
+        Basis((block,), n_voxels=2**42)
+
+
+def test_regions_are_in_the_order_of_their_numbers():
+    regions = np.arange(64) % 12
+    study = study_of(SMALL.exposure, SMALL.mediators, SMALL.outcome, coordinates=SMALL.coordinates, regions=regions)
+    model = BIMA(BasisDecomposition(n_components=12), **SHORT).fit_study(study)
+    assert [block.name for block in model.basis_.blocks] == [str(label) for label in range(12)]
+
+
+def test_what_is_missing_is_said_before_anything_is_drawn(monkeypatch):
+    model = BASMU(**SHORT)
+    for name in ("arviz", "numba"):
+        compiled.cache_clear()
+        with monkeypatch.context() as patch:
+            patch.setitem(sys.modules, name, None)
+            with pytest.raises(MissingExtraError, match=name):
+                model.fit_study(SMALL)
+        assert not hasattr(model, "posterior_")
+    compiled.cache_clear()
+
+
+def test_where_nothing_can_be_kept_the_scan_is_compiled_anew(monkeypatch):
+    import numba
+
+    whole, asked = numba.njit, []
+
+    def nowhere(*, cache=False, **options):
+        asked.append(cache)
+        if cache:
+            raise RuntimeError("cannot cache function 'visit': no locator available")
+        return whole(**options)
+
+    compiled.cache_clear()
+    with monkeypatch.context() as patch:
+        patch.setattr(numba, "njit", nowhere)
+        compiled(visit)
+    compiled.cache_clear()
+    assert asked == [True, False]
 
 
 # Options

@@ -197,8 +197,10 @@ def test_a_mask_holds_zeros_and_one_other_number():
 )
 def test_what_is_damaged_is_refused_by_name(write, data):
     for name in ("broken.nii", "broken.nii.gz"):
-        with refused("broken.nii"):
-            read_images(write(name, data), MASK)
+        path = write(name, data)
+        for read in (lambda of: read_images(of, MASK), as_space, label_image):
+            with refused("broken.nii"):
+                read(path)
 
 
 def test_files_that_are_not_there_or_no_files_are_refused(tmp_path):

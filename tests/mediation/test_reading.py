@@ -138,6 +138,10 @@ def test_regions_come_from_an_atlas_or_from_centres(tmp_path, table, mask, write
     centres = write("c.csv", ["ROI,X,Y,Z", "far,900,0,0", "left,8,-16,5", "right,4,-16,8"])
     made = read_study(table, file, **NAMES, mask=mask, centres=centres, ordered=True)
     assert made.region_names == ("left", "right")
+    same = write("same.csv", ["ROI,X,Y,Z", "DMN,8,-16,5", "DMN,4,-16,8"])
+    named = read_study(table, file, **NAMES, mask=mask, centres=same, ordered=True)
+    assert np.array_equal(named.regions, made.regions)  # two regions, though of one name
+    assert named.region_names == ("DMN (0)", "DMN (1)")
     with refused("one of them"):
         read_study(table, file, **NAMES, mask=mask, centres=centres, atlas=atlas, ordered=True)
 

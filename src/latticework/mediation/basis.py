@@ -72,7 +72,8 @@ class Basis:
 
     def __post_init__(self) -> None:
         voxels = np.concatenate([block.voxels for block in self.blocks]) if self.blocks else np.empty(0, dtype=int)
-        if not (self.blocks and np.array_equal(np.sort(voxels), np.arange(self.n_voxels))):
+        whole = len(voxels) == self.n_voxels > 0 and all(block.voxels.dtype.kind in "iu" for block in self.blocks)
+        if not (whole and np.array_equal(np.sort(voxels), np.arange(self.n_voxels))):
             raise InputError(f"the regions must have each of the {self.n_voxels:,} voxels once")
         for block in self.blocks:
             if block.vectors.shape != (len(block.voxels), len(block.eigenvalues)):
@@ -80,6 +81,8 @@ class Basis:
                 raise InputError(f"region {block.name!r}: vectors have shape {block.vectors.shape}, but {shapes}")
             if not (block.eigenvalues > 0).all():
                 raise InputError(f"region {block.name!r}: an eigenvalue is not positive")
+            if not np.isfinite(block.vectors).all():
+                raise InputError(f"region {block.name!r}: a function is not finite")
 
     @property
     def n_components(self) -> int:

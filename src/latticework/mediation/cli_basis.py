@@ -62,10 +62,9 @@ def basis(
 ) -> None:
     """Find the functions that images of a mask are summed up by, save them, and say how much they explain.
 
-    By default there are 0.3 a voxel. It needs no study; `latticework mediate fit` finds its own in the same way.
+    By default there are 0.3 a voxel. It needs no study; `latticework mediate fit` finds its own with the same options,
+    and by default no more than a third of the subjects.
     """
-    import numpy as np
-
     from latticework.core.persistence import check_replaceable, check_writable
     from latticework.mediation.cli_output import print_table
     from latticework.mediation.images import as_space
@@ -78,21 +77,20 @@ def basis(
     check_replaceable(output)
     check_writable(output)
     space = as_space(mask)
-    labels = None
+    places = names = None
     if atlas is not None:
-        numbers, names = voxel_labels(atlas, space, space.n_voxels)
+        numbers, known = voxel_labels(atlas, space, space.n_voxels)
         inside = numbers >= 0
         if not inside.any():
             raise InputError(f"no voxel of {mask} is in a region of {atlas}")
         if not inside.all():
             warnings.warn(f"{counted(int((~inside).sum()), 'voxel')} are in no region: left out", stacklevel=2)
             space, numbers = space.kept(inside), numbers[inside]
-        places, told = numbered(numbers, names)
-        labels = np.array(told)[places]
+        places, names = numbered(numbers, known)
     elif centres is not None:
         read = read_centres(centres)
-        labels = np.array(read.names)[nearest_centre_labels(space.coordinates(), read.points)]
-    found = decomposition(kernel, components, explained).fit(plain_coordinates(space.coordinates()), labels)
+        places, names = numbered(nearest_centre_labels(space.coordinates(), read.points), dict(enumerate(read.names)))
+    found = decomposition(kernel, components, explained).fit(plain_coordinates(space.coordinates()), places, names)
     found.save(output)
     rows = [
         {

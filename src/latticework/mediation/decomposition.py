@@ -18,6 +18,7 @@ from latticework.core.checks import number, whole_number
 from latticework.core.errors import InputError
 from latticework.core.estimator import Estimator
 from latticework.core.persistence import State
+from latticework.core.words import counted
 from latticework.mediation.basis import Basis, Block
 from latticework.mediation.basis_parts import Wanted, decomposed, share_out
 from latticework.mediation.guards import check_coordinates, check_regions, plain_numbers
@@ -86,7 +87,7 @@ class BasisDecomposition(Estimator):
         self.degree = degree
         self.cache = cache
 
-    def fit(self, coordinates: Any, regions: Any = None) -> Self:
+    def fit(self, coordinates: Any, regions: Any = None, names: Sequence[str] | None = None) -> Self:
         """Find the functions.
 
         Parameters
@@ -95,6 +96,8 @@ class BasisDecomposition(Estimator):
             Where each voxel is, in a unit that is the same along all axes.
         regions : array "voxels", optional
             The region of each, whole numbers of at least 0 or text; None if there is one. Zero is a region like others.
+        names : sequence of str, optional
+            What the regions are called, in the order of their labels; None takes the labels.
 
         Returns
         -------
@@ -108,7 +111,10 @@ class BasisDecomposition(Estimator):
             Matérn kernel.
         """
         places = check_coordinates(coordinates)
-        names, of_voxel = check_regions(regions, len(places))
+        labels, of_voxel = check_regions(regions, len(places))
+        names = labels if names is None else tuple(map(str, names))
+        if len(names) != len(labels):
+            raise InputError(f"{counted(len(labels), 'region')}, and {len(names):,} names: expected as many")
         wanted = self._wanted(places.shape[1], names, np.bincount(of_voxel))
         parts = decomposed(places, of_voxel, wanted, self.cache)
         blocks = [

@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Float
 
 from latticework.mediation.effects import NDE, NIE, TE, summary
+from latticework.mediation.mediator_model import residual_of
 from latticework.mediation.outcome_model import OutcomeState, posterior_factor
 from latticework.mediation.posterior import Posterior
 from latticework.mediation.preparation import Prepared
@@ -39,7 +40,7 @@ class Diagnosis:
         The same with the individual effects beside them: as large, since these are made of the former.
     equations, condition
         How many equations the exposure and the confounders add about the unobserved confounder, and the condition
-        number of these.
+        number of these, with exposure and confounders of unit variance: large where they are nearly one another.
     prior_share
         Of the precision with which NDE, and so the split, is known, how much its own prior brought: 1 is all. The rest
         is what data say given what is believed of the unobserved confounder; without any such belief they say nothing.
@@ -83,11 +84,7 @@ def diagnose(posterior: Posterior, prepared: Prepared, prior: Prior) -> Diagnosi
     effects = {NIE: indirect, NDE: posterior.direct, TE: indirect + posterior.direct}
     summaries = {name: summary(draws) for name, draws in effects.items()}
     design = np.vstack([prepared.mediators, prepared.regressors])
-    basis, _ = np.linalg.qr(prepared.regressors.T)
-    shared = prepared.mediators @ basis
-    scale = np.linalg.norm(prepared.mediators, axis=1, keepdims=True)
-    sizes = np.linalg.svd(shared / np.where(scale > 0, scale, 1), compute_uv=False)
-    residual = prepared.mediators - shared @ basis.T
+    residual = residual_of(prepared.mediators, prepared.regressors)
     rank = int(np.linalg.matrix_rank(design))
     variance = summaries[NDE]["sd"] ** 2
     found: dict[str, Any] = {
@@ -100,7 +97,7 @@ def diagnose(posterior: Posterior, prepared: Prepared, prior: Prior) -> Diagnosi
         "rank": rank,
         "rank_with_effects": int(np.linalg.matrix_rank(np.vstack([design, posterior.shrinkage[:, None] * residual]))),
         "equations": len(prepared.regressors),
-        "condition": float(sizes[0] / sizes[-1]) if sizes[-1] > 0 else float("inf"),
+        "condition": _condition(posterior, prepared),
         "prior_share": min(1.0, variance / prior.direct_effect_sd**2),
         "prior_sd": prior.direct_effect_sd,
         "unconfounded": unconfounded(posterior, prepared, prior),
@@ -125,6 +122,14 @@ def total_effect(prepared: Prepared) -> tuple[float, float]:
     variance = float(error @ error) / (len(outcome) - len(regressors) - 1)
     unit = prepared.units.effect
     return float(coefficients[0]) * unit, float(variance * inverse[0, 0]) ** 0.5 * unit
+
+
+def _condition(posterior: Posterior, prepared: Prepared) -> float:
+    """That of diag(w) Theta, by which exposure and confounders, of unit variance each, know of nu*."""
+    regressors = prepared.regressors / prepared.regressors.std(axis=1, keepdims=True)
+    theta = np.linalg.lstsq(regressors.T, prepared.mediators.T, rcond=None)[0].T
+    sizes = np.linalg.svd(posterior.shrinkage[:, None] * theta, compute_uv=False)
+    return float(sizes[0] / sizes[-1]) if sizes[-1] > 0 else float("inf")
 
 
 def _explained(regressors: Float[np.ndarray, "regressors subjects"]) -> float:

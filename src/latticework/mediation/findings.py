@@ -219,5 +219,5 @@ def equations(told: Diagnosis) -> str:
         f"the individual effects beside them, {told.rank_with_effects}: as these are made of the mediators' residuals, "
         f"they add {'nothing' if told.rank_with_effects == told.rank else 'little'}. What the data know of them beyond "
         f"the mediators' own coefficients is in {counted(told.equations, 'equation')}, one for the exposure and one a "
-        f"confounder, whose condition number is {short(told.condition)}."
+        f"confounder, whose condition number is {short(told.condition)}: the larger, the less each adds to the others."
     )

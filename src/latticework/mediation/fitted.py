@@ -22,11 +22,12 @@ from latticework.core.seeds import seed_from, spawn
 from latticework.mediation.chains import Length
 from latticework.mediation.decomposition import BasisDecomposition
 from latticework.mediation.diagnosis import Diagnosis, diagnose
-from latticework.mediation.effects import NDE, NIE, TE, effects_table
+from latticework.mediation.effects import NDE, NIE, TE, effects_table, import_arviz
 from latticework.mediation.fitting import Chains, Method, decomposition_of, draw, draw_again
 from latticework.mediation.mediator_model import residual_of
 from latticework.mediation.posterior import Maps, maps_of, selected
 from latticework.mediation.prior import Prior
+from latticework.mediation.scan import compiled, visit
 from latticework.mediation.sensitivity import Bias, bias_of, sweep_table, varied
 from latticework.mediation.study import Study, study_of
 
@@ -102,8 +103,11 @@ class MediationModel(Estimator):
         InputError
             If an option cannot be used.
         """
+        import_arviz("summaries of draws")  # what is missing is said before long work
         study.check()
         prior, chains, method = self.prior or Prior(), self._chains(), self._method()
+        if method.confounded:
+            compiled(visit)
         decomposition = decomposition_of(study, self.basis)
         self.prepared_, self.posterior_ = draw(study, decomposition, method, prior, chains)
         self.basis_, self.explained_ = decomposition.basis_, decomposition.explained_

@@ -100,8 +100,8 @@ def decomposition_of(study: Study, basis: BasisDecomposition | None) -> BasisDec
         basis = BasisDecomposition(n_components=min(max(few, regions, 1), study.n_voxels))
     elif not isinstance(basis, BasisDecomposition):
         raise InputError(f"basis is a {type(basis).__name__}: expected a BasisDecomposition or None")
-    labels = None if study.regions is None else np.array(study.region_names)[study.regions]
-    fitted = clone(basis).fit(study.coordinates, labels)
+    names = None if study.regions is None else study.region_names
+    fitted = clone(basis).fit(study.coordinates, study.regions, names)
     limit = study.n_subjects - study.confounders.shape[1] - 2
     if basis.n_components == len(study.region_names) > study.n_subjects // SUBJECTS_BY_COMPONENT:
         warnings.warn(

@@ -134,7 +134,8 @@ def one_volume(volumes: Volumes) -> Float32[np.ndarray, "rows columns slices"]:
     """
     if volumes.count > 1:
         raise InputError(f"{volumes.name} has {volumes.count:,} volumes, expected a single one")
-    return volumes.scaled(next(volumes.stored()))
+    (values,) = volumes.stored()  # to the end of the file, where its check sum is
+    return volumes.scaled(values)
 
 
 def onto(volumes: Volumes, space: Space, what: str = "the mask") -> Turn:

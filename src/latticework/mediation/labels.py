@@ -81,7 +81,7 @@ def label_image(image: Any) -> LabelImage:
     """
     volumes = open_volumes(image)
     plain = volumes.dtype.kind != "f" and (volumes.slope, volumes.inter) == (1.0, 0.0) and volumes.count == 1
-    values = next(volumes.stored()) if plain else one_volume(volumes)
+    (values,) = volumes.stored() if plain else (one_volume(volumes),)
     with np.errstate(invalid="ignore"):
         whole = np.isfinite(values) & (values == np.rint(values)) & (values >= 0) & (values <= MAX_LABEL)
     if not whole.all():

@@ -62,7 +62,7 @@ class Volumes:
             yield from self._from_file(self.source)
             return
         for number in range(self.count):
-            whole = self.source if len(self.source.shape) <= 3 else self.source[..., number]
+            whole = self.source if len(self.source.shape) <= 3 else self.source[:, :, :, number]
             yield np.asarray(whole).reshape(self.shape)
 
     def scaled(self, values: Shaped[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]:

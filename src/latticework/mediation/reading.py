@@ -19,6 +19,7 @@ from latticework.mediation.labels import nearest_centre_labels, read_centres
 from latticework.mediation.matrices import read_matrix, read_npy, read_npz
 from latticework.mediation.nifti import is_image, is_nifti
 from latticework.mediation.participants import Participants, participants
+from latticework.mediation.regions import numbered
 from latticework.mediation.spaces import Space
 from latticework.mediation.study import Study, study_of
 from latticework.mediation.writing import (
@@ -150,15 +151,13 @@ def _by_centres(study: Study, centres: str | os.PathLike[str]) -> Study:
     points = study.coordinates if study.space is None else study.space.coordinates()
     if points.shape[1] != read.points.shape[1]:
         points = study.coordinates
-    nearest = nearest_centre_labels(points, read.points)
-    there, places = np.unique(nearest, return_inverse=True)
-    names = tuple(read.names[centre] for centre in there)
-    return replace(study, regions=places.astype(np.int64), region_names=names)
+    places, names = numbered(nearest_centre_labels(points, read.points), dict(enumerate(read.names)))
+    return replace(study, regions=places, region_names=names)
 
 
 def _images(
     people: Participants, images: Any, mask: Any, pattern: str | None, volumes: Any, id_column: str, *, ordered: bool
-) -> tuple[Float[np.ndarray, subjects * voxels], Space | None]:
+) -> tuple[Float[np.ndarray, "subjects voxels"], Space | None]:
     """Mediators in the order of the participants, and where they lie if images say so."""
     path = images if isinstance(images, str | os.PathLike) else None
     if is_image(images) or (path is not None and is_nifti(path)):
@@ -201,7 +200,7 @@ def _rows(people: Participants, count: int, volumes: Any, id_column: str, name: 
     return list(range(count))
 
 
-def _in_order(values: Float[np.ndarray, rows * voxels], rows: list[int]) -> Float[np.ndarray, subjects * voxels]:
+def _in_order(values: Float[np.ndarray, "rows voxels"], rows: list[int]) -> Float[np.ndarray, "subjects voxels"]:
     if rows == list(range(len(values))):
         return values
     places = np.empty(max(rows) + 1, dtype=np.int64)

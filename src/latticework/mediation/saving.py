@@ -131,6 +131,12 @@ def _checked(groups: dict[str, dict[str, Any]], values: dict[str, Any], componen
     sizes = [units["exposure"], units["mediators"], units["outcome"], *units["confounders"]]
     if not all(isinstance(size, float) and 0 < size < float("inf") for size in sizes):
         raise InputError("a unit is no number above 0")
+    accepted = values["accepted"]
+    shares = [] if accepted is None else [float(share) for share in accepted]
+    if not all(0 <= share <= 1 for share in shares) or len(shares) not in (0, 2):
+        raise InputError("the shares of accepted moves are to be two numbers from 0 to 1")
+    if not all(0 <= float(threshold) < np.inf for threshold in values["thresholds"]):
+        raise InputError("a threshold is no number of at least 0")
     texts = [names["exposure"], names["outcome"], *names["confounders"]]
     if len(texts) != confounders + 2 or not all(isinstance(text, str) for text in texts):
         raise InputError(f"names of the exposure, the outcome and {confounders} confounders are expected")

@@ -24,7 +24,11 @@ if TYPE_CHECKING:
 def compiled(function: Callable[..., None]) -> Callable[..., None]:
     """Compile a function of this module, or load what was compiled before."""
     numba = require("numba", extra="mediation", purpose="looking for unobserved confounders")
-    found: Any = numba.njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})(function)
+    options = {"nogil": True, "fastmath": {"reassoc", "contract"}}
+    try:
+        found: Any = numba.njit(cache=True, **options)(function)
+    except RuntimeError:  # there is nowhere to keep it
+        found = numba.njit(**options)(function)
     return found
 
 

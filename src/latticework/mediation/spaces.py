@@ -52,6 +52,16 @@ class Space:
     affine: Float[np.ndarray, "4 4"]
     header: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        if self.header and {*_FIELDS, "pixdim"} != set(self.header):
+            raise InputError(
+                f"the header of a grid has {', '.join(self.header)}: expected {', '.join(_FIELDS)}, pixdim"
+            )
+        for name, values in self.header.items():
+            count = 4 if name.startswith("srow") or name == "pixdim" else 1
+            if len(values) != count or not all(math.isfinite(float(value)) for value in values):
+                raise InputError(f"the header's {name} is {values}: expected {count} finite numbers")
+
     @classmethod
     def of(cls, mask: Shaped[np.ndarray, "*grid"], affine: Float[np.ndarray, "4 4"] | None = None) -> Space:
         """A space of a mask of one, two or three axes; without an affine a voxel is a millimetre wide.
