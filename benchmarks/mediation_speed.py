@@ -140,7 +140,7 @@ def stages(folder: Path, sizes: Sizes, threads: int, repeats: int) -> list[harne
     return rows
 
 
-def prepared(*, standardise: bool = False) -> tuple[Any, Any]:
+def prepared(*, standardise: bool) -> tuple[Any, Any]:
     """The study, and what the samplers see of it."""
     from latticework.mediation import simulate
     from latticework.mediation.preparation import prepare
@@ -197,7 +197,7 @@ def by_default(folder: Path, first: int, second: int) -> dict[str, Any]:
 def literal(first: int, second: int, tau: float | None) -> dict[str, Any]:
     """The literal sampler, with Langevin steps of that first size or, without one, Gibbs steps."""
     reference = importlib.import_module("tests.reference.mediation")
-    study, _ = prepared()
+    study, _ = prepared(standardise=False)
     basis = study.basis.blocks[0]
     centred = [values - values.mean(axis=0) for values in (study.mediators, study.exposure, study.confounders)]
     data = reference.MediatorData(*centred, basis.vectors, basis.eigenvalues)
@@ -225,7 +225,7 @@ def authors(folder: Path, sizes: Sizes, threads: int, repeats: int) -> list[harn
     """Ours and the authors' package by turns; nothing where it is absent."""
     from benchmarks import mediation_r
 
-    study, _ = prepared()
+    study, _ = prepared(standardise=False)
     basis = study.basis.blocks[0]
     given = mediation_r.Study(
         study.exposure, study.mediators, study.outcome, study.confounders, basis.vectors, basis.eigenvalues

@@ -75,8 +75,12 @@ def test_stages_of_both_samplers_are_timed(monkeypatch: pytest.MonkeyPatch, tmp_
     from latticework.mediation.preparation import prepare
 
     study = simulate(n=40, side=6)
-    small = study, prepare(study.exposure, study.mediators, study.outcome, study.confounders, study.basis)
-    monkeypatch.setattr(mediation_speed, "prepared", lambda: small)
+
+    def prepared(*, standardise: bool) -> Any:
+        given = (study.exposure, study.mediators, study.outcome, study.confounders, study.basis)
+        return study, prepare(*given, standardise=standardise)
+
+    monkeypatch.setattr(mediation_speed, "prepared", prepared)
 
     def run_measured(command: Any, env: harness.Env, timeout: float) -> harness.Measured:
         words = [str(word) for word in command]

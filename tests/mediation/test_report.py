@@ -97,8 +97,8 @@ def test_chains_that_disagree_come_before_any_figure(basmu):
     "share, words_of_it",
     [
         (1.0, "next to nothing about the split"),
-        (0.6, "believed more than seen"),
-        (0.2, "seen more than believed"),
+        (0.6, "rests more on the prior than on the data"),
+        (0.2, "rests more on the data than on the prior"),
         (0.004, "less than 1%"),
     ],
 )

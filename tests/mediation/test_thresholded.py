@@ -8,7 +8,15 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from mediation.confounded import PRIOR as OUTCOME_PRIOR
 from mediation.confounded import Study, basis_of, centred
-from mediation.montecarlo import assert_law, assert_mean, assert_same_mean, joint_draws, squares, steps
+from mediation.montecarlo import (
+    assert_calibrated,
+    assert_law,
+    assert_mean,
+    assert_same_mean,
+    joint_draws,
+    squares,
+    steps,
+)
 from scipy.linalg import cholesky
 from scipy.optimize import approx_fprime
 
@@ -30,6 +38,7 @@ from latticework.mediation.thresholded import (
 BASIS = basis_of(6)
 EIGENVALUES = BASIS.eigenvalues
 DENSE = BASIS.expand(np.eye(4)).T  # voxels x components
+SIZES = {"studies": 100, "warmup": 60, "every": 6}  # of calibration
 MEDIATOR_PRIOR = MediatorPrior(shape=4.0, alpha=3.0, noise=2.0, eta=5.0, zeta=4.0)
 
 
@@ -191,7 +200,7 @@ def mediators_from_prior(prior, threshold, q, rng):
 
 @pytest.mark.usefixtures("hurried")
 @pytest.mark.parametrize("orthogonal, q", [(True, 1), (False, 1), (True, 0)])
-def test_an_iteration_of_stage_one_leaves_the_joint_law_as_it_is(orthogonal, q):
+def test_an_iteration_of_stage_one_leaves_the_joint_law_as_it_is_and_is_calibrated(orthogonal, q):
     prior, threshold, rng = MediatorPrior(4.0, 3.0, 2.0, 5.0, 4.0, orthogonal=orthogonal), 0.7, np.random.default_rng(5)
     regressors = centred(np.random.default_rng(6).standard_normal((q + 1, 6)))
     regressors[1:] += 0.5 * regressors[0]
@@ -215,8 +224,17 @@ def test_an_iteration_of_stage_one_leaves_the_joint_law_as_it_is(orthogonal, q):
         passes = np.abs(DENSE @ theta) > threshold
         return np.concatenate([state.coefficients.ravel(), theta, logs, logs**2, cross, [scaled], passes])
 
-    draws = joint_draws(lambda: mediators_from_prior(prior, threshold, q, rng), simulate, step, summary, 2500)
-    assert_same_mean(*draws)
+    def ranked(both):
+        state, theta = both
+        logs = np.log([state.alpha, state.noise, state.eta] + [state.zeta] * (q > 0))
+        return np.concatenate([theta, logs, [state.coefficients.sum()]])
+
+    def start():
+        return mediators_from_prior(prior, threshold, q, rng)
+
+    assert_same_mean(*joint_draws(start, simulate, step, summary, 2500))
+    if q and not orthogonal:
+        assert_calibrated(start, simulate, step, ranked, **SIZES)
 
 
 def images_of(study):
@@ -228,7 +246,7 @@ def images_of(study):
 
 @pytest.mark.usefixtures("hurried")
 @pytest.mark.parametrize("q", [0, 1])
-def test_an_iteration_of_stage_two_leaves_the_joint_law_as_it_is(q):
+def test_an_iteration_of_stage_two_leaves_the_joint_law_as_it_is_and_is_calibrated(q):
     study, threshold, rng = Study(8, q, 6, seed=7), 0.5, np.random.default_rng(8)
     images = images_of(study)
 
@@ -260,7 +278,14 @@ def test_an_iteration_of_stage_two_leaves_the_joint_law_as_it_is(q):
         passes = np.abs(DENSE @ theta) > threshold
         return np.concatenate([state.coefficients, theta, logs, logs**2, cross, [scaled], passes])
 
+    def ranked(both):
+        state, theta = both
+        logs = np.log([state.beta, state.noise] + [state.zeta] * (q > 0))
+        return np.concatenate([theta, logs, [state.coefficients.sum()]])
+
     assert_same_mean(*joint_draws(from_prior, simulate, step, summary, 2500))
+    if q:
+        assert_calibrated(from_prior, simulate, step, ranked, **SIZES)
 
 
 @pytest.mark.usefixtures("hurried")

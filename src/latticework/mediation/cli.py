@@ -77,7 +77,9 @@ def fit(
         Path | None,
         typer.Option(metavar="FILE", help="The id of each volume of a 4-D file, a line each.", show_default=False),
     ] = None,
-    ordered: Annotated[bool, typer.Option("--ordered", help="Volumes are in the order of the table: my word.")] = False,
+    ordered: Annotated[
+        bool, typer.Option("--ordered", help="Volumes are in the order of the table; nothing checks that they are.")
+    ] = False,
     missing: Annotated[
         Missing | None,
         typer.Option(help="Participants who lack a value: refused, or left out.", show_default="error"),

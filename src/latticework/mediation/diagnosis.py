@@ -187,7 +187,7 @@ def _warnings(found: dict[str, Any], confounded: bool) -> list[str]:
     if found["prior_share"] > 0.5:
         told.append(
             f"{found['prior_share']:.0%} of the precision of NDE is its prior's, whose standard deviation is {sd:.3g}: "
-            "the split between NIE and NDE is believed more than seen"
+            "the split between NIE and NDE rests more on the prior than on the data"
         )
     moved, (indirect, error_of_nie) = found["moved"]["mean"], found["unconfounded"][NIE]
     if confounded and abs(moved) > 2 * error_of_nie:

@@ -161,9 +161,9 @@ def leaning(told: Diagnosis) -> str:
     if share > 0.9:
         words = "on their own, the data say next to nothing about the split"
     elif share > 0.5:
-        words = "the split is believed more than seen"
+        words = "the split rests more on the prior than on the data"
     elif share > 0.1:
-        words = "the split is seen more than believed, and still the prior counts"
+        words = "the split rests more on the data than on the prior, and still the prior counts"
     else:
         words = "the split is not that prior's"
     told_share = "less than 1%" if share < 0.01 else f"{share:.0%}"

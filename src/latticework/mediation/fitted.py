@@ -232,10 +232,10 @@ class MediationModel(Estimator):
         Parameters
         ----------
         rule : "pip", "interval", "rope" or "fdr"
-            By the probability that the effect is not nought (above `threshold`; only of a BIMA with a threshold), by
-            the interval of `level` (without nought), by the probability that the effect is above `rope`, or that it is
-            below -`rope` (at least `level`), or as many as keep the expected share of wrong signs at `rate`. Smooth
-            effects are nowhere exactly nought, so that "interval" and "fdr" also choose voxels beside an effect.
+            By the probability that the effect is not 0 (above `threshold`; only of a BIMA with a threshold), by the
+            credible interval of `level` (it excludes 0), by the probability that the effect is above `rope`, or that it
+            is below -`rope` (at least `level`), or as many as keep the expected share of wrong signs at `rate`. Smooth
+            effects are nowhere exactly 0, so that "interval" and "fdr" also choose voxels beside an effect.
         level : float
             See `rule`.
         rope : float, optional

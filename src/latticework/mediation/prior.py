@@ -44,8 +44,8 @@ class Prior:
         Of the coefficients of confounders in the mediators, before it is scaled by eigenvalues; None learns it.
     orthogonal : bool
         Whether individual effects are taken to be exactly uncorrelated, in this sample, with exposure and confounders.
-        Differs from the paper, which does: what people share by chance then passes for known, and intervals of NIE and
-        TE are far too narrow for data that were not made so.
+        Differs from the paper, which takes them to be: what people share by chance then passes for known, and intervals
+        of NIE and TE are far too narrow for data that were not made so.
     standardise : bool
         Whether the data are brought to unit variance first.
 
