@@ -125,6 +125,23 @@ def test_text_labels_are_sorted_as_text():
         assert [block.name for block in decompose(regions=labels).basis_.blocks] == ["<a>", "b/../c", "ä"]
 
 
+def test_regions_of_numbers_may_have_names_and_keep_the_order_of_their_numbers():
+    numbers = np.searchsorted([4, 7, 30], LABELS)
+    names = ["precuneus", "insula", "area 10", "no voxel"]
+    found, plain = decompose(), BasisDecomposition().fit(PLACES, numbers, names=names)
+    assert [block.name for block in plain.basis_.blocks] == names[:3]
+    assert list(plain.explained_per_region_) == names[:3]
+    np.testing.assert_array_equal(plain.transform(IMAGES), found.transform(IMAGES))
+    for wrong, told in (
+        (names[:2], "2 names of regions: expected labels from 0 to 1"),
+        (["a", "b", "a"], "called 'a'"),
+    ):
+        with pytest.raises(InputError, match=told):
+            BasisDecomposition().fit(PLACES, numbers, names=wrong)
+    with pytest.raises(InputError, match="expected labels from 0 to 3"):
+        BasisDecomposition().fit(PLACES, np.array(["a", "b", "c"])[numbers], names=names)
+
+
 @pytest.mark.parametrize("kernel", ["matern", "modified_squared_exponential"])
 def test_voxels_in_another_order_give_the_same(kernel):
     order = np.random.default_rng(3).permutation(120)
@@ -305,11 +322,19 @@ def test_images_of_any_type_are_projected_in_double_precision_a_piece_at_a_time(
         ([0, 1, 2], np.eye(3), np.ones(2), r"region 'a': vectors have shape \(3, 3\), but 3 voxels, 2"),
         ([0, 1, 2], np.eye(3), [1.0, 1.0, 0.0], "region 'a': an eigenvalue is not positive"),
         ([0, 1, 2], np.eye(3), [1.0, 1.0, np.nan], "region 'a': an eigenvalue is not positive"),
+        ([0, 1, 2], np.eye(3), [1.0, 1.0, np.inf], "region 'a': an eigenvalue is not positive, or not finite"),
+        ([0, 1, 2], np.diag([1.0, 1.0, np.nan]), np.ones(3), "region 'a': a vector is not finite"),
+        ([0.0, 1.0, 2.0], np.eye(3), np.ones(3), "each of the 3 voxels once"),
     ],
 )
 def test_basis_whose_arrays_do_not_fit_is_refused(voxels, vectors, eigenvalues, words):
     with pytest.raises(InputError, match=words):
         Basis((Block("a", np.array(voxels), vectors, np.array(eigenvalues)),), 3)
+
+
+def test_number_of_voxels_is_looked_at_before_so_many_are_counted():
+    with pytest.raises(InputError, match="each of the 1,125,899,906,842,624 voxels once"):  # 8 PiB, if counted
+        Basis((Block("a", np.arange(3), np.eye(3), np.ones(3)),), 2**50)
 
 
 def test_basis_without_regions_is_refused():

@@ -12,6 +12,7 @@ import latticework as lw
 from latticework.mediation import BASMU, BIMA, BasisDecomposition, Prior, read_study, simulate, write_study
 from latticework.mediation.cli_truth import read_truth
 from latticework.mediation.images import read_images
+from latticework.mediation.spaces import Space
 
 QUICK = ("--chains", 2, "--warmup", 20, "--draws", 20, "--jobs", 1)
 SIZE = ("--subjects", 40, "--side", 6)
@@ -349,6 +350,19 @@ def test_basis_says_how_much_it_explains(latticework, refused, written, saved, t
     space.image(np.zeros(36)).to_filename(tmp_path / "empty.nii.gz")
     assert "no voxel of" in refused(*words, "--atlas", tmp_path / "empty.nii.gz")
     assert "holds a BasisDecomposition, not a BIMA or BASMU" in refused("bias", tmp_path / "basis")
+
+
+def test_basis_of_a_whole_brain_says_how_it_can_be_had_and_centres_of_one_name_stay_apart(
+    latticework, refused, written, tmp_path, write
+):
+    Space.of(np.ones((26, 26, 26), bool)).image(np.ones(26**3)).to_filename(tmp_path / "brain.nii.gz")
+    told = refused("basis", tmp_path / "brain.nii.gz", "-o", tmp_path / "basis")
+    assert "5,273 components of a region of 17,576 voxels" in told
+    assert "--components 500" in told
+    centres = write("centres.csv", ["name,x,y,z", "DMN,-6,0,0", "DMN,6,0,0"])
+    words = ("basis", written / "mask.nii.gz", "-o", tmp_path / "basis", "--centres", centres, "--json")
+    rows = json.loads(latticework("mediate", *words).out)["regions"]
+    assert [(row["region"], row["voxels"]) for row in rows] == [("DMN (1)", 18), ("DMN (2)", 18)]
 
 
 def test_help_names_the_verbs(latticework):

@@ -29,7 +29,7 @@ from latticework.mediation import (
     study_of,
     write_study,
 )
-from latticework.mediation.basis import Basis
+from latticework.mediation.fitting import decomposition_of
 from latticework.mediation.rfiles import read_r, study_of_r
 from latticework.mediation.scan import compiled, visit
 from latticework.mediation.simulation import square_grid
@@ -360,20 +360,7 @@ def loads(folder, header, state):
         model.describe()
         model.select("rope")
         if model.space_ is not None:
-            model.to_nifti(folder.parent / "maps")
-
-
-def test_a_size_that_a_saved_basis_does_not_have_takes_no_memory():
-    block = BasisDecomposition(n_components=3).fit(SMALL.coordinates).basis_.blocks[0]
-    with pytest.raises(InputError, match="must have each of the 4,398,046,511,104 voxels"):
-        Basis((block,), n_voxels=2**42)
-
-
-def test_regions_are_in_the_order_of_their_numbers():
-    regions = np.arange(64) % 12
-    study = study_of(SMALL.exposure, SMALL.mediators, SMALL.outcome, coordinates=SMALL.coordinates, regions=regions)
-    model = BIMA(BasisDecomposition(n_components=12), **SHORT).fit_study(study)
-    assert [block.name for block in model.basis_.blocks] == [str(label) for label in range(12)]
+            model.to_nifti(folder.with_name("maps"))
 
 
 def test_what_is_missing_is_said_before_anything_is_drawn(monkeypatch):
@@ -618,3 +605,98 @@ def test_the_learned_answers_do_not_depend_on_being_saved(models, tmp_path):
         for name in ("nie_", "nde_", "te_", "alpha_", "beta_", "nu_", "effect_", "pip_", "eta_"):
             assert_same(getattr(loaded, name), getattr(model, name))
         pd.testing.assert_frame_equal(loaded.effects_table_, model.effects_table_)
+
+
+# Saved models on a grid, and regions
+
+
+def altered(values, path, wrong):
+    """Nested values with another one at a place."""
+    damaged = copy.deepcopy(values)
+    place = damaged
+    for key in path[:-1]:
+        place = place[key]
+    place[path[-1]] = wrong
+    return damaged
+
+
+def test_damage_to_a_saved_model_on_a_grid_is_refused_or_its_maps_can_be_written(volume, tmp_path):
+    volume.save(tmp_path / "whole")
+    header, state = read_folder(tmp_path / "whole")
+    values = json.loads(json.dumps(state.values))
+    rng = np.random.default_rng(0)
+    cases = [
+        (("header", *path), wrong)
+        for path in paths_in(values["header"])
+        for wrong in (*WRONG, 9.0, -1.0, 1e300, 0.5, float("nan"), float("inf"))
+    ]
+    for number in rng.permutation(len(cases))[:60]:
+        loads(tmp_path / "damaged", header, State(altered(values, *cases[number]), state.tensors, state.files))
+    for wrong in (np.zeros((4, 4)), np.full((4, 4), 1e300), np.eye(3)):
+        groups = {key: dict(items) for key, items in state.tensors.items()}
+        groups["data"]["affine"] = wrong
+        loads(tmp_path / "damaged", header, State(state.values, groups, state.files))
+
+
+@pytest.mark.parametrize(
+    "path, wrong, told",
+    [
+        (("header",), {"pixdim": [1.0, 2.0, 2.0, 3.0]}, "'qform_code' of a header is"),
+        (("header", "srow_x"), [1.0], "'srow_x' of a header is"),
+        (("header", "qform_code"), [1e300], "'qform_code' of a header is"),
+        (("header", "sform_code"), [float("nan")], "'sform_code' of a header is"),
+        (("thresholds",), [-0.1, 0.0], "thresholds are"),
+        (("thresholds",), [float("nan"), 0.0], "thresholds are"),
+        (("thresholds",), [0.1], "thresholds are"),
+        (("accepted",), [1.5, 0.5], "accepted shares are"),
+        (("accepted",), [float("nan"), 0.5], "accepted shares are"),
+        (("basis", "n_voxels"), 2**33, "each of the 8,589,934,592 voxels once"),
+    ],
+)
+def test_saved_values_that_would_fail_later_are_refused_by_name(volume, tmp_path, path, wrong, told):
+    volume.save(tmp_path / "whole")
+    header, state = read_folder(tmp_path / "whole")
+    about = {"kind": "model", "class": header["class"], "parameters": header["parameters"]}
+    damaged = State(altered(state.values, path, wrong), state.tensors, state.files)
+    write_folder(tmp_path / "damaged", header=about, state=damaged)
+    with pytest.raises(InputError, match=told):
+        lw.load(tmp_path / "damaged")
+
+
+def test_a_quaternion_that_is_none_is_refused_where_it_says_where_voxels_are(volume, tmp_path):
+    volume.save(tmp_path / "whole")
+    header, state = read_folder(tmp_path / "whole")
+    about = {"kind": "model", "class": header["class"], "parameters": header["parameters"]}
+    values = altered(state.values, ("header", "quatern_b"), [9.0])
+    for code, refused in ((1.0, False), (0.0, True)):
+        values = altered(values, ("header", "sform_code"), [code])
+        write_folder(tmp_path / "damaged", header=about, state=State(values, state.tensors, state.files))
+        if refused:
+            with pytest.raises(InputError, match="quaternion"):
+                lw.load(tmp_path / "damaged")
+        else:
+            lw.load(tmp_path / "damaged").to_nifti(tmp_path / "maps")
+
+
+def test_a_model_keeps_its_basis_without_numbers_that_nobody_knows(models):
+    state = models[0].to_state()
+    assert state.values["basis"] == {"names": ["left", "right"], "n_voxels": 64}
+
+
+def test_regions_come_in_the_order_of_their_numbers_and_under_their_names():
+    numbers = np.arange(64) // 5  # 13 of them: as text 10 comes before 2
+    study = study_of(*arguments_of(SMALL), coordinates=SMALL.coordinates, regions=numbers)
+    found = decomposition_of(study, BasisDecomposition())
+    assert [block.name for block in found.basis_.blocks] == [str(number) for number in range(13)]
+    np.testing.assert_array_equal(found.basis_.region_of_voxel, numbers)
+    named = replace(study, region_names=tuple(f"area {name}" for name in reversed(study.region_names)))
+    found = decomposition_of(named, BasisDecomposition())
+    assert [block.name for block in found.basis_.blocks] == [f"area {number}" for number in reversed(range(13))]
+    np.testing.assert_array_equal(found.basis_.region_of_voxel, numbers)
+
+
+def test_regions_of_one_name_stay_apart():
+    study = study_of(*arguments_of(SMALL), coordinates=SMALL.coordinates, regions=np.arange(64) % 3)
+    found = decomposition_of(replace(study, region_names=("DMN", "SMN", "DMN")), BasisDecomposition())
+    assert [block.name for block in found.basis_.blocks] == ["DMN (0)", "SMN", "DMN (2)"]
+    assert list(found.explained_per_region_) == ["DMN (0)", "SMN", "DMN (2)"]

@@ -1,5 +1,6 @@
 import gzip
 import struct
+import warnings
 from itertools import permutations, product
 
 import nibabel
@@ -163,44 +164,64 @@ def test_a_mask_holds_zeros_and_one_other_number():
     assert np.array_equal(as_space(image(nowhere)).mask, MASK)
 
 
-@pytest.mark.parametrize(
-    "data",
-    [
+def damaged(data):
+    """A NIfTI file with what can go wrong with it."""
+    packed = gzip.compress(data)
+    middle = len(packed) // 2
+    return [
         b"",
         b"not an image",
         b"\x5c\x01\0\0" + bytes(400),
-        raw()[:300],
-        changed(raw(), 344, "4s", b"abcd"),
-        changed(raw(), 344, "4s", b"ni1\0"),
-        changed(raw(), 40, "<8h", 4, 4, 5, -3, 9, 1, 1, 1),
-        changed(raw(), 40, "<8h", 0, 4, 5, 3, 9, 1, 1, 1),
-        changed(raw(), 40, "<8h", 5, 4, 5, 3, 3, 3, 1, 1),
-        changed(raw(), 40, "<8h", 4, 32767, 32767, 32767, 32767, 1, 1, 1),
-        changed(raw(), 40, "<8h", 4, 512, 512, 512, 9, 1, 1, 1),
-        changed(raw(), 70, "<h", 32),
-        changed(raw(), 70, "<h", 128),
-        changed(raw(), 70, "<h", 12345),
-        changed(raw(), 108, "<f", 1e12),
-        changed(raw(), 108, "<f", float("nan")),
-        changed(raw(), 108, "<f", -4),
-        changed(raw(), 112, "<2f", float("inf"), 0),
-        changed(raw(), 112, "<2f", 1, float("nan")),
-        changed(raw(), 280, "<4f", 0, 0, 0, 0),
-        changed(raw(), 280, "<4f", float("nan"), 0, 0, 0),
-        changed(changed(raw(), 252, "<2h", 1, 0), 256, "<3f", 9, 9, 9),
-        raw()[:-1],
-        gzip.compress(raw())[:-100],
-        gzip.compress(raw())[:-6],
-        gzip.compress(raw())[:-8] + bytes(8),
-        gzip.compress(raw())[:200] + b"\xff" * 40 + gzip.compress(raw())[240:],
-    ],
-)
+        data[:300],
+        changed(data, 344, "4s", b"abcd"),
+        changed(data, 344, "4s", b"ni1\0"),
+        changed(data, 40, "<8h", 4, 4, 5, -3, 9, 1, 1, 1),
+        changed(data, 40, "<8h", 0, 4, 5, 3, 9, 1, 1, 1),
+        changed(data, 40, "<8h", 5, 4, 5, 3, 3, 3, 1, 1),
+        changed(data, 40, "<8h", 4, 32767, 32767, 32767, 32767, 1, 1, 1),
+        changed(data, 40, "<8h", 4, 512, 512, 512, 9, 1, 1, 1),
+        changed(data, 70, "<h", 32),
+        changed(data, 70, "<h", 128),
+        changed(data, 70, "<h", 12345),
+        changed(data, 108, "<f", 1e12),
+        changed(data, 108, "<f", float("nan")),
+        changed(data, 108, "<f", -4),
+        changed(data, 112, "<2f", float("inf"), 0),
+        changed(data, 112, "<2f", 1, float("nan")),
+        changed(data, 280, "<4f", 0, 0, 0, 0),
+        changed(data, 280, "<4f", float("nan"), 0, 0, 0),
+        changed(changed(data, 252, "<2h", 1, 0), 256, "<3f", 9, 9, 9),
+        data[:-1],
+        packed[:-100],
+        packed[:-6],
+        packed[:-8] + bytes(8),
+        packed[:-8] + bytes([packed[-8] ^ 1]) + packed[-7:],
+        packed[:middle] + bytes([packed[middle] ^ 1]) + packed[middle + 1 :],
+        packed[: middle - 20] + b"\xff" * 40 + packed[middle + 20 :],
+    ]
+
+
+@pytest.mark.parametrize("data", damaged(raw()))
 def test_what_is_damaged_is_refused_by_name(write, data):
     for name in ("broken.nii", "broken.nii.gz"):
-        path = write(name, data)
-        for read in (lambda of: read_images(of, MASK), as_space, label_image):
-            with refused("broken.nii"):
-                read(path)
+        with refused("broken.nii"):
+            read_images(write(name, data), MASK)
+
+
+@pytest.mark.parametrize("data", damaged(raw(np.arange(60, dtype=np.int16).reshape(SHAPE) % 7)))
+def test_a_damaged_mask_or_atlas_is_refused_by_name(write, data):
+    for name in ("broken.nii", "broken.nii.gz"):
+        for read in (as_space, label_image):
+            with refused("broken.nii"), warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # what is not refused holds other values than 0 and 1
+                read(write(name, data))
+
+
+def test_a_fifth_axis_of_one_is_passed_over_in_memory_and_in_a_file(tmp_path):
+    with_five = VOLUMES[..., None]
+    for images in (image(with_five), saved(tmp_path / "a.nii.gz", with_five)):
+        assert np.array_equal(read_images(images, MASK_IMAGE)[0], EXPECTED)
+    assert np.array_equal(as_space(image(MASK.astype(np.uint8)[..., None, None])).mask, MASK)
 
 
 def test_files_that_are_not_there_or_no_files_are_refused(tmp_path):

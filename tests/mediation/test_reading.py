@@ -138,12 +138,19 @@ def test_regions_come_from_an_atlas_or_from_centres(tmp_path, table, mask, write
     centres = write("c.csv", ["ROI,X,Y,Z", "far,900,0,0", "left,8,-16,5", "right,4,-16,8"])
     made = read_study(table, file, **NAMES, mask=mask, centres=centres, ordered=True)
     assert made.region_names == ("left", "right")
-    same = write("same.csv", ["ROI,X,Y,Z", "DMN,8,-16,5", "DMN,4,-16,8"])
-    named = read_study(table, file, **NAMES, mask=mask, centres=same, ordered=True)
-    assert np.array_equal(named.regions, made.regions)  # two regions, though of one name
-    assert named.region_names == ("DMN (0)", "DMN (1)")
     with refused("one of them"):
         read_study(table, file, **NAMES, mask=mask, centres=centres, atlas=atlas, ordered=True)
+
+
+def test_centres_of_one_name_stay_regions_of_their_own_and_so_when_written_and_read(tmp_path, table, mask, write):
+    file = saved(tmp_path / "all.nii", VOLUMES)
+    centres = write("c.csv", ["name,x,y,z", "DMN,900,0,0", "DMN,8,-16,5", "SMN,6,-16,5", "DMN,4,-16,8"])
+    made = read_study(table, file, **NAMES, mask=mask, centres=centres, ordered=True)
+    assert made.region_names == ("DMN (2)", "SMN", "DMN (4)")
+    assert np.array_equal(np.unique(made.regions), [0, 1, 2])
+    back = read_study(write_study(made, tmp_path / "s"))
+    assert back.region_names == made.region_names
+    assert np.array_equal(back.regions, made.regions)
 
 
 def _ras(labels):
@@ -249,6 +256,9 @@ def test_npz_studies_are_read(tmp_path):
     del arrays["coordinates"]
     np.savez(tmp_path / "m.npz", **arrays, mask=inside, affine=np.diag([2.0, 2, 2, 1]))
     assert read_study(tmp_path / "m.npz").coordinates[-1].tolist() == [2, 4]
+    np.savez(tmp_path / "f.npz", **arrays, mask=inside, affine=np.diag([2.0, 2, 0, 1]))
+    with refused("f.npz", "no size along an axis"):
+        read_study(tmp_path / "f.npz")
     del arrays["outcome"]
     np.savez(tmp_path / "l.npz", **arrays)
     with refused("l.npz", "no outcome"):

@@ -5,15 +5,18 @@ Regions are independent of one another, so the functions of each are zero elsewh
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final
+from typing import Any, Final, Self
 
 import numpy as np
 from jaxtyping import Float, Int, Real
 
+from latticework.core.checks import whole_number
 from latticework.core.errors import InputError
 
+_ARRAYS: Final = ("voxels", "vectors", "eigenvalues")  # of a block
 _CHUNK_BYTES: Final = 2**26  # of images in double precision at a time
 
 
@@ -72,17 +75,41 @@ class Basis:
 
     def __post_init__(self) -> None:
         voxels = np.concatenate([block.voxels for block in self.blocks]) if self.blocks else np.empty(0, dtype=int)
-        whole = len(voxels) == self.n_voxels > 0 and all(block.voxels.dtype.kind in "iu" for block in self.blocks)
+        whole = len(voxels) == self.n_voxels > 0 and voxels.dtype.kind in "iu"
         if not (whole and np.array_equal(np.sort(voxels), np.arange(self.n_voxels))):
             raise InputError(f"the regions must have each of the {self.n_voxels:,} voxels once")
         for block in self.blocks:
             if block.vectors.shape != (len(block.voxels), len(block.eigenvalues)):
                 shapes = f"{len(block.voxels)} voxels, {len(block.eigenvalues)} eigenvalues"
                 raise InputError(f"region {block.name!r}: vectors have shape {block.vectors.shape}, but {shapes}")
-            if not (block.eigenvalues > 0).all():
-                raise InputError(f"region {block.name!r}: an eigenvalue is not positive")
+            if not ((block.eigenvalues > 0) & (block.eigenvalues < np.inf)).all():
+                raise InputError(f"region {block.name!r}: an eigenvalue is not positive, or not finite")
             if not np.isfinite(block.vectors).all():
-                raise InputError(f"region {block.name!r}: a function is not finite")
+                raise InputError(f"region {block.name!r}: a vector is not finite")
+
+    @classmethod
+    def of_state(cls, values: Mapping[str, Any], tensors: Mapping[str, Any]) -> Self:
+        """Take back what `to_state` gave.
+
+        Raises
+        ------
+        InputError
+            As the class itself.
+        """
+        blocks = [
+            Block(str(name), *(np.asarray(tensors[f"{kind}.{region}"]) for kind in _ARRAYS))
+            for region, name in enumerate(values["names"])
+        ]
+        return cls(tuple(blocks), whole_number("n_voxels", values["n_voxels"]))
+
+    def to_state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """What a file keeps: plain values, and arrays."""
+        arrays = {
+            f"{kind}.{region}": np.ascontiguousarray(getattr(block, kind))
+            for region, block in enumerate(self.blocks)
+            for kind in _ARRAYS
+        }
+        return {"names": [block.name for block in self.blocks], "n_voxels": self.n_voxels}, arrays
 
     @property
     def n_components(self) -> int:

@@ -62,8 +62,9 @@ def basis(
 ) -> None:
     """Find the functions that images of a mask are summed up by, save them, and say how much they explain.
 
-    By default there are 0.3 a voxel. It needs no study; `latticework mediate fit` finds its own with the same options,
-    and by default no more than a third of the subjects.
+    By default there are 0.3 a voxel, too many to be found where a region has more than 15,000: give --components. No
+    study is needed, and `latticework mediate fit` does not read what is saved: it finds its own, by --kernel,
+    --components and --explained. Its default has fewer: at most 500, and a third of the subjects.
     """
     from latticework.core.persistence import check_replaceable, check_writable
     from latticework.mediation.cli_output import print_table
@@ -77,20 +78,27 @@ def basis(
     check_replaceable(output)
     check_writable(output)
     space = as_space(mask)
-    places = names = None
+    places = told = None
     if atlas is not None:
-        numbers, known = voxel_labels(atlas, space, space.n_voxels)
+        numbers, names = voxel_labels(atlas, space, space.n_voxels)
         inside = numbers >= 0
         if not inside.any():
             raise InputError(f"no voxel of {mask} is in a region of {atlas}")
         if not inside.all():
             warnings.warn(f"{counted(int((~inside).sum()), 'voxel')} are in no region: left out", stacklevel=2)
             space, numbers = space.kept(inside), numbers[inside]
-        places, names = numbered(numbers, known)
+        places, told = numbered(numbers, names)
     elif centres is not None:
         read = read_centres(centres)
-        places, names = numbered(nearest_centre_labels(space.coordinates(), read.points), dict(enumerate(read.names)))
-    found = decomposition(kernel, components, explained).fit(plain_coordinates(space.coordinates()), places, names)
+        nearest = nearest_centre_labels(space.coordinates(), read.points)
+        places, told = numbered(nearest + 1, dict(enumerate(read.names, 1)))
+    functions = decomposition(kernel, components, explained)
+    try:
+        found = functions.fit(plain_coordinates(space.coordinates()), places, names=told)
+    except InputError as error:
+        if components is None and explained is None:  # more than are found in a region of so many voxels
+            raise InputError(f"{error} (--components 500, say, or --atlas)") from error
+        raise
     found.save(output)
     rows = [
         {

@@ -18,7 +18,6 @@ from latticework.core.checks import number, whole_number
 from latticework.core.errors import InputError
 from latticework.core.estimator import Estimator
 from latticework.core.persistence import State
-from latticework.core.words import counted
 from latticework.mediation.basis import Basis, Block
 from latticework.mediation.basis_parts import Wanted, decomposed, share_out
 from latticework.mediation.guards import check_coordinates, check_regions, plain_numbers
@@ -87,7 +86,7 @@ class BasisDecomposition(Estimator):
         self.degree = degree
         self.cache = cache
 
-    def fit(self, coordinates: Any, regions: Any = None, names: Sequence[str] | None = None) -> Self:
+    def fit(self, coordinates: Any, regions: Any = None, *, names: Sequence[str] | None = None) -> Self:
         """Find the functions.
 
         Parameters
@@ -97,7 +96,7 @@ class BasisDecomposition(Estimator):
         regions : array "voxels", optional
             The region of each, whole numbers of at least 0 or text; None if there is one. Zero is a region like others.
         names : sequence of str, optional
-            What the regions are called, in the order of their labels; None takes the labels.
+            What regions 0, 1, 2 and so on are called, no two the same; None takes the labels themselves.
 
         Returns
         -------
@@ -112,20 +111,18 @@ class BasisDecomposition(Estimator):
         """
         places = check_coordinates(coordinates)
         labels, of_voxel = check_regions(regions, len(places))
-        names = labels if names is None else tuple(map(str, names))
-        if len(names) != len(labels):
-            raise InputError(f"{counted(len(labels), 'region')}, and {len(names):,} names: expected as many")
-        wanted = self._wanted(places.shape[1], names, np.bincount(of_voxel))
+        called = labels if names is None else _called(labels, names)
+        wanted = self._wanted(places.shape[1], called, np.bincount(of_voxel))
         parts = decomposed(places, of_voxel, wanted, self.cache)
         blocks = [
             Block(name, np.flatnonzero(of_voxel == region), part.vectors, part.eigenvalues)
-            for region, (name, part) in enumerate(zip(names, parts, strict=True))
+            for region, (name, part) in enumerate(zip(called, parts, strict=True))
         ]
         kept = np.array([part.eigenvalues.sum() for part in parts])
         traces = wanted.traces(places.shape[1], np.bincount(of_voxel))
         self.basis_ = Basis(tuple(blocks), len(places))
         self.explained_ = float(kept.sum() / traces.sum())
-        self.explained_per_region_ = dict(zip(names, (kept / traces).tolist(), strict=True))
+        self.explained_per_region_ = dict(zip(called, (kept / traces).tolist(), strict=True))
         return self
 
     @property
@@ -205,30 +202,17 @@ class BasisDecomposition(Estimator):
 
     def to_state(self) -> State:
         """Everything that was learned."""
-        tensors = {}
-        for region, block in enumerate(self.basis_.blocks):
-            tensors[f"voxels.{region}"] = block.voxels
-            tensors[f"vectors.{region}"] = np.ascontiguousarray(block.vectors)
-            tensors[f"eigenvalues.{region}"] = block.eigenvalues
-        values = {
-            "names": [block.name for block in self.basis_.blocks],
-            "n_voxels": self.basis_.n_voxels,
-            "explained": self.explained_,
-            "explained_per_region": list(self.explained_per_region_.values()),
-        }
-        return State(values=values, tensors={"basis": tensors})
+        values, arrays = self.basis_.to_state()
+        values |= {"explained": self.explained_, "explained_per_region": list(self.explained_per_region_.values())}
+        return State(values=values, tensors={"basis": arrays})
 
     def from_state(self, state: State) -> None:
         """Take back everything that was learned."""
-        values, tensors = state.values, state.tensors["basis"]
-        names = [str(name) for name in values["names"]]
-        blocks = [
-            Block(name, *(tensors[f"{kind}.{region}"] for kind in ("voxels", "vectors", "eigenvalues")))
-            for region, name in enumerate(names)
-        ]
-        self.basis_ = Basis(tuple(blocks), whole_number("n_voxels", values["n_voxels"]))
+        values = state.values
+        self.basis_ = Basis.of_state(values, state.tensors["basis"])
         self.explained_ = float(values["explained"])
-        self.explained_per_region_ = dict(zip(names, values["explained_per_region"], strict=True))
+        names = [block.name for block in self.basis_.blocks]
+        self.explained_per_region_ = dict(zip(names, map(float, values["explained_per_region"]), strict=True))
 
     def _wanted(self, axes: int, names: Sequence[str], voxels: Int[np.ndarray, " regions"]) -> Wanted:
         """The options, checked, and how many components each region gets."""
@@ -253,3 +237,15 @@ class BasisDecomposition(Estimator):
             counts = np.maximum(1, np.rint(SHARE * voxels)).astype(np.int64)
         options = {"smoothness": smoothness, "length_scale": scale} if matern else {"degree": degree}
         return Wanted(str(self.kernel), options, counts.tolist(), share, tuple(names))
+
+
+def _called(labels: Sequence[str], names: Sequence[str]) -> tuple[str, ...]:
+    """The names of the regions of whole numbers."""
+    try:
+        called = tuple(str(names[int(label)]) for label in labels)
+    except (ValueError, IndexError) as error:
+        raise InputError(f"{len(names)} names of regions: expected labels from 0 to {len(names) - 1}") from error
+    if len(set(called)) < len(called):
+        again = next(name for name in called if called.count(name) > 1)
+        raise InputError(f"two regions are called {again!r}: expected names that tell them apart")
+    return called

@@ -24,6 +24,7 @@ from latticework.mediation.kept import MediatorDraws
 from latticework.mediation.posterior import Posterior
 from latticework.mediation.preparation import Prepared, prepare
 from latticework.mediation.prior import Prior
+from latticework.mediation.regions import numbered
 from latticework.mediation.study import Study
 
 COMPONENTS_BY_VOXEL: Final = 0.3  # the paper's
@@ -100,8 +101,10 @@ def decomposition_of(study: Study, basis: BasisDecomposition | None) -> BasisDec
         basis = BasisDecomposition(n_components=min(max(few, regions, 1), study.n_voxels))
     elif not isinstance(basis, BasisDecomposition):
         raise InputError(f"basis is a {type(basis).__name__}: expected a BasisDecomposition or None")
-    names = None if study.regions is None else study.region_names
-    fitted = clone(basis).fit(study.coordinates, study.regions, names)
+    labels, names = None, None
+    if study.regions is not None:
+        labels, names = numbered(study.regions, dict(enumerate(study.region_names)))
+    fitted = clone(basis).fit(study.coordinates, labels, names=names)
     limit = study.n_subjects - study.confounders.shape[1] - 2
     if basis.n_components == len(study.region_names) > study.n_subjects // SUBJECTS_BY_COMPONENT:
         warnings.warn(

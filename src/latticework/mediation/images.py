@@ -134,7 +134,7 @@ def one_volume(volumes: Volumes) -> Float32[np.ndarray, "rows columns slices"]:
     """
     if volumes.count > 1:
         raise InputError(f"{volumes.name} has {volumes.count:,} volumes, expected a single one")
-    (values,) = volumes.stored()  # to the end of the file, where its check sum is
+    (values,) = volumes.stored()  # to the end, where the check sum of a compressed file is
     return volumes.scaled(values)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Shaped
 
 from latticework.core.errors import InputError, require
 from latticework.core.words import counted
@@ -71,7 +71,8 @@ def read_study(
     atlas : path, nibabel image, array-like or None
         An image of labels, as of `label_image`, or labels, as of `study_of`.
     centres : path or None
-        A table of x, y and z, in millimetres: a voxel is in the region of the nearest. Not with an atlas.
+        A table of x, y and z, in millimetres: a voxel is in the region of the nearest. Where names repeat, the number
+        of the row is added. Not with an atlas.
     coordinates : path, array-like or None
         Where voxels are, in a table of x, y and z, if no mask tells.
     id_column : str
@@ -151,13 +152,13 @@ def _by_centres(study: Study, centres: str | os.PathLike[str]) -> Study:
     points = study.coordinates if study.space is None else study.space.coordinates()
     if points.shape[1] != read.points.shape[1]:
         points = study.coordinates
-    places, names = numbered(nearest_centre_labels(points, read.points), dict(enumerate(read.names)))
+    places, names = numbered(nearest_centre_labels(points, read.points) + 1, dict(enumerate(read.names, 1)))
     return replace(study, regions=places, region_names=names)
 
 
 def _images(
     people: Participants, images: Any, mask: Any, pattern: str | None, volumes: Any, id_column: str, *, ordered: bool
-) -> tuple[Float[np.ndarray, "subjects voxels"], Space | None]:
+) -> tuple[Shaped[np.ndarray, "subjects ..."], Space | None]:
     """Mediators in the order of the participants, and where they lie if images say so."""
     path = images if isinstance(images, str | os.PathLike) else None
     if is_image(images) or (path is not None and is_nifti(path)):
@@ -200,7 +201,7 @@ def _rows(people: Participants, count: int, volumes: Any, id_column: str, name: 
     return list(range(count))
 
 
-def _in_order(values: Float[np.ndarray, "rows voxels"], rows: list[int]) -> Float[np.ndarray, "subjects voxels"]:
+def _in_order(values: Shaped[np.ndarray, "rows ..."], rows: list[int]) -> Shaped[np.ndarray, "subjects ..."]:
     if rows == list(range(len(values))):
         return values
     places = np.empty(max(rows) + 1, dtype=np.int64)
@@ -234,6 +235,8 @@ def _of_npz(path: str | os.PathLike[str], mask: Any, atlas: Any, centres: Any) -
         affine = arrays.get("affine", np.eye(4))
         if affine.shape != (4, 4) or affine.dtype.kind not in "biuf" or not np.isfinite(affine).all():
             raise InputError(f"{path}: the affine is {affine.dtype} {list(affine.shape)}, expected [4, 4]")
+        if not affine[:3, :3].any(axis=0).all():
+            raise InputError(f"{path}: the affine gives voxels no size along an axis: {affine[:3].tolist()}")
         mask = Space.of(arrays["mask"], affine.astype(np.float64))
     names = arrays.get("subjects")
     study = study_of(

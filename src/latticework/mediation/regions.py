@@ -57,6 +57,8 @@ def numbered(
 ) -> tuple[Int[np.ndarray, " voxels"], tuple[str, ...]]:
     """Places of labels among those that are there, in their order, and their names: of those without one the number.
 
+    Where names repeat, the label is added.
+
     Examples
     --------
     >>> places, names = numbered(np.array([7, 3, 7]), {3: "insula"})

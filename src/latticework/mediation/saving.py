@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any
 
@@ -10,11 +11,12 @@ from sklearn.utils.validation import check_is_fitted
 
 from latticework.core.errors import InputError
 from latticework.core.persistence import State
+from latticework.mediation.basis import Basis
 from latticework.mediation.decomposition import BasisDecomposition
 from latticework.mediation.posterior import Posterior
 from latticework.mediation.preparation import Prepared, Units
 from latticework.mediation.prior import Prior
-from latticework.mediation.spaces import Space
+from latticework.mediation.spaces import Space, check_fields
 
 if TYPE_CHECKING:
     from latticework.mediation.fitted import MediationModel
@@ -29,7 +31,7 @@ def to_state(model: MediationModel) -> State:
     """Everything that was learned."""
     check_is_fitted(model)
     posterior, prepared, space = model.posterior_, model.prepared_, model.space_
-    basis = _fitted(model.basis_, model.explained_).to_state()
+    basis, arrays = model.basis_.to_state()
     draws = {name: getattr(posterior, name) for name in _DRAWS}
     if posterior.projected is not None:
         draws |= {name: getattr(posterior, name) for name in _CONFOUNDER}
@@ -42,7 +44,7 @@ def to_state(model: MediationModel) -> State:
     if space is not None:
         data |= {"mask": space.mask.astype(np.uint8), "affine": space.affine}
     values: dict[str, Any] = {
-        "basis": basis.values,
+        "basis": basis,
         "settings": None if model.basis is None else model.basis.get_params(),
         "prior": None if model.prior is None else asdict(model.prior),
         "fitted_prior": asdict(model.prior_),
@@ -58,8 +60,8 @@ def to_state(model: MediationModel) -> State:
         },
         "header": None if space is None else {name: list(value) for name, value in space.header.items()},
     }
-    tensors = {
-        "basis": basis.tensors["basis"],
+    tensors: dict[str, Mapping[str, Any]] = {
+        "basis": arrays,
         "draws": {name: np.ascontiguousarray(array) for name, array in draws.items()},
         "sigmas": {name: np.ascontiguousarray(array) for name, array in posterior.sigmas.items()},
         "data": {name: np.ascontiguousarray(array) for name, array in data.items()},
@@ -71,9 +73,7 @@ def from_state(model: MediationModel, state: State) -> None:
     """Take back everything that was learned."""
     values = state.values
     groups = {name: {key: np.asarray(array) for key, array in group.items()} for name, group in state.tensors.items()}
-    decomposition = BasisDecomposition()
-    decomposition.from_state(State(values=values["basis"], tensors={"basis": groups["basis"]}))
-    basis, data, draws = decomposition.basis_, groups["data"], groups["draws"]
+    basis, data, draws = Basis.of_state(values["basis"], groups["basis"]), groups["data"], groups["draws"]
     confounded = _checked(groups, values, basis.n_components, basis.n_voxels)
     model.basis = None if values["settings"] is None else BasisDecomposition(**values["settings"])
     model.prior = None if values["prior"] is None else _prior(values["prior"])
@@ -122,25 +122,31 @@ def _checked(groups: dict[str, dict[str, Any]], values: dict[str, Any], componen
         expected |= {("draws", name): (voxels,) for name in ("nu", "nu_sd", "included")}
     if "mask" in data:
         expected["data", "affine"] = (4, 4)
+        check_fields(values["header"])
         if data["mask"].ndim != 3 or np.count_nonzero(data["mask"]) != voxels:
             raise InputError(f"the mask has shape {data['mask'].shape}, and is to have {voxels:,} voxels on three axes")
     for (group, name), shape in expected.items():
         array = groups[group][name]
         if array.shape != shape or array.dtype != np.float64 or not np.isfinite(array).all():
             raise InputError(f"{group}.{name} of shape {array.shape}, expected finite numbers of shape {shape}")
+    if "mask" in data and not data["affine"][:3, :3].any(axis=0).all():
+        raise InputError("the affine gives voxels no size along an axis")
+    thresholds, accepted = values["thresholds"], values["accepted"]
+    if len(thresholds) != 2 or not all(_within(threshold, np.inf) for threshold in thresholds):
+        raise InputError(f"thresholds are {thresholds}: expected two finite numbers of at least 0")
+    if accepted is not None and (len(accepted) != 2 or not all(_within(share, 1.0) for share in accepted)):
+        raise InputError(f"accepted shares are {accepted}: expected two from 0 to 1")
     sizes = [units["exposure"], units["mediators"], units["outcome"], *units["confounders"]]
     if not all(isinstance(size, float) and 0 < size < float("inf") for size in sizes):
         raise InputError("a unit is no number above 0")
-    accepted = values["accepted"]
-    shares = [] if accepted is None else [float(share) for share in accepted]
-    if not all(0 <= share <= 1 for share in shares) or len(shares) not in (0, 2):
-        raise InputError("the shares of accepted moves are to be two numbers from 0 to 1")
-    if not all(0 <= float(threshold) < np.inf for threshold in values["thresholds"]):
-        raise InputError("a threshold is no number of at least 0")
     texts = [names["exposure"], names["outcome"], *names["confounders"]]
     if len(texts) != confounders + 2 or not all(isinstance(text, str) for text in texts):
         raise InputError(f"names of the exposure, the outcome and {confounders} confounders are expected")
     return confounded
+
+
+def _within(value: object, most: float) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= most and value < np.inf
 
 
 def _prior(values: dict[str, Any]) -> Prior:
@@ -149,11 +155,3 @@ def _prior(values: dict[str, Any]) -> Prior:
         name: tuple(value) if isinstance(value, list) else value for name, value in values.items() if name in known
     }
     return Prior(**given)
-
-
-def _fitted(basis: Any, explained: float) -> BasisDecomposition:
-    """A decomposition that has a basis, to say how that is saved."""
-    decomposition = BasisDecomposition()
-    decomposition.basis_, decomposition.explained_ = basis, explained
-    decomposition.explained_per_region_ = {block.name: float("nan") for block in basis.blocks}
-    return decomposition

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped
 
 from latticework.core.errors import InputError, require
+from latticework.core.words import counted
 
 NEAR: Final = 1e-3  # mm: grids are one where none of their corners differ by more
 MAX_EDGE: Final = 32_767  # voxels, of NIfTI-1
@@ -19,6 +20,8 @@ _FIELDS: Final = (
     "qform_code", "sform_code", "xyzt_units", "quatern_b", "quatern_c", "quatern_d",
     "qoffset_x", "qoffset_y", "qoffset_z", "srow_x", "srow_y", "srow_z",
 )  # fmt: skip
+_LARGEST: Final = {"qform_code": 32_767, "sform_code": 32_767, "xyzt_units": 255}  # whole numbers, of NIfTI-1
+_ROUNDING: Final = 3 * float(np.finfo(np.float32).eps)  # that nibabel allows a quaternion
 _SPATIAL_UNITS: Final = {1: 1000.0, 2: 1.0, 3: 1e-3}  # millimetres; what is unknown is taken for millimetres
 _FLAT: Final = 1e-9  # of the widest span: what rounding leaves of an axis along which nothing varies
 _EVEN: Final = 1e-4  # of a step: how far coordinates may lie beside a grid
@@ -51,16 +54,6 @@ class Space:
     mask: Bool[np.ndarray, "rows columns slices"]
     affine: Float[np.ndarray, "4 4"]
     header: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        if self.header and {*_FIELDS, "pixdim"} != set(self.header):
-            raise InputError(
-                f"the header of a grid has {', '.join(self.header)}: expected {', '.join(_FIELDS)}, pixdim"
-            )
-        for name, values in self.header.items():
-            count = 4 if name.startswith("srow") or name == "pixdim" else 1
-            if len(values) != count or not all(math.isfinite(float(value)) for value in values):
-                raise InputError(f"the header's {name} is {values}: expected {count} finite numbers")
 
     @classmethod
     def of(cls, mask: Shaped[np.ndarray, "*grid"], affine: Float[np.ndarray, "4 4"] | None = None) -> Space:
@@ -166,6 +159,29 @@ def header_fields(header: Any) -> dict[str, tuple[float, ...]]:
     """What a `Space` keeps of a NIfTI header."""
     fields = {name: tuple(float(value) for value in np.atleast_1d(header[name])) for name in _FIELDS}
     return fields | {"pixdim": tuple(float(value) for value in header["pixdim"][:4])}
+
+
+def check_fields(fields: Mapping[str, Sequence[Any]]) -> None:
+    """Refuse fields of a saved `Space` that `header_fields` did not give, or that no header holds.
+
+    Raises
+    ------
+    InputError
+        With the field.
+    """
+    if not fields:
+        return
+    for name in (*_FIELDS, "pixdim"):
+        values, length = fields.get(name, ()), 4 if name.startswith(("srow", "pixdim")) else 1
+        if len(values) != length or not all(isinstance(value, float) for value in values):
+            raise InputError(f"the field {name!r} of a header is {values!r}: expected {counted(length, 'number')}")
+        if name in _LARGEST and not (0 <= values[0] <= _LARGEST[name] and values[0].is_integer()):
+            raise InputError(f"the field {name!r} of a header is {values[0]}: expected a whole number")
+    if fields["qform_code"][0] and not fields["sform_code"][0]:  # then the quaternion says where voxels are
+        square = sum(fields[f"quatern_{part}"][0] ** 2 for part in "bcd")
+        handedness, *steps = fields["pixdim"]
+        if square > 1 + _ROUNDING or abs(handedness) != 1 or min(steps) < 0:
+            raise InputError("the quaternion or the steps of a header are none")
 
 
 def three_axes(mask: Shaped[np.ndarray, "*grid"], name: str) -> Bool[np.ndarray, "rows columns slices"]:
