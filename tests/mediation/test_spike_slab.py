@@ -13,7 +13,7 @@ from latticework.mediation import spike_slab
 from latticework.mediation.mediator_model import residual_of
 from latticework.mediation.outcome_model import OutcomeData, OutcomeState, posterior_factor
 from latticework.mediation.scan import compiled, visit
-from latticework.mediation.spike_slab import Collapsed, ConfounderPrior, ConfounderState
+from latticework.mediation.spike_slab import Collapsed, ConfounderPrior, ConfounderState, Included, Visits
 
 
 def conditional(images, y, covariance, slab, delta):
@@ -52,6 +52,11 @@ def test_the_precision_has_a_root_where_subjects_are_fewer_than_components(noise
     assert np.linalg.eigvalsh(found.precision)[0] >= 0
 
 
+def visited_once(likelihood, rows, hidden, rng):
+    (visits,) = Visits.drawn(likelihood, rows, 1, rng)
+    return spike_slab.draw_inclusion(likelihood, rows, hidden, visits, rng)
+
+
 def test_rows_are_those_of_the_dense_basis(monkeypatch):
     study, rng = Study(10, 0, 8), np.random.default_rng(1)
     chosen = np.array([5, 0, 2])
@@ -77,10 +82,11 @@ def test_every_inclusion_has_its_probability_and_its_moments(jointly, inclusion,
     likelihood = study.collapsed(state, outcome)
     hidden, effects = replace(hidden, slab=0.7, inclusion=inclusion), np.empty((16000, 8))
     for k in range(len(effects)):
-        drawn, projected = spike_slab.draw_inclusion(likelihood, study.rows, hidden, rng)
+        drawn, projected = visited_once(likelihood, study.rows, hidden, rng)
         if jointly:
-            drawn = spike_slab.draw_included(likelihood, study.rows, drawn, hidden.slab, rng)
-            projected = study.rows.project(drawn)
+            visited = replace(hidden, effects=drawn)
+            drawn, included = spike_slab.draw_included(likelihood, study.rows, visited, rng)
+            hidden, projected = replace(hidden, included=included), study.rows.project(drawn)
         hidden = replace(hidden, effects=drawn, projected=projected)
         effects[k] = drawn
 
@@ -117,7 +123,8 @@ def test_coefficients_of_included_voxels_have_their_gaussian_conditional(include
     chosen = rng.permutation(8)[:included]
     effects = np.zeros(8)
     effects[chosen] = 1.0
-    draws = np.array([spike_slab.draw_included(likelihood, study.rows, effects, slab, rng) for _ in range(5000)])
+    hidden = ConfounderState(effects, np.zeros(4), slab, 0.5)
+    draws = np.array([spike_slab.draw_included(likelihood, study.rows, hidden, rng)[0] for _ in range(5000)])
     assert (draws[:, effects == 0] == 0).all()
     if not included:
         return
@@ -127,6 +134,18 @@ def test_coefficients_of_included_voxels_have_their_gaussian_conditional(include
     draws = draws[:, chosen]
     assert_mean(draws, mean[chosen])
     assert_mean(squares(draws - mean[chosen]), spread[np.ix_(chosen, chosen)][np.triu_indices(included)])
+
+
+def test_what_is_summed_up_of_included_voxels_follows_those_that_come_and_go():
+    study, rng = Study(12, 1, 40), np.random.default_rng(0)
+    which = rng.random(40) < 0.5
+    included = Included.of(which, study.rows)
+    for share in (0.1, 0.1, 0.9, 0.05, 0.0):
+        which = which ^ (rng.random(40) < share)
+        included = Included.of(which, study.rows, included)
+        rows = study.q_matrix[which]
+        np.testing.assert_allclose(included.gram, rows.T @ rows, atol=1e-12)
+        assert np.array_equal(included.which, which)
 
 
 def scanned(scan, study, likelihood, hidden, seed, few):
@@ -169,8 +188,8 @@ def test_log_odds_do_not_overflow(monkeypatch, evidence, inclusion, slab):
     study, rng = Study(12, 1, 8), np.random.default_rng(8)
     likelihood = Collapsed(1e6 * np.eye(4), np.full(4, 1e6 * evidence))
     hidden = ConfounderState(np.zeros(8), np.zeros(4), slab, inclusion)
-    effects, _ = spike_slab.draw_inclusion(likelihood, study.rows, hidden, rng)
-    drawn = spike_slab.draw_included(likelihood, study.rows, effects, slab, rng)
+    effects, _ = visited_once(likelihood, study.rows, hidden, rng)
+    drawn, _ = spike_slab.draw_included(likelihood, study.rows, replace(hidden, effects=effects), rng)
     assert np.isfinite(effects).all()
     assert np.isfinite(drawn).all()
     if inclusion == 0.5 and slab == 1.0:

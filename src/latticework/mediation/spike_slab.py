@@ -13,10 +13,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from scipy.linalg import cho_solve, cholesky, solve_triangular
 
 from latticework.mediation.basis import Basis
@@ -150,13 +150,36 @@ class ConfounderPrior:
 
 
 @dataclass(frozen=True)
+class Included:
+    """Which voxels carry the confounder, and the Gram matrix of their rows: the sum of qq'."""
+
+    which: Bool[np.ndarray, " voxels"]
+    gram: Float[np.ndarray, "components components"]
+
+    @classmethod
+    def of(cls, which: Bool[np.ndarray, " voxels"], rows: Rows, before: Included | None = None) -> Included:
+        """Sum up rows, or only those that came and went since before, if they are fewer."""
+        if before is not None:
+            came, went = np.flatnonzero(which & ~before.which), np.flatnonzero(before.which & ~which)
+            if len(came) + len(went) < np.count_nonzero(which):
+                new, old = rows.dense(came), rows.dense(went)
+                return cls(which, before.gram + new.T @ new - old.T @ old)
+        vectors = rows.dense(np.flatnonzero(which))
+        return cls(which, vectors.T @ vectors)
+
+
+@dataclass(frozen=True)
 class ConfounderState:
-    """One draw: delta nu by voxel, nu* = Q' delta nu, the slab's variance and the probability of inclusion."""
+    """One draw: delta nu by voxel, nu* = Q' delta nu, the slab's variance and the probability of inclusion.
+
+    Where many voxels are included, `included` is what was summed up of them last.
+    """
 
     effects: Float[np.ndarray, " voxels"]
     projected: Float[np.ndarray, " components"]
     slab: float
     inclusion: float
+    included: Included | None = None
 
 
 @dataclass(frozen=True)
@@ -204,70 +227,88 @@ def step(
     """One iteration: (delta, nu, b) as one block, then variances and the probability of inclusion."""
     factor = posterior_factor(data, state, prior)
     likelihood = Collapsed.of(data, confounder, state.noise, factor)
-    for _ in range(ROUNDS):
-        effects, projected = draw_inclusion(likelihood, rows, hidden, rng)
+    for visits in Visits.drawn(likelihood, rows, ROUNDS, rng):
+        effects, projected = draw_inclusion(likelihood, rows, hidden, visits, rng)
         hidden = draw_hyperparameters(effects, projected, hidden, hidden_prior, rng)
-    effects = draw_included(likelihood, rows, hidden.effects, hidden.slab, rng)
-    hidden = replace(hidden, effects=effects, projected=rows.project(effects))
+    effects, included = draw_included(likelihood, rows, hidden, rng)
+    hidden = replace(hidden, effects=effects, projected=rows.project(effects), included=included)
     offset = offset_of(confounder, hidden.projected)
     coefficients = draw_coefficients(data, state, factor, rng, offset)
     return draw_variances(data, coefficients, state, prior, rng, offset), hidden
 
 
+class Visits(NamedTuple):
+    """Voxels in the order in which they are visited, and `Rows.products` of them."""
+
+    voxels: Int[np.ndarray, " visited"]
+    own: Float[np.ndarray, " visited"]
+    moved: Float[np.ndarray, "moved components"]
+
+    @classmethod
+    def drawn(cls, likelihood: Collapsed, rows: Rows, rounds: int, rng: np.random.Generator) -> list[Visits]:
+        """Choose voxels at random, in a random order, for each round."""
+        count = math.ceil(VISITED * rows.basis.n_voxels)
+        chosen = [rng.choice(rows.basis.n_voxels, count, replace=False) for _ in range(rounds)]
+        own, moved = rows.products(likelihood.precision, np.concatenate(chosen))
+        places = [slice(count * number, count * (number + 1)) for number in range(rounds)]
+        return [cls(voxels, own[place], moved[place]) for voxels, place in zip(chosen, places, strict=True)]
+
+
 def draw_inclusion(
-    likelihood: Collapsed, rows: Rows, hidden: ConfounderState, rng: np.random.Generator
+    likelihood: Collapsed, rows: Rows, hidden: ConfounderState, visits: Visits, rng: np.random.Generator
 ) -> tuple[Float[np.ndarray, " voxels"], Float[np.ndarray, " components"]]:
-    """Visit some voxels, at random and in a random order: draw delta without nu, then nu; delta nu, and nu* of it."""
-    voxels = rng.permutation(rows.basis.n_voxels)[: math.ceil(VISITED * rows.basis.n_voxels)]
+    """Visit voxels one by one: draw delta without nu, then nu. Delta nu, and nu* of it."""
     effects, projected = hidden.effects.copy(), hidden.projected.copy()
-    own, moved = rows.products(likelihood.precision, voxels)
     compiled(visit)(
-        voxels,
+        visits.voxels,
         rows.entries,
         rows.starts,
         rows.firsts,
         rows.counts,
-        own,
-        moved,
+        visits.own,
+        visits.moved,
         likelihood.precision,
         likelihood.linear - likelihood.precision @ hidden.projected,
         effects,
         projected,
         math.log(hidden.inclusion) - math.log1p(-hidden.inclusion),
         hidden.slab,
-        rng.random(len(voxels)),
-        rng.standard_normal(len(voxels)),
+        rng.random(len(visits.voxels)),
+        rng.standard_normal(len(visits.voxels)),
     )
     return effects, projected
 
 
 def draw_included(
-    likelihood: Collapsed, rows: Rows, effects: Float[np.ndarray, " voxels"], slab: float, rng: np.random.Generator
-) -> Float[np.ndarray, " voxels"]:
-    """Draw the coefficients of all included voxels jointly.
+    likelihood: Collapsed, rows: Rows, hidden: ConfounderState, rng: np.random.Generator
+) -> tuple[Float[np.ndarray, " voxels"], Included | None]:
+    """Draw the coefficients of all included voxels jointly; with them, what was summed up of the voxels.
 
     In as many dimensions as there are included voxels, or in L where they are more: then a draw of the prior is
     corrected by what a draw of the likelihood lacks (Bhattacharya et al. 2016).
     """
-    chosen = np.flatnonzero(effects)
-    drawn = np.zeros_like(effects)
+    which, slab, basis = hidden.effects != 0, hidden.slab, rows.basis
+    chosen = np.flatnonzero(which)
+    drawn = np.zeros_like(hidden.effects)
     if not len(chosen):
-        return drawn
-    design = rows.dense(chosen)
-    if len(chosen) <= design.shape[1]:
+        return drawn, None
+    if len(chosen) <= basis.n_components:
+        design = rows.dense(chosen)
         precision = design @ likelihood.precision @ design.T
         precision[np.diag_indices_from(precision)] += 1 / slab
         drawn[chosen] = gaussian(precision, design @ likelihood.linear, rng)
-        return drawn
+        return drawn, None
+    included = Included.of(which, rows, hidden.included)
     root = likelihood.root()
     wanted = solve_triangular(root, likelihood.linear, lower=True, check_finite=False)
-    start = math.sqrt(slab) * rng.standard_normal(len(chosen))
-    inner = slab * (root.T @ (design.T @ design) @ root)
+    drawn[chosen] = math.sqrt(slab) * rng.standard_normal(len(chosen))
+    inner = slab * (root.T @ included.gram @ root)
     inner[np.diag_indices_from(inner)] += 1.0
-    lacking = wanted - start @ design @ root - rng.standard_normal(len(wanted))
+    lacking = wanted - basis.project(drawn) @ root - rng.standard_normal(len(wanted))
     factor = cholesky(inner, lower=True, overwrite_a=True, check_finite=False)
-    drawn[chosen] = start + slab * design @ (root @ cho_solve((factor, True), lacking, check_finite=False))
-    return drawn
+    more = basis.expand(root @ cho_solve((factor, True), lacking, check_finite=False))
+    drawn[chosen] += slab * more[chosen]
+    return drawn, included
 
 
 def offset_of(confounder: ConfounderData, projected: Float[np.ndarray, " components"]) -> Offset:
@@ -294,4 +335,4 @@ def draw_hyperparameters(
         a, b = prior.inclusion
         drawn = rng.beta(a + included, b + len(effects) - included)
         inclusion = float(np.clip(drawn, 1e-300, 1 - 1e-16))
-    return ConfounderState(effects, projected, slab, inclusion)
+    return ConfounderState(effects, projected, slab, inclusion, hidden.included)
