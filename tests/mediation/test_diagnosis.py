@@ -1,85 +1,220 @@
-"""Every figure of a diagnosis, computed in another way."""
+"""What a diagnosis says, by computations written out plainly; and what a fit asks for before it draws anything."""
 
+import sys
 from dataclasses import replace
 
 import numpy as np
 import pytest
+import statsmodels.api as sm
+from mediation.confounded import basis_of
+from mediation.conftest import SHORT
+from scipy.stats import norm
 
-from latticework.mediation import BASMU, BIMA, BasisDecomposition, Prior, simulate
+from latticework.core.errors import MissingExtraError
+from latticework.mediation import BASMU, BIMA, Prior, findings, fitted
+from latticework.mediation.basis import Basis, Block
+from latticework.mediation.diagnosis import condition_number, diagnose, total_effect, unconfounded
+from latticework.mediation.effects import NDE, NIE
+from latticework.mediation.posterior import Posterior
+from latticework.mediation.preparation import prepare
+from latticework.mediation.scan import compiled
 
-STUDY = simulate(n=60, side=8, random_state=3, sigma_outcome=20.0)
-SHORT = {"n_chains": 2, "n_warmup": 100, "n_draws": 150, "n_jobs": 1, "random_state": 0}
-pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-
-
-def centred(values):
-    return values - values.mean(axis=0)
-
-
-@pytest.fixture(scope="module")
-def model():
-    return BASMU(**SHORT).fit_study(STUDY)
-
-
-def test_the_total_effect_and_what_is_known_of_the_exposure_are_those_of_least_squares(model):
-    api = pytest.importorskip("statsmodels.api")
-    found = model.diagnose()
-    fitted = api.OLS(STUDY.outcome, api.add_constant(np.column_stack([STUDY.exposure, STUDY.confounders]))).fit()
-    assert found.total == pytest.approx((fitted.params[1], fitted.bse[1]))
-    exposure = api.OLS(STUDY.exposure, api.add_constant(STUDY.confounders)).fit()
-    assert found.exposure_known == pytest.approx(exposure.rsquared)
+BASIS = basis_of(12)
+DENSE = BASIS.expand(np.eye(4)).T  # voxels x components
+LARGE = Basis((Block("all", np.arange(16), np.eye(16), np.linspace(2, 0.1, 16)),), 16)
+SHRINKAGE = np.array([0.8, 0.5, 0.6, 0.3])
 
 
-def test_effects_without_a_confounder_are_a_ridge_regression_with_the_variances_of_the_draws(model):
-    posterior, components = model.posterior_, model.basis_.n_components
-    mediators = model.basis_.project(centred(STUDY.mediators))
-    design = np.column_stack([mediators, centred(STUDY.exposure), centred(STUDY.confounders)])
-    noise, beta = ((posterior.sigmas[name] ** 2).mean() for name in ("sigma_outcome", "sigma_beta"))
-    penalty = np.concatenate([1 / (beta * model.basis_.eigenvalues), np.zeros(design.shape[1] - components)])
-    covariance = np.linalg.inv(design.T @ design / noise + np.diag(penalty))
-    mean = covariance @ design.T @ centred(STUDY.outcome) / noise
-    alpha = posterior.alpha.reshape(-1, components)
-    draws, average = alpha @ mean[:components], alpha.mean(axis=0)
-    error = (draws.var() + average @ covariance[:components, :components] @ average) ** 0.5
-    found = model.diagnose().unconfounded
-    assert found["NIE"] == pytest.approx((draws.mean(), error), rel=1e-3)
-    assert found["NDE"] == pytest.approx((mean[components], covariance[components, components] ** 0.5), rel=1e-3)
+class Study:
+    """Data as a user has them, in units that are nowhere 1, and what is prepared of them."""
+
+    def __init__(self, n=40, q=2, *, near=None, basis=BASIS):
+        rng = np.random.default_rng(0)
+        self.confounders = rng.standard_normal((n, q)) * np.array([0.5, 20.0, 3.0])[:q] + 5
+        self.exposure = 3 * rng.standard_normal(n) + 0.4 * self.confounders.sum(axis=1)
+        if near is not None:  # nearly the first confounder
+            self.exposure = 7 * self.confounders[:, 0] + near * rng.standard_normal(n)
+        self.mediators = 4 * rng.standard_normal((n, basis.n_voxels)) + 0.2 * self.exposure[:, None]
+        outcome = self.mediators.sum(axis=1) + 2 * self.exposure - self.confounders.sum(axis=1)
+        self.outcome = 50 * outcome + 500 * rng.standard_normal(n)
+        self.prepared = prepare(self.exposure, self.mediators, self.outcome, self.confounders, basis)
 
 
-def test_the_share_of_the_prior_is_that_of_its_precision_in_the_posteriors():
-    for sd, low, high in ((0.05, 0.8, 1.0), (1e3, 0.0, 0.01)):
-        model = BIMA(prior=Prior(direct_effect_sd=sd), **SHORT).fit_study(STUDY)
-        found = model.diagnose()
-        assert found.prior_sd == sd
-        assert found.prior_share == pytest.approx(min(1.0, model.nde_.var() / sd**2), rel=0.02)
-        assert low <= found.prior_share <= high
+def posterior_of(direct=None, basis=BASIS):
+    """Draws of any law, in the units of the data."""
+    rng = np.random.default_rng(0)
+    direct = rng.standard_normal((2, 100)) if direct is None else direct
+    shape = direct.shape
+    sizes = {"sigma_beta": 30.0, "sigma_outcome": 400.0}
+    return Posterior(
+        basis=basis,
+        alpha=0.2 + 0.1 * rng.standard_normal((*shape, basis.n_components)),
+        beta=40 + 10 * rng.standard_normal((*shape, basis.n_components)),
+        direct=direct,
+        thresholds=(0.0, 0.0),
+        sigmas={name: size * rng.uniform(0.5, 1.5, shape) for name, size in sizes.items()},
+        shrinkage=np.resize(SHRINKAGE, basis.n_components),
+    )
 
 
-@pytest.mark.filterwarnings("ignore:.*components for 60 subjects")
-def test_individual_effects_add_nothing_to_the_rank(model):
-    known = 1 + STUDY.confounders.shape[1]
-    found = model.diagnose()
-    assert (found.unknowns, found.equations) == (model.basis_.n_components + known, known)
-    assert found.rank == found.rank_with_effects == found.unknowns
-    many = BASMU(BasisDecomposition(n_components=62), **{**SHORT, "n_warmup": 5, "n_draws": 5}).fit_study(STUDY)
-    found = many.diagnose()
-    assert (found.rank, found.rank_with_effects, found.unknowns) == (59, 59, 62 + known)
+@pytest.mark.parametrize("q", [0, 2])
+def test_the_total_effect_and_its_error_are_those_of_ordinary_least_squares(q):
+    study = Study(q=q)
+    design = sm.add_constant(np.column_stack([study.exposure, study.confounders]))
+    fit = sm.OLS(study.outcome, design).fit()
+    assert total_effect(study.prepared) == pytest.approx((fit.params[1], fit.bse[1]), rel=1e-9)
 
 
-def test_the_condition_is_that_of_the_equations_and_tells_of_an_exposure_that_confounders_know(model):
-    api = pytest.importorskip("statsmodels.api")
-    regressors = np.column_stack([STUDY.exposure, STUDY.confounders])
-    scores = model.basis_.project(STUDY.mediators)
-    slopes = api.OLS(scores, api.add_constant(regressors / regressors.std(axis=0))).fit().params[1:].T
-    expected = np.linalg.cond(model.posterior_.shrinkage[:, None] * slopes)
-    assert model.diagnose().condition == pytest.approx(expected)
-    nearly = STUDY.confounders[:, 0] + 1e-3 * STUDY.exposure
-    other = BASMU(**{**SHORT, "n_warmup": 5, "n_draws": 5}).fit_study(replace(STUDY, exposure=nearly))
-    assert other.diagnose().condition > 30 * expected
+@pytest.mark.parametrize("q", [0, 2])
+def test_the_exposure_is_known_as_well_as_a_regression_on_the_confounders_knows_it(q):
+    study = Study(q=q)
+    wanted = sm.OLS(study.exposure, sm.add_constant(study.confounders)).fit().rsquared if q else 0.0
+    assert diagnose(posterior_of(), study.prepared, Prior()).exposure_known == pytest.approx(wanted, abs=1e-12)
 
 
-def test_a_confounder_as_strong_as_the_tipping_factor_says_makes_the_indirect_effect_all_bias(model):
-    bias = model.bias_if_omitted()
-    tipped = model.bias_if_omitted(bias.tipping * model.beta_)
-    assert tipped.nie["mean"] == pytest.approx(model.nie_.mean())
-    assert tipped.nde["mean"] == pytest.approx(-model.nie_.mean())
+@pytest.mark.parametrize("left, warned", [(2e-4, False), (5e-5, True)])
+def test_an_exposure_of_which_confounders_leave_less_than_a_ten_thousandth_is_warned_of(left, warned):
+    study = Study()
+    others = sm.add_constant(study.confounders)
+    new = study.exposure - others @ np.linalg.lstsq(others, study.exposure, rcond=None)[0]
+    same = study.confounders[:, 0]
+    exposure = same + new / new.std() * same.std() * (left / (1 - left)) ** 0.5
+    prepared = prepare(exposure, study.mediators, study.outcome, study.confounders, BASIS)
+    found = diagnose(posterior_of(), prepared, Prior())
+    assert 1 - found.exposure_known == pytest.approx(left, rel=1e-6)
+    assert any("nearly all of the exposure" in told for told in found.warnings) == warned
+
+
+@pytest.mark.parametrize("q", [0, 2])
+def test_without_a_confounder_and_with_a_flat_prior_effects_are_those_of_a_penalised_regression(q):
+    """Of Y on the image's coefficients, exposure and confounders, of which the coefficients alone are penalised."""
+    study, posterior = Study(q=q), posterior_of()
+    centred = study.mediators - study.mediators.mean(axis=0)
+    design = np.column_stack([centred @ DENSE, study.exposure, study.confounders])
+    design = design - design.mean(axis=0)
+    beta, noise = ((posterior.sigmas[name] ** 2).mean() for name in ("sigma_beta", "sigma_outcome"))
+    penalty = np.concatenate([noise / (beta * BASIS.eigenvalues), np.zeros(q + 1)])
+    inverse = np.linalg.inv(design.T @ design + np.diag(penalty))
+    mean, covariance = inverse @ design.T @ study.outcome, noise * inverse
+    alpha = posterior.alpha.reshape(-1, 4)
+    indirect = alpha @ mean[:4]
+    spread = indirect.var() + alpha.mean(axis=0) @ covariance[:4, :4] @ alpha.mean(axis=0)
+    found = unconfounded(posterior, study.prepared, Prior(direct_effect_sd=1e-3))
+    assert found[NIE] == pytest.approx((indirect.mean(), spread**0.5), rel=1e-5)
+    assert found[NDE] == pytest.approx((mean[4], covariance[4, 4] ** 0.5), rel=1e-5)
+    assert min(map(abs, found[NIE] + found[NDE])) > 0.1  # else they would agree with anything
+
+
+@pytest.mark.parametrize("sd, error", [(2.0, 0.5), (30.0, 60.0)])
+def test_the_share_of_the_prior_is_that_of_its_precision_where_the_direct_effect_is_conjugate(sd, error):
+    """Of a normal mean with a normal prior, told by an estimate of a known standard error."""
+    precision = sd**-2 + error**-2
+    quantiles = norm.ppf((np.arange(4000) + 0.5) / 4000)
+    draws = 3.0 * error**-2 / precision + precision**-0.5 * np.random.default_rng(1).permutation(quantiles)
+    found = diagnose(posterior_of(draws.reshape(2, 2000)), Study().prepared, Prior(direct_effect_sd=sd))
+    share = sd**-2 / precision
+    assert found.prior_share == pytest.approx(share, rel=0.01)  # tails are cut
+    assert found.prior_sd == sd
+    assert any("is its prior's" in told for told in found.warnings) == (share > 0.5)
+
+
+def test_the_share_of_the_prior_is_never_more_than_all():
+    posterior = posterior_of(9 * np.random.default_rng(2).standard_normal((2, 100)))
+    assert diagnose(posterior, Study().prepared, Prior(direct_effect_sd=1.0)).prior_share == 1
+
+
+@pytest.mark.parametrize("basis, n, rank", [(BASIS, 40, 7), (BASIS, 7, 6), (LARGE, 40, 19), (LARGE, 10, 9)])
+def test_individual_effects_add_nothing_to_the_rank_of_what_they_are_made_of(basis, n, rank):
+    """Components, an exposure and 2 confounders, but no more than one less than there are subjects."""
+    found = diagnose(posterior_of(basis=basis), Study(n, basis=basis).prepared, Prior())
+    components = basis.n_components
+    assert (found.subjects, found.components, found.unknowns, found.equations) == (n, components, components + 3, 3)
+    assert (found.rank, found.rank_with_effects) == (rank, rank)
+
+
+def test_a_component_that_repeats_another_does_not_count():
+    prepared = Study().prepared
+    twice = replace(prepared, mediators=prepared.mediators[[0, 1, 2, 2]])
+    found = diagnose(posterior_of(), twice, Prior())
+    assert (found.unknowns, found.rank, found.rank_with_effects) == (7, 6, 6)
+
+
+@pytest.mark.parametrize("q", [0, 2])
+def test_the_condition_number_is_that_of_the_equations_as_they_are_stated(q):
+    study = Study(q=q)
+    design = np.column_stack([study.exposure, study.confounders])
+    design = (design - design.mean(axis=0)) / design.std(axis=0)
+    theta = np.array([np.linalg.inv(design.T @ design) @ design.T @ m for m in (study.mediators @ DENSE).T])
+    sizes = np.linalg.eigvalsh(theta.T @ np.diag(SHRINKAGE**2) @ theta) ** 0.5
+    found = diagnose(posterior_of(), study.prepared, Prior()).condition
+    assert found == pytest.approx(sizes[-1] / sizes[0], rel=1e-9)
+    in_data_units = study.prepared.in_units(replace(study.prepared.units, exposure=1.0, mediators=1.0))
+    assert diagnose(posterior_of(), in_data_units, Prior()).condition == pytest.approx(found, rel=1e-9)
+
+
+def test_the_condition_number_grows_as_an_exposure_comes_to_repeat_a_confounder():
+    conditions = []
+    for near in (1.0, 0.1, 0.01):
+        prepared = Study(n=200, near=near).prepared
+        conditions.append(condition_number(prepared.mediators, prepared.regressors, SHRINKAGE))
+    assert conditions[0] < findings.ILL_CONDITIONED < conditions[1]
+    assert conditions[2] == pytest.approx(10 * conditions[1], rel=0.3)
+
+
+def test_equations_that_see_nothing_of_the_confounder_have_no_condition_number():
+    prepared = Study().prepared
+    assert condition_number(0 * prepared.mediators, prepared.regressors, SHRINKAGE) == np.inf
+
+
+@pytest.mark.parametrize("condition, large", [(29.0, False), (31.0, True)])
+def test_a_page_says_what_a_large_condition_number_is(condition, large):
+    found = diagnose(posterior_of(), Study().prepared, Prior())
+    told = findings.equations(replace(found, condition=condition))
+    assert f"is {condition:.0f}; above 30" in told
+    assert ("nearly repeat each other" in told) == large
+
+
+@pytest.mark.parametrize("name", ["basmu", "thresholded"])
+def test_at_the_tipping_factor_a_confounder_like_the_image_accounts_for_all_of_the_indirect_effect(name, request):
+    model = request.getfixturevalue(name)
+    tipping = model.bias_if_omitted().tipping
+    bias = model.bias_if_omitted(tipping * model.beta_)
+    assert bias.nie["mean"] == pytest.approx(model.nie_.mean(), rel=1e-9)
+    assert bias.nde["mean"] == pytest.approx(-model.nie_.mean(), rel=1e-9)
+    basis, posterior = model.basis_, model.posterior_
+    dense = basis.expand(np.eye(basis.n_components)).T
+    taken_up = dense @ np.diag(posterior.shrinkage) @ dense.T @ model.beta_  # by the image's coefficients
+    assert tipping == pytest.approx(model.nie_.mean() / (model.alpha_ @ taken_up), rel=1e-9)
+
+
+@pytest.mark.parametrize("module", ["arviz", "pandas", "numba"])
+@pytest.mark.parametrize("kind", [BASMU, BIMA])
+def test_what_a_fit_needs_after_its_draws_is_asked_for_before_them(module, kind, flat_study, monkeypatch):
+    monkeypatch.setitem(sys.modules, module, None)
+
+    class Drawn(Exception):
+        """Chains have begun."""
+
+    def draw(*_):
+        raise Drawn
+
+    monkeypatch.setattr(fitted, "draw", draw)
+    model = kind(**SHORT)
+    with pytest.raises(Drawn if (module, kind) == ("numba", BIMA) else MissingExtraError):
+        model.fit_study(flat_study)
+    assert not hasattr(model, "basis_")
+
+
+def test_where_nothing_can_be_written_loops_are_compiled_without_being_kept(monkeypatch):
+    from numba.core import caching
+
+    monkeypatch.setattr(caching.CacheImpl, "_locator_classes", [])  # none of its places can be written
+
+    def doubled(values):
+        for place in range(len(values)):
+            values[place] *= 2
+
+    values = np.arange(3.0)
+    compiled(doubled)(values)
+    np.testing.assert_array_equal(values, [0, 2, 4])
+    assert len(compiled(doubled).signatures) == 1  # by numba

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import json
-import sys
 import warnings
 from dataclasses import replace
 
@@ -16,7 +15,6 @@ from sklearn.exceptions import ConvergenceWarning
 
 import latticework as lw
 from latticework.core import InputError
-from latticework.core.errors import MissingExtraError
 from latticework.core.persistence import State, read_folder, write_folder
 from latticework.mediation import (
     BASMU,
@@ -31,7 +29,6 @@ from latticework.mediation import (
 )
 from latticework.mediation.fitting import decomposition_of
 from latticework.mediation.rfiles import read_r, study_of_r
-from latticework.mediation.scan import compiled, visit
 from latticework.mediation.simulation import square_grid
 
 SMALL = simulate(n=50, side=8, random_state=3)
@@ -361,37 +358,6 @@ def loads(folder, header, state):
         model.select("rope")
         if model.space_ is not None:
             model.to_nifti(folder.with_name("maps"))
-
-
-def test_what_is_missing_is_said_before_anything_is_drawn(monkeypatch):
-    model = BASMU(**SHORT)
-    for name in ("arviz", "numba"):
-        compiled.cache_clear()
-        with monkeypatch.context() as patch:
-            patch.setitem(sys.modules, name, None)
-            with pytest.raises(MissingExtraError, match=name):
-                model.fit_study(SMALL)
-        assert not hasattr(model, "posterior_")
-    compiled.cache_clear()
-
-
-def test_where_nothing_can_be_kept_the_scan_is_compiled_anew(monkeypatch):
-    import numba
-
-    whole, asked = numba.njit, []
-
-    def nowhere(*, cache=False, **options):
-        asked.append(cache)
-        if cache:
-            raise RuntimeError("cannot cache function 'visit': no locator available")
-        return whole(**options)
-
-    compiled.cache_clear()
-    with monkeypatch.context() as patch:
-        patch.setattr(numba, "njit", nowhere)
-        compiled(visit)
-    compiled.cache_clear()
-    assert asked == [True, False]
 
 
 # Options

@@ -1,7 +1,9 @@
 """Whether draws can be trusted, and how much of the split into indirect and direct effect is the data's.
 
 Individual effects are a linear function of the mediators. So what the outcome knows is beta* + w nu* and, through the
-exposure, gamma - sum alpha* w nu*: the total effect is known from the data; how it splits leans on the priors.
+exposure, gamma - sum alpha* w nu*: the total effect is known from the data; how it splits leans on the priors. With
+every regressor G, exposure or confounder, the equations are g = (gamma, zeta) - Theta'(w nu*), Theta the mediators'
+coefficients of G.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 from jaxtyping import Float
 
-from latticework.mediation.effects import NDE, NIE, TE, summary
+from latticework.mediation.effects import FEW_EFFECTIVE, GOOD_RHAT, NDE, NIE, TE, summary
 from latticework.mediation.mediator_model import residual_of
 from latticework.mediation.outcome_model import OutcomeState, posterior_factor
 from latticework.mediation.posterior import Posterior
@@ -84,7 +86,7 @@ def diagnose(posterior: Posterior, prepared: Prepared, prior: Prior) -> Diagnosi
     effects = {NIE: indirect, NDE: posterior.direct, TE: indirect + posterior.direct}
     summaries = {name: summary(draws) for name, draws in effects.items()}
     design = np.vstack([prepared.mediators, prepared.regressors])
-    residual = residual_of(prepared.mediators, prepared.regressors)
+    individual = posterior.shrinkage[:, None] * residual_of(prepared.mediators, prepared.regressors)
     rank = int(np.linalg.matrix_rank(design))
     variance = summaries[NDE]["sd"] ** 2
     found: dict[str, Any] = {
@@ -95,9 +97,9 @@ def diagnose(posterior: Posterior, prepared: Prepared, prior: Prior) -> Diagnosi
         "components": len(prepared.mediators),
         "unknowns": len(design),
         "rank": rank,
-        "rank_with_effects": int(np.linalg.matrix_rank(np.vstack([design, posterior.shrinkage[:, None] * residual]))),
+        "rank_with_effects": int(np.linalg.matrix_rank(np.vstack([design, individual]))),
         "equations": len(prepared.regressors),
-        "condition": _condition(posterior, prepared),
+        "condition": condition_number(prepared.mediators, prepared.regressors, posterior.shrinkage),
         "prior_share": min(1.0, variance / prior.direct_effect_sd**2),
         "prior_sd": prior.direct_effect_sd,
         "unconfounded": unconfounded(posterior, prepared, prior),
@@ -113,6 +115,20 @@ def diagnose(posterior: Posterior, prepared: Prepared, prior: Prior) -> Diagnosi
     return Diagnosis(**found, warnings=tuple(told))
 
 
+def condition_number(
+    mediators: Float[np.ndarray, "components subjects"],
+    regressors: Float[np.ndarray, "regressors subjects"],
+    shrinkage: Float[np.ndarray, " components"],
+) -> float:
+    """How unequally the equations g = (gamma, zeta) - Theta'(w nu*) know directions of nu*: largest by smallest.
+
+    Of the singular values of diag(w) Theta, with Theta = M* G'(G G')^-1 and regressors of unit variance.
+    """
+    theta, *_ = np.linalg.lstsq((regressors / regressors.std(axis=1, keepdims=True)).T, mediators.T, rcond=0.0)
+    sizes = np.linalg.svd(theta * shrinkage, compute_uv=False)
+    return float(sizes[0] / sizes[-1]) if sizes[-1] > 0 else float("inf")
+
+
 def total_effect(prepared: Prepared) -> tuple[float, float]:
     """The exposure's coefficient in a regression of the outcome on exposure and confounders, and its standard error."""
     regressors, outcome = prepared.regressors, prepared.outcome
@@ -122,14 +138,6 @@ def total_effect(prepared: Prepared) -> tuple[float, float]:
     variance = float(error @ error) / (len(outcome) - len(regressors) - 1)
     unit = prepared.units.effect
     return float(coefficients[0]) * unit, float(variance * inverse[0, 0]) ** 0.5 * unit
-
-
-def _condition(posterior: Posterior, prepared: Prepared) -> float:
-    """That of diag(w) Theta, by which exposure and confounders, of unit variance each, know of nu*."""
-    regressors = prepared.regressors / prepared.regressors.std(axis=1, keepdims=True)
-    theta = np.linalg.lstsq(regressors.T, prepared.mediators.T, rcond=None)[0].T
-    sizes = np.linalg.svd(posterior.shrinkage[:, None] * theta, compute_uv=False)
-    return float(sizes[0] / sizes[-1]) if sizes[-1] > 0 else float("inf")
 
 
 def _explained(regressors: Float[np.ndarray, "regressors subjects"]) -> float:
@@ -172,11 +180,11 @@ def unconfounded(posterior: Posterior, prepared: Prepared, prior: Prior) -> dict
 def _warnings(found: dict[str, Any], confounded: bool) -> list[str]:
     told = []
     for name, rhat in found["rhat"].items():
-        if not rhat <= 1.01:  # NaN too
-            told.append(f"chains disagree about {name}: R-hat is {rhat:.3f}, expected below 1.01; draw more")
+        if not rhat <= GOOD_RHAT:  # NaN too
+            told.append(f"chains disagree about {name}: R-hat is {rhat:.3f}, expected below {GOOD_RHAT}; draw more")
     for name, ess in found["ess"].items():
-        if ess < 400:
-            told.append(f"few effective draws of {name}: {ess:.0f}, expected at least 400; draw more")
+        if ess < FEW_EFFECTIVE:
+            told.append(f"few effective draws of {name}: {ess:.0f}, expected at least {FEW_EFFECTIVE}; draw more")
     if found["components"] >= found["subjects"] - found["equations"] - 1:
         told.append(
             f"{found['components']} components for {found['subjects']} subjects: the image can account for all of the "

@@ -10,6 +10,7 @@ from jaxtyping import Float
 
 from latticework.core.errors import require
 from latticework.mediation.posterior import Posterior
+from latticework.mediation.scan import import_numba
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,6 +20,9 @@ NDE: Final = "NDE"
 TE: Final = "TE"
 PROPORTION: Final = "proportion mediated"
 COLUMNS: Final = ("mean", "sd", "median", "lower", "upper", "p_positive", "rhat", "ess")
+GOOD_RHAT: Final = 1.01  # at most, of chains that agree (Vehtari et al. 2021)
+WORST_RHAT: Final = 1.05  # beyond it no figure can be relied on
+FEW_EFFECTIVE: Final = 400  # draws, below which quantiles are rough (Vehtari et al. 2021)
 
 
 def effects_table(posterior: Posterior, *, level: float = 0.95) -> pd.DataFrame:
@@ -31,7 +35,7 @@ def effects_table(posterior: Posterior, *, level: float = 0.95) -> pd.DataFrame:
         `level`, the probability of being above nought, R-hat and the effective number of draws. A proportion, whose
         mean need not exist, has a median and an interval alone.
     """
-    pandas = require("pandas", extra="mediation", purpose="tables of effects")
+    pandas = import_pandas()
     regional = posterior.regional()
     indirect = regional.sum(axis=-1)
     total = indirect + posterior.direct
@@ -74,6 +78,25 @@ def convergence(draws: Float[np.ndarray, "chains draws"]) -> tuple[float, float]
         draws = draws[:, : draws.size // 2 * 2].reshape(2, -1)
     arviz = import_arviz("diagnostics of chains")
     return float(arviz.rhat(draws)), float(arviz.ess(draws))
+
+
+def require_libraries(*, confounded: bool) -> None:
+    """Import what a fit needs after its draws, and for an unobserved confounder: better told before than hours later.
+
+    Raises
+    ------
+    MissingExtraError
+        If a library is not installed.
+    """
+    import_pandas()
+    import_arviz("diagnostics of chains")
+    if confounded:
+        import_numba()
+
+
+def import_pandas() -> Any:
+    """Pandas, or how to install it."""
+    return require("pandas", extra="mediation", purpose="tables of effects")
 
 
 def import_arviz(purpose: str) -> Any:

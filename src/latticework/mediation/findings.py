@@ -9,7 +9,7 @@ from jaxtyping import Float
 
 from latticework.core.words import counted
 from latticework.mediation.charts import interval_told, rounded, short
-from latticework.mediation.effects import NDE, NIE, PROPORTION, TE
+from latticework.mediation.effects import NDE, NIE, PROPORTION, TE, WORST_RHAT
 from latticework.pages.text import printable
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from latticework.mediation.fitted import MediationModel
 
 PERCENT: Final = "95\N{NO-BREAK SPACE}%"
-WORST_RHAT: Final = 1.05  # beyond it no figure can be relied on
+ILL_CONDITIONED: Final = 30  # a condition number (Belsley, Kuh & Welsch 1980)
 
 
 class Names(NamedTuple):
@@ -214,10 +214,17 @@ def proportion(model: MediationModel) -> str:
 
 def equations(told: Diagnosis) -> str:
     """Why the data cannot tell the split."""
+    large = (
+        f"above {ILL_CONDITIONED} is large: exposure and confounders nearly repeat each other, or the image hardly "
+        "depends on some of them, and these equations tell less than so many"
+        if told.condition > ILL_CONDITIONED
+        else f"above {ILL_CONDITIONED} would be large"
+    )
     return (
         f"Mediators, exposure and confounders have rank {told.rank} over the {counted(told.subjects, 'subject')}; with "
         f"the individual effects beside them, {told.rank_with_effects}: as these are made of the mediators' residuals, "
         f"they add {'nothing' if told.rank_with_effects == told.rank else 'little'}. What the data know of them beyond "
         f"the mediators' own coefficients is in {counted(told.equations, 'equation')}, one for the exposure and one a "
-        f"confounder, whose condition number is {short(told.condition)}: the larger, the less each adds to the others."
+        f"confounder. Their condition number, by how much more strongly they see one direction of the unobserved "
+        f"confounder's coefficients than another, is {short(told.condition)}; {large}."
     )

@@ -22,12 +22,11 @@ from latticework.core.seeds import seed_from, spawn
 from latticework.mediation.chains import Length
 from latticework.mediation.decomposition import BasisDecomposition
 from latticework.mediation.diagnosis import Diagnosis, diagnose
-from latticework.mediation.effects import NDE, NIE, TE, effects_table, import_arviz
+from latticework.mediation.effects import NDE, NIE, TE, WORST_RHAT, effects_table, require_libraries
 from latticework.mediation.fitting import Chains, Method, decomposition_of, draw, draw_again
 from latticework.mediation.mediator_model import residual_of
 from latticework.mediation.posterior import Maps, maps_of, selected
 from latticework.mediation.prior import Prior
-from latticework.mediation.scan import compiled, visit
 from latticework.mediation.sensitivity import Bias, bias_of, sweep_table, varied
 from latticework.mediation.study import Study, study_of
 
@@ -37,7 +36,6 @@ if TYPE_CHECKING:
 Rule = Literal["pip", "interval", "rope", "fdr"]
 RULES: Final = ("pip", "interval", "rope", "fdr")
 ROPE: Final = 0.05  # of the largest effect of a voxel: practically nought
-MOST_RHAT: Final = 1.05  # that is passed over in silence
 
 
 class MediationModel(Estimator):
@@ -102,12 +100,12 @@ class MediationModel(Estimator):
         ------
         InputError
             If an option cannot be used.
+        MissingExtraError
+            If a library is not installed, before anything is drawn.
         """
-        import_arviz("summaries of draws")  # what is missing is said before long work
         study.check()
         prior, chains, method = self.prior or Prior(), self._chains(), self._method()
-        if method.confounded:
-            compiled(visit)
+        require_libraries(confounded=method.confounded)
         decomposition = decomposition_of(study, self.basis)
         self.prepared_, self.posterior_ = draw(study, decomposition, method, prior, chains)
         self.basis_, self.explained_ = decomposition.basis_, decomposition.explained_
@@ -422,11 +420,11 @@ class MediationModel(Estimator):
     def _tell(self) -> None:
         """Warn where chains disagree."""
         table = self.effects_table_
-        rows = table[table.effect.isin([NIE, NDE, TE]) & (table.region == "") & (table.rhat > MOST_RHAT)]
+        rows = table[table.effect.isin([NIE, NDE, TE]) & (table.region == "") & (table.rhat > WORST_RHAT)]
         if len(rows):
             told = ", ".join(f"{row.effect} {row.rhat:.2f}" for row in rows.itertuples())
             warnings.warn(
-                f"chains disagree (R-hat: {told}; expected at most {MOST_RHAT}): draw more, or look at diagnose()",
+                f"chains disagree (R-hat: {told}; expected at most {WORST_RHAT}): draw more, or look at diagnose()",
                 ConvergenceWarning,
                 stacklevel=4,
             )

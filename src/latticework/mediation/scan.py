@@ -8,7 +8,7 @@ and what is left for it is q'(g - A nu*) of the others. Only a voxel whose coeff
 from __future__ import annotations
 
 import math
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,13 +23,18 @@ if TYPE_CHECKING:
 @cache
 def compiled(function: Callable[..., None]) -> Callable[..., None]:
     """Compile a function of this module, or load what was compiled before."""
-    numba = require("numba", extra="mediation", purpose="looking for unobserved confounders")
-    options = {"nogil": True, "fastmath": {"reassoc", "contract"}}
+    decorate = partial(import_numba().njit, nogil=True, fastmath={"reassoc", "contract"})
+    found: Any
     try:
-        found: Any = numba.njit(cache=True, **options)(function)
-    except RuntimeError:  # there is nowhere to keep it
-        found = numba.njit(**options)(function)
+        found = decorate(cache=True)(function)
+    except RuntimeError:  # neither the package's folder nor the home can be written: each process compiles anew
+        found = decorate()(function)
     return found
+
+
+def import_numba() -> Any:
+    """Numba, or how to install it."""
+    return require("numba", extra="mediation", purpose="looking for unobserved confounders")
 
 
 def quadratics(

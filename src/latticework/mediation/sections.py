@@ -16,8 +16,8 @@ from latticework.mediation.charts import (
     short,
     traces,
 )
-from latticework.mediation.effects import NDE, NIE, TE
-from latticework.mediation.findings import PERCENT, WORST_RHAT, Names, Truth
+from latticework.mediation.effects import FEW_EFFECTIVE, GOOD_RHAT, NDE, NIE, TE, WORST_RHAT
+from latticework.mediation.findings import PERCENT, Names, Truth
 from latticework.pages import Section, Table
 
 if TYPE_CHECKING:
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from latticework.mediation.fitted import MediationModel
 
 MOST_REGIONS: Final = 40  # in the forest
-FEW_EFFECTIVE, GOOD_RHAT = 400, 1.01
 
 
 def sensitivity_section(model: MediationModel, table: pd.DataFrame) -> Section:

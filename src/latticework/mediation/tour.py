@@ -142,7 +142,7 @@ def _closer(truth: float, bima: Estimate, basmu: Estimate) -> str:
 
 
 def _doubts(rhat: dict[str, float]) -> list[str]:
-    from latticework.mediation.findings import WORST_RHAT
+    from latticework.mediation.effects import WORST_RHAT
 
     bad = [name for name, value in rhat.items() if not value <= WORST_RHAT]
     if not bad:
