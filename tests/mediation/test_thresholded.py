@@ -38,8 +38,8 @@ from latticework.mediation.thresholded import (
 BASIS = basis_of(6)
 EIGENVALUES = BASIS.eigenvalues
 DENSE = BASIS.expand(np.eye(4)).T  # voxels x components
-SIZES = {"studies": 100, "warmup": 60, "every": 6}  # of calibration
 MEDIATOR_PRIOR = MediatorPrior(shape=4.0, alpha=3.0, noise=2.0, eta=5.0, zeta=4.0)
+SMALL = {"studies": 80, "warmup": 20, "kept": 9, "every": 5}  # of calibration: iterations are slow, but mix well
 
 
 @pytest.fixture
@@ -198,23 +198,31 @@ def mediators_from_prior(prior, threshold, q, rng):
     return MediatorState(np.column_stack([effect, others]), alpha, noise, eta, zeta), theta
 
 
-@pytest.mark.usefixtures("hurried")
-@pytest.mark.parametrize("orthogonal, q", [(True, 1), (False, 1), (True, 0)])
-def test_an_iteration_of_stage_one_leaves_the_joint_law_as_it_is_and_is_calibrated(orthogonal, q):
-    prior, threshold, rng = MediatorPrior(4.0, 3.0, 2.0, 5.0, 4.0, orthogonal=orthogonal), 0.7, np.random.default_rng(5)
-    regressors = centred(np.random.default_rng(6).standard_normal((q + 1, 6)))
+def stage_one(orthogonal, q, n, threshold, rng):
+    """A draw of the prior, mediators given it, and an iteration given these; regressors."""
+    prior = MediatorPrior(4.0, 3.0, 2.0, 5.0, 4.0, orthogonal=orthogonal)
+    regressors = centred(np.random.default_rng(6).standard_normal((q + 1, n)))
     regressors[1:] += 0.5 * regressors[0]
-    out = np.linalg.pinv(regressors) @ regressors if orthogonal else np.zeros((6, 6))
+    out = np.linalg.pinv(regressors) @ regressors if orthogonal else np.zeros((n, n))
 
     def simulate(both):
         state, _ = both
-        effects = centred(rng.standard_normal((4, 6)))
+        effects = centred(rng.standard_normal((4, n)))
         effects = np.sqrt(state.eta * EIGENVALUES)[:, None] * (effects - effects @ out)
-        return state.coefficients @ regressors + effects + math.sqrt(state.noise) * centred(rng.standard_normal((4, 6)))
+        return state.coefficients @ regressors + effects + math.sqrt(state.noise) * centred(rng.standard_normal((4, n)))
 
     def step(both, mediators):
         data = MediatorData.of(mediators, regressors, EIGENVALUES)
         return thresholded.mediator_step(data, *both, prior, BASIS, threshold, 0.7, rng)[:2]
+
+    return lambda: mediators_from_prior(prior, threshold, q, rng), simulate, step, regressors
+
+
+@pytest.mark.usefixtures("hurried")
+@pytest.mark.parametrize("orthogonal, q", [(True, 1), (False, 1), (True, 0)])
+def test_an_iteration_of_stage_one_leaves_the_joint_law_as_it_is(orthogonal, q):
+    threshold = 0.7
+    *kernel, regressors = stage_one(orthogonal, q, 6, threshold, np.random.default_rng(5))
 
     def summary(both, mediators):
         state, theta = both
@@ -224,17 +232,20 @@ def test_an_iteration_of_stage_one_leaves_the_joint_law_as_it_is_and_is_calibrat
         passes = np.abs(DENSE @ theta) > threshold
         return np.concatenate([state.coefficients.ravel(), theta, logs, logs**2, cross, [scaled], passes])
 
-    def ranked(both):
+    assert_same_mean(*joint_draws(*kernel, summary, 2500))
+
+
+@pytest.mark.parametrize("orthogonal", [True, False])
+def test_posteriors_of_stage_one_are_calibrated(orthogonal):
+    from_prior, simulate, step, _ = stage_one(orthogonal, 1, 5, 0.3, np.random.default_rng(12))
+
+    def summary(both):
+        """Of the effect of exposure only theta, which is the process before the threshold: it has no ties."""
         state, theta = both
-        logs = np.log([state.alpha, state.noise, state.eta] + [state.zeta] * (q > 0))
-        return np.concatenate([theta, logs, [state.coefficients.sum()]])
+        logs = np.log([state.alpha, state.noise, state.eta, state.zeta])
+        return np.concatenate([theta, [theta.sum()], state.coefficients[:, 1], logs])
 
-    def start():
-        return mediators_from_prior(prior, threshold, q, rng)
-
-    assert_same_mean(*joint_draws(start, simulate, step, summary, 2500))
-    if q and not orthogonal:
-        assert_calibrated(start, simulate, step, ranked, **SIZES)
+    assert_calibrated(from_prior, simulate, step, summary, **SMALL)
 
 
 def images_of(study):
@@ -244,10 +255,9 @@ def images_of(study):
     return study.mediators.T @ DENSE.T + beside - beside @ DENSE @ DENSE.T
 
 
-@pytest.mark.usefixtures("hurried")
-@pytest.mark.parametrize("q", [0, 1])
-def test_an_iteration_of_stage_two_leaves_the_joint_law_as_it_is_and_is_calibrated(q):
-    study, threshold, rng = Study(8, q, 6, seed=7), 0.5, np.random.default_rng(8)
+def stage_two(q, n, threshold, rng):
+    """A draw of the prior, an outcome given it, and an iteration given that; the study."""
+    study = Study(n, q, 6, seed=7)
     images = images_of(study)
 
     def from_prior():
@@ -263,12 +273,21 @@ def test_an_iteration_of_stage_two_leaves_the_joint_law_as_it_is_and_is_calibrat
     def simulate(both):
         state, theta = both
         effect = soft_threshold(DENSE @ theta, threshold)
-        noise = math.sqrt(state.noise) * centred(rng.standard_normal(8))
+        noise = math.sqrt(state.noise) * centred(rng.standard_normal(n))
         return images @ effect + state.coefficients[4:] @ study.given + noise
 
     def step(both, outcome):
         data = study.data(outcome)[0], ImageData(images, outcome, study.given)
         return thresholded.outcome_step(*data, *both, OUTCOME_PRIOR, BASIS, threshold, 0.7, rng)[:2]
+
+    return from_prior, simulate, step, study
+
+
+@pytest.mark.usefixtures("hurried")
+@pytest.mark.parametrize("q", [0, 1])
+def test_an_iteration_of_stage_two_leaves_the_joint_law_as_it_is(q):
+    threshold = 0.5
+    *kernel, study = stage_two(q, 8, threshold, np.random.default_rng(8))
 
     def summary(both, outcome):
         state, theta = both
@@ -278,14 +297,30 @@ def test_an_iteration_of_stage_two_leaves_the_joint_law_as_it_is_and_is_calibrat
         passes = np.abs(DENSE @ theta) > threshold
         return np.concatenate([state.coefficients, theta, logs, logs**2, cross, [scaled], passes])
 
-    def ranked(both):
-        state, theta = both
-        logs = np.log([state.beta, state.noise] + [state.zeta] * (q > 0))
-        return np.concatenate([theta, logs, [state.coefficients.sum()]])
+    assert_same_mean(*joint_draws(*kernel, summary, 2500))
 
-    assert_same_mean(*joint_draws(from_prior, simulate, step, summary, 2500))
-    if q:
-        assert_calibrated(from_prior, simulate, step, ranked, **SIZES)
+
+def test_posteriors_of_stage_two_are_calibrated():
+    from_prior, simulate, step, _ = stage_two(1, 6, 0.3, np.random.default_rng(13))
+
+    def summary(both):
+        state, theta = both
+        logs = np.log([state.beta, state.noise, state.zeta])
+        return np.concatenate([theta, [theta.sum()], state.coefficients[4:], logs])
+
+    assert_calibrated(from_prior, simulate, step, summary, **SMALL)
+
+
+def test_the_noise_of_the_outcome_is_what_images_as_they_are_leave_of_it():
+    """Their coefficients in the basis would leave more: a thresholded effect is not in its span."""
+    study, theta, rng = Study(200, 0, 6, seed=7), np.array([2.0, -1.5, 1.0, 2.0]), np.random.default_rng(14)
+    images, effect = images_of(study), soft_threshold(DENSE @ theta, 0.5)
+    outcome = images @ effect
+    data = OutcomeData.of(study.mediators, study.given, outcome, EIGENVALUES), ImageData(images, outcome, study.given)
+    state = OutcomeState(np.zeros(5), 1.0, 1e-4, 1.0)
+    new, _, _ = thresholded.outcome_step(*data, state, theta, OUTCOME_PRIOR, BASIS, 0.5, 1e-6, rng)
+    projected = np.var(outcome - images @ DENSE @ DENSE.T @ effect)
+    assert new.noise < 0.5 * projected
 
 
 @pytest.mark.usefixtures("hurried")

@@ -125,8 +125,7 @@ def chain_section(model: MediationModel, diagnosis: Diagnosis) -> Section:
         [effect, _figure(diagnosis.rhat[effect], "{:.3f}"), _figure(diagnosis.ess[effect], "{:,.0f}")]
         for effect in (NIE, NDE, TE)
     ]
-    worst, least = max(diagnosis.rhat.values()), min(diagnosis.ess.values())
-    fine = worst <= GOOD_RHAT and least >= FEW_EFFECTIVE
+    fine = all(rhat <= GOOD_RHAT for rhat in diagnosis.rhat.values()) and min(diagnosis.ess.values()) >= FEW_EFFECTIVE
     return Section(
         "Chains",
         "Chains agree, and there are enough effective draws."
