@@ -33,6 +33,7 @@ from latticework.mediation.outcome_model import (
 from latticework.mediation.scan import compiled, quadratics, visit
 
 ROUNDS: Final = 3  # of visits by an iteration, between which the slab's variance is drawn: b is integrated out once
+ROUNDS_LEARNING: Final = 6  # where the probability of inclusion is drawn too: it and the voxels hold one another
 VISITED: Final = 0.05  # of the voxels, by a round: the others' turn comes, and all included ones are drawn again
 FEW: Final = 32  # components of a region, up to which a compiled loop is quicker than products of matrices
 ROUNDING: Final = 1e-12  # of a matrix's largest entry, which its factorisation may cost
@@ -227,7 +228,8 @@ def step(
     """One iteration: (delta, nu, b) as one block, then variances and the probability of inclusion."""
     factor = posterior_factor(data, state, prior)
     likelihood = Collapsed.of(data, confounder, state.noise, factor)
-    for visits in Visits.drawn(likelihood, rows, ROUNDS, rng):
+    rounds = ROUNDS_LEARNING if isinstance(hidden_prior.inclusion, tuple) else ROUNDS
+    for visits in Visits.drawn(likelihood, rows, rounds, rng):
         effects, projected = draw_inclusion(likelihood, rows, hidden, visits, rng)
         hidden = draw_hyperparameters(effects, projected, hidden, hidden_prior, rng)
     effects, included = draw_included(likelihood, rows, hidden, rng)
