@@ -49,12 +49,12 @@ def quadratics(
     """Compute q'Aq of some voxels into `found`; arguments as of `visit`."""
     for place in range(len(voxels)):
         start, first, count = starts[voxels[place]], firsts[voxels[place]], counts[voxels[place]]
-        total = 0.0
+        row, total = rows[start : start + count], 0.0
         for one in range(count):
-            moved = 0.0
+            part, moved = matrix[first + one, first : first + count], 0.0
             for other in range(count):
-                moved += matrix[first + one, first + other] * rows[start + other]
-            total += rows[start + one] * moved
+                moved += part[other] * row[other]
+            total += row[one] * moved
         found[place] = total
 
 
