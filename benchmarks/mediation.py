@@ -51,7 +51,11 @@ def main() -> None:
     parser.add_argument("--replicates", type=int, default=20)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--quick", action="store_true", help="two short replicates; nothing is recorded")
+    parser.add_argument("--maps", type=Path, metavar="FILE", help="draw effects found in the first studies, no more")
     arguments = parser.parse_args()
+    if arguments.maps is not None:
+        draw_maps(arguments.maps)
+        return
     data = Path(os.environ["LATTICEWORK_DATA"]) / "mediation"
     length = {"n_chains": 2, "n_warmup": 100, "n_draws": 100} if arguments.quick else {}
     replicates = 2 if arguments.quick else arguments.replicates
@@ -197,6 +201,29 @@ def replicate(cell: str, system: str, seed: int, length: Mapping[str, int]) -> F
     for rule, end in (("rope", ""), ("interval", " by intervals")):
         found |= {f"{name}{end}": value for name, value in selection(model.select(rule), effect).items()}
     return found
+
+
+def draw_maps(path: Path, length: Mapping[str, int] | None = None, side: int = 40) -> None:
+    """The effect through each voxel in the first study of each cell: the truth, and what both models find."""
+    from matplotlib.figure import Figure
+
+    from latticework import mediation
+
+    figure = Figure(figsize=(7.2, 6.6), layout="constrained")
+    axes = figure.subplots(len(CELLS), 3)
+    for row, cell in zip(axes, CELLS, strict=True):
+        study = mediation.simulate(side=side, confounding=cell, random_state=FIRST_SEED)
+        maps = {f"{cell}: the truth": study.alpha * study.beta}
+        for name, model in ((BIMA, mediation.BIMA), (BASMU, mediation.BASMU)):
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                maps[name] = model(random_state=FIRST_SEED, **(length or {})).fit_study(study).effect_
+        largest = float(np.abs(maps[f"{cell}: the truth"]).max())
+        for place, (name, values) in zip(row, maps.items(), strict=True):
+            shown = place.imshow(values.reshape(side, side), cmap="RdBu_r", vmin=-largest, vmax=largest, origin="lower")
+            place.set(title=name, xticks=[], yticks=[])
+        figure.colorbar(shown, ax=row, label="outcome by exposure")
+    figure.savefig(path, dpi=110)
 
 
 # Why the defaults are not the paper's

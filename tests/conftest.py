@@ -100,6 +100,11 @@ def start() -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
                 stream.close()
 
 
+def pytest_make_parametrize_id(config, val, argname):
+    """Bytes are numbered: of what is packed, some tell the second, and processes must call a test the same."""
+    return argname if isinstance(val, bytes) else None
+
+
 def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: item.path.name != LONGEST)  # first, so that no process is left alone with it
     if real_data() is None:

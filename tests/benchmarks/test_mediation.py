@@ -70,6 +70,11 @@ def test_a_replicate_is_compared_with_its_truth(monkeypatch: pytest.MonkeyPatch)
     assert told["MSE null"] < 1
 
 
+def test_maps_of_every_cell_are_drawn(tmp_path: Path) -> None:
+    mediation.draw_maps(tmp_path / "maps.png", {"n_chains": 1, "n_warmup": 5, "n_draws": 5, "n_jobs": 1}, side=8)
+    assert (tmp_path / "maps.png").read_bytes().startswith(b"\x89PNG")
+
+
 def test_stages_of_both_samplers_are_timed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     from latticework.mediation import simulate
     from latticework.mediation.preparation import prepare
