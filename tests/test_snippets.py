@@ -1,10 +1,9 @@
 """Every Python and shell block of the README and the documentation runs.
 
 Blocks of a section (`##`) run in order, in one folder, and its Python blocks share one namespace; each section has a
-process of its own. What a `console` block shows below its commands is
-all that they print. A block is left out only by a comment on the line above it, which gives the reason:
-`<!-- not run: ... -->`. Where another machine may print other words, below `<!-- varies: ... -->`, as many lines are
-expected as are shown.
+process of its own. What a `console` block shows below its commands is all that they print. A block is left out only by
+a comment on the line above it, which gives the reason: `<!-- not run: ... -->`. Where another machine may print other
+words, below `<!-- varies: ... -->`, as many lines are expected as are shown.
 """
 
 from __future__ import annotations

@@ -195,7 +195,10 @@ def test_draws_of_the_share_of_individual_effects_are_propagated_and_swept():
         ({"coordinates": SMALL.coordinates[1:]}, "64 voxels, and 63 coordinates"),
         ({"exposure": np.ones(50)}, "for all subjects"),
         ({"exposure": SMALL.confounders[:, 0]}, "exposure"),
-        ({"outcome": np.where(np.arange(50) == 3, np.nan, SMALL.outcome)}, "outcome is nan for subject 3"),
+        (
+            {"outcome": np.where(np.arange(50) == 3, np.nan, SMALL.outcome)},
+            "the outcome 'outcome' is nan for subject 3",
+        ),
         ({"mediators": np.where(np.arange(64) == 3, np.inf, SMALL.mediators)}, "voxel 3"),
         ({"mediators": np.ones((50, 64))}, "nothing that could mediate"),
         ({"confounders": np.random.default_rng(0).normal(size=(50, 48)), "confounder_names": ()}, "48 confounders"),

@@ -155,17 +155,7 @@ class BasisDecomposition(Estimator):
             If images are not finite, or have another number of voxels.
         """
         check_is_fitted(self)
-        given = plain_numbers(images, "images")
-        if given.ndim != 2:
-            raise InputError(f"images have shape {given.shape}: expected (subjects, voxels)")
-        with np.errstate(all="ignore"):
-            coefficients = self.basis_.project(given)
-        if not np.isfinite(coefficients).all():
-            subject = int(np.flatnonzero(~np.isfinite(coefficients).all(axis=1))[0])
-            voxels = np.flatnonzero(~np.isfinite(given[subject]))
-            place = f"voxel {voxels[0]} of image {subject}" if len(voxels) else f"the sum over image {subject}"
-            raise InputError(f"images: {place} is not a finite number")
-        return coefficients
+        return coefficients_of(self.basis_, images)
 
     def inverse_transform(self, coefficients: Any) -> Float[np.ndarray, "subjects voxels"]:
         """Images that coefficients stand for.
@@ -249,3 +239,24 @@ def _called(labels: Sequence[str], names: Sequence[str]) -> tuple[str, ...]:
         again = next(name for name in called if called.count(name) > 1)
         raise InputError(f"two regions are called {again!r}: expected names that tell them apart")
     return called
+
+
+def coefficients_of(basis: Basis, images: Any) -> Float[np.ndarray, "subjects components"]:
+    """Coefficients of images in a basis.
+
+    Raises
+    ------
+    InputError
+        If images are not finite, or have another number of voxels.
+    """
+    given = plain_numbers(images, "images")
+    if given.ndim != 2:
+        raise InputError(f"images have shape {given.shape}: expected (subjects, voxels)")
+    with np.errstate(all="ignore"):
+        coefficients = basis.project(given)
+    if not np.isfinite(coefficients).all():
+        subject = int(np.flatnonzero(~np.isfinite(coefficients).all(axis=1))[0])
+        voxels = np.flatnonzero(~np.isfinite(given[subject]))
+        place = f"voxel {voxels[0]} of image {subject}" if len(voxels) else f"the sum over image {subject}"
+        raise InputError(f"images: {place} is not a finite number")
+    return coefficients

@@ -20,7 +20,7 @@ from latticework.core.estimator import Estimator
 from latticework.core.persistence import State
 from latticework.core.seeds import seed_from, spawn
 from latticework.mediation.chains import Length
-from latticework.mediation.decomposition import BasisDecomposition
+from latticework.mediation.decomposition import BasisDecomposition, coefficients_of
 from latticework.mediation.diagnosis import Diagnosis, diagnose
 from latticework.mediation.effects import NDE, NIE, TE, WORST_RHAT, effects_table, require_libraries
 from latticework.mediation.fitting import Chains, Method, decomposition_of, draw, draw_again
@@ -212,9 +212,7 @@ class MediationModel(Estimator):
             If they are not finite, or have another number of voxels.
         """
         check_is_fitted(self)
-        decomposition = BasisDecomposition()
-        decomposition.basis_ = self.basis_
-        return decomposition.transform(mediators)
+        return coefficients_of(self.basis_, mediators)
 
     def select(
         self,

@@ -90,8 +90,11 @@ class Study:
             As `study_of`.
         """
         n = self.n_subjects
-        parts = {"exposure": self.exposure, "outcome": self.outcome, "confounders": self.confounders}
-        for what, values in parts.items():
+        for what, values in (
+            ("exposure", self.exposure),
+            ("outcome", self.outcome),
+            ("confounders", self.confounders),
+        ):
             if len(values) != n:
                 raise InputError(
                     f"{counted(n, 'subject')} in mediators, and {len(values):,} in {what}: expected as many"
@@ -102,11 +105,9 @@ class Study:
         names = self.confounder_names or tuple(str(place) for place in range(self.confounders.shape[1]))
         if len(names) != self.confounders.shape[1]:
             raise InputError(f"{counted(self.confounders.shape[1], 'confounder')}, and {len(names):,} names of them")
-        named = {f"the confounder {name!r}": values for name, values in zip(names, self.confounders.T, strict=True)}
-        for what, values in ({name: parts[name] for name in ("exposure", "outcome")} | named).items():
-            check_finite(values, what, self.subjects)
         exposure = Column(self.exposure, self.exposure_name, self.subjects)
-        check_design(exposure, Column(self.outcome, self.outcome_name, self.subjects), self.confounders, names)
+        outcome = Column(self.outcome, self.outcome_name, self.subjects)
+        _check_columns(exposure, outcome, self.confounders, names, self.subjects)
         if not check_mediators(self.mediators, self.subjects, lambda voxel: _where(voxel, self.space)).any():
             raise InputError("all voxels are the same in all subjects: there is nothing that could mediate")
 
@@ -194,15 +195,22 @@ def study_of(
     ):
         if length != n:
             raise InputError(f"{counted(n, 'subject')} in exposure, and {length:,} in {what}: expected as many")
-    for what, values in (
-        (f"the exposure {exposed.name!r}", exposed.values),
-        (f"the outcome {done.name!r}", done.values),
-    ):
-        check_finite(values, what, ids)
-    for place, name in enumerate(names):
-        check_finite(known[:, place], f"the confounder {name!r}", ids)
-    check_design(exposed, done, known, names)
+    _check_columns(exposed, done, known, names, ids)
     return _study(exposed, done, known, names, ids, mediators, coordinates, mask, regions, drop_constant)
+
+
+def _check_columns(
+    exposure: Column,
+    outcome: Column,
+    confounders: Float[np.ndarray, "subjects confounders"],
+    names: Sequence[str],
+    ids: Sequence[str] | None,
+) -> None:
+    check_finite(exposure.values, f"the exposure {exposure.name!r}", ids)
+    check_finite(outcome.values, f"the outcome {outcome.name!r}", ids)
+    for place, name in enumerate(names):
+        check_finite(confounders[:, place], f"the confounder {name!r}", ids)
+    check_design(exposure, outcome, confounders, names)
 
 
 def _study(
