@@ -14,6 +14,7 @@ import typer
 from typer.testing import CliRunner
 
 from latticework.core import commands
+from latticework.core.errors import InputError
 
 
 @dataclass
@@ -98,3 +99,30 @@ def test_shared_options_read_the_same_everywhere() -> None:
 def test_a_missing_output_and_half_a_pair_are_bad_usage() -> None:
     assert run("a.en") == 2
     assert run("a.en", "-o", "m", "--valid", "v.en") == 2
+
+
+def test_options_that_were_not_given_stay_with_their_defaults() -> None:
+    assert commands.given(epochs=0, name="", seed=None) == {"epochs": 0, "name": ""}
+
+
+def test_no_processes_at_all_are_refused() -> None:
+    app = typer.Typer()
+
+    @app.command()
+    def work(jobs: commands.Jobs = 1) -> None:
+        print(jobs)
+
+    assert CliRunner().invoke(app, ["--jobs", "-1"]).output == "-1\n"
+    result = CliRunner().invoke(app, ["--jobs", "0"])
+    assert isinstance(result.exception, InputError)
+    assert str(result.exception) == "--jobs 0: expected a number of processes, or -1 for one a processor"
+
+
+def test_a_page_that_cannot_be_written_is_refused_before_the_work(tmp_path: Path) -> None:
+    commands.check_page(None)
+    commands.check_page(tmp_path / "page.html")
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(InputError, match="is a folder, expected the name of a file"):
+        commands.check_page(tmp_path)
+    with pytest.raises(InputError, match="there is no folder"):
+        commands.check_page(tmp_path / "absent" / "page.html")

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 import latticework as lw
 from latticework.core import State, read_folder, write_folder
-from latticework.core.values import decode, encode
+from latticework.core.values import decode, encode, plain, read_object, strict_json
 
 PLAIN = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(codec=None)),
@@ -46,3 +46,27 @@ def test_values_that_are_not_plain_are_refused_before_anything_is_written(tmp_pa
     with pytest.raises(lw.InputError, match=r"values\.x"):
         write_folder(tmp_path / "folder", header={}, state=State({"x": value}))
     assert not (tmp_path / "folder").exists()
+
+
+@given(value=PLAIN)
+def test_results_are_strict_json_whatever_numbers_are_in_them(value):
+    assert json.loads(strict_json(value), parse_constant=pytest.fail) == plain(value)
+
+
+@pytest.mark.parametrize(
+    "line, told",
+    [
+        ("[1]", "expected a JSON object, got a list"),
+        ("3.5", "expected a JSON object, got a number"),
+        ("true", "expected a JSON object, got a truth value"),
+        ("null", "expected a JSON object, got null"),
+        ('"x"', "expected a JSON object, got a text"),
+        ("{", "not a JSON object"),
+        ("", "not a JSON object"),
+        ("[" * 100_000, "not a JSON object"),
+        ("1" * 5000, "not a JSON object"),
+    ],
+)
+def test_a_line_that_is_no_object_is_refused_with_its_place(line, told):
+    with pytest.raises(lw.InputError, match=f"some.jsonl:7: {told}"):
+        read_object(line, "some.jsonl:7")

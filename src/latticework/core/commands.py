@@ -5,16 +5,23 @@ Only modules that define commands import this one: it needs Typer, which `import
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from latticework.core.errors import InputError
+from latticework.core.errors import InputError, require
+from latticework.core.terminal import printable
+from latticework.core.values import strict_json
+
+
+def _some_jobs(jobs: int) -> int:
+    if jobs == 0:
+        raise InputError("--jobs 0: expected a number of processes, or -1 for one a processor")
+    return jobs
+
 
 Model = Annotated[Path, typer.Argument(metavar="MODEL", help="Folder of a saved model.", show_default=False)]
 Output = Annotated[
@@ -40,6 +47,30 @@ Restart = Annotated[
         "--restart",
         help="Start over, and replace what is there. Interrupted, the same command goes on with the new run.",
     ),
+]
+Loggers = Annotated[
+    list[str] | None,
+    typer.Option("--logger", metavar="NAME", help="tensorboard or wandb, beside training/log.csv; may be repeated."),
+]
+Sharded = Annotated[
+    bool,
+    typer.Option("--sharded", help="Under torchrun, keep a share of the weights in each process: for large models."),
+]
+Jobs = Annotated[
+    int,
+    typer.Option(
+        "--jobs",
+        min=-1,
+        metavar="N",
+        callback=_some_jobs,
+        help="Processes that work; -1 is one a processor.",
+    ),
+]
+OutputFile = Annotated[
+    Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write it there instead.", show_default=False)
+]
+PageFile = Annotated[
+    Path | None, typer.Option("--page", metavar="FILE", help="Write an HTML page there.", show_default=False)
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
@@ -76,31 +107,39 @@ def read_stdin_once(*files: Path | None) -> None:
         raise InputError("standard input (-) can be only one of the files: it is read once")
 
 
-def plain(value: object) -> object:
-    """Turn a result into what JSON can hold: dataclasses, arrays, paths and sets become mappings, lists and strings.
-
-    Not-a-number and the infinities become None, since strict JSON has no word for them.
+def given(**options: object) -> dict[str, Any]:
+    """Those options of a command that were given: what is None stays with the default of whatever takes it.
 
     Examples
     --------
-    >>> plain({"bleu": float("nan"), "file": Path("a.txt"), "lengths": (1, 2)})
-    {'bleu': None, 'file': 'a.txt', 'lengths': [1, 2]}
+    >>> given(epochs=3, batch_size=None)
+    {'epochs': 3}
     """
-    if is_dataclass(value) and not isinstance(value, type):
-        return plain(asdict(value))
-    if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
-    if isinstance(value, set | frozenset):
-        return [plain(item) for item in sorted(value)]
-    if value is None or isinstance(value, bool | int | str):
-        return value
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if hasattr(value, "tolist"):  # a NumPy array or scalar, a torch tensor
-        return plain(value.tolist())
-    return str(value)
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def check_page(page: Path | None) -> None:
+    """Find out before long work whether a page can be written where `--page` says.
+
+    Raises
+    ------
+    InputError
+        If it cannot.
+    MissingExtraError
+        If what writes pages is not installed.
+    """
+    if page is None:
+        return
+    folder = page.absolute().parent
+    if page.is_dir():
+        raise InputError(f"--page {page} is a folder, expected the name of a file to write")
+    if not folder.is_dir():
+        raise InputError(f"--page {page} cannot be written: there is no folder {folder}")
+    from latticework.core.persistence import check_writable
+
+    check_writable(folder)
+    for module in ("jinja2", "matplotlib"):
+        require(module, extra="pages", purpose="writing HTML pages")
 
 
 def print_json(result: object) -> None:
@@ -111,7 +150,7 @@ def print_json(result: object) -> None:
     >>> print_json({"text": "Grüße", "score": -1.5})
     {"text": "Grüße", "score": -1.5}
     """
-    print(json.dumps(plain(result), ensure_ascii=False, allow_nan=False))
+    print(strict_json(result))
 
 
 def print_result(result: Mapping[str, object], *, as_json: bool) -> None:
@@ -158,14 +197,3 @@ def _readable(value: object) -> str:
     if value is None or value == {}:
         return "-"
     return printable(str(value))
-
-
-def printable(text: str) -> str:
-    r"""Make text safe for one line of a terminal: control characters, line ends among them, show as escapes.
-
-    Examples
-    --------
-    >>> printable("a\x1b[31mb")
-    'a\\x1b[31mb'
-    """
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)

@@ -1,4 +1,4 @@
-"""Plain values as strict JSON and back, with what JSON lacks: NaN, infinities and tuples."""
+"""Plain values as strict JSON and back, results as JSON for other programs, and objects that users give as JSON."""
 
 from __future__ import annotations
 
@@ -6,9 +6,13 @@ import json
 import math
 import sys
 from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict, is_dataclass
 from typing import Any
 
 from latticework.core.errors import InputError
+
+_KINDS = {list: "a list", str: "a text", bool: "a truth value", type(None): "null"}
 
 
 def encode(value: Any, place: str) -> Any:
@@ -98,6 +102,77 @@ def read_strictly(text: str) -> Any:
     ValueError: the name 'class' stands there twice
     """
     return json.loads(text, parse_constant=refuse_constant, parse_float=_finite, object_pairs_hook=_with_unique_names)
+
+
+def read_object(line: str, place: str) -> dict[str, Any]:
+    """Read a line of a .jsonl file that users made: an object.
+
+    Parameters
+    ----------
+    line : str
+        JSON.
+    place : str
+        What to call it in an error: file and line.
+
+    Raises
+    ------
+    InputError
+        If it is anything else.
+
+    Examples
+    --------
+    >>> read_object('{"text": "Rome"}', "some.jsonl:1")
+    {'text': 'Rome'}
+    >>> read_object('["Rome"]', "some.jsonl:2")
+    Traceback (most recent call last):
+    latticework.core.errors.InputError: some.jsonl:2: expected a JSON object, got a list
+    """
+    try:
+        entry = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{place}: not a JSON object: {error}") from error
+    if not isinstance(entry, dict):
+        raise InputError(f"{place}: expected a JSON object, got {_KINDS.get(type(entry), 'a number')}")
+    return entry
+
+
+def plain(value: object) -> Any:
+    """Turn a result into what JSON can hold: dataclasses, arrays, paths and sets become mappings, lists and strings.
+
+    Not-a-number and the infinities become None, since strict JSON has no word for them.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> plain({"bleu": float("nan"), "file": Path("a.txt"), "lengths": (1, 2)})
+    {'bleu': None, 'file': 'a.txt', 'lengths': [1, 2]}
+    """
+    if is_dataclass(value) and not isinstance(value, type):
+        return plain(asdict(value))
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, set | frozenset):
+        return [plain(item) for item in sorted(value)]
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else None
+    if hasattr(value, "tolist"):  # a NumPy array or scalar, a torch tensor
+        return plain(value.tolist())
+    return str(value)
+
+
+def strict_json(result: object, *, indent: int | None = None) -> str:
+    """A result as JSON that every reader takes, with letters as they are.
+
+    Examples
+    --------
+    >>> strict_json({"text": "Grüße", "score": float("nan")})
+    '{"text": "Grüße", "score": null}'
+    """
+    return json.dumps(plain(result), ensure_ascii=False, allow_nan=False, indent=indent)
 
 
 def _finite(text: str) -> float:

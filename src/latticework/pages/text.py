@@ -2,8 +2,9 @@
 
 import math
 import re
-import unicodedata
 from numbers import Integral, Real
+
+from latticework.core.terminal import columns
 
 # Controls (but tab and newline), halves of surrogate pairs and two non-characters: XML or UTF-8 refuse them.
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
@@ -21,17 +22,6 @@ def printable(text: str) -> str:
     return _UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", text.replace("\r\n", "\n").replace("\r", "\n"))
 
 
-def columns(text: str) -> int:
-    r"""Width in columns of a terminal: two for a Chinese character, none for a combining accent.
-
-    Examples
-    --------
-    >>> columns("cafe\u0301"), columns("重庆")
-    (4, 4)
-    """
-    return sum(map(_columns, text))
-
-
 def label(text: str, *, width: int) -> str:
     """Put a label on one line of at most `width` columns, with line ends and lone spaces visible.
 
@@ -46,7 +36,7 @@ def label(text: str, *, width: int) -> str:
         return text
     used = 0
     for position, character in enumerate(text):
-        used += _columns(character)
+        used += columns(character)
         if used > width - 1:
             return text[:position] + "…"
     return text
@@ -75,9 +65,3 @@ def show(value: object) -> str:
         size = abs(float(value))
         text = f"{float(value):,.0f}" if 1000 <= size < 1e15 and math.isfinite(size) else f"{float(value):.4g}"
     return text.replace("-", "\N{MINUS SIGN}") if text.startswith("-") else text
-
-
-def _columns(character: str) -> int:
-    if unicodedata.combining(character):
-        return 0
-    return 2 if unicodedata.east_asian_width(character) in "WF" else 1

@@ -1,0 +1,132 @@
+"""NumPy arrays in files, .npy and .npz: never objects, and never longer than their file, whatever it says."""
+
+from __future__ import annotations
+
+import io
+import math
+import os
+import stat
+import zipfile
+import zlib
+from collections.abc import Container
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from latticework.core.errors import InputError
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+NUMBERS: Final = "biuf"  # kinds of `numpy.dtype`: truth values, whole numbers and floats
+TEXTS: Final = "U"
+MAX_NPZ_BYTES: Final = 2**36
+_DEFLATE_RATIO: Final = 1032  # at most
+
+
+def read_npy(path: str | os.PathLike[str]) -> Array:
+    """Map a .npy file of numbers into memory, without reading it.
+
+    Parameters
+    ----------
+    path : path-like
+        An ordinary file.
+
+    Returns
+    -------
+    array
+        Read-only, of the shape and type in the file.
+
+    Raises
+    ------
+    InputError
+        If it is no such file, is cut off, or holds something else, such as pickled objects.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     np.save(Path(folder) / "a.npy", [1.0, 2.0])
+    ...     read_npy(Path(folder) / "a.npy").tolist()
+    [1.0, 2.0]
+    """
+    try:
+        if not stat.S_ISREG(Path(path).stat().st_mode):
+            raise InputError(f"{path} is no ordinary file")
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except InputError:
+        raise
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: there is no such file") from error
+    except Exception as error:  # whatever stands where a header should be
+        raise InputError(f"{path} cannot be read as a .npy file: {error}") from error
+    if not isinstance(array, np.ndarray):
+        raise InputError(f"{path} holds several arrays: name it .npz")
+    _check_kind(array.dtype, str(path), NUMBERS)
+    return array
+
+
+def read_npz(path: str | os.PathLike[str], names: Container[str]) -> dict[str, Array]:
+    """Read those arrays of a .npz file that are wanted; others are passed over.
+
+    Parameters
+    ----------
+    path : path-like
+        Of numbers and texts.
+    names : container of str
+        Which are wanted.
+
+    Raises
+    ------
+    InputError
+        If it is no such file, is damaged or larger than is read, or holds pickled objects.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     np.savez(Path(folder) / "study.npz", exposure=[0.0, 1.0], other=[1])
+    ...     read_npz(Path(folder) / "study.npz", ("exposure", "outcome"))
+    {'exposure': array([0., 1.])}
+    """
+    arrays: dict[str, Array] = {}
+    size = 0
+    try:
+        with zipfile.ZipFile(path) as archive:
+            for info in archive.infolist():
+                name = info.filename.removesuffix(".npy")
+                if name not in names:
+                    continue
+                size += info.file_size
+                if size > MAX_NPZ_BYTES or info.file_size > info.compress_size * _DEFLATE_RATIO + 2**10:
+                    raise InputError(f"{path}: {name!r} tells of {info.file_size:,} bytes, more than are in the file")
+                with archive.open(info) as stream:
+                    arrays[name] = _array(stream.read(), f"{path}: {name!r}")
+    except InputError:
+        raise
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: there is no such file") from error
+    except (OSError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
+        raise InputError(f"{path} is no .npz file, or damaged or cut off ({error})") from error
+    return arrays
+
+
+def _array(raw: bytes, where: str) -> Array:
+    stream = io.BytesIO(raw)
+    try:
+        version = np.lib.format.read_magic(stream)
+        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, by_columns, dtype = read(stream)
+    except Exception as error:  # whatever stands where a header should be
+        raise InputError(f"{where} is no array, or damaged ({error})") from error
+    _check_kind(dtype, where, NUMBERS + TEXTS)
+    count, there = math.prod(shape), len(raw) - stream.tell()
+    if min(shape, default=1) < 0 or dtype.itemsize == 0 or there < count * dtype.itemsize:
+        raise InputError(f"{where} is cut off: {list(shape)} of {dtype} do not fit into {there:,} bytes")
+    values = np.frombuffer(raw, dtype=dtype, count=count, offset=stream.tell())
+    return values.reshape(shape, order="F" if by_columns else "C").astype(dtype.newbyteorder("="), copy=False)
+
+
+def _check_kind(dtype: np.dtype[Any], where: str, kinds: str) -> None:
+    if dtype.kind not in kinds:
+        raise InputError(f"{where} holds {dtype}, expected numbers")

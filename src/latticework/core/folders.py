@@ -1,0 +1,93 @@
+"""Folders written as a whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from latticework.core.errors import InputError
+from latticework.core.files import sync_folder, temporary_in
+
+
+def folder_to_write(folder: str | os.PathLike[str]) -> Path:
+    """Where a folder will be, through symbolic links, if one can be there.
+
+    Raises
+    ------
+    InputError
+        If the folder that it is to be in is not there, or it is a file.
+    """
+    target = Path(os.path.realpath(folder))
+    if not target.parent.is_dir():
+        raise InputError(f"{folder} cannot be written: there is no folder {target.parent}")
+    if target.exists() and not target.is_dir():
+        raise InputError(f"{folder} is a file, expected the name of a folder to write")
+    return target
+
+
+@contextmanager
+def whole_folder(target: Path) -> Iterator[Path]:
+    """A folder to write into, which gets its name once it is complete and takes the place of what had that name.
+
+    If anything goes wrong, what was there stays. A process that is killed may leave a hidden folder beside it.
+
+    Parameters
+    ----------
+    target : Path
+        As by `folder_to_write`; the caller has seen that what is there may go.
+
+    Yields
+    ------
+    Path
+        The folder under another name.
+
+    Raises
+    ------
+    InputError
+        If anything cannot be written.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as place:
+    ...     with whole_folder(Path(place) / "maps") as folder:
+    ...         _ = (folder / "one.txt").write_text("1")
+    ...     [path.name for path in (Path(place) / "maps").iterdir()]
+    ['one.txt']
+    """
+    temporary = temporary_in(target.parent)
+    try:
+        temporary.mkdir()
+        yield temporary
+        _sync(temporary)
+        _put_in_place(temporary, target)
+    except OSError as error:
+        raise InputError(f"{target} cannot be written: {error.strerror or error}") from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    sync_folder(target.parent)
+
+
+def _sync(folder: Path) -> None:
+    """Make what was written durable before it gets its name."""
+    for place, _, names in os.walk(folder):
+        for name in names:
+            with open(os.path.join(place, name), "r+b") as stream:
+                os.fsync(stream.fileno())
+        sync_folder(Path(place))
+
+
+def _put_in_place(temporary: Path, target: Path) -> None:
+    before = temporary_in(target.parent)
+    if target.is_dir():
+        os.replace(target, before)
+    try:
+        os.replace(temporary, target)
+    except OSError:
+        if before.is_dir():
+            os.replace(before, target)
+        raise
+    shutil.rmtree(before, ignore_errors=True)

@@ -1,0 +1,121 @@
+"""Arrays in files: whatever the bytes are, an array that fits into its file or one clear error."""
+
+from __future__ import annotations
+
+import io
+import os
+import pickle
+import zipfile
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+from latticework.core.arrays import read_npy, read_npz
+from latticework.core.errors import InputError
+
+KINDS = st.one_of(
+    arrays.boolean_dtypes(), arrays.integer_dtypes(), arrays.unsigned_integer_dtypes(), arrays.floating_dtypes()
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(arrays.arrays(KINDS, arrays.array_shapes(max_dims=3, max_side=4)), st.booleans())
+def test_what_numpy_saves_is_read(tmp_path_factory: pytest.TempPathFactory, array: np.ndarray, fortran: bool) -> None:
+    array = np.asfortranarray(array) if fortran else array
+    folder = tmp_path_factory.mktemp("arrays")
+    np.save(folder / "a.npy", array)
+    np.savez(folder / "a.npz", one=array, other=[1])
+    assert read_npy(folder / "a.npy").dtype == array.dtype
+    np.testing.assert_array_equal(read_npy(folder / "a.npy"), array)
+    found = read_npz(folder / "a.npz", ("one", "absent"))
+    assert list(found) == ["one"]
+    assert found["one"].dtype == array.dtype.newbyteorder("=")
+    np.testing.assert_array_equal(found["one"], array)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.data())
+def test_damage_is_an_input_error_or_harmless(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
+    stream = io.BytesIO()
+    if compressed := data.draw(st.booleans()):
+        np.savez_compressed(stream, one=np.arange(40.0).reshape(5, 8), two=np.array(["a", "bc"]))
+    else:
+        np.save(stream, np.arange(40.0).reshape(5, 8))
+    content = bytearray(stream.getvalue())
+    for place in data.draw(st.lists(st.integers(0, len(content) - 1), max_size=6)):
+        content[place] = data.draw(st.integers(0, 255))
+    path = tmp_path_factory.mktemp("damaged") / ("a.npz" if compressed else "a.npy")
+    path.write_bytes(content[: data.draw(st.integers(0, len(content)))])
+    found = []
+    with suppress(InputError):
+        found = list(read_npz(path, ("one", "two")).values()) if compressed else [read_npy(path)]
+    assert sum(array.nbytes for array in found) <= 1100 * len(content)
+
+
+@pytest.mark.parametrize("version", [(1, 0), (2, 0), (3, 0)])
+def test_every_version_of_the_format_is_read(tmp_path: Path, version: tuple[int, int]) -> None:
+    stream = io.BytesIO()
+    np.lib.format.write_array(stream, np.arange(3), version=version)
+    (tmp_path / "a.npy").write_bytes(stream.getvalue())
+    with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
+        archive.writestr("one.npy", stream.getvalue())
+    assert read_npy(tmp_path / "a.npy").tolist() == [0, 1, 2]
+    assert read_npz(tmp_path / "a.npz", ["one"])["one"].tolist() == [0, 1, 2]
+
+
+def test_objects_are_refused_and_never_unpickled(tmp_path: Path) -> None:
+    class Trap:
+        def __reduce__(self) -> tuple[object, tuple[str]]:
+            return os.mkdir, (str(tmp_path / "sprung"),)
+
+    trap = np.array([Trap()], dtype=object)
+    np.save(tmp_path / "a.npy", trap, allow_pickle=True)
+    np.savez(tmp_path / "a.npz", one=trap, allow_pickle=True)
+    (tmp_path / "b.npy").write_bytes(pickle.dumps(Trap()))
+    for path in ("a.npy", "b.npy"):
+        with pytest.raises(InputError, match=path):
+            read_npy(tmp_path / path)
+    with pytest.raises(InputError, match="holds object, expected numbers"):
+        read_npz(tmp_path / "a.npz", ["one"])
+    assert not (tmp_path / "sprung").exists()
+
+
+def test_a_header_that_promises_more_than_the_file_has_costs_no_memory(tmp_path: Path) -> None:
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, {"descr": "<f8", "fortran_order": False, "shape": (2**50,)})
+    (tmp_path / "a.npy").write_bytes(header.getvalue() + b"\0" * 64)
+    with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
+        archive.writestr("one.npy", header.getvalue() + b"\0" * 64)
+    with pytest.raises(InputError, match=r"a\.npy cannot be read"):
+        read_npy(tmp_path / "a.npy")
+    with pytest.raises(InputError, match="'one' is cut off"):
+        read_npz(tmp_path / "a.npz", ["one"])
+
+
+def test_an_archive_that_tells_of_more_than_it_can_hold_is_refused(tmp_path: Path) -> None:
+    np.savez_compressed(tmp_path / "a.npz", one=np.zeros(2**16))
+    content = bytearray((tmp_path / "a.npz").read_bytes())
+    place = content.index(b"PK\x01\x02") + 24
+    content[place : place + 4] = (2**31).to_bytes(4, "little")
+    (tmp_path / "a.npz").write_bytes(content)
+    with pytest.raises(InputError, match=r"tells of 2,147,483,648 bytes, more than are in the file"):
+        read_npz(tmp_path / "a.npz", ["one"])
+
+
+def test_what_is_no_ordinary_file_is_refused_at_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.npy")
+    for name, told in (("pipe.npy", "is no ordinary file"), (".", "is no ordinary file"), ("x.npy", "no such file")):
+        with pytest.raises(InputError, match=told):
+            read_npy(tmp_path / name)
+    for name in ("x.npz", "."):
+        with pytest.raises(InputError):
+            read_npz(tmp_path / name, ["one"])
+    np.savez(tmp_path / "named.npy", one=[1])
+    os.replace(tmp_path / "named.npy.npz", tmp_path / "named.npy")
+    with pytest.raises(InputError, match=r"several arrays: name it \.npz"):
+        read_npy(tmp_path / "named.npy")

@@ -1,0 +1,85 @@
+"""Folders are written as a whole or not at all, and what was there stays until then."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from latticework.core.errors import InputError
+from latticework.core.folders import folder_to_write, whole_folder
+
+
+def contents(folder: Path) -> dict[str, str]:
+    return {str(path.relative_to(folder)): path.read_text() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_new_folder_takes_the_place_of_the_old_one(tmp_path: Path) -> None:
+    target = tmp_path / "maps"
+    for text in ("one", "two"):
+        with whole_folder(target) as folder:
+            (folder / "inner").mkdir()
+            (folder / "inner" / f"{text}.txt").write_text(text)
+            assert not (target / "inner" / f"{text}.txt").exists()
+    assert contents(target) == {"inner/two.txt": "two"}
+    assert os.listdir(tmp_path) == ["maps"]
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_an_error_leaves_what_was_there(tmp_path: Path, error: type[BaseException]) -> None:
+    target = tmp_path / "maps"
+    with whole_folder(target) as folder:
+        (folder / "kept.txt").write_text("kept")
+
+    def fail() -> None:
+        with whole_folder(target) as folder:
+            (folder / "half.txt").write_text("half")
+            raise error
+
+    with pytest.raises(error):
+        fail()
+    assert contents(target) == {"kept.txt": "kept"}
+    assert os.listdir(tmp_path) == ["maps"]
+
+
+def test_a_name_that_cannot_be_taken_brings_the_old_folder_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = tmp_path / "maps"
+    with whole_folder(target) as folder:
+        (folder / "kept.txt").write_text("kept")
+    replace = os.replace
+    moves = iter([None, OSError(28, "No space left on device"), None])
+
+    def failing(source: Path, goal: Path) -> None:
+        if (error := next(moves)) is not None:
+            raise error
+        replace(source, goal)
+
+    monkeypatch.setattr("os.replace", failing)
+    with pytest.raises(InputError, match="maps cannot be written: No space left on device"):
+        write_half(target)
+    assert contents(target) == {"kept.txt": "kept"}
+    assert os.listdir(tmp_path) == ["maps"]
+
+
+def write_half(target: Path) -> None:
+    with whole_folder(target) as folder:
+        (folder / "new.txt").write_text("new")
+
+
+def test_places_where_no_folder_can_be_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="there is no folder"):
+        folder_to_write(tmp_path / "absent" / "maps")
+    with pytest.raises(InputError, match="is a file, expected the name of a folder"):
+        folder_to_write(tmp_path / "file")
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    assert folder_to_write(tmp_path / "link") == (tmp_path / "real").resolve()
+
+
+def test_a_folder_that_cannot_be_made_is_an_input_error(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="cannot be written"), whole_folder(tmp_path / "absent" / "maps"):
+        pytest.fail("there is nowhere to write")
