@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import tomllib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from html import escape
@@ -19,7 +19,7 @@ from typing import Any, Final
 ROOT: Final = Path(__file__).parents[1]
 PACKAGE: Final = "latticework"
 PAGE: Final = "architecture.md"
-MARKS: Final = {"<!-- the house -->": lambda: picture(house()), "<!-- its rooms -->": lambda: table(house())}
+PICTURE, TABLE = "<!-- the house -->", "<!-- its rooms -->"
 
 WIDTH, MARGIN = 760.0, 10.0  # pixels
 SCALE: Final = 2.0  # square pixels of a line of code
@@ -177,13 +177,15 @@ def _building(building: Building, box: Box) -> list[str]:
         f'<tspan font-weight="600">{escape(building.name)}</tspan>'
         f'<tspan fill-opacity=".65"> {_thousands(building.lines)}</tspan></text>'
     ]
+    outline = f'<rect x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}" stroke="currentColor" '
+    parts.append(f'{outline}fill="var(--md-default-bg-color)"/>')  # hides the arrows that pass behind it
     for (room, lines), (left, top, wide, high) in zip(
         building.rooms.items(), treemap(list(building.rooms.values()), *box), strict=True
     ):
         name = room.removeprefix(f"{building.name}/")
         parts.append(
             f'<rect x="{left:.1f}" y="{top:.1f}" width="{wide:.1f}" height="{high:.1f}" '
-            f'fill="{"var(--md-accent-fg-color--transparent)" if lines > LARGE else "var(--md-default-bg-color)"}" '
+            f'fill="{"var(--md-accent-fg-color--transparent)" if lines > LARGE else "transparent"}" '
             'stroke="currentColor" stroke-opacity=".55" stroke-width=".7">'
             f"<title>{escape(room)}: {lines} lines</title></rect>"
         )
@@ -192,10 +194,7 @@ def _building(building: Building, box: Box) -> list[str]:
                 f'<text x="{left + wide / 2:.1f}" y="{top + high / 2 + 3:.1f}" text-anchor="middle" font-size="9" '
                 f'fill="currentColor" fill-opacity=".8" pointer-events="none">{escape(name)}</text>'
             )
-    parts.append(
-        f'<rect x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}" fill="none" stroke="currentColor" '
-        'stroke-width="1.4" pointer-events="none"/>'
-    )
+    parts.append(f'{outline}fill="none" stroke-width="1.4" pointer-events="none"/>')
     return parts
 
 
@@ -231,7 +230,7 @@ def table(found: House) -> str:
         order = sorted(building.imports.items(), key=lambda pair: -pair[1])
         told = f"`{largest.rpartition('/')[2]}` {lines}"
         arrows = ", ".join(f"{to} {count}" for to, count in order) or "–"
-        rows.append(f"| `{building.name}` | {len(building.rooms)} | {building.lines:,} | {told} | {arrows} |")
+        rows.append(f"| {building.name} | {len(building.rooms)} | {building.lines:,} | {told} | {arrows} |")
     return "\n".join(rows)
 
 
@@ -240,11 +239,16 @@ def _thousands(lines: int) -> str:
 
 
 def on_page_markdown(markdown: str, *, page: Any, **_: Any) -> str:
-    """Draw the house where the page says (an event of MkDocs)."""
-    if page.file.src_uri != PAGE:
-        return markdown
-    for mark, made in MARKS.items():
-        if mark not in markdown:
-            raise ValueError(f"{PAGE} has no line {mark}")
-        markdown = markdown.replace(mark, made())
-    return markdown
+    """Set the table where the page says (an event of MkDocs)."""
+    return _replaced(markdown, TABLE, lambda: table(house())) if page.file.src_uri == PAGE else markdown
+
+
+def on_page_content(html: str, *, page: Any, **_: Any) -> str:
+    """Draw the house where the page says, past Markdown, which would not leave it whole (an event of MkDocs)."""
+    return _replaced(html, PICTURE, lambda: picture(house())) if page.file.src_uri == PAGE else html
+
+
+def _replaced(text: str, mark: str, make: Callable[[], str]) -> str:
+    if mark not in text:
+        raise ValueError(f"{PAGE} has no line {mark}")
+    return text.replace(mark, make())

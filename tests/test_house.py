@@ -7,7 +7,7 @@ import re
 import sys
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -59,7 +59,7 @@ def test_arrows_run_downwards_and_none_is_missing(drawing: ModuleType) -> None:
 def test_every_building_is_in_the_table(drawing: ModuleType) -> None:
     house = drawing.house()
     for building in house.buildings:
-        assert f"| `{building.name}` | {len(building.rooms)} | {building.lines:,} |" in drawing.table(house)
+        assert f"| {building.name} | {len(building.rooms)} | {building.lines:,} |" in drawing.table(house)
 
 
 @given(
@@ -81,6 +81,16 @@ def test_a_treemap_fills_its_place_in_proportion(
             assert any(begin >= end - 1e-6 for begin, end in apart)
 
 
-def test_other_pages_are_left_as_they_are(drawing: ModuleType) -> None:
-    page = type("Page", (), {"file": type("File", (), {"src_uri": "index.md"})})
-    assert drawing.on_page_markdown("text", page=page) == "text"
+def test_the_page_gets_its_picture_and_its_table_and_others_stay_as_they_are(drawing: ModuleType) -> None:
+    other, own = (page_of(name) for name in ("index.md", drawing.PAGE))
+    text = (ROOT / "docs" / drawing.PAGE).read_text("utf-8")
+    assert drawing.on_page_markdown(text, page=other) == drawing.on_page_content(text, page=other) == text
+    filled = drawing.on_page_content(drawing.on_page_markdown(text, page=own), page=own)
+    assert filled.count("<svg") == 1
+    assert "| core |" in filled
+    with pytest.raises(ValueError, match="has no line"):
+        drawing.on_page_content("nothing", page=own)
+
+
+def page_of(name: str) -> object:
+    return SimpleNamespace(file=SimpleNamespace(src_uri=name))
