@@ -178,7 +178,8 @@ def public(name: str) -> Any:
 
 def facts_of(snapshot: int) -> tuple[Any, list[tuple[str, str, str]]]:
     """The graph to learn from, and facts that came with the snapshot and are held back."""
-    from latticework.knowledge.deltas import Delta, difference
+    from latticework.knowledge.deltas import Delta
+    from latticework.knowledge.differences import difference
 
     graph = load(snapshot).graph
     if snapshot == 1:
@@ -210,7 +211,7 @@ def fit(snapshot: int, seed: int, folder: Path) -> dict[str, float]:
 def update(snapshot: int, rule: str, folder: Path, cap: int | None = None) -> dict[str, float]:
     """Bring the model of the snapshot before up to date, and judge it."""
     import latticework as lw
-    from latticework.knowledge.deltas import difference
+    from latticework.knowledge.differences import difference
 
     model = lw.load(folder).set_params(affected=rule, device="cpu")
     if cap is not None:
@@ -243,7 +244,7 @@ def judged(model: Any, snapshot: int, held_back: list[tuple[str, str, str]]) -> 
         "test amri": scores.amri,
     }
     if snapshot > 1:
-        from latticework.knowledge.deltas import difference
+        from latticework.knowledge.differences import difference
 
         delta = difference(load(snapshot - 1).graph, splits.graph)
         touched = {name for head, _, tail in (*delta.add, *delta.remove) for name in (head, tail)}
@@ -256,7 +257,7 @@ def judged(model: Any, snapshot: int, held_back: list[tuple[str, str, str]]) -> 
 def floor(snapshot: int) -> dict[str, float]:
     """What relations that go together and popularity give."""
     from latticework.knowledge.cooccurrence import CoOccurrence
-    from latticework.knowledge.facts import known_triples
+    from latticework.knowledge.known_triples import known_triples
     from latticework.knowledge.metrics import scores
 
     splits = load(snapshot)

@@ -118,7 +118,7 @@ def measure(arguments: argparse.Namespace, parts: Sequence[str] = PARTS) -> harn
 def answered(folder: Path, seed: int, count: int, beam_count: int) -> dict[str, Any]:
     """Scores of all models, of changed and unchanged questions of each number of hops apart."""
     import latticework as lw
-    from latticework.knowledge.deltas import difference
+    from latticework.knowledge.differences import difference
 
     splits = load(2)
     before, anew = (lw.load(folder / f"{seed}-{snapshot}") for snapshot in (1, 2))
@@ -205,7 +205,7 @@ def hub(before: Any, after: Any) -> dict[str, Any]:
     """Fit a snapshot for a few epochs, and bring that model up to date twice."""
     import latticework as lw
     from latticework.knowledge import DKGE
-    from latticework.knowledge.deltas import difference
+    from latticework.knowledge.differences import difference
 
     graph = before.graph
     began = time.perf_counter()

@@ -114,7 +114,8 @@ def strains(folder: Path, seed: int) -> dict[str, dict[str, float]]:
     import numpy as np
 
     import latticework as lw
-    from latticework.knowledge.deltas import Delta, difference
+    from latticework.knowledge.deltas import Delta
+    from latticework.knowledge.differences import difference
 
     graph, _ = facts_of(2)
     splits = load(2)

@@ -140,9 +140,9 @@ def make_jobs(
     import torch
 
     from benchmarks import knowledge_reference as reference
-    from latticework.knowledge.deltas import difference
-    from latticework.knowledge.facts import known_triples
+    from latticework.knowledge.differences import difference
     from latticework.knowledge.index import ContextIndex
+    from latticework.knowledge.known_triples import known_triples
     from latticework.knowledge.learning import joint_embeddings
     from latticework.knowledge.packing import pack
     from latticework.knowledge.sampling import Sampler
@@ -422,7 +422,7 @@ def evaluate(folder: Path, job: timing.Job) -> dict[str, float]:
     import numpy as np
     import torch
 
-    from latticework.knowledge.known import KnownTriples
+    from latticework.knowledge.known_triples import KnownTriples
     from latticework.knowledge.metrics import scores
     from latticework.knowledge.translation import rank_translation
 

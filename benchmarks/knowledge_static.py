@@ -206,7 +206,7 @@ def judged(data: Data, entities: Any, relations: Any, asked: Any, *, norm: int) 
     """Filtered, realistic figures of embeddings on some test facts."""
     import torch
 
-    from latticework.knowledge.facts import known_triples
+    from latticework.knowledge.known_triples import known_triples
     from latticework.knowledge.metrics import scores
     from latticework.knowledge.translation import rank_translation
 
@@ -218,7 +218,7 @@ def judged(data: Data, entities: Any, relations: Any, asked: Any, *, norm: int) 
 def floor(data: Data) -> dict[str, float]:
     """What relations that go together and popularity give."""
     from latticework.knowledge.cooccurrence import CoOccurrence
-    from latticework.knowledge.facts import known_triples
+    from latticework.knowledge.known_triples import known_triples
     from latticework.knowledge.metrics import scores
 
     sizes = {"entities": len(data.graph.entities), "relations": len(data.graph.relations)}

@@ -137,7 +137,7 @@ def fit(splits: Any, change: Change, seed: int, threads: int) -> dict[str, float
 def floor(splits: Any) -> dict[str, float]:
     """What relations that go together and popularity give."""
     from latticework.knowledge.cooccurrence import CoOccurrence
-    from latticework.knowledge.facts import known_triples
+    from latticework.knowledge.known_triples import known_triples
     from latticework.knowledge.metrics import scores
 
     sizes = {"entities": len(splits.entities), "relations": len(splits.relations)}

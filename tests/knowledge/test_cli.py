@@ -19,7 +19,7 @@ from latticework.knowledge.config import DKGEConfig
 from latticework.knowledge.deltas import read_delta
 from latticework.knowledge.estimator import DKGE
 from latticework.knowledge.io import read_splits, read_triples
-from latticework.knowledge.kept import Kept
+from latticework.knowledge.saved_model import SavedModel
 
 CITIES = {"Rome": "Italy", "Milan": "Italy", "Oslo": "Norway", "Bergen": "Norway", "Paris": "France", "Lyon": "France"}
 FACTS = [(city, "lies in", country) for city, country in CITIES.items()]
@@ -252,7 +252,7 @@ def test_an_update_keeps_what_the_model_says_about_files(latticework, model, wri
     assert latticework("kg", "update", model, change).status == 0
     assert latticework("kg", "update", model, change, "-o", tmp_path / "copy").status == 0
     for folder in (model, tmp_path / "copy"):
-        assert [(each.name, each.lines) for each in Kept.load(folder).positions] == [("log.tsv", 3)]
+        assert [(each.name, each.lines) for each in SavedModel.load(folder).positions] == [("log.tsv", 3)]
         assert latticework("kg", "watch", folder, log, "--once")[:2] == (0, "")
 
 
@@ -268,7 +268,7 @@ def test_watch_takes_standard_input_to_its_end(latticework, model):
         assert (ended.status, ended.err) == (0, f"{begun}{ends} ends a transaction\n")
         assert [json.loads(line)["lines"] for line in ended.out.splitlines()] == [3, 4]
         data = data.replace(b"+\t", b"*\t").replace(b"-\t", b"+\t").replace(b"*\t", b"-\t")  # and back again
-    assert Kept.load(model).positions == ()
+    assert SavedModel.load(model).positions == ()
 
 
 def test_each_transaction_is_saved_before_the_next_is_there(start, model, tmp_path):
@@ -540,7 +540,7 @@ def test_what_is_no_model_of_a_graph_is_refused(refused, saved, tmp_path):
     for verb, words in (("query", ["a", "r", "?"]), ("explain", ["a", "r", "b"]), ("export", [tmp_path / "a.npy"])):
         assert "there is no such folder" in refused(verb, tmp_path / "none", *words)
     with pytest.raises(InputError, match="no such folder"):
-        Kept.load(tmp_path / "none")
+        SavedModel.load(tmp_path / "none")
 
 
 # Help

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from latticework.knowledge.cooccurrence import CoOccurrence
-from latticework.knowledge.known import KnownTriples
+from latticework.knowledge.known_triples import KnownTriples
 from latticework.knowledge.metrics import scores
 
 YAGO = [(1, 0, (0.428, 0.413, 0.446)), (2, 53, (0.418, 0.400, 0.439)), (3, 194, (0.394, 0.377, 0.415))]

@@ -9,15 +9,8 @@ from hypothesis import strategies as st
 
 from latticework.core.errors import InputError
 from latticework.knowledge import deltas
-from latticework.knowledge.deltas import (
-    Delta,
-    delta_lines,
-    difference,
-    parse_change,
-    read_delta,
-    read_transactions,
-    write_delta,
-)
+from latticework.knowledge.deltas import Delta, delta_lines, parse_change, read_delta, read_transactions, write_delta
+from latticework.knowledge.differences import difference
 from latticework.knowledge.graph import Graph
 from latticework.knowledge.names import Names
 from latticework.knowledge.openke import read_openke

@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 
 from latticework.core.errors import InputError
 from latticework.knowledge.deltas import Delta
-from latticework.knowledge.graph import Graph, triple_keys
+from latticework.knowledge.graph import Graph
 from latticework.knowledge.names import Names
+from latticework.knowledge.triples import triple_keys
 
 FAMILY = [("Ann", "mother", "Bob"), ("Bob", "likes", "Bob"), ("Ann", "likes", "Bob"), ("Cid", "likes", "Ann")]
 NAMES = st.sampled_from("abcde")

@@ -56,7 +56,7 @@ def test_the_loss_is_that_of_all_joint_embeddings(loss):
     facts = torch.from_numpy(task.graph.triples[batch % len(task.graph)])
     wrong = task.objective.draw(facts.numpy(), batch, int(batch[0] // len(task.graph)))
     rows = entities[facts[:, 0]], relations[facts[:, 1]], entities[facts[:, 2]]
-    expected = wrong.loss(entities, *rows, norm=2)
+    expected = wrong.loss(entities, rows, norm=2)
     torch.testing.assert_close(task.module(inputs).detach(), expected, rtol=1e-4, atol=1e-4)
 
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from latticework.core.errors import InputError
-from latticework.knowledge.known import KnownTriples
+from latticework.knowledge.known_triples import KnownTriples
 from latticework.knowledge.metrics import scores, scores_by_relation, summary
 from latticework.knowledge.ranking import Ranks, rank_costs
 from latticework.knowledge.statistics import relation_kinds

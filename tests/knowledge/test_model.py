@@ -10,9 +10,9 @@ from reference import dkge
 
 from latticework.core.errors import InputError
 from latticework.knowledge.batches import Learner, link_batch
+from latticework.knowledge.distances import distance
 from latticework.knowledge.model import DKGEModel
-from latticework.knowledge.objective import Corrupted
-from latticework.knowledge.scores import distance, margin_loss
+from latticework.knowledge.objective import Corrupted, margin_loss
 
 ENTITIES, RELATIONS, DIM, MARGIN = 6, 3, 4, 10.0
 

@@ -5,9 +5,10 @@ from graphs import draw_graph
 from torch.nn.functional import cross_entropy
 
 from latticework.knowledge.config import DKGEConfig
+from latticework.knowledge.distances import apart
 from latticework.knowledge.graph import Graph
 from latticework.knowledge.names import Names
-from latticework.knowledge.objective import Corrupted, Objective, Pool, apart
+from latticework.knowledge.objective import Corrupted, Objective, Pool
 from latticework.knowledge.sampling import head_rates
 
 
@@ -19,7 +20,7 @@ def draw_rows(seed, *shape):
 def test_the_margin_loss_is_that_of_torch(norm):
     table, heads, relations, tails = draw_rows(0, 6, 4), *draw_rows(1, 3, 5, 4)
     entities, at_head = torch.randint(6, (5, 3)), torch.rand(5, 3) < 0.5
-    loss = Corrupted(entities, at_head, 1.5).loss(table, heads, relations, tails, norm=norm)
+    loss = Corrupted(entities, at_head, 1.5).loss(table, (heads, relations, tails), norm=norm)
     expected = 0.0
     for fact in range(5):
         own = torch.norm(heads[fact] + relations[fact] - tails[fact], p=norm)
@@ -36,7 +37,7 @@ def test_the_loss_of_a_pool_is_a_cross_entropy_without_known_facts(norm):
     table, heads, relations, tails = draw_rows(0, 6, 4), *draw_rows(1, 3, 5, 4)
     known = torch.rand(5, 2, 3, generator=torch.Generator().manual_seed(2)) < 0.3
     pool = Pool(torch.tensor([0, 2, 5]), known, 3.0)
-    loss = pool.loss(table, heads, relations, tails, norm=norm)
+    loss = pool.loss(table, (heads, relations, tails), norm=norm)
     expected = 0.0
     for fact in range(5):
         own = torch.norm(heads[fact] + relations[fact] - tails[fact], p=norm)
@@ -121,7 +122,7 @@ def test_facts_of_a_complete_relation_teach_nothing(norm):
     table = draw_rows(0, 2, 4).requires_grad_()
     relations = draw_rows(1, 1, 4).requires_grad_()
     heads, _, tails = torch.from_numpy(graph.triples).T
-    loss = wrong.loss(table, table[heads], relations.expand(4, -1), table[tails], norm=norm)
+    loss = wrong.loss(table, (table[heads], relations.expand(4, -1), table[tails]), norm=norm)
     loss.backward()
     assert loss.item() == pytest.approx(1.5 * 4 * 3)
     torch.testing.assert_close(table.grad, torch.zeros(2, 4, dtype=torch.float64), rtol=0, atol=1e-12)

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from latticework.core.errors import InputError
+from latticework.knowledge.dataset import Splits
 from latticework.knowledge.io import read_triples
-from latticework.knowledge.loaded import Splits
 from latticework.knowledge.names import Names
 from latticework.knowledge.openke import read_openke, write_openke
 

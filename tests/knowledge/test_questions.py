@@ -10,12 +10,12 @@ from latticework.core.errors import InputError
 from latticework.knowledge import answers as module
 from latticework.knowledge import moves
 from latticework.knowledge.answers import answer_scores, changes_since, rank_answers, rank_popular, scores_by_hops
-from latticework.knowledge.asking import path_distances
 from latticework.knowledge.deltas import Delta
 from latticework.knowledge.embeddings import Embeddings
 from latticework.knowledge.graph import Graph
 from latticework.knowledge.names import Names
 from latticework.knowledge.questions import Questions, answers_in, sample_questions, steps_of
+from latticework.knowledge.traversal import path_distances
 
 TRIPLES = st.sets(
     st.tuples(st.sampled_from("abcdef"), st.sampled_from("rst"), st.sampled_from("abcdef")), min_size=3, max_size=18

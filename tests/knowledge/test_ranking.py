@@ -12,9 +12,9 @@ from reference.knowledge_ranking import filtered_counts
 
 from latticework.core.errors import InputError
 from latticework.knowledge import ranking
-from latticework.knowledge.known import KnownTriples
+from latticework.knowledge.distances import distance
+from latticework.knowledge.known_triples import KnownTriples
 from latticework.knowledge.ranking import Ranks, rank_costs
-from latticework.knowledge.scores import distance
 from latticework.knowledge.translation import rank_translation
 
 ENTITIES, RELATIONS, DIM = 90, 4, 13

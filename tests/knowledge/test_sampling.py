@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from latticework.core.errors import InputError
-from latticework.knowledge import mixing, sampling
-from latticework.knowledge.known import KnownTriples
+from latticework.knowledge import sampling
+from latticework.knowledge.known_triples import KnownTriples
 from latticework.knowledge.sampling import Sampler, answers_per_question, head_rates
+from latticework.knowledge.splitmix64 import STEP, output
 
 MASK = 2**64 - 1
 
@@ -35,10 +36,10 @@ def splitmix64(counter):
 
 def test_the_generator_is_splitmix64():
     # The first outputs for the seed 1234567 of the published C code.
-    step = int(mixing.STEP)
+    step = int(STEP)
     counters = np.array([(1234567 + step * draw) & MASK for draw in (1, 2, 3)], dtype=np.uint64)
     expected = [6457827717110365317, 3203168211198807973, 9817491932198370423]
-    assert mixing.output(counters).tolist() == expected == [splitmix64(counter) for counter in counters.tolist()]
+    assert output(counters).tolist() == expected == [splitmix64(counter) for counter in counters.tolist()]
 
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 2), st.integers(0, 5)), min_size=1, max_size=40))

@@ -18,11 +18,11 @@ import pytest
 from latticework.core import InputError
 from latticework.core.files import MAX_LINE_BYTES, decode_lines
 from latticework.core.progress import showing
-from latticework.knowledge import kept as keeping
-from latticework.knowledge import watching
+from latticework.knowledge import saved_model, watching
 from latticework.knowledge.config import DKGEConfig
 from latticework.knowledge.estimator import DKGE
-from latticework.knowledge.kept import Kept, Place, Position, resumed
+from latticework.knowledge.positions import Place, Position, resumed
+from latticework.knowledge.saved_model import SavedModel
 from latticework.knowledge.watching import Growing, arrivals, transactions, watch
 
 FACTS = [(f"person {n}", "lives in", f"town {n % 3}") for n in range(9)]
@@ -66,7 +66,7 @@ def log(tmp_path):
 
 def follow(folder, path, **options):
     """Apply what a file has now, as a process of its own would; how many lines were applied after each save."""
-    return [lines for _, lines in watch(Kept.load(folder, device="cpu"), path, once=True, **options)]
+    return [lines for _, lines in watch(SavedModel.load(folder, device="cpu"), path, once=True, **options)]
 
 
 def equal(one, other):
@@ -258,7 +258,7 @@ def test_another_file_in_the_place_of_the_watched_one_is_told_of(log):
 def test_where_a_file_that_is_waited_for_begins_is_told_at_once(folder, log, capsys):
     with showing():
         for every, ends in ((1.5, "a blank line or 1.5 s without another line"), (None, "a blank line")):
-            watch(Kept.load(folder, device="cpu"), log, every=every)
+            watch(SavedModel.load(folder, device="cpu"), log, every=every)
             assert capsys.readouterr().err == f"watching {log} from line 1 on; {ends} ends a transaction\n"
 
 
@@ -277,11 +277,11 @@ def test_a_file_that_was_rewritten_is_refused(folder, log):
 
 def test_a_file_that_is_rewritten_just_after_it_was_known_again_is_refused(folder, log):
     assert follow(folder, log)[-1] == 13
-    found = watch(Kept.load(folder, device="cpu"), log, once=True)
+    found = watch(SavedModel.load(folder, device="cpu"), log, once=True)
     log.write_text(LOG.replace("person 9", "person 8", 1) + "\n+\ta\tr\tb\n")
     with pytest.raises(InputError, match=r"log\.tsv: it does not begin with the 13 lines of log\.tsv"):
         next(found)
-    assert [each.lines for each in Kept.load(folder).positions] == [13]
+    assert [each.lines for each in SavedModel.load(folder).positions] == [13]
 
 
 def test_every_transaction_is_applied_once_however_often_the_file_is_read(folder, log, tmp_path):
@@ -303,14 +303,17 @@ def test_the_model_says_how_far_several_files_were_applied(folder, log):
     other.write_text("+\tperson 5\tknows\tperson 1\n")
     follow(folder, log)
     follow(folder, other)
-    kept = Kept.load(folder)
+    kept = SavedModel.load(folder)
     assert [(each.name, each.lines) for each in kept.positions] == [("log.tsv", 13), ("other.tsv", 1)]
     with log.open("a") as stream:
         stream.write("\n+\tperson 5\tknows\tperson 2\n")
     moved = log.rename(log.with_name("moved.tsv"))
     with pytest.warns(UserWarning, match="13 lines of log.tsv, which is no longer there"):
         assert follow(folder, moved) == [15]
-    assert [(each.name, each.lines) for each in Kept.load(folder).positions] == [("other.tsv", 1), ("moved.tsv", 15)]
+    assert [(each.name, each.lines) for each in SavedModel.load(folder).positions] == [
+        ("other.tsv", 1),
+        ("moved.tsv", 15),
+    ]
 
 
 @pytest.mark.parametrize("sign", ["+", "-"])
@@ -336,7 +339,7 @@ def test_after_what_changed_nothing_no_tensors_are_written_anew(folder, log, tmp
     log.write_text("+\tperson 1\tknows\tperson 2\n\n+\tperson 2\tknows\tperson 3\n")
     assert follow(folder, log) == [2, 3]
     assert tensors() == before
-    kept = Kept.load(folder, device="cpu")
+    kept = SavedModel.load(folder, device="cpu")
     kept.model.partial_fit(add=[("person 1", "knows", "person 3")])
     with log.open("a") as stream:
         stream.write("\n+\tperson 1\tknows\tperson 3\n")
@@ -357,7 +360,7 @@ def test_what_is_wrong_leaves_what_came_before(folder, log):
     log.write_text("+\tperson 1\tknows\tperson 3\n\n+\tperson 1\tknows\n")
     with pytest.raises(InputError, match=r"log\.tsv:3: expected \+, head, relation and tail"):
         follow(folder, log)
-    assert [each.lines for each in Kept.load(folder).positions] == [2]
+    assert [each.lines for each in SavedModel.load(folder).positions] == [2]
     log.write_text("+\tperson 1\tknows\tperson 3\n\n+\tperson 1\tknows\tperson 4\n")
     assert follow(folder, log) == [3]
 
@@ -372,13 +375,13 @@ def test_a_model_that_was_updated_and_saved_elsewhere_still_knows_how_far(folder
 
 
 def test_what_says_how_far_and_is_damaged_is_refused(folder):
-    kept = Kept.load(folder)
+    kept = SavedModel.load(folder)
     for wrong in (3, [1], [["a", "b", "c"]], [["a", 1]]):
         state = kept.model.to_state()
         state.values["watched"] = wrong
-        keeping.write_folder(folder, header=kept.header, state=state)
+        saved_model.write_folder(folder, header=kept.header, state=state)
         with pytest.raises(InputError, match="does not hold a DKGE that can be rebuilt"):
-            Kept.load(folder)
+            SavedModel.load(folder)
 
 
 def test_killed_at_any_moment_the_model_is_that_before_a_transaction_or_that_after_it(folder, log, tmp_path):

@@ -18,12 +18,12 @@ from torch import Tensor
 
 from latticework.core.checks import whole_number
 from latticework.core.errors import InputError
-from latticework.knowledge.asking import path_distances
 from latticework.knowledge.embeddings import Embeddings
 from latticework.knowledge.graph import Graph
 from latticework.knowledge.names import Names
 from latticework.knowledge.questions import Questions, answers_in
 from latticework.knowledge.rows import chunks, ranges
+from latticework.knowledge.traversal import path_distances
 
 _BLOCK: Final = 2**24  # distances that are held at a time
 
@@ -69,7 +69,7 @@ def changes_since(before: Graph, questions: Questions) -> Changes:
     gained = ~np.isin(questions.question * count + questions.answers, old)
     lost = sizes - np.bincount(questions.question[~gained], minlength=len(questions))
     changed = (lost > 0) | (np.bincount(questions.question[gained], minlength=len(questions)) > 0)
-    asked = _Asked.of(questions, (before.entities, before.relations), (before.present, before.relation_counts > 0))
+    asked = _Asked.of(questions, (before.entities, before.relations), (before.present, before.relations_present))
     return Changes(asked.askable, changed, gained, lost)
 
 
@@ -145,7 +145,7 @@ def rank_popular(graph: Graph, questions: Questions) -> AnswerRanks:
     >>> questions.named(0), rank_popular(graph, questions).ranks.tolist()
     (('Cid', ['lives in'], ['Oslo']), [2.0])
     """
-    presence = graph.present, graph.relation_counts > 0
+    presence = graph.present, graph.relations_present
     asked = _Asked.of(questions, (graph.entities, graph.relations), presence)
     last = np.arange(len(questions)), questions.hops - 1
     steps = 2 * asked.path[last] + (questions.signs[last] < 0)

@@ -123,4 +123,4 @@ def loss_of(
     """The loss of facts by place, given joint embeddings."""
     head, relation, tail = facts.unbind(1)
     rows = entities.index_select(0, head), relations.index_select(0, relation), entities.index_select(0, tail)
-    return wrong.loss(entities, *rows, norm=norm)
+    return wrong.loss(entities, rows, norm=norm)

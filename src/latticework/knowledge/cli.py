@@ -35,8 +35,8 @@ from latticework.knowledge.cli_files import GRAPH, BlankNodesOption, LiteralsOpt
 
 if TYPE_CHECKING:
     from latticework.knowledge.deltas import Delta
-    from latticework.knowledge.kept import Kept
     from latticework.knowledge.results import UpdateReport
+    from latticework.knowledge.saved_model import SavedModel
 
 CHANGES: Final = "Changes, one a line: + or - (or add, remove in JSON), head, relation, tail; with tabs"
 SHOWN: Final = 5  # names in a line for people
@@ -325,11 +325,13 @@ def _alone(model: Path) -> Iterator[None]:
         yield
 
 
-def _kept(model: Path, device: str, affected: Affected | None, epochs: int | None, max_triples: int | None) -> Kept:
+def _kept(
+    model: Path, device: str, affected: Affected | None, epochs: int | None, max_triples: int | None
+) -> SavedModel:
     """A saved model whose updates go by what is given."""
-    from latticework.knowledge.kept import Kept
+    from latticework.knowledge.saved_model import SavedModel
 
-    kept = Kept.load(model, device=device)
+    kept = SavedModel.load(model, device=device)
     kept.update_by(
         affected=affected.value if affected else None, update_epochs=epochs, max_triples_per_entity=max_triples
     )

@@ -15,10 +15,10 @@ from latticework.core.progress import message
 from latticework.core.words import counted
 
 if TYPE_CHECKING:
-    from latticework.knowledge.deltas import NamedTriple
+    from latticework.knowledge.dataset import Loaded
     from latticework.knowledge.graph import Graph
-    from latticework.knowledge.loaded import Loaded
     from latticework.knowledge.statistics import Statistics
+    from latticework.knowledge.triples import NamedTriple
 
 GRAPH: Final = "Facts: .tsv, .csv, RDF (.nt, .nq, .ttl, .trig), .parquet, .npy, or a folder with train.txt or OpenKE's"
 SOURCE: Final = f"{GRAPH}, or of a model"
@@ -79,7 +79,8 @@ def diff(
     read_stdin_once(old, new)
 
     from latticework.core.files import write_lines
-    from latticework.knowledge.deltas import delta_lines, difference, write_delta
+    from latticework.knowledge.deltas import delta_lines, write_delta
+    from latticework.knowledge.differences import difference
 
     delta = difference(read_source(old).graph, read_source(new).graph)
     if as_json:
@@ -155,8 +156,8 @@ def export(
 
 def read_source(path: Path, **options: Any) -> Loaded:
     """The facts of a file or folder, or those of a model now."""
+    from latticework.knowledge.dataset import Loaded
     from latticework.knowledge.io import read_triples
-    from latticework.knowledge.loaded import Loaded
 
     if _is_model(path):
         from latticework.knowledge.estimator import DKGE

@@ -12,14 +12,15 @@ from jaxtyping import Int64
 
 from latticework.core.errors import InputError
 from latticework.knowledge.drawing import bar_picture, change_picture
-from latticework.knowledge.facts import HeldOut, Triples, known_triples
+from latticework.knowledge.facts import HeldOut, Triples
+from latticework.knowledge.known_triples import known_triples
 from latticework.pages import Picture, Section, Table
 
 if TYPE_CHECKING:
-    from latticework.knowledge.deltas import NamedTriple
     from latticework.knowledge.estimator import DKGE
-    from latticework.knowledge.known import KnownTriples
+    from latticework.knowledge.known_triples import KnownTriples
     from latticework.knowledge.results import UpdateReport
+    from latticework.knowledge.triples import NamedTriple
 
 BEFORE, AFTER, ANEW, FLOOR = "before", "after the update", "fitted anew", "rule of thumb"
 WHOLE, NEW = "all that was known before", "about what is new"

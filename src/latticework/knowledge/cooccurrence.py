@@ -22,8 +22,9 @@ import torch
 from jaxtyping import Bool, Float64, Int64
 from torch import Tensor
 
-from latticework.knowledge.known import KnownTriples
-from latticework.knowledge.ranking import Ranks, Side, rank_costs
+from latticework.knowledge.known_triples import KnownTriples
+from latticework.knowledge.ranking import Ranks, rank_costs
+from latticework.knowledge.triples import Side
 
 
 @dataclass(frozen=True, eq=False)

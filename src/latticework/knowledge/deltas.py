@@ -12,7 +12,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 from jaxtyping import Int64
@@ -21,11 +21,8 @@ from latticework.core.errors import InputError
 from latticework.core.files import read_lines, write_lines
 from latticework.core.streams import stream_name
 from latticework.knowledge.names import check_names
+from latticework.knowledge.triples import NamedTriple, is_row
 
-if TYPE_CHECKING:
-    from latticework.knowledge.graph import Graph
-
-NamedTriple = tuple[str, str, str]
 MAX_TRANSACTION: Final = 10_000_000  # lines; a stream without blank lines must not fill the memory
 MAX_LINE: Final = 2**20  # characters of a line of a stream
 _PARTS: Final = ("head", "relation", "tail")
@@ -179,20 +176,6 @@ def parse_change(line: str, place: str) -> tuple[bool, NamedTriple]:
     return operation == "add", (head, relation, tail)
 
 
-def difference(old: Graph, new: Graph) -> Delta:
-    """What makes the new graph of the old one; in the order of the names, whatever their numbers.
-
-    Examples
-    --------
-    >>> from latticework.knowledge.graph import Graph
-    >>> difference(Graph.of([("Rome", "in", "Gaul")]), Graph.of([("Rome", "in", "Italy")]))
-    Delta(add=(('Rome', 'in', 'Italy'),), remove=(('Rome', 'in', 'Gaul'),), undone=())
-    """
-    added = new.named(new.triples[~old.contains(_renumbered(new, old))])
-    removed = old.named(old.triples[~new.contains(_renumbered(old, new))])
-    return Delta(tuple(sorted(added)), tuple(sorted(removed)))
-
-
 def delta_lines(delta: Delta, *, jsonl: bool = False) -> Iterator[str]:
     r"""The lines of a file of which `read_delta` makes the same.
 
@@ -280,25 +263,6 @@ def _texts(names: list[Any], place: str) -> list[Any]:
             told = "expected text" if name is None else f'names are text, in quotes: "{shown}"'
             raise InputError(f'{place}: "{key}" is {shown}, {told}')
     return names
-
-
-def _renumbered(graph: Graph, other: Graph) -> Int64[np.ndarray, "triples 3"]:
-    """The triples of a graph in the numbers of another, -1 for a name that is unknown there."""
-    entities = other.entities.numbers(list(graph.entities))
-    relations = other.relations.numbers(list(graph.relations))
-    heads, kinds, tails = graph.triples.T
-    return np.stack([entities[heads], relations[kinds], entities[tails]], axis=1)
-
-
-def is_row(row: object) -> bool:
-    """Whether these are three values in an order.
-
-    Examples
-    --------
-    >>> is_row(["Rome", "in", "Italy"]), is_row({"Rome", "in", "Italy"}), is_row("abc")
-    (True, False, False)
-    """
-    return isinstance(row, (tuple, list, np.ndarray)) and len(row) == 3
 
 
 def _distinct(triples: Iterable[Any], name: str) -> tuple[NamedTriple, ...]:

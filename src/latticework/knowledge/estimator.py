@@ -18,13 +18,14 @@ from latticework.core.checks import whole_number
 from latticework.core.persistence import TRAINING
 from latticework.core.words import counted
 from latticework.knowledge.affected import Rule
-from latticework.knowledge.asked import Asked
 from latticework.knowledge.config import DKGEConfig
-from latticework.knowledge.deltas import Delta, NamedTriple
+from latticework.knowledge.deltas import Delta
+from latticework.knowledge.differences import SinceFit
 from latticework.knowledge.facts import HeldOut, Triples, read_graph, read_named
 from latticework.knowledge.graph import Missing
+from latticework.knowledge.link_prediction import LinkPredictor
 from latticework.knowledge.results import Evaluation, UpdateReport
-from latticework.knowledge.since import SinceFit
+from latticework.knowledge.triples import NamedTriple
 
 PRECISION: Final = "32"
 RULES: Final = get_args(Rule)
@@ -32,7 +33,7 @@ UPDATING: Final = ("max_triples_per_entity", "update_epochs", "update_learning_r
 INITS: Final = ("xavier", "transe")
 
 
-class DKGE(Asked):
+class DKGE(LinkPredictor):
     """Embed a knowledge graph, and bring the embeddings up to date as facts come and go.
 
     Every entity and relation has a joint embedding o* of its own embedding and of its context: neighbours, or the paths
@@ -282,8 +283,8 @@ class DKGE(Asked):
         if self.affected not in RULES:
             raise InputError(f"affected={self.affected!r}: expected one of {', '.join(RULES)}")
         from latticework.knowledge.online import learn_online
-        from latticework.knowledge.reporting import report_of
         from latticework.knowledge.scope import changed
+        from latticework.knowledge.update_report import report_of
 
         started = time.monotonic()
         before, config = self.learned_, self._updating()
@@ -336,7 +337,7 @@ class DKGE(Asked):
             If no fact is left.
         """
         check_is_fitted(self)
-        from latticework.knowledge.judging import judge
+        from latticework.knowledge.evaluation import judge
 
         held_out = HeldOut.of(test, self.graph_, "test")
         if not len(held_out.triples):
@@ -362,7 +363,7 @@ class DKGE(Asked):
             description |= {
                 "facts": len(graph),
                 "entities": int(graph.present.sum()),
-                "relations": int((graph.relation_counts > 0).sum()),
+                "relations": int(graph.relations_present.sum()),
                 "updates": self.updates_,
                 "facts changed since fit": len(self.since_fit_),
             }

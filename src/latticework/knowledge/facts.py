@@ -13,11 +13,9 @@ from jaxtyping import Int64
 
 from latticework.core.errors import InputError
 from latticework.core.words import counted
-from latticework.knowledge.deltas import NamedTriple
-from latticework.knowledge.graph import Graph, NamedTriples, columns, triple_keys
-from latticework.knowledge.known import KnownTriples
-from latticework.knowledge.rows import distinct
+from latticework.knowledge.graph import Graph
 from latticework.knowledge.tables import columns_in_order
+from latticework.knowledge.triples import NamedTriple, NamedTriples, columns
 
 Triples = str | os.PathLike[str] | Graph | Iterable[Sequence[str]] | np.ndarray
 
@@ -135,10 +133,3 @@ class HeldOut:
         numbers = numbers[present]
         leaked = graph.contains(numbers)
         return cls(np.unique(numbers[~leaked], axis=0), unknown, int(leaked.sum()))
-
-
-def known_triples(graph: Graph, *others: Int64[np.ndarray, "n 3"]) -> KnownTriples:
-    """An index of the triples of a graph and of others with its numbers."""
-    sizes = len(graph.entities), len(graph.relations)
-    known = KnownTriples(*sizes, graph.keys, distinct(triple_keys(graph.triples[:, ::-1], *sizes)))
-    return known.with_more(np.concatenate(others)) if others else known

@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
 from typing import Final, Literal, get_args
 
 import numpy as np
-from jaxtyping import Bool, Int64, Shaped
+from jaxtyping import Bool, Int64
 
 from latticework.core.errors import InputError
-from latticework.knowledge.deltas import Change, Delta, NamedTriple, is_row
-from latticework.knowledge.names import Names, check_names
+from latticework.knowledge.deltas import Change, Delta
+from latticework.knowledge.names import Names
 from latticework.knowledge.rows import distinct, places_of
+from latticework.knowledge.triples import (
+    NamedTriple,
+    NamedTriples,
+    check_range,
+    columns,
+    in_range,
+    triple_keys,
+    triples_of,
+)
 
 Kind = Literal["entities", "relations"]
 KINDS: Final[tuple[Kind, Kind]] = ("entities", "relations")
 Missing = Literal["warn", "raise", "ignore"]
-NamedTriples = Iterable[Sequence[str]] | Shaped[np.ndarray, "triples 3"]
-_LARGEST_KEY: Final = np.iinfo(np.int64).max
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,16 +105,9 @@ class Graph:
         [[0, 0, 1], [1, 0, 0]]
         """
         triples = np.asarray(triples, dtype=np.int64).reshape(-1, 3)
-        largest = np.array([len(entities), len(relations), len(entities)])
-        wrong = ((triples < 0) | (triples >= largest)).any(axis=1)
-        if wrong.any():
-            index = int(wrong.argmax())
-            raise InputError(
-                f"triples[{index}] is {triples[index].tolist()}: expected (head, relation, tail) among "
-                f"{len(entities)} entities and {len(relations)} relations"
-            )
+        check_range(triples, len(entities), len(relations))
         keys = distinct(triple_keys(triples, len(entities), len(relations)))
-        return Graph(entities, relations, _triples_of(keys, len(entities), len(relations)))
+        return Graph(entities, relations, triples_of(keys, len(entities), len(relations)))
 
     def __len__(self) -> int:
         return len(self.triples)
@@ -134,6 +134,11 @@ class Graph:
         """Of every entity whether it is in a triple."""
         return self.degrees > 0
 
+    @property
+    def relations_present(self) -> Bool[np.ndarray, " relations"]:
+        """Of every relation whether it is in a triple."""
+        return self.relation_counts > 0
+
     def contains(self, triples: Int64[np.ndarray, "n 3"]) -> Bool[np.ndarray, " n"]:
         """Of each triple whether it is in the graph; one with a number out of range is not. O(n log triples).
 
@@ -142,10 +147,8 @@ class Graph:
         >>> Graph.of([("Rome", "in", "Italy")]).contains(np.array([[0, 0, 1], [1, 0, 0], [-1, 0, 0]])).tolist()
         [True, False, False]
         """
-        limits = np.array([len(self.entities), len(self.relations), len(self.entities)])
-        valid = ((triples >= 0) & (triples < limits)).all(axis=1)
-        keys = triple_keys(triples, len(self.entities), len(self.relations))
-        return valid & (places_of(keys, self.keys) >= 0)
+        sizes = len(self.entities), len(self.relations)
+        return in_range(triples, *sizes) & (places_of(triple_keys(triples, *sizes), self.keys) >= 0)
 
     def entity(self, name: str) -> int:
         """The number of an entity.
@@ -241,7 +244,7 @@ class Graph:
         after = Graph(
             entities,
             relations,
-            np.insert(rows, np.searchsorted(kept, added), _triples_of(added, *sizes), axis=0),
+            np.insert(rows, np.searchsorted(kept, added), triples_of(added, *sizes), axis=0),
         )
         return after, _change(self, after, added, removed)
 
@@ -257,70 +260,13 @@ class Graph:
             warnings.warn(told, stacklevel=3)
 
 
-def columns(triples: NamedTriples) -> tuple[list[str], list[str], list[str]]:
-    """The heads, the relations and the tails of triples by name.
-
-    Raises
-    ------
-    InputError
-        If a row is not three names; with its index.
-
-    Examples
-    --------
-    >>> columns([("Rome", "in", "Italy"), ("Oslo", "in", "Norway")])
-    (['Rome', 'Oslo'], ['in', 'in'], ['Italy', 'Norway'])
-    """
-    rows = triples.tolist() if isinstance(triples, np.ndarray) else list(triples)
-    if isinstance(triples, np.ndarray) and np.issubdtype(triples.dtype, np.integer):
-        rows = [[str(number) for number in row] for row in rows]
-    if not set(map(type, rows)) <= {tuple, list} or not set(map(len, rows)) <= {3}:
-        wrong = next((index for index, row in enumerate(rows) if not is_row(row)), None)
-        if wrong is not None:
-            raise InputError(f"triples[{wrong}]: {rows[wrong]!r} is not (head, relation, tail)")
-    heads, relations, tails = map(list, zip(*rows, strict=True)) if rows else ([], [], [])
-    for place, column in (("head", heads), ("relation", relations), ("tail", tails)):
-        try:
-            check_names(column)
-        except InputError as error:
-            raise InputError(f"{place} of {str(error).replace('names', 'triples', 1)}") from error
-    return heads, relations, tails
-
-
-def triple_keys(triples: Int64[np.ndarray, "n 3"], entities: int, relations: int) -> Int64[np.ndarray, " n"]:
-    """Triples as single numbers, (head · relations + relation) · entities + tail, in the same order.
-
-    Raises
-    ------
-    InputError
-        If there are so many names that the numbers do not fit 64 bits.
-
-    Examples
-    --------
-    >>> triple_keys(np.array([[1, 0, 2]]), 3, 2).tolist()
-    [8]
-    """
-    if entities * relations * entities > _LARGEST_KEY:
-        raise InputError(f"{entities:,} entities and {relations:,} relations: too many for keys of 64 bits")
-    heads, kinds, tails = triples.T
-    keys: Int64[np.ndarray, " n"] = (heads * relations + kinds) * entities + tails
-    return keys
-
-
-def _triples_of(keys: Int64[np.ndarray, " n"], entities: int, relations: int) -> Int64[np.ndarray, "n 3"]:
-    if not len(keys):
-        return np.empty((0, 3), dtype=np.int64)
-    rest, tails = np.divmod(keys, entities)
-    heads, kinds = np.divmod(rest, relations)
-    return np.stack([heads, kinds, tails], axis=1)
-
-
 def _change(
     before: Graph, after: Graph, added: Int64[np.ndarray, " added"], removed: Int64[np.ndarray, " removed"]
 ) -> Change:
     sizes = len(after.entities), len(after.relations)
     entities = _appeared_and_gone(before.degrees, after.degrees)
     relations = _appeared_and_gone(before.relation_counts, after.relation_counts)
-    return Change(_triples_of(added, *sizes), _triples_of(removed, *sizes), *entities, *relations)
+    return Change(triples_of(added, *sizes), triples_of(removed, *sizes), *entities, *relations)
 
 
 def _appeared_and_gone(

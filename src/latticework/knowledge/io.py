@@ -20,9 +20,8 @@ import numpy as np
 from latticework.core.errors import InputError
 from latticework.core.files import read_lines, write_lines, write_output
 from latticework.core.streams import stream_name
-from latticework.knowledge.deltas import NamedTriple
+from latticework.knowledge.dataset import Builder, Columns, Loaded, Splits, loaded
 from latticework.knowledge.graph import Graph
-from latticework.knowledge.loaded import Builder, Columns, Loaded, Splits, loaded
 from latticework.knowledge.openke import is_openke, read_openke, write_openke
 from latticework.knowledge.rdf import OTHER_FORMATS, BlankNodes, Literals, is_ntriples, ntriples_lines, rdf_columns
 from latticework.knowledge.tables import (
@@ -34,6 +33,7 @@ from latticework.knowledge.tables import (
     parquet_columns,
     tsv_columns,
 )
+from latticework.knowledge.triples import NamedTriple
 
 Format = Literal["tsv", "csv", "nt", "nq", "ttl", "trig", "parquet", "npy", "openke"]
 FILES: Final = ".tsv, .csv, .txt, .nt, .nq, .ttl, .trig (each also with .gz), .parquet or .npy"

@@ -21,7 +21,6 @@ from latticework.core.training import Plan, train
 from latticework.knowledge.batches import Learner, LinkBatch, link_batch
 from latticework.knowledge.config import DKGEConfig
 from latticework.knowledge.contexts import Contexts
-from latticework.knowledge.deltas import NamedTriple
 from latticework.knowledge.graph import Graph
 from latticework.knowledge.index import ContextIndex
 from latticework.knowledge.metrics import scores
@@ -29,6 +28,7 @@ from latticework.knowledge.model import DKGEModel
 from latticework.knowledge.objective import Objective
 from latticework.knowledge.optimiser import RowAdam, keep_freed_memory
 from latticework.knowledge.translation import rank_translation
+from latticework.knowledge.triples import NamedTriple
 
 RECIPE: Final = 1  # to be raised when how a model begins or what a step does changes: runs must not go on under another
 LARGE: Final = 200_000  # entities from which on a step touches few rows of the tables: gradients are sparse then

@@ -14,8 +14,9 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
 from latticework.core.errors import InputError
-from latticework.knowledge.ranking import SIDES, Ranks, Side
+from latticework.knowledge.ranking import Ranks
 from latticework.knowledge.statistics import CARDINALITIES, Cardinality
+from latticework.knowledge.triples import SIDES, Side
 
 Ties = Literal["optimistic", "realistic", "pessimistic"]
 

@@ -16,10 +16,14 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from latticework.knowledge.config import DKGEConfig
-from latticework.knowledge.facts import known_triples
+from latticework.knowledge.distances import apart, distance
 from latticework.knowledge.graph import Graph
+from latticework.knowledge.known_triples import known_triples
 from latticework.knowledge.sampling import Sampler, head_rates
-from latticework.knowledge.scores import distance, margin_loss
+from latticework.knowledge.triples import SIDES
+
+FactRows = tuple[Float[Tensor, "batch dim"], Float[Tensor, "batch dim"], Float[Tensor, "batch dim"]]
+"""The joint embeddings of the heads, the relations and the tails of a batch of facts."""
 
 
 class Wrong(Protocol):
@@ -38,7 +42,7 @@ class Wrong(Protocol):
         """The same on another device."""
         ...
 
-    def loss(self, table: Tensor, heads: Tensor, relations: Tensor, tails: Tensor, /, *, norm: int) -> Tensor:
+    def loss(self, table: Tensor, facts: FactRows, /, *, norm: int) -> Tensor:
         """Summed over the facts; `table` are the joint embeddings that places count in, "entities dim"."""
         ...
 
@@ -69,22 +73,28 @@ class Corrupted:
         """The same on another device."""
         return replace(self, entities=self.entities.to(device), at_head=self.at_head.to(device))
 
-    def loss(
-        self,
-        table: Float[Tensor, "entities dim"],
-        heads: Float[Tensor, "batch dim"],
-        relations: Float[Tensor, "batch dim"],
-        tails: Float[Tensor, "batch dim"],
-        *,
-        norm: int,
-    ) -> Float[Tensor, ""]:
+    def loss(self, table: Float[Tensor, "entities dim"], facts: FactRows, *, norm: int) -> Float[Tensor, ""]:
         """Σ max(0, γ + f(fact) - f(corrupted)), over all corrupted triples."""
+        heads, relations, tails = facts
         wrong = table.index_select(0, self.entities.flatten()).view(*self.entities.shape, -1)
         # What a corrupted end is compared with: t - r where it is a head, h + r where it is a tail.
         at_head = self.at_head[..., None]
         wanted = torch.where(at_head, (tails - relations)[:, None], (heads + relations)[:, None])
         far = torch.linalg.vector_norm(wanted - wrong, ord=norm, dim=-1)
         return margin_loss(distance(heads, relations, tails, norm=norm), far, margin=self.margin)
+
+
+def margin_loss(
+    positive: Float[Tensor, " batch"], negative: Float[Tensor, "batch negatives"], *, margin: float
+) -> Float[Tensor, ""]:
+    """Σ max(0, γ + f(positive) - f(negative)) over all positives and the negatives of each.
+
+    Examples
+    --------
+    >>> margin_loss(torch.tensor([1.0, 1.0]), torch.tensor([[4.0, 20.0], [11.0, 8.0]]), margin=10.0)
+    tensor(10.)
+    """
+    return torch.relu(margin + positive[:, None] - negative).sum()
 
 
 @dataclass(frozen=True)
@@ -113,36 +123,15 @@ class Pool:
         """The same on another device."""
         return replace(self, entities=self.entities.to(device), known=self.known.to(device))
 
-    def loss(
-        self,
-        table: Float[Tensor, "entities dim"],
-        heads: Float[Tensor, "batch dim"],
-        relations: Float[Tensor, "batch dim"],
-        tails: Float[Tensor, "batch dim"],
-        *,
-        norm: int,
-    ) -> Float[Tensor, ""]:
+    def loss(self, table: Float[Tensor, "entities dim"], facts: FactRows, *, norm: int) -> Float[Tensor, ""]:
         """Σ log Σ exp s(f(fact) - f(other)), over both ends of the facts, the fact itself being one of the others."""
+        heads, relations, tails = facts
         pool = table.index_select(0, self.entities)
         own = distance(heads, relations, tails, norm=norm)
         points = torch.stack([tails - relations, heads + relations], 1)
         far = apart(points.flatten(0, 1), pool, norm=norm).view(self.known.shape)
         margins = (own[:, None, None] - far).mul(self.sharpness).masked_fill(self.known, -torch.inf)
         return torch.nn.functional.softplus(margins.logsumexp(-1)).sum()
-
-
-def apart(points: Float[Tensor, "n dim"], others: Float[Tensor, "m dim"], *, norm: int) -> Float[Tensor, "n m"]:
-    """All distances, for the 2-norm by a product of matrices: near zero they are good to some 1e-3 only.
-
-    Examples
-    --------
-    >>> apart(torch.tensor([[0.0, 0.0]]), torch.tensor([[3.0, 4.0]]), norm=2)
-    tensor([[5.]])
-    """
-    if norm == 1:
-        return torch.cdist(points, others, p=1.0)
-    squares = torch.addmm(others.square().sum(-1), points, others.T, alpha=-2) + points.square().sum(-1, keepdim=True)
-    return squares.clamp(min=1e-6).sqrt()
 
 
 class Objective:
@@ -187,13 +176,11 @@ class Objective:
         column[pool] = np.arange(len(pool))
         found = np.zeros((2, len(facts), len(pool)), bool)
         heads, relations, tails = facts.T
-        for side, ends in enumerate((tails, heads)):
-            keys, question = np.unique(ends * known.relations + relations, return_inverse=True)
-            end, relation = np.divmod(keys, known.relations)
-            lists = known.heads(relation, end) if side == 0 else known.tails(end, relation)
-            columns = column[lists.members]
+        for place, side in enumerate(SIDES):
+            asked = known.questions(side, tails if side == "head" else heads, relations)
+            columns = column[asked.answers.members]
             there = columns >= 0
-            of_questions = np.zeros((len(keys), len(pool)), bool)
-            of_questions[lists.rows[there], columns[there]] = True
-            found[side] = of_questions[question]
+            of_questions = np.zeros((len(asked.ends), len(pool)), bool)
+            of_questions[asked.answers.rows[there], columns[there]] = True
+            found[place] = of_questions[asked.question]
         return np.ascontiguousarray(found.transpose(1, 0, 2))

@@ -29,13 +29,13 @@ from latticework.knowledge.index import ContextIndex
 from latticework.knowledge.learned import Learned
 from latticework.knowledge.learning import falling, numbered_batches
 from latticework.knowledge.metrics import scores
-from latticework.knowledge.mixing import mix
 from latticework.knowledge.model import DKGEModel, Encoder
 from latticework.knowledge.names import Names
 from latticework.knowledge.objective import Objective, Wrong
 from latticework.knowledge.packing import Packed, pack
 from latticework.knowledge.rows import offsets, ranges
 from latticework.knowledge.scope import Scope, digests_of
+from latticework.knowledge.splitmix64 import mix
 from latticework.knowledge.translation import rank_translation
 
 MOST_VALIDATED: Final = 500  # facts that decide when an update stops

@@ -20,7 +20,7 @@ from jaxtyping import Int64
 from latticework.core.errors import InputError
 from latticework.core.files import read_lines, write_output
 from latticework.core.words import counted
-from latticework.knowledge.loaded import Splits
+from latticework.knowledge.dataset import Splits
 from latticework.knowledge.names import Names
 
 _ROW: Final = re.compile(r"\s*([0-9]{1,18})\s+([0-9]{1,18})\s+([0-9]{1,18})\s*")

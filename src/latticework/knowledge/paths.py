@@ -22,9 +22,9 @@ from jaxtyping import Int64, UInt64
 
 from latticework.core.errors import InputError
 from latticework.knowledge.adjacency import Links
-from latticework.knowledge.mixing import mix
 from latticework.knowledge.names import Names
 from latticework.knowledge.rows import CHUNK, chunks, common, ranges, starts_of_runs
+from latticework.knowledge.splitmix64 import mix
 
 NO_RELATION: Final = -1  # in the place of the second relation of a path that has one only
 _MOST_RELATIONS: Final = 2**21  # below which a relation and its path fit one 64-bit key

@@ -15,8 +15,9 @@ import numpy as np
 
 from latticework.core.checks import whole_number
 from latticework.core.seeds import seed_from, spawn
-from latticework.knowledge.deltas import Delta, NamedTriple
-from latticework.knowledge.world import World
+from latticework.knowledge.deltas import Delta
+from latticework.knowledge.planted_world import World
+from latticework.knowledge.triples import NamedTriple
 
 RULES: Final = {
     "citizen of": "a person is a citizen of the country that the region of the town of birth is in",

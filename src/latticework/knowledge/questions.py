@@ -151,7 +151,7 @@ def sample_questions(
     if not lengths or len(set(lengths)) < len(lengths):
         raise InputError(f"hops={hops!r}: expected numbers of hops, each once")
     entities = _by_digest(graph.entities, graph.present)
-    relations = _by_digest(graph.relations, graph.relation_counts > 0)
+    relations = _by_digest(graph.relations, graph.relations_present)
     ranks = _places(entities, len(graph.entities)), _places(relations, len(graph.relations))
     heads, kinds, tails = graph.triples.T
     ranked = np.stack([ranks[0][heads], ranks[1][kinds], ranks[0][tails]], axis=1)

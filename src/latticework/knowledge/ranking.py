@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
 import numpy as np
 import torch
@@ -17,10 +17,9 @@ from jaxtyping import Bool, Float, Float64, Int64
 from torch import Tensor
 
 from latticework.core.errors import InputError
-from latticework.knowledge.known import KnownTriples
+from latticework.knowledge.known_triples import KnownTriples
+from latticework.knowledge.triples import SIDES, Side
 
-Side = Literal["head", "tail"]
-SIDES: Final[tuple[Side, Side]] = ("head", "tail")
 _BLOCK: Final = 2**21  # costs looked at in one go: at most 16 MB, which are reused without a page fault
 _LEAST_ROWS: Final = 32  # below that a product of matrices reads more than it computes
 
@@ -236,7 +235,7 @@ def _candidate_counts(
 ) -> Int64[np.ndarray, " triples"]:
     """The present entities without the known answers, and the true one."""
     heads, relations, tails = triples.T
-    lists = known.heads(relations, tails) if side == "head" else known.tails(heads, relations)
+    lists = known.answers(side, tails if side == "head" else heads, relations)
     answers = np.bincount(lists.rows[present[lists.members]], minlength=len(triples))
     true = heads if side == "head" else tails
     inside = (true >= 0) & (true < len(present))
@@ -263,22 +262,20 @@ def _blocks(
     size = max(_LEAST_ROWS, _BLOCK // len(candidates))
     for chunk in np.split(rows, range(size, len(rows), size)) if len(rows) else ():
         block = triples[chunk]
-        asked, question = np.unique(block[:, end] * known.relations + block[:, 1], return_inverse=True)
-        ends, relations = np.divmod(asked, known.relations)
-        lists = known.heads(relations, ends) if side == "head" else known.tails(ends, relations)
-        found = columns[lists.members]
+        asked = known.questions(side, block[:, end], block[:, 1])
+        found = columns[asked.answers.members]
         kept = found >= 0
         yield (
             chunk,
             Block(
                 side=side,
                 candidates=candidates,
-                ends=ends,
-                relations=relations,
-                known_rows=lists.rows[kept],
+                ends=asked.ends,
+                relations=asked.relations,
+                known_rows=asked.answers.rows[kept],
                 known_columns=found[kept],
                 triples=block,
-                question=question,
+                question=asked.question,
                 column=columns[block[:, true]],
             ),
         )

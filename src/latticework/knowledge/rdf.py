@@ -14,8 +14,8 @@ from math import isfinite
 from typing import Any, Final, Literal, get_args
 
 from latticework.core.errors import InputError, require
-from latticework.knowledge.deltas import NamedTriple
-from latticework.knowledge.loaded import Columns
+from latticework.knowledge.dataset import Columns
+from latticework.knowledge.triples import NamedTriple
 
 Literals = Literal["drop", "keep", "bucket"]
 BlankNodes = Literal["keep", "drop"]

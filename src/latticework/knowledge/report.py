@@ -22,9 +22,9 @@ from latticework.knowledge.graph import Kind
 from latticework.pages import Page, Picture, Section, Table, line_plot
 
 if TYPE_CHECKING:
-    from latticework.knowledge.deltas import NamedTriple
     from latticework.knowledge.estimator import DKGE
     from latticework.knowledge.results import UpdateReport
+    from latticework.knowledge.triples import NamedTriple
 
 MOST_LISTED: Final = 30  # names of a kind
 MOST_MOVED: Final = 15  # rows of the table of what moved
@@ -151,7 +151,7 @@ def changes(before: DKGE, after: DKGE, report: UpdateReport) -> Section:
         for what, counts in (
             ("facts", [len(graph) for graph in graphs]),
             ("entities", [int(graph.present.sum()) for graph in graphs]),
-            ("relations", [int((graph.relation_counts > 0).sum()) for graph in graphs]),
+            ("relations", [int(graph.relations_present.sum()) for graph in graphs]),
         )
     ]
     untouched = int(_there(after, "entities").sum()) - len(report.affected) - len(report.new)
@@ -273,9 +273,7 @@ def came(before: DKGE, after: DKGE) -> list[NamedTriple]:
 
 def _there(model: DKGE, kind: Kind) -> Bool[np.ndarray, " objects"]:
     """Which of the numbered objects are in a fact."""
-    there: Bool[np.ndarray, " objects"] = (
-        model.graph_.present if kind == "entities" else model.graph_.relation_counts > 0
-    )
+    there: Bool[np.ndarray, " objects"] = model.graph_.present if kind == "entities" else model.graph_.relations_present
     return there
 
 

@@ -17,9 +17,10 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int64, UInt64
 
 from latticework.core.errors import InputError
-from latticework.knowledge.known import KnownTriples, Lists
-from latticework.knowledge.mixing import STEP, output
+from latticework.knowledge.known_triples import KnownTriples, Lists
 from latticework.knowledge.rows import distinct
+from latticework.knowledge.splitmix64 import STEP, output
+from latticework.knowledge.triples import SIDES
 
 Rule = Literal["bernoulli", "uniform", "reference"]
 _ATTEMPTS: Final = 8  # after that the entity is drawn among those that are left
@@ -247,15 +248,12 @@ class Sampler:
         """Whether the head is replaced in the end, and by which entity; -1 if there is none for either end."""
         replaced, found = head_replaced.copy(), np.full(len(heads), -1)
         for flip in (False, True):
-            for side in (True, False):
-                rows = np.flatnonzero((found < 0) & (head_replaced == (side ^ flip)))
-                # Many rows may ask for the same list, which may be long.
-                ends = tails[rows] if side else heads[rows]
-                asked, question = np.unique(ends * self.known.relations + relations[rows], return_inverse=True)
-                fixed, kinds = np.divmod(asked, self.known.relations)
-                lists = self.known.heads(kinds, fixed) if side else self.known.tails(fixed, kinds)
-                found[rows] = self._outside(lists, question, fractions[rows])
-                replaced[rows] = side
+            for side in SIDES:
+                at_head = side == "head"
+                rows = np.flatnonzero((found < 0) & (head_replaced == (at_head ^ flip)))
+                asked = self.known.questions(side, (tails if at_head else heads)[rows], relations[rows])
+                found[rows] = self._outside(asked.answers, asked.question, fractions[rows])
+                replaced[rows] = at_head
         return replaced, found
 
     def _outside(

@@ -10,12 +10,12 @@ import torch
 from latticework.core import State
 from latticework.core.values import from_json, to_json
 from latticework.knowledge.config import DKGEConfig
-from latticework.knowledge.deltas import NamedTriple
+from latticework.knowledge.differences import SinceFit
 from latticework.knowledge.graph import Graph
 from latticework.knowledge.learned import Learned
 from latticework.knowledge.model import DKGEModel
 from latticework.knowledge.names import Names, from_lines, to_lines
-from latticework.knowledge.since import SinceFit
+from latticework.knowledge.triples import NamedTriple
 
 
 def state_of(

@@ -12,7 +12,7 @@ from latticework.knowledge.deltas import Change, Delta
 from latticework.knowledge.graph import Graph, Missing
 from latticework.knowledge.index import ContextIndex
 from latticework.knowledge.learned import Learned
-from latticework.knowledge.mixing import mix
+from latticework.knowledge.splitmix64 import mix
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,8 +13,8 @@ from typing import Any, Final
 import numpy as np
 
 from latticework.core.errors import InputError, require
-from latticework.knowledge.deltas import NamedTriple
-from latticework.knowledge.loaded import Columns
+from latticework.knowledge.dataset import Columns
+from latticework.knowledge.triples import NamedTriple
 
 HEADERS: Final = (("head", "relation", "tail"), ("h", "r", "t"), ("subject", "predicate", "object"))
 _BATCH: Final = 65_536

@@ -12,9 +12,9 @@ from latticework.knowledge.planted import RULES, plant
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from latticework.knowledge.deltas import NamedTriple
     from latticework.knowledge.estimator import DKGE
     from latticework.knowledge.planted import Snapshot
+    from latticework.knowledge.triples import NamedTriple
     from latticework.pages import Section, Table
 
 CONFIG: Final = DKGEConfig(learning_rate=0.01, update_learning_rate=0.01, update_epochs=40)

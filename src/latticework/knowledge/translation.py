@@ -17,9 +17,9 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from latticework.core.errors import InputError
-from latticework.knowledge.known import KnownTriples
+from latticework.knowledge.distances import NORMS, distance
+from latticework.knowledge.known_triples import KnownTriples
 from latticework.knowledge.ranking import Block, Ranks, checked_present, rank_blocks
-from latticework.knowledge.scores import NORMS, distance
 
 _WORDS: Final = 64  # of eight flags each, that are added up in one go: fewer than 256, so that no byte overflows
 _LANES: Final = 8 * _WORDS

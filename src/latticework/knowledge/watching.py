@@ -1,9 +1,9 @@
 """Apply a stream of changes as it arrives: each transaction becomes one save of the model.
 
-A file is gone on with where the saved model says (`latticework.knowledge.kept`), past what changed nothing too: by the
-next time it might change something. Standard input cannot be read again, so nothing is kept of it: who feeds it learns
-from what is given after each save how far it came, and may give the last transaction again, which then changes nothing
-if nothing else has changed the model meanwhile.
+A file is gone on with where the saved model says (`latticework.knowledge.positions`), past what changed nothing too: by
+the next time it might change something. Standard input cannot be read again, so nothing is kept of it: who feeds it
+learns from what is given after each save how far it came, and may give the last transaction again, which then changes
+nothing if nothing else has changed the model meanwhile.
 """
 
 from __future__ import annotations
@@ -23,8 +23,9 @@ from latticework.core.progress import message
 from latticework.core.streams import read_ahead, stream_name
 from latticework.knowledge.deltas import Delta, read_transactions
 from latticework.knowledge.graph import Missing
-from latticework.knowledge.kept import Kept, Place, Position, gone_on, resumed
+from latticework.knowledge.positions import Place, Position, gone_on, resumed
 from latticework.knowledge.results import UpdateReport
+from latticework.knowledge.saved_model import SavedModel
 
 POLL_SECONDS: Final = 0.1
 _READ_BYTES: Final = 2**16
@@ -34,7 +35,7 @@ _GZIP_MAGIC: Final = b"\x1f\x8b"
 
 
 def watch(
-    kept: Kept,
+    kept: SavedModel,
     path: Path,
     *,
     every: float | None = None,
@@ -94,7 +95,7 @@ def _ends(every: float | None, *, endless: bool) -> str:
 
 
 def _applied(
-    kept: Kept, path: Path, lines: Iterable[str | None], place: Place, begun: Position | None, missing: Missing
+    kept: SavedModel, path: Path, lines: Iterable[str | None], place: Place, begun: Position | None, missing: Missing
 ) -> Iterator[tuple[UpdateReport, int]]:
     """Apply the transactions of lines from a place on, and save the model after each."""
     for delta in transactions(lines, stream_name(path), place):

@@ -12,9 +12,9 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Bool, Int64
 
-from latticework.core.errors import InputError
-from latticework.knowledge.graph import triple_keys
+from latticework.knowledge.graph import Graph
 from latticework.knowledge.rows import Marks, distinct, merged, offsets, places_of, ranges
+from latticework.knowledge.triples import NO_TRIPLES, Side, check_range, in_range, triple_keys
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,8 +60,8 @@ class KnownTriples:
         >>> len(KnownTriples.of(np.array([[0, 0, 1]]), np.array([[0, 0, 1]]), entities=2, relations=1))
         1
         """
-        rows = np.concatenate([np.empty((0, 3), np.int64), *triples])
-        _check_range(rows, entities, relations)
+        rows = np.concatenate([NO_TRIPLES, *triples])
+        check_range(rows, entities, relations)
         by_head = distinct(triple_keys(rows, entities, relations))
         by_tail = distinct(triple_keys(rows[:, ::-1], entities, relations))
         return KnownTriples(entities, relations, by_head, by_tail)
@@ -83,7 +83,7 @@ class KnownTriples:
         >>> len(known), len(known.with_more(np.array([[1, 0, 0], [0, 0, 1]])))
         (1, 2)
         """
-        _check_range(triples, self.entities, self.relations)
+        check_range(triples, self.entities, self.relations)
         sides = []
         for keys, rows in ((self.by_head, triples), (self.by_tail, triples[:, ::-1])):
             more = distinct(triple_keys(rows, self.entities, self.relations))
@@ -99,7 +99,7 @@ class KnownTriples:
         >>> known.contains(np.array([[0, 0, 1], [0, -1, 1]])).tolist()
         [True, False]
         """
-        inside = _in_range(triples, self.entities, self.relations)
+        inside = in_range(triples, self.entities, self.relations)
         keys = triple_keys(triples, self.entities, self.relations)
         known: Bool[np.ndarray, " n"] = inside & self.contains_keys(keys)
         return known
@@ -142,6 +142,18 @@ class KnownTriples:
         """
         return self._lists(self.by_tail, tails, relations)
 
+    def answers(self, side: Side, ends: Int64[np.ndarray, " n"], relations: Int64[np.ndarray, " n"]) -> Lists:
+        """The known heads of each (?, relation, end), or the known tails of each (end, relation, ?)."""
+        return self.heads(relations, ends) if side == "head" else self.tails(ends, relations)
+
+    def questions(
+        self, side: Side, ends: Int64[np.ndarray, " n"], relations: Int64[np.ndarray, " n"]
+    ) -> DistinctQuestions:
+        """The distinct ones of such questions: many may be the same, and have long lists."""
+        keys, question = np.unique(ends * self.relations + relations, return_inverse=True)
+        ends, relations = np.divmod(keys, self.relations)
+        return DistinctQuestions(ends, relations, question, self.answers(side, ends, relations))
+
     def _lists(
         self, keys: Int64[np.ndarray, " triples"], ends: Int64[np.ndarray, " n"], relations: Int64[np.ndarray, " n"]
     ) -> Lists:
@@ -150,6 +162,33 @@ class KnownTriples:
         begins, stops = np.searchsorted(keys, firsts), np.searchsorted(keys, firsts + self.entities)
         counts = np.where(valid, stops - begins, 0)
         return Lists(offsets(counts), keys[ranges(begins, counts)] - np.repeat(firsts, counts))
+
+
+def known_triples(graph: Graph, *others: Int64[np.ndarray, "n 3"]) -> KnownTriples:
+    """An index of the triples of a graph and of others with its numbers."""
+    sizes = len(graph.entities), len(graph.relations)
+    known = KnownTriples(*sizes, graph.keys, distinct(triple_keys(graph.triples[:, ::-1], *sizes)))
+    return known.with_more(np.concatenate(others)) if others else known
+
+
+@dataclass(frozen=True, eq=False)
+class DistinctQuestions:
+    """The distinct questions among (?, relation, end), or among (end, relation, ?), and what is known to answer them.
+
+    Attributes
+    ----------
+    ends, relations
+        Of each.
+    question
+        Which of them each of the questions given is.
+    answers
+        The known ones of each.
+    """
+
+    ends: Int64[np.ndarray, " questions"]
+    relations: Int64[np.ndarray, " questions"]
+    question: Int64[np.ndarray, " n"]
+    answers: Lists
 
 
 @dataclass(frozen=True, eq=False)
@@ -175,19 +214,3 @@ class Lists:
     def rows(self) -> Int64[np.ndarray, " members"]:
         """Of each member the list it is in."""
         return np.repeat(np.arange(len(self.indptr) - 1), self.counts)
-
-
-def _check_range(triples: Int64[np.ndarray, "n 3"], entities: int, relations: int) -> None:
-    valid = _in_range(triples, entities, relations)
-    if not valid.all():
-        index = int(valid.argmin())
-        raise InputError(
-            f"triples[{index}] is {triples[index].tolist()}: expected (head, relation, tail) among "
-            f"{entities} entities and {relations} relations"
-        )
-
-
-def _in_range(triples: Int64[np.ndarray, "n 3"], entities: int, relations: int) -> Bool[np.ndarray, " n"]:
-    outside = (triples < 0) | (triples >= np.array([entities, relations, entities]))
-    inside: Bool[np.ndarray, " n"] = np.logical_not(outside.any(axis=1))
-    return inside

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from latticework.core.errors import InputError
-from latticework.knowledge.known import KnownTriples
+from latticework.knowledge.known_triples import KnownTriples
 
 ENTITIES, RELATIONS = 5, 3
 TRIPLES = st.lists(st.tuples(st.integers(0, 4), st.integers(0, 2), st.integers(0, 4)), max_size=60)

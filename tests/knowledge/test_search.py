@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from latticework.knowledge import queries
-from latticework.knowledge.queries import nearest
+from latticework.knowledge import search
+from latticework.knowledge.search import nearest
 
 
 @settings(max_examples=40, deadline=None, derandomize=True)
@@ -26,7 +26,7 @@ def test_blocks_change_nothing(monkeypatch):
     generator = np.random.default_rng(0)
     points, table = generator.standard_normal((2, 9, 4)).astype(np.float32)
     whole = nearest(points, table, np.ones(9, bool), 3, norm=2)
-    monkeypatch.setattr(queries, "BLOCK", 20)
+    monkeypatch.setattr(search, "BLOCK", 20)
     parts = nearest(points, table, np.ones(9, bool), 3, norm=2)
     for one, other in zip(whole, parts, strict=True):
         assert all(np.array_equal(left, right) for left, right in zip(one, other, strict=True))

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from latticework.knowledge.questions import Questions
 
 
-class Asked(Estimator):
+class LinkPredictor(Estimator):
     """A model with joint embeddings of the entities and relations of a graph, known by name.
 
     Attributes
@@ -139,10 +139,9 @@ class Asked(Estimator):
         """The most likely relations between two entities; see `predict_tails`."""
         check_is_fitted(self)
         h, t = self._entities([head, tail])
-        allowed = self.graph_.relation_counts > 0
+        allowed = self.graph_.relations_present
         if exclude_known:
             triples = self.graph_.triples
-            allowed = allowed.copy()
             allowed[triples[(triples[:, 0] == h) & (triples[:, 2] == t), 1]] = False
         point = self.learned_.entities[[t]] - self.learned_.entities[[h]]
         return self._nearest(point, self.learned_.relations, allowed, self.graph_.relations, k)
@@ -174,8 +173,8 @@ class Asked(Estimator):
             If a name is unknown or was removed, or the path is empty.
         """
         check_is_fitted(self)
-        from latticework.knowledge.asking import path_distances
         from latticework.knowledge.questions import steps_of
+        from latticework.knowledge.traversal import path_distances
 
         k = whole_number("k", k)
         beam = None if beam is None else whole_number("beam", beam)
@@ -269,7 +268,7 @@ class Asked(Estimator):
     def _nearest(
         self, point: np.ndarray, table: np.ndarray, allowed: np.ndarray, names: Names, k: int
     ) -> list[tuple[str, float]]:
-        from latticework.knowledge.queries import nearest
+        from latticework.knowledge.search import nearest
 
         k = whole_number("k", k)
         [numbers], [distances] = nearest(point, table, allowed, k, norm=self.config_.norm)

@@ -1,4 +1,4 @@
-"""Which facts came and went since a model was fitted: an addition undone later is no change."""
+"""How two states of a graph differ: as a transaction that makes the one of the other, and since a model was fitted."""
 
 from __future__ import annotations
 
@@ -7,13 +7,27 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Int64
 
-from latticework.knowledge.deltas import Change
-from latticework.knowledge.graph import Graph, triple_keys
+from latticework.knowledge.deltas import Change, Delta
+from latticework.knowledge.graph import Graph
+from latticework.knowledge.triples import NO_TRIPLES, triple_keys
+
+
+def difference(old: Graph, new: Graph) -> Delta:
+    """What makes the new graph of the old one; in the order of the names, whatever their numbers.
+
+    Examples
+    --------
+    >>> difference(Graph.of([("Rome", "in", "Gaul")]), Graph.of([("Rome", "in", "Italy")]))
+    Delta(add=(('Rome', 'in', 'Italy'),), remove=(('Rome', 'in', 'Gaul'),), undone=())
+    """
+    added = new.named(new.triples[~old.contains(_renumbered(new, old))])
+    removed = old.named(old.triples[~new.contains(_renumbered(old, new))])
+    return Delta(tuple(sorted(added)), tuple(sorted(removed)))
 
 
 @dataclass(frozen=True, eq=False)
 class SinceFit:
-    """The difference between the facts of `fit` and those of today, by number.
+    """The difference between the facts of `fit` and those of today, by number: an addition undone later is none.
 
     Attributes
     ----------
@@ -27,7 +41,7 @@ class SinceFit:
     @classmethod
     def none(cls) -> SinceFit:
         """No difference."""
-        return cls(np.empty((0, 3), np.int64), np.empty((0, 3), np.int64))
+        return cls(NO_TRIPLES, NO_TRIPLES)
 
     def __len__(self) -> int:
         return len(self.came) + len(self.went)
@@ -64,3 +78,11 @@ def _without(facts: Int64[np.ndarray, "n 3"], others: Int64[np.ndarray, "m 3"]) 
     keys = triple_keys(both, max(heads, tails), relations)
     kept: Int64[np.ndarray, "kept 3"] = facts[~np.isin(keys[: len(facts)], keys[len(facts) :])]
     return kept
+
+
+def _renumbered(graph: Graph, other: Graph) -> Int64[np.ndarray, "triples 3"]:
+    """The triples of a graph in the numbers of another, -1 for a name that is unknown there."""
+    entities = other.entities.numbers(list(graph.entities))
+    relations = other.relations.numbers(list(graph.relations))
+    heads, kinds, tails = graph.triples.T
+    return np.stack([entities[heads], relations[kinds], entities[tails]], axis=1)

@@ -10,7 +10,7 @@ from typing import Final, TypeVar
 import numpy as np
 
 from latticework.core.errors import InputError
-from latticework.knowledge.deltas import NamedTriple
+from latticework.knowledge.triples import NamedTriple
 
 Thing = TypeVar("Thing")
 

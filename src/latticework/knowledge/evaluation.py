@@ -9,7 +9,8 @@ import torch
 from jaxtyping import Bool, Int64
 
 from latticework.knowledge.cooccurrence import CoOccurrence
-from latticework.knowledge.facts import HeldOut, known_triples
+from latticework.knowledge.facts import HeldOut
+from latticework.knowledge.known_triples import known_triples
 from latticework.knowledge.metrics import scores, summary
 from latticework.knowledge.results import Evaluation
 from latticework.knowledge.statistics import relation_kinds

@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Float, Float32, Int64
 from torch import Tensor
 
+from latticework.knowledge.distances import exact_distances
 from latticework.knowledge.embeddings import Embeddings
 
 
@@ -93,6 +94,4 @@ def _translations(
 
 
 def _distances(embeddings: Embeddings, points: Float[Tensor, "some dim"]) -> Float[Tensor, "some candidates"]:
-    """Not by products of matrices: equal embeddings must have equal distances, and near ones must not swap."""
-    table, exact = torch.from_numpy(embeddings.table), "donot_use_mm_for_euclid_dist"
-    return torch.cdist(points, table, p=float(embeddings.norm), compute_mode=exact)
+    return exact_distances(points, torch.from_numpy(embeddings.table), norm=embeddings.norm)

@@ -6,6 +6,8 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float32, Int64
 
+from latticework.knowledge.distances import exact_distances
+
 BLOCK = 1 << 24  # distances that are held at a time
 
 
@@ -46,8 +48,7 @@ def nearest(
     step = max(1, BLOCK // max(1, len(table)))
     for begin in range(0, len(points), step):
         block = torch.from_numpy(np.ascontiguousarray(points[begin : begin + step]))
-        # not by products: nearly equal distances would swap
-        far = torch.cdist(block, rows, p=float(norm), compute_mode="donot_use_mm_for_euclid_dist").numpy()
+        far = exact_distances(block, rows, norm=norm).numpy()
         may = allowed if allowed.ndim == 1 else allowed[begin : begin + step]
         far[~np.broadcast_to(may, far.shape)] = np.inf
         for row in far:

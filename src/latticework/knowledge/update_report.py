@@ -9,11 +9,11 @@ import numpy as np
 from jaxtyping import Int64
 
 from latticework.knowledge.deltas import Change
-from latticework.knowledge.graph import triple_keys
 from latticework.knowledge.learned import Learned
 from latticework.knowledge.results import UpdateReport
 from latticework.knowledge.rows import places_of
 from latticework.knowledge.scope import Scope
+from latticework.knowledge.triples import triple_keys
 
 MOST_STRAINED: Final = 10_000  # facts that those which came are compared with
 
