@@ -134,7 +134,8 @@ def ask(models: Mapping[str, Any], old: Any, new: Any, count: int, beam_count: i
     """Draw questions from the graph `new` and rank their answers; changed is what the graph `old` answers otherwise."""
     import numpy as np
 
-    from latticework.knowledge.answers import changes_since, rank_answers, rank_popular, scores_by_hops
+    from latticework.knowledge.answer_changes import changes_since
+    from latticework.knowledge.answers import rank_answers, rank_popular, scores_by_hops
     from latticework.knowledge.questions import HOPS, sample_questions
 
     questions = sample_questions(new, count, hops=HOPS, seed=SEED)

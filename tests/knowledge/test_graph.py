@@ -9,7 +9,6 @@ from latticework.core.errors import InputError
 from latticework.knowledge.deltas import Delta
 from latticework.knowledge.graph import Graph
 from latticework.knowledge.names import Names
-from latticework.knowledge.triples import triple_keys
 
 FAMILY = [("Ann", "mother", "Bob"), ("Bob", "likes", "Bob"), ("Ann", "likes", "Bob"), ("Cid", "likes", "Ann")]
 NAMES = st.sampled_from("abcde")
@@ -78,13 +77,6 @@ def test_numbers_of_no_name_are_refused():
         Graph.of_numbers(np.array([[0, 0, 1], [0, 1, 0]]), Names("ab"), Names("r"))
     with pytest.raises(InputError, match=r"triples\[0\]"):
         Graph.of_numbers(np.array([[-1, 0, 1]]), Names("ab"), Names("r"))
-
-
-def test_keys_that_do_not_fit_64_bits_are_refused():
-    triples = np.array([[0, 0, 0]])
-    assert triple_keys(triples, 3_000_000_000, 1).tolist() == [0]
-    with pytest.raises(InputError, match="too many for keys of 64 bits"):
-        triple_keys(triples, 3_000_000_000, 2)
 
 
 @given(st.lists(TRIPLES), st.lists(TRIPLES))

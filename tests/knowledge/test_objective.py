@@ -5,7 +5,6 @@ from graphs import draw_graph
 from torch.nn.functional import cross_entropy
 
 from latticework.knowledge.config import DKGEConfig
-from latticework.knowledge.distances import apart
 from latticework.knowledge.graph import Graph
 from latticework.knowledge.names import Names
 from latticework.knowledge.objective import Corrupted, Objective, Pool
@@ -105,12 +104,6 @@ def test_entities_that_are_gone_are_no_answers():
     graph = Graph.of_numbers(np.array([[0, 0, 1], [1, 0, 2]]), names, Names(["r"]))
     wrong = Objective(graph, DKGEConfig(negatives=100), seed=0).draw(graph.triples, np.arange(2), 0)
     assert wrong.entities.tolist() == [0, 1, 2]
-
-
-@pytest.mark.parametrize("norm", [1, 2])
-def test_distances_are_those_of_cdist(norm):
-    points, others = draw_rows(0, 5, 8), draw_rows(1, 7, 8)
-    torch.testing.assert_close(apart(points, others, norm=norm), torch.cdist(points, others, p=float(norm)))
 
 
 @pytest.mark.parametrize("norm", [1, 2])

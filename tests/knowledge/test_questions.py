@@ -9,7 +9,8 @@ from reference import knowledge_questions as reference
 from latticework.core.errors import InputError
 from latticework.knowledge import answers as module
 from latticework.knowledge import moves
-from latticework.knowledge.answers import answer_scores, changes_since, rank_answers, rank_popular, scores_by_hops
+from latticework.knowledge.answer_changes import changes_since
+from latticework.knowledge.answers import answer_scores, rank_answers, rank_popular, scores_by_hops
 from latticework.knowledge.deltas import Delta
 from latticework.knowledge.embeddings import Embeddings
 from latticework.knowledge.graph import Graph

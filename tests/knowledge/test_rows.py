@@ -2,21 +2,14 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from latticework.knowledge.rows import Rows, chunks, common, differing, merged, offsets, ranges, replaced
+from latticework.knowledge.rows import Rows, common
 
 PAIRS = st.sets(st.tuples(st.integers(0, 5), st.integers(0, 9)), max_size=40)
-NUMBERS = st.sets(st.integers(0, 99), max_size=30)
-ROWS = st.lists(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), max_size=3), min_size=1, max_size=6)
 
 
 def rows_of(pairs):
     table = np.array(sorted(pairs), dtype=np.int64).reshape(-1, 2)
     return Rows.of(table[:, 0], table[:, 1], count=6, width=10)
-
-
-def csr(rows):
-    values = np.array([value for row in rows for value in row], dtype=np.int64).reshape(-1, 2)
-    return offsets(np.array([len(row) for row in rows], dtype=np.int64)), values
 
 
 @given(PAIRS, PAIRS)
@@ -58,37 +51,6 @@ def test_wider_rows_have_the_same_numbers(pairs):
     wide = rows_of(pairs).widened(8, 20)
     assert list(zip(wide.owners.tolist(), wide.columns.tolist(), strict=True)) == sorted(pairs)
     assert wide.indptr.tolist() == Rows.of_keys(wide.keys, 8, 20).indptr.tolist()
-
-
-@given(NUMBERS, NUMBERS)
-def test_merging_is_set_arithmetic(before, after):
-    add, remove = (np.array(sorted(some), dtype=np.int64) for some in (after - before, before - after))
-    assert merged(np.array(sorted(before), dtype=np.int64), add=add[::-1], remove=remove).tolist() == sorted(after)
-
-
-@given(ROWS, st.data())
-def test_replaced_rows_are_new_and_no_others(rows, data):
-    new = data.draw(st.dictionaries(st.integers(0, len(rows) - 1), ROWS.map(lambda some: some[0])))
-    changed = sorted(new)
-    lengths = np.array([len(new[row]) for row in changed], dtype=np.int64)
-    _, values = csr([new[row] for row in changed])
-    indptr, result = replaced(*csr(rows), np.array(changed, dtype=np.int64), lengths, values)
-    expected = csr([new.get(number, row) for number, row in enumerate(rows)])
-    assert indptr.tolist() == expected[0].tolist()
-    assert result.tolist() == expected[1].tolist()
-    differ = differing(np.arange(len(rows)), csr(rows), (indptr, result)).tolist()
-    assert differ == [new.get(number, row) != row for number, row in enumerate(rows)]
-
-
-@given(st.lists(st.integers(0, 9), max_size=20), st.integers(1, 12))
-def test_chunks_are_all_items_in_order_and_no_larger_than_they_must_be(lengths, most):
-    slices = list(chunks(np.array(lengths, dtype=np.int64), most))
-    assert [item for chunk in slices for item in range(chunk.start, chunk.stop)] == list(range(len(lengths)))
-    assert all(sum(lengths[chunk]) <= most or chunk.stop - chunk.start == 1 for chunk in slices)
-
-
-def test_ranges_of_nothing_are_empty():
-    assert ranges(np.array([], dtype=np.int64), np.array([], dtype=np.int64)).tolist() == []
 
 
 def test_common_looks_up_no_more_than_the_shorter_of_two_rows_has(monkeypatch):

@@ -13,8 +13,9 @@ import numpy as np
 from jaxtyping import Bool, Int64
 
 from latticework.knowledge.graph import Graph
+from latticework.knowledge.keys import distinct, merged, starts_of_runs
 from latticework.knowledge.names import Names
-from latticework.knowledge.rows import Rows, distinct, merged, starts_of_runs
+from latticework.knowledge.rows import Rows
 
 Triples = Int64[np.ndarray, "triples 3"]
 

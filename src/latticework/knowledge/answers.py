@@ -1,4 +1,4 @@
-"""How well path questions are answered, and which of them a change of the graph touched.
+"""How well path questions are answered.
 
 Each right answer is ranked among all entities of the model's graph that are no right answers, the anchor among them if
 it is none; among equals it stands in the middle. A question counts once, however many answers it has.
@@ -21,56 +21,11 @@ from latticework.core.errors import InputError
 from latticework.knowledge.embeddings import Embeddings
 from latticework.knowledge.graph import Graph
 from latticework.knowledge.names import Names
-from latticework.knowledge.questions import Questions, answers_in
-from latticework.knowledge.rows import chunks, ranges
+from latticework.knowledge.questions import Questions
+from latticework.knowledge.ragged import chunks, ranges
 from latticework.knowledge.traversal import path_distances
 
 _BLOCK: Final = 2**24  # distances that are held at a time
-
-
-@dataclass(frozen=True, eq=False)
-class Changes:
-    """What became of the answers to questions since an earlier graph.
-
-    Attributes
-    ----------
-    askable
-        Whether the earlier graph has the anchor and all relations of the path.
-    changed
-        Whether it gives another set of answers; none, where it cannot be asked.
-    gained
-        Of each answer whether it was none.
-    lost
-        How many answers of the earlier graph are none any more.
-    """
-
-    askable: Bool[np.ndarray, " questions"]
-    changed: Bool[np.ndarray, " questions"]
-    gained: Bool[np.ndarray, " answers"]
-    lost: Int64[np.ndarray, " questions"]
-
-
-def changes_since(before: Graph, questions: Questions) -> Changes:
-    """Compare the answers of questions with those of an earlier graph, by name.
-
-    Examples
-    --------
-    >>> from latticework.knowledge.questions import sample_questions
-    >>> questions = sample_questions(Graph.of([("Ann", "lives in", "Rome")]), 2, hops=[1])
-    >>> changes = changes_since(Graph.of([("Ann", "lives in", "Oslo")]), questions)
-    >>> [questions.named(i)[:2] for i in range(2)], changes.askable.tolist(), changes.lost.tolist()
-    ([('Rome', ['~lives in']), ('Ann', ['lives in'])], [False, True], [0, 1])
-    """
-    indptr, members = answers_in(before, questions)
-    count, sizes = len(questions.entities), np.diff(indptr)
-    owners = np.repeat(np.arange(len(questions)), sizes)
-    renamed = questions.entities.numbers(before.entities.named(members))
-    old = (owners * count + renamed)[renamed >= 0]
-    gained = ~np.isin(questions.question * count + questions.answers, old)
-    lost = sizes - np.bincount(questions.question[~gained], minlength=len(questions))
-    changed = (lost > 0) | (np.bincount(questions.question[gained], minlength=len(questions)) > 0)
-    asked = _Asked.of(questions, (before.entities, before.relations), (before.present, before.relations_present))
-    return Changes(asked.askable, changed, gained, lost)
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,7 +81,7 @@ def rank_answers(embeddings: Embeddings, questions: Questions, *, beam: int | No
     if beam is not None:
         beam = whole_number("beam", beam, least=1)
     names = embeddings.entity_names, embeddings.relation_names
-    asked = _Asked.of(questions, names, (embeddings.present, embeddings.relations_present))
+    asked = NumberedQuestions.of(questions, names, (embeddings.present, embeddings.relations_present))
 
     def distances(which: Int64[np.ndarray, " some"]) -> Float[Tensor, "some candidates"]:
         return path_distances(embeddings, asked.anchors[which], asked.path[which], questions.signs[which], beam=beam)
@@ -146,7 +101,7 @@ def rank_popular(graph: Graph, questions: Questions) -> AnswerRanks:
     (('Cid', ['lives in'], ['Oslo']), [2.0])
     """
     presence = graph.present, graph.relations_present
-    asked = _Asked.of(questions, (graph.entities, graph.relations), presence)
+    asked = NumberedQuestions.of(questions, (graph.entities, graph.relations), presence)
     last = np.arange(len(questions)), questions.hops - 1
     steps = 2 * asked.path[last] + (questions.signs[last] < 0)
     heads, relations, tails = graph.triples.T
@@ -246,7 +201,7 @@ def scores_by_hops(
 
 
 @dataclass(frozen=True, eq=False)
-class _Asked:
+class NumberedQuestions:
     """Questions in the numbers of whoever is asked.
 
     Attributes
@@ -275,7 +230,14 @@ class _Asked:
         questions: Questions,
         names: tuple[Names, Names],
         presence: tuple[Bool[np.ndarray, " entities"], Bool[np.ndarray, " relations"]],
-    ) -> _Asked:
+    ) -> NumberedQuestions:
+        """Number questions by those names, of which only some may be present.
+
+        Raises
+        ------
+        InputError
+            If no entity is present.
+        """
         candidates = np.flatnonzero(presence[0])
         if not len(candidates):
             raise InputError("there is no candidate to rank: no entity is in the graph")
@@ -294,7 +256,7 @@ Costs = Callable[["Int64[np.ndarray, ' some']"], Tensor]
 
 
 @torch.no_grad()
-def _ranked(asked: _Asked, costs: Costs) -> AnswerRanks:
+def _ranked(asked: NumberedQuestions, costs: Costs) -> AnswerRanks:
     questions, width = asked.questions, len(asked.candidates)
     question, known = questions.question, asked.answers >= 0
     among = width - np.bincount(question[known], minlength=len(questions))[question] + 1

@@ -2,93 +2,27 @@
 
 from __future__ import annotations
 
-import os
-import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from copy import copy
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import Annotated, Any, Literal
 
 import typer
 
 from latticework.core.commands import (
     Device,
-    Json,
-    Model,
     Output,
     Restart,
     Seed,
-    plain,
-    print_json,
-    print_result,
     read_stdin_once,
     text_file,
 )
-from latticework.core.errors import InputError, require
-from latticework.core.progress import message, showing
+from latticework.core.errors import InputError
+from latticework.core.progress import message
 from latticework.core.streams import stream_name
-from latticework.core.words import counted
 from latticework.knowledge.cli_answers import evaluate, explain, query
 from latticework.knowledge.cli_files import GRAPH, BlankNodesOption, LiteralsOption, convert, diff, export, stats
-
-if TYPE_CHECKING:
-    from latticework.knowledge.deltas import Delta
-    from latticework.knowledge.results import UpdateReport
-    from latticework.knowledge.saved_model import SavedModel
-
-CHANGES: Final = "Changes, one a line: + or - (or add, remove in JSON), head, relation, tail; with tabs"
-SHOWN: Final = 5  # names in a line for people
-PAUSE: Final = 2.0  # seconds
+from latticework.knowledge.cli_updates import AFFECTED, Affected, MaxTriples, UpdateEpochs, update, watch
 
 app = typer.Typer(help="Embed a knowledge graph, and keep it up to date as facts come and go.", no_args_is_help=True)
-
-
-class Affected(StrEnum):
-    """What an update trains."""
-
-    subgraph = "subgraph"
-    neighbours = "neighbours"
-    entity = "entity"
-
-
-class Start(StrEnum):
-    """What training begins with."""
-
-    xavier = "xavier"
-    transe = "transe"
-
-
-class Compat(StrEnum):
-    """The paper's model or its published code's."""
-
-    paper = "paper"
-    reference = "reference"
-
-
-class Loss(StrEnum):
-    """What training makes small."""
-
-    softmax = "softmax"
-    margin = "margin"
-
-
-ONCE: Final = "fit saves it, update and watch take it this once."
-AFFECTED: Final = typer.Option(help=f"What an update trains, from all in whose vicinity a fact changed to few. {ONCE}")
-UpdateEpochs = Annotated[int | None, typer.Option(min=1, help=f"Length of an update, at most. {ONCE}")]
-MaxTriples = Annotated[
-    int | None,
-    typer.Option(
-        min=1, help=f"Facts of an affected entity that an update trains with, at most: it bounds hubs. {ONCE}"
-    ),
-]
-Facts = Annotated[
-    list[Path] | None, typer.Option(metavar="TRIPLES", help="A file of facts; may be given again.", show_default=False)
-]
-Strict = Annotated[
-    bool, typer.Option("--strict", help="Refuse a transaction that removes what is not there, instead of warning.")
-]
 
 
 @app.command()
@@ -108,14 +42,17 @@ def fit(
     dim: Annotated[int, typer.Option(min=1, help="Width of the embeddings.")] = 100,
     epochs: Annotated[int, typer.Option(min=1, help="Length of training, at most.")] = 50,
     max_context: Annotated[int, typer.Option(min=1, help="Neighbours, or paths, that are heeded at most.")] = 30,
-    affected: Annotated[Affected, AFFECTED] = Affected.subgraph,
-    init: Annotated[Start, typer.Option(help="transe begins with embeddings that TransE has learnt.")] = Start.xavier,
+    affected: Annotated[Affected, AFFECTED] = "subgraph",
+    init: Annotated[
+        Literal["xavier", "transe"], typer.Option(help="transe begins with embeddings that TransE has learnt.")
+    ] = "xavier",
     compat: Annotated[
-        Compat | None, typer.Option(help="reference computes what the published code does where it differs.")
+        Literal["paper", "reference"] | None,
+        typer.Option(help="reference computes what the published code does where it differs."),
     ] = None,
     batch_size: Annotated[int | None, typer.Option(min=1, help="Facts of a batch.")] = None,
     loss: Annotated[
-        Loss | None,
+        Literal["softmax", "margin"] | None,
         typer.Option(help="softmax asks which of many entities it is; margin is the paper's, with corrupted facts."),
     ] = None,
     negatives: Annotated[int | None, typer.Option(min=1, help="Wrong answers for each fact.")] = None,
@@ -144,7 +81,7 @@ def fit(
     Interrupted, it goes on where it was when the same command is given again.
     """
     read_stdin_once(triples, valid)
-    if margin is not None and loss is not Loss.margin:
+    if margin is not None and loss != "margin":
         raise InputError("--margin is of --loss margin: the softmax has none")
 
     from latticework.core.hardware import resolve_device
@@ -155,9 +92,9 @@ def fit(
 
     resolve_device(device)
     given: dict[str, Any] = {
-        "compat": None if compat is None else compat.value,
+        "compat": compat,
         "batch_size": batch_size,
-        "loss": None if loss is None else loss.value,
+        "loss": loss,
         "negatives": negatives,
         "margin": margin,
         "norm": norm,
@@ -170,8 +107,8 @@ def fit(
         dim,
         max_context=max_context,
         max_epochs=epochs,
-        affected=affected.value,
-        init=init.value,
+        affected=affected,
+        init=init,
         config=DKGEConfig(**known) if known else None,
         random_state=seed,
         device=device,
@@ -185,206 +122,5 @@ def fit(
     message(f'the model is in {output}; try: latticework kg query {output} "an entity" "a relation" "?"')
 
 
-@app.command()
-def update(
-    model: Model,
-    changes: Annotated[Path | None, text_file("CHANGES", CHANGES)] = None,
-    *,
-    add: Facts = None,
-    remove: Facts = None,
-    output: Annotated[
-        Path | None,
-        typer.Option("--output", "-o", metavar="PATH", help="Save it there, and leave MODEL.", show_default=False),
-    ] = None,
-    valid: Annotated[
-        Path | None,
-        typer.Option(metavar="TRIPLES", help="Held-out facts instead of those of fit.", show_default=False),
-    ] = None,
-    affected: Annotated[Affected | None, AFFECTED] = None,
-    epochs: UpdateEpochs = None,
-    max_triples: MaxTriples = None,
-    strict: Strict = False,
-    report: Annotated[
-        Path | None, typer.Option(metavar="PAGE", help="Write a page of the update there.", show_default=False)
-    ] = None,
-    test: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="TRIPLES", help="Held-out facts that the page ranks before and after.", show_default=False
-        ),
-    ] = None,
-    device: Device = "auto",
-    as_json: Json = False,
-) -> None:
-    """Add facts and remove facts, as one transaction, and bring the model up to date by training what changed.
-
-    What is removed is removed first. The model is replaced as a whole: a crash leaves the old one or the new one.
-    """
-    read_stdin_once(changes, *(add or ()), *(remove or ()), valid, test)
-    if changes is None and not add and not remove:
-        raise InputError("nothing to do: give a file of changes (or - for standard input), --add or --remove")
-
-    if test is not None and report is None:
-        raise InputError("--test is for the page of --report: evaluate ranks the facts of a file without one")
-    if report is not None:
-        require("jinja2", extra="pages", purpose="writing HTML pages")
-
-    from latticework.core.persistence import check_replaceable
-    from latticework.knowledge.io import read_triples
-
-    if output is not None:
-        check_replaceable(output)
-    elif model.is_dir() and not os.access(model, os.W_OK):
-        raise InputError(f"{model} cannot be written to: --output says where else to save the model")
-    delta = _delta(changes, add or (), remove or ())
-    held_out, judged = (None if path is None else read_triples(path).graph for path in (valid, test))
-    with _alone(model):
-        kept = _kept(model, device, affected, epochs, max_triples)
-        before = copy(kept.model)
-        done = kept.model.apply(delta, validation=held_out, missing="raise" if strict else "warn")
-        if report is not None:  # before the model is saved: if there can be no page, nothing has happened
-            from latticework.knowledge.report import page
-
-            page(before, kept.model, done, test=judged, name=model.name).write(report)
-        if kept.model.updates_ > before.updates_ or output is not None:
-            kept.save(output)
-    if as_json:
-        print_json(_object(done))
-    else:
-        print_result(_told(done), as_json=False)
-
-
-@app.command()
-def watch(
-    model: Model,
-    changes: Annotated[
-        Path,
-        typer.Argument(metavar="CHANGES", help=f"{CHANGES}; a growing file, - for standard input.", show_default=False),
-    ] = Path("-"),
-    *,
-    every: Annotated[
-        float | None,
-        typer.Option(
-            min=0.01,
-            metavar="SECONDS",
-            help=f"So long without another line ends a transaction, too; {PAUSE:g} if nothing is said.",
-            show_default=False,
-        ),
-    ] = None,
-    transactions: Annotated[
-        bool, typer.Option("--transactions", help="Only a blank line ends a transaction, no pause.")
-    ] = False,
-    once: Annotated[bool, typer.Option("--once", help="Stop at the end of the file, do not wait for more.")] = False,
-    from_start: Annotated[
-        bool, typer.Option("--from-start", help="Apply the whole file, what was applied before too.")
-    ] = False,
-    affected: Annotated[Affected | None, AFFECTED] = None,
-    epochs: UpdateEpochs = None,
-    max_triples: MaxTriples = None,
-    strict: Strict = False,
-    device: Device = "auto",
-    as_json: Json = False,
-) -> None:
-    """Apply changes as they arrive: a blank line or a pause ends a transaction, and each is one update and one save.
-
-    Killed at any moment, the saved model is the one before a transaction or the one after it. It remembers how far a
-    file was applied, so that the same command goes on from there. A line is printed for each transaction once it is
-    saved.
-    """
-    if transactions and every is not None:
-        raise InputError("--every and --transactions do not go together: the one waits for pauses, the other does not")
-
-    from latticework.knowledge.watching import watch as applied
-
-    pause = None if transactions or (once and every is None) else (every or PAUSE)
-    with _alone(model):
-        kept = _kept(model, device, affected, epochs, max_triples)
-        name = stream_name(changes)
-        found = applied(
-            kept, changes, every=pause, once=once, from_start=from_start, missing="raise" if strict else "warn"
-        )
-        with showing(shown=False):  # a bar for each of many updates tells nothing
-            for report, lines in found:
-                if as_json:
-                    print_json({"source": name, "lines": lines, **_object(report)})
-                else:
-                    print(f"{name}:{lines}: {_short(report)}")
-                sys.stdout.flush()
-
-
-for each in (query, explain, evaluate, stats, diff, convert, export):
+for each in (update, watch, query, explain, evaluate, stats, diff, convert, export):
     app.command()(each)
-
-
-@contextmanager
-def _alone(model: Path) -> Iterator[None]:
-    """Keep other updates out of a model meanwhile."""
-    from latticework.core.runs import alone
-
-    with alone(model if model.is_dir() else None):
-        yield
-
-
-def _kept(
-    model: Path, device: str, affected: Affected | None, epochs: int | None, max_triples: int | None
-) -> SavedModel:
-    """A saved model whose updates go by what is given."""
-    from latticework.knowledge.saved_model import SavedModel
-
-    kept = SavedModel.load(model, device=device)
-    kept.update_by(
-        affected=affected.value if affected else None, update_epochs=epochs, max_triples_per_entity=max_triples
-    )
-    return kept
-
-
-def _delta(changes: Path | None, add: Sequence[Path], remove: Sequence[Path]) -> Delta:
-    from latticework.knowledge.deltas import Delta, read_delta
-    from latticework.knowledge.io import read_triples
-
-    delta = Delta() if changes is None else read_delta(changes)
-    added, removed = ([t for path in paths for t in read_triples(path).graph.named()] for paths in (add, remove))
-    return Delta((*delta.add, *added), (*delta.remove, *removed), delta.undone)
-
-
-def _object(report: UpdateReport) -> dict[str, object]:
-    found = plain(report)
-    assert isinstance(found, dict)
-    return {**found, "refit_due": report.refit_due, "verdict": report.verdict}
-
-
-def _told(report: UpdateReport) -> dict[str, object]:
-    """The figures of an update for people."""
-    furthest = max((*report.drift.items(), *report.relation_drift.items()), key=lambda item: item[1], default=None)
-    return {
-        "facts added": report.added_triples,
-        "facts removed": report.removed_triples,
-        "new entities": _names(report.new),
-        "removed entities": _names(report.removed),
-        "new relations": _names(report.new_relations),
-        "removed relations": _names(report.removed_relations),
-        "affected entities": _names(report.affected),
-        "affected relations": _names(report.affected_relations),
-        "moved furthest": None if furthest is None else f"{furthest[0]}, by {furthest[1]:.3g}",
-        "facts trained": report.trained_triples,
-        "epochs": report.epochs,
-        "seconds": report.seconds,
-        "changed since fit": f"{report.changed_share:.2%} of the facts",
-        "strain": report.strain,
-        "refit due": f"yes: {report.reasons}" if report.refit_due else "no",
-    }
-
-
-def _names(names: frozenset[str]) -> str:
-    """How many, and the first of them."""
-    shown = sorted(names)[:SHOWN]
-    more = ["..."] if len(names) > SHOWN else []
-    return str(len(names)) + (f": {', '.join([*shown, *more])}" if names else "")
-
-
-def _short(report: UpdateReport) -> str:
-    return (
-        f"+{report.added_triples} -{report.removed_triples} facts, "
-        f"{len(report.new)} new, {len(report.removed)} removed and "
-        f"{counted(len(report.affected), 'affected entity', 'affected entities')}, {report.seconds:.2f} s"
-    )

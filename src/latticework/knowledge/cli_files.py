@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
@@ -34,15 +33,6 @@ LiteralsOption = Annotated[
 BlankNodesOption = Annotated[
     Literal["keep", "drop"], typer.Option("--blank-nodes", help="Of RDF: nodes without a name of their own.")
 ]
-
-
-class Export(StrEnum):
-    """What embeddings are written as."""
-
-    npy = "npy"
-    parquet = "parquet"
-    word2vec = "word2vec"
-    faiss = "faiss"
 
 
 def stats(
@@ -138,7 +128,8 @@ def export(
     ],
     *,
     format: Annotated[
-        Export | None, typer.Option(help="What it is written as, if its name does not say it.", show_default=False)
+        Literal["npy", "parquet", "word2vec", "faiss"] | None,
+        typer.Option(help="What it is written as, if its name does not say it.", show_default=False),
     ] = None,
     relations: Annotated[bool, typer.Option("--relations", help="Those of relations instead of entities.")] = False,
 ) -> None:
@@ -149,7 +140,7 @@ def export(
     from latticework.knowledge.estimator import DKGE
 
     kind: Literal["entities", "relations"] = "relations" if relations else "entities"
-    rows = DKGE.load(model).export(target, kind=kind, format=None if format is None else format.value)
+    rows = DKGE.load(model).export(target, kind=kind, format=format)
     what = counted(rows, "relation") if relations else counted(rows, "entity", "entities")
     message(f"the embeddings of {what} are in {target}")
 

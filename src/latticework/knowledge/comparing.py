@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Int64
 
 from latticework.core.errors import InputError
-from latticework.knowledge.drawing import bar_picture, change_picture
+from latticework.knowledge.charts import bar_picture, change_picture
 from latticework.knowledge.facts import HeldOut, Triples
 from latticework.knowledge.known_triples import known_triples
 from latticework.pages import Picture, Section, Table

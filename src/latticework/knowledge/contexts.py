@@ -20,7 +20,8 @@ from latticework.knowledge.adjacency import Links, Neighbours
 from latticework.knowledge.graph import Graph
 from latticework.knowledge.names import Names
 from latticework.knowledge.paths import NO_RELATION, PathCounts, Paths, path_digests
-from latticework.knowledge.rows import Rows, common, differing, offsets
+from latticework.knowledge.ragged import differing, offsets
+from latticework.knowledge.rows import Rows, common
 
 _NONE: Final = np.empty(0, dtype=np.int64)
 

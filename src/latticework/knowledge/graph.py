@@ -14,8 +14,8 @@ from jaxtyping import Bool, Int64
 
 from latticework.core.errors import InputError
 from latticework.knowledge.deltas import Change, Delta
+from latticework.knowledge.keys import distinct, places_of
 from latticework.knowledge.names import Names
-from latticework.knowledge.rows import distinct, places_of
 from latticework.knowledge.triples import (
     NamedTriple,
     NamedTriples,

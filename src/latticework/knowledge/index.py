@@ -23,7 +23,8 @@ from latticework.knowledge.contexts import (
 from latticework.knowledge.deltas import Change
 from latticework.knowledge.graph import Graph
 from latticework.knowledge.paths import PathCounts, Paths
-from latticework.knowledge.rows import Rows, common, ranges, replaced
+from latticework.knowledge.ragged import ranges, replaced
+from latticework.knowledge.rows import Rows, common
 
 
 @dataclass(frozen=True, eq=False)

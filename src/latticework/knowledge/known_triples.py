@@ -13,7 +13,8 @@ import numpy as np
 from jaxtyping import Bool, Int64
 
 from latticework.knowledge.graph import Graph
-from latticework.knowledge.rows import Marks, distinct, merged, offsets, places_of, ranges
+from latticework.knowledge.keys import BloomFilter, distinct, merged, places_of
+from latticework.knowledge.ragged import offsets, ranges
 from latticework.knowledge.triples import NO_TRIPLES, Side, check_range, in_range, triple_keys
 
 
@@ -105,7 +106,7 @@ class KnownTriples:
         return known
 
     def contains_keys(self, keys: Int64[np.ndarray, " n"]) -> Bool[np.ndarray, " n"]:
-        """As `contains`, of the keys of triples that are in range. Those that share no mark with a known one are quick.
+        """As `contains`, of the keys of triples that are in range. Those that the filter knows not to be are quick.
 
         Examples
         --------
@@ -113,14 +114,14 @@ class KnownTriples:
         >>> known.contains_keys(triple_keys(np.array([[0, 0, 1], [1, 0, 1]]), 2, 1)).tolist()
         [True, False]
         """
-        known: Bool[np.ndarray, " n"] = self._marks.maybe(keys)
+        known: Bool[np.ndarray, " n"] = self._filter.maybe(keys)
         perhaps = np.flatnonzero(known)
         known[perhaps] = places_of(keys[perhaps], self.by_head) >= 0
         return known
 
     @cached_property
-    def _marks(self) -> Marks:
-        return Marks.of(self.by_head)
+    def _filter(self) -> BloomFilter:
+        return BloomFilter.of(self.by_head)
 
     def tails(self, heads: Int64[np.ndarray, " n"], relations: Int64[np.ndarray, " n"]) -> Lists:
         """The known tails of each (head, relation), ascending. O(n log triples + members).

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 from jaxtyping import Int64
 
-from latticework.knowledge.rows import chunks, offsets, ranges
+from latticework.knowledge.ragged import chunks, offsets, ranges
 
 _TOGETHER: Final = 1024  # paths that are followed at a time
 

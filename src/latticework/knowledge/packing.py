@@ -19,7 +19,7 @@ from torch import Tensor
 
 from latticework.core.errors import InputError
 from latticework.knowledge.contexts import Contexts
-from latticework.knowledge.rows import offsets, ranges
+from latticework.knowledge.ragged import offsets, ranges
 
 
 @dataclass(frozen=True)

@@ -22,8 +22,10 @@ from jaxtyping import Int64, UInt64
 
 from latticework.core.errors import InputError
 from latticework.knowledge.adjacency import Links
+from latticework.knowledge.keys import starts_of_runs
 from latticework.knowledge.names import Names
-from latticework.knowledge.rows import CHUNK, chunks, common, ranges, starts_of_runs
+from latticework.knowledge.ragged import CHUNK, chunks, ranges
+from latticework.knowledge.rows import common
 from latticework.knowledge.splitmix64 import mix
 
 NO_RELATION: Final = -1  # in the place of the second relation of a path that has one only

@@ -19,7 +19,7 @@ from latticework.core.errors import InputError
 from latticework.knowledge.graph import Graph
 from latticework.knowledge.moves import Moves, Reached
 from latticework.knowledge.names import Names
-from latticework.knowledge.rows import offsets, ranges
+from latticework.knowledge.ragged import offsets, ranges
 
 BACKWARDS: Final = "~"
 MOST_ANSWERS: Final = 50  # a question with more says little about any of them

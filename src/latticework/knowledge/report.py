@@ -10,13 +10,9 @@ import numpy as np
 from jaxtyping import Bool, Float64
 
 from latticework.core.words import counted
+from latticework.knowledge.charts import explanation_picture
 from latticework.knowledge.comparing import Refit, accuracy
-from latticework.knowledge.drawing import (
-    drift_picture,
-    explanation_picture,
-    map_picture,
-    plane,
-)
+from latticework.knowledge.drawing import drift_picture, map_picture, plane
 from latticework.knowledge.facts import Triples
 from latticework.knowledge.graph import Kind
 from latticework.pages import Page, Picture, Section, Table, line_plot

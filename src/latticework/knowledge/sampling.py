@@ -17,8 +17,8 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int64, UInt64
 
 from latticework.core.errors import InputError
+from latticework.knowledge.keys import distinct
 from latticework.knowledge.known_triples import KnownTriples, Lists
-from latticework.knowledge.rows import distinct
 from latticework.knowledge.splitmix64 import STEP, output
 from latticework.knowledge.triples import SIDES
 

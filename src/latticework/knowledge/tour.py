@@ -28,7 +28,8 @@ MOST_FOLLOWED: Final = 12
 def stop(*, seed: int) -> Section:
     """Fit a world, let it change, bring the embeddings up to date, and compare with fitting it anew."""
     from latticework.knowledge import report
-    from latticework.knowledge.drawing import drift_picture, explanation_picture
+    from latticework.knowledge.charts import explanation_picture
+    from latticework.knowledge.drawing import drift_picture
     from latticework.pages import Section
 
     first, second = plant(seed, snapshots=2)

@@ -9,9 +9,9 @@ import numpy as np
 from jaxtyping import Int64
 
 from latticework.knowledge.deltas import Change
+from latticework.knowledge.keys import places_of
 from latticework.knowledge.learned import Learned
 from latticework.knowledge.results import UpdateReport
-from latticework.knowledge.rows import places_of
 from latticework.knowledge.scope import Scope
 from latticework.knowledge.triples import triple_keys
 
