@@ -252,20 +252,15 @@ def make_steps(
 
     from benchmarks import knowledge_reference as reference
     from latticework.knowledge.config import DKGEConfig
-    from latticework.knowledge.learning import (
-        NO_TRIPLES,
-        LinkTask,
-        contexts_of,
-        numbered_batches,
-        training_plan,
-    )
+    from latticework.knowledge.learning import LinkTask, numbered_batches, training_plan
     from latticework.knowledge.model import DKGEModel
+    from latticework.knowledge.triples import NO_TRIPLES
 
     config = DKGEConfig(compat="reference", loss="margin", negatives=1, batch_size=BATCH)
     generator = torch.Generator().manual_seed(0)
     sizes = len(graph.entities), len(graph.relations)
     model = DKGEModel(*sizes, DIM, compat="reference", max_context=MOST, generator=generator)
-    task = LinkTask(model, graph, contexts_of(index), NO_TRIPLES, config, seed=0)
+    task = LinkTask(model, graph, index.both, NO_TRIPLES, config, seed=0)
     padded = reference.Padded(model.state_dict(), tables, margin=config.margin, norm=config.norm)
     plan = training_plan(config, facts=len(graph), max_epochs=1)
     optimizers = {
@@ -469,10 +464,12 @@ def train(folder: Path, job: timing.Job) -> dict[str, float]:
 
     from latticework.core.training import train as run
     from latticework.knowledge.config import DKGEConfig
+    from latticework.knowledge.contexts import no_contexts
     from latticework.knowledge.graph import Graph
-    from latticework.knowledge.learning import NO_TRIPLES, LinkTask, no_contexts, training_plan
+    from latticework.knowledge.learning import LinkTask, training_plan
     from latticework.knowledge.model import DKGEModel
     from latticework.knowledge.names import Names
+    from latticework.knowledge.triples import NO_TRIPLES
 
     torch.set_num_threads(job["threads"])
     data = read_data(folder)

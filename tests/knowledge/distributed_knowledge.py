@@ -14,7 +14,7 @@ from torch import nn
 from latticework.core import checkpoint, training
 from latticework.core.hardware import make_fabric
 from latticework.core.sharding import local, rows_of_all, sharding
-from latticework.knowledge import DKGE, DKGEConfig, learning
+from latticework.knowledge import DKGE, DKGEConfig, fitting, learning
 from latticework.knowledge.planted import plant
 
 NOW, NEXT, _ = plant(0)
@@ -52,7 +52,7 @@ class Table(nn.Module):
 
 def learn(kind, folder=None):
     """Fit a model of a small world."""
-    settings, figures, learning.LARGE, sharded = FITS[kind]
+    settings, figures, fitting.LARGE, sharded = FITS[kind]
     config = DKGEConfig(**SMALL | figures)
     model = DKGE(8, max_epochs=2, config=config, random_state=0, device="cpu", **settings)
     return model.fit(NOW.facts, NOW.validation, folder=folder, sharded=sharded)

@@ -11,7 +11,7 @@ import pytest
 from knowledge import distributed_knowledge as program
 
 import latticework as lw
-from latticework.knowledge import learning
+from latticework.knowledge import fitting
 
 ROUNDING = 2e-5  # of float32 sums in another order, some tens of steps on; entries are about 0.3
 
@@ -38,7 +38,7 @@ def together(tmp_path_factory):
 @pytest.fixture
 def learn(monkeypatch):
     """What one process learns."""
-    monkeypatch.setattr(learning, "LARGE", learning.LARGE)  # so that what `learn` sets is undone
+    monkeypatch.setattr(fitting, "LARGE", fitting.LARGE)  # so that what `learn` sets is undone
     return program.learn
 
 

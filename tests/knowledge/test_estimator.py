@@ -8,7 +8,7 @@ from cases import EstimatorCases, contents
 from graphs import draw_graph
 
 from latticework.core import InputError
-from latticework.knowledge import DKGE, DKGEConfig, Graph, learning
+from latticework.knowledge import DKGE, DKGEConfig, Graph, fitting, learning
 from latticework.knowledge.answers import rank_answers, scores_by_hops
 from latticework.knowledge.questions import sample_questions
 
@@ -138,11 +138,11 @@ def test_figures_are_checked(wrong):
 
 
 def test_a_large_graph_is_trained_with_sparse_gradients(monkeypatch):
-    from latticework.knowledge import learning, optimiser
+    from latticework.knowledge import optimiser
 
     made = []
     kind = optimiser.RowAdam
-    monkeypatch.setattr(learning, "LARGE", 5)
+    monkeypatch.setattr(fitting, "LARGE", 5)
     monkeypatch.setattr(learning, "RowAdam", lambda *given, **options: made.append(kind(*given, **options)) or made[-1])
     model = DKGE(16, max_epochs=60, config=CONFIG, random_state=0, device="cpu").fit(FACTS)
     assert made
@@ -174,7 +174,7 @@ def test_contexts_do_not_depend_on_the_order_of_facts(max_context):
 @pytest.mark.parametrize("init, large", [("xavier", 10**6), ("transe", 10**6), ("xavier", 1)])
 def test_an_interrupted_run_goes_on_to_the_same_bytes(tmp_path, monkeypatch, init, large):
     """With dense gradients and Adam, and as large graphs are trained: with sparse ones and `RowAdam`."""
-    monkeypatch.setattr(learning, "LARGE", large)
+    monkeypatch.setattr(fitting, "LARGE", large)
 
     def make():
         return DKGE(8, max_epochs=6, init=init, config=CONFIG, random_state=0, device="cpu")

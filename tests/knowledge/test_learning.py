@@ -5,15 +5,9 @@ from graphs import draw_graph
 
 from latticework.core.training import train
 from latticework.knowledge.config import DKGEConfig
+from latticework.knowledge.fitting import start_as_transe
 from latticework.knowledge.index import ContextIndex
-from latticework.knowledge.learning import (
-    LinkTask,
-    contexts_of,
-    joint_embeddings,
-    numbered_batches,
-    start_as_transe,
-    training_plan,
-)
+from latticework.knowledge.learning import LinkTask, joint_embeddings, numbered_batches, training_plan
 from latticework.knowledge.model import DKGEModel
 
 
@@ -21,7 +15,7 @@ def make_task(*, open_gate=False, **figures):
     graph = draw_graph(1)
     config = DKGEConfig(**({"negatives": 5, "batch_size": 7} | figures))
     model = DKGEModel(len(graph.entities), len(graph.relations), 6, generator=torch.Generator().manual_seed(0))
-    contexts = contexts_of(ContextIndex.of(graph, 30))
+    contexts = ContextIndex.of(graph, 30).both
     return LinkTask(model, graph, contexts, graph.triples[:3], config, seed=0, open_gate=open_gate)
 
 

@@ -19,6 +19,7 @@ from latticework.pages import Picture, Section, Table
 if TYPE_CHECKING:
     from latticework.knowledge.estimator import DKGE
     from latticework.knowledge.known_triples import KnownTriples
+    from latticework.knowledge.ranking import Ranks
     from latticework.knowledge.results import UpdateReport
     from latticework.knowledge.triples import NamedTriple
 
@@ -103,15 +104,10 @@ def ranked(model: DKGE, test: Triples) -> dict[NamedTriple, tuple[float, float]]
     >>> list(ranked(model, [("Rome", "in", "Norway"), ("Paris", "in", "France")]))
     [('Rome', 'in', 'Norway')]
     """
-    import torch
+    from latticework.knowledge.evaluation import ranks_of
 
-    from latticework.knowledge.translation import rank_translation
-
-    graph = model.graph_
     held_out, known = _asked(model, test)
-    tables = torch.from_numpy(model.entity_embeddings_), torch.from_numpy(model.relation_embeddings_)
-    ranks = rank_translation(*tables, held_out, known, present=graph.present, norm=model.config_.norm).realistic
-    return dict(zip(graph.named(held_out), map(tuple, ranks.tolist()), strict=True))
+    return _by_fact(model, ranks_of(model.learned_, held_out, known))
 
 
 def floor(model: DKGE, test: Triples) -> dict[NamedTriple, tuple[float, float]]:
@@ -124,13 +120,10 @@ def floor(model: DKGE, test: Triples) -> dict[NamedTriple, tuple[float, float]]:
     >>> floor(DKGE(dim=4, max_epochs=1, random_state=0).fit(facts), [("Rome", "capital of", "Italy")])
     {('Rome', 'capital of', 'Italy'): (1.0, 1.0)}
     """
-    from latticework.knowledge.cooccurrence import CoOccurrence
+    from latticework.knowledge.evaluation import floor_of
 
-    graph = model.graph_
     held_out, known = _asked(model, test)
-    rule = CoOccurrence.of(graph.triples, entities=len(graph.entities), relations=len(graph.relations))
-    ranks = rule.rank(held_out, known, present=graph.present).realistic
-    return dict(zip(graph.named(held_out), map(tuple, ranks.tolist()), strict=True))
+    return _by_fact(model, floor_of(model.graph_, held_out, known))
 
 
 def _asked(model: DKGE, test: Triples) -> tuple[Int64[np.ndarray, "n 3"], KnownTriples]:
@@ -139,6 +132,10 @@ def _asked(model: DKGE, test: Triples) -> tuple[Int64[np.ndarray, "n 3"], KnownT
     held_out = HeldOut.of(test, graph, "test").triples
     validation = HeldOut.of(model.validation_, graph, "validation").triples
     return held_out, known_triples(graph, validation, held_out)
+
+
+def _by_fact(model: DKGE, ranks: Ranks) -> dict[NamedTriple, tuple[float, float]]:
+    return dict(zip(model.graph_.named(ranks.triples), map(tuple, ranks.realistic.tolist()), strict=True))
 
 
 def _by_relation(

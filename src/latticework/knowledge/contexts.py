@@ -123,6 +123,12 @@ def contexts_of_relations(paths: Paths, relations: Names) -> Contexts:
     return Contexts(kept.indptr, np.ascontiguousarray(elements), offsets(lengths), edges)
 
 
+def no_contexts(objects: int) -> Contexts:
+    """Contexts without elements: what TransE reads."""
+    ends = np.zeros(objects + 1, np.int64)
+    return Contexts(ends, np.empty((0, 2), np.int64), ends, np.empty((0, 2), np.int64))
+
+
 def neighbour_elements(numbers: Int64[np.ndarray, " elements"]) -> Int64[np.ndarray, "elements 2"]:
     """Neighbours as elements of contexts."""
     elements = np.full((len(numbers), 2), NO_RELATION)

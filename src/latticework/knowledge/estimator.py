@@ -10,24 +10,19 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, ClassVar, Final, Self, get_args
 
-import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from latticework.core import InputError, State, seed_from, spawn
 from latticework.core.checks import whole_number
-from latticework.core.persistence import TRAINING
-from latticework.core.words import counted
 from latticework.knowledge.affected import Rule
 from latticework.knowledge.config import DKGEConfig
 from latticework.knowledge.deltas import Delta
 from latticework.knowledge.differences import SinceFit
-from latticework.knowledge.facts import HeldOut, Triples, read_graph, read_named
+from latticework.knowledge.facts import HeldOut, Triples, read_distinct, read_graph, read_named
 from latticework.knowledge.graph import Missing
 from latticework.knowledge.link_prediction import LinkPredictor
 from latticework.knowledge.results import Evaluation, UpdateReport
-from latticework.knowledge.triples import NamedTriple
 
-PRECISION: Final = "32"
 RULES: Final = get_args(Rule)
 UPDATING: Final = ("max_triples_per_entity", "update_epochs", "update_learning_rate", "new_entities")
 INITS: Final = ("xavier", "transe")
@@ -144,94 +139,43 @@ class DKGE(LinkPredictor):
         """
         config, dim, max_context, epochs = self._settings()
 
-        import torch
-
-        from latticework.core import checkpoint, runs
-        from latticework.core.hardware import is_first, resolve_device
-        from latticework.core.training import train
-        from latticework.knowledge.index import ContextIndex
-        from latticework.knowledge.learned import Learned
-        from latticework.knowledge.learning import (
-            LARGE,
-            LinkTask,
-            contexts_of,
-            fingerprint,
-            joint_embeddings,
-            no_contexts,
-            start_as_transe,
-            training_plan,
-        )
-        from latticework.knowledge.model import DKGEModel
+        from latticework.core import runs
+        from latticework.core.hardware import resolve_device
+        from latticework.knowledge.fitting import fit_facts
+        from latticework.knowledge.learning import fingerprint
 
         resolve_device(self.device)
         run_loggers = runs.prepare(folder, random_state=self.random_state, restart=restart, loggers=loggers)
         seed = seed_from(self.random_state)
         graph = read_graph(triples)
-        kept = _distinct(validation)
-        held_out = _held_out(kept, graph)
+        kept = read_distinct(validation, "validation")
+        held_out = HeldOut.of(kept, graph, "validation")
+        held_out.warn("validation")
         settings = {"class": type(self).__name__, "seed": seed, "epochs": epochs, "dim": dim}
         settings |= {"max_context": max_context, "init": self.init}
         run_fingerprint = fingerprint(settings, config, graph, kept)
 
         def learn() -> None:
-            index = ContextIndex.of(graph, max_context)
-            model = DKGEModel(
-                len(graph.entities),
-                len(graph.relations),
-                dim,
-                norm=config.norm,
-                compat=config.compat,
-                max_context=max_context,
-                sparse=len(graph.entities) >= LARGE,
-                generator=torch.Generator().manual_seed(spawn(seed, "weights")),
-            )
-            open_gate = config.gate == "open"
-            contexts = contexts_of(index)
-            empty = no_contexts(len(graph.entities)), no_contexts(len(graph.relations))
-            task = LinkTask(
-                model,
+            self.learned_, self.history_ = fit_facts(
                 graph,
-                empty if open_gate else contexts,
-                held_out,
+                held_out.triples,
                 config,
-                seed=spawn(seed, "batches"),
-                open_gate=open_gate,
-            )
-            # A gradient that holds few rows is added up over processes by those who own them, or not at all.
-            shards = model.tables if sharded or model.entities.sparse else None
-            warm = None if folder is None else Path(folder, TRAINING, "transe")
-            if self.init == "transe" and not open_gate:
-                start_as_transe(
-                    task,
-                    seed=spawn(seed, "transe"),
-                    device=self.device,
-                    shards=shards,
-                    folder=warm,
-                    fingerprint=run_fingerprint,
-                    restart=restart,
-                )
-            history = train(
-                task,
-                training_plan(config, facts=len(graph), max_epochs=epochs, sparse=model.entities.sparse),
+                dim=dim,
+                max_context=max_context,
+                max_epochs=epochs,
+                init=self.init,
                 seed=seed,
                 device=self.device,
-                precision=PRECISION,
-                folder=None if folder is None else Path(folder, TRAINING),
+                sharded=sharded,
+                folder=None if folder is None else Path(folder),
                 fingerprint=run_fingerprint,
                 restart=restart,
                 loggers=run_loggers,
-                shards=shards,
             )
-            if warm is not None and is_first():
-                checkpoint.discard(warm)
-            model.eval()
-            entities, relations = joint_embeddings(model, contexts, open_gate=open_gate)
-            model.cpu()
-            self.config_, self.seed_, self.history_, self.fingerprint_ = config, seed, history, run_fingerprint
-            self.learned_ = Learned(graph, model, entities, relations, max_context, open_gate, index)
+            self.config_, self.seed_, self.fingerprint_ = config, seed, run_fingerprint
             self.validation_ = kept
             self.updates_, self.since_fit_ = 0, SinceFit.none()
-            self.watched_: list[tuple[str, int, str]] = []  # how far files of changes were applied: see `kept`
+            self.watched_: list[tuple[str, int, str]] = []  # how far files of changes were applied: see `positions`
 
         runs.once(self, folder, run_fingerprint, learn, restart=restart, device=self.device)
         if self.updates_:
@@ -288,7 +232,7 @@ class DKGE(LinkPredictor):
 
         started = time.monotonic()
         before, config = self.learned_, self._updating()
-        kept = _distinct(validation)
+        kept = read_distinct(validation, "validation")
         graph, index, change, scope = changed(
             before, delta, rule=self.affected, most=config.max_triples_per_entity, missing=missing
         )
@@ -298,13 +242,15 @@ class DKGE(LinkPredictor):
             seconds = time.monotonic() - started
             share = len(self.since_fit_) / len(graph)
             return report_of(before, before, change, scope, epochs=0, seconds=seconds, changed=share)
-        held_out = self._validation(graph) if validation is None else _held_out(kept, graph)
+        held_out = HeldOut.of(self.validation_ if validation is None else kept, graph, "validation")
+        if validation is not None:
+            held_out.warn("validation")
         after, epochs = learn_online(
             before,
             graph,
             index,
             scope,
-            held_out,
+            held_out.triples,
             config,
             seed=spawn(self.seed_, f"update {self.updates_ + 1}"),
             device=self.device,
@@ -345,11 +291,9 @@ class DKGE(LinkPredictor):
                 f"test: there is no fact to judge by; {held_out.leaked:,} are in the graph, {held_out.unknown:,} name "
                 "what it does not have"
             )
-        _warn_of(held_out, "test")
-        validation = self._validation(self.graph_)
-        return judge(
-            self.learned_, held_out, validation, norm=self.config_.norm, seen=self.since_fit_.seen(self.graph_)
-        )
+        held_out.warn("test")
+        validation = HeldOut.of(self.validation_, self.graph_, "validation").triples
+        return judge(self.learned_, held_out, validation, seen=self.since_fit_.seen(self.graph_))
 
     def score(self, test: Triples) -> float:
         """The filtered MRR on held-out facts, from 0 to 1."""
@@ -388,10 +332,6 @@ class DKGE(LinkPredictor):
         config = self._settings()[0]
         return replace(self.config_, **{name: getattr(config, name) for name in UPDATING})
 
-    def _validation(self, graph: Any) -> np.ndarray:
-        """The held-out facts of `fit` that a graph of today knows the names of, and does not have."""
-        return HeldOut.of(self.validation_, graph, "validation").triples
-
     def to_state(self) -> State:
         """Everything that was learned."""
         from latticework.core.training import without_timings
@@ -418,24 +358,3 @@ class DKGE(LinkPredictor):
         self.watched_ = [(str(name), int(lines), str(digest)) for name, lines, digest in values["watched"]]
         found = learned_of(state, self.config_, max_context=whole_number("max_context", values["max_context"]))
         self.learned_, self.since_fit_, self.validation_, self.history_ = found
-
-
-def _distinct(validation: Triples | None) -> list[NamedTriple]:
-    """The held-out facts that were given, each once, in one order whatever theirs."""
-    return [] if validation is None else sorted(set(read_named(validation, "validation")))
-
-
-def _held_out(named: Sequence[NamedTriple], graph: Any) -> np.ndarray:
-    """The validation facts that a graph can be judged by, with a warning about others."""
-    held_out = HeldOut.of(named, graph, "validation")
-    _warn_of(held_out, "validation")
-    return held_out.triples
-
-
-def _warn_of(held_out: HeldOut, what: str) -> None:
-    """Say which held-out facts were left out."""
-    if held_out.leaked:
-        warnings.warn(f"{what}: in the graph and left out: {counted(held_out.leaked, 'fact')}", stacklevel=4)
-    if held_out.unknown:
-        told = f"{what}: names what the graph does not have and is left out: {counted(held_out.unknown, 'fact')}"
-        warnings.warn(told, stacklevel=4)

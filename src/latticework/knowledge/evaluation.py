@@ -10,8 +10,10 @@ from jaxtyping import Bool, Int64
 
 from latticework.knowledge.cooccurrence import CoOccurrence
 from latticework.knowledge.facts import HeldOut
-from latticework.knowledge.known_triples import known_triples
+from latticework.knowledge.graph import Graph
+from latticework.knowledge.known_triples import KnownTriples, known_triples
 from latticework.knowledge.metrics import scores, summary
+from latticework.knowledge.ranking import Ranks
 from latticework.knowledge.results import Evaluation
 from latticework.knowledge.statistics import relation_kinds
 from latticework.knowledge.translation import rank_translation
@@ -20,12 +22,23 @@ if TYPE_CHECKING:
     from latticework.knowledge.learned import Learned
 
 
+def ranks_of(learned: Learned, facts: Int64[np.ndarray, "n 3"], known: KnownTriples) -> Ranks:
+    """The ranks of facts by what a model has learnt."""
+    tables = torch.from_numpy(learned.entities), torch.from_numpy(learned.relations)
+    return rank_translation(*tables, facts, known, present=learned.graph.present, norm=learned.model.norm)
+
+
+def floor_of(graph: Graph, facts: Int64[np.ndarray, "n 3"], known: KnownTriples) -> Ranks:
+    """The ranks of facts by a rule that learns nothing."""
+    rule = CoOccurrence.of(graph.triples, entities=len(graph.entities), relations=len(graph.relations))
+    return rule.rank(facts, known, present=graph.present)
+
+
 def judge(
     learned: Learned,
     held_out: HeldOut,
     validation: Int64[np.ndarray, "validation 3"],
     *,
-    norm: int,
     seen: Bool[np.ndarray, " entities"],
 ) -> Evaluation:
     """Rank held-out facts, filtered by the graph, the validation and themselves.
@@ -36,22 +49,13 @@ def judge(
         The state of the model.
     held_out, validation
         By number.
-    norm
-        Of the translation.
     seen
         Which entities the model was fitted with.
     """
     graph = learned.graph
-    sizes = {"entities": len(graph.entities), "relations": len(graph.relations)}
     known = known_triples(graph, validation, held_out.triples)
-    tables = torch.from_numpy(learned.entities), torch.from_numpy(learned.relations)
-    ranks = rank_translation(*tables, held_out.triples, known, present=graph.present, norm=norm)
-    told = summary(
-        ranks,
-        kinds=relation_kinds(graph.triples, len(graph.relations)),
-        seen=seen,
-    )
-    floor = CoOccurrence.of(graph.triples, **sizes).rank(held_out.triples, known, present=graph.present)
+    ranks, floor = ranks_of(learned, held_out.triples, known), floor_of(graph, held_out.triples, known)
+    told = summary(ranks, kinds=relation_kinds(graph.triples, len(graph.relations)), seen=seen)
     return Evaluation(
         all=told.all,
         head=told.head,

@@ -95,6 +95,11 @@ def read_named(triples: Triples, what: str) -> list[NamedTriple]:
         raise InputError(f"{what}: {error}") from error
 
 
+def read_distinct(triples: Triples | None, what: str) -> list[NamedTriple]:
+    """Triples by name, each once, in one order whatever theirs; none of None."""
+    return [] if triples is None else sorted(set(read_named(triples, what)))
+
+
 @dataclass(frozen=True, eq=False)
 class HeldOut:
     """Triples that a model is judged by, without those that would tell nothing.
@@ -133,3 +138,11 @@ class HeldOut:
         numbers = numbers[present]
         leaked = graph.contains(numbers)
         return cls(np.unique(numbers[~leaked], axis=0), unknown, int(leaked.sum()))
+
+    def warn(self, what: str) -> None:
+        """Say which were left out."""
+        if self.leaked:
+            warnings.warn(f"{what}: in the graph and left out: {counted(self.leaked, 'fact')}", stacklevel=3)
+        if self.unknown:
+            told = f"{what}: names what the graph does not have and is left out: {counted(self.unknown, 'fact')}"
+            warnings.warn(told, stacklevel=3)

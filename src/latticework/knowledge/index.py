@@ -89,6 +89,11 @@ class ContextIndex:
         relations = contexts_of_relations(paths, graph.relations)
         return cls(most, contexts_of_entities(neighbours, most), relations, neighbours, counts, out, into)
 
+    @property
+    def both(self) -> tuple[Contexts, Contexts]:
+        """The contexts of entities, and those of relations."""
+        return self.entities, self.relations
+
     def updated(self, graph: Graph, change: Change) -> tuple[ContextIndex, ContextChange]:
         """The contexts after a change, and what of them changed.
 

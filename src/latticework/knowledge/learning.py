@@ -8,7 +8,6 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
-from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -17,12 +16,11 @@ from jaxtyping import Float32, Int64
 from torch import nn
 
 from latticework.core.seeds import spawn
-from latticework.core.training import Plan, train
+from latticework.core.training import Plan
 from latticework.knowledge.batches import Learner, LinkBatch, link_batch
 from latticework.knowledge.config import DKGEConfig
 from latticework.knowledge.contexts import Contexts
 from latticework.knowledge.graph import Graph
-from latticework.knowledge.index import ContextIndex
 from latticework.knowledge.metrics import scores
 from latticework.knowledge.model import DKGEModel
 from latticework.knowledge.objective import Objective
@@ -30,10 +28,8 @@ from latticework.knowledge.optimiser import RowAdam, keep_freed_memory
 from latticework.knowledge.translation import rank_translation
 from latticework.knowledge.triples import NamedTriple
 
+PRECISION: Final = "32"
 RECIPE: Final = 1  # to be raised when how a model begins or what a step does changes: runs must not go on under another
-LARGE: Final = 200_000  # entities from which on a step touches few rows of the tables: gradients are sparse then
-WARM_GATE: Final = 1.5  # what the gate begins with more after TransE, so that what that has learnt stays in sight
-NO_TRIPLES: Final = np.empty((0, 3), np.int64)
 
 
 class LinkTask:
@@ -170,50 +166,3 @@ def fingerprint(
     digest.update(np.ascontiguousarray(graph.triples).data)
     digest.update(json.dumps(validation).encode())
     return digest.hexdigest()
-
-
-def contexts_of(index: ContextIndex) -> tuple[Contexts, Contexts]:
-    """Those of entities and of relations."""
-    return index.entities, index.relations
-
-
-def no_contexts(objects: int) -> Contexts:
-    """Contexts without elements: what TransE reads."""
-    ends = np.zeros(objects + 1, np.int64)
-    return Contexts(ends, np.empty((0, 2), np.int64), ends, np.empty((0, 2), np.int64))
-
-
-def start_as_transe(
-    task: LinkTask,
-    *,
-    seed: int,
-    device: str,
-    shards: Sequence[nn.Parameter] | None = None,
-    folder: Path | None = None,
-    fingerprint: str = "",
-    restart: bool = False,
-) -> None:
-    """Train the embeddings k alone with the same facts, and leave the gate nearly open: contexts come in from there.
-
-    A run of its own, with its own folder: if it is interrupted it goes on, and once it is finished it is just read.
-    """
-    graph, config = task.graph, task.config
-    contexts = no_contexts(len(graph.entities)), no_contexts(len(graph.relations))
-    alone = LinkTask(task.model, graph, contexts, NO_TRIPLES, config, seed=spawn(seed, "batches"), open_gate=True)
-    sparse = task.model.entities.sparse
-    plan = training_plan(config, facts=len(graph), max_epochs=config.warm_epochs, sparse=sparse)
-    train(
-        alone,
-        plan,
-        seed=seed,
-        device=device,
-        precision="32",
-        folder=folder,
-        fingerprint=fingerprint,
-        restart=restart,
-        shards=shards,
-    )
-    task.model.train_contexts(True)
-    with torch.no_grad():
-        for encoder in (task.model.entities, task.model.relations):
-            encoder.gate.add_(WARM_GATE)

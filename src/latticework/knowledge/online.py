@@ -23,7 +23,7 @@ from latticework.knowledge.config import DKGEConfig
 from latticework.knowledge.graph import KINDS, Graph
 from latticework.knowledge.index import ContextIndex
 from latticework.knowledge.learned import Learned
-from latticework.knowledge.learning import falling, numbered_batches
+from latticework.knowledge.learning import PRECISION, falling, numbered_batches
 from latticework.knowledge.metrics import scores
 from latticework.knowledge.new_entities import grown, place_by_facts
 from latticework.knowledge.objective import Objective
@@ -130,7 +130,7 @@ def learn_online(
     if len(scope.facts):
         online = OnlineModel(learned, model, index, scope, open_gate=learned.open_gate)
         task = OnlineTask(online, graph, scope, validation, config, seed=seed)
-        history = train(task, online_plan(config, task), seed=seed, device=device, precision="32")
+        history = train(task, online_plan(config, task), seed=seed, device=device, precision=PRECISION)
         epochs = int(history[-1]["epoch"]) + 1  # they are counted from 0, and each ends with a validation
         online.entities.put_back(model.entities)
         online.relations.put_back(model.relations)
