@@ -1,12 +1,10 @@
 import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from reference import knowledge_contexts as reference
 
-from latticework.core.errors import InputError
-from latticework.knowledge.contexts import entity_contexts, relation_contexts
 from latticework.knowledge.graph import Graph
+from latticework.knowledge.index import ContextIndex
 from latticework.knowledge.names import Names
 
 # Few names: self-loops, several relations between two entities, inverse pairs and triangles come by themselves.
@@ -31,12 +29,12 @@ def by_name(contexts, objects, elements):
 
 
 def of_entities(graph, most):
-    rows, edges = by_name(entity_contexts(graph, most), graph.entities, graph.entities)
+    rows, edges = by_name(ContextIndex.of(graph, most).entities, graph.entities, graph.entities)
     return {name: [element for (element,) in row] for name, row in rows.items()}, edges
 
 
 def of_relations(graph, most):
-    return by_name(relation_contexts(graph, most), graph.relations, graph.relations)
+    return by_name(ContextIndex.of(graph, most).relations, graph.relations, graph.relations)
 
 
 def without_empty(context, edges):
@@ -97,14 +95,6 @@ def test_paths_follow_the_direction_of_triples():
 
 def test_names_without_triples_have_empty_contexts():
     graph = Graph.of_numbers(np.empty((0, 3), dtype=np.int64), Names("ab"), Names("r"))
-    for contexts, objects in ((entity_contexts(graph, 30), 2), (relation_contexts(graph, 30), 1)):
+    for contexts, objects in zip(ContextIndex.of(graph, 30).both, (2, 1), strict=True):
         assert contexts.indptr.tolist() == contexts.edge_indptr.tolist() == [0] * (objects + 1)
         assert contexts.elements.shape == contexts.edges.shape == (0, 2)
-
-
-@pytest.mark.parametrize("wrong", [0, -1, 2.5, "30", None, True])
-def test_a_cap_that_is_no_whole_number_of_at_least_one_is_refused(wrong):
-    graph = Graph.of([("a", "r", "b")])
-    for contexts in (entity_contexts, relation_contexts):
-        with pytest.raises(InputError, match="max_context"):
-            contexts(graph, wrong)

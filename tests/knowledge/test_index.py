@@ -122,6 +122,7 @@ def test_a_neighbour_of_a_hub_may_come_without_changing_its_context():
     assert changes.entities.tolist() == [new]
 
 
-def test_a_cap_that_is_no_whole_number_is_refused():
-    with pytest.raises(InputError, match="max_context=0"):
-        ContextIndex.of(Graph.of([("a", "r", "b")]), 0)
+@pytest.mark.parametrize("wrong", [0, -1, 2.5, "30", None, True])
+def test_a_cap_that_is_no_whole_number_of_at_least_one_is_refused(wrong):
+    with pytest.raises(InputError, match="max_context"):
+        ContextIndex.of(Graph.of([("a", "r", "b")]), wrong)

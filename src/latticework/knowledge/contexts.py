@@ -15,11 +15,9 @@ from typing import Final
 import numpy as np
 from jaxtyping import Bool, Int64
 
-from latticework.core.checks import whole_number
-from latticework.knowledge.adjacency import Links, Neighbours
-from latticework.knowledge.graph import Graph
+from latticework.knowledge.adjacency import Neighbours
 from latticework.knowledge.names import Names
-from latticework.knowledge.paths import NO_RELATION, PathCounts, Paths, path_digests
+from latticework.knowledge.paths import NO_RELATION, Paths, path_digests
 from latticework.knowledge.ragged import differing, offsets
 from latticework.knowledge.rows import Rows, common
 
@@ -32,8 +30,9 @@ class Contexts:
 
     Examples
     --------
+    >>> from latticework.knowledge.graph import Graph
     >>> graph = Graph.of([("Ann", "knows", "Bea"), ("Bea", "knows", "Cid"), ("Cid", "knows", "Ann")])
-    >>> contexts = entity_contexts(graph, max_context=30)
+    >>> contexts = contexts_of_entities(Neighbours.of(graph), max_context=30)
     >>> contexts.indptr.tolist(), contexts.edges[:2].tolist()  # the two neighbours of Ann are neighbours
     ([0, 2, 4, 6], [[0, 1], [1, 0]])
     """
@@ -59,53 +58,17 @@ class Contexts:
         return result
 
 
-def entity_contexts(graph: Graph, max_context: int) -> Contexts:
-    """The neighbours of each entity, and which of them has which other in its own context.
-
-    Parameters
-    ----------
-    graph
-        The triples.
-    max_context
-        How many neighbours an entity keeps.
-
-    Raises
-    ------
-    InputError
-        If `max_context` is no whole number of at least 1.
+def contexts_of_entities(neighbours: Neighbours, max_context: int) -> Contexts:
+    """The neighbours of each entity, at most `max_context`, and which of them has which other in its own context.
 
     Examples
     --------
+    >>> from latticework.knowledge.graph import Graph
     >>> graph = Graph.of([("Ann", "knows", "Bea"), ("Ann", "knows", "Cid"), ("Ann", "likes", "Ann")])
-    >>> graph.entities.named(entity_contexts(graph, max_context=1).elements[:, 0])  # Cid has a smaller digest than Bea
+    >>> contexts = contexts_of_entities(Neighbours.of(graph), max_context=1)
+    >>> graph.entities.named(contexts.elements[:, 0])  # Cid has a smaller digest than Bea
     ['Cid', 'Ann', 'Ann']
     """
-    return contexts_of_entities(Neighbours.of(graph), whole_number("max_context", max_context))
-
-
-def relation_contexts(graph: Graph, max_context: int) -> Contexts:
-    """The paths beside each relation, and for those of one relation which others are in the context of that one.
-
-    Raises
-    ------
-    InputError
-        If `max_context` is no whole number of at least 1, or there are too many relations.
-
-    Examples
-    --------
-    >>> graph = Graph.of([("Ann", "mother", "Bea"), ("Ann", "parent", "Bea"), ("Bea", "mother", "Cid")])
-    >>> relation_contexts(graph, max_context=30).elements.tolist()
-    [[1, -1], [0, -1]]
-    """
-    most = whole_number("max_context", max_context)
-    sizes = {"entities": len(graph.entities), "relations": len(graph.relations)}
-    counts = PathCounts.of(Links.out_of(graph.triples, **sizes), Links.into(graph.triples, **sizes))
-    paths = counts.smallest(np.arange(len(graph.relations)), graph.relations, most)
-    return contexts_of_relations(paths, graph.relations)
-
-
-def contexts_of_entities(neighbours: Neighbours, max_context: int) -> Contexts:
-    """As `entity_contexts`, of neighbours that are known."""
     kept = neighbours.ranks.first(max_context)
     numbers = neighbours.order[kept.columns]
     lengths, edges = context_edges(kept, numbers, np.arange(len(kept.keys)))
@@ -113,7 +76,7 @@ def contexts_of_entities(neighbours: Neighbours, max_context: int) -> Contexts:
 
 
 def contexts_of_relations(paths: Paths, relations: Names) -> Contexts:
-    """As `relation_contexts`, of the paths that each relation keeps."""
+    """The paths that each relation keeps, and for those of one relation which others are in the context of that one."""
     codes, elements = paths[:, 1] * (len(relations) + 1) + paths[:, 2], paths[:, 1:]
     _, first, inverse = np.unique(codes, return_index=True, return_inverse=True)
     rank = np.empty_like(first)
