@@ -107,15 +107,15 @@ def update(
     delta = _delta(changes, add or (), remove or ())
     held_out, judged = (None if path is None else read_triples(path).graph for path in (valid, test))
     with _alone(model):
-        kept = _kept(model, device, affected, epochs, max_triples)
-        before = copy(kept.model)
-        done = kept.model.apply(delta, validation=held_out, missing="raise" if strict else "warn")
+        saved = _saved_model(model, device, affected, epochs, max_triples)
+        before = copy(saved.model)
+        done = saved.model.apply(delta, validation=held_out, missing="raise" if strict else "warn")
         if report is not None:  # before the model is saved: if there can be no page, nothing has happened
             from latticework.knowledge.report import page
 
-            page(before, kept.model, done, test=judged, name=model.name).write(report)
-        if kept.model.updates_ > before.updates_ or output is not None:
-            kept.save(output)
+            page(before, saved.model, done, test=judged, name=model.name).write(report)
+        if saved.model.updates_ > before.updates_ or output is not None:
+            saved.save(output)
     if as_json:
         print_json(_object(done))
     else:
@@ -165,10 +165,10 @@ def watch(
 
     pause = None if transactions or (once and every is None) else (every or PAUSE)
     with _alone(model):
-        kept = _kept(model, device, affected, epochs, max_triples)
+        saved = _saved_model(model, device, affected, epochs, max_triples)
         name = stream_name(changes)
         found = applied(
-            kept, changes, every=pause, once=once, from_start=from_start, missing="raise" if strict else "warn"
+            saved, changes, every=pause, once=once, from_start=from_start, missing="raise" if strict else "warn"
         )
         with showing(shown=False):  # a bar for each of many updates tells nothing
             for report, lines in found:
@@ -188,15 +188,15 @@ def _alone(model: Path) -> Iterator[None]:
         yield
 
 
-def _kept(
+def _saved_model(
     model: Path, device: str, affected: Affected | None, epochs: int | None, max_triples: int | None
 ) -> SavedModel:
     """A saved model whose updates go by what is given."""
     from latticework.knowledge.saved_model import SavedModel
 
-    kept = SavedModel.load(model, device=device)
-    kept.update_by(affected=affected, update_epochs=epochs, max_triples_per_entity=max_triples)
-    return kept
+    saved = SavedModel.load(model, device=device)
+    saved.update_by(affected=affected, update_epochs=epochs, max_triples_per_entity=max_triples)
+    return saved
 
 
 def _delta(changes: Path | None, add: Sequence[Path], remove: Sequence[Path]) -> Delta:

@@ -84,7 +84,7 @@ def export_embeddings(
     if kind not in KINDS:
         raise InputError(f"kind={kind!r}: expected one of {', '.join(KINDS)}")
     format = _format(path, format)
-    names, rows = rows_of(embeddings, kind)
+    names, rows = exported(embeddings, kind)
     if format == "parquet":
         write_output(path, parquet_bytes(names, rows))
     elif format == "word2vec":
@@ -95,7 +95,7 @@ def export_embeddings(
     return len(names)
 
 
-def rows_of(embeddings: Embeddings, kind: Kind) -> tuple[list[str], Float32[np.ndarray, "present dim"]]:
+def exported(embeddings: Embeddings, kind: Kind) -> tuple[list[str], Float32[np.ndarray, "present dim"]]:
     """The names and the rows that are exported: those in a fact, by number."""
     entities = kind == "entities"
     numbers = np.flatnonzero(embeddings.present if entities else embeddings.relations_present)

@@ -15,7 +15,7 @@ from latticework.knowledge.graph import Graph
 from latticework.knowledge.learned import Learned
 from latticework.knowledge.model import DKGEModel
 from latticework.knowledge.names import Names, from_lines, to_lines
-from latticework.knowledge.triples import NamedTriple
+from latticework.knowledge.triples import NamedTriple, in_range
 
 
 def state_of(
@@ -58,7 +58,7 @@ def learned_of(
     for rows in facts.values():
         if rows.dtype != np.int64 or rows.ndim != 2 or rows.shape[1] != 3:
             raise ValueError("its facts are not triples of numbers")
-        if ((rows < 0) | (rows >= np.array([len(entities), len(relations), len(entities)]))).any():
+        if not in_range(rows, len(entities), len(relations)).all():
             raise ValueError("its facts name what it does not have")
     triples, since_fit = facts["triples"], SinceFit(facts["came"], facts["went"])
     graph = Graph.of_numbers(triples, entities, relations)

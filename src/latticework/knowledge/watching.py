@@ -35,7 +35,7 @@ _GZIP_MAGIC: Final = b"\x1f\x8b"
 
 
 def watch(
-    kept: SavedModel,
+    saved: SavedModel,
     path: Path,
     *,
     every: float | None = None,
@@ -49,7 +49,7 @@ def watch(
 
     Parameters
     ----------
-    kept
+    saved
         The model; it is changed.
     path
         The file, plain text.
@@ -78,14 +78,14 @@ def watch(
         lines = read_lines(path)
     else:
         if not from_start:
-            place, begun = resumed(path, kept.positions)
+            place, begun = resumed(path, saved.positions)
         growing = Growing(path, once=once)
         lines = gone_on(path, decode_lines(growing, name), place.position(path.name))  # type: ignore[arg-type]
     message(
         f"{'applying' if once else 'watching'} {name} from line {place.lines + 1:,} on; "
         f"{_ends(every, endless=not once and path != Path('-'))} ends a transaction"
     )
-    return _applied(kept, path, arrivals(lines, every), place, begun, missing)
+    return _applied(saved, path, arrivals(lines, every), place, begun, missing)
 
 
 def _ends(every: float | None, *, endless: bool) -> str:
@@ -95,19 +95,19 @@ def _ends(every: float | None, *, endless: bool) -> str:
 
 
 def _applied(
-    kept: SavedModel, path: Path, lines: Iterable[str | None], place: Place, begun: Position | None, missing: Missing
+    saved: SavedModel, path: Path, lines: Iterable[str | None], place: Place, begun: Position | None, missing: Missing
 ) -> Iterator[tuple[UpdateReport, int]]:
     """Apply the transactions of lines from a place on, and save the model after each."""
     for delta in transactions(lines, stream_name(path), place):
-        before = kept.model.updates_
-        report = kept.model.apply(delta, missing=missing)
+        before = saved.model.updates_
+        report = saved.model.apply(delta, missing=missing)
         of_file = path != Path("-")
         if of_file:
             position = place.position(path.name)
-            kept.moved(position, begun=begun)
+            saved.moved(position, begun=begun)
             begun = position
-        if of_file or kept.model.updates_ > before:
-            kept.save()
+        if of_file or saved.model.updates_ > before:
+            saved.save()
         yield report, place.lines
 
 
