@@ -38,7 +38,7 @@ def rank_translation(
     present: Bool[np.ndarray, " entities"] | None = None,
     norm: int = 2,
 ) -> Ranks:
-    """Filtered ranks of the head and the tail of each triple; equal to comparing `scores.distance` one by one.
+    """Filtered ranks of the head and the tail of each triple; equal to comparing `distances.distance` one by one.
 
     O(questions · entities · dim), the questions being the distinct (h, r) and (r, t).
 
