@@ -55,12 +55,12 @@ READING, FRAMES, LOOKS, GEOMETRY, FORM = "reading", "frames", "colour and textur
 BANKS, FUSED, REGIONS, REST = "memory banks", "fusion and map", "regions", "all the rest"
 STAGES = {
     "latticework.anomaly.detector:read": READING,
-    "latticework.anomaly.describing:frames": FRAMES,
-    "latticework.anomaly.features:colour": LOOKS,
-    "latticework.anomaly.features:texture": LOOKS,
-    "latticework.anomaly.features:geometry": GEOMETRY,
-    "latticework.anomaly.describing:form": FORM,
-    "latticework.anomaly.detector:M3DM.judged": BANKS,
+    "latticework.anomaly.extraction:frames": FRAMES,
+    "latticework.anomaly.handcrafted:colour": LOOKS,
+    "latticework.anomaly.handcrafted:texture": LOOKS,
+    "latticework.anomaly.handcrafted:geometry": GEOMETRY,
+    "latticework.anomaly.extraction:form": FORM,
+    "latticework.anomaly.fitted:Fitted.judged": BANKS,
     "latticework.anomaly.inspecting:fused_map": FUSED,
     "latticework.anomaly.inspecting:regions": REGIONS,
 }
@@ -635,8 +635,8 @@ def fit_task(folder: Path, job: timing.Job) -> dict[str, Any]:
     import numpy as np
 
     from latticework.anomaly import M3DM, M3DMConfig, read_folder
-    from latticework.anomaly.describing import describe
-    from latticework.anomaly.fitting import stated
+    from latticework.anomaly.extraction import describe
+    from latticework.anomaly.needs import stated
 
     set_threads(job)
     settings = {} if job["budget"] is None else {"memory": job["budget"]}

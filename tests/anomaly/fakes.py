@@ -16,8 +16,9 @@ from scipy import ndimage
 from latticework.anomaly.calibration import p_values, threshold
 from latticework.anomaly.config import M3DMConfig
 from latticework.anomaly.found import Found
-from latticework.anomaly.listing import read, unit_of
-from latticework.anomaly.measures import auroc_interval, separation
+from latticework.anomaly.inputs import read, unit_of
+from latticework.anomaly.intervals import auroc_interval
+from latticework.anomaly.measures import separation
 from latticework.anomaly.parts import find_part
 from latticework.anomaly.pixels import LIMITS, Pixels
 from latticework.anomaly.results import BankScore, Evaluation, Figures, Inspection, Nearest, Region

@@ -14,8 +14,8 @@ import latticework as lw
 from latticework.anomaly import Sample
 from latticework.anomaly.arrays import write_xyz
 from latticework.anomaly.config import M3DMConfig
-from latticework.anomaly.describing import describe
-from latticework.anomaly.holding import HeldOut
+from latticework.anomaly.extraction import describe
+from latticework.anomaly.held_out import HeldOut
 from latticework.core.errors import InputError
 
 image_module = pytest.importorskip("PIL.Image")

@@ -182,7 +182,7 @@ def test_wide_maps_are_smooth_and_sharp_ones_are_not():
     kept = detector(config=replace(CONFIG, held_out=0)).fit(parts(4))
     rough = []
     for sigma in (0.0, 2.0, 8.0):
-        kept.settings_ = replace(CONFIG, smoothing=sigma)
+        kept.fitted_ = replace(kept.fitted_, config=replace(CONFIG, smoothing=sigma))
         rough.append(kept.inspect(TEST[4]).map)
     steps = [np.abs(np.diff(heat)).max() for heat in rough]
     assert steps[0] > steps[1] > steps[2]
@@ -192,29 +192,27 @@ def test_wide_maps_are_smooth_and_sharp_ones_are_not():
 
 
 @pytest.mark.parametrize("parts_aside, rate", [(19, 0.05), (19, 0.1), (9, 0.2), (39, 0.05)])
-def test_the_stated_rate_of_false_alarms_holds(parts_aside, rate):
-    model = detector(config=replace(CONFIG, false_alarm_rate=rate))
-    model.settings_ = model.config
+def test_the_stated_rate_of_false_alarms_holds(model, parts_aside, rate):
+    fitted = replace(model.fitted_, config=replace(CONFIG, false_alarm_rate=rate))
     generator = np.random.default_rng(0)
     alarms = []
     for _ in range(400):
         scores = generator.gamma(2, 1, parts_aside + 25)
-        model.calibrate(scores[:parts_aside], scores[:parts_aside])
-        assert model.threshold_.certified <= rate
-        alarms.append((scores[parts_aside:] > model.threshold_.value).mean())
-    assert np.mean(alarms) == pytest.approx(model.threshold_.certified, abs=4 * np.std(alarms) / np.sqrt(400))
+        limit = replace(fitted, scores=scores[:parts_aside]).threshold
+        assert limit.certified <= rate
+        alarms.append((scores[parts_aside:] > limit.value).mean())
+    assert np.mean(alarms) == pytest.approx(limit.certified, abs=4 * np.std(alarms) / np.sqrt(400))
 
 
 @pytest.mark.parametrize("parts_aside", [1, 3, 18])
-def test_few_parts_certify_no_small_rate_and_say_so(parts_aside):
-    model = detector()
-    model.settings_ = model.config
-    model.calibrate(np.arange(parts_aside, dtype=float), np.arange(parts_aside, dtype=float) + 7)
-    assert model.threshold_.certified == model.map_threshold_.certified == 1 / (parts_aside + 1)
-    assert not model.threshold_.holds
-    assert model.threshold_.value == parts_aside - 1
-    assert model.map_threshold_.value == parts_aside + 6
-    assert "not the 5 % asked for: that takes 19" in model.threshold_.about()
+def test_few_parts_certify_no_small_rate_and_say_so(model, parts_aside):
+    scores = np.arange(parts_aside, dtype=float)
+    fitted = replace(model.fitted_, scores=scores, peaks=scores + 7)
+    assert fitted.threshold.certified == fitted.map_threshold.certified == 1 / (parts_aside + 1)
+    assert not fitted.threshold.holds
+    assert fitted.threshold.value == parts_aside - 1
+    assert fitted.map_threshold.value == parts_aside + 6
+    assert "not the 5 % asked for: that takes 19" in fitted.threshold.about()
 
 
 def test_a_score_at_the_threshold_is_no_alarm():
@@ -241,7 +239,7 @@ def test_a_part_set_aside_that_is_nothing_like_the_others_is_named():
 
 
 def test_what_is_set_aside_is_looked_at_before_anything_is_learnt(monkeypatch):
-    monkeypatch.setattr("latticework.anomaly.detector.learn", lambda *given, **options: pytest.fail("it was learnt"))
+    monkeypatch.setattr("latticework.anomaly.learning.learn", lambda *given, **options: pytest.fail("it was learnt"))
     with pytest.raises(InputError, match="damaged"):
         detector().fit(parts(3), held_out=[part(100), part(101, xyz=np.full((SIZE, SIZE, 3), np.nan), name="damaged")])
 
@@ -274,7 +272,7 @@ def test_more_parts_join_the_banks_and_keep_their_numbers():
     train = grown.parts_[4:]
     assert grown.parts_[:4] == [f"part {number}" for number in range(4)]
     assert len(train) == 3
-    assert len(grown.sizes_) == len(grown.parts_) == 7
+    assert len(grown.fitted_.sizes) == len(grown.parts_) == 7
     assert grown.threshold_.parts == threshold.parts + 1
     for bank, memory in grown.normal_.memories.items():
         kept = {row.tobytes() for row in memory.features}
@@ -345,7 +343,7 @@ def test_a_loaded_detector_learns_on_as_the_saved_one(tmp_path):
         each.partial_fit(parts(3, first=20))
     assert_same([loaded.inspect(sample) for sample in TEST], [fitted.inspect(sample) for sample in TEST])
     assert loaded.parts_ == fitted.parts_
-    assert loaded.sizes_ == fitted.sizes_
+    assert loaded.fitted_.sizes == fitted.fitted_.sizes
     assert loaded.report_ == fitted.report_
 
 
@@ -541,7 +539,7 @@ def test_trained_encoders_in_the_default_mode(tiny):
     assert found.banks[1].nearest.distance > 0
     train = [int(name.split()[1]) for name in model.parts_]
     assert model.normal_.memories["geometry"].where[:, 1].max() > 8  # on a grid twice as fine
-    assert len(train) == len(model.sizes_)
+    assert len(train) == len(model.fitted_.sizes)
 
 
 @pytest.mark.parametrize("has, bank", [("rgb", "colour"), ("xyz", "geometry")])

@@ -12,7 +12,7 @@ from reference import aupro as literal
 from sklearn import metrics
 
 from latticework.anomaly import M3DMConfig
-from latticework.anomaly.describing import describe
+from latticework.anomaly.extraction import describe
 from latticework.anomaly.found import Found
 from latticework.anomaly.judging import KNEE, enlarged, fused_map
 from latticework.anomaly.pixels import LIMITS
@@ -33,10 +33,10 @@ def found(model):
 
 
 def heat(model, sample, bank=None):
-    described = describe(sample, model.seen_, model.settings_)
-    judged = model.judged(described)
+    described = describe(sample, model.seen_, model.fitted_.config)
+    judged = model.fitted_.judged(described)
     if bank is None:
-        return fused_map(judged, model.normal_.layers.patch, model.settings_)
+        return fused_map(judged, model.normal_.layers.patch, model.fitted_.config)
     number = model.banks_.index(bank)
     layer = model.normal_.layers.patch
     shares = np.stack(
@@ -46,7 +46,7 @@ def heat(model, sample, bank=None):
         ]
     )
     own = np.where(judged.judged, *shares[..., number]).astype(np.float32)
-    return enlarged(KNEE * np.arcsinh(own / KNEE), size=model.settings_.size, sigma=model.settings_.sigma)
+    return enlarged(KNEE * np.arcsinh(own / KNEE), size=model.fitted_.config.size, sigma=model.fitted_.config.sigma)
 
 
 def check(figures, scores, labels, maps, truths):

@@ -5,10 +5,10 @@ import math
 import pytest
 import torch
 
-from latticework.anomaly import features
+from latticework.anomaly import handcrafted, patch_maps
 
 
-class Whole(features.Rectangle):
+class Whole(patch_maps.Rectangle):
     """All of the picture, wherever the part is."""
 
     @classmethod
@@ -29,7 +29,7 @@ def scan(height, width, place):
     xyz = torch.stack([columns.expand_as(depth), rows.expand_as(depth), depth], dim=1)
     lost = torch.rand(2, height, width, generator=random) < 0.1
     xyz = torch.where((foreground & ~lost)[:, None], xyz, math.nan)
-    return torch.rand(2, 3, height, width, generator=random), xyz, features.inside(foreground)
+    return torch.rand(2, 3, height, width, generator=random), xyz, patch_maps.inside(foreground)
 
 
 @pytest.mark.parametrize("size", [(96, 80), (61, 75)])
@@ -44,9 +44,9 @@ def scan(height, width, place):
 )
 def test_features_are_those_of_the_whole_picture(monkeypatch, size, place):
     rgb, xyz, counted = scan(*size, place)
-    found = features.texture(rgb, counted), features.geometry(xyz, counted)
-    monkeypatch.setattr(features, "Rectangle", Whole)
-    whole = features.texture(rgb, counted), features.geometry(xyz, counted)
+    found = handcrafted.texture(rgb, counted), handcrafted.geometry(xyz, counted)
+    monkeypatch.setattr(handcrafted, "Rectangle", Whole)
+    whole = handcrafted.texture(rgb, counted), handcrafted.geometry(xyz, counted)
     for one, other in zip(found, whole, strict=True):
         assert torch.equal(one.features, other.features)
         assert torch.equal(one.judged, other.judged)

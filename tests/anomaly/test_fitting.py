@@ -10,12 +10,17 @@ import torch
 from anomaly.detectors import BANKS, CONFIG, detector, part, parts
 from scipy.spatial.distance import cdist
 
-from latticework.anomaly import M3DMConfig, fitting, pseudo
+from latticework.anomaly import M3DMConfig, fitting, fusion_trial, pseudo
+from latticework.anomaly.banks import FUSION
 from latticework.anomaly.calibration import threshold
 from latticework.anomaly.decision import fit_decision
-from latticework.anomaly.describing import describe
-from latticework.anomaly.fitting import Normal, Store, calibrated, decide, fill, judged_without, learn, tried
-from latticework.anomaly.judging import FUSION, Representation, fused_map
+from latticework.anomaly.extraction import describe
+from latticework.anomaly.fitted import Normal
+from latticework.anomaly.fitting import calibrated, decide, fill, learn
+from latticework.anomaly.fusion_trial import tried
+from latticework.anomaly.judging import Representation, fused_map, judged_without
+from latticework.anomaly.needs import stated
+from latticework.anomaly.store import Store
 from latticework.anomaly.whitening import Moments, standardisation, whitening
 
 CPU = torch.device("cpu")
@@ -65,7 +70,7 @@ def test_what_was_seen_comes_back_part_by_part(store):
 
 
 def test_blocks_are_all_rows(store, monkeypatch):
-    monkeypatch.setattr(fitting, "_BLOCK", 7)
+    monkeypatch.setattr("latticework.anomaly.store._BLOCK", 7)
     blocks = list(store.blocks("colour"))
     assert [len(block) for block in blocks[:-1]] == [7] * (len(blocks) - 1)
     rows = np.concatenate([found["colour"].rows for found in store.parts(range(6))])
@@ -179,8 +184,7 @@ def test_parts_set_aside_are_scored_as_any_other_is():
         found = model.inspect(sample)
         assert peak == pytest.approx(found.map.max(), rel=1e-6)
     assert model.threshold_ is None
-    model.calibrate(scores, peaks)
-    assert model.threshold_ == threshold(scores, rate=0.05)
+    assert replace(model.fitted_, scores=scores, peaks=peaks).threshold == threshold(scores, rate=0.05)
 
 
 def test_clear_pseudo_defects_are_found(store, whole, monkeypatch):
@@ -206,10 +210,10 @@ def test_each_part_is_tried_by_what_banks_hold_of_others(store, whole, monkeypat
         asked.append(number)
         return judged_without(patches, memories, config, number)
 
-    monkeypatch.setattr(fitting, "judged_without", recorded)
+    monkeypatch.setattr(fusion_trial, "judged_without", recorded)
     scans = {number: describe(part(number), BANKS, CONFIG).frames for number in (1, 4)}
     tried(store, scans, whole, CONFIG, None, 0)
-    assert asked == [1] * (1 + fitting.DEFECTS) + [4] * (1 + fitting.DEFECTS)
+    assert asked == [1] * (1 + fusion_trial.DEFECTS) + [4] * (1 + fusion_trial.DEFECTS)
 
 
 # The fusion bank
@@ -327,14 +331,14 @@ def test_what_learning_takes_is_told_before(store, capsys):
     import latticework as lw
 
     (first,) = store.parts((0,))
-    needed = fitting.stated(first, 6, CONFIG, coreset=0.1, fusion=True)
+    needed = stated(first, 6, CONFIG, coreset=0.1, fusion=True)
     assert needed.disk == 0
-    assert needed.memory > fitting.stated(first, 6, CONFIG, coreset=0.1, fusion=False).memory
-    large = fitting.stated(first, 10**6, CONFIG, coreset=0.1, fusion=True)
+    assert needed.memory > stated(first, 6, CONFIG, coreset=0.1, fusion=False).memory
+    large = stated(first, 10**6, CONFIG, coreset=0.1, fusion=True)
     seen = sum(2 * 10**6 * patches.rows.size for patches in first.values())
     assert large.disk > seen  # in half precision
     with lw.progress.showing():
         detector().fit(parts(4))
-    assert f"to learn 3 parts takes at most {fitting.stated(first, 3, CONFIG, coreset=0.1, fusion=False).told()}" in (
+    assert f"to learn 3 parts takes at most {stated(first, 3, CONFIG, coreset=0.1, fusion=False).told()}" in (
         capsys.readouterr().err
     )

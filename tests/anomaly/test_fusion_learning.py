@@ -3,7 +3,8 @@ import pytest
 import torch
 
 from latticework.anomaly.feature_fusion import FeatureFusion
-from latticework.anomaly.fusion_learning import FusionConfig, FusionTask, PatchPairs, fit_fusion, fusion_plan, some
+from latticework.anomaly.fusion_learning import FusionConfig, FusionTask, fit_fusion, fusion_plan
+from latticework.anomaly.patch_pairs import PatchPairs, some
 from latticework.core.errors import InputError
 
 QUICK = FusionConfig(steps=80, warmup_steps=20, head=16, images_per_batch=3, validate_every=20)

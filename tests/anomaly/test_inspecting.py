@@ -12,7 +12,7 @@ from scipy import ndimage
 
 from latticework.anomaly import Inspection, M3DMConfig
 from latticework.anomaly.decision import METHODS
-from latticework.anomaly.describing import describe
+from latticework.anomaly.extraction import describe
 from latticework.anomaly.synth import CLASS_IDS
 from latticework.core.errors import InputError
 
@@ -59,7 +59,7 @@ def test_nearest_patches_are_named_in_pixels_of_their_own_picture():
     model = detector(coreset=1.0, config=replace(CONFIG, held_out=0)).fit([part(0), part(1, size=96), odd])
     model.partial_fit([part(3, size=128), part(4)])
     assert model.parts_ == ["part 0", "part 1", "part 2", "part 3", "part 4"]
-    assert model.sizes_ == [(64, 64), (96, 96), (80, 96), (128, 128), (64, 64)]
+    assert model.fitted_.sizes == [(64, 64), (96, 96), (80, 96), (128, 128), (64, 64)]
     for number, sample in enumerate([part(0), part(1, size=96), odd, part(3, size=128), part(4)]):
         for bank in model.inspect(sample).banks:
             assert bank.nearest.part == f"part {number}"
@@ -70,9 +70,9 @@ def test_nearest_patches_are_named_in_pixels_of_their_own_picture():
 def test_places_in_another_picture_are_in_pixels_of_that_one():
     wide = cropped(part(0, size=128), slice(32, 96), slice(0, 128))
     model = detector(coreset=1.0, config=replace(CONFIG, held_out=0)).fit([wide])
-    assert model.sizes_ == [(64, 128)]
+    assert model.fitted_.sizes == [(64, 128)]
     sample = part(40, "dent")
-    judged = model.judged(describe(sample, model.seen_, CONFIG))
+    judged = model.fitted_.judged(describe(sample, model.seen_, CONFIG))
     for number, bank in enumerate(model.inspect(sample).banks):
         _, row, column = model.normal_.memories[bank.bank].where[judged.nearest[number]]
         assert (bank.nearest.row, bank.nearest.column) == ((row * 8 + 4 - 16) * 2, (column * 8 + 4) * 2)

@@ -13,7 +13,7 @@ from scipy.spatial.distance import cdist
 
 from latticework.anomaly import M3DMConfig
 from latticework.anomaly.decision import METHODS, fit_decision
-from latticework.anomaly.describing import Patches
+from latticework.anomaly.extraction import Patches
 from latticework.anomaly.feature_fusion import FeatureFusion
 from latticework.anomaly.judging import KNEE, Representation, enlarged, fused_map, judge
 from latticework.anomaly.memory import MemoryBank, places

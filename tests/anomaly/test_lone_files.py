@@ -10,7 +10,7 @@ from anomaly.test_eyecandies import candy
 from anomaly.test_folders import put
 
 from latticework.anomaly.folders import read_folder
-from latticework.anomaly.listing import listed
+from latticework.anomaly.inputs import listed
 from latticework.core.errors import InputError
 
 pytest.importorskip("PIL.Image")

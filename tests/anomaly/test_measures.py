@@ -9,16 +9,8 @@ from hypothesis import strategies as st
 from scipy import stats
 from sklearn import metrics
 
-from latticework.anomaly.measures import (
-    auroc,
-    auroc_interval,
-    average_precision,
-    by_label,
-    f1_max,
-    fpr_at_tpr,
-    score_interval,
-    separation,
-)
+from latticework.anomaly.intervals import auroc_interval, score_interval
+from latticework.anomaly.measures import auroc, average_precision, by_label, f1_max, fpr_at_tpr, separation
 from latticework.core.errors import InputError
 
 

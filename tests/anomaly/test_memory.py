@@ -13,7 +13,8 @@ import torch
 from latticework.anomaly import cache as caching
 from latticework.anomaly.cache import Cache, HalfRows
 from latticework.anomaly.coreset import greedy
-from latticework.anomaly.memory import MemoryBank, needs, places
+from latticework.anomaly.memory import MemoryBank, places
+from latticework.anomaly.needs import needs
 from latticework.core.errors import InputError
 
 ROWS, COLUMNS, CHANNELS = 6, 5, 7

@@ -21,7 +21,8 @@ from latticework.anomaly.heat import LEVEL, LIGHTNESS, STEPS, Scale, heat_colour
 from latticework.anomaly.outputs import Outputs, csv_of, files_of, row_of, safe_place, strict
 from latticework.anomaly.overlays import OPACITY, edge, layers, overlay, painted, picture_of, shaded
 from latticework.anomaly.results import BankScore, Inspection, Nearest, Region
-from latticework.anomaly.samples import Sample, read_sample
+from latticework.anomaly.sample_files import read_sample
+from latticework.anomaly.samples import Sample
 from latticework.core.errors import InputError
 
 SIZE = (30, 40)

@@ -10,10 +10,10 @@ from anomaly.grounds import disc, overlap, table
 from latticework.anomaly import prepared
 from latticework.anomaly.arrays import write_xyz
 from latticework.anomaly.folders import find_splits, read_class_ids, read_folder
+from latticework.anomaly.frames import frames
+from latticework.anomaly.part_warnings import noted
 from latticework.anomaly.prepared import preprocess_folder
-from latticework.anomaly.preprocess import frames
 from latticework.anomaly.squares import Square
-from latticework.anomaly.warned import noted
 from latticework.core import progress
 from latticework.core.errors import InputError
 

@@ -8,8 +8,8 @@ from anomaly.encoders import COLOUR, POINTS, encoder, point_mae_state, vit, vit_
 from safetensors.torch import save_file
 
 from latticework.anomaly.alignment import at_points, interpolation
-from latticework.anomaly.features import SHARE
-from latticework.anomaly.preprocess import Frames
+from latticework.anomaly.frames import Frames
+from latticework.anomaly.patch_maps import SHARE
 from latticework.anomaly.pretrained import Pretrained
 from latticework.anomaly.sampling import farthest_points, nearest_groups
 from latticework.core import State

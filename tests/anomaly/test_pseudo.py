@@ -8,7 +8,7 @@ import torch
 from anomaly.detectors import part, parts
 
 from latticework.anomaly import pseudo
-from latticework.anomaly.preprocess import frames
+from latticework.anomaly.frames import frames
 from latticework.anomaly.pseudo import DEPTHS, KINDS, pseudo_defects
 from latticework.anomaly.samples import Sample
 

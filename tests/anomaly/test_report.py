@@ -12,15 +12,16 @@ import pytest
 from anomaly.fakes import FakeM3DM, as_calibrated, split
 from PIL import Image
 
-from latticework.anomaly.cards import SIDE, WIDTH, card, crop, explained, resized, title_of
+from latticework.anomaly.cards import SIDE, WIDTH, card, crop, explained, good_parts, resized
 from latticework.anomaly.charts import POINTS, pro_picture, score_picture, thinned
 from latticework.anomaly.heat import Scale
 from latticework.anomaly.measures import Separation
-from latticework.anomaly.report import MOST_LISTED, good_parts, page, part_page
+from latticework.anomaly.part_pages import part_page, title_of
+from latticework.anomaly.report import MOST_LISTED, page
 from latticework.anomaly.results import Evaluation, Figures
 from latticework.anomaly.samples import Sample
-from latticework.anomaly.told import banks_told, p_told, region_told, regions_told, shares_told, where_told
 from latticework.anomaly.verdicts import errors_of, judged
+from latticework.anomaly.wording import banks_told, p_told, region_told, regions_told, shares_told, where_told
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,8 @@ from latticework.anomaly.cameras import Camera
 from latticework.anomaly.clouds import MAX_FILE_BYTES, MAX_POINTS
 from latticework.anomaly.pcd import write_pcd
 from latticework.anomaly.ply import write_ply
-from latticework.anomaly.samples import Sample, read_cloud, read_sample
+from latticework.anomaly.sample_files import read_cloud, read_sample
+from latticework.anomaly.samples import Sample
 from latticework.core.errors import InputError
 
 XYZ, RGB = scan()

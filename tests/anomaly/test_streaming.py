@@ -12,9 +12,9 @@ import pytest
 from anomaly.fakes import Counting, split
 
 from latticework.anomaly.folders import read_folder
+from latticework.anomaly.part_warnings import noted, once, warn
 from latticework.anomaly.samples import Sample
 from latticework.anomaly.streaming import AHEAD, AT_ONCE, inspect_parts, name_of
-from latticework.anomaly.warned import noted, once, warn
 from latticework.core.errors import InputError
 
 
@@ -58,8 +58,9 @@ def test_parts_are_inspected_when_they_are_asked_for_and_read_from_an_endless_so
 
 def test_several_processes_give_the_same_as_one():
     names = numbers(2 * AT_ONCE * AHEAD + 3)  # more than a wave of two workers, and no whole number of tasks
-    with joblib.parallel_config(backend="threading"):
-        check(list(inspect_parts(Counting(), names, jobs=2)), names)
+    for backend in ("threading", "multiprocessing"):
+        with joblib.parallel_config(backend=backend):
+            check(list(inspect_parts(Counting(), names, jobs=2)), names)
     check(list(inspect_parts(Counting(), names, jobs=2)), names)
 
 

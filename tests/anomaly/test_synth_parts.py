@@ -8,11 +8,12 @@ from scipy.spatial import cKDTree
 
 from latticework.anomaly.synth import FAMILIES, shapes
 from latticework.anomaly.synth.camera import DISTANCE, Camera, plane_depth, table_frame
-from latticework.anomaly.synth.defects import Bend, Spot, make
+from latticework.anomaly.synth.defects import Bend, make
 from latticework.anomaly.synth.families import draw_part
 from latticework.anomaly.synth.light import blurred, open_sky, photograph, shadow_of
 from latticework.anomaly.synth.noise import draw_grid, resolved, smooth_noise
 from latticework.anomaly.synth.sensor import depth_noise, facing, loss
+from latticework.anomaly.synth.spots import Spot
 from latticework.anomaly.synth.tracing import normals, trace
 from latticework.anomaly.synth.view import View, displaced, draw_pose, look
 

@@ -4,18 +4,10 @@ import torch
 from anomaly.encoders import COLOUR, POINTS, encoder, point_mae_state, vit, vit_state
 from safetensors.torch import save_file
 
+from latticework.anomaly.checkpoint_keys import DINO_NAMES, POINT_MAE_NAMES, match, point_mae_keys, some, vit_keys
 from latticework.anomaly.point_mae import POINT_MAE
 from latticework.anomaly.vit import VIT_B8
-from latticework.anomaly.weights import (
-    DINO_NAMES,
-    POINT_MAE_NAMES,
-    load_point_mae,
-    load_vit,
-    match,
-    point_mae_keys,
-    some,
-    vit_keys,
-)
+from latticework.anomaly.weights import load_point_mae, load_vit
 from latticework.core.errors import InputError
 
 

@@ -157,15 +157,16 @@ def test_banks_that_differ_are_told(tmp_path: Path) -> None:
 
 
 def test_functions_are_watched_only_for_a_while() -> None:
-    from latticework.anomaly import M3DM, describing
+    from latticework.anomaly import extraction
+    from latticework.anomaly.fitted import Fitted
 
-    before = M3DM.judged, describing.frames
+    before = Fitted.judged, extraction.frames
     with anomaly_speed.watched(anomaly_speed.STAGES) as taken:
-        assert M3DM.judged is not before[0]
+        assert Fitted.judged is not before[0]
         with pytest.raises(TypeError):
-            describing.frames(None, 1)
+            extraction.frames(None, 1)
     assert set(taken) == {anomaly_speed.FRAMES}
-    assert (M3DM.judged, describing.frames) == before
+    assert (Fitted.judged, extraction.frames) == before
 
 
 def test_the_published_way_of_the_parts_is_that_of_the_reference() -> None:

@@ -9,7 +9,8 @@ if TYPE_CHECKING:
     from latticework.anomaly.detector import M3DM
     from latticework.anomaly.folders import read_folder
     from latticework.anomaly.results import Evaluation, Inspection
-    from latticework.anomaly.samples import Sample, read_sample
+    from latticework.anomaly.sample_files import read_sample
+    from latticework.anomaly.samples import Sample
 
 __all__ = ["M3DM", "M3DMConfig", "Sample", "read_sample", "read_folder", "Inspection", "Evaluation"]
 

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
 from jaxtyping import Shaped, UInt8
 
 from latticework.anomaly.calibration import Threshold
+from latticework.anomaly.found import Found
 from latticework.anomaly.heat import LEVEL, STEPS, Scale
 from latticework.anomaly.overlays import layers, painted, picture_of
-from latticework.anomaly.results import BankScore, Inspection, Nearest, Region
+from latticework.anomaly.results import BankScore, Inspection, Nearest
 from latticework.anomaly.samples import Sample
-from latticework.anomaly.told import banks_told, depth_told, p_told, regions_told, sentence
-from latticework.core.errors import require
-from latticework.pages import Picture, Section, Table
+from latticework.anomaly.wording import banks_told, regions_told
+from latticework.core.errors import InputError, require
+from latticework.pages import Picture
 from latticework.pages.rasters import raster
 from latticework.pages.shapes import bar, line, svg, text
 from latticework.pages.text import label, show
@@ -27,7 +29,6 @@ ROW: Final = 54.0
 AROUND: Final = 14  # the part's picture is so many patches' pictures wide
 MARGIN: Final = 0.06  # of the picture, around the part
 NAME: Final = 16  # columns of a name
-FOLDERS: Final = 4  # of a path that a title has, the file among them
 FINE: Final = 2  # pixels of a picture for each pixel of the page
 HALF: Final = 0.5
 KEY: Final = 8.0  # height of the colours of heat
@@ -183,59 +184,6 @@ def explained(shown: Iterable[tuple[Sample, Inspection]], *, scale: Scale, good:
     )
 
 
-def title_of(sample: Sample) -> str:
-    """What a part is called among others: the end of its path, where its name alone says too little.
-
-    Examples
-    --------
-    >>> title_of(Sample.of(rgb=np.zeros((2, 2, 3)), name="test/dent/000"))
-    'test/dent/000'
-    """
-    if sample.path is None or "/" in sample.name:
-        return sample.name
-    path = sample.path.with_suffix("")
-    return "/".join(path.relative_to(path.anchor).parts[-FOLDERS:])
-
-
-def section(
-    title: str,
-    sample: Sample,
-    found: Inspection,
-    *,
-    notes: Sequence[str] = (),
-    caption: str = "",
-    good: Good = nothing_known,
-    scale: Scale | None = None,
-    threshold: Threshold | None = None,
-) -> Section:
-    """A part's section of a page: the verdict, its card, and a table of what is marked."""
-    verdict = {None: "Not judged: the model has no threshold.", True: "Defective.", False: "Good."}[found.defective]
-    facts: list[tuple[str, object]] = [("score", found.score)]
-    if threshold is not None:
-        facts.append(("threshold of the score", threshold.value))
-    facts.append(("regions marked", len(found.regions)))
-    header = ["region", "mm²", "depth", "row", "column", "memory bank", "pixels", "peak"]
-    rows = [[place, *_region(region)] for place, region in enumerate(found.regions, start=1)]
-    return Section(
-        title,
-        f"{verdict} {regions_told(found)}",
-        facts=facts,
-        paragraphs=[*filter(None, (sentence(p_told(found)), found.doubt)), *notes],
-        pictures=[card(sample, found, caption=caption, good=good, scale=scale)],
-        tables=[Table(header, rows, "What is marked, the worst first; row and column are of its middle.")]
-        if rows
-        else [],
-    )
-
-
-def _region(region: Region) -> list[object]:
-    """The cells of a region, as `told.region_told` has them."""
-    area = None if region.area_mm2 is None else float(f"{region.area_mm2:.3g}")
-    off = None if region.depth_mm is None else depth_told(region.depth_mm).replace(" ", "\N{NO-BREAK SPACE}")
-    row, column = (region.top + region.bottom) // 2, (region.left + region.right) // 2
-    return [area, off, row, column, region.bank, region.pixels, region.peak]
-
-
 def _patch(x: float, y: float, picture: UInt8[np.ndarray, "height width 3"], row: int, column: int) -> str:
     return raster(x, y, PATCH, PATCH, resized(crop(picture, row, column), PATCH, PATCH))
 
@@ -276,3 +224,36 @@ def resized(values: Shaped[np.ndarray, "*shape"], height: float, width: float) -
     plain = values.astype(np.float32) if values.dtype == bool else np.ascontiguousarray(values)
     found = np.asarray(module.fromarray(plain).resize(size, module.Resampling.BILINEAR))
     return found > HALF if values.dtype == bool else found
+
+
+def good_parts(parts: Iterable[Found]) -> Good:
+    """Good parts by name, read when they are asked for.
+
+    Parameters
+    ----------
+    parts
+        Of the folder that a model was fitted on.
+    """
+    known = {part.name: part for part in parts}
+
+    @lru_cache(maxsize=16)
+    def get(name: str) -> Sample | None:
+        try:
+            return known[name].read() if name in known else None
+        except InputError:
+            return None  # it was there when the model was fitted
+
+    return get
+
+
+def limit_told(threshold: Threshold) -> str:
+    """Above which score a part counts as defective, and what that is worth."""
+    return (
+        f"A part counts as defective if its score is above {show(threshold.value)}. That threshold was set with good "
+        f"parts alone, when the model was fitted: {threshold.about()}."
+    )
+
+
+def scale_of(inspections: Sequence[Inspection], map_threshold: Threshold | None) -> Scale:
+    """One scale of heat for the pictures of several parts."""
+    return Scale.of(inspections, None if map_threshold is None else map_threshold.value)

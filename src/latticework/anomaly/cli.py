@@ -16,7 +16,7 @@ import typer
 from latticework.anomaly.cli_answers import evaluate, explain
 from latticework.anomaly.cli_data import preprocess, synth
 from latticework.anomaly.cli_parts import Jobs, Maps, OwnUnit, UnitOption, check_apart, check_jobs, load, parts_in
-from latticework.anomaly.warned import once
+from latticework.anomaly.part_warnings import once
 from latticework.core.commands import Device, Model, Output, Seed, print_json, printable
 from latticework.core.errors import InputError
 from latticework.core.progress import Progress, message, progress
@@ -111,7 +111,7 @@ def fit(
     from latticework.anomaly.config import M3DMConfig
     from latticework.anomaly.detector import M3DM
     from latticework.anomaly.folders import find_splits, read_folder
-    from latticework.anomaly.told import plain
+    from latticework.anomaly.wording import plain
     from latticework.core.hardware import resolve_device
     from latticework.core.persistence import check_replaceable, check_writable
 
@@ -227,7 +227,7 @@ def _progress(total: int) -> Iterator[Progress]:
 
 def _line(row: dict[str, Any], told: Inspection | InputError) -> str:
     """What was found in a part, for people."""
-    from latticework.anomaly.told import plain, where_told
+    from latticework.anomaly.wording import plain, where_told
 
     name = printable(row["name"])
     if row["error"] is not None or isinstance(told, InputError):

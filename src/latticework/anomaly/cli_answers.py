@@ -19,7 +19,7 @@ from latticework.anomaly.cli_parts import (
     load,
     parts_in,
 )
-from latticework.anomaly.warned import noted, once
+from latticework.anomaly.part_warnings import noted, once
 from latticework.core.commands import Device, Json, Model, print_json, printable
 from latticework.core.errors import InputError
 from latticework.core.progress import message, progress
@@ -108,7 +108,7 @@ def explain(
     sample = parts[0].read()
     found = detector.inspect(sample)
     if page is not None:
-        from latticework.anomaly.report import part_page
+        from latticework.anomaly.part_pages import part_page
 
         pictures = good_in(good, None, detector, unit=unit)
         limits = {"threshold": detector.threshold_, "map_threshold": detector.map_threshold_}
@@ -123,7 +123,7 @@ def explain(
 
 def evaluation_lines(found: Evaluation) -> list[str]:
     """Tables for people: the figures of all parts, of each kind of defect, and of each memory bank."""
-    from latticework.anomaly.told import plain
+    from latticework.anomaly.wording import plain
 
     good = sum(label == "good" for label in found.labels)
     lines = [f"{counted(good, 'good part')}, {len(found.labels) - good:,} defective"]
@@ -153,7 +153,7 @@ def evaluation_lines(found: Evaluation) -> list[str]:
 
 def explanation_lines(found: Inspection) -> list[str]:
     """What is found in a part, for people."""
-    from latticework.anomaly.told import p_told, region_told, shares_told, where_told
+    from latticework.anomaly.wording import p_told, region_told, shares_told, where_told
 
     shares, score = shares_told(found)
     verdict = {None: "not judged, for want of a threshold", True: "defective", False: "good"}[found.defective]

@@ -124,9 +124,8 @@ def good_in(folder: Path | None, otherwise: Path | None, model: Any, *, unit: Un
     unit
         Of the points; None is that of the model.
     """
-    from latticework.anomaly.cards import nothing_known
+    from latticework.anomaly.cards import good_parts, nothing_known
     from latticework.anomaly.folders import read_folder
-    from latticework.anomaly.report import good_parts
 
     unit = unit or model.unit_
     if folder is not None:

@@ -10,10 +10,6 @@ from latticework.anomaly.parts import PIECES
 from latticework.core.checks import number, whole_number
 from latticework.core.errors import InputError
 
-BANKS: Final = ("colour", "texture", "geometry", "form", "fusion")
-HANDCRAFTED: Final = BANKS
-PRETRAINED: Final = ("colour", "geometry", "fusion")  # M3DM's own three
-OF_COLOUR: Final = ("colour", "texture")
 MODES: Final = ("default", "paper")
 
 

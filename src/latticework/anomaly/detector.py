@@ -4,38 +4,35 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
+import torch
 from jaxtyping import Float32, Float64, Int64
 from sklearn.utils.validation import check_is_fitted
 
-from latticework.anomaly.calibration import Threshold, p_values, threshold
+from latticework.anomaly.banks import banks_of
+from latticework.anomaly.calibration import p_values
 from latticework.anomaly.config import M3DMConfig
 from latticework.anomaly.decision import METHODS, Method
-from latticework.anomaly.describing import Described, describe, scans_of
 from latticework.anomaly.evaluating import evaluate
-from latticework.anomaly.fitting import HELD_OUT, TRIED, Store, calibrated, fill, judged_without, learn, stated
+from latticework.anomaly.extraction import Described, describe
+from latticework.anomaly.fitted import Fitted
 from latticework.anomaly.found import Found
-from latticework.anomaly.holding import HeldOut
+from latticework.anomaly.inputs import Part, Parts, divided, listed, read
 from latticework.anomaly.inspecting import inspection
-from latticework.anomaly.judging import FUSION, Judged
-from latticework.anomaly.listing import Part, Parts, divided, listed, read, unit_of
-from latticework.anomaly.looking import Looking, banks_of
-from latticework.anomaly.preprocess import Frames
+from latticework.anomaly.learning import learn_more, learn_parts
+from latticework.anomaly.part_warnings import once
 from latticework.anomaly.pretrained import Pretrained
 from latticework.anomaly.results import Evaluation, Inspection
 from latticework.anomaly.samples import Sample
-from latticework.anomaly.saving import state_of, take_back
-from latticework.anomaly.warned import once
+from latticework.anomaly.saving import fitted_of, state_of
 from latticework.core import Estimator, State
 from latticework.core.checks import number
 from latticework.core.errors import InputError
 from latticework.core.hardware import resolve_device
 from latticework.core.progress import message
 from latticework.core.seeds import seed_from, spawn
-from latticework.core.words import counted
 
 
 class M3DM(Estimator):
@@ -132,43 +129,20 @@ class M3DM(Estimator):
         train, aside = divided(X, held_out, settings, seed)
         encoders = self._encoders(settings)
         first = read(train[0])
-        banks, scans = banks_of(self.banks, self.features, settings, encoders, first), scans_of(first)
-        seen = tuple(bank for bank in banks if bank != FUSION)
-        device = resolve_device(self.device)
-        store, tries = Store(settings), FUSION in banks and not settings.paper
-        made: dict[int, Frames] = {}
-        looking = Looking(seen, settings, scans, encoders, alike=True)
-        for place, described in enumerate(looking.at([first, *train[1:]], "looking at good parts")):
-            store.add(described)
-            if place == 0:
-                needed = stated(described.patches, len(train), settings, coreset=self.coreset, fusion=FUSION in banks)
-                message(f"to learn {counted(len(train), 'part')} takes at most {needed.told()}")
-            if tries and place % HELD_OUT == 0 and len(made) < TRIED:
-                made[place] = described.frames
-        learnt = dict(zip(store.digests, store.names, strict=True))
-        held = HeldOut().joined(looking.at(aside, "looking at parts set aside"), learnt)
-        normal, report = learn(
-            store,
-            made,
-            fusion=FUSION in banks,
-            method=self.fusion or ("ocsvm" if settings.paper else "quantile"),
-            coreset=self.coreset,
-            config=settings,
-            encoders=encoders,
-            device=device,
-            seed=seed,
+        self._keep(
+            learn_parts(
+                train,
+                first,
+                aside,
+                banks=banks_of(self.banks, self.features, settings, encoders, first),
+                method=self.fusion or ("ocsvm" if settings.paper else "quantile"),
+                coreset=self.coreset,
+                config=settings,
+                encoders=encoders,
+                device=resolve_device(self.device),
+                seed=seed,
+            )
         )
-        store.close()
-        calibration = calibrated(held.parts, normal, settings)
-        report = [*report, *held.doubts(calibration[0])]
-        if encoders is not None:
-            report = [*(f"{name}: {told}" for name, told in encoders.reports.items()), *report]
-        self.settings_, self.normal_, self.encoders_ = settings, normal, encoders
-        self.banks_, self.seen_, self.scans_ = tuple(normal.memories), seen, scans
-        self.unit_ = unit_of(train)
-        self.parts_, self.sizes_, self.digests_ = store.names, store.sizes, store.digests
-        self.held_out_, self.report_ = held, report
-        self.calibrate(*calibration)
         return self
 
     @once()
@@ -187,50 +161,20 @@ class M3DM(Estimator):
         InputError
             As `fit`, or if a part was set aside before: then it cannot be learnt from.
         """
-        if not hasattr(self, "normal_"):
+        if not hasattr(self, "fitted_"):
             return self.fit(X)
-        settings = self.settings_
-        train, aside = divided(
-            X,
-            None,
-            settings,
-            spawn(seed_from(self.random_state), f"after {len(self.parts_)}"),
-            unit=self.unit_,
-            again=True,
-        )
-        store = Store(settings)
-        for described in self._each(train, "looking at good parts"):
-            self.held_out_.refuse(described)
-            store.add(described)
-        known = dict(zip([*self.digests_, *store.digests], [*self.parts_, *store.names], strict=True))
-        held = self.held_out_.joined(self._each(aside, "looking at parts set aside"), known)
-        memories = fill(
-            store,
-            self.normal_.representation,
-            coreset=self.coreset,
-            config=settings,
-            device=resolve_device(self.device),
-            into={bank: memory.copy() for bank, memory in self.normal_.memories.items()},
-            first=len(self.parts_),
-        )
-        store.close()
-        self.normal_ = replace(self.normal_, memories=memories)
-        self.parts_ = [*self.parts_, *store.names]
-        self.sizes_ = [*self.sizes_, *store.sizes]
-        self.digests_ = [*self.digests_, *store.digests]
-        self.held_out_ = held
-        calibration = calibrated(held.parts, self.normal_, settings)
-        for doubt in held.doubts(calibration[0]):
-            message(doubt)
-        self.calibrate(*calibration)
+        before = self.fitted_
+        seed = spawn(seed_from(self.random_state), f"after {len(before.parts)}")
+        train, aside = divided(X, None, before.config, seed, unit=before.unit, again=True)
+        device = resolve_device(self.device)
+        self._keep(learn_more(before, train, aside, coreset=self.coreset, device=device))
         return self
 
     def to(self, device: str) -> M3DM:
         """Move a fitted detector to another device: "auto", "cpu", "cuda", ..."""
-        check_is_fitted(self, "normal_")
-        state = state_of(self)
+        check_is_fitted(self, "fitted_")
         self.device = device
-        take_back(self, state)
+        self.from_state(self.to_state())
         return self
 
     def inspect(self, part: Sample | Found | str | os.PathLike[str]) -> Inspection:
@@ -246,10 +190,11 @@ class M3DM(Estimator):
         InputError
             If it cannot be read, or lacks what the good parts had.
         """
-        check_is_fitted(self, "normal_")
-        sample = read(part, unit=self.unit_)
-        described = describe(sample, self.seen_, self.settings_, self.encoders_, scans=self.scans_)
-        return inspection(sample, described, self.judged(described), self)
+        check_is_fitted(self, "fitted_")
+        fitted = self.fitted_
+        sample = read(part, unit=fitted.unit)
+        described = describe(sample, fitted.seen, fitted.config, fitted.encoders, scans=fitted.scans)
+        return inspection(sample, described, fitted)
 
     explain = inspect
 
@@ -262,10 +207,9 @@ class M3DM(Estimator):
         X
             As of `fit`; of a folder with splits, those of "test".
         """
-        check_is_fitted(self, "normal_")
-        parts = self._each(self._listed(X))
-        scores = [float(self.normal_.layers.image.fuse(self.judged(part).scores)) for part in parts]
-        return np.array(scores)
+        check_is_fitted(self, "fitted_")
+        fuse, judged = self.normal_.layers.image.fuse, self.fitted_.judged
+        return np.array([float(fuse(judged(part).scores)) for part in self._looked_at(self._listed(X))])
 
     def predict(self, X: Parts) -> Int64[np.ndarray, " parts"]:
         """1 for parts that are taken for good, -1 for defective ones.
@@ -280,7 +224,7 @@ class M3DM(Estimator):
         InputError
             If no good parts were set aside, so that there is no threshold; or as `inspect`.
         """
-        check_is_fitted(self, "normal_")
+        check_is_fitted(self, "fitted_")
         if self.threshold_ is None:
             raise InputError("no good parts were set aside, so there is no threshold: fit with more, or held_out=...")
         return np.where(self.score_samples(X) > self.threshold_.value, -1, 1)
@@ -293,8 +237,8 @@ class M3DM(Estimator):
         X
             As of `score_samples`.
         """
-        check_is_fitted(self, "normal_")
-        return p_values(self.calibration_[0], self.score_samples(X))
+        check_is_fitted(self, "fitted_")
+        return p_values(self.fitted_.scores, self.score_samples(X))
 
     @once()
     def predict_map(self, X: Parts) -> list[Float32[np.ndarray, "height width"]]:
@@ -305,7 +249,7 @@ class M3DM(Estimator):
         X
             As of `score_samples`.
         """
-        check_is_fitted(self, "normal_")
+        check_is_fitted(self, "fitted_")
         return [self.inspect(part).map for part in self._listed(X)]
 
     @once()
@@ -322,8 +266,8 @@ class M3DM(Estimator):
         InputError
             If labels are missing.
         """
-        check_is_fitted(self, "normal_")
-        return evaluate(self, self._listed(X))
+        check_is_fitted(self, "fitted_")
+        return evaluate(self.fitted_, self._listed(X))
 
     @once()
     def transform(self, X: Parts) -> Float32[np.ndarray, "parts width"]:
@@ -334,9 +278,9 @@ class M3DM(Estimator):
         X
             As of `score_samples`.
         """
-        check_is_fitted(self, "normal_")
+        check_is_fitted(self, "fitted_")
         rows = []
-        for part in self._each(self._listed(X)):
+        for part in self._looked_at(self._listed(X)):
             found = self.normal_.representation(part.patches)
             rows.append(np.concatenate([_average(found[bank].rows) for bank in self.banks_]))
         return np.stack(rows)
@@ -351,23 +295,23 @@ class M3DM(Estimator):
         part
             As of `inspect`.
         """
-        check_is_fitted(self, "normal_")
-        (described,) = self._each([read(part, unit=self.unit_)])
+        check_is_fitted(self, "fitted_")
+        (described,) = self._looked_at([read(part, unit=self.unit_)])
         found = self.normal_.representation(described.patches)
         return {bank: found[bank].rows for bank in self.banks_}
 
     def to_state(self) -> State:
         """See `Estimator`."""
-        return state_of(self)
+        return state_of(self.fitted_)
 
     def from_state(self, state: State) -> None:
         """See `Estimator`."""
-        take_back(self, state)
+        self._keep(fitted_of(state, self.config or M3DMConfig(), self._device_there()))
 
     def describe(self) -> dict[str, object]:
         """See `Estimator`."""
         found = super().describe()
-        if hasattr(self, "normal_"):
+        if hasattr(self, "fitted_"):
             patches = {bank: len(memory) for bank, memory in self.normal_.memories.items()}
             about = "nothing was set aside" if self.threshold_ is None else self.threshold_.about()
             found |= {"good parts": len(self.parts_), "patches": patches, "threshold": about, "unit": self.unit_}
@@ -384,28 +328,20 @@ class M3DM(Estimator):
             raise InputError(f"config={self.config!r}: expected an M3DMConfig")
         return self.config or M3DMConfig()
 
-    def judged(self, part: Described) -> Judged:
-        """What the memory banks make of a part.
+    def _keep(self, fitted: Fitted) -> None:
+        self.fitted_, self.normal_ = fitted, fitted.normal
+        self.banks_, self.seen_, self.scans_, self.unit_ = fitted.banks, fitted.seen, fitted.scans, fitted.unit
+        self.threshold_, self.map_threshold_ = fitted.threshold, fitted.map_threshold
+        self.parts_, self.report_ = fitted.parts, fitted.report
 
-        Raises
-        ------
-        InputError
-            If none of them can judge any of its patches.
-        """
-        found = judged_without(self.normal_.representation(part.patches), self.normal_.memories, self.settings_, None)
-        if not found.judged.any():
-            raise InputError(
-                f"{part.name}: nothing of it can be judged: too few of its pixels belong to the part, or its mask "
-                "leaves too little"
-            )
-        return found
-
-    def calibrate(self, scores: Float64[np.ndarray, " parts"], peaks: Float64[np.ndarray, " parts"]) -> None:
-        """Set the thresholds, from scores and highest pixels of good parts that nothing was fitted on."""
-        self.calibration_ = scores, peaks
-        rate = self.settings_.false_alarm_rate
-        self.threshold_: Threshold | None = threshold(scores, rate=rate) if len(scores) else None
-        self.map_threshold_: Threshold | None = threshold(peaks, rate=rate) if len(peaks) else None
+    def _device_there(self) -> torch.device:
+        """The model's own device; where this machine does not have it, the best that it has."""
+        try:
+            return resolve_device(self.device)
+        except InputError:
+            message(f"the model was fitted on {self.device}, which is not on this machine: it is used on what there is")
+            self.device = "auto"
+            return resolve_device(self.device)
 
     def _encoders(self, settings: M3DMConfig) -> Pretrained | None:
         if self.features == "handcrafted":
@@ -416,9 +352,8 @@ class M3DM(Estimator):
     def _listed(self, X: Parts) -> list[Part]:
         return listed(X, split="test", unit=self.unit_)
 
-    def _each(self, parts: Sequence[Part], doing: str = "looking at parts") -> Iterator[Described]:
-        looking = Looking(self.seen_, self.settings_, self.scans_, self.encoders_)
-        yield from looking.at(parts, doing)
+    def _looked_at(self, parts: Sequence[Part]) -> Iterator[Described]:
+        return self.fitted_.extractor.each(parts, "looking at parts")
 
 
 def _average(rows: Float32[np.ndarray, "patches width"]) -> Float32[np.ndarray, " width"]:

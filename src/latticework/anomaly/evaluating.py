@@ -8,23 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, UInt8
 
+from latticework.anomaly.fitted import Fitted
 from latticework.anomaly.found import Found
+from latticework.anomaly.inputs import Part
+from latticework.anomaly.intervals import auroc_interval
 from latticework.anomaly.judging import Judged, bank_map, fused_map
-from latticework.anomaly.listing import Part
-from latticework.anomaly.looking import Looking
-from latticework.anomaly.measures import auroc_interval, separation
+from latticework.anomaly.measures import separation
 from latticework.anomaly.pixels import LIMITS, Pixels
 from latticework.anomaly.results import Evaluation, Figures
 from latticework.anomaly.samples import GOOD
 from latticework.core.errors import InputError
-
-if TYPE_CHECKING:
-    from latticework.anomaly.detector import M3DM
 
 POINTS: Final = 301  # of a curve
 
@@ -40,13 +38,13 @@ class _Seen:
     counts: Bool[np.ndarray, "size size"]
 
 
-def evaluate(model: M3DM, parts: Sequence[Part]) -> Evaluation:
+def evaluate(fitted: Fitted, parts: Sequence[Part]) -> Evaluation:
     """How well the parts are told apart.
 
     Parameters
     ----------
-    model
-        Fitted.
+    fitted
+        What was learnt.
     parts
         With labels; with truths, for figures of pixels. One that cannot be read is left out and named.
 
@@ -55,9 +53,9 @@ def evaluate(model: M3DM, parts: Sequence[Part]) -> Evaluation:
     InputError
         If no part can be read, or one has neither label nor truth.
     """
-    seen, failed = _seen(model, parts)
+    seen, failed = _seen(fitted, parts)
     scores = np.stack([part.judged.scores for part in seen])
-    layers, config = model.normal_.layers, model.settings_
+    layers, config = fitted.normal.layers, fitted.config
     fused = layers.image.fuse(scores)
     labels = np.array([part.label for part in seen])
 
@@ -80,37 +78,36 @@ def evaluate(model: M3DM, parts: Sequence[Part]) -> Evaluation:
         names=tuple(part.name for part in seen),
         labels=tuple(labels.tolist()),
         scores=fused,
-        bank_scores={bank: scores[:, number] for number, bank in enumerate(model.banks_)},
-        defective=None if model.threshold_ is None else fused > model.threshold_.value,
+        bank_scores={bank: scores[:, number] for number, bank in enumerate(fitted.banks)},
+        defective=None if fitted.threshold is None else fused > fitted.threshold.value,
         figures=_figures(fused, labels, pixels),
         interval=auroc_interval(fused, bad) if both else None,
         by_label=by_label,
         banks={
             bank: _figures(scores[:, number], labels, _pixels(seen, bank_pixels(number)))
-            for number, bank in enumerate(model.banks_)
+            for number, bank in enumerate(fitted.banks)
         },
         roc=_roc(fused, bad) if both else None,
         pro=None if pixels is None else pixels.pro_curve(POINTS),
-        threshold=model.threshold_,
+        threshold=fitted.threshold,
         failed=failed,
     )
 
 
-def _seen(model: M3DM, parts: Sequence[Part]) -> tuple[list[_Seen], dict[str, str]]:
+def _seen(fitted: Fitted, parts: Sequence[Part]) -> tuple[list[_Seen], dict[str, str]]:
     """Every part, judged; and those that cannot be, with the reason."""
     found, failed = [], {}
     for part in parts:
         if isinstance(part, Found) and part.label is None and part.truth is None:
             raise _unknown(part.name)
-    looking = Looking(model.seen_, model.settings_, model.scans_, model.encoders_)
-    for part, looked in zip(parts, looking.tried(parts, "evaluating"), strict=True):
+    for part, looked in zip(parts, fitted.extractor.tried(parts, "evaluating"), strict=True):
         if isinstance(looked, InputError):
             failed[part.name] = str(looked)
             continue
         if looked.label is None:
             raise _unknown(looked.name)
         try:
-            found.append(_Seen(looked.name, looked.label, model.judged(looked), looked.truth, looked.counts))
+            found.append(_Seen(looked.name, looked.label, fitted.judged(looked), looked.truth, looked.counts))
         except InputError as error:
             failed[part.name] = str(error)
     if not found:

@@ -26,7 +26,8 @@ from latticework.anomaly.eyecandies import eyecandies, is_eyecandies, start_of
 from latticework.anomaly.found import Found, Partners, some
 from latticework.anomaly.images import PICTURES
 from latticework.anomaly.partners import ENDINGS, SCANS, alone_in, has_scans, in_folders, paired, side_by_side
-from latticework.anomaly.samples import CLOUDS, GOOD
+from latticework.anomaly.sample_files import CLOUDS
+from latticework.anomaly.samples import GOOD
 from latticework.core.errors import InputError
 from latticework.core.values import read_strictly
 from latticework.core.words import counted

@@ -16,7 +16,7 @@ from jaxtyping import Bool, Float, Float32, Float64
 from scipy import ndimage
 from torch import Tensor
 
-from latticework.anomaly.features import PatchMap, enough, pooled
+from latticework.anomaly.patch_maps import PatchMap, enough, pooled
 
 CHANNELS = 4
 

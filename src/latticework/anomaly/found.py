@@ -9,7 +9,8 @@ from typing import Final, Literal
 import numpy as np
 
 from latticework.anomaly.clouds import Unit
-from latticework.anomaly.samples import GOOD, Sample, read_sample
+from latticework.anomaly.sample_files import read_sample
+from latticework.anomaly.samples import GOOD, Sample
 from latticework.core.errors import InputError
 
 Partners = Literal["required", "reported"]

@@ -17,7 +17,7 @@ from jaxtyping import Bool, Shaped, UInt8
 
 from latticework.anomaly.arrays import TIFFS, read_npy, read_tiff
 from latticework.anomaly.clouds import MAX_POINTS, eight_bits, read_bytes
-from latticework.anomaly.warned import warn
+from latticework.anomaly.part_warnings import warn
 from latticework.core.errors import InputError, require
 
 PICTURES: Final = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".ppm", ".pgm", *TIFFS)

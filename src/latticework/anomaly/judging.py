@@ -16,17 +16,16 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Float32, Float64, Int64
 from torch import Tensor
 
+from latticework.anomaly.banks import FUSION, SIDES
 from latticework.anomaly.config import M3DMConfig
 from latticework.anomaly.decision import DecisionLayer
-from latticework.anomaly.describing import Description, Patches
+from latticework.anomaly.extraction import Description, Patches
 from latticework.anomaly.feature_fusion import FeatureFusion
 from latticework.anomaly.memory import MemoryBank
 from latticework.anomaly.neighbours import Neighbours
 from latticework.anomaly.reweighting import image_score
 from latticework.anomaly.whitening import Whitening
 
-FUSION: Final = "fusion"
-SIDES: Final = (("geometry",), ("colour", "texture"))  # what the fusion bank brings together
 KNEE: Final = 5.0  # fused scores up to which a map shows them as they are; above, rather their logarithms
 _REACH: Final = 3.0  # standard deviations that a smoothing goes to
 
@@ -179,6 +178,13 @@ def judge(
         np.array(distances),
         np.array(grids),
     )
+
+
+def judged_without(
+    patches: Mapping[str, Patches], memories: Mapping[str, MemoryBank], config: M3DMConfig, number: int | None
+) -> Judged:
+    """A part, judged by what the banks hold of others."""
+    return judge(patches, memories, worst=config.worst, reweighted=config.paper, without=number)
 
 
 def fused_map(judged: Judged, layer: DecisionLayer, config: M3DMConfig) -> Float32[np.ndarray, "size size"]:

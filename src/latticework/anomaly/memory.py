@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -16,7 +15,7 @@ from jaxtyping import Bool, Float, Float32, Int32, Int64
 from torch import Tensor
 
 from latticework.anomaly.cache import Cache
-from latticework.anomaly.coreset import BLOCK, POOL, Coreset, greedy, size
+from latticework.anomaly.coreset import Coreset, greedy, size
 from latticework.anomaly.distances import Rows
 from latticework.anomaly.neighbours import Neighbours
 from latticework.core.checks import number, whole_number
@@ -24,63 +23,6 @@ from latticework.core.errors import InputError
 
 FRACTION: Final = 0.1
 BUDGET: Final = 2**30  # bytes of features in memory
-_FIXED: Final = 80 * 2**20  # blocks of products and of pairs, whatever the data
-_A_PATCH: Final = 96  # bytes: where it comes from, and what a selection knows of it
-
-
-@dataclass(frozen=True)
-class Needs:
-    """What filling a bank takes at most.
-
-    Parameters
-    ----------
-    memory
-        Bytes, besides those of the image at hand.
-    disk
-        Bytes of a file that lasts until the coreset is chosen.
-    """
-
-    memory: int
-    disk: int
-
-    def told(self) -> str:
-        """For people.
-
-        Examples
-        --------
-        >>> Needs(1_500_000_000, 0).told(), Needs(800_000_000, 2_000_000_000).told()
-        ('1.5 GB of memory', '0.8 GB of memory and 2 GB of disk')
-        """
-        disk = f" and {self.disk / 1e9:.2g} GB of disk" if self.disk else ""
-        return f"{self.memory / 1e9:.2g} GB of memory{disk}"
-
-
-def needs(patches: int, channels: int, *, fraction: float = FRACTION, budget: int = BUDGET) -> Needs:
-    """What a bank takes at most, from the first `add` until `finish` is through.
-
-    Parameters
-    ----------
-    patches
-        Of all training images; those of the background do not count.
-    channels
-        The width of their features.
-    fraction, budget
-        As of `MemoryBank`.
-
-    Examples
-    --------
-    >>> needs(500 * 784, 120)
-    Needs(memory=42..., disk=0)
-    >>> needs(500 * 3136, 1920).disk  # the features of the fusion bank do not fit
-    6021120000
-    """
-    features = 4 * patches * channels
-    fits = features <= budget
-    chosen = size(patches, fraction)
-    rows = 4 * (channels + 1)
-    memory = min(int(1.25 * features), budget) + _A_PATCH * patches + 3 * chosen * rows
-    memory += 4 * BLOCK * rows + 40 * POOL * channels + _FIXED
-    return Needs(memory, 0 if fits else features // 2)
 
 
 def places(image: int, foreground: Bool[np.ndarray, "rows columns"]) -> Int32[np.ndarray, "patches 3"]:
@@ -239,10 +181,6 @@ class MemoryBank:
         if self._neighbours is None:
             raise InputError("the memory bank is not finished: add patches, and call finish")
         return self._neighbours
-
-    def copy(self) -> MemoryBank:
-        """A bank that can be added to while this one stays as it is."""
-        return self.from_arrays(self.to_arrays(), budget=self.budget, folder=self.folder, device=self.device)
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         """What a finished bank is, as arrays of a `State`."""

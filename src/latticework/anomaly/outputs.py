@@ -20,12 +20,12 @@ from latticework.anomaly.calibration import Threshold
 from latticework.anomaly.folders import read_folder
 from latticework.anomaly.found import Found
 from latticework.anomaly.heat import Scale
-from latticework.anomaly.listing import read
+from latticework.anomaly.inputs import read
 from latticework.anomaly.overlays import overlay
+from latticework.anomaly.part_warnings import noted
 from latticework.anomaly.results import Inspection
 from latticework.anomaly.samples import Sample
 from latticework.anomaly.streaming import Part, name_of
-from latticework.anomaly.warned import noted
 from latticework.core.errors import InputError, require
 from latticework.core.files import write_output
 

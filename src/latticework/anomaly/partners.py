@@ -8,7 +8,8 @@ from typing import Final
 
 from latticework.anomaly.found import Found, Partners, some
 from latticework.anomaly.images import DEPTHS, PICTURES
-from latticework.anomaly.samples import CLOUDS, GOOD
+from latticework.anomaly.sample_files import CLOUDS
+from latticework.anomaly.samples import GOOD
 from latticework.core.errors import InputError
 
 CAMERAS: Final = ("intrinsics.json", "camera.json", "camera_intrinsic.json", "calibration/camera_parameters.json")

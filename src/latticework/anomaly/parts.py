@@ -20,9 +20,9 @@ from scipy import ndimage
 from scipy.spatial import ConvexHull, QhullError
 
 from latticework.anomaly.backgrounds import differs
+from latticework.anomaly.part_warnings import warn
 from latticework.anomaly.planes import Plane, fit_plane, in_front
 from latticework.anomaly.samples import Sample
-from latticework.anomaly.warned import warn
 from latticework.core.checks import number
 from latticework.core.errors import InputError
 

@@ -25,7 +25,7 @@ from latticework.anomaly.clouds import (
     read_bytes,
     without_return,
 )
-from latticework.anomaly.elements import Binary, Element, Header, Lists, Text, read_header
+from latticework.anomaly.ply_elements import Binary, Element, Header, Lists, Text, read_header
 from latticework.anomaly.tables import table_bytes
 from latticework.core.errors import InputError
 from latticework.core.files import write_output

@@ -21,12 +21,12 @@ from latticework.anomaly.arrays import write_xyz
 from latticework.anomaly.clouds import Unit
 from latticework.anomaly.folders import read_class_ids, read_folder
 from latticework.anomaly.found import Found
+from latticework.anomaly.frames import SIZE
 from latticework.anomaly.partners import check_truths
 from latticework.anomaly.parts import PIECES, find_part
-from latticework.anomaly.preprocess import SIZE
 from latticework.anomaly.samples import Sample
 from latticework.anomaly.squares import Square
-from latticework.anomaly.warned import Note, Once, noted
+from latticework.anomaly.streaming import each
 from latticework.core.checks import number, whole_number
 from latticework.core.errors import InputError, require
 from latticework.core.files import TEMPORARY_NAME, write_output
@@ -36,7 +36,6 @@ from latticework.core.values import read_strictly
 
 SETTINGS: Final = "preprocessed.json"
 _FORMAT: Final = 1
-_AT_ONCE: Final = 8  # parts of each worker between two reports
 _MAX_SETTINGS_BYTES: Final = 2**16
 
 
@@ -134,23 +133,15 @@ def preprocess_folder(
     there = {part.name for part in found if _places(part, goal)["mask"].is_file()}
     open_parts = [part for part in found if part.name not in there]
     failed, doubts = {}, {}
-    from joblib import Parallel, delayed, effective_n_jobs  # heavy, and needed for folders alone
-
-    work = delayed(partial(_preprocess, goal=goal, size=size, pieces=pieces))
-    at_once = _AT_ONCE * effective_n_jobs(None)
-    bars = progress("preprocessing", total=len(found), unit="parts", done=len(there))
-    with Once() as warned, bars as bar, Parallel() as parallel:
-        for begin in range(0, len(open_parts), at_once):
-            some = open_parts[begin : begin + at_once]
-            for part, (error, doubt, notes) in zip(some, parallel(work(part) for part in some), strict=True):
-                for note in notes:
-                    warned.add(*note)
-                if error:
-                    failed[part.name] = error
-                    message(f"left out: {part.name}: {error}")
-                elif doubt:
-                    doubts[part.name] = doubt
-            bar.advance(len(some))
+    work = partial(_preprocess, goal=goal, size=size, pieces=pieces)
+    with progress("preprocessing", total=len(found), unit="parts", done=len(there)) as bar:
+        for part, told in each(work, open_parts):
+            if isinstance(told, InputError):
+                failed[part.name] = str(told)
+                message(f"left out: {part.name}: {told}")
+            elif told:
+                doubts[part.name] = told
+            bar.advance()
     written = tuple(part.name for part in open_parts if part.name not in failed)
     return Preprocessed(written, tuple(part.name for part in found if part.name in there), failed, doubts)
 
@@ -207,18 +198,15 @@ def _places(part: Found, target: Path) -> dict[str, Path]:
     return {what: folder / what / f"{name.name}{ending}" for what, ending in endings.items()}
 
 
-def _preprocess(part: Found, *, goal: Path, size: int | None, pieces: float) -> tuple[str, str, list[Note]]:
-    """Read, prepare and write one part; its error, if it has one, its doubt, and what there is to warn of."""
-    with noted() as notes:
-        try:
-            sample = part.read()
-            told = find_part(sample, pieces=pieces)
-            _write(sample, told.mask, _places(part, goal), size, with_truth=part.truth is not None)
-        except InputError as error:
-            return str(error), "", notes
-        except OSError as error:
-            return f"it cannot be written: {error.strerror or error}", "", notes
-    return "", told.doubt, notes
+def _preprocess(part: Found, *, goal: Path, size: int | None, pieces: float) -> str:
+    """Read, prepare and write one part; why it could not be told from its ground, if so."""
+    sample = part.read()
+    found = find_part(sample, pieces=pieces)
+    try:
+        _write(sample, found.mask, _places(part, goal), size, with_truth=part.truth is not None)
+    except OSError as error:
+        raise InputError(f"it cannot be written: {error.strerror or error}") from error
+    return found.doubt
 
 
 def _write(

@@ -23,12 +23,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from latticework.anomaly.alignment import at_patches, interpolation
-from latticework.anomaly.features import PatchMap, enough
+from latticework.anomaly.checkpoint_keys import KeyReport, some
+from latticework.anomaly.frames import Frames
+from latticework.anomaly.patch_maps import PatchMap, enough
 from latticework.anomaly.point_mae import POINT_MAE, PointMAE, PointMAEConfig
-from latticework.anomaly.preprocess import Frames
 from latticework.anomaly.sampling import farthest_points, nearest_groups
 from latticework.anomaly.vit import VIT_B8, VisionTransformer, ViTConfig
-from latticework.anomaly.weights import KeyReport, load_point_mae, load_vit, some
+from latticework.anomaly.weights import load_point_mae, load_vit
 from latticework.core.errors import InputError
 from latticework.core.hardware import evaluating, resolve_device
 

@@ -16,7 +16,7 @@ from jaxtyping import Bool, Float, Float32
 from scipy import ndimage
 from torch import Tensor
 
-from latticework.anomaly.preprocess import Frames
+from latticework.anomaly.frames import Frames
 
 KINDS: Final = ("piece", "blot", "scratch", "dent")  # the last one where there are points
 SIDES: Final = (0.06, 0.2)  # of a defect, as shares of the part's extent in the picture
@@ -37,7 +37,7 @@ def pseudo_defects(frames: Frames, seed: int) -> tuple[Frames, Bool[np.ndarray, 
 
     Examples
     --------
-    >>> from latticework.anomaly.preprocess import frames
+    >>> from latticework.anomaly.frames import frames
     >>> from latticework.anomaly.samples import Sample
     >>> where = np.pad(np.ones((40, 40)), 12)
     >>> part = Sample.of(rgb=np.random.default_rng(0).random((64, 64, 3)) * where[..., None])

@@ -1,24 +1,20 @@
-"""Pages for people: how well a model does on a test set, and what it finds in single parts."""
+"""The page of an evaluation: how well a model does on a test set, and its worst errors."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from functools import lru_cache
 from typing import Final
 
 import numpy as np
 
 from latticework.anomaly.calibration import Threshold
-from latticework.anomaly.cards import Good, card, explained, nothing_known, section, title_of
+from latticework.anomaly.cards import Good, card, explained, limit_told, nothing_known, scale_of
 from latticework.anomaly.charts import pixel_section, score_section
-from latticework.anomaly.found import Found
-from latticework.anomaly.heat import Scale
 from latticework.anomaly.pixels import LIMITS
 from latticework.anomaly.results import Evaluation, Figures, Inspection
 from latticework.anomaly.samples import GOOD, Sample
-from latticework.anomaly.told import regions_told
 from latticework.anomaly.verdicts import errors_of, has_defect, judged
-from latticework.core.errors import InputError
+from latticework.anomaly.wording import regions_told
 from latticework.core.words import counted
 from latticework.pages import Page, Section, Table
 from latticework.pages.text import show
@@ -45,7 +41,7 @@ def page(
     shown
         The parts that `verdicts.errors_of` names, and what was found in each: they are drawn.
     good
-        Gives the good part of a name, to show what is most like a defect; see `good_parts`.
+        Gives the good part of a name, to show what is most like a defect; see `cards.good_parts`.
     name
         What the title calls the test set.
     notes
@@ -64,68 +60,6 @@ def page(
     ]
     intro = f"How well defects are found in {name}: {_counts(evaluation)}."
     return Page(f"Inspection of {name}", intro, [section for section in sections if section is not None])
-
-
-def part_page(
-    shown: Iterable[tuple[Sample, Inspection]],
-    *,
-    good: Good = nothing_known,
-    threshold: Threshold | None = None,
-    map_threshold: Threshold | None = None,
-) -> Page:
-    """A page of what is found in single parts, and why.
-
-    Parameters
-    ----------
-    shown
-        Parts, and what was found in each.
-    good, map_threshold
-        As in `page`.
-    threshold
-        `M3DM.threshold_`, which stands beside the scores.
-    """
-    shown = list(shown)
-    scale = _scale([found for _, found in shown], map_threshold)
-    notes = [] if threshold is None else [_limit(threshold)]
-    lines = explained(shown, good=good, scale=scale)
-    names = [title_of(sample) for sample, _ in shown]
-    sections = [
-        section(
-            name if len(shown) > 1 else "What is found",
-            sample,
-            found,
-            notes=notes if place == 0 else (),
-            caption=lines if place == 0 else "",
-            good=good,
-            scale=scale,
-            threshold=threshold,
-        )
-        for place, (name, (sample, found)) in enumerate(zip(names, shown, strict=True))
-    ]
-    if len(shown) == 1:
-        return Page(names[0], _origin(shown[0][0]), sections)
-    intro = f"What is found in {counted(len(shown), 'part')}, where, and what each memory bank has to do with it."
-    return Page("Inspected parts", intro, sections)
-
-
-def good_parts(parts: Iterable[Found]) -> Good:
-    """Good parts by name, read when they are asked for.
-
-    Parameters
-    ----------
-    parts
-        Of the folder that a model was fitted on.
-    """
-    known = {part.name: part for part in parts}
-
-    @lru_cache(maxsize=16)
-    def get(name: str) -> Sample | None:
-        try:
-            return known[name].read() if name in known else None
-        except InputError:
-            return None  # it was there when the model was fitted
-
-    return get
 
 
 def _result(evaluation: Evaluation, notes: Sequence[str]) -> Section:
@@ -150,13 +84,6 @@ def _result(evaluation: Evaluation, notes: Sequence[str]) -> Section:
     return Section("Result", _verdict(evaluation), facts=facts, paragraphs=[*_explained(evaluation), *decided])
 
 
-def _limit(threshold: Threshold) -> str:
-    return (
-        f"A part counts as defective if its score is above {show(threshold.value)}. That threshold was set with good "
-        f"parts alone, when the model was fitted: {threshold.about()}."
-    )
-
-
 def _verdict(evaluation: Evaluation) -> str:
     if evaluation.defective is None:
         return (
@@ -173,7 +100,7 @@ def _verdict(evaluation: Evaluation) -> str:
 def _explained(evaluation: Evaluation) -> list[str]:
     lines = []
     if evaluation.threshold is not None:
-        lines.append(_limit(evaluation.threshold))
+        lines.append(limit_told(evaluation.threshold))
     if evaluation.figures.image is not None:
         lines.append(
             "The image AUROC is the chance that a defective part has a higher score than a good one, whatever the "
@@ -249,7 +176,7 @@ def _errors(
     labels = dict(zip(evaluation.names, evaluation.labels, strict=True))
     scores = dict(zip(evaluation.names, evaluation.scores.tolist(), strict=True))
     drawn = [shown[name] for name in errors.worst(MOST_ERRORS) if name in shown]
-    scale = _scale([found for _, found in drawn], map_threshold)
+    scale = scale_of([found for _, found in drawn], map_threshold)
     pictures = []
     for sample, found in drawn:
         name = sample.name
@@ -276,16 +203,6 @@ def _failed(evaluation: Evaluation) -> Section | None:
     rows = [[name, why] for name, why in evaluation.failed.items()]
     table = Table(["part", "why"], rows[:MOST_LISTED], _caption(len(rows), "Parts that are in no figure of this page"))
     return Section("Not inspected", f"{counted(len(rows), 'part')} could not be read.", tables=[table])
-
-
-def _scale(inspections: Sequence[Inspection], map_threshold: Threshold | None) -> Scale:
-    return Scale.of(inspections, None if map_threshold is None else map_threshold.value)
-
-
-def _origin(sample: Sample) -> str:
-    label = "" if sample.label is None else f" labelled {sample.label}"
-    file = "" if sample.path is None else f", read from {sample.path}"
-    return f"What is found in a part{label}{file}: where it is, and what each memory bank has to do with it."
 
 
 def _counts(evaluation: Evaluation) -> str:

@@ -2,60 +2,56 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, get_args
+from typing import Any, get_args
 
 import numpy as np
 import torch
 
+from latticework.anomaly.banks import FUSION
 from latticework.anomaly.clouds import Unit
 from latticework.anomaly.config import M3DMConfig
 from latticework.anomaly.decision import DecisionLayer
-from latticework.anomaly.describing import SCANS
+from latticework.anomaly.extraction import SCANS
 from latticework.anomaly.feature_fusion import FeatureFusion
-from latticework.anomaly.fitting import Normal
-from latticework.anomaly.holding import HeldOut
-from latticework.anomaly.judging import FUSION, Layers, Representation
+from latticework.anomaly.fitted import Fitted, Normal
+from latticework.anomaly.held_out import HeldOut
+from latticework.anomaly.judging import Layers, Representation
 from latticework.anomaly.memory import MemoryBank
 from latticework.anomaly.whitening import Whitening
 from latticework.core import State
 from latticework.core.errors import InputError
-from latticework.core.hardware import resolve_device
-from latticework.core.progress import message
-
-if TYPE_CHECKING:
-    from latticework.anomaly.detector import M3DM
 
 
-def state_of(model: M3DM) -> State:
-    """Everything that was learned."""
-    normal = model.normal_
+def state_of(fitted: Fitted) -> State:
+    """Everything that was learnt."""
+    normal = fitted.normal
     groups: dict[str, Any] = {f"bank_{bank}": memory.to_arrays() for bank, memory in normal.memories.items()}
     groups |= {f"scale_{bank}": scale.to_arrays() for bank, scale in normal.representation.whitenings.items()}
     groups |= {"image_layer": normal.layers.image.arrays(), "patch_layer": normal.layers.patch.arrays()}
-    groups["calibration"] = dict(zip(("scores", "peaks"), model.calibration_, strict=True))
-    groups["held_out"] = model.held_out_.to_arrays()
+    groups["calibration"] = {"scores": fitted.scores, "peaks": fitted.peaks}
+    groups["held_out"] = fitted.held_out.to_arrays()
     if normal.representation.fusion is not None:
         groups["feature_fusion"] = normal.representation.fusion.tensors()
     values: dict[str, Any] = {
         "banks": list(normal.memories),
         "scales": list(normal.representation.whitenings),
         "fusion": normal.layers.image.method,
-        "scans": list(model.scans_),
-        "unit": model.unit_,
-        "parts": list(model.parts_),
-        "sizes": [list(size) for size in model.sizes_],
-        "report": list(model.report_),
-        "digests": list(model.digests_),
-        "held_out": dict(model.held_out_.digests),
+        "scans": list(fitted.scans),
+        "unit": fitted.unit,
+        "parts": list(fitted.parts),
+        "sizes": [list(size) for size in fitted.sizes],
+        "report": list(fitted.report),
+        "digests": list(fitted.digests),
+        "held_out": dict(fitted.held_out.digests),
         "encoders": None,
     }
-    if model.encoders_ is not None:
-        values["encoders"], groups["encoders"] = model.encoders_.configs(), model.encoders_.tensors()
+    if fitted.encoders is not None:
+        values["encoders"], groups["encoders"] = fitted.encoders.configs(), fitted.encoders.tensors()
     return State(values=values, tensors=groups)
 
 
-def take_back(model: M3DM, state: State) -> None:
-    """Give a model what `state_of` kept.
+def fitted_of(state: State, config: M3DMConfig, device: torch.device) -> Fitted:
+    """What `state_of` kept, for use on a device.
 
     Raises
     ------
@@ -65,9 +61,7 @@ def take_back(model: M3DM, state: State) -> None:
     from latticework.anomaly.pretrained import Pretrained
 
     values, groups = state.values, state.tensors
-    model.settings_ = model.config or M3DMConfig()
-    device = _device(model)
-    options = {"budget": model.settings_.memory, "folder": model.settings_.cache_folder, "device": device}
+    options = {"budget": config.memory, "folder": config.cache_folder, "device": device}
     fusion = FeatureFusion.from_tensors(groups["feature_fusion"]) if "feature_fusion" in groups else None
     scales = {bank: Whitening.from_arrays(_arrays(groups[f"scale_{bank}"])) for bank in values["scales"]}
     memories = {bank: MemoryBank.from_arrays(_arrays(groups[f"bank_{bank}"]), **options) for bank in values["banks"]}
@@ -87,29 +81,25 @@ def take_back(model: M3DM, state: State) -> None:
         if bank in memories and memories[bank].features.shape[1] != scale.matrix.shape[1]:
             raise InputError(f"the bank for {bank} does not fit its scale; the model is damaged")
     calibration = _arrays(groups["calibration"])
-    model.normal_ = Normal(Representation(scales, fusion), memories, Layers(*layers))
-    model.encoders_ = (
-        None
-        if values["encoders"] is None
-        else Pretrained.from_tensors(groups["encoders"], values["encoders"], device=str(device))
+    return Fitted(
+        config=config,
+        encoders=(
+            None
+            if values["encoders"] is None
+            else Pretrained.from_tensors(groups["encoders"], values["encoders"], device=str(device))
+        ),
+        normal=Normal(Representation(scales, fusion), memories, Layers(*layers)),
+        scans=scans,
+        unit=unit,
+        parts=parts,
+        sizes=sizes,
+        digests=list(values["digests"]),
+        held_out=HeldOut.from_arrays(groups.get("held_out", {}), values["held_out"]),
+        scores=calibration["scores"].astype(np.float64),
+        peaks=calibration["peaks"].astype(np.float64),
+        report=list(values["report"]),
     )
-    model.banks_, model.seen_, model.scans_ = tuple(memories), tuple(scales), scans
-    model.unit_ = unit
-    model.parts_, model.sizes_, model.report_ = parts, sizes, list(values["report"])
-    model.digests_ = list(values["digests"])
-    model.held_out_ = HeldOut.from_arrays(groups.get("held_out", {}), values["held_out"])
-    model.calibrate(calibration["scores"].astype(np.float64), calibration["peaks"].astype(np.float64))
 
 
 def _arrays(group: Any) -> dict[str, np.ndarray]:
     return {name: np.asarray(array) for name, array in group.items()}
-
-
-def _device(model: M3DM) -> torch.device:
-    """The model's own device; where this machine does not have it, the best that it has."""
-    try:
-        return resolve_device(model.device)
-    except InputError:
-        message(f"the model was fitted on {model.device}, which is not on this machine: it is used on what there is")
-        model.device = "auto"
-        return resolve_device(model.device)

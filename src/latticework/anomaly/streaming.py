@@ -1,22 +1,26 @@
-"""Many parts inspected one after the other, or on many processors and machines, in order and as they come."""
+"""Many parts worked on one after the other, or on many processors and machines, in order and as they come."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
-from typing import Final, Protocol, TypeVar
+from typing import Final, Generic, Protocol, TypeVar
 
 from latticework.anomaly.found import Found
+from latticework.anomaly.part_warnings import Note, Once, noted
 from latticework.anomaly.results import Inspection
 from latticework.anomaly.samples import Sample
-from latticework.anomaly.warned import Note, Once, noted
 from latticework.core.errors import InputError
 
 Part = Sample | Found | str | os.PathLike[str]
-T = TypeVar("T", bound=Part)
+P = TypeVar("P", bound=Part)
+T = TypeVar("T")
 Item = TypeVar("Item")
+Result = TypeVar("Result")
+Told = tuple[Result | InputError, list[Note]]  # and what there was to warn of
 
 AT_ONCE: Final = 4  # parts that a worker takes at a time
 AHEAD: Final = 8  # tasks of each worker that are done or waiting: bounds the results that nobody has asked for yet
@@ -31,22 +35,22 @@ class Inspector(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class _Shared:
-    """A model on its way to workers.
+class _Shared(Generic[T, Result]):
+    """What is done with parts, and the model that does it, on its way to workers.
 
     Dask keeps on each worker what is large, and sends with every task what is small; how large a model is, Python
     cannot tell from the outside.
     """
 
-    model: Inspector
+    work: Callable[[T], Result]
 
     def __sizeof__(self) -> int:
         return 2**20
 
 
 def inspect_parts(
-    model: Inspector, parts: Iterable[T], *, jobs: int | None = None
-) -> Iterator[tuple[T, Inspection | InputError]]:
+    model: Inspector, parts: Iterable[P], *, jobs: int | None = None
+) -> Iterator[tuple[P, Inspection | InputError]]:
     """Inspect parts and give each with what was found, in their order, as soon as it is known.
 
     A part that cannot be read or judged comes with its error, and the others go on; of a folder list parts with
@@ -78,18 +82,41 @@ def inspect_parts(
     >>> [(part, str(error)) for part, error in inspect_parts(Careful(), ["a.png", "b.png"])]
     [('a.png', 'a.png cannot be read'), ('b.png', 'b.png cannot be read')]
     """
-    from joblib import Parallel, delayed, effective_n_jobs  # heavy, and needed for many parts alone
+    return each(model.inspect, parts, jobs=jobs)
 
-    workers = effective_n_jobs(jobs)
-    tasks = _batches(parts, AT_ONCE if workers > 1 else 1)
-    shared, work = _Shared(model), delayed(_inspect)
-    with Once() as warned, Parallel(n_jobs=jobs, return_as="generator") as parallel:
-        for wave in _batches(tasks, AHEAD * workers):
-            for some, found in zip(wave, parallel(work(shared, some) for some in wave), strict=True):
-                for part, (told, notes) in zip(some, found, strict=True):
-                    for note in notes:
-                        warned.add(*note)
-                    yield part, told
+
+def each(
+    work: Callable[[T], Result],
+    parts: Iterable[T],
+    *,
+    jobs: int | None = None,
+    ahead: int = AHEAD,
+    here: bool = False,
+) -> Iterator[tuple[T, Result | InputError]]:
+    """Do something with each part, and give it with what came of it, or the `InputError` that was raised.
+
+    Parameters
+    ----------
+    work
+        What is done; it travels to the workers.
+    parts, jobs
+        As of `inspect_parts`.
+    ahead
+        Tasks of each worker that are done or waiting.
+    here
+        In this process alone: for what is large, and fills the processors by itself.
+
+    Examples
+    --------
+    >>> dict(each(len, ["a.png", "bc.png"]))
+    {'a.png': 5, 'bc.png': 6}
+    """
+    tried = _here(work, parts) if here else _anywhere(work, parts, jobs, ahead)
+    with Once() as warned, closing(tried):
+        for part, (told, notes) in tried:
+            for note in notes:
+                warned.add(*note)
+            yield part, told
 
 
 def name_of(part: Part) -> str:
@@ -105,16 +132,37 @@ def name_of(part: Part) -> str:
     return os.path.splitext(os.path.basename(os.fspath(part)))[0]
 
 
-def _inspect(shared: _Shared, parts: list[Part]) -> list[tuple[Inspection | InputError, list[Note]]]:
-    found: list[tuple[Inspection | InputError, list[Note]]] = []
+def _here(work: Callable[[T], Result], parts: Iterable[T]) -> Generator[tuple[T, Told[Result]]]:
     for part in parts:
-        with noted() as notes:
-            try:
-                told: Inspection | InputError = shared.model.inspect(part)
-            except InputError as error:
-                told = error
-        found.append((told, notes))
-    return found
+        yield part, _tried(work, part)
+
+
+def _anywhere(
+    work: Callable[[T], Result], parts: Iterable[T], jobs: int | None, ahead: int
+) -> Generator[tuple[T, Told[Result]]]:
+    from joblib import Parallel, delayed, effective_n_jobs  # heavy, and needed for many parts alone
+    from joblib.parallel import get_active_backend
+
+    workers, (backend, _) = effective_n_jobs(jobs), get_active_backend()
+    returned = "generator" if backend.supports_return_generator else "list"  # which "multiprocessing" does not
+    tasks = _batches(parts, AT_ONCE if workers > 1 else 1)
+    shared, task = _Shared(work), delayed(_all_tried)
+    with Parallel(n_jobs=jobs, return_as=returned) as parallel:
+        for wave in _batches(tasks, ahead * workers):
+            for some, told in zip(wave, parallel(task(shared, some) for some in wave), strict=True):
+                yield from zip(some, told, strict=True)
+
+
+def _all_tried(shared: _Shared[T, Result], parts: list[T]) -> list[Told[Result]]:
+    return [_tried(shared.work, part) for part in parts]
+
+
+def _tried(work: Callable[[T], Result], part: T) -> Told[Result]:
+    with noted() as notes:
+        try:
+            return work(part), notes
+        except InputError as error:
+            return error, notes
 
 
 def _batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:

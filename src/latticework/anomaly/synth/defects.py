@@ -24,16 +24,12 @@ from typing import Final
 
 import numpy as np
 from jaxtyping import Float64
-from scipy.ndimage import uniform_filter
 
 from latticework.anomaly.synth.families import TINT
 from latticework.anomaly.synth.light import EXPOSURE
 from latticework.anomaly.synth.noise import draw_grid, smooth_noise
 from latticework.anomaly.synth.sensor import NOISE
-from latticework.anomaly.synth.view import View
-
-Points = Float64[np.ndarray, "3 points"]
-Field = Float64[np.ndarray, " points"]
+from latticework.anomaly.synth.spots import Field, Points, Spot
 
 CONTRASTS: Final = {"easy": 2**0.5, "medium": 1.0, "hard": 2**-0.5}  # times the targets
 SINGLE: Final = ("bend", "bump", "contamination", "cut", "dent", "hole", "scratch", "stain")
@@ -53,9 +49,7 @@ TARGETS: Final = {  # contrast-to-noise ratios at medium contrast: of depth, and
     "stain": (0.0, 2.6),
 }
 CAMERA_NOISE: Final = 0.01  # reflectance
-FACING: Final = 0.8  # cosine of the slant of places where a defect may be, at least
 MARGIN: Final = 4.5e-3  # metres, between the middle of a defect and the rim of a part, at least
-APART: Final = 0.018  # metres, between the two of a combined one
 HINGE: Final = -0.15  # where a bend begins, as a share of half the part's length
 LOST_IN_HOLES: Final = 0.5  # share of the pixels of a hole that return nothing
 PAINTS: Final = (  # reflectances of what does not belong there
@@ -63,20 +57,6 @@ PAINTS: Final = (  # reflectances of what does not belong there
     (0.75, 0.56, 0.06),
 )  # fmt: skip
 FLUIDS: Final = ((0.10, 0.07, 0.05), (0.07, 0.10, 0.26), (0.30, 0.11, 0.05), (0.70, 0.70, 0.68))  # and of stains
-
-
-@dataclass(frozen=True)
-class Spot:
-    """A place on a part: a point, and axes along and across the surface there, in the part's frame."""
-
-    centre: Float64[np.ndarray, " 3"]
-    along: Float64[np.ndarray, " 3"]
-    across: Float64[np.ndarray, " 3"]
-
-    def coordinates(self, points: Points) -> tuple[Field, Field, Field]:
-        """Metres along and across, and of the straight line, from the place to points."""
-        away = points - self.centre[:, None]
-        return self.along @ away, self.across @ away, np.sqrt((away * away).sum(axis=0))
 
 
 @dataclass(frozen=True)
@@ -96,44 +76,6 @@ class Mark:
     deeper: Field
     colour: Points
     lost: Field
-
-
-def suitable(view: View, cosine: Float64[np.ndarray, "height width"], margin: int) -> Float64[np.ndarray, " points"]:
-    """How good a place each point of a part is for a defect: above 1 well inside and facing the camera."""
-    inside = uniform_filter(view.part.astype(float), 2 * margin + 1, mode="constant")[view.part]
-    return np.minimum(inside / 0.999, 1.0) + np.minimum(cosine[view.part] / FACING, 1.0) - 1.0
-
-
-def draw_spot(
-    view: View,
-    suits: Field,
-    generator: np.random.Generator,
-    *,
-    apart: Spot | None = None,
-) -> Spot:
-    """A place for a defect; the most suitable one if none is quite.
-
-    Parameters
-    ----------
-    view, suits
-        What is seen of a part, and what `suitable` says of it.
-    apart
-        A place to keep away from.
-    """
-    down, beside, turn = generator.random(3)
-    if apart is not None:
-        suits = np.minimum(suits, apart.coordinates(view.points)[2] / APART)
-    places = np.flatnonzero(suits >= min(1.0, suits.max()))
-    row = np.nonzero(view.part)[0][places]  # a row and then a place in it: nearly the same at any size of the image
-    places = places[row == row[int(down * len(row))]]
-    place = places[int(beside * len(places))]
-    normal = view.axes.T @ view.normal[:, view.part][:, place]
-    first = np.cross(normal, np.eye(3)[np.abs(normal).argmin()])
-    first /= np.linalg.norm(first)
-    second = np.cross(normal, first)
-    angle = 2 * np.pi * turn
-    along = np.cos(angle) * first + np.sin(angle) * second
-    return Spot(view.points[:, place], along, np.cross(normal, along))
 
 
 def make(

@@ -18,6 +18,7 @@ from scipy.ndimage import label as connected
 from latticework.anomaly.synth import defects, light, sensor
 from latticework.anomaly.synth.camera import Camera
 from latticework.anomaly.synth.families import FAMILIES, draw_part
+from latticework.anomaly.synth.spots import draw_spot, suitable
 from latticework.anomaly.synth.studio import Studio, Surface, image_of
 from latticework.anomaly.synth.view import displaced, draw_pose, look
 from latticework.core.checks import whole_number
@@ -209,12 +210,12 @@ def _marked(
 ) -> tuple[Surface, slice, Ids]:
     """Rows of a surface with defects that move or recolour it in places, which rows, and what is in each pixel."""
     view, part, pixel = good.view, good.part, studio.camera.pixel
-    suits = defects.suitable(view, sensor.facing(view.normal, studio.rays), round(defects.MARGIN / pixel))
+    suits = suitable(view, sensor.facing(view.normal, studio.rays), round(defects.MARGIN / pixel))
     ids, colour = np.zeros(part.shape, np.uint8), good.albedo[:, part]
     deeper, lost = np.zeros(len(suits)), np.zeros(len(suits))
     spot = None
     for kind in kinds:
-        spot = defects.draw_spot(view, suits, generator, apart=spot)
+        spot = draw_spot(view, suits, generator, apart=spot)
         mark = defects.make(kind, strength, spot, view.points, colour, generator)
         differs = (np.abs(mark.deeper) > THRESHOLDS["depth"]) | _differs(mark.colour, colour, THRESHOLDS["reflectance"])
         ids[_largest(image_of(part, differs))] = defects.CLASS_IDS[kind]

@@ -6,7 +6,7 @@ import warnings
 
 import pytest
 
-from latticework.anomaly.warned import noted, once, warn
+from latticework.anomaly.part_warnings import noted, once, warn
 
 
 def said(caught):

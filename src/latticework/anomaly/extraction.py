@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
@@ -12,14 +12,18 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float32, UInt8
 
-from latticework.anomaly import features
+from latticework.anomaly import handcrafted
 from latticework.anomaly.backgrounds import MARGIN
-from latticework.anomaly.config import OF_COLOUR, M3DMConfig
-from latticework.anomaly.features import PatchMap
+from latticework.anomaly.banks import OF_COLOUR
+from latticework.anomaly.config import M3DMConfig
 from latticework.anomaly.form import CHANNELS, form
-from latticework.anomaly.preprocess import Frames, frames
+from latticework.anomaly.frames import Frames, frames
+from latticework.anomaly.inputs import Part, read
+from latticework.anomaly.patch_maps import RIM, PatchMap, inside
 from latticework.anomaly.samples import GOOD, Sample
+from latticework.anomaly.streaming import each
 from latticework.core.errors import InputError
+from latticework.core.progress import progress
 
 if TYPE_CHECKING:
     from latticework.anomaly.pretrained import Pretrained
@@ -142,6 +146,63 @@ def describe(
     )
 
 
+@dataclass(frozen=True)
+class Extractor:
+    """How scans are described, one like the other.
+
+    Attributes
+    ----------
+    banks
+        What to look at, without the fusion bank.
+    config
+        Figures.
+    scans
+        What the good parts have, of "rgb" and "xyz".
+    encoders
+        Trained ones, if any.
+    alike
+        Whether parts are to be learnt from: then they have nothing besides, and no defect.
+    """
+
+    banks: Sequence[str]
+    config: M3DMConfig
+    scans: Sequence[str]
+    encoders: Pretrained | None
+    alike: bool = False
+
+    def each(self, parts: Sequence[Part], doing: str) -> Iterator[Described]:
+        """Describe parts, in their order.
+
+        Raises
+        ------
+        InputError
+            As `describe`, for the first part that it is raised for.
+        """
+        for found in self.tried(parts, doing):
+            if isinstance(found, InputError):
+                raise found
+            yield found
+
+    def tried(self, parts: Sequence[Part], doing: str) -> Iterator[Described | InputError]:
+        """The same; of a part that cannot be described, the reason.
+
+        One after the other, or as ``joblib.parallel_config`` says; some at a time, so that memory stays bounded.
+        """
+        with progress(doing, total=len(parts), unit="parts") as bar:
+            for _, found in each(self, parts, ahead=1, here=self.encoders is not None):
+                bar.advance()
+                yield found
+
+    def __call__(self, part: Part) -> Described:
+        """Read a part and describe it."""
+        sample = read(part)
+        if self.alike and (more := [what for what in scans_of(sample) if what not in self.scans]):
+            raise InputError(f"{sample.name} has {more[0]}, but the first part has none: give it for all or for none")
+        if self.alike and sample.is_good is False:
+            raise InputError(f"{sample.name} has a defect, as its truth says: a detector learns from good parts")
+        return describe(sample, self.banks, self.config, self.encoders, scans=self.scans)
+
+
 def looked_at(
     made: Frames, banks: Sequence[str], config: M3DMConfig, encoders: Pretrained | None = None
 ) -> list[Description]:
@@ -165,16 +226,16 @@ def place_channels(bank: str, config: M3DMConfig, encoders: Pretrained | None) -
 
 def _handcrafted(made: Frames, banks: Sequence[str], config: M3DMConfig) -> dict[str, PatchMap]:
     margin = math.ceil(MARGIN * made.foreground.shape[-1]) if made.xyz is None else 0  # colours tell a part with that
-    counted = features.inside(made.foreground, features.RIM + margin)
+    counted = inside(made.foreground, RIM + margin)
     found: dict[str, PatchMap] = {}
     where = form(made.xyz, made.foreground) if set(banks) & {"form"} or config.places else None
     for bank in banks:
         if bank == "form" and where is not None:
             found[bank] = where
         elif bank == "geometry" and made.xyz is not None:
-            found[bank] = features.geometry(made.xyz, counted)
+            found[bank] = handcrafted.geometry(made.xyz, counted)
         elif made.rgb is not None:
-            look = features.colour if bank == "colour" else features.texture
+            look = handcrafted.colour if bank == "colour" else handcrafted.texture
             found[bank] = look(made.rgb, counted)
         if where is not None and place_channels(bank, config, None):
             both = torch.cat([found[bank].features, where.features], dim=1)

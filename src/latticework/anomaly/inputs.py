@@ -13,7 +13,8 @@ from latticework.anomaly.clouds import Unit
 from latticework.anomaly.config import M3DMConfig
 from latticework.anomaly.folders import find_splits, read_folder
 from latticework.anomaly.found import Found
-from latticework.anomaly.samples import GOOD, Sample, read_sample
+from latticework.anomaly.sample_files import read_sample
+from latticework.anomaly.samples import GOOD, Sample
 from latticework.core.errors import InputError
 from latticework.core.seeds import spawn
 

@@ -10,7 +10,6 @@ In one vector, whitened, what one kind of number says drowns in the noise of the
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Final
 
 import torch
@@ -20,11 +19,8 @@ from torch import Tensor
 
 from latticework.anomaly.fpfh import fpfh
 from latticework.anomaly.geometry import curvature, deviations, local_planes
-from latticework.anomaly.windows import extent
+from latticework.anomaly.patch_maps import PATCH, TINY, PatchMap, Rectangle, around, enough, pooled
 
-PATCH: Final = 8  # pixels to each side
-RIM: Final = 3  # pixels at the edge of the part that are not looked at: their colours mix with what is behind it
-SHARE: Final = 0.25  # of its pixels that a patch needs to be judged
 LEVEL: Final = 10.0  # medians of a part's brightness: colours count as they are far below, as logarithms far above
 DARK: Final = 0.01  # of full brightness, that a median is taken for at least
 WIDE: Final = 7  # patches to each side that a patch is compared with
@@ -34,86 +30,6 @@ SHARPEST: Final = 250.0  # curvature per metre that counts as an edge, a radius 
 FARTHEST: Final = 0.01  # metres off the surroundings that count as far
 VARIATION: Final = 0.1  # surface variation of something rough
 ROUNDING: Final = 1e-5  # of a mean of squares: a variance below it is none
-_TINY: Final = 1e-6
-
-
-@dataclass(frozen=True)
-class PatchMap:
-    """Features of the patches of pictures.
-
-    Attributes
-    ----------
-    features
-        One vector a patch.
-    judged
-        The patches in which enough of a part lies; the features of others say nothing.
-    """
-
-    features: Float[Tensor, "batch channels rows columns"]
-    judged: Bool[Tensor, "batch rows columns"]
-
-
-@dataclass(frozen=True)
-class Rectangle:
-    """Whole patches around all that there is in pictures, with one more to each side: beyond it, every map is zero.
-
-    Parameters
-    ----------
-    height, width
-        Of the picture, in pixels.
-    rows, columns
-        Which of them are meant: from a multiple of a patch on.
-    """
-
-    height: int
-    width: int
-    rows: slice
-    columns: slice
-
-    @classmethod
-    def of(cls, seen: Bool[Tensor, "batch height width"]) -> Rectangle:
-        """Around what is seen in any of the pictures.
-
-        Examples
-        --------
-        >>> seen = torch.zeros(1, 64, 64, dtype=torch.bool)
-        >>> seen[0, 20, 60] = True
-        >>> place = Rectangle.of(seen)
-        >>> place.rows, place.columns
-        (slice(8, 32, None), slice(48, 64, None))
-        >>> place.of_pixels(seen).shape, place.within(torch.ones(1, 1, 3, 2)).sum((1, 2)).tolist()
-        (torch.Size([1, 24, 16]), [[0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 3.0, 3.0]])
-        """
-        height, width = seen.shape[1:]
-        rows, columns = (
-            slice(max(side.start // PATCH - 1, 0) * PATCH, min((side.stop - 1) // PATCH * PATCH + 2 * PATCH, pixels))
-            for side, pixels in zip(extent(seen.any(0)), (height, width), strict=True)
-        )
-        return cls(height, width, rows, columns)
-
-    def of_pixels(self, values: Tensor) -> Tensor:
-        """The part of a picture that is meant."""
-        return values[..., self.rows, self.columns]
-
-    def within(self, maps: Float[Tensor, "batch channels _ _"]) -> Float[Tensor, "batch channels rows columns"]:
-        """A map of the patches of the whole picture, zero beside the rectangle."""
-        sides = ((self.width, self.columns), (self.height, self.rows))
-        around = [(side.start // PATCH, pixels // PATCH - (side.stop // PATCH)) for pixels, side in sides]
-        return F.pad(maps, [patches for pair in around for patches in pair])
-
-
-def inside(foreground: Bool[Tensor, "batch height width"], rim: int = RIM) -> Bool[Tensor, "batch height width"]:
-    """The part without its rim; the border of the picture is none.
-
-    Examples
-    --------
-    >>> part = torch.zeros(1, 9, 9, dtype=torch.bool)
-    >>> part[:, 2:] = True
-    >>> inside(part, 1)[0, :, 0].tolist()
-    [False, False, False, True, True, True, True, True, True]
-    """
-    beside = (~foreground)[:, None].float()
-    return F.max_pool2d(beside, 2 * rim + 1, stride=1, padding=rim)[:, 0] == 0
 
 
 def colour(rgb: Float[Tensor, "batch 3 height width"], counted: Bool[Tensor, "batch height width"]) -> PatchMap:
@@ -168,7 +84,7 @@ def texture(rgb: Float[Tensor, "batch 3 height width"], counted: Bool[Tensor, "b
     for octave in range(OCTAVES):
         step = 2**octave
         whole = F.avg_pool2d(weight, step)
-        grey = F.avg_pool2d(opponents[:, :1] * weight, step) / whole.clamp(min=_TINY)
+        grey = F.avg_pool2d(opponents[:, :1] * weight, step) / whole.clamp(min=TINY)
         _, averages = pooled(_gradients(grey), _whole(whole), PATCH // step)
         found.append(averages)
     share, maps = place.within(share), place.within(torch.cat(found, dim=1))
@@ -218,44 +134,6 @@ def geometry(xyz: Float[Tensor, "batch 3 height width"], counted: Bool[Tensor, "
     return PatchMap(torch.cat([maps, around(maps, share)], dim=1), enough(share))
 
 
-def pooled(
-    values: Float[Tensor, "batch channels height width"],
-    counted: Bool[Tensor, "batch height width"],
-    patch: int = PATCH,
-) -> tuple[Float[Tensor, "batch 1 rows columns"], Float[Tensor, "batch channels rows columns"]]:
-    """Of each patch, the share of pixels that count, and averages; zeros where none does nearby.
-
-    The pixels of a patch that do not count, at the edge of a part or where points are lost, are taken to be like those
-    that count in it and the patches beside it: else averages of the few that do would vary more than others, and look
-    defective.
-
-    Examples
-    --------
-    >>> counted = torch.tensor([[[True, True, True, True], [True, False, True, True]]])
-    >>> values = torch.tensor([[[[1.0, 3.0, 6.0, 6.0], [5.0, 100.0, 6.0, 6.0]]]])
-    >>> share, means = pooled(values, counted, 2)
-    >>> share.flatten().tolist(), [round(mean, 2) for mean in means.flatten().tolist()]
-    ([0.75, 1.0], [3.43, 6.0])
-    """
-    weight = counted[:, None].to(values.dtype)
-    share = F.avg_pool2d(weight, patch)
-    means = F.avg_pool2d(values * weight, patch) / share.clamp(min=_TINY)
-    return share, torch.lerp(around(means, share), means, share)
-
-
-def around(
-    maps: Float[Tensor, "batch channels rows columns"], share: Float[Tensor, "batch 1 rows columns"], size: int = 3
-) -> Float[Tensor, "batch channels rows columns"]:
-    """Averages over so many patches to each side, each as much as pixels of it count."""
-    total = F.avg_pool2d(share, size, stride=1, padding=size // 2)
-    return F.avg_pool2d(maps * share, size, stride=1, padding=size // 2) / total.clamp(min=_TINY)
-
-
-def enough(share: Float[Tensor, "batch 1 rows columns"]) -> Bool[Tensor, "batch rows columns"]:
-    """The patches in which enough of a part lies."""
-    return share[:, 0] >= SHARE
-
-
 def _opponents(
     rgb: Float[Tensor, "batch 3 height width"], counted: Bool[Tensor, "batch height width"]
 ) -> Float[Tensor, "batch 3 height width"]:
@@ -299,7 +177,7 @@ def _gradients(grey: Float[Tensor, "batch 1 height width"]) -> Float[Tensor, "ba
     steep = torch.hypot(across, down)
     directions = [math.pi * number / ORIENTATIONS for number in range(ORIENTATIONS)]
     along = torch.cat([across * math.cos(angle) + down * math.sin(angle) for angle in directions], dim=1)
-    shares = along.square().square() / (steep * steep * steep).clamp(min=_TINY)  # |∇| cos⁴
+    shares = along.square().square() / (steep * steep * steep).clamp(min=TINY)  # |∇| cos⁴
     apart = grey - F.avg_pool2d(padded, 3, stride=1)
     return torch.cat([shares, steep, apart.abs(), apart], dim=1)
 

@@ -3,7 +3,7 @@ import pytest
 import torch
 from anomaly.grounds import disc, overlap, table
 
-from latticework.anomaly.preprocess import frames
+from latticework.anomaly.frames import frames
 from latticework.anomaly.samples import Sample
 from latticework.anomaly.squares import Square
 from latticework.core.errors import InputError

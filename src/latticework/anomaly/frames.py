@@ -14,11 +14,11 @@ import torch
 from jaxtyping import Bool, Float32, Shaped
 from torch import Tensor
 
+from latticework.anomaly.part_warnings import once, warn
 from latticework.anomaly.parts import PIECES, find_part
 from latticework.anomaly.samples import Sample
 from latticework.anomaly.squares import Square
-from latticework.anomaly.warned import once, warn
-from latticework.core.checks import number, whole_number
+from latticework.core.checks import whole_number
 from latticework.core.errors import InputError
 
 SIZE: Final = 224  # the paper's
@@ -85,7 +85,6 @@ def frames(samples: Iterable[Sample], size: int = SIZE, *, pieces: float = PIECE
     (torch.Size([1, 3, 64, 64]), None, [False, False, True])
     """
     size = whole_number("size", size)
-    pieces = number("pieces", pieces, lambda share: 0 <= share <= 1, "a share from 0 to 1")
     names, made = [], []
     for sample in _alike(samples):
         names.append(sample.name)

@@ -8,7 +8,7 @@ from anomaly.detectors import part, parts
 
 from latticework.anomaly import M3DMConfig, Sample, read_folder
 from latticework.anomaly.arrays import write_xyz
-from latticework.anomaly.listing import divided, listed, read, unit_of
+from latticework.anomaly.inputs import divided, listed, read, unit_of
 from latticework.core.errors import InputError
 
 image_module = pytest.importorskip("PIL.Image")

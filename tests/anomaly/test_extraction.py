@@ -10,11 +10,12 @@ import torch
 from anomaly import encoders
 from anomaly.detectors import BANKS, CONFIG, part, parts
 
-from latticework.anomaly import M3DMConfig, features
-from latticework.anomaly.config import OF_COLOUR
-from latticework.anomaly.describing import describe, looked_at, place_channels, scans_of
+from latticework.anomaly import M3DMConfig, extraction, handcrafted
+from latticework.anomaly.banks import OF_COLOUR
+from latticework.anomaly.extraction import describe, looked_at, place_channels, scans_of
 from latticework.anomaly.form import CHANNELS, form
-from latticework.anomaly.preprocess import frames
+from latticework.anomaly.frames import frames
+from latticework.anomaly.patch_maps import RIM, inside
 from latticework.anomaly.pretrained import Pretrained
 from latticework.core.errors import InputError
 
@@ -28,11 +29,10 @@ def trained():
 
 def test_more_of_the_edge_is_left_out_where_a_part_was_told_by_its_colours_with_a_margin(monkeypatch):
     rims = []
-    original = features.inside
-    monkeypatch.setattr(features, "inside", lambda mask, rim=features.RIM: rims.append(rim) or original(mask, rim))
+    monkeypatch.setattr(extraction, "inside", lambda mask, rim: rims.append(rim) or inside(mask, rim))
     for size, margin in ((64, 1), (224, 2), (400, 3)):
         made = frames([part(0)], size)
-        for scan, expected in ((made, features.RIM), (replace(made, xyz=None), features.RIM + margin)):
+        for scan, expected in ((made, RIM), (replace(made, xyz=None), RIM + margin)):
             looked_at(scan, ("colour",), CONFIG)
             assert rims.pop() == expected
 
@@ -41,10 +41,10 @@ def test_more_of_the_edge_is_left_out_where_a_part_was_told_by_its_colours_with_
 def test_rows_are_the_features_of_judged_patches_and_their_places(bank):
     described = describe(part(0), ALL, CONFIG)
     made = described.frames
-    counted = features.inside(made.foreground)
+    counted = inside(made.foreground)
     scan = made.rgb if bank in OF_COLOUR else made.xyz
     where = form(made.xyz, made.foreground)
-    found = where if bank == "form" else getattr(features, bank)(scan, counted)
+    found = where if bank == "form" else getattr(handcrafted, bank)(scan, counted)
     patches = described.patches[bank]
     rows, columns = np.nonzero(patches.judged)
     assert len(rows) == len(patches.rows) > 4
