@@ -130,7 +130,7 @@ def fitted_and_evaluated(
 
 def of_bank(told: Any, kind: str, bank: str) -> float:
     """How well one bank alone tells one kind of defect."""
-    from latticework.anomaly.measures import by_label
+    from latticework.anomaly.findings.measures import by_label
 
     return by_label(told.bank_scores[bank], told.labels)[kind].auroc
 
@@ -229,9 +229,9 @@ def scans() -> list[harness.Row]:
     """Two real scans of things on a table: what is left when the table is taken off, against their labels."""
     import numpy as np
 
-    from latticework.anomaly.parts import find_part
-    from latticework.anomaly.pcd import read_pcd
-    from latticework.anomaly.samples import Sample
+    from latticework.anomaly.preparation.parts import find_part
+    from latticework.anomaly.scans.pcd import read_pcd
+    from latticework.anomaly.scans.samples import Sample
 
     folder = real("mosd")
     if folder is None:
@@ -266,8 +266,8 @@ def draw_overlays(path: Path, seed: int) -> None:
     from PIL import Image
 
     from latticework.anomaly import M3DM, read_folder
-    from latticework.anomaly.heat import Scale
-    from latticework.anomaly.overlays import layers, painted
+    from latticework.anomaly.report.heat import Scale
+    from latticework.anomaly.report.overlays import layers, painted
     from latticework.anomaly.synth import FAMILIES, generate
 
     rows = []

@@ -46,8 +46,8 @@ def ours_fpfh(xyz: np.ndarray, rounds: int) -> dict[str, list[float]]:
     """Normals, features, and both."""
     import torch
 
-    from latticework.anomaly.fpfh import fpfh
-    from latticework.anomaly.geometry import local_planes
+    from latticework.anomaly.features.fpfh import fpfh
+    from latticework.anomaly.features.geometry import local_planes
 
     clouds = torch.from_numpy(xyz)[None]
     normals = local_planes(clouds).normals
@@ -83,8 +83,8 @@ def ours_alignment(xyz: np.ndarray, rounds: int) -> dict[str, list[float]]:
     """Farthest points, groups, and features of groups in patches."""
     import torch
 
-    from latticework.anomaly.alignment import at_patches, interpolation
-    from latticework.anomaly.sampling import farthest_points, nearest_groups
+    from latticework.anomaly.encoders.alignment import at_patches, interpolation
+    from latticework.anomaly.encoders.sampling import farthest_points, nearest_groups
 
     points = torch.from_numpy(xyz.reshape(3, -1).T.copy())[None]
     chosen = farthest_points(points, GROUPS)
@@ -104,7 +104,7 @@ def literal_alignment(xyz: np.ndarray, rounds: int) -> dict[str, list[float]]:
     import torch
     from torch.nn.functional import adaptive_avg_pool2d, avg_pool2d
 
-    from latticework.anomaly.sampling import farthest_points
+    from latticework.anomaly.encoders.sampling import farthest_points
 
     points = torch.from_numpy(xyz.reshape(3, -1).T.copy())
     there = (~points.isnan().any(1)).nonzero()[:, 0]

@@ -55,11 +55,11 @@ READING, FRAMES, LOOKS, GEOMETRY, FORM = "reading", "frames", "colour and textur
 BANKS, FUSED, REGIONS, REST = "memory banks", "fusion and map", "regions", "all the rest"
 STAGES = {
     "latticework.anomaly.detector:read": READING,
-    "latticework.anomaly.extraction:frames": FRAMES,
-    "latticework.anomaly.handcrafted:colour": LOOKS,
-    "latticework.anomaly.handcrafted:texture": LOOKS,
-    "latticework.anomaly.handcrafted:geometry": GEOMETRY,
-    "latticework.anomaly.extraction:form": FORM,
+    "latticework.anomaly.features.extraction:frames": FRAMES,
+    "latticework.anomaly.features.handcrafted:colour": LOOKS,
+    "latticework.anomaly.features.handcrafted:texture": LOOKS,
+    "latticework.anomaly.features.handcrafted:geometry": GEOMETRY,
+    "latticework.anomaly.features.extraction:form": FORM,
     "latticework.anomaly.fitted:Fitted.judged": BANKS,
     "latticework.anomaly.inspecting:fused_map": FUSED,
     "latticework.anomaly.inspecting:regions": REGIONS,
@@ -200,7 +200,7 @@ def coreset(run: Run) -> list[harness.Row]:
     import numpy as np
     import torch
 
-    from latticework.anomaly.coreset import size
+    from latticework.anomaly.memory.coreset import size
 
     sizes = run.sizes
     np.save(run.folder / FEATURES, anomaly_speed_parts.features(sizes.patches, sizes.channels))
@@ -244,7 +244,7 @@ def shared(folder: Path, ours: Any, theirs: Any) -> float:
     """The share of the patches that both chose; where it is not all of them, both must have one radius."""
     import numpy as np
 
-    from latticework.anomaly.neighbours import Neighbours
+    from latticework.anomaly.memory.neighbours import Neighbours
 
     counts = {len(ours), len(theirs), len(set(ours.tolist())), len(set(theirs.tolist()))}
     agree(len(counts) == 1, "as many patches were to be chosen, each once")
@@ -262,7 +262,7 @@ def greedy_task(folder: Path, job: timing.Job) -> dict[str, float]:
     """Our coreset."""
     import numpy as np
 
-    from latticework.anomaly.coreset import greedy, size
+    from latticework.anomaly.memory.coreset import greedy, size
 
     set_threads(job)
     features = np.load(folder / FEATURES)
@@ -277,7 +277,7 @@ def loop_task(folder: Path, job: timing.Job) -> dict[str, float]:
     """The published loop."""
     import numpy as np
 
-    from latticework.anomaly.coreset import size
+    from latticework.anomaly.memory.coreset import size
 
     set_threads(job)
     features = np.load(folder / FEATURES)
@@ -319,7 +319,7 @@ def nearest_task(folder: Path, job: timing.Job) -> dict[str, Any]:
     """Seconds of each way, and how far an entry is from itself."""
     import torch
 
-    from latticework.anomaly.neighbours import Neighbours
+    from latticework.anomaly.memory.neighbours import Neighbours
 
     set_threads(job)
     sizes = {name: job[name] for name in ("patches", "entries", "channels", "rounds")}
@@ -409,9 +409,9 @@ def correlation(folder: Path) -> float:
     import numpy as np
     import torch
 
-    from latticework.anomaly.fpfh import fpfh as ours
-    from latticework.anomaly.geometry import local_planes
-    from latticework.anomaly.windows import Window
+    from latticework.anomaly.features.fpfh import fpfh as ours
+    from latticework.anomaly.features.geometry import local_planes
+    from latticework.anomaly.features.windows import Window
 
     cloud = torch.from_numpy(np.load(folder / CLOUD))[None]
     found = ours(cloud, local_planes(cloud).normals, Window(radius=2))[0]
@@ -635,8 +635,8 @@ def fit_task(folder: Path, job: timing.Job) -> dict[str, Any]:
     import numpy as np
 
     from latticework.anomaly import M3DM, M3DMConfig, read_folder
-    from latticework.anomaly.extraction import describe
-    from latticework.anomaly.needs import stated
+    from latticework.anomaly.features.extraction import describe
+    from latticework.anomaly.memory.needs import stated
 
     set_threads(job)
     settings = {} if job["budget"] is None else {"memory": job["budget"]}

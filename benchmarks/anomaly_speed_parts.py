@@ -48,7 +48,7 @@ def coreset(*, patches: int = 47_040, channels: int = 120, fraction: float = 0.1
     """
     import numpy as np
 
-    from latticework.anomaly.coreset import greedy, size
+    from latticework.anomaly.memory.coreset import greedy, size
 
     data = features(patches, channels)
     count = size(patches, fraction)
@@ -82,7 +82,7 @@ def nearest(*, patches: int = 784, entries: int = 4_704, channels: int = 120, ro
     import numpy as np
     import torch
 
-    from latticework.anomaly.neighbours import Neighbours
+    from latticework.anomaly.memory.neighbours import Neighbours
 
     bank, asked = features(entries, channels), features(patches, channels, seed=1)
     asked[::9] = bank[: len(asked[::9])]  # some that are in the bank
@@ -115,7 +115,7 @@ def aupro(*, images: int = 100, side: int = 224, rounds: int = 3) -> Seconds:
     import numpy as np
     from scipy import ndimage
 
-    from latticework.anomaly.pixels import LIMITS, Pixels
+    from latticework.anomaly.findings.pixels import LIMITS, Pixels
 
     rng = np.random.default_rng(0)
     truths, maps = [], []

@@ -5,7 +5,7 @@ from functools import cache
 import numpy as np
 
 from latticework.anomaly import M3DM, M3DMConfig, Sample
-from latticework.anomaly.parts import find_part
+from latticework.anomaly.preparation.parts import find_part
 from latticework.anomaly.synth import Scene, draw
 
 SIZE = 64

@@ -3,9 +3,9 @@
 import torch
 from reference import point_mae, vit_outputs
 
-from latticework.anomaly.checkpoint_keys import point_mae_keys, vit_keys
-from latticework.anomaly.point_mae import PointMAE, PointMAEConfig
-from latticework.anomaly.vit import VisionTransformer, ViTConfig
+from latticework.anomaly.encoders.checkpoint_keys import point_mae_keys, vit_keys
+from latticework.anomaly.encoders.point_mae import PointMAE, PointMAEConfig
+from latticework.anomaly.encoders.vit import VisionTransformer, ViTConfig
 
 SIZES = {"d_model": 12, "layers": 4, "d_hidden": 20, "d_point": 5, "d_local": 6, "d_position": 7}
 POINTS = PointMAEConfig(heads=3, taken=(0, 2, 3), **SIZES)

@@ -13,15 +13,15 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from latticework.anomaly.calibration import p_values, threshold
 from latticework.anomaly.config import M3DMConfig
-from latticework.anomaly.found import Found
-from latticework.anomaly.inputs import read, unit_of
-from latticework.anomaly.intervals import auroc_interval
-from latticework.anomaly.measures import separation
-from latticework.anomaly.parts import find_part
-from latticework.anomaly.pixels import LIMITS, Pixels
-from latticework.anomaly.results import BankScore, Evaluation, Figures, Inspection, Nearest, Region
+from latticework.anomaly.findings.calibration import p_values, threshold
+from latticework.anomaly.findings.intervals import auroc_interval
+from latticework.anomaly.findings.measures import separation
+from latticework.anomaly.findings.pixels import LIMITS, Pixels
+from latticework.anomaly.findings.results import BankScore, Evaluation, Figures, Inspection, Nearest, Region
+from latticework.anomaly.preparation.parts import find_part
+from latticework.anomaly.scans.found import Found
+from latticework.anomaly.scans.inputs import read, unit_of
 from latticework.anomaly.synth import generate
 from latticework.core.capability import Capability, capabilities, register
 from latticework.core.errors import InputError
@@ -75,7 +75,7 @@ class FakeM3DM:
 
     @classmethod
     def load(cls, folder):
-        from latticework.anomaly.calibration import Threshold
+        from latticework.anomaly.findings.calibration import Threshold
 
         if not (Path(folder) / "config.json").is_file():
             raise InputError(f"{folder} is no saved model")
@@ -186,7 +186,7 @@ def evaluation(found, samples, failed, limit):
 
 
 def split(folder, name) -> list[Found]:
-    from latticework.anomaly.folders import read_folder
+    from latticework.anomaly.scans.folders import read_folder
 
     return read_folder(folder, split=name)
 

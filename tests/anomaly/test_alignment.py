@@ -4,8 +4,8 @@ import pytest
 import torch
 from anomaly.clouds import bumpy, with_holes
 
-from latticework.anomaly.alignment import at_patches, at_points, interpolation
-from latticework.anomaly.sampling import farthest_points
+from latticework.anomaly.encoders.alignment import at_patches, at_points, interpolation
+from latticework.anomaly.encoders.sampling import farthest_points
 from latticework.core import InputError
 
 

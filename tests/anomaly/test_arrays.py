@@ -8,8 +8,8 @@ from anomaly.scans import refused, same, scan
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from latticework.anomaly.arrays import as_xyz, is_points, read_npy, read_tiff, write_xyz
-from latticework.anomaly.sample_files import read_cloud
+from latticework.anomaly.scans.arrays import as_xyz, is_points, read_npy, read_tiff, write_xyz
+from latticework.anomaly.scans.sample_files import read_cloud
 from latticework.core.errors import InputError
 
 tifffile = pytest.importorskip("tifffile")

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from anomaly.grounds import disc
 
-from latticework.anomaly.backgrounds import differs
-from latticework.anomaly.parts import find_part
-from latticework.anomaly.samples import Sample
+from latticework.anomaly.preparation.backgrounds import differs
+from latticework.anomaly.preparation.parts import find_part
+from latticework.anomaly.scans.samples import Sample
 
 HEIGHT, WIDTH = 120, 160
 

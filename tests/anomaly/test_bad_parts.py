@@ -12,10 +12,10 @@ from anomaly.detectors import SIZE, cropped, detector, part, parts
 
 import latticework as lw
 from latticework.anomaly import Sample
-from latticework.anomaly.arrays import write_xyz
 from latticework.anomaly.config import M3DMConfig
-from latticework.anomaly.extraction import describe
+from latticework.anomaly.features.extraction import describe
 from latticework.anomaly.held_out import HeldOut
+from latticework.anomaly.scans.arrays import write_xyz
 from latticework.core.errors import InputError
 
 image_module = pytest.importorskip("PIL.Image")

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from latticework.anomaly.calibration import p_values, parts_needed, threshold
-from latticework.anomaly.decision import fit_decision
+from latticework.anomaly.findings.calibration import p_values, parts_needed, threshold
+from latticework.anomaly.fusion.decision import fit_decision
 from latticework.core.errors import InputError
 
 RATES = [0.01, 0.05, 0.1, 0.2, 0.3, 0.5]

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from latticework.anomaly.cameras import Camera, flat_yaml
+from latticework.anomaly.scans.cameras import Camera, flat_yaml
 from latticework.core.errors import InputError
 
 PLAIN = {"fx": 500.0, "fy": 510.0, "cx": 2.5, "cy": 1.5}

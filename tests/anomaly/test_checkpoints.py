@@ -11,8 +11,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from latticework.anomaly import checkpoints
-from latticework.anomaly.checkpoints import read_tensors
+from latticework.anomaly.encoders import checkpoints
+from latticework.anomaly.encoders.checkpoints import read_tensors
 from latticework.core.errors import InputError
 
 STATE = {"a": torch.arange(6.0).view(2, 3), "b.c": torch.ones(2, dtype=torch.int64)}

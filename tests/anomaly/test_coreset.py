@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from reference.coreset import cover
 from reference.coreset import greedy as literal
 
-from latticework.anomaly import coreset, distances
-from latticework.anomaly.coreset import Coreset, greedy, size
+from latticework.anomaly.memory import coreset, distances
+from latticework.anomaly.memory.coreset import Coreset, greedy, size
 from latticework.core.errors import InputError
 
 KINDS = {

@@ -6,7 +6,7 @@ from hypothesis.extra.numpy import arrays
 from scipy.stats import expon
 from sklearn.linear_model import SGDOneClassSVM
 
-from latticework.anomaly.decision import METHODS, DecisionLayer, centre_and_spread, fit_decision
+from latticework.anomaly.fusion.decision import METHODS, DecisionLayer, centre_and_spread, fit_decision
 from latticework.core.errors import InputError
 from latticework.core.persistence import State, read_folder, write_folder
 

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from anomaly.clouds import STEP, ball, rotation
 
-from latticework.anomaly.defect_regions import MOST, numbered, regions
-from latticework.anomaly.metrology import area_of, depth_of, pixel_areas
+from latticework.anomaly.findings.defect_regions import MOST, numbered, regions
+from latticework.anomaly.findings.metrology import area_of, depth_of, pixel_areas
 from latticework.core.errors import InputError
 
 SIDE = 80

@@ -18,9 +18,9 @@ from reference.reweighting import image_score as literal_score
 
 import latticework as lw
 from latticework.anomaly import M3DM, Inspection, M3DMConfig, Sample, fitting
-from latticework.anomaly.decision import METHODS
-from latticework.anomaly.folders import read_folder
-from latticework.anomaly.pretrained import Pretrained
+from latticework.anomaly.encoders.pretrained import Pretrained
+from latticework.anomaly.fusion.decision import METHODS
+from latticework.anomaly.scans.folders import read_folder
 from latticework.anomaly.synth import generate
 from latticework.core.errors import InputError
 

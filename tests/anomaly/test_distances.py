@@ -8,8 +8,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from latticework.anomaly import distances
-from latticework.anomaly.distances import Frame, direct, direct_pairs, least, product, within
+from latticework.anomaly.memory import distances
+from latticework.anomaly.memory.distances import Frame, direct, direct_pairs, least, product, within
 
 
 @given(

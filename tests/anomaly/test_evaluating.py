@@ -12,10 +12,10 @@ from reference import aupro as literal
 from sklearn import metrics
 
 from latticework.anomaly import M3DMConfig
-from latticework.anomaly.extraction import describe
-from latticework.anomaly.found import Found
+from latticework.anomaly.features.extraction import describe
+from latticework.anomaly.findings.pixels import LIMITS
 from latticework.anomaly.judging import KNEE, enlarged, fused_map
-from latticework.anomaly.pixels import LIMITS
+from latticework.anomaly.scans.found import Found
 from latticework.core.errors import InputError
 
 GOOD = parts(5, first=30)

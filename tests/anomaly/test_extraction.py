@@ -10,13 +10,14 @@ import torch
 from anomaly import encoders
 from anomaly.detectors import BANKS, CONFIG, part, parts
 
-from latticework.anomaly import M3DMConfig, extraction, handcrafted
+from latticework.anomaly import M3DMConfig
 from latticework.anomaly.banks import OF_COLOUR
-from latticework.anomaly.extraction import describe, looked_at, place_channels, scans_of
-from latticework.anomaly.form import CHANNELS, form
-from latticework.anomaly.frames import frames
-from latticework.anomaly.patch_maps import RIM, inside
-from latticework.anomaly.pretrained import Pretrained
+from latticework.anomaly.encoders.pretrained import Pretrained
+from latticework.anomaly.features import extraction, handcrafted
+from latticework.anomaly.features.extraction import describe, looked_at, place_channels, scans_of
+from latticework.anomaly.features.form import CHANNELS, form
+from latticework.anomaly.features.patch_maps import RIM, inside
+from latticework.anomaly.preparation.frames import frames
 from latticework.core.errors import InputError
 
 ALL = ("colour", "texture", "geometry", "form")

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from latticework.anomaly.folders import find_splits, read_folder
+from latticework.anomaly.scans.folders import find_splits, read_folder
 from latticework.core.errors import InputError
 
 image_module = pytest.importorskip("PIL.Image")

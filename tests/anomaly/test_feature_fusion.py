@@ -4,8 +4,8 @@ import torch
 import torch.nn.functional as F
 from reference import uff
 
-from latticework.anomaly import feature_fusion
-from latticework.anomaly.feature_fusion import FeatureFusion, FusionFigures, contrast, figures, info_nce
+from latticework.anomaly.fusion import feature_fusion
+from latticework.anomaly.fusion.feature_fusion import FeatureFusion, FusionFigures, contrast, figures, info_nce
 from latticework.core.errors import InputError
 from latticework.core.persistence import State, read_folder, write_folder
 

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from latticework.anomaly import handcrafted, patch_maps
+from latticework.anomaly.features import handcrafted, patch_maps
 
 
 class Whole(patch_maps.Rectangle):

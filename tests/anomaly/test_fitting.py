@@ -10,18 +10,19 @@ import torch
 from anomaly.detectors import BANKS, CONFIG, detector, part, parts
 from scipy.spatial.distance import cdist
 
-from latticework.anomaly import M3DMConfig, fitting, fusion_trial, pseudo
+from latticework.anomaly import M3DMConfig, fitting
 from latticework.anomaly.banks import FUSION
-from latticework.anomaly.calibration import threshold
-from latticework.anomaly.decision import fit_decision
-from latticework.anomaly.extraction import describe
+from latticework.anomaly.features.extraction import describe
+from latticework.anomaly.findings.calibration import threshold
 from latticework.anomaly.fitted import Normal
 from latticework.anomaly.fitting import calibrated, decide, fill, learn
-from latticework.anomaly.fusion_trial import tried
+from latticework.anomaly.fusion import fusion_trial, pseudo
+from latticework.anomaly.fusion.decision import fit_decision
+from latticework.anomaly.fusion.fusion_trial import tried
 from latticework.anomaly.judging import Representation, fused_map, judged_without
-from latticework.anomaly.needs import stated
-from latticework.anomaly.store import Store
-from latticework.anomaly.whitening import Moments, standardisation, whitening
+from latticework.anomaly.memory.needs import stated
+from latticework.anomaly.memory.store import Store
+from latticework.anomaly.memory.whitening import Moments, standardisation, whitening
 
 CPU = torch.device("cpu")
 RICH = ("colour", "texture", "geometry", "form")
@@ -70,7 +71,7 @@ def test_what_was_seen_comes_back_part_by_part(store):
 
 
 def test_blocks_are_all_rows(store, monkeypatch):
-    monkeypatch.setattr("latticework.anomaly.store._BLOCK", 7)
+    monkeypatch.setattr("latticework.anomaly.memory.store._BLOCK", 7)
     blocks = list(store.blocks("colour"))
     assert [len(block) for block in blocks[:-1]] == [7] * (len(blocks) - 1)
     rows = np.concatenate([found["colour"].rows for found in store.parts(range(6))])

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from anomaly.scans import refused, same, scan
 
-from latticework.anomaly.folders import find_splits, read_class_ids, read_folder
-from latticework.anomaly.pcd import write_pcd
+from latticework.anomaly.scans.folders import find_splits, read_class_ids, read_folder
+from latticework.anomaly.scans.pcd import write_pcd
 from latticework.core.errors import InputError
 
 image_module = pytest.importorskip("PIL.Image")
@@ -116,7 +116,7 @@ def test_nothing_is_read_when_a_folder_is_listed(mvtec, monkeypatch):
     def never(*_):
         raise AssertionError
 
-    monkeypatch.setattr("latticework.anomaly.clouds.Path.read_bytes", never)
+    monkeypatch.setattr("latticework.anomaly.scans.clouds.Path.read_bytes", never)
     assert len(read_folder(mvtec)) == 5
 
 

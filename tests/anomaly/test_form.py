@@ -8,7 +8,7 @@ import torch
 from anomaly.detectors import scene
 from scipy.spatial.transform import Rotation
 
-from latticework.anomaly.form import form
+from latticework.anomaly.features.form import form
 
 STEP = 0.0005
 

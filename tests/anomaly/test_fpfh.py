@@ -9,10 +9,10 @@ from anomaly.clouds import bumpy, moved, neighbours_of, rotation, with_holes
 from reference import fpfh as literal
 from reference import open3d_fpfh
 
-from latticework.anomaly.fpfh import fpfh
-from latticework.anomaly.geometry import local_planes
-from latticework.anomaly.pcd import read_pcd
-from latticework.anomaly.windows import Window
+from latticework.anomaly.features.fpfh import fpfh
+from latticework.anomaly.features.geometry import local_planes
+from latticework.anomaly.features.windows import Window
+from latticework.anomaly.scans.pcd import read_pcd
 
 
 def points_of(values):

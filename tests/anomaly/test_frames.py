@@ -3,9 +3,9 @@ import pytest
 import torch
 from anomaly.grounds import disc, overlap, table
 
-from latticework.anomaly.frames import frames
-from latticework.anomaly.samples import Sample
-from latticework.anomaly.squares import Square
+from latticework.anomaly.preparation.frames import frames
+from latticework.anomaly.preparation.squares import Square
+from latticework.anomaly.scans.samples import Sample
 from latticework.core.errors import InputError
 
 PART = disc(240, 320, 120, 150, 60)

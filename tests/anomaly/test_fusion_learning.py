@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 import torch
 
-from latticework.anomaly.feature_fusion import FeatureFusion
-from latticework.anomaly.fusion_learning import FusionConfig, FusionTask, fit_fusion, fusion_plan
-from latticework.anomaly.patch_pairs import PatchPairs, some
+from latticework.anomaly.fusion.feature_fusion import FeatureFusion
+from latticework.anomaly.fusion.fusion_learning import FusionConfig, FusionTask, fit_fusion, fusion_plan
+from latticework.anomaly.fusion.patch_pairs import PatchPairs, drawn
 from latticework.core.errors import InputError
 
 QUICK = FusionConfig(steps=80, warmup_steps=20, head=16, images_per_batch=3, validate_every=20)
@@ -132,7 +132,7 @@ def test_what_is_drawn_is_drawn_evenly():
     generator = np.random.default_rng(0)
     counts = np.zeros(10)
     for _ in range(3000):
-        counts[some(np.arange(10), 3, generator)] += 1
+        counts[drawn(np.arange(10), 3, generator)] += 1
     assert np.abs(counts / 900 - 1).max() < 0.15
 
 

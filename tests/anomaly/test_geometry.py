@@ -7,8 +7,8 @@ import pytest
 import torch
 from anomaly.clouds import STEP, ball, bumpy, grid, moved, neighbours_of, picture, rotation, with_holes
 
-from latticework.anomaly.geometry import curvature, deviations, local_planes
-from latticework.anomaly.windows import Window
+from latticework.anomaly.features.geometry import curvature, deviations, local_planes
+from latticework.anomaly.features.windows import Window
 
 BOTH = pytest.mark.parametrize("dtype, tolerance", [(torch.float32, 2e-4), (torch.float64, 1e-10)])
 

@@ -9,8 +9,8 @@ from anomaly.detectors import scene
 from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
-from latticework.anomaly.handcrafted import FARTHEST, ORIENTATIONS, SHARPEST, colour, geometry, texture
-from latticework.anomaly.patch_maps import RIM, SHARE, around, enough, inside, pooled
+from latticework.anomaly.features.handcrafted import FARTHEST, ORIENTATIONS, SHARPEST, colour, geometry, texture
+from latticework.anomaly.features.patch_maps import RIM, SHARE, around, enough, inside, pooled
 
 EVERYWHERE = torch.ones(1, 64, 64, dtype=torch.bool)
 

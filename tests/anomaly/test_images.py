@@ -8,7 +8,7 @@ from anomaly.scans import refused, scan
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from latticework.anomaly.images import as_classes, as_rgb, read_depth, read_mask, read_rgb, read_truth
+from latticework.anomaly.scans.images import as_classes, as_rgb, read_depth, read_mask, read_rgb, read_truth
 from latticework.core.errors import InputError
 
 image_module = pytest.importorskip("PIL.Image")

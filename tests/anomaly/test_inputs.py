@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from anomaly.detectors import part, parts
 
 from latticework.anomaly import M3DMConfig, Sample, read_folder
-from latticework.anomaly.arrays import write_xyz
-from latticework.anomaly.inputs import divided, listed, read, unit_of
+from latticework.anomaly.scans.arrays import write_xyz
+from latticework.anomaly.scans.inputs import divided, listed, name_of, read, unit_of
 from latticework.core.errors import InputError
 
 image_module = pytest.importorskip("PIL.Image")
@@ -168,3 +170,12 @@ def test_defective_parts_of_a_folder_are_refused_before_any_is_read(tmp_path):
         (tmp_path / f"train/{label}/rgb/000.png").write_bytes(b"no picture")
     with pytest.raises(InputError, match="train/cut/000 is labelled as defective"):
         divided(tmp_path, None, CONFIG, 0)
+
+
+@pytest.mark.parametrize(
+    "part, name",
+    [("scans/a.b.tiff", "a.b"), (Path("x.png"), "x"), (Sample.of(rgb=np.zeros((2, 2, 3)), name="cut/1"), "cut/1")],
+    ids=str,
+)
+def test_a_part_has_a_name_before_it_is_read(part, name):
+    assert name_of(part) == name

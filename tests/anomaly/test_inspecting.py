@@ -11,8 +11,8 @@ from anomaly.detectors import CONFIG, cropped, detector, part, parts
 from scipy import ndimage
 
 from latticework.anomaly import Inspection, M3DMConfig
-from latticework.anomaly.decision import METHODS
-from latticework.anomaly.extraction import describe
+from latticework.anomaly.features.extraction import describe
+from latticework.anomaly.fusion.decision import METHODS
 from latticework.anomaly.synth import CLASS_IDS
 from latticework.core.errors import InputError
 

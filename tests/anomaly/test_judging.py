@@ -12,12 +12,12 @@ from scipy import ndimage
 from scipy.spatial.distance import cdist
 
 from latticework.anomaly import M3DMConfig
-from latticework.anomaly.decision import METHODS, fit_decision
-from latticework.anomaly.extraction import Patches
-from latticework.anomaly.feature_fusion import FeatureFusion
+from latticework.anomaly.features.extraction import Patches
+from latticework.anomaly.fusion.decision import METHODS, fit_decision
+from latticework.anomaly.fusion.feature_fusion import FeatureFusion
 from latticework.anomaly.judging import KNEE, Representation, enlarged, fused_map, judge
-from latticework.anomaly.memory import MemoryBank, places
-from latticework.anomaly.whitening import Moments, standardisation, whitening
+from latticework.anomaly.memory.bank import MemoryBank, places
+from latticework.anomaly.memory.whitening import Moments, standardisation, whitening
 
 CONFIG = M3DMConfig(size=64)
 

@@ -9,8 +9,8 @@ import pytest
 from anomaly.test_eyecandies import candy
 from anomaly.test_folders import put
 
-from latticework.anomaly.folders import read_folder
-from latticework.anomaly.inputs import listed
+from latticework.anomaly.scans.folders import read_folder
+from latticework.anomaly.scans.inputs import listed
 from latticework.core.errors import InputError
 
 pytest.importorskip("PIL.Image")

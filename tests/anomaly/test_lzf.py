@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from reference import lzf as reference
 
-from latticework.anomaly.lzf import MAX_RATIO, decompress
+from latticework.anomaly.scans.lzf import MAX_RATIO, decompress
 from latticework.core.errors import InputError
 
 REPETITIVE = st.lists(st.tuples(st.binary(max_size=9), st.integers(1, 400)), max_size=12).map(

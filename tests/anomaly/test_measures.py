@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from scipy import stats
 from sklearn import metrics
 
-from latticework.anomaly.intervals import auroc_interval, score_interval
-from latticework.anomaly.measures import auroc, average_precision, by_label, f1_max, fpr_at_tpr, separation
+from latticework.anomaly.findings.intervals import auroc_interval, score_interval
+from latticework.anomaly.findings.measures import auroc, average_precision, by_label, f1_max, fpr_at_tpr, separation
 from latticework.core.errors import InputError
 
 

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 import torch
 
-from latticework.anomaly import cache as caching
-from latticework.anomaly.cache import Cache, HalfRows
-from latticework.anomaly.coreset import greedy
-from latticework.anomaly.memory import MemoryBank, places
-from latticework.anomaly.needs import needs
+from latticework.anomaly.memory import cache as caching
+from latticework.anomaly.memory.bank import MemoryBank, places
+from latticework.anomaly.memory.cache import Cache, HalfRows
+from latticework.anomaly.memory.coreset import greedy
+from latticework.anomaly.memory.needs import needs
 from latticework.core.errors import InputError
 
 ROWS, COLUMNS, CHANNELS = 6, 5, 7

@@ -10,8 +10,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from latticework.anomaly import distances, neighbours
-from latticework.anomaly.neighbours import Neighbours
+from latticework.anomaly.memory import distances, neighbours
+from latticework.anomaly.memory.neighbours import Neighbours
 from latticework.core.errors import InputError
 
 

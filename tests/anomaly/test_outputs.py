@@ -14,15 +14,15 @@ import tifffile
 from anomaly.fakes import split
 from PIL import Image
 
-from latticework.anomaly import outputs as module
-from latticework.anomaly.calibration import threshold
-from latticework.anomaly.found import Found
-from latticework.anomaly.heat import LEVEL, LIGHTNESS, STEPS, Scale, heat_colours, heat_curve
-from latticework.anomaly.outputs import Outputs, csv_of, files_of, row_of, safe_place, strict
-from latticework.anomaly.overlays import OPACITY, edge, layers, overlay, painted, picture_of, shaded
-from latticework.anomaly.results import BankScore, Inspection, Nearest, Region
-from latticework.anomaly.sample_files import read_sample
-from latticework.anomaly.samples import Sample
+from latticework.anomaly.findings.calibration import threshold
+from latticework.anomaly.findings.results import BankScore, Inspection, Nearest, Region
+from latticework.anomaly.report import outputs as module
+from latticework.anomaly.report.heat import LEVEL, LIGHTNESS, STEPS, Scale, heat_colours, heat_curve
+from latticework.anomaly.report.outputs import Outputs, csv_of, files_of, row_of, safe_place, strict
+from latticework.anomaly.report.overlays import OPACITY, edge, layers, overlay, painted, picture_of, shaded
+from latticework.anomaly.scans.found import Found
+from latticework.anomaly.scans.sample_files import read_sample
+from latticework.anomaly.scans.samples import Sample
 from latticework.core.errors import InputError
 
 SIZE = (30, 40)
@@ -70,7 +70,7 @@ def test_colours_of_heat_differ_and_are_those_of_the_curve():
     colours = heat_colours().astype(int)
     assert len(np.unique(colours, axis=0)) == STEPS
     # The published example of Oklab, read backwards: its red is (0.628, 0.225, 0.126).
-    from latticework.anomaly.heat import _displayed, _linear
+    from latticework.anomaly.report.heat import _displayed, _linear
 
     red = _displayed(_linear(np.array([[0.62796, 0.22486, 0.12585]])))
     np.testing.assert_allclose(red, [[1, 0, 0]], atol=2e-3)

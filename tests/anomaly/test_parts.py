@@ -9,10 +9,17 @@ from hypothesis import strategies as st
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
-from latticework.anomaly.parts import components, convex_hull, fill_holes, find_part, foreground, keep_pieces
-from latticework.anomaly.pcd import read_pcd
-from latticework.anomaly.sample_files import read_sample
-from latticework.anomaly.samples import Sample
+from latticework.anomaly.preparation.parts import (
+    components,
+    convex_hull,
+    fill_holes,
+    find_part,
+    foreground,
+    keep_pieces,
+)
+from latticework.anomaly.scans.pcd import read_pcd
+from latticework.anomaly.scans.sample_files import read_sample
+from latticework.anomaly.scans.samples import Sample
 from latticework.core.errors import InputError
 
 WHERE = disc(224, 224, 100, 120, 45)

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from reference import lzf
 
-from latticework.anomaly.pcd import read_pcd, write_pcd
+from latticework.anomaly.scans.pcd import read_pcd, write_pcd
 from latticework.core.errors import InputError
 
 FIELDS = ["FIELDS x y z", "SIZE 4 4 4", "TYPE F F F", "COUNT 1 1 1"]

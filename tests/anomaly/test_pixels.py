@@ -10,7 +10,7 @@ from reference import aupro as literal
 from scipy import ndimage
 from sklearn import metrics
 
-from latticework.anomaly.pixels import LIMITS, PUBLISHED_THRESHOLDS, Pixels
+from latticework.anomaly.findings.pixels import LIMITS, PUBLISHED_THRESHOLDS, Pixels
 from latticework.core.errors import InputError
 
 

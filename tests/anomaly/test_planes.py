@@ -2,8 +2,7 @@ import numpy as np
 import pytest
 from anomaly.grounds import DISTANCE, disc, normal_of, overlap, rays, table
 
-from latticework.anomaly.pcd import read_pcd
-from latticework.anomaly.planes import (
+from latticework.anomaly.preparation.planes import (
     GROUND_DISTANCE,
     LEAST_DISTANCE,
     MAX_TRIALS,
@@ -11,8 +10,8 @@ from latticework.anomaly.planes import (
     _trials,
     fit_plane,
     in_front,
-    remove_plane,
 )
+from latticework.anomaly.scans.pcd import read_pcd
 from latticework.core.errors import InputError
 
 
@@ -149,9 +148,6 @@ def test_what_stands_out_is_the_part_and_hardly_anything_of_the_table(noise):
     found = in_front(xyz, fit_plane(xyz))
     assert found[part & returned].all()
     assert found[~part].mean() < 2e-4
-    removed = remove_plane(xyz, fit_plane(xyz))
-    assert np.array_equal(~np.isnan(removed).any(axis=-1), found)
-    assert np.array_equal(removed[found], xyz[found])
 
 
 def test_what_lies_behind_the_table_is_taken_away_with_it():

@@ -4,7 +4,7 @@ from anomaly.scans import refused, same, scan
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from latticework.anomaly.ply import read_ply, write_ply
+from latticework.anomaly.scans.ply import read_ply, write_ply
 from latticework.core.errors import InputError
 
 GRID = ["obj_info num_cols 3", "obj_info num_rows 2"]

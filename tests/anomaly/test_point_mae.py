@@ -6,8 +6,8 @@ import torch
 from anomaly.encoders import POINTS, SIZES, encoder
 from reference import point_mae as reference
 
-from latticework.anomaly import point_mae
-from latticework.anomaly.point_mae import POINT_MAE, PointMAE, PointMAEConfig
+from latticework.anomaly.encoders import point_mae
+from latticework.anomaly.encoders.point_mae import POINT_MAE, PointMAE, PointMAEConfig
 from latticework.core.errors import InputError
 
 

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from anomaly.grounds import disc, overlap, table
 
-from latticework.anomaly import prepared
-from latticework.anomaly.arrays import write_xyz
-from latticework.anomaly.folders import find_splits, read_class_ids, read_folder
-from latticework.anomaly.frames import frames
 from latticework.anomaly.part_warnings import noted
-from latticework.anomaly.prepared import preprocess_folder
-from latticework.anomaly.squares import Square
+from latticework.anomaly.preparation import prepared
+from latticework.anomaly.preparation.frames import frames
+from latticework.anomaly.preparation.prepared import preprocess_folder
+from latticework.anomaly.preparation.squares import Square
+from latticework.anomaly.scans.arrays import write_xyz
+from latticework.anomaly.scans.folders import find_splits, read_class_ids, read_folder
 from latticework.core import progress
 from latticework.core.errors import InputError
 

@@ -7,11 +7,11 @@ from anomaly.clouds import bumpy, with_holes
 from anomaly.encoders import COLOUR, POINTS, encoder, point_mae_state, vit, vit_state
 from safetensors.torch import save_file
 
-from latticework.anomaly.alignment import at_points, interpolation
-from latticework.anomaly.frames import Frames
-from latticework.anomaly.patch_maps import SHARE
-from latticework.anomaly.pretrained import Pretrained
-from latticework.anomaly.sampling import farthest_points, nearest_groups
+from latticework.anomaly.encoders.alignment import at_points, interpolation
+from latticework.anomaly.encoders.pretrained import Pretrained
+from latticework.anomaly.encoders.sampling import farthest_points, nearest_groups
+from latticework.anomaly.features.patch_maps import SHARE
+from latticework.anomaly.preparation.frames import Frames
 from latticework.core import State
 from latticework.core.errors import InputError
 from latticework.core.persistence import read_folder, write_folder

@@ -7,10 +7,10 @@ import pytest
 import torch
 from anomaly.detectors import part, parts
 
-from latticework.anomaly import pseudo
-from latticework.anomaly.frames import frames
-from latticework.anomaly.pseudo import DEPTHS, KINDS, pseudo_defects
-from latticework.anomaly.samples import Sample
+from latticework.anomaly.fusion import pseudo
+from latticework.anomaly.fusion.pseudo import DEPTHS, KINDS, pseudo_defects
+from latticework.anomaly.preparation.frames import frames
+from latticework.anomaly.scans.samples import Sample
 
 
 @pytest.fixture(scope="module")

@@ -12,16 +12,16 @@ import pytest
 from anomaly.fakes import FakeM3DM, as_calibrated, split
 from PIL import Image
 
-from latticework.anomaly.cards import SIDE, WIDTH, card, crop, explained, good_parts, resized
-from latticework.anomaly.charts import POINTS, pro_picture, score_picture, thinned
-from latticework.anomaly.heat import Scale
-from latticework.anomaly.measures import Separation
-from latticework.anomaly.part_pages import part_page, title_of
-from latticework.anomaly.report import MOST_LISTED, page
-from latticework.anomaly.results import Evaluation, Figures
-from latticework.anomaly.samples import Sample
-from latticework.anomaly.verdicts import errors_of, judged
-from latticework.anomaly.wording import banks_told, p_told, region_told, regions_told, shares_told, where_told
+from latticework.anomaly.findings.measures import Separation
+from latticework.anomaly.findings.results import Evaluation, Figures
+from latticework.anomaly.findings.verdicts import errors_of, judged
+from latticework.anomaly.report.cards import SIDE, WIDTH, card, crop, explained, good_parts, resized
+from latticework.anomaly.report.charts import POINTS, pro_picture, score_picture, thinned
+from latticework.anomaly.report.evaluation_page import MOST_LISTED, page
+from latticework.anomaly.report.heat import Scale
+from latticework.anomaly.report.part_pages import part_page, title_of
+from latticework.anomaly.report.wording import banks_told, p_told, region_told, regions_told, shares_told, where_told
+from latticework.anomaly.scans.samples import Sample
 
 
 @pytest.fixture(scope="module")

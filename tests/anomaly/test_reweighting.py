@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from reference.reweighting import image_score as literal_score
 
-from latticework.anomaly.neighbours import Neighbours
-from latticework.anomaly.reweighting import image_score
+from latticework.anomaly.memory.neighbours import Neighbours
+from latticework.anomaly.memory.reweighting import image_score
 from latticework.core.errors import InputError
 
 

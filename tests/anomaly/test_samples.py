@@ -5,13 +5,13 @@ import pytest
 import torch
 from anomaly.scans import same, scan
 
-from latticework.anomaly.arrays import write_xyz
-from latticework.anomaly.cameras import Camera
-from latticework.anomaly.clouds import MAX_FILE_BYTES, MAX_POINTS
-from latticework.anomaly.pcd import write_pcd
-from latticework.anomaly.ply import write_ply
-from latticework.anomaly.sample_files import read_cloud, read_sample
-from latticework.anomaly.samples import Sample
+from latticework.anomaly.scans.arrays import write_xyz
+from latticework.anomaly.scans.cameras import Camera
+from latticework.anomaly.scans.clouds import MAX_FILE_BYTES, MAX_POINTS
+from latticework.anomaly.scans.pcd import write_pcd
+from latticework.anomaly.scans.ply import write_ply
+from latticework.anomaly.scans.sample_files import read_cloud, read_sample
+from latticework.anomaly.scans.samples import Sample
 from latticework.core.errors import InputError
 
 XYZ, RGB = scan()

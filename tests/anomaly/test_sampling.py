@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from latticework.anomaly import sampling
-from latticework.anomaly.sampling import all_clouds, farthest_points, nearest, nearest_groups
+from latticework.anomaly.encoders import sampling
+from latticework.anomaly.encoders.sampling import all_clouds, farthest_points, nearest, nearest_groups
 from latticework.core import InputError
 
 

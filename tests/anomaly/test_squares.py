@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from latticework.anomaly.squares import Square
+from latticework.anomaly.preparation.squares import Square
 
 
 @given(st.integers(1, 300), st.integers(1, 300), st.integers(1, 64))

@@ -7,14 +7,12 @@ import warnings
 from pathlib import Path
 
 import joblib
-import numpy as np
 import pytest
 from anomaly.fakes import Counting, split
 
-from latticework.anomaly.folders import read_folder
 from latticework.anomaly.part_warnings import noted, once, warn
-from latticework.anomaly.samples import Sample
-from latticework.anomaly.streaming import AHEAD, AT_ONCE, inspect_parts, name_of
+from latticework.anomaly.scans.folders import read_folder
+from latticework.anomaly.streaming import AHEAD, AT_ONCE, inspect_parts
 from latticework.core.errors import InputError
 
 
@@ -141,12 +139,3 @@ def test_a_part_without_a_partner_is_told_and_the_others_go_on(rings, model, tmp
     found = {part.name: told for part, told in inspect_parts(model, read_folder(folder, partners="reported"))}
     assert {name for name, told in found.items() if isinstance(told, InputError)} == {"001"}
     assert "001.tiff: without rgb" in str(found["001"])
-
-
-@pytest.mark.parametrize(
-    "part, name",
-    [("scans/a.b.tiff", "a.b"), (Path("x.png"), "x"), (Sample.of(rgb=np.zeros((2, 2, 3)), name="cut/1"), "cut/1")],
-    ids=str,
-)
-def test_a_part_has_a_name_before_it_is_read(part, name):
-    assert name_of(part) == name

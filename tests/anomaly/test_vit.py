@@ -4,7 +4,7 @@ import torch
 from anomaly.encoders import vit
 from reference import vit_outputs
 
-from latticework.anomaly.vit import VIT_B8, VisionTransformer, ViTConfig, resized_positions, standardised
+from latticework.anomaly.encoders.vit import VIT_B8, VisionTransformer, ViTConfig, resized_positions, standardised
 from latticework.core.errors import InputError
 
 

@@ -4,10 +4,17 @@ import torch
 from anomaly.encoders import COLOUR, POINTS, encoder, point_mae_state, vit, vit_state
 from safetensors.torch import save_file
 
-from latticework.anomaly.checkpoint_keys import DINO_NAMES, POINT_MAE_NAMES, match, point_mae_keys, some, vit_keys
-from latticework.anomaly.point_mae import POINT_MAE
-from latticework.anomaly.vit import VIT_B8
-from latticework.anomaly.weights import load_point_mae, load_vit
+from latticework.anomaly.encoders.checkpoint_keys import (
+    DINO_NAMES,
+    POINT_MAE_NAMES,
+    match,
+    point_mae_keys,
+    some,
+    vit_keys,
+)
+from latticework.anomaly.encoders.point_mae import POINT_MAE
+from latticework.anomaly.encoders.vit import VIT_B8
+from latticework.anomaly.encoders.weights import load_point_mae, load_vit
 from latticework.core.errors import InputError
 
 
@@ -119,8 +126,8 @@ def test_heads_and_decoders_are_listed_and_no_error(tmp_path):
 
 
 def test_every_parameter_of_an_encoder_has_a_key_of_its_own():
-    from latticework.anomaly.point_mae import PointMAE
-    from latticework.anomaly.vit import VisionTransformer
+    from latticework.anomaly.encoders.point_mae import PointMAE
+    from latticework.anomaly.encoders.vit import VisionTransformer
 
     for kind, config, keys in ((VisionTransformer, VIT_B8, vit_keys), (PointMAE, POINT_MAE, point_mae_keys)):
         with torch.device("meta"):

@@ -8,8 +8,8 @@ from sklearn.decomposition import PCA
 from sklearn.metrics import pairwise_distances
 from sklearn.preprocessing import StandardScaler
 
-from latticework.anomaly import whitening as module
-from latticework.anomaly.whitening import FLOOR, LEAST, PLACE, Moments, Whitening, standardisation, whitening
+from latticework.anomaly.memory import whitening as module
+from latticework.anomaly.memory.whitening import FLOOR, LEAST, PLACE, Moments, Whitening, standardisation, whitening
 from latticework.core.errors import InputError
 
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from latticework.anomaly.windows import Window, where_seen
+from latticework.anomaly.features.windows import Window, where_seen
 from latticework.core import InputError
 
 

@@ -48,9 +48,9 @@ def here(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         if task == "fpfh":
             steps = {step: [9.0] for step in ("normals", "features", "both")}
             return {"nearest": steps, "btf": steps}
-        from latticework.anomaly.fpfh import fpfh
-        from latticework.anomaly.geometry import local_planes
-        from latticework.anomaly.windows import Window
+        from latticework.anomaly.features.fpfh import fpfh
+        from latticework.anomaly.features.geometry import local_planes
+        from latticework.anomaly.features.windows import Window
 
         cloud = torch.from_numpy(np.load(folder / "cloud.npy"))[None]
         found = fpfh(cloud, local_planes(cloud).normals, Window(radius=2))[0]
@@ -157,7 +157,7 @@ def test_banks_that_differ_are_told(tmp_path: Path) -> None:
 
 
 def test_functions_are_watched_only_for_a_while() -> None:
-    from latticework.anomaly import extraction
+    from latticework.anomaly.features import extraction
     from latticework.anomaly.fitted import Fitted
 
     before = Fitted.judged, extraction.frames

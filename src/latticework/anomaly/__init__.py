@@ -7,10 +7,10 @@ from latticework.core.lazy import attach
 if TYPE_CHECKING:
     from latticework.anomaly.config import M3DMConfig
     from latticework.anomaly.detector import M3DM
-    from latticework.anomaly.folders import read_folder
-    from latticework.anomaly.results import Evaluation, Inspection
-    from latticework.anomaly.sample_files import read_sample
-    from latticework.anomaly.samples import Sample
+    from latticework.anomaly.findings.results import Evaluation, Inspection
+    from latticework.anomaly.scans.folders import read_folder
+    from latticework.anomaly.scans.sample_files import read_sample
+    from latticework.anomaly.scans.samples import Sample
 
 __all__ = ["M3DM", "M3DMConfig", "Sample", "read_sample", "read_folder", "Inspection", "Evaluation"]
 
@@ -19,10 +19,10 @@ __getattr__, __dir__ = attach(
     {
         "M3DM": "latticework.anomaly.detector:M3DM",
         "M3DMConfig": "latticework.anomaly.config:M3DMConfig",
-        "Sample": "latticework.anomaly.samples:Sample",
-        "read_sample": "latticework.anomaly.samples:read_sample",
-        "read_folder": "latticework.anomaly.folders:read_folder",
-        "Inspection": "latticework.anomaly.results:Inspection",
-        "Evaluation": "latticework.anomaly.results:Evaluation",
+        "Sample": "latticework.anomaly.scans.samples:Sample",
+        "read_sample": "latticework.anomaly.scans.samples:read_sample",
+        "read_folder": "latticework.anomaly.scans.folders:read_folder",
+        "Inspection": "latticework.anomaly.findings.results:Inspection",
+        "Evaluation": "latticework.anomaly.findings.results:Evaluation",
     },
 )

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from latticework.anomaly.config import M3DMConfig
-from latticework.anomaly.samples import Sample
+from latticework.anomaly.scans.samples import Sample
 from latticework.core.errors import InputError
 
 if TYPE_CHECKING:
-    from latticework.anomaly.pretrained import Pretrained
+    from latticework.anomaly.encoders.pretrained import Pretrained
 
 BANKS: Final = ("colour", "texture", "geometry", "form", "fusion")
 HANDCRAFTED: Final = BANKS

@@ -23,8 +23,8 @@ from latticework.core.progress import Progress, message, progress
 from latticework.core.words import counted
 
 if TYPE_CHECKING:
-    from latticework.anomaly.found import Found
-    from latticework.anomaly.results import Inspection
+    from latticework.anomaly.findings.results import Inspection
+    from latticework.anomaly.scans.found import Found
 
 app = typer.Typer(help="Find defects on parts scanned in colour and 3D.", no_args_is_help=True)
 
@@ -110,8 +110,8 @@ def fit(
 
     from latticework.anomaly.config import M3DMConfig
     from latticework.anomaly.detector import M3DM
-    from latticework.anomaly.folders import find_splits, read_folder
-    from latticework.anomaly.wording import plain
+    from latticework.anomaly.report.wording import plain
+    from latticework.anomaly.scans.folders import find_splits, read_folder
     from latticework.core.hardware import resolve_device
     from latticework.core.persistence import check_replaceable, check_writable
 
@@ -179,7 +179,7 @@ def predict(
     check_jobs(jobs)
     check_apart(maps, paths)
 
-    from latticework.anomaly.outputs import Outputs, row_of
+    from latticework.anomaly.report.outputs import Outputs, row_of
     from latticework.anomaly.streaming import inspect_parts
 
     detector = load(model, device)
@@ -227,7 +227,7 @@ def _progress(total: int) -> Iterator[Progress]:
 
 def _line(row: dict[str, Any], told: Inspection | InputError) -> str:
     """What was found in a part, for people."""
-    from latticework.anomaly.wording import plain, where_told
+    from latticework.anomaly.report.wording import plain, where_told
 
     name = printable(row["name"])
     if row["error"] is not None or isinstance(told, InputError):

@@ -26,7 +26,7 @@ from latticework.core.progress import message, progress
 from latticework.core.words import counted
 
 if TYPE_CHECKING:
-    from latticework.anomaly.results import Evaluation, Figures, Inspection
+    from latticework.anomaly.findings.results import Evaluation, Figures, Inspection
 
 
 @once()
@@ -52,8 +52,8 @@ def evaluate(
     check_apart(maps, [folder])
     check_page(page, good)
 
-    from latticework.anomaly.folders import read_folder
-    from latticework.anomaly.partners import check_truths
+    from latticework.anomaly.scans.folders import read_folder
+    from latticework.anomaly.scans.partners import check_truths
 
     detector = load(model, device)
     parts = read_folder(folder, split=split, unit=unit or detector.unit_, partners="reported")
@@ -64,9 +64,9 @@ def evaluate(
     if maps is not None:
         _write_maps(detector, parts, maps)
     if page is not None:
-        from latticework.anomaly.report import MOST_ERRORS
-        from latticework.anomaly.report import page as report_page
-        from latticework.anomaly.verdicts import errors_of
+        from latticework.anomaly.findings.verdicts import errors_of
+        from latticework.anomaly.report.evaluation_page import MOST_ERRORS
+        from latticework.anomaly.report.evaluation_page import page as report_page
 
         named = {part.name: part for part in parts}
         with noted():  # what there is to warn of was said
@@ -108,7 +108,7 @@ def explain(
     sample = parts[0].read()
     found = detector.inspect(sample)
     if page is not None:
-        from latticework.anomaly.part_pages import part_page
+        from latticework.anomaly.report.part_pages import part_page
 
         pictures = good_in(good, None, detector, unit=unit)
         limits = {"threshold": detector.threshold_, "map_threshold": detector.map_threshold_}
@@ -123,7 +123,7 @@ def explain(
 
 def evaluation_lines(found: Evaluation) -> list[str]:
     """Tables for people: the figures of all parts, of each kind of defect, and of each memory bank."""
-    from latticework.anomaly.wording import plain
+    from latticework.anomaly.report.wording import plain
 
     good = sum(label == "good" for label in found.labels)
     lines = [f"{counted(good, 'good part')}, {len(found.labels) - good:,} defective"]
@@ -153,7 +153,7 @@ def evaluation_lines(found: Evaluation) -> list[str]:
 
 def explanation_lines(found: Inspection) -> list[str]:
     """What is found in a part, for people."""
-    from latticework.anomaly.wording import p_told, region_told, shares_told, where_told
+    from latticework.anomaly.report.wording import p_told, region_told, shares_told, where_told
 
     shares, score = shares_told(found)
     verdict = {None: "not judged, for want of a threshold", True: "defective", False: "good"}[found.defective]
@@ -168,7 +168,7 @@ def explanation_lines(found: Inspection) -> list[str]:
 
 
 def _write_maps(detector: Any, parts: list[Any], maps: Path) -> None:
-    from latticework.anomaly.outputs import Outputs
+    from latticework.anomaly.report.outputs import Outputs
     from latticework.anomaly.streaming import inspect_parts
 
     with (

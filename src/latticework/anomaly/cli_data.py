@@ -80,7 +80,7 @@ def preprocess(
     check_jobs(jobs)
     from joblib import parallel_config
 
-    from latticework.anomaly.prepared import preprocess_folder
+    from latticework.anomaly.preparation.prepared import preprocess_folder
 
     with parallel_config(n_jobs=jobs):
         done = preprocess_folder(folder, output, size=size or None, split=split, unit=unit)

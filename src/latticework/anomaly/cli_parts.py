@@ -14,8 +14,8 @@ import typer
 from latticework.core.errors import InputError
 
 if TYPE_CHECKING:
-    from latticework.anomaly.cards import Good
-    from latticework.anomaly.found import Found
+    from latticework.anomaly.report.cards import Good
+    from latticework.anomaly.scans.found import Found
 
 Unit = Literal["m", "cm", "mm"]
 Split = Literal["train", "validation", "test", "test_private"]
@@ -72,7 +72,7 @@ def parts_in(paths: Sequence[Path], *, unit: Unit) -> list[Found]:
     InputError
         If one of them is not there or holds no part, or names meet all the same.
     """
-    from latticework.anomaly.folders import read_folder
+    from latticework.anomaly.scans.folders import read_folder
 
     found: dict[Found, str] = {}
     for path in paths:
@@ -124,8 +124,8 @@ def good_in(folder: Path | None, otherwise: Path | None, model: Any, *, unit: Un
     unit
         Of the points; None is that of the model.
     """
-    from latticework.anomaly.cards import good_parts, nothing_known
-    from latticework.anomaly.folders import read_folder
+    from latticework.anomaly.report.cards import good_parts, nothing_known
+    from latticework.anomaly.scans.folders import read_folder
 
     unit = unit or model.unit_
     if folder is not None:

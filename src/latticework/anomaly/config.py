@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from latticework.anomaly.parts import PIECES
+from latticework.anomaly.preparation.parts import PIECES
 from latticework.core.checks import number, whole_number
 from latticework.core.errors import InputError
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
@@ -12,21 +11,19 @@ from jaxtyping import Float32, Float64, Int64
 from sklearn.utils.validation import check_is_fitted
 
 from latticework.anomaly.banks import banks_of
-from latticework.anomaly.calibration import p_values
 from latticework.anomaly.config import M3DMConfig
-from latticework.anomaly.decision import METHODS, Method
+from latticework.anomaly.encoders.pretrained import Pretrained
 from latticework.anomaly.evaluating import evaluate
-from latticework.anomaly.extraction import Described, describe
+from latticework.anomaly.features.extraction import Described, describe
+from latticework.anomaly.findings.calibration import p_values
+from latticework.anomaly.findings.results import Evaluation, Inspection
 from latticework.anomaly.fitted import Fitted
-from latticework.anomaly.found import Found
-from latticework.anomaly.inputs import Part, Parts, divided, listed, read
+from latticework.anomaly.fusion.decision import METHODS, Method
 from latticework.anomaly.inspecting import inspection
 from latticework.anomaly.learning import learn_more, learn_parts
 from latticework.anomaly.part_warnings import once
-from latticework.anomaly.pretrained import Pretrained
-from latticework.anomaly.results import Evaluation, Inspection
-from latticework.anomaly.samples import Sample
 from latticework.anomaly.saving import fitted_of, state_of
+from latticework.anomaly.scans.inputs import Part, PartOrFile, Parts, divided, listed, read
 from latticework.core import Estimator, State
 from latticework.core.checks import number
 from latticework.core.errors import InputError
@@ -177,7 +174,7 @@ class M3DM(Estimator):
         self.from_state(self.to_state())
         return self
 
-    def inspect(self, part: Sample | Found | str | os.PathLike[str]) -> Inspection:
+    def inspect(self, part: PartOrFile) -> Inspection:
         """Everything about one part: scores, regions, and what each bank has to say.
 
         Parameters
@@ -285,9 +282,7 @@ class M3DM(Estimator):
             rows.append(np.concatenate([_average(found[bank].rows) for bank in self.banks_]))
         return np.stack(rows)
 
-    def transform_patches(
-        self, part: Sample | Found | str | os.PathLike[str]
-    ) -> dict[str, Float32[np.ndarray, "patches width"]]:
+    def transform_patches(self, part: PartOrFile) -> dict[str, Float32[np.ndarray, "patches width"]]:
         """The patch features of one part as its banks have them: of the fusion bank, the fused ones.
 
         Parameters

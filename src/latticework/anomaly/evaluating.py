@@ -13,15 +13,15 @@ from typing import Final
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, UInt8
 
+from latticework.anomaly.findings.intervals import auroc_interval
+from latticework.anomaly.findings.measures import separation
+from latticework.anomaly.findings.pixels import LIMITS, Pixels
+from latticework.anomaly.findings.results import Evaluation, Figures
 from latticework.anomaly.fitted import Fitted
-from latticework.anomaly.found import Found
-from latticework.anomaly.inputs import Part
-from latticework.anomaly.intervals import auroc_interval
 from latticework.anomaly.judging import Judged, bank_map, fused_map
-from latticework.anomaly.measures import separation
-from latticework.anomaly.pixels import LIMITS, Pixels
-from latticework.anomaly.results import Evaluation, Figures
-from latticework.anomaly.samples import GOOD
+from latticework.anomaly.scans.found import Found
+from latticework.anomaly.scans.inputs import Part
+from latticework.anomaly.scans.samples import GOOD
 from latticework.core.errors import InputError
 
 POINTS: Final = 301  # of a curve

@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float64
 
-from latticework.anomaly.calibration import Threshold, threshold
-from latticework.anomaly.clouds import Unit
 from latticework.anomaly.config import M3DMConfig
-from latticework.anomaly.extraction import Described, Extractor
+from latticework.anomaly.features.extraction import Described, Extractor
+from latticework.anomaly.findings.calibration import Threshold, threshold
 from latticework.anomaly.held_out import HeldOut
 from latticework.anomaly.judging import Judged, Layers, Representation, judged_without
-from latticework.anomaly.memory import MemoryBank
+from latticework.anomaly.memory.bank import MemoryBank
+from latticework.anomaly.scans.clouds import Unit
 from latticework.core.errors import InputError
 
 if TYPE_CHECKING:
-    from latticework.anomaly.pretrained import Pretrained
+    from latticework.anomaly.encoders.pretrained import Pretrained
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,22 +18,22 @@ from jaxtyping import Float64
 
 from latticework.anomaly.banks import FUSION
 from latticework.anomaly.config import M3DMConfig
-from latticework.anomaly.decision import MOST_ROWS, Method, fit_decision
-from latticework.anomaly.extraction import Description, place_channels
-from latticework.anomaly.feature_fusion import FeatureFusion
+from latticework.anomaly.features.extraction import Description, place_channels
 from latticework.anomaly.fitted import Normal
-from latticework.anomaly.frames import Frames
-from latticework.anomaly.fusion_learning import FusionConfig, fit_fusion
-from latticework.anomaly.fusion_trial import tried
+from latticework.anomaly.fusion.decision import MOST_ROWS, Method, fit_decision
+from latticework.anomaly.fusion.feature_fusion import FeatureFusion
+from latticework.anomaly.fusion.fusion_learning import FusionConfig, fit_fusion
+from latticework.anomaly.fusion.fusion_trial import tried
+from latticework.anomaly.fusion.patch_pairs import PatchPairs
 from latticework.anomaly.judging import Layers, Representation, fused_map, judged_without
-from latticework.anomaly.memory import MemoryBank, places
-from latticework.anomaly.patch_pairs import PatchPairs
-from latticework.anomaly.store import Store
-from latticework.anomaly.whitening import Moments, Whitening, standardisation, whitening
+from latticework.anomaly.memory.bank import MemoryBank, places
+from latticework.anomaly.memory.store import Store
+from latticework.anomaly.memory.whitening import Moments, Whitening, standardisation, whitening
+from latticework.anomaly.preparation.frames import Frames
 from latticework.core.seeds import spawn
 
 if TYPE_CHECKING:
-    from latticework.anomaly.pretrained import Pretrained
+    from latticework.anomaly.encoders.pretrained import Pretrained
 
 SCORED: Final = 200  # good parts, at most, whose scores the decision layers learn from
 HELD_OUT: Final = 5  # every so many-th good part is not trained on by the fusion, which is tried on some

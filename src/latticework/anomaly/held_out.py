@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 from jaxtyping import Float64
 
-from latticework.anomaly.extraction import Described, Description, Patches
+from latticework.anomaly.features.extraction import Described, Description, Patches
 from latticework.core.errors import InputError
 
 FAR: Final = 20.0  # times the middle score of parts set aside: of good ones the highest has about five times

@@ -6,14 +6,14 @@ import numpy as np
 import torch
 from jaxtyping import Float32
 
-from latticework.anomaly.calibration import p_values
-from latticework.anomaly.defect_regions import numbered, regions
-from latticework.anomaly.extraction import Described
+from latticework.anomaly.features.extraction import Described
+from latticework.anomaly.findings.calibration import p_values
+from latticework.anomaly.findings.defect_regions import numbered, regions
+from latticework.anomaly.findings.results import BankScore, Inspection, Nearest, Region
 from latticework.anomaly.fitted import Fitted
 from latticework.anomaly.judging import Judged, fused_map, unsquashed
-from latticework.anomaly.results import BankScore, Inspection, Nearest, Region
-from latticework.anomaly.samples import Sample
-from latticework.anomaly.squares import Square
+from latticework.anomaly.preparation.squares import Square
+from latticework.anomaly.scans.samples import Sample
 
 
 def inspection(sample: Sample, described: Described, fitted: Fitted) -> Inspection:

@@ -18,13 +18,13 @@ from torch import Tensor
 
 from latticework.anomaly.banks import FUSION, SIDES
 from latticework.anomaly.config import M3DMConfig
-from latticework.anomaly.decision import DecisionLayer
-from latticework.anomaly.extraction import Description, Patches
-from latticework.anomaly.feature_fusion import FeatureFusion
-from latticework.anomaly.memory import MemoryBank
-from latticework.anomaly.neighbours import Neighbours
-from latticework.anomaly.reweighting import image_score
-from latticework.anomaly.whitening import Whitening
+from latticework.anomaly.features.extraction import Description, Patches
+from latticework.anomaly.fusion.decision import DecisionLayer
+from latticework.anomaly.fusion.feature_fusion import FeatureFusion
+from latticework.anomaly.memory.bank import MemoryBank
+from latticework.anomaly.memory.neighbours import Neighbours
+from latticework.anomaly.memory.reweighting import image_score
+from latticework.anomaly.memory.whitening import Whitening
 
 KNEE: Final = 5.0  # fused scores up to which a map shows them as they are; above, rather their logarithms
 _REACH: Final = 3.0  # standard deviations that a smoothing goes to

@@ -10,22 +10,22 @@ import torch
 
 from latticework.anomaly.banks import FUSION
 from latticework.anomaly.config import M3DMConfig
-from latticework.anomaly.decision import Method
-from latticework.anomaly.extraction import Extractor, scans_of
+from latticework.anomaly.features.extraction import Extractor, scans_of
 from latticework.anomaly.fitted import Fitted
 from latticework.anomaly.fitting import HELD_OUT, calibrated, fill, learn
-from latticework.anomaly.frames import Frames
-from latticework.anomaly.fusion_trial import TRIED
+from latticework.anomaly.fusion.decision import Method
+from latticework.anomaly.fusion.fusion_trial import TRIED
 from latticework.anomaly.held_out import HeldOut
-from latticework.anomaly.inputs import Part, unit_of
-from latticework.anomaly.needs import stated
-from latticework.anomaly.samples import Sample
-from latticework.anomaly.store import Store
+from latticework.anomaly.memory.needs import stated
+from latticework.anomaly.memory.store import Store
+from latticework.anomaly.preparation.frames import Frames
+from latticework.anomaly.scans.inputs import Part, unit_of
+from latticework.anomaly.scans.samples import Sample
 from latticework.core.progress import message
 from latticework.core.words import counted
 
 if TYPE_CHECKING:
-    from latticework.anomaly.pretrained import Pretrained
+    from latticework.anomaly.encoders.pretrained import Pretrained
 
 LEARNT, ASIDE = "looking at good parts", "looking at parts set aside"
 

@@ -8,16 +8,16 @@ import numpy as np
 import torch
 
 from latticework.anomaly.banks import FUSION
-from latticework.anomaly.clouds import Unit
 from latticework.anomaly.config import M3DMConfig
-from latticework.anomaly.decision import DecisionLayer
-from latticework.anomaly.extraction import SCANS
-from latticework.anomaly.feature_fusion import FeatureFusion
+from latticework.anomaly.features.extraction import SCANS
 from latticework.anomaly.fitted import Fitted, Normal
+from latticework.anomaly.fusion.decision import DecisionLayer
+from latticework.anomaly.fusion.feature_fusion import FeatureFusion
 from latticework.anomaly.held_out import HeldOut
 from latticework.anomaly.judging import Layers, Representation
-from latticework.anomaly.memory import MemoryBank
-from latticework.anomaly.whitening import Whitening
+from latticework.anomaly.memory.bank import MemoryBank
+from latticework.anomaly.memory.whitening import Whitening
+from latticework.anomaly.scans.clouds import Unit
 from latticework.core import State
 from latticework.core.errors import InputError
 
@@ -58,7 +58,7 @@ def fitted_of(state: State, config: M3DMConfig, device: torch.device) -> Fitted:
     InputError
         If something is missing, or does not fit the rest.
     """
-    from latticework.anomaly.pretrained import Pretrained
+    from latticework.anomaly.encoders.pretrained import Pretrained
 
     values, groups = state.values, state.tensors
     options = {"budget": config.memory, "folder": config.cache_folder, "device": device}

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
 from typing import Final, Generic, Protocol, TypeVar
 
-from latticework.anomaly.found import Found
+from latticework.anomaly.findings.results import Inspection
 from latticework.anomaly.part_warnings import Note, Once, noted
-from latticework.anomaly.results import Inspection
-from latticework.anomaly.samples import Sample
+from latticework.anomaly.scans.inputs import PartOrFile
 from latticework.core.errors import InputError
 
-Part = Sample | Found | str | os.PathLike[str]
-P = TypeVar("P", bound=Part)
+P = TypeVar("P", bound=PartOrFile)
 T = TypeVar("T")
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -29,7 +26,7 @@ AHEAD: Final = 8  # tasks of each worker that are done or waiting: bounds the re
 class Inspector(Protocol):
     """What inspects a part: a fitted `M3DM`."""
 
-    def inspect(self, part: Part) -> Inspection:
+    def inspect(self, part: PartOrFile) -> Inspection:
         """Say what is wrong with it."""
         ...
 
@@ -117,19 +114,6 @@ def each(
             for note in notes:
                 warned.add(*note)
             yield part, told
-
-
-def name_of(part: Part) -> str:
-    """What a part is called before it is read.
-
-    Examples
-    --------
-    >>> name_of("scans/007.png")
-    '007'
-    """
-    if isinstance(part, Sample | Found):
-        return part.name
-    return os.path.splitext(os.path.basename(os.fspath(part)))[0]
 
 
 def _here(work: Callable[[T], Result], parts: Iterable[T]) -> Generator[tuple[T, Told[Result]]]:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from latticework.anomaly.config import M3DMConfig
-from latticework.anomaly.measures import auroc, by_label
-from latticework.anomaly.samples import GOOD, Sample
+from latticework.anomaly.findings.measures import auroc, by_label
+from latticework.anomaly.scans.samples import GOOD, Sample
 from latticework.core.seeds import spawn
 
 if TYPE_CHECKING:
@@ -26,9 +26,9 @@ SHOWN: Final = ("stain", "dent")
 
 def stop(*, seed: int) -> Section:
     """Learn good ropes, and tell others with four kinds of defects from them."""
-    from latticework.anomaly.cards import card, explained
     from latticework.anomaly.detector import M3DM
-    from latticework.anomaly.heat import Scale
+    from latticework.anomaly.report.cards import card, explained
+    from latticework.anomaly.report.heat import Scale
     from latticework.pages import Section, Table
 
     started = time.monotonic()

@@ -1,0 +1,1 @@
+"""What is found in parts, when that is an alarm, and how well it tells defective parts from good ones."""

@@ -1,0 +1,62 @@
+"""Whether a fusion bank helps: by good parts that it did not learn from, and the same with pseudo-defects."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from jaxtyping import Bool
+
+from latticework.anomaly.config import M3DMConfig
+from latticework.anomaly.features.extraction import Description, looked_at
+from latticework.anomaly.findings.measures import auroc
+from latticework.anomaly.findings.pixels import Pixels
+from latticework.anomaly.fitted import Normal
+from latticework.anomaly.fusion.pseudo import pseudo_defects
+from latticework.anomaly.judging import fused_map, judged_without
+from latticework.anomaly.memory.store import Store
+from latticework.anomaly.preparation.frames import Frames
+from latticework.core.seeds import spawn
+
+if TYPE_CHECKING:
+    from latticework.anomaly.encoders.pretrained import Pretrained
+
+
+TRIED: Final = 16  # held-out parts, at most,
+DEFECTS: Final = 4  # each with so many pseudo-defects
+
+
+def tried(
+    store: Store,
+    scans: Mapping[int, Frames],
+    normal: Normal,
+    config: M3DMConfig,
+    encoders: Pretrained | None,
+    seed: int,
+) -> float:
+    """How well good parts are told from the same with pseudo-defects: the mean of image AUROC and AUPRO.
+
+    Parameters
+    ----------
+    store
+        What was seen of all parts.
+    scans
+        Those of some, by number.
+    normal, config, encoders, seed
+        What was learnt, and how.
+    """
+    banks = list(normal.representation.whitenings)
+    scores, maps, truths = [], [], []
+    for (number, scan), description in zip(scans.items(), store.parts(scans), strict=True):
+        seen: list[tuple[Description, Bool[np.ndarray, "size size"] | None]] = [(description, None)]
+        for defect in range(DEFECTS):
+            spoilt, where = pseudo_defects(scan, spawn(seed, f"pseudo-defect {number} {defect}"))
+            seen.append((looked_at(spoilt, banks, config, encoders)[0], where[0]))
+        for found, truth in seen:
+            judged = judged_without(normal.representation(found), normal.memories, config, number)
+            scores.append(float(normal.layers.image.fuse(judged.scores)))
+            maps.append(fused_map(judged, normal.layers.patch, config))
+            truths.append(truth)
+    bad = np.array([truth is not None for truth in truths])
+    return (auroc(scores, bad) + Pixels.of(maps, truths).aupro((0.3,))[0.3]) / 2

@@ -1,0 +1,246 @@
+"""Folders of scans made ready: written into another folder, which is read like the first (M3DM, section 3.1).
+
+Differs from the paper's code: nothing is written in place, and where the part is, is written, too.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import Any, Final
+
+import numpy as np
+from jaxtyping import Bool, Shaped
+
+from latticework.anomaly.preparation.frames import SIZE
+from latticework.anomaly.preparation.parts import PIECES, find_part
+from latticework.anomaly.preparation.squares import Square
+from latticework.anomaly.scans.arrays import write_xyz
+from latticework.anomaly.scans.clouds import Unit
+from latticework.anomaly.scans.folders import read_class_ids, read_folder
+from latticework.anomaly.scans.found import Found
+from latticework.anomaly.scans.partners import check_truths
+from latticework.anomaly.scans.samples import Sample
+from latticework.anomaly.streaming import each
+from latticework.core.checks import number, whole_number
+from latticework.core.errors import InputError, require
+from latticework.core.files import TEMPORARY_NAME, write_output
+from latticework.core.persistence import check_writable
+from latticework.core.progress import message, progress
+from latticework.core.values import read_strictly
+
+SETTINGS: Final = "preprocessed.json"
+_FORMAT: Final = 1
+_MAX_SETTINGS_BYTES: Final = 2**16
+
+
+@dataclass(frozen=True)
+class Preprocessed:
+    """What became of the parts of a folder, by name.
+
+    Attributes
+    ----------
+    written
+        Those that were written now.
+    there
+        Those that an earlier run had written.
+    failed
+        Those that could not be read, and why.
+    doubts
+        Those of which everything was taken for the part, and why.
+    """
+
+    written: tuple[str, ...]
+    there: tuple[str, ...]
+    failed: Mapping[str, str]
+    doubts: Mapping[str, str]
+
+
+def preprocess_folder(
+    source: str | os.PathLike[str],
+    target: str | os.PathLike[str],
+    *,
+    size: int | None = SIZE,
+    split: str | None = None,
+    unit: Unit = "m",
+    pieces: float = PIECES,
+) -> Preprocessed:
+    """Write the parts of a folder, told from their ground, into another folder.
+
+    That one has the same splits and labels, and in them ``rgb`` (PNG), ``xyz`` (TIFF, metres), ``gt`` and ``mask``:
+    where the part is. Beside the part colours are black, and points missing. `read_folder` reads it like the first.
+
+    Run again, it goes on where it was, and tries again what failed. Parts are worked on by `joblib`: one after the
+    other, or as ``joblib.parallel_config(n_jobs=..., backend=...)`` says around the call, which may be a cluster.
+
+    Parameters
+    ----------
+    source
+        The folder, or a file of one: see `read_folder`.
+    target
+        A new or empty folder, or one that an earlier run with the same settings wrote to; never the source, nor in it
+        or around it.
+    size
+        Height and width to bring parts to, padded to a square; None keeps them as they are.
+    split
+        The one to write; None is all of them.
+    unit
+        Of the points that are read.
+    pieces
+        As in `find_part`.
+
+    Returns
+    -------
+    Preprocessed
+        What was written, and which parts failed: one that cannot be read, or lacks a partner, is no reason to stop.
+
+    Raises
+    ------
+    InputError
+        If the source is no folder of parts, or has truths of some defects alone, or the target is in use, or was
+        written with other settings.
+    MissingExtraError
+        If what reads and writes pictures is not installed.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> rows, columns = np.mgrid[:64, :64].astype(np.float32)
+    >>> xyz = np.stack([columns / 1000, rows / 1000, np.full((64, 64), 0.5, dtype=np.float32)], axis=-1)
+    >>> xyz[20:40, 20:40, 2] -= 0.02
+    >>> with TemporaryDirectory() as folder:
+    ...     (Path(folder) / "raw/train/good/xyz").mkdir(parents=True)
+    ...     np.save(Path(folder) / "raw/train/good/xyz/000.npy", xyz)
+    ...     preprocess_folder(Path(folder) / "raw", Path(folder) / "ready", size=None).written
+    ...     int(read_folder(Path(folder) / "ready")[0].read().returned.sum())
+    ('train/good/000',)
+    400
+    """
+    for module in ("PIL.Image", "tifffile"):
+        require(module, extra="anomaly", purpose="preprocessing folders")
+    size = None if size is None else whole_number("size", size)
+    pieces = number("pieces", pieces, lambda share: 0 <= share <= 1, "a share from 0 to 1")
+    found = read_folder(source, split=split, unit=unit, partners="reported")
+    check_truths(found)
+    root, goal = Path(source).resolve(), Path(target).resolve()
+    settings = {"format": _FORMAT, "source": str(root), "size": size, "unit": unit, "pieces": pieces}
+    _open_target(root, goal, settings)
+    there = {part.name for part in found if _places(part, goal)["mask"].is_file()}
+    open_parts = [part for part in found if part.name not in there]
+    failed, doubts = {}, {}
+    work = partial(_preprocess, goal=goal, size=size, pieces=pieces)
+    with progress("preprocessing", total=len(found), unit="parts", done=len(there)) as bar:
+        for part, told in each(work, open_parts):
+            if isinstance(told, InputError):
+                failed[part.name] = str(told)
+                message(f"left out: {part.name}: {told}")
+            elif told:
+                doubts[part.name] = told
+            bar.advance()
+    written = tuple(part.name for part in open_parts if part.name not in failed)
+    return Preprocessed(written, tuple(part.name for part in found if part.name in there), failed, doubts)
+
+
+def _open_target(source: Path, target: Path, settings: Mapping[str, Any]) -> None:
+    """Make the folder to write to, with its settings, or see that it is one with the same."""
+    folder = source.parent if source.is_file() else source
+    if folder == target or folder in target.parents or target in folder.parents:
+        raise InputError(f"{target} is the folder of the parts, or in it or around it: nothing is written in place")
+    check_writable(target)
+    file = target / SETTINGS
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+        others = [child.name for child in target.iterdir() if not TEMPORARY_NAME.fullmatch(child.name)]
+    except OSError as error:
+        raise InputError(f"{target} cannot be written to: {error.strerror}") from error
+    if not others:
+        if names := _class_ids(folder):
+            write_output(target / "class_ids.json", names)
+        write_output(file, json.dumps(settings, indent=1).encode())
+    elif SETTINGS not in others and others != ["class_ids.json"]:
+        raise InputError(f"{target} holds other things, such as {min(others)}: give a new folder")
+    elif SETTINGS not in others:  # stopped between the two
+        write_output(file, json.dumps(settings, indent=1).encode())
+    else:
+        _check_settings(file, settings)
+
+
+def _class_ids(folder: Path) -> bytes:
+    return (folder / "class_ids.json").read_bytes() if read_class_ids(folder) else b""
+
+
+def _check_settings(file: Path, settings: Mapping[str, Any]) -> None:
+    try:
+        with file.open("rb") as stream:
+            before = read_strictly(stream.read(_MAX_SETTINGS_BYTES).decode())
+    except (OSError, ValueError, RecursionError) as error:
+        raise InputError(f"{file} cannot be read ({error}): give a new folder") from error
+    if before != settings:
+        old = before if isinstance(before, dict) else {}
+        other = [
+            f"{name}={old.get(name)!r}, not {value!r}" for name, value in settings.items() if old.get(name) != value
+        ]
+        raise InputError(f"{file.parent} was written with {', '.join(other) or 'more settings'}: give a new folder")
+
+
+def _places(part: Found, target: Path) -> dict[str, Path]:
+    """Where a part's files are written: split, label, what it is, and its stem."""
+    name = PurePosixPath(part.name)
+    folder = target / name.parent
+    if part.label is not None and folder.name != part.label:
+        folder = folder / part.label
+    endings = {"rgb": ".png", "xyz": ".tiff", "gt": ".png", "mask": ".png"}
+    return {what: folder / what / f"{name.name}{ending}" for what, ending in endings.items()}
+
+
+def _preprocess(part: Found, *, goal: Path, size: int | None, pieces: float) -> str:
+    """Read, prepare and write one part; why it could not be told from its ground, if so."""
+    sample = part.read()
+    found = find_part(sample, pieces=pieces)
+    try:
+        _write(sample, found.mask, _places(part, goal), size, with_truth=part.truth is not None)
+    except OSError as error:
+        raise InputError(f"it cannot be written: {error.strerror or error}") from error
+    return found.doubt
+
+
+def _write(
+    sample: Sample,
+    mask: Bool[np.ndarray, "height width"],
+    places: Mapping[str, Path],
+    size: int | None,
+    *,
+    with_truth: bool,
+) -> None:
+    """Write what a sample has, its mask last, which says that all the rest is there."""
+    rgb, xyz, truth = sample.rgb, sample.xyz, sample.truth if with_truth else None
+    if size is not None:
+        square = Square(*sample.size, size)
+        mask = square.nearest(mask, fill=False)
+        if rgb is not None:
+            rgb = (square.smooth(rgb) * 255).round().byte().permute(1, 2, 0).numpy()
+        xyz = None if xyz is None else square.nearest(xyz, fill=np.nan)
+        truth = None if truth is None else square.nearest(truth, fill=0)
+    if not mask.any() or (xyz is not None and np.isnan(xyz[mask]).all()):
+        raise InputError(f"{sample.name}: nothing of the part is left at {size} x {size}")
+    for what, values in (("rgb", rgb), ("xyz", xyz), ("gt", truth), ("mask", mask)):
+        if values is not None:
+            places[what].parent.mkdir(parents=True, exist_ok=True)
+    if rgb is not None:
+        write_output(places["rgb"], _png(np.where(mask[..., None], rgb, np.uint8(0))))
+    if xyz is not None:
+        write_xyz(places["xyz"], np.where(mask[..., None], xyz, np.float32(np.nan)))
+    if truth is not None:
+        write_output(places["gt"], _png(truth))
+    write_output(places["mask"], _png(mask * np.uint8(255)))
+
+
+def _png(values: Shaped[np.ndarray, "height width *channels"]) -> bytes:
+    stream = io.BytesIO()
+    require("PIL.Image", extra="anomaly", purpose="writing pictures").fromarray(values).save(stream, "PNG")
+    return stream.getvalue()

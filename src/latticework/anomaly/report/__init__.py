@@ -1,0 +1,1 @@
+"""What was found, for people: in words, pictures, tables and pages."""

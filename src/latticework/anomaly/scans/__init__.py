@@ -1,0 +1,1 @@
+"""Scans of parts: in files and folders of several layouts and formats, and as arrays."""

@@ -1,0 +1,160 @@
+"""Arrays on disk: points as TIFF, as MVTec 3D-AD has them, or as NPY; no longer than their file, whatever it says."""
+
+from __future__ import annotations
+
+import io
+import math
+import os
+import zlib
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from jaxtyping import Float32, Shaped
+
+from latticework.anomaly.scans.clouds import (
+    MAX_FILE_BYTES,
+    MAX_POINTS,
+    Unit,
+    check_written,
+    metres,
+    read_bytes,
+    without_return,
+)
+from latticework.core.errors import InputError, require
+from latticework.core.files import write_output
+
+TIFFS: Final = (".tif", ".tiff")
+_PLAIN, _DEFLATE = 1, (8, 32946)  # how a TIFF may be compressed
+_DEFLATE_RATIO: Final = 1032  # at most
+_MAX_PAGES: Final = 2**16
+
+
+def as_xyz(
+    values: Shaped[np.ndarray, "*shape"], where: str, *, unit: Unit = "m"
+) -> Float32[np.ndarray, "height width 3"]:
+    """Points of whatever type, in that unit, as float32 in metres; no return is NaN.
+
+    Raises
+    ------
+    InputError
+        If they are no points on a grid.
+
+    Examples
+    --------
+    >>> as_xyz(np.array([[[0, 0, 0], [10, 20, 500]]]), "xyz", unit="mm").tolist()
+    [[[nan, nan, nan], [0.01, 0.02, 0.5]]]
+    """
+    if values.ndim == 2 and values.shape[1:] != (3,) and values.dtype.kind in "iuf":
+        raise InputError(f"{where}: {list(values.shape)} is a depth picture: give it with the camera's intrinsics")
+    if values.ndim == 2:
+        raise InputError(
+            f"{where}: {len(values):,} points without a grid, and defects are looked for on a grid: save them as "
+            "[height, width, 3], rows by columns as the sensor gives them"
+        )
+    if values.ndim != 3 or values.shape[2] != 3 or values.dtype.kind not in "iuf" or values.dtype == np.uint8:
+        hint = ": move x, y and z to the end" if values.ndim == 3 and values.shape[0] == 3 else ""
+        raise InputError(
+            f"{where}: points are {values.dtype} {list(values.shape)}, expected floats [height, width, 3]{hint}"
+        )
+    scale = metres(unit)
+    return without_return(values if scale == 1 else values * np.float64(scale))
+
+
+def write_xyz(path: str | os.PathLike[str], xyz: Float32[np.ndarray, "height width 3"]) -> None:
+    """Write points as MVTec 3D-AD has them: a TIFF of float32, with zeros where there was no return.
+
+    The same points give the same bytes, and `read_cloud` reads them as the same to the last bit.
+
+    Raises
+    ------
+    InputError
+        If the array is no such cloud, or the file cannot be written.
+    """
+    check_written(xyz, None)
+    tifffile = require("tifffile", extra="anomaly", purpose="writing TIFF files")
+    stream = io.BytesIO()
+    points = np.where(np.isnan(xyz).any(axis=-1, keepdims=True), np.float32(0), xyz)
+    tifffile.imwrite(stream, points, photometric="rgb", metadata=None, software=False)
+    write_output(path, stream.getvalue())
+
+
+def is_points(path: Path) -> bool:
+    """Whether a TIFF holds floats, so points and no colours."""
+    return path.suffix.lower() in TIFFS and read_tiff(path).dtype.kind == "f"
+
+
+def read_npy(path: Path) -> Shaped[np.ndarray, "*shape"]:
+    """An array of NumPy, never one of objects; no longer than the file is."""
+    raw = read_bytes(path)
+    stream = io.BytesIO(raw)
+    try:
+        version = np.lib.format.read_magic(stream)
+        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, by_columns, dtype = read(stream)
+    except Exception as error:  # whatever stands where a header should be
+        raise InputError(f"{path} is no .npy file, or damaged ({error})") from error
+    if dtype.kind not in "biuf":
+        raise InputError(f"{path} holds {dtype}, expected numbers")
+    count, there = math.prod(shape), len(raw) - stream.tell()
+    if count == 0 or min(shape, default=1) < 0:
+        raise InputError(f"{path}: the array {list(shape)} is empty")
+    if count > 3 * MAX_POINTS or there < count * dtype.itemsize:
+        raise InputError(f"{path} is cut off, or too large: {list(shape)} of {dtype} do not fit into {there:,} bytes")
+    values = np.frombuffer(raw, dtype=dtype, count=count, offset=stream.tell())
+    return values.reshape(shape, order="F" if by_columns else "C").astype(dtype.newbyteorder("="))
+
+
+def read_tiff(path: Path) -> Shaped[np.ndarray, "*shape"]:
+    """The first picture of a TIFF, once what it says of itself fits into the file."""
+    tifffile = require("tifffile", extra="anomaly", purpose="reading TIFF files")
+    raw = read_bytes(path)
+    try:
+        with tifffile.TiffFile(io.BytesIO(raw)) as file:
+            series = file.series[0]
+            _check_size(series, raw, path)
+            for page in series.pages:
+                if page is None:
+                    raise InputError(f"{path} lacks one of the {len(series.pages):,} pages that it says it has")
+                _check_segments(page, raw, path)
+            values: np.ndarray = np.asarray(series.asarray())
+            axes = series.axes
+    except InputError:
+        raise
+    except Exception as error:  # whatever a foreign reader stumbles over
+        raise InputError(f"{path} is no TIFF file that is read, or damaged or cut off ({error})") from error
+    if axes == "SYX":
+        values = np.moveaxis(values, 0, -1)
+    return values
+
+
+def _check_size(series: Any, raw: bytes, path: Path) -> None:
+    """Refuse what is larger than is read, or than the file could hold."""
+    shape, size = list(series.shape), math.prod(series.shape) * series.dtype.itemsize
+    if not 0 < math.prod(shape) <= 4 * MAX_POINTS or len(series.pages) > _MAX_PAGES:
+        raise InputError(f"{path}: {shape} is empty, or larger than the {MAX_POINTS:,} pixels that are read")
+    plain = series.keyframe.compression == _PLAIN
+    if size > len(raw) * (1 if plain else _DEFLATE_RATIO):
+        raise InputError(f"{path} is cut off: {shape} of {series.dtype} do not fit into its {len(raw):,} bytes")
+
+
+def _check_segments(page: Any, raw: bytes, path: Path) -> None:
+    """Refuse a page that lies beyond the file, or unpacks to more than it says."""
+    keyframe = page.keyframe
+    size = max(1, math.prod(keyframe.chunks)) * keyframe.dtype.itemsize  # of a strip or a tile
+    if size > MAX_FILE_BYTES:
+        raise InputError(f"{path} has strips of {size:,} bytes, more than are read")
+    if keyframe.compression not in (_PLAIN, *_DEFLATE):
+        name = getattr(keyframe.compression, "name", keyframe.compression)
+        raise InputError(f"{path} is compressed with {name}, which is not read: save it uncompressed or with deflate")
+    stored = 0
+    for offset, count in zip(page.dataoffsets, page.databytecounts, strict=True):
+        if offset + count > len(raw):
+            raise InputError(f"{path} is cut off: its pixels lie up to byte {offset + count:,} of {len(raw):,}")
+        stored += count
+        if keyframe.compression in _DEFLATE:
+            piece = zlib.decompressobj().decompress(raw[offset : offset + count], size + 1)
+            if len(piece) > size:
+                raise InputError(f"{path}: a strip unpacks to more than the {size:,} bytes that it says")
+    if keyframe.compression == _PLAIN and stored < math.prod(keyframe.shape) * keyframe.dtype.itemsize:
+        raise InputError(f"{path} is cut off: of {list(keyframe.shape)} of {keyframe.dtype} there are {stored:,} bytes")
