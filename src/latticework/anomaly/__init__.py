@@ -20,7 +20,7 @@ __getattr__, __dir__ = attach(
         "M3DM": "latticework.anomaly.detector:M3DM",
         "M3DMConfig": "latticework.anomaly.config:M3DMConfig",
         "Sample": "latticework.anomaly.scans.samples:Sample",
-        "read_sample": "latticework.anomaly.scans.samples:read_sample",
+        "read_sample": "latticework.anomaly.scans.sample_files:read_sample",
         "read_folder": "latticework.anomaly.scans.folders:read_folder",
         "Inspection": "latticework.anomaly.findings.results:Inspection",
         "Evaluation": "latticework.anomaly.findings.results:Evaluation",

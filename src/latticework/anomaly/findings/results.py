@@ -197,7 +197,7 @@ class Evaluation:
     figures
         Of the fused scores and maps.
     interval
-        Where the image AUROC lies, with 95 %: see `measures.auroc_interval`; None without one.
+        Where the image AUROC lies, with 95 %: see `intervals.auroc_interval`; None without one.
     by_label
         Of the parts of each kind of defect against all good ones.
     banks
