@@ -207,6 +207,6 @@ class Writer:
 
 def small(expr, largest=120):
     """Whether an expression is short enough that thousands of them can be tried."""
-    from latticework.calculus.expression import count
+    from latticework.calculus.tree import count
 
     return count(expr) <= largest

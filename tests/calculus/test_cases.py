@@ -7,9 +7,9 @@ from calculus.cases import CASES, GOLD, GOLD_HESSIANS, SIZES, name_of
 from latticework.calculus.called import function
 from latticework.calculus.derivation import derive
 from latticework.calculus.evaluate import bound, evaluate
-from latticework.calculus.expression import count, variables
 from latticework.calculus.parser import parse
 from latticework.calculus.source import source
+from latticework.calculus.tree import count, variables
 
 SEEDS = range(5)
 every_case = pytest.mark.parametrize("case", CASES, ids=name_of)

@@ -12,8 +12,9 @@ from latticework.calculus.conditions import conditions, kinks
 from latticework.calculus.equations import Rate, Sum, chains, named
 from latticework.calculus.evaluate import differences, evaluate
 from latticework.calculus.explain import Explanation
-from latticework.calculus.expression import order, substitute, variables
+from latticework.calculus.expression import substitute
 from latticework.calculus.points import point, size_sets
+from latticework.calculus.tree import order, variables
 
 LOSS = ("mean((y - relu(X*w + b)).^2)", {"X": "N,n", "w": "n", "b": "", "y": "N"})
 CASES = [

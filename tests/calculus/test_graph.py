@@ -6,9 +6,9 @@ import pytest
 
 from latticework.calculus import derive, parse
 from latticework.calculus.evaluate import evaluate
-from latticework.calculus.expression import variables
 from latticework.calculus.graph import graph
 from latticework.calculus.points import point
+from latticework.calculus.tree import variables
 
 SVG = "{http://www.w3.org/2000/svg}"
 NETWORK = (

@@ -5,8 +5,9 @@ from calculus.expressions import SHAPES, Writer
 
 from latticework import InputError
 from latticework.calculus import derive, parse, variable
-from latticework.calculus.expression import make, variables
+from latticework.calculus.expression import make
 from latticework.calculus.latex import escaped, latex, words
+from latticework.calculus.tree import variables
 
 COMMANDS = frozenset(
     re.findall(

@@ -10,8 +10,8 @@ from calculus.expressions import SIZES as SMALL
 
 from latticework.calculus.derivation import derive, gradient, hessian, jacobian
 from latticework.calculus.evaluate import evaluate
-from latticework.calculus.expression import count, variables
 from latticework.calculus.parser import parse
+from latticework.calculus.tree import count, variables
 from latticework.core.errors import InputError
 
 every_case = pytest.mark.parametrize("case", CASES, ids=name_of)

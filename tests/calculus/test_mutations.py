@@ -7,9 +7,10 @@ from calculus.expressions import arrays_of
 from latticework.calculus import partials
 from latticework.calculus.derivation import derive
 from latticework.calculus.evaluate import differences
-from latticework.calculus.expression import ELEMENTWISE, order, variables
 from latticework.calculus.parser import parse
+from latticework.calculus.shapes import ELEMENTWISE
 from latticework.calculus.tensor import Term
+from latticework.calculus.tree import order, variables
 from latticework.core.errors import InputError
 
 SHAPES = {"a": "", "x": "n", "y": "n", "z": "m", "A": "m,n", "B": "m,n", "C": "n,m", "S": "n,n", "T": "n,n"}

@@ -6,8 +6,9 @@ import pytest
 from calculus.expressions import SHAPES, SIZES, Writer, arrays_of
 
 from latticework.calculus.evaluate import evaluate
-from latticework.calculus.expression import make, number, variable, variables
+from latticework.calculus.expression import make, number, variable
 from latticework.calculus.parser import parse
+from latticework.calculus.tree import variables
 from latticework.core.errors import InputError
 
 DECLARED = {"a": "", "b": "", "c": "", "x": "n", "y": "n", "z": "m", "A": "m,n", "B": "m,n", "S": "n,n"}

@@ -12,9 +12,9 @@ from calculus.expressions import SHAPES, SIZES, Writer, arrays_of
 from latticework.calculus.called import function
 from latticework.calculus.derivation import derive
 from latticework.calculus.evaluate import bound, evaluate
-from latticework.calculus.expression import count, order, symbols, variables
 from latticework.calculus.parser import parse
 from latticework.calculus.source import source
+from latticework.calculus.tree import count, order, symbols, variables
 
 DEPTHS = range(1, 7)
 HOW_MANY = 500

@@ -12,10 +12,11 @@ from fractions import Fraction
 
 from latticework.calculus.collect import collected
 from latticework.calculus.dimensions import Dim
-from latticework.calculus.expression import UNIT, Expr, make, number, order
+from latticework.calculus.expression import UNIT, Expr, make, number
 from latticework.calculus.matrix_form import matrix_form
 from latticework.calculus.partials import partial
 from latticework.calculus.tensor import Index, Labels, Term, contracted, forget, indices, magnitude
+from latticework.calculus.tree import order
 from latticework.core.errors import InputError
 
 MOST_TERMS = 1000  # of a sum in index notation

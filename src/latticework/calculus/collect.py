@@ -7,9 +7,10 @@ from fractions import Fraction
 
 from latticework.calculus import forms
 from latticework.calculus.dimensions import ONE, Dim
-from latticework.calculus.expression import UNIT, Expr, count, make
+from latticework.calculus.expression import UNIT, Expr, make
 from latticework.calculus.matrix_form import Product, Units
 from latticework.calculus.tensor import Number, magnitude
+from latticework.calculus.tree import count
 
 
 def collected(products: Sequence[Product], shape: tuple[Dim, ...]) -> Expr:

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 from fractions import Fraction
 
 from latticework.calculus.backward import depends
-from latticework.calculus.expression import Expr, order
+from latticework.calculus.expression import Expr
+from latticework.calculus.tree import order
 
 
 def conditions(root: Expr, written: Callable[[Expr], object] = str) -> list[str]:
@@ -70,7 +71,7 @@ def kinks(root: Expr, wrt: Expr, derivative: Expr, written: Callable[[Expr], obj
     Examples
     --------
     >>> from latticework.calculus.parser import parse
-    >>> from latticework.calculus.expression import variables
+    >>> from latticework.calculus.tree import variables
     >>> root = parse("relu(x)", {"x": "n"})
     >>> kinks(root, variables(root)["x"], parse("diag(x > 0)", {"x": "n"}))
     ['relu has no derivative where an element of x is 0; 0 is taken for it']

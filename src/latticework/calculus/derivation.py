@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from latticework.calculus.assumptions import Assume, assumptions
 from latticework.calculus.evaluate import Array, evaluate
-from latticework.calculus.expression import Expr, Shape, substitute, variable, variables
+from latticework.calculus.expression import Expr, substitute, variable
 from latticework.calculus.parser import Shapes, declared_shapes, parse
 from latticework.calculus.stages import Layout, Stage, staged
+from latticework.calculus.tree import Shape, variables
 from latticework.core.errors import InputError
 
 if TYPE_CHECKING:

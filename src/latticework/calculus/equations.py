@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from latticework.calculus.expression import Expr, variables
+from latticework.calculus.expression import Expr
 from latticework.calculus.graph import Graph
 from latticework.calculus.rules import COOKBOOK, PAPER, Rule
+from latticework.calculus.tree import variables
 
 
 @dataclass(frozen=True)

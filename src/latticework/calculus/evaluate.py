@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from latticework.calculus.dimensions import Dim
-from latticework.calculus.expression import Expr, order, variables
+from latticework.calculus.expression import Expr
+from latticework.calculus.tree import order, variables
 from latticework.core.errors import InputError
 
 Array = np.ndarray[Any, np.dtype[Any]]

@@ -11,10 +11,11 @@ from latticework.calculus.chain import Direction, account, definitions, four_ste
 from latticework.calculus.conditions import conditions, kinks
 from latticework.calculus.derivation import Derivation
 from latticework.calculus.equations import Equation, Part, Rate, named
-from latticework.calculus.expression import Expr, make, order, variables
+from latticework.calculus.expression import Expr, make
 from latticework.calculus.graph import Graph, graph
 from latticework.calculus.stages import Stage
 from latticework.calculus.steps import Step
+from latticework.calculus.tree import order, variables
 
 ORDINALS = ("", "", "Second", "Third", "Fourth")
 

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Sequence
 from fractions import Fraction
 
 from latticework.calculus.dimensions import Dim
-from latticework.calculus.expression import UNIT, ZERO, Expr, count, make, number
+from latticework.calculus.expression import UNIT, ZERO, Expr, make, number
 from latticework.calculus.tensor import Number, magnitude
+from latticework.calculus.tree import count
 
 
 def column(expr: Expr) -> Expr:

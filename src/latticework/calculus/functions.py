@@ -11,16 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from latticework.calculus.expression import (
-    ELEMENTWISE,
-    OF_ROWS,
-    OF_SQUARE,
-    TO_SCALAR,
-    Expr,
-    Operand,
-    expression,
-    make,
-)
+from latticework.calculus.expression import Expr, Operand, expression, make
+from latticework.calculus.shapes import ELEMENTWISE, OF_ROWS, OF_SQUARE, TO_SCALAR
 from latticework.core.errors import InputError
 
 _UNARY = ELEMENTWISE | OF_ROWS | OF_SQUARE | TO_SCALAR | {"rowsum", "colsum", "diag", "vec", "logsumexp"}

@@ -14,17 +14,8 @@ from typing import Literal
 
 from latticework.calculus import forms
 from latticework.calculus.backward import accumulate, depends
-from latticework.calculus.expression import (
-    Expr,
-    make,
-    order,
-    rebuild,
-    substitute,
-    symbols,
-    variable,
-    variables,
-    with_args,
-)
+from latticework.calculus.expression import Expr, make, rebuild, substitute, variable, with_args
+from latticework.calculus.tree import order, symbols, variables
 
 Kind = Literal["wrt", "variable", "intermediate", "result"]
 

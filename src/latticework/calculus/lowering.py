@@ -10,10 +10,12 @@ import math
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 
-from latticework.calculus.expression import ELEMENTWISE, OF_ROWS, TO_SCALAR, Expr, order
+from latticework.calculus.expression import Expr
 from latticework.calculus.products import VECTORS, factor, multiplied, with_multiple
 from latticework.calculus.registers import Instruction, Registers
+from latticework.calculus.shapes import ELEMENTWISE, OF_ROWS, TO_SCALAR
 from latticework.calculus.structure import as_gram, is_constant, is_diagonal, is_trace_of_product
+from latticework.calculus.tree import order
 from latticework.core.errors import InputError
 
 # Operations of arrays that are one instruction of the same name.

@@ -11,10 +11,11 @@ import numpy as np
 
 from latticework.calculus.derivation import Derivation, derive
 from latticework.calculus.evaluate import Array, evaluate
-from latticework.calculus.expression import Expr, substitute, symbols, variables
+from latticework.calculus.expression import Expr, substitute
 from latticework.calculus.parser import Shapes, parse
 from latticework.calculus.points import point, size_sets
 from latticework.calculus.stages import Layout
+from latticework.calculus.tree import symbols, variables
 from latticework.core.errors import InputError
 
 Verdict = Literal["equal", "equal up to layout", "wrong"]

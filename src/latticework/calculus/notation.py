@@ -13,8 +13,9 @@ from fractions import Fraction
 from itertools import pairwise
 
 from latticework.calculus.dimensions import ONE, Dim
-from latticework.calculus.expression import Expr, order
+from latticework.calculus.expression import Expr
 from latticework.calculus.text import labels
+from latticework.calculus.tree import order
 
 COMPARISON, SUM, SIGNED, ELEMENTS, PRODUCT, POWER, CALL, SUBSCRIPTED, ATOM = range(9)
 SHORT = 12  # letters that still fit above a fraction line

@@ -13,20 +13,10 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from latticework.calculus.dimensions import Dim
-from latticework.calculus.expression import (
-    COMPARISONS,
-    ELEMENTWISE,
-    OF_ROWS,
-    OF_SQUARE,
-    TO_SCALAR,
-    Expr,
-    make,
-    number,
-    product,
-    shape_text,
-    variable,
-    with_sizes,
-)
+from latticework.calculus.expression import Expr, make, number, product, variable, with_sizes
+from latticework.calculus.shapes import ELEMENTWISE, OF_ROWS, OF_SQUARE, TO_SCALAR
+from latticework.calculus.text import described
+from latticework.calculus.tree import shape_text
 from latticework.calculus.unification import Sizes
 from latticework.core.errors import InputError
 
@@ -51,6 +41,7 @@ _TOKEN = re.compile(
     r"|(?P<string>\"[A-Za-z,>-]*\")|(?P<sign>\.[*/^]|>=|<=|==|[-+*/^'()\[\];,:<>])",
     re.ASCII,
 )
+COMPARISONS = (">=", "<=", "==", ">", "<")
 _SUM, _MINUS, _PRODUCT, _POWER, _POSTFIX = 10, 15, 20, 30, 40
 _BINDING = {
     **dict.fromkeys(COMPARISONS, 5),
@@ -336,7 +327,9 @@ class _Reader:
         if sign == "*":
             return self.built(token.start, lambda: product(left, right, self.sizes.match))
         if sign == "/" and right.rank:
-            raise self.misfit(f"cannot divide by {_short(right)}: for elements write ./, for a matrix inv", token.start)
+            raise self.misfit(
+                f"cannot divide by {described(right)}: for elements write ./, for a matrix inv", token.start
+            )
         if sign == "^":
             return self.powered(left, right, token)
         return self.make(token.start, {".*": "had", ".^": "pow"}.get(sign, "div"), left, right)
@@ -393,7 +386,7 @@ class _Reader:
             self.make(token.start, "tr", base)  # says so if it is not square
             return self.make(token.start, "mul", *[factor] * abs(whole)) if abs(whole) > 1 else factor
         powers = f"a matrix can be raised to whole powers up to {HIGHEST_POWER}; for elements write .^"
-        raise self.misfit(f"cannot raise {_short(base)} to {_short(exponent)}: {powers}", token.start)
+        raise self.misfit(f"cannot raise {described(base)} to {described(exponent)}: {powers}", token.start)
 
     def arguments(self, opened: _Token) -> list[Expr]:
         args = []
@@ -449,7 +442,7 @@ class _Reader:
             raise self.refused("a matrix has two sizes", token.start)
         self.expect(")", opened)
         if value.rank:
-            raise self.misfit(f"{name} repeats a scalar, got {_short(value)}", token.start)
+            raise self.misfit(f"{name} repeats a scalar, got {described(value)}", token.start)
         shape = tuple(sizes) or tuple(self.sizes.new() for _ in range(rank))
         if value.op == "number" and value.data == 0:
             return make("zeros", data=shape)
@@ -533,7 +526,7 @@ class _Reader:
         data = tuple(tuple(codes[letter] for letter in word) for word in inputs), tuple(codes[a] for a in match[2])
         for word, arg in zip(inputs, args, strict=True):
             if len(word) != arg.rank:
-                raise self.refused(f"{word!r} does not label {_short(arg)}", labels.start)
+                raise self.refused(f"{word!r} does not label {described(arg)}", labels.start)
         sizes: dict[str, Dim] = {}
         for word, arg in zip(inputs, args, strict=True):
             for letter, size in zip(word, arg.shape, strict=True):
@@ -562,11 +555,6 @@ def _whole(exponent: Expr) -> int | None:
 def _unknown(name: str) -> str:
     close = difflib.get_close_matches(name, FUNCTIONS, n=1)
     return f"unknown function {name[:40]!r}" + (f": did you mean {close[0]}?" if close else "")
-
-
-def _short(expr: Expr) -> str:
-    text = str(expr)
-    return f"{text if len(text) <= 60 else text[:57] + '...'} ({expr.shape_text})"
 
 
 def _settled_text(message: str, sizes: Sizes) -> str:

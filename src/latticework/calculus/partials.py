@@ -6,8 +6,9 @@ from collections.abc import Callable
 from fractions import Fraction
 
 from latticework.calculus.dimensions import ONE, Dim
-from latticework.calculus.expression import ELEMENTWISE, TWO, UNIT, ZERO, Expr, make, number, variables
+from latticework.calculus.expression import TWO, UNIT, ZERO, Expr, make, number
 from latticework.calculus.forms import folded
+from latticework.calculus.shapes import ELEMENTWISE
 from latticework.calculus.tensor import (
     Index,
     Labels,
@@ -17,6 +18,7 @@ from latticework.calculus.tensor import (
     kronecker_labels,
     selections,
 )
+from latticework.calculus.tree import variables
 
 
 def partial(node: Expr, place: int, out: Labels, arg: Labels) -> list[Term]:

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from latticework.calculus.evaluate import Array, evaluate
-from latticework.calculus.expression import Expr, order, shape_text, symbols, variables
+from latticework.calculus.expression import Expr
+from latticework.calculus.tree import order, shape_text, symbols, variables
 from latticework.core.errors import InputError
 
 SIZE_SETS = ((3, 4, 5, 2, 6), (1, 1, 1, 1, 1), (2, 3, 4, 5, 7), (5, 2, 3, 4, 1))

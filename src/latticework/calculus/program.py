@@ -10,9 +10,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from latticework.calculus.dimensions import Dim
-from latticework.calculus.expression import ELEMENTWISE, OF_ROWS, Expr, variables
+from latticework.calculus.expression import Expr
 from latticework.calculus.lowering import lowered
 from latticework.calculus.registers import ARITHMETIC, Instruction
+from latticework.calculus.shapes import ELEMENTWISE, OF_ROWS
+from latticework.calculus.tree import variables
 from latticework.core.errors import InputError
 
 # Operations whose result is new memory, which may be written over, and those whose result may be a view of an operand.

@@ -11,8 +11,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from latticework.calculus.expression import Expr, order
+from latticework.calculus.expression import Expr
 from latticework.calculus.structure import operands
+from latticework.calculus.tree import order
 
 ARITHMETIC = frozenset(["add", "sub", "mul", "div", "neg", "pow"])  # of numbers, a number
 

@@ -9,10 +9,11 @@ from typing import Literal
 
 from latticework.calculus import forms
 from latticework.calculus.backward import Sum, Visit, accumulate, as_einsum, in_matrix_form
-from latticework.calculus.expression import Expr, count, make
+from latticework.calculus.expression import Expr, make
 from latticework.calculus.kronecker import kronecker_form
 from latticework.calculus.stable import rewritten
 from latticework.calculus.tensor import Term, indices
+from latticework.calculus.tree import count
 
 Layout = Literal["numerator", "denominator"]
 

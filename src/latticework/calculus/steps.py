@@ -16,11 +16,13 @@ import numpy as np
 from latticework.calculus import forms
 from latticework.calculus.backward import Sum, as_einsum, depends, in_matrix_form
 from latticework.calculus.evaluate import Array, bound, evaluate
-from latticework.calculus.expression import ELEMENTWISE, UNIT, ZERO, Expr, make, order, substitute, variables
+from latticework.calculus.expression import UNIT, ZERO, Expr, make, substitute
 from latticework.calculus.partials import partial
 from latticework.calculus.rules import RULES, Rule
+from latticework.calculus.shapes import ELEMENTWISE
 from latticework.calculus.stable import rewritten
 from latticework.calculus.tensor import Term, contracted, indices
+from latticework.calculus.tree import order, variables
 from latticework.core.errors import InputError
 
 if TYPE_CHECKING:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from latticework.calculus.expression import Expr, order
+from latticework.calculus.expression import Expr
+from latticework.calculus.tree import order
 
 # Operations that give nothing negative, and those that do so where their operands are not negative.
 _NONNEGATIVE = (

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from fractions import Fraction
 
 from latticework.calculus.dimensions import Dim
-from latticework.calculus.expression import Expr, order
+from latticework.calculus.tree import Tree, order
 
 COMPARISON, SUM, SIGNED, PRODUCT, POWER, POSTFIX, ATOM = range(7)
 Piece = tuple[str, int]  # what is written, and how strongly it holds together
@@ -14,7 +14,7 @@ LONGEST = 20_000  # characters of a part: twice what can be read again
 LABELS = "ijklmnopqrstuvwxyzabcdefghIJKLMNOPQRSTUVWXYZABCDEFGH"
 
 
-def text(root: Expr) -> str:
+def text(root: Tree) -> str:
     """The expression as a line of text.
 
     Examples
@@ -27,7 +27,7 @@ def text(root: Expr) -> str:
     return _piece(root)[0]
 
 
-def factor(root: Expr) -> str:
+def factor(root: Tree) -> str:
     """The expression as a factor of a product, in brackets if it is a sum or a product itself.
 
     Examples
@@ -40,10 +40,23 @@ def factor(root: Expr) -> str:
     return _held(_piece(root), POWER)
 
 
-def _piece(root: Expr) -> Piece:
+def described(root: Tree) -> str:
+    """The expression and its shape, for a message.
+
+    Examples
+    --------
+    >>> from latticework.calculus.expression import variable
+    >>> described(variable("A", "m,n") @ variable("x", "n"))
+    'A*x (vector of m)'
+    """
+    written = text(root)
+    return f"{written if len(written) <= 60 else written[:57] + '...'} ({root.shape_text})"
+
+
+def _piece(root: Tree) -> Piece:
     nodes = order(root)
-    pieces: dict[Expr, Piece] = {}
-    sized: dict[Expr, Piece] = {}
+    pieces: dict[Tree, Piece] = {}
+    sized: dict[Tree, Piece] = {}
     # A factor of kron(eye, vector(1)) has a size that nothing around it tells.
     kronecker = any(node.op == "kron" for node in nodes)
     for node in nodes:
@@ -59,7 +72,7 @@ def _shortened(piece: Piece) -> Piece:
     return piece if len(piece[0]) <= LONGEST else ("...", ATOM)
 
 
-def _sized(node: Expr, args: list[Piece]) -> Piece | None:
+def _sized(node: Tree, args: list[Piece]) -> Piece | None:
     """Constants, and products and sums of them, with their sizes."""
     if node.op == "eye":
         return f"eye({node.data})", ATOM
@@ -77,7 +90,7 @@ def range_text(spec: tuple[Dim, Dim | None] | None) -> str:
     return str(low) if high is None else f"{low}:{high}"
 
 
-def _write(node: Expr, args: list[Piece]) -> Piece:
+def _write(node: Tree, args: list[Piece]) -> Piece:
     special = _SPECIAL.get(node.op)
     if special is not None:
         return special(node, args)
@@ -89,14 +102,14 @@ def _held(piece: Piece, least: int) -> str:
     return written if strength >= least else f"({written})"
 
 
-def _number(node: Expr, _: list[Piece]) -> Piece:
+def _number(node: Tree, _: list[Piece]) -> Piece:
     value = node.data
     if isinstance(value, Fraction) and value.denominator == 1:
         return str(value), ATOM if value >= 0 else SIGNED
     return str(value), PRODUCT if value >= 0 else SIGNED
 
 
-def _sum(_: Expr, args: list[Piece]) -> Piece:
+def _sum(_: Tree, args: list[Piece]) -> Piece:
     written = _held(args[0], SUM)
     for arg in args[1:]:
         # What begins with a minus sign is subtracted.
@@ -105,11 +118,11 @@ def _sum(_: Expr, args: list[Piece]) -> Piece:
     return written, SUM
 
 
-def _negative(_: Expr, args: list[Piece]) -> Piece:
+def _negative(_: Tree, args: list[Piece]) -> Piece:
     return f"-{_held(args[0], PRODUCT)}", SIGNED
 
 
-def _elements(node: Expr, args: list[Piece]) -> Piece:
+def _elements(node: Tree, args: list[Piece]) -> Piece:
     written, arrays = "", 0
     for arg, piece in zip(node.args, args, strict=True):
         first, dotted = not arrays, bool(arg.rank and arrays)
@@ -123,29 +136,29 @@ def _elements(node: Expr, args: list[Piece]) -> Piece:
     return written, PRODUCT
 
 
-def _product(_: Expr, args: list[Piece]) -> Piece:
+def _product(_: Tree, args: list[Piece]) -> Piece:
     # What stands first may be a product itself: 2*X*w is (2*X)*w, and -X*w has its sign for all of it.
     first = args[0][0] if args[0][1] == SIGNED else _held(args[0], PRODUCT)
     written = "*".join([first, *(_held(arg, POWER) for arg in args[1:])])
     return written, SIGNED if first.startswith("-") else PRODUCT
 
 
-def _quotient(node: Expr, args: list[Piece]) -> Piece:
+def _quotient(node: Tree, args: list[Piece]) -> Piece:
     sign = "/" if node.args[1].rank == 0 else " ./ "
     return f"{_held(args[0], PRODUCT)}{sign}{_held(args[1], POWER)}", PRODUCT
 
 
-def _power(node: Expr, args: list[Piece]) -> Piece:
+def _power(node: Tree, args: list[Piece]) -> Piece:
     sign = "^" if node.rank == 0 else ".^"
     return f"{_held(args[0], POSTFIX)}{sign}{_held(args[1], POSTFIX)}", POWER
 
 
-def _index(node: Expr, args: list[Piece]) -> Piece:
+def _index(node: Tree, args: list[Piece]) -> Piece:
     return f"{_held(args[0], POSTFIX)}[{', '.join(map(range_text, node.data))}]", POSTFIX
 
 
-def _constant(name: str) -> Callable[[Expr, list[Piece]], Piece]:
-    def write(node: Expr, _: list[Piece]) -> Piece:
+def _constant(name: str) -> Callable[[Tree, list[Piece]], Piece]:
+    def write(node: Tree, _: list[Piece]) -> Piece:
         return f"{('vector', 'matrix', 'tensor')[min(node.rank, 3) - 1]}({name})" if node.rank else name, ATOM
 
     return write
@@ -160,24 +173,24 @@ def labels(groups: tuple[tuple[int, ...], ...]) -> list[str]:
     return ["".join(names[label] for label in group) for group in groups]
 
 
-def _einsum(node: Expr, args: list[Piece]) -> Piece:
+def _einsum(node: Tree, args: list[Piece]) -> Piece:
     inputs, output = node.data
     *named, out = labels((*inputs, output))
     return f'einsum("{",".join(named)}->{out}", {", ".join(arg for arg, _ in args)})', ATOM
 
 
-def _derivative(node: Expr, args: list[Piece]) -> Piece:
+def _derivative(node: Tree, args: list[Piece]) -> Piece:
     above, below = (
         written if arg.op == "var" else f"({written})" for arg, (written, _) in zip(node.args, args, strict=True)
     )
     return f"d{above}/d{below}", POWER
 
 
-def _contracted(_: Expr, args: list[Piece]) -> Piece:
+def _contracted(_: Tree, args: list[Piece]) -> Piece:
     return f"<{args[0][0]}, {args[1][0]}>", ATOM
 
 
-_SPECIAL: dict[str, Callable[[Expr, list[Piece]], Piece]] = {
+_SPECIAL: dict[str, Callable[[Tree, list[Piece]], Piece]] = {
     "var": lambda node, _: (node.data[0], ATOM),
     "number": _number,
     "pi": lambda *_: ("pi", ATOM),

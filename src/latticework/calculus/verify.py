@@ -11,8 +11,9 @@ import numpy as np
 
 from latticework.calculus.called import function
 from latticework.calculus.evaluate import Array, differences, evaluate
-from latticework.calculus.expression import Expr, variables
+from latticework.calculus.expression import Expr
 from latticework.calculus.points import point, size_sets
+from latticework.calculus.tree import variables
 from latticework.core.errors import InputError
 
 if TYPE_CHECKING:
