@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from calculus.cases import CASES, GOLD, GOLD_HESSIANS, SIZES, name_of
 
+from latticework.calculus.binding import bound
 from latticework.calculus.called import function
 from latticework.calculus.derivation import derive
-from latticework.calculus.evaluate import bound, evaluate
+from latticework.calculus.evaluate import evaluate
 from latticework.calculus.parser import parse
 from latticework.calculus.source import source
 from latticework.calculus.tree import count, variables

@@ -9,9 +9,10 @@ import pytest
 import torch
 from calculus.expressions import SHAPES, SIZES, Writer, arrays_of
 
+from latticework.calculus.binding import bound
 from latticework.calculus.called import function
 from latticework.calculus.derivation import derive
-from latticework.calculus.evaluate import bound, evaluate
+from latticework.calculus.evaluate import evaluate
 from latticework.calculus.parser import parse
 from latticework.calculus.source import source
 from latticework.calculus.tree import count, order, symbols, variables

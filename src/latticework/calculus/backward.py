@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from latticework.calculus.collect import collected
-from latticework.calculus.dimensions import Dim
 from latticework.calculus.expression import UNIT, Expr, make, number
 from latticework.calculus.matrix_form import matrix_form
 from latticework.calculus.partials import partial
@@ -187,8 +186,3 @@ def _powered(expr: Expr, exponent: object) -> Expr:
         return make("sqrt", expr)
     assert isinstance(exponent, Fraction | float)
     return make("pow", expr, number(exponent))
-
-
-def sizes(total: Sum) -> tuple[Dim, ...]:
-    """The sizes of the axes."""
-    return tuple(label.size for label in total.free)

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from latticework.calculus.backends import check_language
+from latticework.calculus.binding import bound
 from latticework.calculus.dimensions import Dim
-from latticework.calculus.evaluate import bound
 from latticework.calculus.expression import Expr
 from latticework.calculus.operations import Function, in_context, operations
 from latticework.calculus.program import Program, program, spent_inputs

@@ -10,7 +10,8 @@ from latticework.calculus.backward import Sum as Tensor
 from latticework.calculus.backward import accumulate
 from latticework.calculus.equations import Equation, Part, Rate, Side, Sum, named
 from latticework.calculus.expression import UNIT, Expr, make
-from latticework.calculus.graph import Edge, Graph, Node
+from latticework.calculus.flow import Edge, Node
+from latticework.calculus.graph import Graph
 from latticework.calculus.rules import RULES, Rule
 from latticework.calculus.stages import closed_form
 from latticework.calculus.steps import count_paths, isolated_rule

@@ -7,7 +7,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 from latticework.calculus.assumptions import Assume, assumptions
-from latticework.calculus.evaluate import Array, evaluate
+from latticework.calculus.binding import Array
+from latticework.calculus.evaluate import evaluate
 from latticework.calculus.expression import Expr, substitute, variable
 from latticework.calculus.parser import Shapes, declared_shapes, parse
 from latticework.calculus.stages import Layout, Stage, staged
@@ -240,7 +241,7 @@ class Derivation:
 
 def with_dropped(named: Mapping[str, Expr], value: Expr, arrays: Mapping[str, Any]) -> dict[str, Any]:
     """The values, and the sizes that only variables tell which the derivative does not have any more."""
-    from latticework.calculus.evaluate import bound
+    from latticework.calculus.binding import bound
 
     remaining = variables(value)
     dropped = {name: node for name, node in named.items() if name not in remaining and name in arrays}

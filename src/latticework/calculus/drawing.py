@@ -12,11 +12,11 @@ from html import escape
 from itertools import pairwise
 from statistics import fmean
 
-from latticework.calculus.graph import Edge, Graph, Node
+from latticework.calculus.flow import Edge, Node
 from latticework.pages.text import columns, label, printable
 from latticework.pages.theme import LIGHT
 
-LETTER, LINE = 7.3, 17.0  # of the monospaced text, in pixels
+LETTER = 7.3  # of the monospaced text, in pixels
 BOX = 46.0  # height of a node
 GAP, BEND = 26.0, 14.0  # between neighbours, and the width of a bend
 RISE = 58.0  # between layers
@@ -37,9 +37,9 @@ class _Spot:
     below: list[_Spot] = field(default_factory=list)
 
 
-def drawn(graph: Graph) -> str:
-    """The SVG of a graph; colours follow the page's light or dark theme."""
-    spots, routes = _spots(graph)
+def drawn(nodes: Sequence[Node], edges: Sequence[Edge]) -> str:
+    """The SVG of a graph, whose nodes come after what they use; colours follow the page's light or dark theme."""
+    spots, routes = _spots(nodes, edges)
     layers = _layers(spots)
     _arrange(layers)
     margin = 6.0
@@ -56,18 +56,19 @@ def drawn(graph: Graph) -> str:
     )
 
 
-def _spots(graph: Graph) -> tuple[list[_Spot], list[tuple[Edge, list[_Spot]]]]:
+def _spots(nodes: Sequence[Node], edges: Sequence[Edge]) -> tuple[list[_Spot], list[tuple[Edge, list[_Spot]]]]:
     """Nodes and bends with their layers, and the way of every edge."""
-    depth = {node.name: 0 for node in graph.nodes}
-    for edge in sorted(graph.edges, key=lambda edge: _place(graph, edge.target)):
+    place = {node.name: each for each, node in enumerate(nodes)}
+    depth = dict.fromkeys(place, 0)
+    for edge in sorted(edges, key=lambda edge: place[edge.target]):
         depth[edge.target] = max(depth[edge.target], depth[edge.source] + 1)
-    for node in graph.nodes:
-        uses = [depth[edge.target] for edge in graph.edges if edge.source == node.name]
+    for node in nodes:
+        uses = [depth[edge.target] for edge in edges if edge.source == node.name]
         if node.kind == "variable" and uses:
             depth[node.name] = min(uses) - 1  # beside what else its first user needs
-    spots = {node.name: _Spot(depth[node.name], _width(node), node) for node in graph.nodes}
+    spots = {node.name: _Spot(depth[node.name], _width(node), node) for node in nodes}
     every, routes = list(spots.values()), []
-    for edge in graph.edges:
+    for edge in edges:
         first, last = spots[edge.source], spots[edge.target]
         route = [first, *(_Spot(layer, BEND) for layer in range(first.layer + 1, last.layer)), last]
         every += route[1:-1]
@@ -76,10 +77,6 @@ def _spots(graph: Graph) -> tuple[list[_Spot], list[tuple[Edge, list[_Spot]]]]:
             lower.above.append(upper)
         routes.append((edge, route))
     return every, routes
-
-
-def _place(graph: Graph, name: str) -> int:
-    return next(place for place, node in enumerate(graph.nodes) if node.name == name)
 
 
 def _layers(spots: Sequence[_Spot]) -> list[list[_Spot]]:

@@ -10,64 +10,17 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal
 
 from latticework.calculus import forms
 from latticework.calculus.backward import accumulate, depends
 from latticework.calculus.expression import Expr, make, rebuild, substitute, variable, with_args
+from latticework.calculus.flow import Edge, Node
+from latticework.calculus.stages import closed_form
 from latticework.calculus.tree import order, symbols, variables
-
-Kind = Literal["wrt", "variable", "intermediate", "result"]
 
 _UNNAMED = ("neg", "T")
 _PREFIXES = "uvhgszpqrt"
 _RESULTS = ("y", "f", "g", "h", "result")
-
-
-@dataclass(frozen=True)
-class Node:
-    """A variable, an intermediate variable or the result.
-
-    Attributes
-    ----------
-    name
-        A variable's own, `u1`, `u2`, ... for what is between, and the result's.
-    kind
-        "wrt" for the variable that is differentiated by.
-    symbol
-        The name as a variable of the same shape.
-    whole
-        What it is in terms of the variables.
-    short
-        What it is in terms of earlier nodes.
-    """
-
-    name: str
-    kind: Kind
-    symbol: Expr
-    whole: Expr
-    short: Expr
-
-
-@dataclass(frozen=True)
-class Edge:
-    """That a node uses an earlier one.
-
-    Attributes
-    ----------
-    source, target
-        Names of nodes.
-    rate
-        The derivative of the target by the source, all its other operands held still; nothing if the source does not
-        depend on the variable, or if the derivative has more than two axes.
-    flows
-        Whether the source depends on the variable.
-    """
-
-    source: str
-    target: str
-    rate: Expr | None
-    flows: bool
 
 
 @dataclass(frozen=True)
@@ -137,7 +90,7 @@ class Graph:
         """A drawing: variables above, the result below, derivatives beside the edges."""
         from latticework.calculus.drawing import drawn
 
-        return drawn(self)
+        return drawn(self.nodes, self.edges)
 
 
 def graph(root: Expr, wrt: Expr, taken: Iterable[str] = ()) -> Graph:
@@ -213,8 +166,6 @@ def rate(node: Expr, wrt: Expr) -> Expr | None:
     >>> print(rate(root, variables(root)["x"]))
     A*diag(cos(x))
     """
-    from latticework.calculus.stages import closed_form
-
     if node.rank + wrt.rank > 2:
         return None
     found = closed_form(accumulate(node, wrt)[0])

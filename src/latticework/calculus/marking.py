@@ -9,8 +9,9 @@ from typing import Any, Literal
 
 import numpy as np
 
+from latticework.calculus.binding import Array
 from latticework.calculus.derivation import Derivation, derive
-from latticework.calculus.evaluate import Array, evaluate
+from latticework.calculus.evaluate import evaluate
 from latticework.calculus.expression import Expr, substitute
 from latticework.calculus.parser import Shapes, parse
 from latticework.calculus.points import point, size_sets

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from latticework.calculus.evaluate import Array, evaluate
+from latticework.calculus.binding import Array
+from latticework.calculus.evaluate import evaluate
 from latticework.calculus.expression import Expr
 from latticework.calculus.tree import order, shape_text, symbols, variables
 from latticework.core.errors import InputError

@@ -15,7 +15,8 @@ import numpy as np
 
 from latticework.calculus import forms
 from latticework.calculus.backward import Sum, as_einsum, depends, in_matrix_form
-from latticework.calculus.evaluate import Array, bound, evaluate
+from latticework.calculus.binding import Array, bound
+from latticework.calculus.evaluate import evaluate
 from latticework.calculus.expression import UNIT, ZERO, Expr, make, substitute
 from latticework.calculus.partials import partial
 from latticework.calculus.rules import RULES, Rule

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from latticework.calculus.binding import Array
 from latticework.calculus.called import function
-from latticework.calculus.evaluate import Array, differences, evaluate
+from latticework.calculus.evaluate import differences, evaluate
 from latticework.calculus.expression import Expr
 from latticework.calculus.points import point, size_sets
 from latticework.calculus.tree import variables
