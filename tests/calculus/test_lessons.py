@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from latticework.calculus import lesson
-from latticework.calculus.lessons import LESSONS
+from latticework.calculus.course import LESSONS
 from latticework.calculus.rules import RULES
 from latticework.core.errors import InputError
 

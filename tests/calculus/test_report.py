@@ -7,7 +7,7 @@ import pytest
 
 from latticework import MissingExtraError
 from latticework.calculus import derive, lesson
-from latticework.calculus.lessons import LESSONS
+from latticework.calculus.course import LESSONS
 
 LOSS = ("mean((y - relu(X*w + b)).^2)", "w", {"X": "N,n", "w": "n", "b": "", "y": "N"})
 NO_CONTENT = {"meta", "link", "br", "hr", "img", "rect", "path"}

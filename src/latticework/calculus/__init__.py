@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING
 from latticework.core.lazy import attach
 
 if TYPE_CHECKING:
+    from latticework.calculus.course import lesson
     from latticework.calculus.derivation import Derivation, derive, gradient, hessian, jacobian
     from latticework.calculus.expression import Expr, variable
     from latticework.calculus.graph import Graph
-    from latticework.calculus.lessons import Lesson, lesson
+    from latticework.calculus.lessons import Lesson
     from latticework.calculus.marking import Check, Counterexample, check
     from latticework.calculus.parser import parse
     from latticework.calculus.rules import Rule
@@ -43,7 +44,7 @@ __getattr__, __dir__ = attach(
         "jacobian": "latticework.calculus.derivation:jacobian",
         "hessian": "latticework.calculus.derivation:hessian",
         "check": "latticework.calculus.marking:check",
-        "lesson": "latticework.calculus.lessons:lesson",
+        "lesson": "latticework.calculus.course:lesson",
         "parse": "latticework.calculus.parser:parse",
         "variable": "latticework.calculus.expression:variable",
         "Derivation": "latticework.calculus.derivation:Derivation",

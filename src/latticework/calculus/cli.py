@@ -243,7 +243,7 @@ def _check(
 
 
 def _lesson(name: str, format: Format, output: Path | None) -> None:
-    from latticework.calculus.lessons import LESSONS, lesson
+    from latticework.calculus.course import LESSONS, lesson
 
     if name == "list":
         return _print("\n".join(f"{each.name:<20} {each.title}" for each in LESSONS.values()), output)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from fractions import Fraction
 
 from latticework.calculus.backward import depends
@@ -10,15 +10,8 @@ from latticework.calculus.expression import Expr
 from latticework.calculus.tree import order
 
 
-def conditions(root: Expr, written: Callable[[Expr], object] = str) -> list[str]:
+def conditions(root: Expr) -> list[str]:
     """What must hold for an expression to have a value.
-
-    Parameters
-    ----------
-    root
-        The expression.
-    written
-        How its parts are written.
 
     Examples
     --------
@@ -26,37 +19,37 @@ def conditions(root: Expr, written: Callable[[Expr], object] = str) -> list[str]
     >>> conditions(parse("log(x) + tr(inv(A))", {"x": "", "A": "n,n"}))
     ['x must be positive for log(x)', 'A must be invertible']
     """
-    return list(dict.fromkeys(_needs(root, written)))
+    return list(dict.fromkeys(_needs(root)))
 
 
-def _needs(root: Expr, written: Callable[[Expr], object]) -> Iterator[str]:
+def _needs(root: Expr) -> Iterator[str]:
     for node in order(root):
         if not node.args:
             continue
-        first, last = written(node.args[0]), written(node.args[-1])
+        first, last = node.args[0], node.args[-1]
         fixed = node.args[-1].op in ("number", "pi", "size")
         match node.op:
             case "log" if not _is_positive(node.args[0]):
-                yield f"{first} must be positive for {written(node)}"
+                yield f"{first} must be positive for {node}"
             case "sqrt" if not _is_positive(node.args[0]):
-                yield f"{first} must not be negative for {written(node)}"
+                yield f"{first} must not be negative for {node}"
             case "inv":
                 yield f"{first} must be invertible"
             case "logdet":
-                yield f"{first} must be invertible for {written(node)}"
+                yield f"{first} must be invertible for {node}"
             case "asin" | "acos":
-                yield f"{first} must be between -1 and 1 for {written(node)}"
+                yield f"{first} must be between -1 and 1 for {node}"
             case "div" if not fixed:
                 yield f"{last} must not be 0"
             case "pow":
                 exponent = _whole(node.args[1])
                 if exponent is None and not _is_positive(node.args[0]):
-                    yield f"{first} must be positive for {written(node)}"
+                    yield f"{first} must be positive for {node}"
                 if exponent is not None and exponent < 0:
                     yield f"{first} must not be 0"
 
 
-def kinks(root: Expr, wrt: Expr, derivative: Expr, written: Callable[[Expr], object] = str) -> list[str]:
+def kinks(root: Expr, wrt: Expr, derivative: Expr) -> list[str]:
     """Where an expression has no derivative although it has a value, and what is taken for the derivative there.
 
     Parameters
@@ -65,8 +58,6 @@ def kinks(root: Expr, wrt: Expr, derivative: Expr, written: Callable[[Expr], obj
         The expression and the variable.
     derivative
         Its derivative: where that has no kink any more, as that of norm2(x)^2, there is nothing to say.
-    written
-        How parts of the expression are written.
 
     Examples
     --------
@@ -81,7 +72,7 @@ def kinks(root: Expr, wrt: Expr, derivative: Expr, written: Callable[[Expr], obj
     for node in order(root):
         if node not in active or not node.args:
             continue
-        args = [str(written(arg)) for arg in node.args]
+        args = [str(arg) for arg in node.args]
         one = "an element of " if node.args[0].rank else ""
         match node.op:
             case "relu":
@@ -103,9 +94,7 @@ def kinks(root: Expr, wrt: Expr, derivative: Expr, written: Callable[[Expr], obj
             case "sign":
                 found.append(f"sign jumps where {one}{args[0]} is 0; the derivative is taken to be 0 there too")
             case "compare":
-                found.append(
-                    f"{written(node)} jumps where {args[0]} = {args[1]}; the derivative is taken to be 0 there too"
-                )
+                found.append(f"{node} jumps where {args[0]} = {args[1]}; the derivative is taken to be 0 there too")
             case "sqrt":
                 found.append(f"sqrt has no derivative where {one}{args[0]} is 0; the answer is 1/0 there")
     return list(dict.fromkeys(found))

@@ -2,146 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from latticework.calculus.assumptions import Assume, assumptions
-from latticework.calculus.binding import Array
-from latticework.calculus.evaluate import evaluate
+from latticework.calculus.derivative import Derivative
+from latticework.calculus.explain import Explanation
 from latticework.calculus.expression import Expr, substitute, variable
+from latticework.calculus.latex import align, latex
+from latticework.calculus.mathml import mathml, tables
 from latticework.calculus.parser import Shapes, declared_shapes, parse
+from latticework.calculus.plain import explained, part_text
 from latticework.calculus.stages import Layout, Stage, staged
-from latticework.calculus.tree import Shape, variables
+from latticework.calculus.tree import variables
+from latticework.calculus.verify import Verification, verify
 from latticework.core.errors import InputError
-
-if TYPE_CHECKING:
-    from latticework.calculus.graph import Graph
-    from latticework.calculus.steps import Step
-    from latticework.calculus.verify import Verification
 
 LAYOUTS = ("numerator", "denominator")
 HIGHEST_ORDER = 4
 
 
-class Derivation:
-    """A derivative and how it was found.
+class Derivation(Derivative):
+    """A derivative with all the ways to tell how it was found: as text, LaTeX, MathML, a page, or plain data."""
 
-    Attributes
-    ----------
-    expression
-        What was differentiated.
-    wrt
-        The variable.
-    order
-        How many times.
-    layout
-        Of the answer as it is shown: "numerator" or "denominator".
-    result
-        The answer as an expression.
-    """
-
-    def __init__(self, expression: Expr, wrt: Expr, stages: Sequence[Stage], layout: Layout, sizes: Shape) -> None:
-        self.expression, self.wrt, self.layout = expression, wrt, layout
-        self._stages = tuple(stages)
-        self._axes = sizes
-
-    @property
-    def order(self) -> int:
-        """How many times the expression was differentiated."""
-        return len(self._stages)
-
-    @property
-    def value(self) -> Expr:
-        """The derivative with the axes of the function first and then those of the variable, whatever the layout."""
-        return self._stages[-1].value
-
-    @property
-    def shape(self) -> Shape:
-        """The sizes of `value`."""
-        return self._axes
-
-    @property
-    def before(self) -> Expr:
-        """What the last differentiation was of: the function, or its derivative of one order less."""
-        return self._stages[-1].function
+    @cached_property
+    def explanation(self) -> Explanation:
+        """The derivation as a textbook explains it, part by part."""
+        return Explanation(self)
 
     @property
     def kinks(self) -> tuple[str, ...]:
         """Where the function has no derivative, and what is taken there."""
-        from latticework.calculus.explain import Explanation
-
-        return tuple(Explanation(self).kinks)
+        return tuple(self.explanation.kinks)
 
     @property
     def conditions(self) -> tuple[str, ...]:
         """What must hold for the function and its derivative to be defined."""
-        from latticework.calculus.explain import Explanation
-
-        return tuple(Explanation(self).conditions)
-
-    @property
-    def symmetric(self) -> bool:
-        """Whether the variable's entries above and below the diagonal count as one."""
-        return self._stages[0].symmetric
-
-    @cached_property
-    def result(self) -> Expr:
-        """The answer in its layout."""
-        return self._stages[-1].shown(self.layout)[0]
-
-    @cached_property
-    def steps(self) -> tuple[Step, ...]:
-        """Every step, each an equality: the first begins with the expression, the last ends with the answer."""
-        from latticework.calculus.steps import steps
-
-        return steps(self._stages, self.layout)
-
-    def evaluate(self, /, **arrays: Any) -> Array:
-        """The derivative as an array `[axes of the function..., axes of the variable...]`.
-
-        Parameters
-        ----------
-        **arrays
-            A value for every variable; those of variables that dropped out are only looked at for their sizes.
-
-        Raises
-        ------
-        InputError
-            If a value is missing, or its shape does not fit.
-
-        Examples
-        --------
-        >>> derive("x'*A*x", "x").evaluate(A=[[1, 2], [3, 4]], x=[1, 0]).tolist()
-        [2.0, 5.0]
-        """
-        return evaluate(self.value, with_dropped(self.parameters, self.value, arrays))
-
-    @property
-    def stages(self) -> tuple[Stage, ...]:
-        """Every differentiation, the first of the expression, each other one of the derivative before."""
-        return self._stages
-
-    @property
-    def reading(self) -> str:
-        """How `result` is laid out: see `Step.reading`."""
-        return self._stages[-1].shown(self.layout)[1]
-
-    @cached_property
-    def graph(self) -> Graph:
-        """The data-flow graph of the expression in its stable form, with a name for every intermediate result."""
-        from latticework.calculus.graph import graph
-
-        return graph(self._stages[0].stable, self.wrt)
+        return tuple(self.explanation.conditions)
 
     def text(self, *, steps: bool = False) -> str:
         """The answer as a line that can be parsed; with `steps`, the whole derivation as a textbook has it."""
         if not steps:
             return str(self.result)
-        from latticework.calculus.explain import Explanation
-        from latticework.calculus.plain import explained
-
-        return explained(Explanation(self))
+        return explained(self.explanation)
 
     def account(self, direction: Literal["forward", "backward"]) -> str:
         """The chain as text: forward, how the variable changes everything; backward, how everything changes the result.
@@ -151,30 +54,19 @@ class Derivation:
         InputError
             If it is another direction.
         """
-        from latticework.calculus.explain import Explanation
-        from latticework.calculus.plain import part_text
-
-        return "\n\n".join(map(part_text, Explanation(self).account(direction)))
+        return "\n\n".join(map(part_text, self.explanation.account(direction)))
 
     def latex(self, *, steps: bool = False) -> str:
         """The answer as LaTeX; with `steps`, every part as an `align*` environment of `amsmath`."""
-        from latticework.calculus.latex import align, latex
-
         if not steps:
             return latex(self.result)
-        from latticework.calculus.explain import Explanation
-
-        return align(Explanation(self))
+        return align(self.explanation)
 
     def mathml(self, *, steps: bool = False) -> str:
         """The answer as a `math` element; with `steps`, every part as one."""
-        from latticework.calculus.mathml import mathml, tables
-
         if not steps:
             return mathml(self.result, display=True)
-        from latticework.calculus.explain import Explanation
-
-        return tables(Explanation(self))
+        return tables(self.explanation)
 
     def svg(self) -> str:
         """A drawing of the data-flow graph."""
@@ -190,63 +82,17 @@ class Derivation:
         """
         from latticework.calculus.report import page
 
-        return page(self).html()
+        return page(self.explanation).html()
 
     def as_dict(self) -> dict[str, Any]:
         """All there is to say, for JSON."""
         from latticework.calculus.report import as_dict
 
-        return as_dict(self)
+        return as_dict(self.explanation)
 
     def verify(self, *, method: str = "auto", random_state: int = 0) -> Verification:
         """Compare with automatic differentiation or with differences: see `verify`."""
-        from latticework.calculus.verify import verify
-
         return verify(self, method=method, random_state=random_state)
-
-    def source(self, language: str = "numpy", *, name: str = "derivative") -> str:
-        """The code of a function that computes `value`: "numpy", "torch" or "jax"; see `source.source`."""
-        from latticework.calculus.source import source
-
-        return source(self.value, language, name=name, parameters=self.parameters)
-
-    def to_numpy(self) -> Callable[..., Any]:
-        """A function of NumPy arrays that computes `value`, by position in the order of the expression, or by name."""
-        return self._function("numpy")
-
-    def to_torch(self) -> Callable[..., Any]:
-        """The same for torch tensors."""
-        return self._function("torch")
-
-    def to_jax(self) -> Callable[..., Any]:
-        """The same for JAX arrays."""
-        return self._function("jax")
-
-    @property
-    def parameters(self) -> dict[str, Expr]:
-        """The variables of the expression, in the order of their first use, and the one differentiated by."""
-        return variables(self.expression, self.wrt)
-
-    def _function(self, language: str) -> Callable[..., Any]:
-        from latticework.calculus.called import function
-
-        return function(self.value, language, parameters=self.parameters)
-
-    def __str__(self) -> str:
-        return str(self.result)
-
-    def __repr__(self) -> str:
-        return f"<derivative of {self.expression} with respect to {self.wrt}: {self.result}>"
-
-
-def with_dropped(named: Mapping[str, Expr], value: Expr, arrays: Mapping[str, Any]) -> dict[str, Any]:
-    """The values, and the sizes that only variables tell which the derivative does not have any more."""
-    from latticework.calculus.binding import bound
-
-    remaining = variables(value)
-    dropped = {name: node for name, node in named.items() if name not in remaining and name in arrays}
-    _, sizes = bound({**remaining, **dropped}, arrays)
-    return {**sizes, **{name: arrays[name] for name in remaining}}
 
 
 def derive(
@@ -381,4 +227,4 @@ def _derived(expression: Expr, wrt: Expr, order: int, layout: Layout, *, symmetr
     for _ in range(order):
         stages.append(staged(function, wrt, symmetric=symmetric and not stages))
         function = stages[-1].value
-    return Derivation(expression, wrt, stages, layout, function.shape)
+    return Derivation(expression, wrt, tuple(stages), layout)

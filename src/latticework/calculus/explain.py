@@ -9,7 +9,7 @@ from itertools import takewhile
 
 from latticework.calculus.chain import Direction, account, definitions, four_steps, is_scalar_chain
 from latticework.calculus.conditions import conditions, kinks
-from latticework.calculus.derivation import Derivation
+from latticework.calculus.derivative import Derivative
 from latticework.calculus.equations import Equation, Part, Rate, named
 from latticework.calculus.expression import Expr, make
 from latticework.calculus.graph import Graph, graph
@@ -32,7 +32,7 @@ class Explanation:
     ['3. Combine', '4. Substitute']
     """
 
-    derivation: Derivation
+    derivation: Derivative
 
     @cached_property
     def graphs(self) -> tuple[Graph, ...]:

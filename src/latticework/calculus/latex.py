@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
+from latticework.calculus.explain import Explanation
 from latticework.calculus.expression import Expr
 from latticework.calculus.notation import GREEK, Style, written
-
-if TYPE_CHECKING:
-    from latticework.calculus.explain import Explanation
+from latticework.calculus.typeset import Typesetter
 
 _SYMBOLS = {
     "⊙": r"\odot",
@@ -43,8 +41,6 @@ def latex(root: Expr) -> str:
 
 def align(explanation: Explanation) -> str:
     """Every part of an explanation as a heading and an `align*` environment, with the rules at the right."""
-    from latticework.calculus.typeset import Typesetter
-
     blocks = []
     for part in (*explanation.parts, explanation.answer):
         setter = Typesetter(part, Latex())

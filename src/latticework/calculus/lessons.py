@@ -1,20 +1,20 @@
-"""The paper as lessons: its sections in our words, their examples derived by the engine, and exercises that it marks.
-
-Follows Parr & Howard, *The Matrix Calculus You Need For Deep Learning* (2018), section by section.
-"""
+"""What a lesson is: a section of the paper, its examples worked, an exercise; as text, as a page, as plain data."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
-from latticework.core.errors import InputError
+from latticework.calculus.derivation import Derivation, derive
+from latticework.calculus.marking import Check, check
+from latticework.calculus.reference import reference_text
+from latticework.calculus.rules import NOTATION, RULES, Rule
 
 if TYPE_CHECKING:
-    from latticework.calculus.derivation import Derivation
-    from latticework.calculus.marking import Check
+    from latticework.pages import Page, Table
+
 
 WIDTH = 96
 
@@ -30,8 +30,6 @@ class Example:
 
     def derivation(self) -> Derivation:
         """Worked by the engine."""
-        from latticework.calculus.derivation import derive
-
         return derive(self.expression, self.wrt, self.shapes)
 
 
@@ -47,8 +45,6 @@ class Exercise:
 
     def check(self, answer: str) -> Check:
         """Say whether an answer is right."""
-        from latticework.calculus.marking import check
-
         return check(self.expression, self.wrt, answer, self.shapes)
 
 
@@ -72,6 +68,8 @@ class Lesson:
         Worked.
     exercise
         To be solved.
+    reference
+        Whether notation and all rules follow, as at the end of the paper.
     """
 
     name: str
@@ -82,11 +80,10 @@ class Lesson:
     rules: tuple[str, ...]
     examples: tuple[Example, ...]
     exercise: Exercise = field(repr=False)
+    reference: bool = False
 
     def text(self) -> str:
         """The lesson for a terminal, its examples worked step by step."""
-        from latticework.calculus.rules import RULES
-
         head = f"{self.title}  (Parr & Howard 2018, section {self.section})"
         blocks = [f"{head}\n{'=' * len(head)}", f"Before you begin. {self.refresher}", *self.paragraphs]
         written = [_filled(block) if not block.startswith(head) else block for block in blocks]
@@ -101,7 +98,7 @@ class Lesson:
         command = f'latticework derive "{self.exercise.expression}" --wrt {self.exercise.wrt} {shapes} --check ANSWER'
         written.append(f"{_filled('Exercise. ' + self.exercise.task)}\n    {command}")
         written.append(_filled(f"Hint: {self.exercise.hint}"))
-        if self.name == list(LESSONS)[-1]:
+        if self.reference:
             written.append(reference_text())
         return "\n\n".join(written)
 
@@ -113,9 +110,7 @@ class Lesson:
         MissingExtraError
             Without the libraries of `latticework[pages]`.
         """
-        from latticework.calculus.report import lesson_page
-
-        return lesson_page(self).html()
+        return _page(self).html()
 
     def as_dict(self) -> dict[str, Any]:
         """The lesson as what JSON can hold."""
@@ -131,311 +126,40 @@ class Lesson:
         }
 
 
-def lesson(name: str) -> Lesson:
-    """A section of the paper as a lesson.
-
-    Parameters
-    ----------
-    name
-        One of `LESSONS`: "scalar-rules", "partials", "jacobian", "element-wise", "scalar-expansion", "sum-reduction",
-        "chain-single", "chain-total", "chain-vector", "neuron", "loss".
-
-    Raises
-    ------
-    InputError
-        If there is no such lesson.
-
-    Examples
-    --------
-    >>> lesson("scalar-expansion").exercise.check("sum(x)").verdict
-    'wrong'
-    """
-    if not isinstance(name, str) or name not in LESSONS:
-        raise InputError(f"there is no lesson {str(name)[:40]!r}: expected one of {', '.join(LESSONS)}")
-    return LESSONS[name]
-
-
 def _filled(text: str) -> str:
     return fill(text, WIDTH)
 
 
-_ALL = (
-    Lesson(
-        "scalar-rules",
-        "Scalar derivative rules",
-        "2",
-        "A derivative says how fast a function changes when its argument does: df/dx is the slope of f at x.",
-        (
-            "Everything later is built from a handful of rules for functions of one variable. Think of d/dx as an "
-            "operator "
-            "that is pushed inwards: through sums, past constant factors, until it meets something simple.",
-        ),
-        ("constant", "constant-multiple", "power", "sum", "product", "quotient"),
-        (
-            Example(
-                "9*(x + x^2)",
-                "x",
-                {"x": ""},
-                "The constant 9 goes before the operator; then the sum and the power rule.",
-            ),
-        ),
-        Exercise("Differentiate 5*x^3 - 2*x by x.", "5*x^3 - 2*x", "x", {"x": ""}, "one power rule a term"),
-    ),
-    Lesson(
-        "partials",
-        "Partial derivatives and gradients",
-        "3",
-        "The scalar rules; with several variables all but one are held fixed like constants.",
-        (
-            "A function of several variables has a derivative by each of them, its partial derivatives. Collected in "
-            "a row they "
-            "are the gradient, which tells everything about small changes of the function.",
-        ),
-        ("gradient",),
-        (
-            Example("3*x^2*y", "x", {"x": "", "y": ""}, "With y held fixed, 3*y is a constant factor."),
-            Example("3*x^2*y", "y", {"x": "", "y": ""}, "With x held fixed, 3*x^2 is one."),
-            Example("3*x[1]^2*x[2]", "x", {"x": "2"}, "Both at once: x and y are the elements of one vector."),
-        ),
-        Exercise("Differentiate 2*x + y^8 by y.", "2*x + y^8", "y", {"x": "", "y": ""}, "2*x does not depend on y"),
-    ),
-    Lesson(
-        "jacobian",
-        "The Jacobian",
-        "4.1",
-        "Gradients are rows. A vector of m functions is a column y; its variables are the n elements of a column x.",
-        (
-            "Put the gradients of m functions below each other: that is the Jacobian, with a row for each function "
-            "and a column "
-            "for each variable. This is the numerator layout; other texts use its transpose.",
-            "The shape follows from what is above and below: scalar by vector is a row, vector by scalar a column, "
-            "vector by "
-            "vector a matrix. The identity function has the identity matrix.",
-        ),
-        ("jacobian", "identity", "linear-map", "blocks"),
-        (
-            Example(
-                "[3*x[1]^2*x[2]; 2*x[1] + x[2]^8]",
-                "x",
-                {"x": "2"},
-                "Two functions of two variables: the gradient of each is a row.",
-            ),
-            Example("x", "x", {"x": "n"}, "The identity: y_i depends on x_i alone, with slope 1."),
-        ),
-        Exercise(
-            "What is the Jacobian of A*x?", "A*x", "x", {"A": "m,n", "x": "n"}, "element i of A*x is row i of A times x"
-        ),
-    ),
-    Lesson(
-        "element-wise",
-        "Element-wise binary operators",
-        "4.2",
-        "The Jacobian; the operators .* and ./ act on each pair of elements by itself.",
-        (
-            "If element i of the result depends on element i of the argument alone, everything off the diagonal of "
-            "the Jacobian "
-            "is zero. That is the element-wise diagonal condition: the Jacobian is diag of the derivatives of the "
-            "elements.",
-        ),
-        ("elementwise-binary", "elementwise-function"),
-        (
-            Example("w + x", "w", {"w": "n", "x": "n"}, "Each element has slope 1: the identity."),
-            Example("w - x", "x", {"w": "n", "x": "n"}, "By what is subtracted: minus the identity."),
-            Example("w .* x", "w", {"w": "n", "x": "n"}, "The other factor, on the diagonal."),
-            Example("w ./ x", "x", {"w": "n", "x": "n"}, "The quotient rule, element by element."),
-        ),
-        Exercise(
-            "Differentiate w ./ x by w.",
-            "w ./ x",
-            "w",
-            {"w": "n", "x": "n"},
-            "x is held fixed: each element is w_i times 1/x_i",
-        ),
-    ),
-    Lesson(
-        "scalar-expansion",
-        "Scalar expansion",
-        "4.3",
-        "Element-wise operators; a scalar beside a vector stands for a vector with that element everywhere.",
-        (
-            "x + z means x + 1z. By x it is an element-wise operator as before; by z every element of the result "
-            "moves, so that "
-            "the derivative is a column with an entry for each.",
-        ),
-        ("scalar-expansion",),
-        (
-            Example("x + z", "x", {"x": "n", "z": ""}, "By the vector: the identity."),
-            Example("x + z", "z", {"x": "n", "z": ""}, "By the scalar: a column of ones."),
-            Example("x*z", "x", {"x": "n", "z": ""}, "By the vector: z on the diagonal."),
-            Example("x*z", "z", {"x": "n", "z": ""}, "By the scalar: each element has its own slope x_i."),
-        ),
-        Exercise("Differentiate x/z by z.", "x/z", "z", {"x": "n", "z": ""}, "every element is x_i times z^(-1)"),
-    ),
-    Lesson(
-        "sum-reduction",
-        "Vector sum reduction",
-        "4.4",
-        "Gradients; a sum of functions has the sum of their derivatives.",
-        (
-            "Adding up the elements of a vector makes a scalar of it: its derivative by a vector is a row, in which "
-            "the "
-            "derivatives of all elements are added up column by column. Losses of all kinds are such sums.",
-        ),
-        ("sum-reduction",),
-        (
-            Example("sum(x)", "x", {"x": "n"}, "Every element counts once: a row of ones."),
-            Example("sum(x*z)", "x", {"x": "n", "z": ""}, "Every element counts z times."),
-            Example("sum(x*z)", "z", {"x": "n", "z": ""}, "By the scalar: all of x added up."),
-        ),
-        Exercise(
-            "Differentiate sum(x.^2) by x.", "sum(x.^2)", "x", {"x": "n"}, "a row; element i is the derivative of x_i^2"
-        ),
-    ),
-    Lesson(
-        "chain-single",
-        "The single-variable chain rule",
-        "4.5.1",
-        "The scalar rules; f(g(x)) is a function within a function.",
-        (
-            "Nested expressions are taken apart: (1) name intermediate variables, innermost first, each with a "
-            "single operation; "
-            "(2) differentiate each by the one before; (3) multiply; (4) put back what the names stand for.",
-            "That is all there is to it if a single path leads from x to the result. Multiplying from x on is forward "
-            "differentiation, from the result back it is backward differentiation; the product is the same.",
-        ),
-        ("chain-single", "function"),
-        (
-            Example("sin(x^2)", "x", {"x": ""}, "u1 = x^2 and y = sin(u1)."),
-            Example("log(sin(x^3)^2)", "x", {"x": ""}, "A deeper nest: three intermediate variables, four factors."),
-        ),
-        Exercise("Differentiate exp(cos(x)) by x.", "exp(cos(x))", "x", {"x": ""}, "u1 = cos(x), y = exp(u1)"),
-    ),
-    Lesson(
-        "chain-total",
-        "The single-variable total-derivative chain rule",
-        "4.5.2",
-        "The single-variable chain rule, and partial derivatives.",
-        (
-            "In x + x^2 the variable reaches the sum on two paths. Changing x moves the result through both, so that "
-            "the effects "
-            "add up: a term for each intermediate variable, and one for x itself where the result depends on it "
-            "directly.",
-            "It is called a total derivative because all paths count. With a single path it is the chain rule of "
-            "before.",
-        ),
-        ("chain-total",),
-        (
-            Example("x + x^2", "x", {"x": ""}, "Two paths: directly, and through u1 = x^2."),
-            Example("sin(x + x^2)", "x", {"x": ""}, "The same within a sine."),
-            Example("x*x^2", "x", {"x": ""}, "Two paths into a product."),
-        ),
-        Exercise(
-            "Differentiate x^2*exp(x) by x.",
-            "x^2*exp(x)",
-            "x",
-            {"x": ""},
-            "two paths into the product, a term for each",
-        ),
-    ),
-    Lesson(
-        "chain-vector",
-        "The vector chain rule",
-        "4.5.3",
-        "Jacobians, and the chain rules for scalars.",
-        (
-            "For vectors the rule looks as for scalars, but the factors are Jacobians and their order matters: an m "
-            "by k matrix "
-            "times a k by n matrix. The sum over paths is inside the matrix product.",
-            "Where both factors are element-wise they are diagonal, and so is their product.",
-        ),
-        ("chain-vector",),
-        (
-            Example("[log(x^2); sin(3*x)]", "x", {"x": ""}, "A vector of functions of one variable: a column."),
-            Example("sin(A*x)", "x", {"A": "m,n", "x": "n"}, "A diagonal Jacobian times A."),
-        ),
-        Exercise(
-            "Differentiate exp(A*x) by x.",
-            "exp(A*x)",
-            "x",
-            {"A": "m,n", "x": "n"},
-            "diag(exp(u)) times du/dx with u = A*x",
-        ),
-    ),
-    Lesson(
-        "neuron",
-        "The neuron",
-        "5",
-        "The vector chain rule, sum reduction; w'x is sum(w .* x).",
-        (
-            "A neuron is max(0, w'x + b). Inside it is an affine function of the weights; around it a function that "
-            "lets positive "
-            "numbers through and nothing else. Where it is silent its gradient is zero, where it speaks it is that "
-            "of w'x + b.",
-            "At exactly zero there is no derivative; 0 is taken, as everybody does.",
-        ),
-        ("inner-product", "neuron", "maximum"),
-        (
-            Example("sum(w .* x)", "w", {"w": "n", "x": "n"}, "The weighted sum, element by element."),
-            Example("w'*x + b", "w", {"w": "n", "x": "n", "b": ""}, "The affine function by the weights."),
-            Example("relu(w'*x + b)", "w", {"w": "n", "x": "n", "b": ""}, "The neuron by its weights."),
-            Example("relu(w'*x + b)", "b", {"w": "n", "x": "n", "b": ""}, "The neuron by its bias: 0 or 1."),
-        ),
-        Exercise(
-            "Differentiate sigmoid(w'*x + b) by w.",
-            "sigmoid(w'*x + b)",
-            "w",
-            {"w": "n", "x": "n", "b": ""},
-            "the derivative of the sigmoid s is s*(1 - s)",
-        ),
-    ),
-    Lesson(
-        "loss",
-        "The gradient of a loss",
-        "6",
-        "The neuron; a mean is a sum over N samples divided by N.",
-        (
-            "The samples x_1, ..., x_N are the rows of X. The loss is the mean squared distance of the neuron's "
-            "answers from the "
-            "targets. Its gradient is a sum over the samples in which the neuron speaks, each with its error e_i as "
-            "weight.",
-            "Which case holds is a question to each sample, so that it stands inside the sum. (The last line of the "
-            "paper's "
-            "derivation prints the cases around the sum, which would ask one question of all samples.)",
-            "Training walks against the gradient: w becomes w minus a small rate times the gradient, and b likewise.",
-        ),
-        ("loss",),
-        (
-            Example(
-                "mean((y - relu(X*w + b)).^2)",
-                "w",
-                {"X": "N,n", "w": "n", "b": "", "y": "N"},
-                "By the weights: a weighted sum of the rows of X.",
-            ),
-            Example(
-                "mean((y - relu(X*w + b)).^2)",
-                "b",
-                {"X": "N,n", "w": "n", "b": "", "y": "N"},
-                "By the bias: the same sum without the samples.",
-            ),
-        ),
-        Exercise(
-            "Differentiate the loss of a linear unit, mean((X*w - y).^2), by w.",
-            "mean((X*w - y).^2)",
-            "w",
-            {"X": "N,n", "w": "n", "y": "N"},
-            "without a kink all samples count",
-        ),
-    ),
-)
+def _page(lesson: Lesson) -> Page:
+    """The page of a lesson: what it says, its rules, its examples step by step, and the exercise."""
+    from latticework.calculus.report import drawings, formulas, function, steps
+    from latticework.pages import Code, Page, Section, Table
 
-LESSONS: dict[str, Lesson] = {each.name: each for each in _ALL}
+    rules = [_rules([RULES[name] for name in lesson.rules], "Rules of this lesson.")] if lesson.rules else []
+    found = [
+        Section("Before you begin", lesson.refresher),
+        Section("The idea", lesson.paragraphs[0], paragraphs=lesson.paragraphs[1:], tables=rules),
+    ]
+    for number, example in enumerate(lesson.examples, 1):
+        explanation = example.derivation().explanation
+        name = f"Example {number}: {explanation.derivation.expression} by {explanation.derivation.wrt}"
+        parts = [function(explanation), *steps(explanation), formulas(explanation.answer)]
+        found.append(Section(name, example.remark, pictures=drawings(explanation), formulas=parts))
+    exercise = lesson.exercise
+    shapes = ", ".join(f"{name}: {shape or 'scalar'}" for name, shape in exercise.shapes.items())
+    task = f"{exercise.expression} with respect to {exercise.wrt}, where {shapes}."
+    command = f'latticework derive "{exercise.expression}" --wrt {exercise.wrt} ... --check ANSWER'
+    marked = Code(command, "How to have an answer marked.")
+    found.append(Section("Exercise", exercise.task, paragraphs=[task, f"Hint: {exercise.hint}"], code=[marked]))
+    if lesson.reference:
+        notation = Table(["written", "means"], [list(row) for row in NOTATION], "Notation.")
+        every = _rules(RULES.values(), "All rules.")
+        found.append(Section("Reference", "Notation, and all rules.", tables=[notation, every]))
+    return Page(lesson.title, f"Parr & Howard 2018, section {lesson.section}.", found)
 
 
-def reference_text() -> str:
-    """Notation and rules, as the end of the paper has them."""
-    from latticework.calculus.reference import rules_text
-    from latticework.calculus.rules import NOTATION
+def _rules(rules: Iterable[Rule], caption: str) -> Table:
+    from latticework.pages import Table
 
-    width = max(len(name) for name, _ in NOTATION)
-    notation = "\n".join(f"    {name:<{width}}  {meaning}" for name, meaning in NOTATION)
-    return f"Notation\n{notation}\n\nRules\n\n{rules_text()}"
+    rows = [[rule.name, rule.statement, rule.condition or None, rule.section] for rule in rules]
+    return Table(["rule", "says", "if", "from"], rows, caption)

@@ -8,13 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from html import escape
-from typing import TYPE_CHECKING
 
+from latticework.calculus.explain import Explanation
 from latticework.calculus.expression import Expr
 from latticework.calculus.notation import GREEK, Style, written
-
-if TYPE_CHECKING:
-    from latticework.calculus.explain import Explanation
+from latticework.calculus.typeset import Typesetter
 
 _BOLD = ' mathvariant="normal" style="font-weight:bold"'  # MathML Core knows no bold variant, but CSS does
 
@@ -45,8 +43,6 @@ def element(markup: str, *, display: bool = False) -> str:
 
 def tables(explanation: Explanation) -> str:
     """Every part of an explanation as a `math` element: its heading, and its equations with the rules at the right."""
-    from latticework.calculus.typeset import Typesetter
-
     found = []
     for part in (*explanation.parts, explanation.answer):
         setter = Typesetter(part, MathML())

@@ -42,3 +42,10 @@ def rules_page() -> str:
     )
     notation = ["| written | means |", "|:--|:--|", *(f"| `{written}` | {meaning} |" for written, meaning in NOTATION)]
     return "\n".join([head, *rows, "\n## Notation\n", *notation]) + "\n"
+
+
+def reference_text() -> str:
+    """Notation and rules, as the end of the paper has them."""
+    width = max(len(name) for name, _ in NOTATION)
+    notation = "\n".join(f"    {name:<{width}}  {meaning}" for name, meaning in NOTATION)
+    return f"Notation\n{notation}\n\nRules\n\n{rules_text()}"

@@ -2,36 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from latticework.calculus.derivative import Derivative
 from latticework.calculus.equations import Part, short_section
 from latticework.calculus.explain import Explanation
 from latticework.calculus.latex import latex
 from latticework.calculus.mathml import MathML, element
+from latticework.calculus.notation import written
 from latticework.calculus.plain import sources, title
-from latticework.calculus.rules import NOTATION, RULES
 from latticework.calculus.typeset import Typesetter
 from latticework.core.errors import InputError
 from latticework.pages import Code, Formula, Formulas, Page, Picture, Section, Table
 
-if TYPE_CHECKING:
-    from latticework.calculus.derivation import Derivation
-    from latticework.calculus.lessons import Lesson
-
 MOST_DRAWN = 60  # nodes of a graph that a reader still follows
 
 
-def page(derivation: Derivation) -> Page:
+def page(explanation: Explanation) -> Page:
     """The page of a derivation.
 
     Examples
     --------
     >>> from latticework.calculus.derivation import derive
-    >>> page(derive("w .* x", "w", {"w": "n", "x": "n"})).title
+    >>> page(derive("w .* x", "w", {"w": "n", "x": "n"}).explanation).title
     'Derivative of w .* x with respect to w'
     """
-    explanation = Explanation(derivation)
     intro = f"Each step names the rule that it follows. {sources(explanation)}"
     return Page(title(explanation), intro, sections(explanation))
 
@@ -42,7 +37,7 @@ def sections(explanation: Explanation) -> list[Section]:
     shapes = Table(["variable", "shape"], [[str(symbol), shape] for symbol, shape in explanation.given], "Given.")
     told = f"A {derivation.expression.shape_text}, differentiated with respect to {derivation.wrt}."
     found = [
-        Section("Function", told, formulas=[_function(explanation)], tables=[shapes]),
+        Section("Function", told, formulas=[function(explanation)], tables=[shapes]),
         *(
             Section("Data flow", "Intermediate variables, the innermost first.", pictures=[picture])
             for picture in drawings(explanation)
@@ -77,9 +72,8 @@ def _shown(markup: str) -> str:
     return element(f'<mstyle displaystyle="true">{markup}</mstyle>')
 
 
-def _function(explanation: Explanation) -> Formulas:
-    from latticework.calculus.notation import written
-
+def function(explanation: Explanation) -> Formulas:
+    """The function by its name."""
     derivation, style = explanation.derivation, MathML()
     symbol = explanation.graphs[0].result.symbol
     line = Formula(*(_shown(written(each, style).markup) for each in (symbol, derivation.expression)))
@@ -98,7 +92,7 @@ def drawings(explanation: Explanation) -> list[Picture]:
     return [Picture(graph.svg(), caption, f"Data-flow graph: {told}.")]
 
 
-def _code(derivation: Derivation) -> list[Code]:
+def _code(derivation: Derivative) -> list[Code]:
     try:
         source = derivation.source("numpy", name="derivative")
     except InputError:  # a size that no variable tells
@@ -107,47 +101,17 @@ def _code(derivation: Derivation) -> list[Code]:
     return [Code(source, f"The derivative in NumPy, laid out as {axes}.")]
 
 
-def lesson_page(lesson: Lesson) -> Page:
-    """The page of a lesson: what it says, its rules, its examples step by step, and the exercise."""
-    from latticework.calculus.lessons import LESSONS
-
-    rules = [RULES[name] for name in lesson.rules]
-    rows = [[rule.name, rule.statement, rule.condition or None, rule.section] for rule in rules]
-    table = Table(["rule", "says", "if", "from"], rows, "Rules of this lesson.")
-    found = [
-        Section("Before you begin", lesson.refresher),
-        Section("The idea", lesson.paragraphs[0], paragraphs=lesson.paragraphs[1:], tables=[table] if rows else []),
-    ]
-    for number, example in enumerate(lesson.examples, 1):
-        explanation = Explanation(example.derivation())
-        name = f"Example {number}: {explanation.derivation.expression} by {explanation.derivation.wrt}"
-        parts = [_function(explanation), *steps(explanation), formulas(explanation.answer)]
-        found.append(Section(name, example.remark, pictures=drawings(explanation), formulas=parts))
-    exercise = lesson.exercise
-    shapes = ", ".join(f"{name}: {shape or 'scalar'}" for name, shape in exercise.shapes.items())
-    task = f"{exercise.expression} with respect to {exercise.wrt}, where {shapes}."
-    found.append(Section("Exercise", exercise.task, paragraphs=[task, f"Hint: {exercise.hint}"]))
-    command = f'latticework derive "{exercise.expression}" --wrt {exercise.wrt} ... --check ANSWER'
-    found[-1] = replace(found[-1], code=[Code(command, "How to have an answer marked.")])
-    if lesson.name == list(LESSONS)[-1]:
-        notation = Table(["written", "means"], [list(row) for row in NOTATION], "Notation.")
-        known = [[rule.name, rule.statement, rule.condition or None, rule.section] for rule in RULES.values()]
-        every = Table(["rule", "says", "if", "from"], known, "All rules.")
-        found.append(Section("Reference", "Notation, and all rules.", tables=[notation, every]))
-    return Page(lesson.title, f"Parr & Howard 2018, section {lesson.section}.", found)
-
-
-def as_dict(derivation: Derivation) -> dict[str, Any]:
+def as_dict(explanation: Explanation) -> dict[str, Any]:
     """What a derivation says, in strings, numbers, lists and dictionaries.
 
     Examples
     --------
     >>> from latticework.calculus.derivation import derive
-    >>> found = as_dict(derive("w .* x", "w", {"w": "n", "x": "n"}))
+    >>> found = as_dict(derive("w .* x", "w", {"w": "n", "x": "n"}).explanation)
     >>> found["result"], found["shapes"], found["steps"][0]["rule"]["id"]
     ('diag(x)', {'w': 'n', 'x': 'n'}, 'elementwise-binary')
     """
-    explanation = Explanation(derivation)
+    derivation = explanation.derivation
     return {
         "expression": str(derivation.expression),
         "shapes": {str(symbol): ",".join(map(str, symbol.shape)) for symbol, _ in explanation.given},

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -22,12 +22,10 @@ from latticework.calculus.partials import partial
 from latticework.calculus.rules import RULES, Rule
 from latticework.calculus.shapes import ELEMENTWISE
 from latticework.calculus.stable import rewritten
+from latticework.calculus.stages import Layout, Stage
 from latticework.calculus.tensor import Term, contracted, indices
 from latticework.calculus.tree import order, variables
 from latticework.core.errors import InputError
-
-if TYPE_CHECKING:
-    from latticework.calculus.stages import Layout, Stage
 
 MOST_STEPS = 400
 

@@ -17,14 +17,13 @@ LOSS: Final = ("mean((y - relu(X*w + b)).^2)", "w", {"X": "N,n", "w": "n", "b": 
 def stop(*, seed: int) -> Section:
     """Derive both, compare them with automatic differentiation, and show the steps."""
     from latticework.calculus import report
-    from latticework.calculus.explain import Explanation
     from latticework.pages import Section
 
     started = time.perf_counter()
     derivations = [derive(*NEURON), derive(*LOSS)]
     seconds = time.perf_counter() - started
     checked = [derivation.verify(random_state=seed) for derivation in derivations]
-    explanations = [Explanation(derivation) for derivation in derivations]
+    explanations = [derivation.explanation for derivation in derivations]
     neuron, loss = (str(derivation) for derivation in derivations)
     return Section(
         "Matrix calculus: a neuron and its loss",

@@ -5,20 +5,18 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from latticework.calculus.binding import Array
 from latticework.calculus.called import function
+from latticework.calculus.derivative import Derivative
 from latticework.calculus.evaluate import differences, evaluate
 from latticework.calculus.expression import Expr
 from latticework.calculus.points import point, size_sets
 from latticework.calculus.tree import variables
 from latticework.core.errors import InputError
-
-if TYPE_CHECKING:
-    from latticework.calculus.derivation import Derivation
 
 METHODS = ("auto", "autodiff", "differences")
 TOLERANCES = {"autodiff": 1e-8, "differences": 1e-6}
@@ -66,7 +64,7 @@ class Verification:
         return f"{verdict} {self.method} at {self.points} points ({sizes}): largest difference {self.worst:.1e}"
 
 
-def verify(derivation: Derivation, *, method: str = "auto", random_state: int = 0) -> Verification:
+def verify(derivation: Derivative, *, method: str = "auto", random_state: int = 0) -> Verification:
     """Compare a derivative with another way to compute it.
 
     Parameters
@@ -109,14 +107,14 @@ def verify(derivation: Derivation, *, method: str = "auto", random_state: int = 
     return Verification(method, points, tuple(used), worst, TOLERANCES[method])
 
 
-def _as_assumed(derivation: Derivation, found: Array) -> Array:
+def _as_assumed(derivation: Derivative, found: Array) -> Array:
     """The derivative by independent entries as that by the entries of a symmetric matrix, where one is assumed."""
     if derivation.symmetric and found.ndim == 2:
         return np.asarray(found + found.T - np.diag(np.diag(found)))
     return found
 
 
-def _differences(derivation: Derivation) -> Callable[[dict[str, Any]], Array | None]:
+def _differences(derivation: Derivative) -> Callable[[dict[str, Any]], Array | None]:
     """By differences of the function, and of the derivative before for those of higher order."""
     before, wrt = derivation.before, derivation.wrt
 
