@@ -12,12 +12,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from latticework.calculus.expression import Expr, Operand, expression, make
-from latticework.calculus.shapes import ELEMENTWISE, OF_ROWS, OF_SQUARE, TO_SCALAR
+from latticework.calculus.shapes import OF_ONE
 from latticework.core.errors import InputError
 
-_UNARY = ELEMENTWISE | OF_ROWS | OF_SQUARE | TO_SCALAR | {"rowsum", "colsum", "diag", "vec", "logsumexp"}
 _BINARY = {"kron": "kron", "maximum": "maximum", "minimum": "minimum"}
-__all__ = sorted([*_UNARY, *_BINARY, "stack"])
+__all__ = sorted([*OF_ONE, *_BINARY, "stack"])
 
 
 def stack(*parts: Operand, axis: int = 0) -> Expr:
@@ -35,7 +34,7 @@ def stack(*parts: Operand, axis: int = 0) -> Expr:
 
 
 def __getattr__(name: str) -> Callable[..., Expr]:
-    if name in _UNARY:
+    if name in OF_ONE:
         return _of_one(name)
     if name in _BINARY:
         return lambda left, right: make(name, expression(left), expression(right))

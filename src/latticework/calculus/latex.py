@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 from latticework.calculus.explain import Explanation
 from latticework.calculus.expression import Expr
-from latticework.calculus.notation import GREEK, Style, written
+from latticework.calculus.notation import written
+from latticework.calculus.style import GREEK, Style
 from latticework.calculus.typeset import Typesetter
 
 _SYMBOLS = {

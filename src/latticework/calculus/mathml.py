@@ -11,7 +11,8 @@ from html import escape
 
 from latticework.calculus.explain import Explanation
 from latticework.calculus.expression import Expr
-from latticework.calculus.notation import GREEK, Style, written
+from latticework.calculus.notation import written
+from latticework.calculus.style import GREEK, Style
 from latticework.calculus.typeset import Typesetter
 
 _BOLD = ' mathvariant="normal" style="font-weight:bold"'  # MathML Core knows no bold variant, but CSS does

@@ -5,114 +5,34 @@ As in the paper, a vector is a bold letter and a matrix a plain one. A `Style` s
 
 from __future__ import annotations
 
-import re
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from fractions import Fraction
 from itertools import pairwise
 
-from latticework.calculus.dimensions import ONE, Dim
+from latticework.calculus.atoms import ATOMS, range_of, size_of
 from latticework.calculus.expression import Expr
+from latticework.calculus.style import (
+    ATOM,
+    CALL,
+    ELEMENTS,
+    POWER,
+    PRODUCT,
+    SIGNED,
+    SUBSCRIPTED,
+    SUM,
+    Piece,
+    Style,
+    between,
+    kept,
+    listed,
+    negative,
+)
 from latticework.calculus.text import labels
 from latticework.calculus.tree import order
 
-COMPARISON, SUM, SIGNED, ELEMENTS, PRODUCT, POWER, CALL, SUBSCRIPTED, ATOM = range(9)
 SHORT = 12  # letters that still fit above a fraction line
-_LETTERS = (
-    "alpha α, beta β, gamma γ, delta δ, epsilon ε, zeta ζ, eta η, theta θ, iota ι, kappa κ, lambda λ, mu μ, nu ν, "
-    "xi ξ, pi π, rho ρ, sigma σ, tau τ, upsilon υ, phi φ, chi χ, psi ψ, omega ω, Gamma Γ, Delta Δ, Theta Θ, Lambda Λ, "
-    "Xi Ξ, Pi Π, Sigma Σ, Upsilon Υ, Phi Φ, Psi Ψ, Omega Ω"
-)
-GREEK = dict(re.findall(r"(\w+) (\w)", _LETTERS))
-_NUMBERED = re.compile(r"(.*?[A-Za-z])_?(\d+)")
 _POWERED_INSIDE = frozenset(["sin", "cos", "tan", "sinh", "cosh", "tanh"])  # sin² x
 _WORDS = {"asin": "arcsin", "acos": "arccos", "atan": "arctan"}
 _COMPARED = {">=": "≥", "<=": "≤", "==": "=", ">": ">", "<": "<"}
-
-
-class Style(ABC):
-    """How the pieces of a formula look. What it is given is markup already, but for names, words and numbers."""
-
-    @abstractmethod
-    def letter(self, name: str, *, bold: bool) -> str:
-        """The name of a variable: a letter, a Greek letter, or a word."""
-
-    @abstractmethod
-    def indices(self, letters: str) -> str:
-        """The indices of an element."""
-
-    @abstractmethod
-    def number(self, digits: str) -> str:
-        """A number without a sign."""
-
-    @abstractmethod
-    def word(self, name: str) -> str:
-        """The name of a function."""
-
-    @abstractmethod
-    def symbol(self, sign: str) -> str:
-        """A sign of an operation or a relation."""
-
-    @abstractmethod
-    def row(self, *parts: str) -> str:
-        """One after the other."""
-
-    @abstractmethod
-    def times(self, *, apart: bool) -> str:
-        """Between two factors that stand beside each other."""
-
-    @abstractmethod
-    def applied(self, function: str, argument: str) -> str:
-        """A function and its argument in brackets."""
-
-    @abstractmethod
-    def fraction(self, above: str, below: str) -> str:
-        """Something over something else."""
-
-    @abstractmethod
-    def scripts(self, base: str, below: str = "", above: str = "") -> str:
-        """With a subscript, a superscript, or both."""
-
-    @abstractmethod
-    def fenced(self, opening: str, body: str, closing: str) -> str:
-        """In brackets that are as tall as it."""
-
-    @abstractmethod
-    def root(self, body: str) -> str:
-        """A square root."""
-
-    @abstractmethod
-    def blocks(self, rows: Sequence[Sequence[str]]) -> str:
-        """A matrix of parts."""
-
-
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """What is written, how strongly it holds together, and what its neighbours need to know.
-
-    Attributes
-    ----------
-    markup
-        Of the piece.
-    strength
-        The higher, the fewer brackets.
-    width
-        About how many letters.
-    unsigned
-        The markup without its minus sign, if it begins with one.
-    figure
-        Whether it begins with a digit.
-    word
-        Whether it is a name of several letters.
-    """
-
-    markup: str
-    strength: int
-    width: int
-    unsigned: str | None = None
-    figure: bool = False
-    word: bool = False
 
 
 def written(root: Expr, style: Style) -> Piece:
@@ -129,6 +49,9 @@ class _Writer:
         self.pieces: dict[Expr, Piece] = {}
 
     def write(self, node: Expr) -> Piece:
+        atom = ATOMS.get(node.op)
+        if atom is not None:
+            return atom(self.style, node)
         special = _SPECIAL.get(node.op)
         if special is not None:
             return special(self, node)
@@ -138,70 +61,27 @@ class _Writer:
         """A function of the operands."""
         style, args = self.style, [self.pieces[arg] for arg in node.args]
         function = style.scripts(style.word(name), below, above)
-        body = style.fenced("(", self._listed([arg.markup for arg in args]), ")")
+        body = style.fenced("(", listed(self.style, [arg.markup for arg in args]), ")")
         return Piece(
             style.applied(function, body), POWER if above else CALL, len(name) + 2 + sum(arg.width for arg in args)
         )
 
     def held(self, node: Expr, least: int) -> str:
         """The piece of a node, in brackets if it does not hold together well enough."""
-        return self._kept(self.pieces[node], least)
-
-    def _kept(self, piece: Piece, least: int) -> str:
-        return piece.markup if piece.strength >= least else self.style.fenced("(", piece.markup, ")")
+        return kept(self.style, self.pieces[node], least)
 
     def indexed(self, node: Expr) -> str:
         """The piece of a node that gets a subscript."""
         return self.held(node, ATOM if self.pieces[node].strength != CALL else CALL)
 
-    def _listed(self, parts: Sequence[str]) -> str:
-        return self.style.row(*between(parts, self.style.symbol(",")))
-
-    def variable(self, node: Expr) -> Piece:
-        name: str = node.data[0]
-        numbered = _NUMBERED.fullmatch(name)
-        base, digits = (numbered[1], numbered[2]) if numbered else (name, "")
-        letter = self.style.letter(base, bold=node.rank == 1)
-        long = len(base) > 1 and base not in GREEK
-        width = (len(base) if long else 1) + len(digits)
-        if not digits:
-            return Piece(letter, ATOM, width, word=long)
-        return Piece(self.style.scripts(letter, self.style.number(digits)), SUBSCRIPTED, width, word=long)
-
-    def number(self, node: Expr) -> Piece:
-        value, style = node.data, self.style
-        size = abs(value)
-        if isinstance(size, Fraction) and size.denominator == 1:
-            piece = Piece(style.number(str(size)), ATOM, len(str(size)), figure=True)
-        elif isinstance(size, Fraction):
-            above, below = style.number(str(size.numerator)), style.number(str(size.denominator))
-            piece = Piece(style.fraction(above, below), POWER, 2, figure=True)
-        else:
-            digits, _, exponent = repr(size).partition("e")
-            markup, strength = style.number(digits), ATOM
-            if exponent:
-                power = style.number(exponent.lstrip("+-"))
-                power = style.row(style.symbol("-"), power) if exponent.startswith("-") else power
-                markup = style.row(markup, style.symbol("×"), style.scripts(style.number("10"), "", power))
-                strength = PRODUCT
-            piece = Piece(markup, strength, len(repr(size)), figure=True)
-        return self._negative(piece) if value < 0 else piece
-
-    def _negative(self, piece: Piece) -> Piece:
-        body = self._kept(piece, ELEMENTS)
-        return Piece(self.style.row(self.style.symbol("-"), body), SIGNED, piece.width + 1, unsigned=body)
-
-    def negative(self, node: Expr) -> Piece:
-        return self._negative(self.pieces[node.args[0]])
-
     def sum(self, node: Expr) -> Piece:
         pieces = [self.pieces[arg] for arg in node.args]
-        parts = [self._kept(pieces[0], SUM)]
+        parts = [kept(self.style, pieces[0], SUM)]
         for piece in pieces[1:]:
             if piece.unsigned is not None and piece.strength >= SIGNED:
                 parts += [self.style.symbol("-"), piece.unsigned]
             else:
-                parts += [self.style.symbol("+"), self._kept(piece, SIGNED)]
+                parts += [self.style.symbol("+"), kept(self.style, piece, SIGNED)]
         return Piece(self.style.row(*parts), SUM, sum(piece.width + 3 for piece in pieces))
 
     def elements(self, node: Expr) -> Piece:
@@ -222,7 +102,7 @@ class _Writer:
             seen += arg.rank > 0
             # Only where there is a single array may a matrix product stand without brackets.
             alone = arg.op == "mul" and (arrays == 1 if arg.rank else arrays == 0)
-            parts.append(self._kept(piece, PRODUCT if alone else POWER))
+            parts.append(kept(self.style, piece, PRODUCT if alone else POWER))
         first = self.pieces[args[0]]
         strength = ELEMENTS if arrays > 1 else PRODUCT
         width = sum(self.pieces[arg].width + 1 for arg in args)
@@ -237,18 +117,18 @@ class _Writer:
         pieces = [self.pieces[arg] for arg in node.args]
         first = pieces[0]
         signed = first.unsigned is not None and first.strength == SIGNED
-        parts = [first.unsigned or "" if signed else self._kept(first, PRODUCT)]
+        parts = [first.unsigned or "" if signed else kept(self.style, first, PRODUCT)]
         for left, right in pairwise(pieces):
-            parts += [self._times(left, right), self._kept(right, POWER)]
+            parts += [self._times(left, right), kept(self.style, right, POWER)]
         body = Piece(self.style.row(*parts), PRODUCT, sum(piece.width for piece in pieces), figure=first.figure)
-        return self._negative(body) if signed else body
+        return negative(self.style, body) if signed else body
 
     def quotient(self, node: Expr) -> Piece:
         above, below = node.args
         over, under = self.pieces[above], self.pieces[below]
         if below.rank:
             sign = self.style.symbol("⊘")
-            markup = self.style.row(self._kept(over, POWER), sign, self._kept(under, POWER))
+            markup = self.style.row(kept(self.style, over, POWER), sign, kept(self.style, under, POWER))
             return Piece(markup, ELEMENTS, over.width + under.width + 1)
         factors = above.args if above.op == "had" else (above,)
         aside = [arg for arg in factors if arg.rank or arg.op == "mul"]
@@ -259,13 +139,13 @@ class _Writer:
             top = self._elements(scalars).markup if scalars else self.style.number("1")
             fraction = self.style.fraction(top, under.markup)
             signed = rest.unsigned is not None and rest.strength == SIGNED
-            body = rest.unsigned or "" if signed else self._kept(rest, ELEMENTS)
+            body = rest.unsigned or "" if signed else kept(self.style, rest, ELEMENTS)
             markup = self.style.row(fraction, self.style.times(apart=rest.word), body)
             piece = Piece(markup, min(max(rest.strength, ELEMENTS), PRODUCT), over.width + under.width)
-            return self._negative(piece) if signed else piece
+            return negative(self.style, piece) if signed else piece
         if over.unsigned is not None and over.strength == SIGNED:
             fraction = self.style.fraction(over.unsigned, under.markup)
-            return self._negative(Piece(fraction, POWER, max(over.width, under.width)))
+            return negative(self.style, Piece(fraction, POWER, max(over.width, under.width)))
         return Piece(self.style.fraction(over.markup, under.markup), POWER, max(over.width, under.width))
 
     def power(self, node: Expr) -> Piece:
@@ -324,7 +204,7 @@ class _Writer:
         return Piece(self.style.row(*parts), ELEMENTS, sum(self.pieces[arg].width + 1 for arg in node.args))
 
     def reshaped(self, node: Expr) -> Piece:
-        rows, columns = map(self.size, node.data)
+        rows, columns = (size_of(self.style, size) for size in node.data)
         return self.call("reshape", node, below=self.style.row(rows, self.style.symbol("×"), columns))
 
     def stack(self, node: Expr) -> Piece:
@@ -333,56 +213,12 @@ class _Writer:
         return Piece(self.style.blocks(rows), ATOM, max(self.pieces[arg].width for arg in node.args) + 2)
 
     def index(self, node: Expr) -> Piece:
-        places = self._listed([self._range(spec) for spec in node.data])
+        places = listed(self.style, [range_of(self.style, spec) for spec in node.data])
         return Piece(
             self.style.scripts(self.indexed(node.args[0]), places),
             SUBSCRIPTED,
             self.pieces[node.args[0]].width + len(node.data),
         )
-
-    def _range(self, spec: tuple[Dim, Dim | None] | None) -> str:
-        colon = self.style.symbol(":")
-        if spec is None:
-            return colon
-        low, high = spec
-        return self.size(low) if high is None else self.style.row(self.size(low), colon, self.size(high))
-
-    def size(self, size: Dim) -> str:
-        """A size as a sum of products."""
-        parts: list[str] = []
-        for symbols, coefficient in size.terms:
-            if parts or coefficient < 0:
-                parts.append(self.style.symbol("-" if coefficient < 0 else "+"))
-            factors = [self.style.number(str(abs(coefficient)))] if abs(coefficient) != 1 or not symbols else []
-            factors += [self.style.letter(name, bold=False) for name in symbols]
-            parts += between(factors, self.style.times(apart=any(len(name) > 1 for name in symbols)))
-        return self.style.row(*parts) if parts else self.style.number("0")
-
-    def known(self, node: Expr) -> Piece:
-        size: Dim = node.data
-        strength = ATOM if size.name or size.known is not None else PRODUCT if len(size.terms) == 1 else SUM
-        return Piece(self.size(size), strength, len(str(size)), figure=size.known is not None)
-
-    def constant(self, node: Expr) -> Piece:
-        digit = "1" if node.op == "ones" else "0"
-        if node.rank == 0:
-            return Piece(self.style.number(digit), ATOM, 1, figure=True)
-        letter = self.style.letter(digit, bold=True)
-        if node.rank == 1:
-            return Piece(letter, ATOM, 1)
-        sizes = between([self.size(size) for size in node.shape], self.style.symbol("×"))
-        return Piece(self.style.scripts(letter, self.style.row(*sizes)), SUBSCRIPTED, 2)
-
-    def identity(self, node: Expr) -> Piece:
-        return Piece(self.style.letter("I", bold=False), ATOM, 1)
-
-    def unit(self, node: Expr) -> Piece:
-        return Piece(self.style.scripts(self.style.letter("e", bold=True), self.size(node.data[1])), SUBSCRIPTED, 2)
-
-    def embedding(self, node: Expr) -> Piece:
-        _, low, width = node.data
-        places = self._listed([self._range(None), self._range((low, low + width - ONE))])
-        return Piece(self.style.scripts(self.style.letter("I", bold=False), places), SUBSCRIPTED, 3)
 
     def derivative(self, node: Expr) -> Piece:
         above, below = node.args
@@ -397,7 +233,7 @@ class _Writer:
 
     def contraction(self, node: Expr) -> Piece:
         pieces = [self.pieces[arg] for arg in node.args]
-        body = self._listed([piece.markup for piece in pieces])
+        body = listed(self.style, [piece.markup for piece in pieces])
         return Piece(self.style.fenced("⟨", body, "⟩"), ATOM, sum(piece.width + 2 for piece in pieces))
 
     def einsum(self, node: Expr) -> Piece:
@@ -420,23 +256,9 @@ class _Writer:
         return Piece(self.style.scripts(self.style.fenced("[", body, "]"), self.style.indices(out)), SUBSCRIPTED, width)
 
 
-def between(parts: Sequence[str], separator: str) -> list[str]:
-    """Parts with a separator between each two."""
-    return [part for each in parts for part in (separator, each)][1:]
-
-
 _SPECIAL: dict[str, Callable[[_Writer, Expr], Piece]] = {
-    "var": _Writer.variable,
-    "number": _Writer.number,
-    "pi": lambda writer, _: Piece(writer.style.letter("pi", bold=False), ATOM, 1),
-    "size": _Writer.known,
-    "ones": _Writer.constant,
-    "zeros": _Writer.constant,
-    "eye": _Writer.identity,
-    "unit": _Writer.unit,
-    "embed": _Writer.embedding,
     "add": _Writer.sum,
-    "neg": _Writer.negative,
+    "neg": lambda writer, node: negative(writer.style, writer.pieces[node.args[0]]),
     "had": _Writer.elements,
     "mul": _Writer.product,
     "div": _Writer.quotient,

@@ -1,46 +1,28 @@
-"""Read expressions: a Pratt parser for the spelling of matrixcalculus.org, which builds nodes as it reads.
-
-Sizes that were not declared are unknowns, which every operation that needs two sizes to be equal may settle.
-"""
+"""Read expressions: a Pratt parser for the spelling of matrixcalculus.org, which builds nodes as it reads."""
 
 from __future__ import annotations
 
 import difflib
 import itertools
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 
+from latticework.calculus.brackets import FUNCTIONS, call, indexed, stacked
 from latticework.calculus.dimensions import Dim
-from latticework.calculus.expression import Expr, make, number, product, variable, with_sizes
-from latticework.calculus.shapes import ELEMENTWISE, OF_ROWS, OF_SQUARE, TO_SCALAR
+from latticework.calculus.expression import Expr, make, number, product, variable
+from latticework.calculus.reader import Misfit, Reader
 from latticework.calculus.text import described
+from latticework.calculus.tokens import Token, tokenised
 from latticework.calculus.tree import shape_text
-from latticework.calculus.unification import Sizes
 from latticework.core.errors import InputError
 
 LONGEST = 10_000  # characters of an expression
-MOST_TOKENS = 4_000  # names, numbers and signs
-DEEPEST = 100  # brackets, signs and powers within each other
 MOST_DIGITS = 40
 HIGHEST_POWER = 12  # of a matrix, which is written out as a product
 MOST_GUESSES = 256  # of ranks that undeclared variables might have
-WINDOW = 64  # characters shown of a long expression
-SIZE_NAMES = "nmpqrskl"
-
-
-class _Misfit(InputError):
-    """Shapes do not fit; with other ranks of undeclared variables they may."""
-
 
 Shapes = Mapping[str, str | Sequence[Dim]]
 
-_TOKEN = re.compile(
-    r"(?P<space>\s+)|(?P<number>\d+\.\d+(?:[eE][+-]?\d+)?|\d+(?:[eE][+-]?\d+)?|\.\d+)|(?P<name>[A-Za-z_]\w*)"
-    r"|(?P<string>\"[A-Za-z,>-]*\")|(?P<sign>\.[*/^]|>=|<=|==|[-+*/^'()\[\];,:<>])",
-    re.ASCII,
-)
 COMPARISONS = (">=", "<=", "==", ">", "<")
 _SUM, _MINUS, _PRODUCT, _POWER, _POSTFIX = 10, 15, 20, 30, 40
 _BINDING = {
@@ -51,9 +33,6 @@ _BINDING = {
     "'": _POWER,  # as strong as a power: A.^2' is (A.^2)'
     "[": _POSTFIX,
 }
-_ALIASES = {"ln": "log", "trace": "tr", "arcsin": "asin", "arccos": "acos", "arctan": "atan", "transpose": "T"}
-_UNARY = ELEMENTWISE | OF_ROWS | OF_SQUARE | TO_SCALAR | {"rowsum", "colsum", "diag", "vec", "logsumexp", "T"}
-FUNCTIONS = frozenset(_UNARY | set(_ALIASES) | {"kron", "vector", "matrix", "eye", "pairing", "reshape", "einsum"})
 
 
 def parse(source: str, shapes: Shapes | None = None, *, like: Sequence[Dim] | None = None) -> Expr:
@@ -95,15 +74,15 @@ def parse(source: str, shapes: Shapes | None = None, *, like: Sequence[Dim] | No
     if len(source) > LONGEST:
         raise InputError(f"an expression has at most {LONGEST:,} characters, got {len(source):,}")
     declared = declared_shapes(shapes or {})
-    tokens = _tokens(source)
+    tokens = tokenised(source)
     sizes = {name for shape in declared.values() for size in shape for name in size.symbols}
     unknown = _undeclared(tokens, declared, sizes)
     refusal: InputError | None = None
     for ranks in _guesses(unknown):
-        reader = _Reader(source, tokens, declared, sizes, dict(zip(unknown, ranks, strict=True)))
+        reader = _Parser(source, tokens, declared, sizes, dict(zip(unknown, ranks, strict=True)))
         try:
             return reader.whole(like)
-        except _Misfit as error:
+        except Misfit as error:
             refusal = refusal or error
     assert refusal is not None
     raise InputError(str(refusal))
@@ -130,39 +109,7 @@ def declared_shapes(shapes: Shapes) -> dict[str, tuple[Dim, ...]]:
     return declared
 
 
-@dataclass(frozen=True, slots=True)
-class _Token:
-    kind: str
-    text: str
-    start: int
-    end: int
-
-
-_HINTS = {
-    "@": ": the matrix product is *",
-    ".": ": the transpose is written x'",
-    "|": ": write abs or norm2",
-    "=": ": one expression is read, no equation",
-}
-
-
-def _tokens(source: str) -> list[_Token]:
-    tokens, place = [], 0
-    while place < len(source):
-        match = _TOKEN.match(source, place)
-        if match is None:
-            hint = _HINTS.get(source[place], "")
-            raise _refused(f"unexpected {source[place]!r}{hint}", source, place)
-        kind = match.lastgroup or ""
-        if kind != "space":
-            tokens.append(_Token(kind, match[0], match.start(), match.end()))
-        place = match.end()
-    if len(tokens) > MOST_TOKENS:
-        raise InputError(f"an expression has at most {MOST_TOKENS:,} names, numbers and signs, got {len(tokens):,}")
-    return [*tokens, _Token("end", "", len(source), len(source))]
-
-
-def _undeclared(tokens: list[_Token], declared: Mapping[str, object], sizes: set[str]) -> list[str]:
+def _undeclared(tokens: list[Token], declared: Mapping[str, object], sizes: set[str]) -> list[str]:
     names: dict[str, None] = {}
     for token, following in itertools.pairwise(tokens):
         known = token.text in declared or token.text in sizes or token.text in ("pi", "eye")
@@ -180,36 +127,8 @@ def _guesses(names: list[str]) -> Iterator[tuple[int, ...]]:
         yield tuple(1 - rank if place in chosen else rank for place, rank in enumerate(usual))
 
 
-def _refused(message: str, source: str, place: int) -> InputError:
-    first = max(0, min(place - WINDOW // 2, len(source) - WINDOW))
-    shown = re.sub(r"\s", " ", source[first : first + WINDOW])
-    dots = "..." if first else ""
-    return InputError(f"{message}\n    {dots}{shown}\n    {' ' * (len(dots) + place - first)}^")
-
-
-class _Reader:
-    """Reads the tokens of one expression from left to right."""
-
-    def __init__(
-        self,
-        source: str,
-        tokens: list[_Token],
-        declared: Mapping[str, tuple[Dim, ...]],
-        names_of_sizes: set[str],
-        ranks: Mapping[str, int],
-    ) -> None:
-        self.source, self.tokens = source, tokens
-        self.names_of_sizes = names_of_sizes
-        self.sizes = Sizes()
-        self.place, self.depth = 0, 0
-        guessed = {name: tuple(self.sizes.new() for _ in range(rank)) for name, rank in ranks.items()}
-        self.guessed = frozenset(guessed)
-        self.variables = {name: variable(name, shape) for name, shape in {**declared, **guessed}.items()}
-        self.taken = names_of_sizes | set(self.variables)
-
-    @property
-    def token(self) -> _Token:
-        return self.tokens[self.place]
+class _Parser(Reader):
+    """The grammar: what stands before, between and after operands."""
 
     def whole(self, like: Sequence[Dim] | None = None) -> Expr:
         result = self.expression(0)
@@ -225,44 +144,6 @@ class _Reader:
         before, after = self.tokens[self.place - 1], self.token
         operands = before.kind in ("number", "name") and after.kind in ("number", "name")
         return f": a product is written {before.text}*{after.text}" if operands else ""
-
-    def settled(self, result: Expr) -> Expr:
-        """The expression with what was found out about sizes; the others get names."""
-        free = (name for name in itertools.chain(SIZE_NAMES, (f"n{k}" for k in itertools.count(1))))
-        names = {name: Dim.symbol(name) for name in self.names_of_sizes}
-        for k in range(1, self.sizes.made + 1):
-            for symbol in sorted(self.sizes.settled(Dim.symbol(f"?{k}")).symbols):
-                if symbol.startswith("?") and symbol not in names:
-                    names[symbol] = Dim.symbol(next(name for name in free if name not in self.taken))
-        found = {f"?{k}": self.sizes.settled(Dim.symbol(f"?{k}")).replace(names) for k in range(1, self.sizes.made + 1)}
-        try:
-            return with_sizes(result, found) if found else result
-        except InputError as error:
-            raise self.misfit(str(error), 0) from None
-
-    def refused(self, message: str, place: int | None = None) -> InputError:
-        return _refused(_settled_text(message, self.sizes), self.source, self.token.start if place is None else place)
-
-    def misfit(self, message: str, place: int) -> _Misfit:
-        return _Misfit(str(self.refused(message, place)))
-
-    def built(self, place: int, build: Callable[[], Expr]) -> Expr:
-        """Build a node; what is wrong with it is wrong at `place`."""
-        try:
-            return build()
-        except InputError as error:
-            if "\n" in str(error):
-                raise
-            raise self.misfit(str(error), place) from None
-
-    def make(self, place: int, op: str, *args: Expr, data: object = None) -> Expr:
-        return self.built(place, lambda: make(op, *args, data=data, match=self.sizes.match))
-
-    def expect(self, sign: str, opened: _Token) -> None:
-        if self.token.text != sign:
-            found = repr(self.token.text) if self.token.kind != "end" else "the end"
-            raise self.refused(f"expected {sign!r} for the {opened.text!r} at column {opened.start + 1}, got {found}")
-        self.place += 1
 
     def expression(self, least: int) -> Expr:
         self.deeper()
@@ -281,7 +162,7 @@ class _Reader:
             return self.built(token.start, lambda: number(_value(token.text)))
         if token.kind == "name":
             if self.token.text == "(" and token.text in FUNCTIONS:
-                return self.call(token)
+                return call(self, token)
             return self.named(token)
         if token.text == "-":
             return self.make(token.start, "neg", self.expression(max(least, _MINUS)))  # a/-b*c is (a/-b)*c
@@ -292,13 +173,13 @@ class _Reader:
             self.expect(")", token)
             return inside
         if token.text == "[":
-            return self.stacked(token)
+            return stacked(self, token)
         self.place -= 1
         if token.text == "*" and self.place and self.tokens[self.place - 1].text == "*":
             raise self.refused("unexpected '*': powers are ^ or .^")
         raise self.refused(f"unexpected {token.text!r}" if token.kind != "end" else "the expression ends too early")
 
-    def named(self, token: _Token) -> Expr:
+    def named(self, token: Token) -> Expr:
         if token.text in self.variables:
             if self.token.text == "(" and token.text in self.guessed:
                 raise self.refused(_unknown(token.text), token.start)
@@ -311,14 +192,14 @@ class _Reader:
             return make("eye", data=self.sizes.new())
         raise self.refused(_unknown(token.text), token.start)
 
-    def infix(self, left: Expr, token: _Token, binding: int) -> Expr:
+    def infix(self, left: Expr, token: Token, binding: int) -> Expr:
         sign = token.text
         if sign == "'":
             if left.rank == 0 and left.op == "var" and left.data[0] in self.guessed:
                 raise self.misfit(f"{left} is transposed, so it is no scalar", token.start)
             return self.make(token.start, "T", left) if left.rank else left
         if sign == "[":
-            return self.indexed(left, token)
+            return indexed(self, left, token)
         if sign in ("+", "-"):
             return self.added(left, token)
         right = self.exponent() if binding == _POWER else self.expression(binding)
@@ -334,7 +215,7 @@ class _Reader:
             return self.powered(left, right, token)
         return self.make(token.start, {".*": "had", ".^": "pow"}.get(sign, "div"), left, right)
 
-    def added(self, left: Expr, token: _Token) -> Expr:
+    def added(self, left: Expr, token: Token) -> Expr:
         """A sum of any number of terms, read as one."""
         terms, widest = [left], left
         while True:
@@ -371,13 +252,7 @@ class _Reader:
         self.depth -= 1
         return found
 
-    def deeper(self) -> None:
-        """One level deeper, if that is not too deep."""
-        self.depth += 1
-        if self.depth > DEEPEST:
-            raise self.refused(f"nested more than {DEEPEST} deep")
-
-    def powered(self, base: Expr, exponent: Expr, token: _Token) -> Expr:
+    def powered(self, base: Expr, exponent: Expr, token: Token) -> Expr:
         if base.rank == 0 and exponent.rank == 0:
             return self.make(token.start, "pow", base, exponent)
         whole = _whole(exponent)
@@ -387,152 +262,6 @@ class _Reader:
             return self.make(token.start, "mul", *[factor] * abs(whole)) if abs(whole) > 1 else factor
         powers = f"a matrix can be raised to whole powers up to {HIGHEST_POWER}; for elements write .^"
         raise self.misfit(f"cannot raise {described(base)} to {described(exponent)}: {powers}", token.start)
-
-    def arguments(self, opened: _Token) -> list[Expr]:
-        args = []
-        if self.token.text != ")":
-            args.append(self.expression(0))
-            while self.token.text == ",":
-                self.place += 1
-                args.append(self.expression(0))
-        self.expect(")", opened)
-        return args
-
-    def call(self, token: _Token) -> Expr:
-        opened = self.token
-        self.place += 1
-        name = _ALIASES.get(token.text, token.text)
-        if name == "einsum":
-            return self.einsum(token, opened)
-        if name == "eye":
-            size = self.size()
-            self.expect(")", opened)
-            return make("eye", data=size)
-        if name == "pairing":
-            rows = self.size()
-            self.expect(",", opened)
-            columns = self.size()
-            self.expect(")", opened)
-            return make("pairing", data=(rows, columns))
-        if name == "reshape":
-            return self.reshaped(token, opened)
-        if name in ("vector", "matrix"):
-            return self.constant(name, token, opened)
-        args = self.arguments(opened)
-        if name in ("max", "min") and len(args) == 2:
-            return self.make(token.start, {"max": "maximum", "min": "minimum"}[name], *args)
-        expected = 2 if name == "kron" else 1
-        if len(args) != expected:
-            raise self.refused(
-                f"{token.text} takes {expected} argument{'s'[: expected - 1]}, got {len(args)}", token.start
-            )
-        if name == "T" and args[0].rank == 0:
-            return args[0]
-        return self.make(token.start, name, *args)
-
-    def constant(self, name: str, token: _Token, opened: _Token) -> Expr:
-        """`vector(1)` and `matrix(1)`, or with their sizes `vector(1, n)` and `matrix(1, m, n)`."""
-        value = self.expression(0)
-        rank = 1 if name == "vector" else 2
-        sizes: list[Dim] = []
-        while self.token.text == "," and len(sizes) < rank:
-            self.place += 1
-            sizes.append(self.size())
-        if sizes and len(sizes) < rank:
-            raise self.refused("a matrix has two sizes", token.start)
-        self.expect(")", opened)
-        if value.rank:
-            raise self.misfit(f"{name} repeats a scalar, got {described(value)}", token.start)
-        shape = tuple(sizes) or tuple(self.sizes.new() for _ in range(rank))
-        if value.op == "number" and value.data == 0:
-            return make("zeros", data=shape)
-        ones = make("ones", data=shape)
-        return ones if value.op == "number" and value.data == 1 else make("had", value, ones)
-
-    def size(self) -> Dim:
-        """A size: everything up to the next `,`, `:`, `;` or closing bracket."""
-        first = self.place
-        while self.token.kind in ("number", "name") or self.token.text in ("+", "-", "*"):
-            self.place += 1
-        written = self.source[self.tokens[first].start : self.token.start]
-        size = Dim.number(0)
-        if not written.strip():
-            raise self.refused("expected a size, such as 3 or n")
-        try:
-            size = Dim.parse(written)
-        except InputError as error:
-            raise self.refused(str(error), self.tokens[first].start) from None
-        strange = sorted(size.symbols - self.names_of_sizes)
-        if strange:
-            known = ", ".join(sorted(self.names_of_sizes)) or "none is declared"
-            raise self.refused(f"{strange[0]!r} is not a declared size ({known})", self.tokens[first].start)
-        return size
-
-    def indexed(self, left: Expr, opened: _Token) -> Expr:
-        specs: list[tuple[Dim, Dim | None] | None] = []
-        while True:
-            if self.token.text == ":":
-                self.place += 1
-                specs.append(None)
-            else:
-                low = self.size()
-                high = None
-                if self.token.text == ":":
-                    self.place += 1
-                    high = self.size()
-                specs.append((low, high))
-            if self.token.text != ",":
-                break
-            self.place += 1
-        self.expect("]", opened)
-        return self.make(opened.start, "index", left, data=tuple(specs))
-
-    def stacked(self, opened: _Token) -> Expr:
-        args, sign = [self.expression(0)], self.token.text
-        while self.token.text in (";", ",") and self.token.text == sign:
-            self.place += 1
-            args.append(self.expression(0))
-        if self.token.text in (";", ","):
-            raise self.refused("stack with ';' or with ',', not with both: [[a, b]; [c, d]]")
-        self.expect("]", opened)
-        if len(args) == 1:
-            return args[0]
-        return self.make(opened.start, "stack", *args, data=0 if sign == ";" else 1)
-
-    def reshaped(self, token: _Token, opened: _Token) -> Expr:
-        arg = self.expression(0)
-        sizes: list[Dim] = []
-        for _ in range(2):
-            self.expect(",", opened)
-            sizes.append(self.size())
-        self.expect(")", opened)
-        return self.make(token.start, "unvec", arg, data=tuple(sizes))
-
-    def einsum(self, token: _Token, opened: _Token) -> Expr:
-        labels = self.token
-        match = re.fullmatch(r'"([a-zA-Z]*(?:,[a-zA-Z]*)*)->([a-zA-Z]*)"', labels.text)
-        if match is None:
-            raise self.refused('einsum begins with its labels, such as "ij,jk->ik"')
-        self.place += 1
-        args = []
-        while self.token.text == ",":
-            self.place += 1
-            args.append(self.expression(0))
-        self.expect(")", opened)
-        inputs = match[1].split(",")
-        if len(inputs) != len(args) or not set(match[2]) <= set(match[1]) or len(set(match[2])) < len(match[2]):
-            raise self.refused(f"the labels {labels.text} do not fit {len(args)} operands", labels.start)
-        codes = {letter: code for code, letter in enumerate(dict.fromkeys(match[1].replace(",", "")))}
-        data = tuple(tuple(codes[letter] for letter in word) for word in inputs), tuple(codes[a] for a in match[2])
-        for word, arg in zip(inputs, args, strict=True):
-            if len(word) != arg.rank:
-                raise self.refused(f"{word!r} does not label {described(arg)}", labels.start)
-        sizes: dict[str, Dim] = {}
-        for word, arg in zip(inputs, args, strict=True):
-            for letter, size in zip(word, arg.shape, strict=True):
-                if not self.sizes.match(sizes.setdefault(letter, size), size):
-                    raise self.refused(f"{letter!r} is both {sizes[letter]} and {size} long", labels.start)
-        return self.make(token.start, "einsum", *args, data=data)
 
 
 def _value(text: str) -> Fraction | float:
@@ -555,8 +284,3 @@ def _whole(exponent: Expr) -> int | None:
 def _unknown(name: str) -> str:
     close = difflib.get_close_matches(name, FUNCTIONS, n=1)
     return f"unknown function {name[:40]!r}" + (f": did you mean {close[0]}?" if close else "")
-
-
-def _settled_text(message: str, sizes: Sizes) -> str:
-    # An unknown size reads as '?' in a message; one that is known by now, as what it is.
-    return re.sub(r"\?\d+", lambda match: str(sizes.settled(Dim.symbol(match[0]))).replace("?", "n"), message)

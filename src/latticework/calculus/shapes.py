@@ -23,6 +23,7 @@ ELEMENTWISE = frozenset((*_POWERS, *_ANGLES, *_ACTIVATIONS))
 OF_ROWS = frozenset(["softmax", "log_softmax"])  # a matrix is normalised row by row, a vector as a whole
 TO_SCALAR = frozenset(["sum", "mean", "norm1", "norm2", "max", "min"])
 OF_SQUARE = frozenset(["tr", "det", "logdet", "inv"])
+OF_ONE = ELEMENTWISE | OF_ROWS | TO_SCALAR | OF_SQUARE | {"rowsum", "colsum", "diag", "vec", "logsumexp"}
 MOST_LABELS = 52  # of an einsum: NumPy's limit, and that of the alphabet
 
 

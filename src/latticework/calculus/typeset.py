@@ -7,7 +7,8 @@ from itertools import pairwise
 
 from latticework.calculus.chain import is_scalar_chain
 from latticework.calculus.equations import Equation, Factor, Part, Rate, Side, Sum, named
-from latticework.calculus.notation import POWER, PRODUCT, Style, between, written
+from latticework.calculus.notation import written
+from latticework.calculus.style import POWER, PRODUCT, Style, between, kept
 
 
 class Typesetter:
@@ -53,8 +54,7 @@ class Typesetter:
         if isinstance(factor, Rate):
             return self._rate(factor)
         piece = written(factor, self.style)
-        kept = piece.strength >= (PRODUCT if alone else POWER)
-        return piece.markup if kept else self.style.fenced("(", piece.markup, ")")
+        return kept(self.style, piece, PRODUCT if alone else POWER)
 
     def _term(self, factors: Sequence[Factor]) -> str:
         parts = [self._factor(each, alone=len(factors) == 1) for each in factors]
