@@ -198,23 +198,23 @@ def test_exchanged_operands_are_noticed(op, monkeypatch):
 
 @pytest.mark.parametrize("op", SMOOTH)
 def test_a_wrong_sign_of_a_function_is_noticed(op, monkeypatch):
-    right = partials.derivative_of_function
+    right = partials.slope
 
     def wrong(node):
         factors, coefficient = right(node)
         return factors, -coefficient if node.op == op else coefficient
 
-    monkeypatch.setattr(partials, "derivative_of_function", wrong)
+    monkeypatch.setattr(partials, "slope", wrong)
     assert noticed(op)
 
 
 @pytest.mark.parametrize("op", SMOOTH)
 def test_a_missing_factor_of_a_function_is_noticed(op, monkeypatch):
-    right = partials.derivative_of_function
+    right = partials.slope
 
     def wrong(node):
         factors, coefficient = right(node)
         return (factors[:-1], coefficient) if node.op == op else (factors, coefficient)
 
-    monkeypatch.setattr(partials, "derivative_of_function", wrong)
+    monkeypatch.setattr(partials, "slope", wrong)
     assert noticed(op)

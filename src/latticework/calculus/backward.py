@@ -12,9 +12,11 @@ from fractions import Fraction
 
 from latticework.calculus.collect import collected
 from latticework.calculus.expression import UNIT, Expr, make, number
+from latticework.calculus.factors import magnitude
+from latticework.calculus.labels import Index, Labels, indices
 from latticework.calculus.matrix_form import matrix_form
 from latticework.calculus.partials import partial
-from latticework.calculus.tensor import Index, Labels, Term, contracted, forget, indices, magnitude
+from latticework.calculus.tensor import Term, contracted, forget
 from latticework.calculus.tree import order
 from latticework.core.errors import InputError
 

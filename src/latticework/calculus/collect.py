@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from fractions import Fraction
 
 from latticework.calculus import forms
 from latticework.calculus.dimensions import ONE, Dim
-from latticework.calculus.expression import UNIT, Expr, make
-from latticework.calculus.matrix_form import Product, Units
-from latticework.calculus.tensor import Number, magnitude
+from latticework.calculus.expression import Expr, make
+from latticework.calculus.factors import magnitude
+from latticework.calculus.labels import Number
+from latticework.calculus.monomial import Monomial, merged, of_scalar, shared, times
 from latticework.calculus.tree import count
 
 
-def collected(products: Sequence[Product], shape: tuple[Dim, ...]) -> Expr:
+def collected(products: Sequence[Monomial], shape: tuple[Dim, ...]) -> Expr:
     """The sum of products, all of them columns or matrices of one shape, or scalars.
 
     Returns
@@ -21,12 +23,12 @@ def collected(products: Sequence[Product], shape: tuple[Dim, ...]) -> Expr:
     Expr
         A column, a matrix or a scalar; zeros for no product at all.
     """
-    return _as_product(products, shape).expression()
+    return _as_monomial(products, shape).expression()
 
 
-def _as_product(products: Sequence[Product], shape: tuple[Dim, ...]) -> Product:
+def _as_monomial(products: Sequence[Monomial], shape: tuple[Dim, ...]) -> Monomial:
     """The sum of products as one: its core is what could not be drawn before the bracket."""
-    terms = _stacked(_merged(products))
+    terms = _stacked(merged(products))
     while len(terms) > 1:
         for rule in (_common_scale, _same_core, _scaled_rows, _left, _right, _units, _diagonals):
             change = rule(terms, shape)
@@ -36,118 +38,28 @@ def _as_product(products: Sequence[Product], shape: tuple[Dim, ...]) -> Product:
         else:
             break
     if not terms:
-        return Product(Fraction(0), {}, make("zeros", data=shape) if shape else None)
+        return Monomial(Fraction(0), {}, make("zeros", data=shape) if shape else None)
     if len(terms) == 1:
         return terms[0]
-    total = _sum([term.expression(flip=False) for term in terms])
-    return Product(Fraction(1), {}, total) if shape else _times(total, None, {})
+    total = forms.summed([term.expression(flip=False) for term in terms])
+    return Monomial(Fraction(1), {}, total) if shape else of_scalar(total)
 
 
-def _sum(terms: Sequence[Expr]) -> Expr:
-    ordered = _without_repeats([part for term in terms for part in _terms(term)])
-    for place, term in enumerate(ordered):
-        if term.op == "T" and term.args[0] in ordered[place + 1 :]:
-            ordered.remove(term.args[0])
-            ordered.insert(place, term.args[0])  # A + A' instead of A' + A
-    if forms.is_negative(ordered[0]):
-        ordered.sort(key=forms.is_negative)  # y - x instead of -x + y
-    return ordered[0] if len(ordered) == 1 else make("add", *ordered)
-
-
-def _terms(term: Expr) -> tuple[Expr, ...]:
-    """The terms of a sum, also of one with a minus sign before it."""
-    if term.op == "add":
-        return term.args
-    if term.op == "neg" and term.args[0].op == "add":
-        return tuple(map(forms.negated, term.args[0].args))
-    return (term,)
-
-
-def _without_repeats(terms: list[Expr]) -> list[Expr]:
-    """The terms of a sum, those that differ in a number before them added up."""
-    counts: dict[Expr, Number] = {}
-    for term in terms:
-        bare, factor = _counted(term)
-        counts[bare] = counts.get(bare, Fraction(0)) + factor
-    if len(counts) == len(terms):
-        return terms
-    kept = [forms.scaled(factor, [], bare, flip=False) for bare, factor in counts.items() if factor]
-    return kept or [forms.scaled(Fraction(0), [], terms[0] if terms[0].rank else None)]
-
-
-def _counted(term: Expr) -> tuple[Expr, Number]:
-    """A term without the number before it, and the number."""
-    if term.op == "neg":
-        bare, factor = _counted(term.args[0])
-        return bare, -factor
-    if term.op == "number":
-        return UNIT, term.data
-    if term.op == "had" and term.args[0].op == "number":
-        return forms.multiplied(term.args[1:]), term.args[0].data
-    return term, Fraction(1)
-
-
-def _merged(products: Iterable[Product]) -> list[Product]:
-    sums: dict[tuple[frozenset[tuple[Expr, Number]], Expr | None], Product] = {}
-    for product in products:
-        key = frozenset(product.scalars.items()), product.core
-        if key in sums:
-            sums[key] = Product(sums[key].coefficient + product.coefficient, product.scalars, product.core)
-        else:
-            sums[key] = product
-    return [product for product in sums.values() if product.coefficient]
-
-
-def _times(scalar: Expr, core: Expr | None, shared: Units, coefficient: Number = Fraction(1)) -> Product:
-    """A sum of scalars as a factor beside what it multiplies."""
-    scalars = dict(shared)
-    if forms.is_negative(scalar):
-        scalar, coefficient = forms.negated(scalar), -coefficient
-    if scalar.op == "number":
-        return Product(coefficient * scalar.data, scalars, core)
-    if scalar is not UNIT:
-        scalars[scalar] = scalars.get(scalar, Fraction(0)) + 1
-    return Product(coefficient, scalars, core)
-
-
-def _shared(terms: Sequence[Product]) -> tuple[Units, list[Product]]:
-    """The scalar powers that every term has, and the terms without them."""
-    first = terms[0].scalars
-    shared = {expr: power for expr, power in first.items() if all(term.scalars.get(expr) == power for term in terms)}
-    rest = [
-        Product(term.coefficient, {e: p for e, p in term.scalars.items() if e not in shared}, term.core)
-        for term in terms
-    ]
-    return shared, rest
-
-
-def _common_scale(terms: list[Product], shape: tuple[Dim, ...]) -> list[Product] | None:
+def _common_scale(terms: list[Monomial], shape: tuple[Dim, ...]) -> list[Monomial] | None:
     """A number or scalars that all terms share go before the bracket."""
-    shared, rest = _shared(terms)
+    common, rest = shared(terms)
     sizes = {magnitude(term.coefficient) for term in terms}
     scale: Number = sizes.pop() if len(sizes) == 1 else Fraction(1)
     if all(term.coefficient < 0 for term in terms):
         scale = -scale
-    if scale == 1 and not shared:
+    if scale == 1 and not common:
         return None
     return [
-        _joined(_as_product([Product(t.coefficient / scale, t.scalars, t.core) for t in rest], shape), shared, scale)
+        times(_as_monomial([Monomial(t.coefficient / scale, t.scalars, t.core) for t in rest], shape), common, scale)
     ]
 
 
-def _joined(inner: Product, scalars: Units, coefficient: Number = Fraction(1), core: Expr | None = None) -> Product:
-    """A collected bracket times what stands before it, with another core if one is given."""
-    together = dict(scalars)
-    for expr, exponent in inner.scalars.items():
-        total = together.get(expr, Fraction(0)) + exponent
-        if total:
-            together[expr] = total
-        else:
-            together.pop(expr, None)
-    return Product(coefficient * inner.coefficient, together, inner.core if core is None else core)
-
-
-def _same_core(terms: list[Product], shape: tuple[Dim, ...]) -> list[Product] | None:
+def _same_core(terms: list[Monomial], shape: tuple[Dim, ...]) -> list[Monomial] | None:
     """Two multiples of the same vector or matrix."""
     if not shape:
         return None
@@ -155,11 +67,11 @@ def _same_core(terms: list[Product], shape: tuple[Dim, ...]) -> list[Product] | 
     if groups is None:
         return None
     chosen, rest = groups
-    inner = _as_product([Product(term.coefficient, term.scalars) for term in chosen], ())
-    return _placed(rest, _joined(inner, {}, core=chosen[0].core), terms, chosen)
+    inner = _as_monomial([Monomial(term.coefficient, term.scalars) for term in chosen], ())
+    return _placed(rest, replace(inner, core=chosen[0].core), terms, chosen)
 
 
-def _scaled_rows(terms: list[Product], shape: tuple[Dim, ...]) -> list[Product] | None:
+def _scaled_rows(terms: list[Monomial], shape: tuple[Dim, ...]) -> list[Monomial] | None:
     """M and diag(v)*M are diag(1 + v)*M."""
     for term in terms:
         matrix = term.core
@@ -168,10 +80,10 @@ def _scaled_rows(terms: list[Product], shape: tuple[Dim, ...]) -> list[Product] 
         rows = [other for other in terms if _row_scale(other.core, matrix) is not None]
         if not rows:
             continue
-        vectors = [Product(each.coefficient, each.scalars, _row_scale(each.core, matrix)) for each in rows]
-        alone = Product(term.coefficient, term.scalars)
-        total = _sum([alone.expression(flip=False), collected(vectors, shape[:1])])
-        joined = Product(Fraction(1), {}, forms.chained([make("diag", total), matrix]))
+        vectors = [Monomial(each.coefficient, each.scalars, _row_scale(each.core, matrix)) for each in rows]
+        alone = Monomial(term.coefficient, term.scalars)
+        total = forms.summed([alone.expression(flip=False), collected(vectors, shape[:1])])
+        joined = Monomial(Fraction(1), {}, forms.chained([make("diag", total), matrix]))
         chosen = [term, *rows]
         return _placed([each for each in terms if each not in chosen], joined, terms, chosen)
     return None
@@ -184,18 +96,18 @@ def _row_scale(core: Expr | None, matrix: Expr) -> Expr | None:
     return core.args[0].args[0] if forms.chained(core.args[1:]) is matrix else None
 
 
-def _left(terms: list[Product], shape: tuple[Dim, ...]) -> list[Product] | None:
+def _left(terms: list[Monomial], shape: tuple[Dim, ...]) -> list[Monomial] | None:
     """A matrix in front of several terms."""
     return _side(terms, shape, left=True)
 
 
-def _right(terms: list[Product], shape: tuple[Dim, ...]) -> list[Product] | None:
+def _right(terms: list[Monomial], shape: tuple[Dim, ...]) -> list[Monomial] | None:
     """A matrix or vector at the end of several terms."""
     return _side(terms, shape, left=False)
 
 
-def _side(terms: list[Product], shape: tuple[Dim, ...], *, left: bool) -> list[Product] | None:
-    def factor(term: Product) -> Expr | None:
+def _side(terms: list[Monomial], shape: tuple[Dim, ...], *, left: bool) -> list[Monomial] | None:
+    def factor(term: Monomial) -> Expr | None:
         core = term.core
         if core is None or core.rank == 0:
             return None
@@ -219,20 +131,20 @@ def _side(terms: list[Product], shape: tuple[Dim, ...], *, left: bool) -> list[P
     for term in chosen:
         assert term.core is not None
         core = forms.chained(term.core.args[1:] if left else term.core.args[:-1])
-        inner.append(Product(term.coefficient, term.scalars, forms.transpose(core) if core.row else core))
-    bracket = _as_product(inner, tuple(inner_shape))
+        inner.append(Monomial(term.coefficient, term.scalars, forms.transpose(core) if core.row else core))
+    bracket = _as_monomial(inner, tuple(inner_shape))
     total = bracket.core
     assert total is not None
     if left and end.rank == 1:
         total = forms.transpose(total)
-    joined = _joined(bracket, {}, core=forms.chained([end, total] if left else [total, end]))
+    joined = replace(bracket, core=forms.chained([end, total] if left else [total, end]))
     before = sum(count(term.expression()) for term in chosen)
     if joined.coefficient and count(joined.expression()) >= before + len(chosen) - 1:
         return None
     return _placed(rest, joined, terms, chosen)
 
 
-def _units(terms: list[Product], shape: tuple[Dim, ...]) -> list[Product] | None:
+def _units(terms: list[Monomial], shape: tuple[Dim, ...]) -> list[Monomial] | None:
     """A vector that is a factor of several element-wise products."""
     if not shape:
         return None
@@ -250,15 +162,15 @@ def _units(terms: list[Product], shape: tuple[Dim, ...]) -> list[Product] | None
     for term in chosen:
         others = list(_factors(term.core))
         others.remove(unit)
-        inner.append(Product(term.coefficient, term.scalars, forms.multiplied(others) if others else None))
+        inner.append(Monomial(term.coefficient, term.scalars, forms.multiplied(others) if others else None))
     scalars = [term for term in inner if term.core is None]
     arrays = [term for term in inner if term.core is not None]
     if scalars and arrays:
-        total = _sum([collected(arrays, shape), collected(scalars, ())])
-        return _placed(rest, Product(Fraction(1), {}, make("had", unit, total)), terms, chosen)
-    bracket = _as_product(inner, shape if arrays else ())
+        total = forms.summed([collected(arrays, shape), collected(scalars, ())])
+        return _placed(rest, Monomial(Fraction(1), {}, make("had", unit, total)), terms, chosen)
+    bracket = _as_monomial(inner, shape if arrays else ())
     core = unit if bracket.core is None else make("had", unit, bracket.core)
-    return _placed(rest, _joined(bracket, {}, core=core), terms, chosen)
+    return _placed(rest, replace(bracket, core=core), terms, chosen)
 
 
 def _factors(core: Expr | None) -> tuple[Expr, ...]:
@@ -267,35 +179,35 @@ def _factors(core: Expr | None) -> tuple[Expr, ...]:
     return core.args if core.op == "had" else (core,)
 
 
-def _diagonals(terms: list[Product], shape: tuple[Dim, ...]) -> list[Product] | None:
+def _diagonals(terms: list[Monomial], shape: tuple[Dim, ...]) -> list[Monomial] | None:
     """Several diagonal matrices are one."""
     chosen = [term for term in terms if term.core is not None and term.core.op == "diag" and term.core.rank == 2]
     if len(chosen) < 2:
         return None
-    inner = [Product(term.coefficient, term.scalars, term.core.args[0]) for term in chosen if term.core is not None]
-    bracket = _as_product(inner, shape[:1])
+    inner = [Monomial(term.coefficient, term.scalars, term.core.args[0]) for term in chosen if term.core is not None]
+    bracket = _as_monomial(inner, shape[:1])
     assert bracket.core is not None
     rest = [term for term in terms if term not in chosen]
-    return _placed(rest, _joined(bracket, {}, core=make("diag", bracket.core)), terms, chosen)
+    return _placed(rest, replace(bracket, core=make("diag", bracket.core)), terms, chosen)
 
 
-def _stacked(terms: list[Product]) -> list[Product]:
+def _stacked(terms: list[Monomial]) -> list[Monomial]:
     """Blocks below each other, or beside each other, if every block is there."""
     below = _blocks(terms)
     if below is not None:
-        return [Product(Fraction(1), {}, make("stack", *below, data=0))]
+        return [Monomial(Fraction(1), {}, make("stack", *below, data=0))]
     if any(term.core is None or term.core.rank != 2 for term in terms):
         return terms
-    turned = [Product(t.coefficient, t.scalars, forms.transpose(t.core)) for t in terms if t.core is not None]
+    turned = [Monomial(t.coefficient, t.scalars, forms.transpose(t.core)) for t in terms if t.core is not None]
     beside = _blocks(turned)
     if beside is None:
         return terms
-    return [Product(Fraction(1), {}, make("stack", *map(forms.transpose, beside), data=1))]
+    return [Monomial(Fraction(1), {}, make("stack", *map(forms.transpose, beside), data=1))]
 
 
-def _blocks(terms: list[Product]) -> list[Expr] | None:
+def _blocks(terms: list[Monomial]) -> list[Expr] | None:
     """What stands in each block of rows, if each term places rows and no row is missing."""
-    heads: dict[Expr, list[Product]] = {}
+    heads: dict[Expr, list[Monomial]] = {}
     if not terms:
         return None
     for term in terms:
@@ -304,7 +216,7 @@ def _blocks(terms: list[Product]) -> list[Expr] | None:
         if not factors or factors[0].op not in ("unit", "embed"):
             return None
         inner = forms.chained(factors[1:]) if len(factors) > 1 else None
-        heads.setdefault(factors[0], []).append(Product(term.coefficient, term.scalars, inner))
+        heads.setdefault(factors[0], []).append(Monomial(term.coefficient, term.scalars, inner))
     total, place, parts = next(iter(heads)).shape[0], ONE, []
     while heads:
         head = next((head for head in heads if head.data[1] == place), None)
@@ -315,21 +227,23 @@ def _blocks(terms: list[Product]) -> list[Expr] | None:
     return parts if place == total + ONE else None
 
 
-def _block(head: Expr, products: list[Product]) -> Expr:
+def _block(head: Expr, products: list[Monomial]) -> Expr:
     if head.op == "embed":
         size = head.data[2]
-        cores = [Product(p.coefficient, p.scalars, p.core or make("eye", data=size)) for p in products]
+        cores = [Monomial(p.coefficient, p.scalars, p.core or make("eye", data=size)) for p in products]
         shape = next((p.core.shape for p in products if p.core is not None), (size, size))
         return collected(cores, shape)
     # One row: its terms are collected as columns.
-    cores = [Product(p.coefficient, p.scalars, p.core and forms.transpose(p.core)) for p in products]
+    cores = [Monomial(p.coefficient, p.scalars, p.core and forms.transpose(p.core)) for p in products]
     shape = next((p.core.shape for p in products if p.core is not None), ())
     return forms.transpose(collected(cores, shape))
 
 
-def _groups(terms: list[Product], key: Callable[[Product], Expr | None]) -> tuple[list[Product], list[Product]] | None:
+def _groups(
+    terms: list[Monomial], key: Callable[[Monomial], Expr | None]
+) -> tuple[list[Monomial], list[Monomial]] | None:
     """The terms with the most common key, and the others; nothing if no two share one."""
-    groups: dict[Expr, list[Product]] = {}
+    groups: dict[Expr, list[Monomial]] = {}
     for term in terms:
         found = key(term)
         if found is not None:
@@ -341,7 +255,7 @@ def _groups(terms: list[Product], key: Callable[[Product], Expr | None]) -> tupl
     return chosen, [term for term in terms if term not in chosen]
 
 
-def _placed(rest: list[Product], joined: Product, terms: list[Product], chosen: list[Product]) -> list[Product]:
+def _placed(rest: list[Monomial], joined: Monomial, terms: list[Monomial], chosen: list[Monomial]) -> list[Monomial]:
     """The joined term where the first of those stood that it replaces."""
     if not joined.coefficient:
         return rest

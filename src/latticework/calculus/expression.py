@@ -155,6 +155,11 @@ def number(value: int | float | Fraction) -> Expr:
     return make("number", data=value if isinstance(value, float) else Fraction(value))
 
 
+def length(size: Dim) -> Expr:
+    """The length of an axis: a number if it is known."""
+    return make("size", data=size) if size.known is None else number(size.known)
+
+
 def variable(name: str, shape: str | Shape = "", assume: frozenset[str] = frozenset()) -> Expr:
     """A variable with a declared shape, such as `"N,n"`, `"n"` or `""` for a scalar.
 

@@ -6,9 +6,9 @@ import math
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
 
-from latticework.calculus.dimensions import Dim
 from latticework.calculus.expression import UNIT, ZERO, Expr, make, number
-from latticework.calculus.tensor import Number, magnitude
+from latticework.calculus.factors import magnitude
+from latticework.calculus.labels import Number
 from latticework.calculus.tree import count
 
 
@@ -240,12 +240,52 @@ def _is_positive_part(expr: Expr) -> bool:
     return expr.op == "compare" and expr.data == ">" and expr.args[1] is ZERO
 
 
-def of_diagonal(vector: Expr | None, size: Dim) -> Expr:
-    """The diagonal matrix of a vector."""
-    return make("eye", data=size) if vector is None else make("diag", vector)
-
-
 def dot(left: Expr, right: Expr) -> Expr:
     """The inner product of two columns, written with fewer transposes."""
     one, two = (chained([transpose(a), b]) for a, b in ((left, right), (right, left)))
     return one if count(one) <= count(two) else two
+
+
+def summed(terms: Sequence[Expr]) -> Expr:
+    """The sum, equal terms added up and those with a minus sign last."""
+    ordered = _without_repeats([part for term in terms for part in _terms(term)])
+    for place, term in enumerate(ordered):
+        if term.op == "T" and term.args[0] in ordered[place + 1 :]:
+            ordered.remove(term.args[0])
+            ordered.insert(place, term.args[0])  # A + A' instead of A' + A
+    if is_negative(ordered[0]):
+        ordered.sort(key=is_negative)  # y - x instead of -x + y
+    return ordered[0] if len(ordered) == 1 else make("add", *ordered)
+
+
+def _terms(term: Expr) -> tuple[Expr, ...]:
+    """The terms of a sum, also of one with a minus sign before it."""
+    if term.op == "add":
+        return term.args
+    if term.op == "neg" and term.args[0].op == "add":
+        return tuple(map(negated, term.args[0].args))
+    return (term,)
+
+
+def _without_repeats(terms: list[Expr]) -> list[Expr]:
+    """The terms of a sum, those that differ in a number before them added up."""
+    counts: dict[Expr, Number] = {}
+    for term in terms:
+        bare, factor = _counted(term)
+        counts[bare] = counts.get(bare, Fraction(0)) + factor
+    if len(counts) == len(terms):
+        return terms
+    kept = [scaled(factor, [], bare, flip=False) for bare, factor in counts.items() if factor]
+    return kept or [scaled(Fraction(0), [], terms[0] if terms[0].rank else None)]
+
+
+def _counted(term: Expr) -> tuple[Expr, Number]:
+    """A term without the number before it, and the number."""
+    if term.op == "neg":
+        bare, factor = _counted(term.args[0])
+        return bare, -factor
+    if term.op == "number":
+        return UNIT, term.data
+    if term.op == "had" and term.args[0].op == "number":
+        return multiplied(term.args[1:]), term.args[0].data
+    return term, Fraction(1)

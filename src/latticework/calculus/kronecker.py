@@ -10,8 +10,10 @@ from latticework.calculus.backward import Sum
 from latticework.calculus.collect import collected
 from latticework.calculus.dimensions import ONE, Dim
 from latticework.calculus.expression import Expr, make
-from latticework.calculus.matrix_form import Product, matrix_form
-from latticework.calculus.tensor import Index, Labels, Term
+from latticework.calculus.labels import Index, Labels
+from latticework.calculus.matrix_form import matrix_form
+from latticework.calculus.monomial import Monomial
+from latticework.calculus.tensor import Term
 
 
 def kronecker_form(total: Sum, rank: int) -> Expr | None:
@@ -50,7 +52,7 @@ def _extent(labels: Labels) -> Dim:
     return whole
 
 
-def _product(term: Term, rows: Labels, columns: Labels) -> Product | None:
+def _product(term: Term, rows: Labels, columns: Labels) -> Monomial | None:
     term, rows = _unpaired(term, rows, columns)
     term, columns = _unpaired(term, columns, rows)
     scaled = _elementwise(term, rows, columns)
@@ -63,7 +65,7 @@ def _product(term: Term, rows: Labels, columns: Labels) -> Product | None:
     return None
 
 
-def _elementwise(term: Term, rows: Labels, columns: Labels) -> Product | None:
+def _elementwise(term: Term, rows: Labels, columns: Labels) -> Monomial | None:
     """diag(vec(M)) where an element of the function depends on the same element of the variable alone."""
     if len(rows) != 2 or len(columns) != 2:
         return None
@@ -78,7 +80,7 @@ def _elementwise(term: Term, rows: Labels, columns: Labels) -> Product | None:
     form = matrix_form(rest, rows)
     if form is None or form.core is None or form.core.op == "ones":
         return None
-    return Product(form.coefficient, form.scalars, make("diag", make("vec", form.core)))
+    return Monomial(form.coefficient, form.scalars, make("diag", make("vec", form.core)))
 
 
 def _slots(rows: Labels, columns: Labels) -> Iterator[tuple[Labels, Labels]]:
@@ -98,9 +100,9 @@ def _slots(rows: Labels, columns: Labels) -> Iterator[tuple[Labels, Labels]]:
                 yield first, last
 
 
-def _factors(left: Term, slots: tuple[Labels, Labels], columns: Labels) -> Product | None:
+def _factors(left: Term, slots: tuple[Labels, Labels], columns: Labels) -> Monomial | None:
     """kron(last, first), where each is what hangs together with its labels."""
-    parts: list[Product] = []
+    parts: list[Monomial] = []
     free = (*slots[0], *slots[1])
     for slot in slots:
         part = _connected(left, slot, free)
@@ -121,7 +123,7 @@ def _factors(left: Term, slots: tuple[Labels, Labels], columns: Labels) -> Produ
         for scalar, exponent in each.scalars.items():
             scalars[scalar] = scalars.get(scalar, Fraction(0)) + exponent
     coefficient = rest.coefficient * first.coefficient * last.coefficient
-    return Product(coefficient, scalars, make("kron", last.core, first.core))
+    return Monomial(coefficient, scalars, make("kron", last.core, first.core))
 
 
 def _unpaired(term: Term, labels: Labels, others: Labels) -> tuple[Term, Labels]:

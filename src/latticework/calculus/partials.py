@@ -5,19 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from fractions import Fraction
 
-from latticework.calculus.dimensions import ONE, Dim
-from latticework.calculus.expression import TWO, UNIT, ZERO, Expr, make, number
+from latticework.calculus.dimensions import ONE
+from latticework.calculus.expression import Expr, length, make, number
 from latticework.calculus.forms import folded
-from latticework.calculus.shapes import ELEMENTWISE
-from latticework.calculus.tensor import (
-    Index,
-    Labels,
-    Number,
-    Term,
-    chain,
-    kronecker_labels,
-    selections,
-)
+from latticework.calculus.labels import Labels, chain, einsum_labels, kronecker_labels, selections
+from latticework.calculus.shapes import ELEMENTWISE, extent
+from latticework.calculus.slopes import slope
+from latticework.calculus.tensor import Term
 from latticework.calculus.tree import variables
 
 
@@ -41,7 +35,7 @@ def partial(node: Expr, place: int, out: Labels, arg: Labels) -> list[Term]:
     Examples
     --------
     >>> from latticework.calculus.expression import variable
-    >>> from latticework.calculus.tensor import indices
+    >>> from latticework.calculus.labels import indices
     >>> x = variable("x", "n")
     >>> node = make("sin", x)
     >>> (term,) = partial(node, 0, indices(node), indices(x))
@@ -60,68 +54,11 @@ def _aligned(term: Term, out: Labels, arg: Labels) -> Term:
 
 def _function(node: Expr, out: Labels) -> list[Term]:
     """f'(x) for the element-wise functions."""
-    factors, coefficient = derivative_of_function(node)
+    factors, coefficient = slope(node)
     term = Term(Fraction(coefficient))
     for expr, exponent in factors:
         term.times(expr, out if expr.rank else (), Fraction(exponent))
     return [term] if coefficient else []
-
-
-def derivative_of_function(node: Expr) -> tuple[list[tuple[Expr, Number]], int]:
-    """The factors of f'(x) with their exponents, and a whole coefficient."""
-    (x,) = node.args
-    square = make("pow", x, TWO)
-    one = Fraction(1)
-    match node.op:
-        case "exp":
-            return [(node, one)], 1
-        case "log":
-            return [(x, -one)], 1
-        case "sin":
-            return [(make("cos", x), one)], 1
-        case "cos":
-            return [(make("sin", x), one)], -1
-        case "tan":
-            return [(make("cos", x), Fraction(-2))], 1
-        case "sinh":
-            return [(make("cosh", x), one)], 1
-        case "cosh":
-            return [(make("sinh", x), one)], 1
-        case "tanh":
-            return [(make("add", UNIT, make("neg", make("pow", node, TWO))), one)], 1
-        case "asin":
-            return [(make("add", UNIT, make("neg", square)), Fraction(-1, 2))], 1
-        case "acos":
-            return [(make("add", UNIT, make("neg", square)), Fraction(-1, 2))], -1
-        case "atan":
-            return [(make("add", UNIT, square), -one)], 1
-        case "sigmoid":
-            return [(node, one), (make("add", UNIT, make("neg", node)), one)], 1
-        case "softplus":
-            return [(make("sigmoid", x), one)], 1
-        case "relu":
-            return [(make("compare", x, ZERO, data=">"), one)], 1
-        case "abs":
-            return [(make("sign", x), one)], 1
-        case "sqrt":
-            return [(number(2), -one), (node, -one)], 1
-        case "erf":
-            return [(number(2), one), (make("pi"), Fraction(-1, 2)), (_bell(square), one)], 1
-        case "gelu":
-            return [(_gelu_slope(x, square), one)], 1
-        case _:
-            return [], 0
-
-
-def _bell(square: Expr) -> Expr:
-    return make("exp", make("neg", square))
-
-
-def _gelu_slope(x: Expr, square: Expr) -> Expr:
-    """Φ(x) + x φ(x) for the standard normal distribution."""
-    below = make("div", make("add", UNIT, make("erf", make("div", x, make("sqrt", TWO)))), TWO)
-    density = make("exp", make("neg", make("div", square, TWO)))
-    return make("add", below, make("div", make("had", x, density), make("sqrt", make("had", TWO, make("pi")))))
 
 
 def _add(node: Expr, place: int, out: Labels, arg: Labels) -> list[Term]:
@@ -188,8 +125,7 @@ def _sum(node: Expr, place: int, out: Labels, arg: Labels) -> list[Term]:
 def _mean(node: Expr, place: int, out: Labels, arg: Labels) -> list[Term]:
     term = Term()
     for label in arg:
-        size = label.size.known
-        term.times(make("size", data=label.size) if size is None else number(size), (), Fraction(-1))
+        term.times(length(label.size), (), Fraction(-1))
     return [term]
 
 
@@ -290,30 +226,20 @@ def _logsumexp(node: Expr, place: int, out: Labels, arg: Labels) -> list[Term]:
 
 def _stack(node: Expr, place: int, out: Labels, arg: Labels) -> list[Term]:
     axis = node.data if node.rank == 2 else 0
-    before = Dim.number(1)
+    before = ONE
     for other in node.args[:place]:
-        before = before + _extent(other, node.data)
+        before = before + (extent(other, node.data) or ONE)
     part, total = node.args[place], out[axis].size
-    long = part.rank == 2 or (part.rank == 1 and part.row != (node.data == 0))
     term = Term()
     rest = list(arg)
-    if long:
+    if extent(part, node.data) is not None:
         along = rest.pop(axis if part.rank == 2 else 0)
         term.put((make("embed", data=(total, before, along.size)), (out[axis], along)), Fraction(1))
     else:
         term.put((make("unit", data=(total, before)), (out[axis],)), Fraction(1))
-    if node.rank == 2:
-        across = out[1 - axis]
-        if rest:
-            term.delta((across,), (rest[0],))
+    if node.rank == 2 and rest:
+        term.delta((out[1 - axis],), (rest[0],))
     return [term]
-
-
-def _extent(part: Expr, axis: int) -> Dim:
-    """How many rows (axis 0) or columns (axis 1) a part of a stack takes."""
-    if part.rank == 2:
-        return part.shape[axis]
-    return part.shape[0] if part.rank == 1 and part.row != (axis == 0) else ONE
 
 
 def _index(node: Expr, place: int, out: Labels, arg: Labels) -> list[Term]:
@@ -324,16 +250,12 @@ def _index(node: Expr, place: int, out: Labels, arg: Labels) -> list[Term]:
 
 
 def _einsum(node: Expr, place: int, out: Labels, arg: Labels) -> list[Term]:
-    inputs, output = node.data
-    names: dict[int, Index] = dict(zip(output, out, strict=True))
-    for other, codes in zip(node.args, inputs, strict=True):
-        for code, size in zip(codes, other.shape, strict=True):
-            names.setdefault(code, Index(size))
+    names = einsum_labels(node, out)
     term = Term()
-    for k, (other, codes) in enumerate(zip(node.args, inputs, strict=True)):
+    for k, other in enumerate(node.args):
         if k != place:
-            term.times(other, tuple(names[code] for code in codes))
-    return [term.delta(tuple(names[code] for code in inputs[place]), arg)]
+            term.times(other, names[k])
+    return [term.delta(names[place], arg)]
 
 
 def _nothing(node: Expr, place: int, out: Labels, arg: Labels) -> list[Term]:

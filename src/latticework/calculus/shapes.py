@@ -158,6 +158,13 @@ def _as_matrix(arg: Tree) -> Shape:
     return (ONE, ONE)
 
 
+def extent(part: Tree, axis: int) -> Dim | None:
+    """How many rows (axis 0) or columns (axis 1) of a stack a part takes; nothing if it has no such axis."""
+    if part.rank == 2:
+        return part.shape[axis]
+    return part.shape[0] if part.rank == 1 and part.row != (axis == 0) else None
+
+
 def _stack(args: tuple[Tree, ...], data: Any, match: Match) -> tuple[Shape, bool]:
     down = data == 0
     # Below each other stand scalars and columns, or rows and matrices; beside each other the other way round.

@@ -9,6 +9,7 @@ from fractions import Fraction
 from latticework.calculus import forms
 from latticework.calculus.dimensions import ONE
 from latticework.calculus.expression import TWO, UNIT, ZERO, Expr, make, rebuild, with_args
+from latticework.calculus.shapes import extent
 
 Pattern = Callable[[Expr], Expr | None]
 
@@ -277,13 +278,12 @@ def _block_of(node: Expr) -> Expr | None:
         return None
     place = ONE
     for block in x.args:
-        long = block.rank == 2 or (block.rank == 1 and block.row != (x.data == 0))
-        extent = block.shape[axis if block.rank == 2 else 0] if long else ONE
-        if long and block.rank == x.rank and spec == (place, place + extent - ONE):
+        length = extent(block, x.data)
+        if length is None and x.rank == 1 and spec == (place, None):
             return block
-        if not long and x.rank == 1 and spec == (place, None):
+        if length is not None and block.rank == x.rank and spec == (place, place + length - ONE):
             return block
-        place = place + extent
+        place = place + (length or ONE)
     return None
 
 

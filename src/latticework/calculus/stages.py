@@ -11,8 +11,9 @@ from latticework.calculus import forms
 from latticework.calculus.backward import Sum, Visit, accumulate, as_einsum, in_matrix_form
 from latticework.calculus.expression import Expr, make
 from latticework.calculus.kronecker import kronecker_form
+from latticework.calculus.labels import indices
 from latticework.calculus.stable import rewritten
-from latticework.calculus.tensor import Term, indices
+from latticework.calculus.tensor import Term
 from latticework.calculus.tree import count
 
 Layout = Literal["numerator", "denominator"]

@@ -18,12 +18,13 @@ from latticework.calculus.backward import Sum, as_einsum, depends, in_matrix_for
 from latticework.calculus.binding import Array, bound
 from latticework.calculus.evaluate import evaluate
 from latticework.calculus.expression import UNIT, ZERO, Expr, make, substitute
+from latticework.calculus.labels import indices
 from latticework.calculus.partials import partial
 from latticework.calculus.rules import RULES, Rule
 from latticework.calculus.shapes import ELEMENTWISE
 from latticework.calculus.stable import rewritten
 from latticework.calculus.stages import Layout, Stage
-from latticework.calculus.tensor import Term, contracted, indices
+from latticework.calculus.tensor import Term, contracted
 from latticework.calculus.tree import order, variables
 from latticework.core.errors import InputError
 
