@@ -275,7 +275,7 @@ def time_derive(rounds: int) -> dict[str, Any]:
     Expressions that nothing holds any more are gone, and so nothing of a case is left when its turn comes again.
     """
     from latticework.calculus import derive
-    from latticework.calculus.steps import local_derivative
+    from latticework.calculus.citations import local_derivative
 
     names = ("derive", "steps", "verify")
     found: dict[str, list[list[float]]] = {name: [] for name in names}

@@ -24,7 +24,7 @@ from sympy.matrices.expressions.hadamard import HadamardPower, HadamardProduct
 from sympy.tensor.array.expressions.array_expressions import _ArrayExpr
 
 from latticework.calculus import derive
-from latticework.calculus.steps import local_derivative
+from latticework.calculus.citations import local_derivative
 
 Array = np.ndarray[Any, Any]
 Way = Callable[[], tuple[Any, Any]]  # a function and what to differentiate it by

@@ -9,7 +9,7 @@ from latticework import InputError
 from latticework.calculus import derive, parse
 from latticework.calculus.chain import account
 from latticework.calculus.conditions import conditions, kinks
-from latticework.calculus.equations import Rate, Sum, chains, named
+from latticework.calculus.equations import Rate, Sum, named
 from latticework.calculus.evaluate import differences, evaluate
 from latticework.calculus.explain import Explanation
 from latticework.calculus.expression import substitute
@@ -115,6 +115,15 @@ class Values:
             between = left.below.rank if isinstance(left, Rate) else 0
             found = np.tensordot(found, self.of(right), axes=between)
         return found
+
+
+def chains(equations):
+    """Every equation with its left side, which may stand in an earlier one."""
+    left = None
+    for equation in equations:
+        left = equation.left if equation.left is not None else left
+        if left is not None:
+            yield left, equation.right, equation
 
 
 def equations_of(derivation):

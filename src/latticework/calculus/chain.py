@@ -8,13 +8,13 @@ from typing import Literal
 from latticework.calculus import forms
 from latticework.calculus.backward import Sum as Tensor
 from latticework.calculus.backward import accumulate
+from latticework.calculus.citations import count_paths, isolated_rule
 from latticework.calculus.equations import Equation, Part, Rate, Side, Sum, named
 from latticework.calculus.expression import UNIT, Expr, make
 from latticework.calculus.flow import Edge, Node
 from latticework.calculus.graph import Graph
 from latticework.calculus.rules import RULES, Rule
 from latticework.calculus.stages import closed_form
-from latticework.calculus.steps import count_paths, isolated_rule
 from latticework.core.errors import InputError
 
 Direction = Literal["forward", "backward"]

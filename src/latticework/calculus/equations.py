@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from latticework.calculus.expression import Expr
@@ -104,15 +103,6 @@ def short_section(rule: Rule) -> str:
     ('section 4.5.3', 'Cookbook, equation 129')
     """
     return rule.section.replace(f"{PAPER}, ", "").replace(COOKBOOK, "Cookbook")
-
-
-def chains(equations: tuple[Equation, ...]) -> Iterator[tuple[Side, Side, Equation]]:
-    """Every equation with its left side, which may stand in an earlier one."""
-    left: Side | None = None
-    for equation in equations:
-        left = equation.left if equation.left is not None else left
-        if left is not None:
-            yield left, equation.right, equation
 
 
 def named(symbol: Expr) -> Expr:

@@ -12,7 +12,7 @@ from fractions import Fraction
 
 from latticework.calculus.expression import Expr
 from latticework.calculus.products import VECTORS, factor, multiplied, with_multiple
-from latticework.calculus.registers import Instruction, Registers
+from latticework.calculus.registers import Instruction, Registers, needed
 from latticework.calculus.shapes import ELEMENTWISE, OF_ROWS, TO_SCALAR
 from latticework.calculus.structure import as_gram, is_constant, is_diagonal, is_trace_of_product
 from latticework.calculus.tree import order
@@ -27,20 +27,7 @@ _OF_SIZES = {"size", "ones", "zeros", "eye", "unit", "embed", "pairing"}
 def lowered(root: Expr) -> list[Instruction]:
     """The instructions that compute an expression as an array; the last one's register is the result."""
     code = Registers(_lower)
-    return _needed(code.instructions, code.array(code.compute(root)))
-
-
-def _needed(instructions: Sequence[Instruction], result: int) -> list[Instruction]:
-    """What a result is computed from: a product that took a factor apart has no use for the whole of it."""
-    kept = {result}
-    for place in range(result, -1, -1):
-        if place in kept:
-            kept.update(instructions[place].inputs)
-    new = {old: place for place, old in enumerate(sorted(kept))}
-    return [
-        Instruction(instructions[old].op, tuple(new[each] for each in instructions[old].inputs), instructions[old].data)
-        for old in new
-    ]
+    return needed(code.instructions, code.array(code.compute(root)))
 
 
 def _lower(code: Registers, node: Expr) -> int:

@@ -111,3 +111,16 @@ class Registers:
         for register in registers[1:]:
             total = self.emit("mul", total, register)
         return total
+
+
+def needed(instructions: Sequence[Instruction], result: int) -> list[Instruction]:
+    """What a result is computed from: a product that took a factor apart has no use for the whole of it."""
+    kept = {result}
+    for place in range(result, -1, -1):
+        if place in kept:
+            kept.update(instructions[place].inputs)
+    new = {old: place for place, old in enumerate(sorted(kept))}
+    return [
+        Instruction(instructions[old].op, tuple(new[each] for each in instructions[old].inputs), instructions[old].data)
+        for old in new
+    ]
