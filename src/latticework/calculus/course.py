@@ -41,8 +41,7 @@ _SECTIONS = (
         "A derivative says how fast a function changes when its argument does: df/dx is the slope of f at x.",
         (
             "Everything later is built from a handful of rules for functions of one variable. Think of d/dx as an "
-            "operator "
-            "that is pushed inwards: through sums, past constant factors, until it meets something simple.",
+            "operator that is pushed inwards: through sums, past constant factors, until it meets something simple.",
         ),
         ("constant", "constant-multiple", "power", "sum", "product", "quotient"),
         (
@@ -62,8 +61,7 @@ _SECTIONS = (
         "The scalar rules; with several variables all but one are held fixed like constants.",
         (
             "A function of several variables has a derivative by each of them, its partial derivatives. Collected in "
-            "a row they "
-            "are the gradient, which tells everything about small changes of the function.",
+            "a row they are the gradient, which tells everything about small changes of the function.",
         ),
         ("gradient",),
         (
@@ -80,11 +78,9 @@ _SECTIONS = (
         "Gradients are rows. A vector of m functions is a column y; its variables are the n elements of a column x.",
         (
             "Put the gradients of m functions below each other: that is the Jacobian, with a row for each function "
-            "and a column "
-            "for each variable. This is the numerator layout; other texts use its transpose.",
+            "and a column for each variable. This is the numerator layout; other texts use its transpose.",
             "The shape follows from what is above and below: scalar by vector is a row, vector by scalar a column, "
-            "vector by "
-            "vector a matrix. The identity function has the identity matrix.",
+            "vector by vector a matrix. The identity function has the identity matrix.",
         ),
         ("jacobian", "identity", "linear-map", "blocks"),
         (
@@ -107,9 +103,8 @@ _SECTIONS = (
         "The Jacobian; the operators .* and ./ act on each pair of elements by itself.",
         (
             "If element i of the result depends on element i of the argument alone, everything off the diagonal of "
-            "the Jacobian "
-            "is zero. That is the element-wise diagonal condition: the Jacobian is diag of the derivatives of the "
-            "elements.",
+            "the Jacobian is zero. That is the element-wise diagonal condition: the Jacobian is diag of the "
+            "derivatives of the elements.",
         ),
         ("elementwise-binary", "elementwise-function"),
         (
@@ -133,8 +128,7 @@ _SECTIONS = (
         "Element-wise operators; a scalar beside a vector stands for a vector with that element everywhere.",
         (
             "x + z means x + 1z. By x it is an element-wise operator as before; by z every element of the result "
-            "moves, so that "
-            "the derivative is a column with an entry for each.",
+            "moves, so that the derivative is a column with an entry for each.",
         ),
         ("scalar-expansion",),
         (
@@ -152,8 +146,7 @@ _SECTIONS = (
         "Gradients; a sum of functions has the sum of their derivatives.",
         (
             "Adding up the elements of a vector makes a scalar of it: its derivative by a vector is a row, in which "
-            "the "
-            "derivatives of all elements are added up column by column. Losses of all kinds are such sums.",
+            "the derivatives of all elements are added up column by column. Losses of all kinds are such sums.",
         ),
         ("sum-reduction",),
         (
@@ -171,9 +164,8 @@ _SECTIONS = (
         "4.5.1",
         "The scalar rules; f(g(x)) is a function within a function.",
         (
-            "Nested expressions are taken apart: (1) name intermediate variables, innermost first, each with a "
-            "single operation; "
-            "(2) differentiate each by the one before; (3) multiply; (4) put back what the names stand for.",
+            "Nested expressions are taken apart: (1) name intermediate variables, innermost first, each with a single "
+            "operation; (2) differentiate each by the one before; (3) multiply; (4) put back what the names stand for.",
             "That is all there is to it if a single path leads from x to the result. Multiplying from x on is forward "
             "differentiation, from the result back it is backward differentiation; the product is the same.",
         ),
@@ -191,9 +183,8 @@ _SECTIONS = (
         "The single-variable chain rule, and partial derivatives.",
         (
             "In x + x^2 the variable reaches the sum on two paths. Changing x moves the result through both, so that "
-            "the effects "
-            "add up: a term for each intermediate variable, and one for x itself where the result depends on it "
-            "directly.",
+            "the effects add up: a term for each intermediate variable, and one for x itself where the result depends "
+            "on it directly.",
             "It is called a total derivative because all paths count. With a single path it is the chain rule of "
             "before.",
         ),
@@ -218,8 +209,7 @@ _SECTIONS = (
         "Jacobians, and the chain rules for scalars.",
         (
             "For vectors the rule looks as for scalars, but the factors are Jacobians and their order matters: an m "
-            "by k matrix "
-            "times a k by n matrix. The sum over paths is inside the matrix product.",
+            "by k matrix times a k by n matrix. The sum over paths is inside the matrix product.",
             "Where both factors are element-wise they are diagonal, and so is their product.",
         ),
         ("chain-vector",),
@@ -242,9 +232,8 @@ _SECTIONS = (
         "The vector chain rule, sum reduction; w'x is sum(w .* x).",
         (
             "A neuron is max(0, w'x + b). Inside it is an affine function of the weights; around it a function that "
-            "lets positive "
-            "numbers through and nothing else. Where it is silent its gradient is zero, where it speaks it is that "
-            "of w'x + b.",
+            "lets positive numbers through and nothing else. Where it is silent its gradient is zero, where it speaks "
+            "it is that of w'x + b.",
             "At exactly zero there is no derivative; 0 is taken, as everybody does.",
         ),
         ("inner-product", "neuron", "maximum"),
@@ -269,12 +258,10 @@ _SECTIONS = (
         "The neuron; a mean is a sum over N samples divided by N.",
         (
             "The samples x_1, ..., x_N are the rows of X. The loss is the mean squared distance of the neuron's "
-            "answers from the "
-            "targets. Its gradient is a sum over the samples in which the neuron speaks, each with its error e_i as "
-            "weight.",
+            "answers from the targets. Its gradient is a sum over the samples in which the neuron speaks, each with "
+            "its error e_i as weight.",
             "Which case holds is a question to each sample, so that it stands inside the sum. (The last line of the "
-            "paper's "
-            "derivation prints the cases around the sum, which would ask one question of all samples.)",
+            "paper's derivation prints the cases around the sum, which would ask one question of all samples.)",
             "Training walks against the gradient: w becomes w minus a small rate times the gradient, and b likewise.",
         ),
         ("loss",),

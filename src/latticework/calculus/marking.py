@@ -14,7 +14,7 @@ from latticework.calculus.derivation import Derivation, derive
 from latticework.calculus.evaluate import evaluate
 from latticework.calculus.expression import Expr, substitute
 from latticework.calculus.parser import Shapes, parse
-from latticework.calculus.points import point, size_sets
+from latticework.calculus.points import difference, point, size_sets
 from latticework.calculus.stages import Layout
 from latticework.calculus.tree import symbols, variables
 from latticework.core.errors import InputError
@@ -168,10 +168,7 @@ def _finite_somewhere(derivation: Derivation, given: Expr) -> Verdict:
 
 
 def _close(expected: Array, got: Array) -> bool:
-    if expected.shape != got.shape or not np.isfinite(got).all():
-        return False
-    scale = max(1.0, float(np.abs(expected).max(initial=0.0)))
-    return bool(np.abs(expected - got).max(initial=0.0) <= TOLERANCE * scale)
+    return expected.shape == got.shape and bool(np.isfinite(got).all()) and difference(expected, got) <= TOLERANCE
 
 
 def _smallest(derivation: Derivation, given: Expr) -> Counterexample | None:

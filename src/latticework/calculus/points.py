@@ -95,3 +95,9 @@ def _near_kink(args: tuple[Expr, ...], arrays: Mapping[str, Any]) -> bool:
         gaps = np.sort(np.abs(values[0] - values[1]).ravel())
         return len(gaps) > 1 and bool(gaps[1] < NEAREST_KINK)
     return bool((np.abs(values[0] - values[1]) < NEAREST_KINK).any())
+
+
+def difference(expected: Array, got: Array) -> float:
+    """The largest difference, relative to the largest element expected where that is above 1."""
+    scale = max(1.0, float(np.abs(expected).max(initial=0.0)))
+    return float(np.abs(got - expected).max(initial=0.0)) / scale

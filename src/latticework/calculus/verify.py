@@ -14,7 +14,7 @@ from latticework.calculus.called import function
 from latticework.calculus.derivative import Derivative
 from latticework.calculus.evaluate import differences, evaluate
 from latticework.calculus.expression import Expr
-from latticework.calculus.points import point, size_sets
+from latticework.calculus.points import difference, point, size_sets
 from latticework.calculus.tree import variables
 from latticework.core.errors import InputError
 
@@ -96,9 +96,7 @@ def verify(derivation: Derivative, *, method: str = "auto", random_state: int = 
             if truth is None:
                 continue
             expected = _as_assumed(derivation, truth)
-            got = evaluate(derivation.value, arrays)
-            scale = max(1.0, float(np.abs(expected).max(initial=0.0)))
-            worst = max(worst, float(np.abs(got - expected).max(initial=0.0)) / scale)
+            worst = max(worst, difference(expected, evaluate(derivation.value, arrays)))
             points += 1
             if sizes not in used:
                 used.append(sizes)
@@ -121,10 +119,7 @@ def _differences(derivation: Derivative) -> Callable[[dict[str, Any]], Array | N
     def compare(arrays: dict[str, Any]) -> Array | None:
         # Near a pole differences say nothing: they change with the step.
         wide, narrow = (differences(before, wrt, arrays, step=step) for step in STEPS)
-        scale = max(1.0, float(np.abs(narrow).max(initial=0.0)))
-        steady = (
-            np.isfinite(wide).all() and np.abs(wide - narrow).max(initial=0.0) <= TOLERANCES["differences"] / 10 * scale
-        )
+        steady = np.isfinite(wide).all() and difference(narrow, wide) <= TOLERANCES["differences"] / 10
         return narrow if steady else None
 
     return compare
