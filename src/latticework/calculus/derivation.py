@@ -23,7 +23,17 @@ HIGHEST_ORDER = 4
 
 
 class Derivation(Derivative):
-    """A derivative with all the ways to tell how it was found: as text, LaTeX, MathML, a page, or plain data."""
+    """A derivative with all the ways to tell how it was found: as text, LaTeX, MathML, a page, or plain data.
+
+    Attributes
+    ----------
+    expression, wrt
+        What was differentiated, and the variable.
+    stages
+        Every differentiation, the first of the expression, each other one of the derivative before.
+    layout
+        Of the answer as it is shown: "numerator" or "denominator".
+    """
 
     @cached_property
     def explanation(self) -> Explanation:
