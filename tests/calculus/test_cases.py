@@ -156,3 +156,10 @@ def test_there_are_eighty_cases_of_every_kind():
     assert {case.order for case in CASES} == {1, 2}
     ranks = {len(derivation(case).shape) for case in CASES}
     assert ranks == {0, 1, 2, 3, 4}
+
+
+@pytest.mark.parametrize(
+    "expression, expected", [("1/(-x)/3", "1/(3*x^2)"), ("1/(-3*x)", "1/(3*x^2)"), ("-1/(-x)^2", "2/x^3")]
+)
+def test_signs_in_a_denominator_leave_numbers_exact(expression, expected):
+    assert str(derive(expression, "x")) == expected

@@ -63,7 +63,7 @@ def _parts(expr: Expr, labels: Labels, e: Number) -> tuple[list[Number], list[Po
         return [], [(args[0], labels[::-1], e)]
     if whole:
         if op == "neg":
-            return [(-1) ** int(e)], [(args[0], labels, e)]
+            return [Fraction(-1) ** int(e)], [(args[0], labels, e)]
         if op == "had":
             return [], [(arg, labels if arg.rank else (), e) for arg in args]
         if op == "div":
