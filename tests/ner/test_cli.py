@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 import json
 import re
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -379,6 +381,12 @@ def test_what_is_no_tagger_is_refused(refused, tmp_path, write, words):
     absent = refused("ner", "vectors", write("b.txt", ["你好"]), "-o", tmp_path / "a.vec", "--lexicon", words)
     assert "no word of the lexicon" in absent
     assert not (tmp_path / "a.vec").exists()
+
+
+def test_loading_a_model_leaves_the_compiler_of_torch_alone(lattice_folder):
+    code = "import sys, latticework as lw; lw.load(sys.argv[1]); print('torch._dynamo' in sys.modules)"
+    run = [sys.executable, "-c", code, str(lattice_folder)]
+    assert subprocess.run(run, check=True, capture_output=True, text=True).stdout == "False\n"
 
 
 # Help

@@ -6,9 +6,10 @@ from latticework.core.lazy import attach
 
 if TYPE_CHECKING:
     from latticework.ner.config import FlatConfig, TaggerConfig, WordConfig
+    from latticework.ner.explanation import Explanation
     from latticework.ner.flat import FlatTagger
     from latticework.ner.lexicon import Lexicon
-    from latticework.ner.results import Arc, Entity, Explanation, Match
+    from latticework.ner.results import Arc, Entity, Match
     from latticework.ner.softlexicon import SoftLexiconTagger
     from latticework.ner.taggers import CharacterTagger, LatticeTagger
     from latticework.ner.words import WordTagger
@@ -44,6 +45,6 @@ __getattr__, __dir__ = attach(
         "Entity": "latticework.ner.results:Entity",
         "Match": "latticework.ner.results:Match",
         "Arc": "latticework.ner.results:Arc",
-        "Explanation": "latticework.ner.results:Explanation",
+        "Explanation": "latticework.ner.explanation:Explanation",
     },
 )

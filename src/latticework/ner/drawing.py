@@ -13,15 +13,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from itertools import accumulate, pairwise
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from latticework.pages import Picture
+from latticework.ner.results import Arc, Entity
 from latticework.pages.passage import colour
-from latticework.pages.text import columns, label, printable
+from latticework.pages.text import columns, label
 from latticework.pages.theme import DARK, LIGHT, SERIES
-
-if TYPE_CHECKING:
-    from latticework.ner.results import Arc, Explanation
 
 CELL, NARROW, SPACE = 29.0, 19.0, 10.0  # widths of a Chinese character, of another and of white space, in pixels
 WIDTH: Final = 640.0  # of a row: with its margins a sheet of A4 takes it without making it smaller
@@ -31,7 +28,6 @@ LETTER: Final = 6.2  # of the small text, a column
 MOST_CROSSING: Final = 6  # arcs that are drawn below one character: those with the strongest lines
 FAINT, STRONG = 0.75, 1.25  # relative weights: lines below and above look as at these; 1 is half way, as trusted as all
 OPACITY, STROKE = (0.2, 1.0), (2.0, 6.0)  # of the faintest and of the strongest line: no arc disappears
-MOST_TOLD: Final = 20  # words that are read to those who do not see the picture
 _CLASS: Final = ' class="latticework-lattice"'  # keeps the style below from the rest of a page it is put into
 _USED: Final = ("paper", "ink", "muted", "accent", *(f"series-{number + 1}" for number in range(SERIES)))
 _DARK_MODE: Final = (
@@ -51,73 +47,58 @@ class _Piece:
     level: int
 
 
-LEGEND: Final = (
-    "Below the characters are the words that match, each with its weight, the mean of both directions. Compare it only "
-    "among words that end (backward: begin) at the same character: they and the character share 1, so that, trusted "
-    "alike, a word alone there has 0.50 and each of two 0.33, and a longer word does not have less because it is "
-    "trusted less. The line does so: it is of middle strength where a word has just that, stronger where it has more."
-)
+def drawn_arcs(arcs: Sequence[Arc]) -> list[Arc]:
+    """The arcs that are drawn, in the order of the text."""
+    crossing: Counter[int] = Counter()
+    alike = _alike(arcs)
+    kept = []
+    for number, arc in sorted(enumerate(arcs), key=lambda item: -_relative(item[1], alike[item[1]])):
+        if all(crossing[place] < MOST_CROSSING for place in range(arc.start, arc.end)):
+            crossing.update(range(arc.start, arc.end))
+            kept.append(number)
+    return [arcs[number] for number in sorted(kept)]
 
 
-def picture(explanation: Explanation, *, styles: Mapping[str, int] | None = None, caption: str = "") -> Picture:
-    """The lattice as a picture of a page, which says at its caption how many arcs were left out.
-
-    Parameters
-    ----------
-    explanation
-        Of a text.
-    styles
-        The place of each type of entity, which decides its colour.
-    caption
-        Stands below it.
-    """
-    arcs = _kept(explanation)
-    left_out = len(explanation.arcs) - len(arcs)
-    more = (
-        f" Not drawn: {left_out:,} words with faint lines, where more than {MOST_CROSSING} cross." if left_out else ""
-    )
-    words = ", ".join(f"{printable(arc.word)} {arc.weight:.2f}" for arc in arcs[:MOST_TOLD])
-    and_more = f" and {len(arcs) - MOST_TOLD:,} more" if len(arcs) > MOST_TOLD else ""
-    alt = (
-        f"Lattice of a text. Words with their weights: {words}{and_more}."
-        if arcs
-        else "A text in which no word matches."
-    )
-    return Picture(drawn(explanation, styles, alone=False), f"{caption}{more}".strip(), alt)
-
-
-def drawn(explanation: Explanation, styles: Mapping[str, int] | None = None, *, alone: bool = True) -> str:
+def drawn(
+    text: str,
+    arcs: Sequence[Arc],
+    entities: Sequence[Entity],
+    own: Mapping[int, Sequence[float]],
+    *,
+    styles: Mapping[str, int] | None = None,
+    alone: bool = True,
+) -> str:
     """The SVG of a lattice.
 
     Parameters
     ----------
-    explanation
-        Of a text.
+    text, arcs, entities
+        The text, and what was found in it.
+    own
+        By its place the weight of each character itself, forward and backward.
     styles
         The place of each type of entity, which decides its colour.
     alone
         Whether it is a file of its own, with a background and with colours that follow its reader's light or dark mode.
         Else both are the page's, whose background can then show that the drawing goes on beyond an edge.
     """
-    text = explanation.text
-    places = styles or _places(explanation)
+    places = styles or _places(entities)
     edges = [0.0, *accumulate(_width(character) for character in text)]
-    arcs = _kept(explanation)
-    alike = _alike(explanation)
+    kept = drawn_arcs(arcs)
+    alike = _alike(arcs)
     parts, top, width = [], MARGIN, 0.0
-    for start, end in _rows(explanation, edges):
-        pieces = _levels(arcs, start, end)
-        entities = [each for each in explanation.entities if each.start < end and each.end > start]
-        above = ABOVE if entities else 0.0
+    for start, end in _rows([*arcs, *entities], edges):
+        pieces = _levels(kept, start, end)
+        marked = [each for each in entities if each.start < end and each.end > start]
+        above = ABOVE if marked else 0.0
         shift = MARGIN - edges[start]
         bottom = top + above + BOX
         depth = max((piece.level + 1 for piece in pieces), default=0) * LEVEL
-        for entity in entities:
+        for entity in marked:
             first, last = max(entity.start, start), min(entity.end, end)
             name = entity.label if entity.start >= start else f"…{entity.label}"
             tint = colour(places.get(entity.label, 0))
             parts.append(_entity(edges[first] + shift, edges[last] + shift, top + above, name, tint))
-        own = dict(zip(explanation.offsets, explanation.characters.tolist(), strict=True))
         for place in range(start, end):
             if not text[place].isspace():
                 middle = (edges[place] + edges[place + 1]) / 2 + shift
@@ -136,11 +117,11 @@ def drawn(explanation: Explanation, styles: Mapping[str, int] | None = None, *, 
     )
 
 
-def _alike(explanation: Explanation) -> dict[Arc, tuple[float, float]]:
+def _alike(arcs: Sequence[Arc]) -> dict[Arc, tuple[float, float]]:
     """What each word would have if all that end (begin) where it does, and the character, were trusted alike."""
-    ending = Counter(arc.end for arc in explanation.arcs)
-    beginning = Counter(arc.start for arc in explanation.arcs)
-    return {arc: (1 / (ending[arc.end] + 1), 1 / (beginning[arc.start] + 1)) for arc in explanation.arcs}
+    ending = Counter(arc.end for arc in arcs)
+    beginning = Counter(arc.start for arc in arcs)
+    return {arc: (1 / (ending[arc.end] + 1), 1 / (beginning[arc.start] + 1)) for arc in arcs}
 
 
 def _relative(arc: Arc, alike: tuple[float, float]) -> float:
@@ -148,8 +129,8 @@ def _relative(arc: Arc, alike: tuple[float, float]) -> float:
     return (arc.forward / alike[0] + arc.backward / alike[1]) / 2
 
 
-def _places(explanation: Explanation) -> dict[str, int]:
-    return {name: place for place, name in enumerate(sorted({each.label for each in explanation.entities}))}
+def _places(entities: Sequence[Entity]) -> dict[str, int]:
+    return {name: place for place, name in enumerate(sorted({each.label for each in entities}))}
 
 
 def _width(character: str) -> float:
@@ -158,27 +139,12 @@ def _width(character: str) -> float:
     return CELL if columns(character) == 2 else NARROW
 
 
-def _kept(explanation: Explanation) -> list[Arc]:
-    """The arcs that are drawn, in the order of the text."""
-    crossing = [0] * len(explanation.text)
-    alike = _alike(explanation)
-    kept = []
-    for number, arc in sorted(enumerate(explanation.arcs), key=lambda item: -_relative(item[1], alike[item[1]])):
-        if all(crossing[place] < MOST_CROSSING for place in range(arc.start, arc.end)):
-            for place in range(arc.start, arc.end):
-                crossing[place] += 1
-            kept.append(number)
-    return [explanation.arcs[number] for number in sorted(kept)]
-
-
-def _rows(explanation: Explanation, edges: Sequence[float]) -> list[tuple[int, int]]:
+def _rows(found: Sequence[Arc | Entity], edges: Sequence[float]) -> list[tuple[int, int]]:
     """Where rows begin and end: if possible, where no arc and no entity goes on."""
-    count = len(explanation.text)
+    count = len(edges) - 1
     inside = [False] * (count + 1)
-    spans = [(arc.start, arc.end) for arc in explanation.arcs]
-    spans += [(entity.start, entity.end) for entity in explanation.entities]
-    for first, end in spans:
-        inside[first + 1 : end] = [True] * (end - first - 1)
+    for each in found:
+        inside[each.start + 1 : each.end] = [True] * (each.end - each.start - 1)
     starts = [0]
     while edges[count] - edges[starts[-1]] > WIDTH:
         start = starts[-1]

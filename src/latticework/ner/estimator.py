@@ -168,7 +168,7 @@ class Tagger(Estimator):
         tag_set = TagSet(tuple(training.labels))
         with fork_random(torch.device("cpu"), spawn(seed, "weights")):
             model = self._build(inputs, tag_set, config, hidden_size)
-        for name, count in given.put_into(model, inputs).items():
+        for name, count in model.begin_with(given, inputs).items():
             if getattr(self, name) is not None and not count:
                 warnings.warn(
                     f"{name}: {getattr(self, name)} has no vector of what {type(self).__name__} reads of the training "

@@ -23,6 +23,7 @@ from latticework.nn import Lattice, LatticeLSTM, LinearChainCRF
 if TYPE_CHECKING:
     from latticework.ner.config import TaggerConfig
     from latticework.ner.features import Arranger, Inputs
+    from latticework.ner.pretrained import Given
     from latticework.ner.vocabulary import Vocabulary
 
 
@@ -59,7 +60,7 @@ class Embedding(nn.Module):
         self.learnt = 1 + len(vocabulary.counts)
         self.table = nn.Parameter(torch.empty(self.learnt, size).uniform_(-bound, bound))
         self.register_buffer("given", torch.zeros(len(vocabulary) - self.learnt, size))
-        counts = torch.tensor([math.inf, *vocabulary.counts])
+        counts = torch.tensor([math.inf, *vocabulary.counts], device="cpu")
         self.register_buffer("hidden", unknown_rate / (unknown_rate + counts), persistent=False)
 
     def forward(self, numbers: Int[Tensor, "*places"]) -> Float[Tensor, "*places size"]:
@@ -150,6 +151,18 @@ class TaggerModel(nn.Module):
         """How the encoder wants the words of a batch."""
         return self.encoder.arrange
 
+    def begin_with(self, given: Given, inputs: Inputs) -> dict[str, int]:
+        """Set the vectors that are given; of how many entries of the training text, by parameter of the tagger."""
+        begun = {"char_vectors": 0, "word_vectors": 0}
+        for embedding, vocabulary in self.vectors.tables(inputs):
+            if len(given.characters):
+                numbers = vocabulary.encode(given.characters)
+                begun["char_vectors"] += embedding.begin_with(numbers, given.character_vectors)
+        words: Any = getattr(self.encoder, "words", getattr(self.vectors, "words", None))
+        if words is not None and inputs.words is not None and len(given.words):
+            begun["word_vectors"] = words.begin_with(inputs.words.encode(given.words), given.word_vectors)
+        return begun
+
     def states(self, batch: Batch) -> Float[Tensor, "batch time state"]:
         """What the encoder makes of each character."""
         return self.encoder(self.before(self.vectors(batch)), batch)
@@ -209,7 +222,11 @@ class BiLSTM(Encoder):
 
 
 def check_sizes(weights: Mapping[str, Tensor], build: Callable[[], nn.Module]) -> None:
-    """Refuse weights of another model than the one that is built, before memory is asked for it."""
+    """Refuse weights of another model than the one that is built, before memory is asked for it.
+
+    On the device "meta" some of torch's operations (`eye`, arithmetic) import its compiler, which takes seconds: modules
+    that are built so do without them.
+    """
     with torch.device("meta"):
         expected = {name: tensor.shape for name, tensor in build().state_dict().items()}
     if expected != {name: tensor.shape for name, tensor in weights.items()}:

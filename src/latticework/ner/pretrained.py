@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,9 +14,7 @@ from latticework.ner.vocabulary import letter
 
 if TYPE_CHECKING:
     from latticework.ner.config import TaggerConfig
-    from latticework.ner.features import Inputs
     from latticework.ner.lexicon import Lexicon
-    from latticework.ner.model import TaggerModel
 
 Path = str | os.PathLike[str]
 
@@ -62,16 +60,3 @@ class Given:
         """The configuration with the sizes that the vectors have."""
         sizes = {"char_size": self.character_vectors.shape[1], "word_size": self.word_vectors.shape[1]}
         return replace(config, **{name: size for name, size in sizes.items() if size})
-
-    def put_into(self, model: TaggerModel, inputs: Inputs) -> dict[str, int]:
-        """Let a new model begin with them; how many entries of the training text do, by parameter of the tagger."""
-        begun = {"char_vectors": 0, "word_vectors": 0}
-        for embedding, vocabulary in model.vectors.tables(inputs):
-            if len(self.characters):
-                begun["char_vectors"] += embedding.begin_with(
-                    vocabulary.encode(self.characters), self.character_vectors
-                )
-        words: Any = getattr(model.encoder, "words", getattr(model.vectors, "words", None))
-        if words is not None and inputs.words is not None and len(self.words):
-            begun["word_vectors"] = words.begin_with(inputs.words.encode(self.words), self.word_vectors)
-        return begun

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Final
 
 from latticework.core.streams import stream_name
-from latticework.ner.drawing import LEGEND, picture
-from latticework.pages import Mark, Page, Passage, Passages, Section
+from latticework.ner.drawing import MOST_CROSSING, drawn_arcs
+from latticework.pages import Mark, Page, Passage, Passages, Picture, Section
+from latticework.pages.text import printable
 
 if TYPE_CHECKING:
     from latticework.ner.estimator import Tagger
-    from latticework.ner.results import Entity, Explanation
+    from latticework.ner.explanation import Explanation
+    from latticework.ner.results import Entity
 
 MOST_TEXTS: Final = 200  # of a page
 MOST_CHARACTERS: Final = 20_000  # of all its texts: a page of a few megabytes
 LONGEST: Final = 600  # characters that are shown of a text
+MOST_TOLD: Final = 20  # words that are read to those who do not see the drawing
+LEGEND: Final = (
+    "Below the characters are the words that match, each with its weight, the mean of both directions. Compare it only "
+    "among words that end (backward: begin) at the same character: they and the character share 1, so that, trusted "
+    "alike, a word alone there has 0.50 and each of two 0.33, and a longer word does not have less because it is "
+    "trusted less. The line does so: it is of middle strength where a word has just that, stronger where it has more."
+)
 
 
 @dataclass(frozen=True)
@@ -126,6 +135,29 @@ def lattices(
         for item, each in zip(items, explained, strict=True)
     ]
     return Passages(drawn, caption, labels)
+
+
+def picture(explanation: Explanation, *, styles: Mapping[str, int] | None = None) -> Picture:
+    """The lattice as a picture of a page, which says in its caption how many arcs were left out.
+
+    Parameters
+    ----------
+    explanation
+        Of a text.
+    styles
+        The place of each type of entity, which decides its colour.
+    """
+    arcs = drawn_arcs(explanation.arcs)
+    left_out = len(explanation.arcs) - len(arcs)
+    more = f"Not drawn: {left_out:,} words with faint lines, where more than {MOST_CROSSING} cross." if left_out else ""
+    words = ", ".join(f"{printable(arc.word)} {arc.weight:.2f}" for arc in arcs[:MOST_TOLD])
+    and_more = f" and {len(arcs) - MOST_TOLD:,} more" if len(arcs) > MOST_TOLD else ""
+    alt = (
+        f"Lattice of a text. Words with their weights: {words}{and_more}."
+        if arcs
+        else "A text in which no word matches."
+    )
+    return Picture(explanation.svg(styles, alone=False), more, alt)
 
 
 def _explains(tagger: Tagger) -> bool:

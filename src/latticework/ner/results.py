@@ -1,12 +1,10 @@
-"""What a tagger gives back: entities, matched words, and the lattice with the weight of every arc."""
+"""What a tagger gives back: entities, matched words, and the arcs of a lattice with their weights."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
-
-import numpy as np
 
 from latticework.ner.tags import Span
 from latticework.ner.text import characters
@@ -71,40 +69,6 @@ class Arc:
     def weight(self) -> float:
         """The mean of both directions."""
         return (self.forward + self.backward) / 2
-
-
-@dataclass(frozen=True, eq=False)
-class Explanation:
-    """What a lattice tagger saw in a text, and what it made of it.
-
-    Attributes
-    ----------
-    text : str
-        The original.
-    offsets : list of int
-        Where each character that the model read stands in it (white space is left out).
-    tags : list of str
-        The tag of each of these characters, BMES.
-    entities : list of Entity
-        What the tags say.
-    arcs : list of Arc
-        The words that match, from left to right, shorter ones first.
-    characters : array of float32, shape (n, 2)
-        The weight of each character itself in its own cell, forward and backward; 1 where no word ends (begins).
-    """
-
-    text: str
-    offsets: list[int]
-    tags: list[str]
-    entities: list[Entity]
-    arcs: list[Arc]
-    characters: np.ndarray
-
-    def svg(self) -> str:
-        """A drawing of the lattice, for a file or a web page: the number at a word is its weight."""
-        from latticework.ner.drawing import drawn
-
-        return drawn(self)
 
 
 def entities_in(text: str, offsets: Sequence[int], spans: Sequence[Span], scores: Sequence[float]) -> list[Entity]:

@@ -9,9 +9,10 @@ from sklearn.utils.validation import check_is_fitted
 from latticework.core.errors import InputError
 from latticework.ner.config import TaggerConfig
 from latticework.ner.estimator import Tagger
+from latticework.ner.explanation import Explanation
 from latticework.ner.features import Inputs
 from latticework.ner.parts import MOST
-from latticework.ner.results import Arc, Explanation, entities_in
+from latticework.ner.results import Arc, entities_in
 from latticework.ner.tags import tags_of
 from latticework.ner.text import characters, check_texts
 

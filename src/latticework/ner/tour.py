@@ -31,7 +31,6 @@ SHOWN: Final = 3  # sentences
 def stop(*, seed: int) -> Section:
     """Train a lattice and the baseline without words, test both, and exchange the lattice's word list."""
     from latticework.ner import report
-    from latticework.ner.drawing import LEGEND
     from latticework.ner.taggers import CharacterTagger, LatticeTagger
     from latticework.pages import Section, Table
 
@@ -69,7 +68,7 @@ def stop(*, seed: int) -> Section:
         passages=[
             report.lattices(
                 [tagger.explain(text) for text in deciding for tagger in (lattice, exchanged)],
-                f"Sentences that were not trained on, with either list. {LEGEND}",
+                f"Sentences that were not trained on, with either list. {report.LEGEND}",
                 ["with the list of the training", "with the other list"] * SHOWN,
             )
         ],

@@ -69,7 +69,8 @@ class LatticeLSTM(nn.Module):
             for direction in inputs:
                 nn.init.orthogonal_(direction)
         for hidden in (self.char_hidden, self.word_hidden, self.extra_cell):
-            hidden.copy_(torch.eye(self.hidden_size).repeat(hidden.shape[1] // self.hidden_size, 1))
+            squares = nn.init.zeros_(hidden).unflatten(1, (-1, self.hidden_size))
+            squares.diagonal(dim1=-2, dim2=-1).fill_(1)
         for bias in (self.char_bias, self.word_bias, self.extra_bias):
             nn.init.zeros_(bias)
 
