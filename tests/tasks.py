@@ -11,9 +11,8 @@ import torch
 from torch import nn
 
 from latticework.core import Capability
-from latticework.core.training import Plan, train
-
-TIMINGS = ("seconds", "terms_per_second")
+from latticework.core.task import Plan
+from latticework.core.training import train
 
 
 class Line(nn.Module):
@@ -29,7 +28,7 @@ class Line(nn.Module):
 
 
 class Regression:
-    """A `core.training.Task`: every epoch has batches of the given sizes, of rows in another order."""
+    """A `core.task.Task`: every epoch has batches of the given sizes, of rows in another order."""
 
     def __init__(self, sizes=(4, 4, 4), *, dropout=0.0, validates=False, features=3):
         generator = np.random.default_rng(0)
@@ -80,10 +79,6 @@ def plan(**changes):
 def learn(task, chosen, **options):
     """Train in float64 on one process; return the rows."""
     return train(task, chosen, **{"seed": 0, "device": "cpu", "precision": "64", **options})
-
-
-def without_timings(rows):
-    return [{name: value for name, value in row.items() if name not in TIMINGS} for row in rows]
 
 
 def read_log(folder):

@@ -8,7 +8,7 @@ from torch import nn
 
 import latticework as lw
 from latticework.core import State, checkpoint, store_tensors, write_folder
-from latticework.core.checkpoint import Checkpoint, flatten
+from latticework.core.checkpoint import Checkpoint, Position, flatten
 
 CPU = torch.device("cpu")
 OPTIMIZERS = {
@@ -38,7 +38,7 @@ def take_steps(module, optimizer, count):
 
 def state_of(module, optimizer, **changes):
     whole = Checkpoint(
-        position={"step": 7},
+        position=Position(step=7),
         history=[],
         module=module.state_dict(),
         optimizer=flatten(optimizer),
@@ -83,7 +83,7 @@ def test_position_and_weights_on_disk_come_back_in_order(tmp_path):
     names = [f"snapshot-{step}" for step in (8, 10, 12)]
     snapshots = {name: store_tensors(tmp_path, name, {"x": torch.full((2,), float(n))}) for n, name in enumerate(names)}
     best = store_tensors(tmp_path, "best", {"x": torch.ones(3)})
-    position, history = {"step": 12, "best_loss": float("inf")}, [{"step": 1, "loss": 0.1 + 0.2, "norm": math.nan}]
+    position, history = Position(step=12, best_step=3), [{"step": 1, "loss": 0.1 + 0.2, "norm": math.nan}]
     written = {name: stored.path.stat().st_mtime_ns for name, stored in snapshots.items()}
     state = state_of(module, optimizer, position=position, history=history, snapshots=snapshots, best=best)
     checkpoint.write(tmp_path, "run", state)

@@ -16,6 +16,7 @@ import tasks
 
 import latticework as lw
 from latticework.core import read_folder, training
+from latticework.core.loggers import without_timings
 from latticework.core.values import from_json
 
 KILLED_TRAINING = Path(__file__).with_name("killed_training.py")
@@ -51,7 +52,7 @@ def outcome(folder):
         "header": header,
         "values": state.values,
         "history": history,
-        "log": tasks.without_timings(tasks.read_log(folder / "training")),
+        "log": without_timings(tasks.read_log(folder / "training")),
         "best step": losses[min(losses)],
         "vocabulary": model.vocabulary_.model,
         "weights": {name: tensor.numpy().tobytes() for name, tensor in model.model_.state_dict().items()},

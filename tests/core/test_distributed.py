@@ -16,6 +16,7 @@ import tasks
 
 import latticework as lw
 from latticework.core import read_folder
+from latticework.core.loggers import without_timings
 from latticework.core.training import train
 from latticework.core.values import from_json
 
@@ -66,7 +67,7 @@ def together(tmp_path_factory):
 
 def assert_same_curve(found, expected):
     """The same rows, each figure within 1e-9: float64 sums in another order."""
-    found, expected = tasks.without_timings(found), tasks.without_timings(expected)
+    found, expected = without_timings(found), without_timings(expected)
     assert [list(row) for row in found] == [list(row) for row in expected]
     for ours, theirs in zip(found, expected, strict=True):
         np.testing.assert_allclose(list(ours.values()), list(theirs.values()), rtol=0, atol=1e-9)

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import latticework as lw
-from latticework.core import decode_lines, files, read_lines, write_atomically
+from latticework.core import decode_lines, files, gzipped, read_lines, write_atomically
 from latticework.core.errors import InputError, MissingExtraError, require
 from latticework.core.files import write_output
 
@@ -216,6 +216,7 @@ def test_members_of_a_gzip_file_are_read_as_one_and_zeros_at_its_end_left_out(
 ):
     lines, whole = packed
     monkeypatch.setattr(files, "_BUFFER_BYTES", buffer)
+    monkeypatch.setattr(gzipped, "_PIECE_BYTES", buffer)
     (tmp_path / "text.gz").write_bytes(gzip.compress(b"eins\nzw") + gzip.compress(b"") + gzip.compress(b"ei\n") + end)
     assert list(read_lines(tmp_path / "text.gz")) == ["eins", "zwei"]
     if buffer > 1:

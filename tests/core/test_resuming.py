@@ -4,10 +4,11 @@ import shutil
 
 import pytest
 import torch
-from tasks import Regression, adam, as_logged, learn, plan, read_log, without_timings
+from tasks import Regression, adam, as_logged, learn, plan, read_log
 
 import latticework as lw
 from latticework.core import checkpoint, files, training
+from latticework.core.loggers import without_timings
 
 RUN = {
     "optimizer": adam,
@@ -62,7 +63,7 @@ def test_interrupt_while_a_checkpoint_is_written_leaves_the_last_one(tmp_path, m
 
     def noted(folder, fingerprint, state):
         write(folder, fingerprint, state)
-        steps.append(state.position["step"])
+        steps.append(state.position.step)
 
     monkeypatch.setattr(files.os, "replace", interrupted)
     monkeypatch.setattr(checkpoint, "write", noted)
@@ -73,7 +74,7 @@ def test_interrupt_while_a_checkpoint_is_written_leaves_the_last_one(tmp_path, m
         with pytest.raises(KeyboardInterrupt):
             run(folder)
         found = checkpoint.read(folder, "mine", torch.device("cpu"))
-        assert found.position["step"] == steps[-1]
+        assert found.position.step == steps[-1]
         assert all(len(group) for group in (found.module, found.optimizer, found.generators))
         task, _ = run(folder)
         assert task.weights().tobytes() == whole.weights().tobytes()

@@ -13,6 +13,7 @@ from torch import distributed
 import latticework as lw
 from latticework.core import Estimator, State, runs, training, write_folder
 from latticework.core.capability import register
+from latticework.core.runs import Run
 
 
 @pytest.fixture(autouse=True)
@@ -244,3 +245,25 @@ def test_a_run_without_a_folder_learns_and_saves_nothing(tmp_path, monkeypatch):
     runs.once(Remembered(random_state=0), None, "this run", lambda: calls.append("learnt"))
     assert calls == ["learnt"]
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_trains_where_its_folder_says_and_leaves_the_model_alone(tmp_path, model):
+    learner = Remembered(random_state=0)
+    run = Run.begin(tmp_path, random_state=learner.random_state, device="cpu")
+    rows = []
+
+    def learn():
+        rows.extend(run.train(Regression(), plan(), precision="64", fingerprint="this run"))
+        assert (run.training / "config.json").exists()
+        learner.__dict__.update(vars(model))
+
+    run.once(learner, "this run", learn)
+    assert rows
+    assert sorted(path.name for path in run.training.iterdir()) == ["log.csv"]
+    assert isinstance(lw.load(tmp_path), Remembered)
+
+
+def test_a_run_on_a_device_that_is_not_there_is_refused_before_anything_is_made(tmp_path):
+    with pytest.raises(lw.InputError, match="device='none'"):
+        Run.begin(tmp_path / "model", random_state=0, device="none")
+    assert not any(tmp_path.iterdir())

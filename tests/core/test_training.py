@@ -7,11 +7,12 @@ import tempfile
 import numpy as np
 import pytest
 import torch
-from tasks import Regression, adam, as_logged, learn, plan, read_log, sgd, without_timings
+from tasks import Regression, adam, as_logged, learn, plan, read_log, sgd
 from torch import nn
 
 from latticework.core import checkpoint, progress, store_tensors, training
-from latticework.core.training import mean
+from latticework.core.candidates import mean
+from latticework.core.loggers import without_timings
 
 
 def descend(task, steps, *, rate=lambda step: 0.1 / step, accumulate=1, clip=None):
@@ -186,7 +187,7 @@ def test_divergence_is_an_error_and_leaves_the_checkpoint_before(tmp_path, optio
         with pytest.raises(FloatingPointError, match=r"diverged by step 5: .*; lower the learning rate$"):
             learn(task, chosen, folder=tmp_path)
         found = checkpoint.read(tmp_path, "", torch.device("cpu"))
-        assert found.position["step"] == 3, attempt
+        assert found.position.step == 3, attempt
         assert all(tensor.isfinite().all() for group in (found.module, found.best) for tensor in group.values())
 
 
@@ -294,7 +295,7 @@ def test_checkpoints_that_take_long_are_made_less_often(tmp_path, monkeypatch):
             return super().inputs(batch)
 
     def write(folder, fingerprint, state):
-        saved.append(state.position["step"])
+        saved.append(state.position.step)
         clock.now += taking.pop(0) if taking else 0
 
     clock, saved, taking = Clock(), [], [3, 0.1]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,11 +25,32 @@ DISCARDED: Final = "discarded checkpoint"  # what a crash while it is removed ma
 _REMEDY: Final = "repeat its command to go on with it, or start over with --restart (restart=True)"
 
 
+@dataclass
+class Position:
+    """Where a run is: everything about it that is a plain value."""
+
+    epoch: int = 0
+    step_in_epoch: int = 0
+    step: int = 0
+    seconds: float = 0.0
+    best_loss: float = math.inf  # the figure that decides, or its negative if larger is better
+    best_step: int = 0
+    best_epoch: int = 0  # in which it was, counted from 1
+    stale: int = 0
+    validated_at: int = -1
+    finished: bool = False
+
+    @property
+    def begun(self) -> int:
+        """How many epochs have begun."""
+        return self.epoch + (self.step_in_epoch > 0)
+
+
 @dataclass(frozen=True)
 class Checkpoint:
     """A run between two steps."""
 
-    position: dict[str, Any]
+    position: Position
     history: list[dict[str, float]]
     module: Mapping[str, Tensor]
     optimizer: Mapping[str, Tensor]
@@ -50,7 +72,7 @@ def write(folder: Path, fingerprint: str, state: Checkpoint) -> None:
         tensors["best"] = state.best
     header = {"kind": CHECKPOINT, "fingerprint": fingerprint, "restarted": state.restarted}
     files = {HISTORY: to_json(state.history, "history")}
-    write_folder(folder, header=header, state=State(values=state.position, tensors=tensors, files=files))
+    write_folder(folder, header=header, state=State(values=asdict(state.position), tensors=tensors, files=files))
 
 
 def read(folder: str | os.PathLike[str], fingerprint: str, device: torch.device) -> Checkpoint | None:
@@ -80,7 +102,7 @@ def read(folder: str | os.PathLike[str], fingerprint: str, device: torch.device)
     best = groups.pop("best", None)
     snapshots = {name: stored for name, stored in groups.items() if isinstance(stored, Stored)}
     return Checkpoint(
-        position=state.values,
+        position=Position(**state.values),
         history=from_json(state.files[HISTORY]),
         snapshots=snapshots,
         best=best if isinstance(best, Stored) else None,

@@ -11,15 +11,14 @@ import sys
 import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import BinaryIO, Final
 
 from latticework.core.errors import InputError
+from latticework.core.gzipped import decompressed
 
 MAX_LINE_BYTES: Final = 16 * 2**20  # a text file without line ends must not fill the memory
 TEMPORARY_NAME: Final = re.compile(r"\.latticework-[0-9a-f]{16}\.tmp")
 _BUFFER_BYTES: Final = 2**17
-_GZIP_MAGIC: Final = b"\x1f\x8b"
-_GZIP_FORMAT: Final = 31  # zlib's `wbits` for it, with the largest window
 _UTF8_BOM: Final = b"\xef\xbb\xbf"
 _UTF16_BOMS: Final = (b"\xff\xfe", b"\xfe\xff")
 
@@ -104,13 +103,8 @@ def decode_lines(stream: BinaryIO, name: str) -> Iterator[str]:
 
 
 def _lines(stream: BinaryIO, name: str, *, compressed: bool) -> Iterator[str]:
-    start = stream.read(1)
-    if start == _GZIP_MAGIC[:1]:  # else there is no second byte to wait for: the line may be empty
-        start += stream.read(1)
-    raw: io.RawIOBase = _Rejoined(start, stream)
-    if start == _GZIP_MAGIC:
-        raw = _Decompressed(raw)
-    elif compressed:
+    raw, found = decompressed(stream)
+    if compressed and not found:
         raise InputError(f"{name} is named .gz but is not a gzip file: it may be empty, cut off or not compressed")
     source = io.BufferedReader(raw, _BUFFER_BYTES)
     number = 0
@@ -120,73 +114,6 @@ def _lines(stream: BinaryIO, name: str, *, compressed: bool) -> Iterator[str]:
             yield _decode(line, f"{name}:{number}", first=number == 1)
     except (EOFError, zlib.error) as error:
         raise InputError(f"{name}: the gzip file is damaged or cut off after line {number} ({error})") from error
-
-
-class _Rejoined(io.RawIOBase):
-    """A stream whose first bytes were looked at; it gives what there is and does not wait for more."""
-
-    def __init__(self, start: bytes, rest: BinaryIO) -> None:
-        self._start = start
-        self._read = getattr(rest, "read1", rest.read)
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        piece, self._start = self._start or self._read(len(buffer)), b""
-        buffer[: len(piece)] = piece
-        return len(piece)
-
-
-class _Decompressed(io.RawIOBase):
-    """What a gzip stream holds: of one that is damaged or cut off all that comes before, and then the error."""
-
-    def __init__(self, compressed: io.RawIOBase) -> None:
-        self._compressed = compressed
-        self._input = b""
-        self._inflater = zlib.decompressobj(_GZIP_FORMAT)
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        while not (piece := self._inflate(len(buffer))):
-            if self._input:  # a member without content has ended
-                continue
-            self._input = self._compressed.read(_BUFFER_BYTES) or b""
-            if not self._input and self._inflater.eof:
-                return 0
-            if not self._input:
-                raise EOFError("it ends too early")
-        buffer[: len(piece)] = piece
-        return len(piece)
-
-    def _inflate(self, size: int) -> bytes:
-        if self._inflater.eof:  # another member may follow, or zeros that fill up a block
-            self._input = self._input.lstrip(b"\0")
-            if not self._input:
-                return b""
-            self._inflater = zlib.decompressobj(_GZIP_FORMAT)
-        before = self._inflater.copy()
-        try:
-            piece = self._inflater.decompress(self._input, size)
-        except zlib.error:
-            if piece := _before_damage(before, self._input):
-                return piece  # asked for more, zlib gives the same error again
-            raise
-        self._input = self._inflater.unconsumed_tail or self._inflater.unused_data
-        return piece
-
-
-def _before_damage(inflater: Any, data: bytes) -> bytes:
-    """Return what zlib, which gives nothing of a piece with damage in it, gives of the bytes before the damage."""
-    pieces = []
-    try:
-        for position in range(len(data)):
-            pieces.append(inflater.decompress(data[position : position + 1]))
-    except zlib.error:
-        pass
-    return b"".join(pieces)
 
 
 def _decode(raw: bytes, place: str, *, first: bool) -> str:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
 
 Row = dict[str, float]
+TIMINGS: Final = ("seconds", "terms_per_second")  # of a row; the rest is the same whenever a run is repeated
 
 
 class Logger(Protocol):
@@ -157,3 +158,14 @@ def make_loggers(names: Sequence[str], folder: str | os.PathLike[str]) -> list[L
     if unknown:
         raise InputError(f"logger={unknown[0]!r}: expected one of {', '.join(LOGGERS)}")
     return [LOGGERS[name](folder) for name in names]
+
+
+def without_timings(history: Sequence[Row]) -> list[Row]:
+    """What was logged, without what differs when the same run is repeated: a saved model keeps this.
+
+    Examples
+    --------
+    >>> without_timings([{"step": 1, "seconds": 0.3, "loss": 2.0}])
+    [{'step': 1, 'loss': 2.0}]
+    """
+    return [{name: value for name, value in row.items() if name not in TIMINGS} for row in history]

@@ -5,21 +5,117 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from numbers import Integral
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from filelock import FileLock, Timeout
 
-from latticework.core import checkpoint
+from latticework.core import checkpoint, training
 from latticework.core.errors import InputError
 from latticework.core.estimator import Estimator, load_estimator
-from latticework.core.hardware import check_agreed, make_fabric, rank, wait_for_others
-from latticework.core.loggers import Logger, make_loggers
+from latticework.core.hardware import check_agreed, make_fabric, rank, resolve_device, wait_for_others
+from latticework.core.loggers import Logger, Row, make_loggers
 from latticework.core.persistence import CONFIG, TRAINING, check_replaceable, check_writable, read_folder
 from latticework.core.progress import message
+from latticework.core.seeds import seed_from
+from latticework.core.sharding import Part
+from latticework.core.task import Plan, Task
 
 LOCK: Final = "lock"  # in there while a run lasts
+
+
+@dataclass(frozen=True)
+class Run:
+    """A call of `fit` that trains, and saves the model if it was given a folder.
+
+    `fit` begins a run, reads its data, knows by then the `fingerprint` of data and settings, and lets `once` call what
+    learns, in which `train` is the training.
+
+    Attributes
+    ----------
+    seed : int
+        Of all that is random in it.
+    device : str
+        As in `core.hardware`.
+    folder : path, optional
+        Where the model goes.
+    restart : bool
+        Whether to start over.
+    loggers : list of Logger
+        Receive what is logged, beside `log.csv`.
+    """
+
+    seed: int
+    device: str
+    folder: Path | None
+    restart: bool
+    loggers: list[Logger]
+
+    @classmethod
+    def begin(
+        cls,
+        folder: str | os.PathLike[str] | None,
+        *,
+        random_state: Any,
+        device: str,
+        restart: bool = False,
+        loggers: Sequence[str] = (),
+    ) -> Self:
+        """Find out before long work whether `fit` can run as it is told to; the parameters are those of `prepare`.
+
+        Raises
+        ------
+        InputError
+            As `prepare`, or if there is no such device.
+        MissingExtraError
+            As `prepare`.
+        """
+        resolve_device(device)
+        told = prepare(folder, random_state=random_state, restart=restart, loggers=loggers)
+        return cls(seed_from(random_state), device, None if folder is None else Path(folder), restart, told)
+
+    @property
+    def training(self) -> Path | None:
+        """Where the training keeps its checkpoint."""
+        return None if self.folder is None else self.folder / TRAINING
+
+    def train(
+        self, task: Task, plan: Plan, *, precision: str, fingerprint: str, shards: Sequence[Part] | None = None
+    ) -> list[Row]:
+        """Train as `core.training.train` does, with what the run knows already."""
+        return training.train(
+            task,
+            plan,
+            seed=self.seed,
+            device=self.device,
+            precision=precision,
+            folder=self.training,
+            fingerprint=fingerprint,
+            restart=self.restart,
+            loggers=self.loggers,
+            shards=shards,
+        )
+
+    def once(self, estimator: Estimator, fingerprint: str, learn: Callable[[], None]) -> None:
+        """Let an estimator learn and save it, or give it what the finished model of this very run has learned.
+
+        Parameters
+        ----------
+        estimator
+            Has learned everything once `learn` returns.
+        fingerprint
+            Says which data and settings the run has; the model's state holds it under "fingerprint".
+        learn
+            Trains the estimator; not called where the folder holds the finished model.
+
+        Raises
+        ------
+        InputError
+            As `alone` and `finished`.
+        """
+        once(estimator, self.folder, fingerprint, learn, restart=self.restart, device=self.device)
 
 
 def prepare(

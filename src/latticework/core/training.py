@@ -10,111 +10,32 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from copy import deepcopy
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Final, Protocol, Self, cast
+from typing import TYPE_CHECKING, cast
 
 import torch
 from torch import Tensor, nn
 
 from latticework.core import checkpoint
+from latticework.core.candidates import Candidates, holding
+from latticework.core.checkpoint import Position
 from latticework.core.errors import InputError
 from latticework.core.hardware import check_agreed, fork_random, gather, make_fabric, random_states, threads
-from latticework.core.loggers import CSVLogger, Logger
+from latticework.core.loggers import CSVLogger, Logger, Row, without_timings
 from latticework.core.progress import message, progress
 from latticework.core.seeds import spawn
 from latticework.core.sharding import Part, set_aside, sharding, whole
-from latticework.core.tensors import Stored, store_tensors
+from latticework.core.task import Plan, Task
 
 if TYPE_CHECKING:
     import numpy as np
     from lightning_fabric import Fabric
 
-Row = dict[str, float]
-TIMINGS: Final = ("seconds", "terms_per_second")  # of a row; the rest is the same whenever a run is repeated
-
-
-class Movable(Protocol):
-    """A tensor, or an object that holds some, which go to a device together."""
-
-    def to(self, device: torch.device, /) -> Self:
-        """Give it there."""
-        ...
-
-
-class Task(Protocol):
-    """What is learned from what. Everything here depends on its arguments and the task's own seed alone."""
-
-    module: nn.Module
-    """Called with the inputs of a batch, in training mode, it gives the loss summed over its terms."""
-
-    validates: bool
-    """Whether there is held-out data."""
-
-    def batches(self, epoch: int) -> Sequence[np.ndarray]:
-        """The batches of an epoch, each an array of the indices of its examples."""
-        ...
-
-    def terms(self, batch: np.ndarray) -> int:
-        """How many terms (tokens, rows) the loss of these examples sums."""
-        ...
-
-    def inputs(self, batch: np.ndarray) -> tuple[Movable, ...]:
-        """The tensors of these examples, or what holds them, on the CPU."""
-        ...
-
-    def validate(self) -> Mapping[str, float]:
-        """Figures of the module as it is on held-out data; which of them decides, the plan says."""
-        ...
-
-
-@dataclass(frozen=True, kw_only=True)
-class Plan:
-    """How to train. One of `max_epochs` and `max_steps` must end it; the first one reached does."""
-
-    optimizer: Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer]
-    learning_rate: Callable[[int], float]  # of step 1, 2, ...
-    max_epochs: int | None = None
-    max_steps: int | None = None
-    warmup_steps: int = 0  # in which the learning rate grows
-    accumulate: int = 1  # batches to a step
-    clip_norm: float | None = None
-    validate_every: int | None = None  # steps; an epoch when None
-    decides: str = "loss"  # the figure of validation by which candidates are chosen: the smallest is the best,
-    larger_is_better: bool = False  # or the largest
-    patience: int | None = None  # validations without a better one before stopping
-    average: int = 1  # the candidate model is the mean of the weights at this many last validations
-    log_every: int = 20  # steps
-    terms: str = "terms"  # what the loss sums, in the plural
-    checkpoint_seconds: float = 60.0  # between two of them, or if that is longer,
-    checkpoint_pause: float = 20.0  # so many times what the last one took: no more than a twentieth of the time
-    if_diverged: str = "lower the learning rate"  # what to do then, in the words of the capability's settings
-    if_short: str = "train longer"  # and what if the warm-up is longer than training
-
-
-@dataclass
-class Position:
-    """Where a run is: everything about it that is a plain value."""
-
-    epoch: int = 0
-    step_in_epoch: int = 0
-    step: int = 0
-    seconds: float = 0.0
-    best_loss: float = math.inf  # the figure that decides, or its negative if larger is better
-    best_step: int = 0
-    best_epoch: int = 0  # in which it was, counted from 1
-    stale: int = 0
-    validated_at: int = -1
-    finished: bool = False
-
-    @property
-    def begun(self) -> int:
-        """How many epochs have begun."""
-        return self.epoch + (self.step_in_epoch > 0)
+__all__ = ["Plan", "Row", "Task", "train", "without_timings"]
 
 
 def train(
@@ -173,7 +94,7 @@ def train(
         fabric = make_fabric(device, precision, shard=None if shards is None else sharding(task.module, shards))
         stack.enter_context(fork_random(fabric.device, spawn(seed, f"training-{fabric.global_rank}")))
         spread = shards if fabric.world_size > 1 else None
-        loop = _Loop(fabric, task, plan, place, fingerprint, restart=restart, shards=spread)
+        loop = _Loop(fabric, task, plan, place, fingerprint, keep=folder is not None, restart=restart, shards=spread)
         stack.callback(loop.aside.close)
         resumed = folder is not None and loop.resume()
         # Each process has looked by itself; and this waits for all, so that none discards what another still reads.
@@ -185,7 +106,7 @@ def train(
             loop.loggers = [CSVLogger(place / "log.csv", loop.history), *loggers]
         for logger in loop.loggers:
             stack.callback(logger.close)
-        loop.run(keep=folder is not None)
+        loop.run()
         return loop.history
 
 
@@ -207,9 +128,11 @@ class _Loop:
         folder: Path,
         fingerprint: str,
         *,
+        keep: bool,
         restart: bool,
         shards: Sequence[Part] | None,
     ) -> None:
+        self.keep = keep  # the checkpoint: there is a folder to resume from
         self.fabric, self.task, self.plan, self.folder = fabric, task, plan, folder
         self.fingerprint, self.restart, self.sharded = fingerprint, restart, shards is not None
         fabric.strategy.precision.convert_module(task.module)
@@ -224,8 +147,7 @@ class _Loop:
         self.optimizer = cast(torch.optim.Optimizer, fabric.setup_optimizers(self.plain_optimizer))
         self.position = Position()
         self.history: list[Row] = []
-        self.snapshots: dict[str, Stored] = {}  # weights to average, oldest first
-        self.best: Stored | None = None
+        self.candidates = Candidates(folder, average=plan.average, keep=keep)
         self.loggers: Sequence[Logger] = ()
         widest = torch.float32 if fabric.device.type == "mps" else torch.float64
         self.loss = torch.zeros((), device=fabric.device, dtype=widest)  # of this process since the last row
@@ -240,14 +162,14 @@ class _Loop:
         found = read(self.folder, self.fingerprint, device)
         if found is None:
             return False
-        self.position, self.history = Position(**found.position), found.history
-        self.snapshots, self.best = found.snapshots, found.best
+        self.position, self.history = found.position, found.history
+        self.candidates.snapshots, self.candidates.best = found.snapshots, found.best
         checkpoint.restore(found, self.trained, self.plain_optimizer, device, rank)
         again = f" of the run that --restart began; remove {self.folder} to begin anew" if self.restart else ""
         message(f"going on after step {self.position.step:,}{again}")
         return True
 
-    def run(self, *, keep: bool) -> None:
+    def run(self) -> None:
         position, plan = self.position, self.plan
         self.started = time.monotonic() - position.seconds
         epochs = math.inf if plan.max_epochs is None else plan.max_epochs * len(self._steps(position.epoch))
@@ -266,21 +188,21 @@ class _Loop:
                         bar.update(loss=row["loss"], speed=f"{row['terms_per_second']:,.0f} {plan.terms}/s")
                     bar.advance()
                     if plan.validate_every and position.step % plan.validate_every == 0:
-                        bar.update(**self._validate(keep))
+                        bar.update(**self._validate())
                     if position.finished or self._at_end():
                         break
-                    if keep and position.step % plan.log_every == 0 and self._due():
+                    if self.keep and position.step % plan.log_every == 0 and self._due():
                         self._save()
                 else:
                     position.epoch, position.step_in_epoch = position.epoch + 1, 0
                     if plan.validate_every is None:
-                        bar.update(**self._validate(keep))
+                        bar.update(**self._validate())
             if position.validated_at != position.step:
-                bar.update(**self._validate(keep))
+                bar.update(**self._validate())
             position.finished = True
             if position.stale == plan.patience and position.step < total:
                 bar.stop(self._best())
-            self._finish(keep)
+            self._finish()
 
     def _at_end(self) -> bool:
         return self.position.step == self.plan.max_steps or self.position.epoch == self.plan.max_epochs
@@ -345,20 +267,21 @@ class _Loop:
             logger.log(row)
         self.row_started = time.monotonic()
 
-    def _validate(self, keep: bool) -> Row:
+    def _validate(self) -> Row:
         """Judge the candidate and keep it if it is the best so far; then checkpoint. Returns its figures."""
         position, row = self.position, self._row()
         figures: Row = {}
         position.validated_at = position.step
         weights = self._weights()
-        if self.plan.average > 1 and self.fabric.is_global_zero:
-            self._take_snapshot(keep, weights)
+        if self.fabric.is_global_zero:
+            self.candidates.add(position.step, weights)
         if self.task.validates:
             if self.fabric.is_global_zero:
-                with self._candidate(weights), self.fabric.autocast():
+                module, candidate = self.task.module, self.candidates.latest(weights)
+                with holding(module, candidate, self.fabric.device, spare=self.sharded), self.fabric.autocast():
                     figures = dict(self.task.validate())
                     if self._decisive(figures) < position.best_loss:
-                        self._take_best(keep)
+                        self.candidates.keep_best(module.state_dict())
             figures = self.fabric.broadcast(figures)
             position.stale += 1
             if (decisive := self._decisive(figures)) < position.best_loss:
@@ -367,7 +290,7 @@ class _Loop:
             position.finished = position.stale == self.plan.patience
             figures = {f"valid_{name}": value for name, value in figures.items()}
         self._log(row | figures)
-        if keep:
+        if self.keep:
             self._save()
         return figures
 
@@ -386,35 +309,6 @@ class _Loop:
         """The weights now, for the process that writes."""
         return whole(self.trained.state_dict(), wanted=self.fabric.is_global_zero)
 
-    def _take_snapshot(self, keep: bool, weights: dict[str, Tensor]) -> None:
-        name = f"snapshot-{self.position.step}"
-        self.snapshots[name] = store_tensors(self.folder, name, weights)
-        while len(self.snapshots) > self.plan.average:
-            oldest = self.snapshots.pop(next(iter(self.snapshots)))
-            if not keep:  # otherwise the last checkpoint still lists it, and the next one removes it
-                oldest.path.unlink()
-
-    def _take_best(self, keep: bool) -> None:
-        before, self.best = self.best, store_tensors(self.folder, "best", self.task.module.state_dict())
-        if not keep and before is not None and before.path != self.best.path:
-            before.path.unlink()
-
-    @contextmanager
-    def _candidate(self, weights: dict[str, Tensor]) -> Iterator[None]:
-        """Give the task's module the mean of the snapshots, or these weights, for a while."""
-        module = self.task.module.to(self.fabric.device)
-        # Of a module that is trained what is there now must come back; one that only validates has nothing to keep.
-        before = {} if self.sharded else {name: tensor.clone() for name, tensor in module.state_dict().items()}
-        module.load_state_dict(mean(list(self.snapshots.values())) if self.snapshots else weights)
-        module.eval()
-        try:
-            yield
-        finally:
-            if self.sharded:
-                module.cpu()  # what memory the device has is for training
-            else:
-                module.load_state_dict(before)
-
     def _due(self) -> bool:
         pause = max(self.plan.checkpoint_seconds, self.plan.checkpoint_pause * self.saving)
         return bool(self.fabric.broadcast(time.monotonic() - self.saved >= pause))
@@ -429,52 +323,28 @@ class _Loop:
                 self.folder,
                 self.fingerprint,
                 checkpoint.Checkpoint(
-                    position=asdict(self.position),
+                    position=self.position,
                     history=self.history,
                     module=module,
                     optimizer=optimizer,
                     generators=generators,
-                    snapshots=self.snapshots,
-                    best=self.best,
+                    snapshots=self.candidates.snapshots,
+                    best=self.candidates.best,
                     restarted=self.restart,
                 ),
             )
         self.saved = time.monotonic()
         self.saving = self.saved - started
 
-    def _finish(self, keep: bool) -> None:
+    def _finish(self) -> None:
         """Checkpoint the end of the run, then leave the chosen candidate in the module of every process."""
-        if keep:
+        if self.keep:
             self._save()
         self.aside.close()
         module, weights = self.task.module.to(self.fabric.device), self._weights()
         if self.fabric.is_global_zero:
-            if self.best is not None:
-                weights = self.best.read()
-            elif self.snapshots:
-                weights = mean(list(self.snapshots.values()))
-            module.load_state_dict(weights)
+            module.load_state_dict(self.candidates.result(weights))
         if self.fabric.world_size > 1:
             for tensor in module.state_dict().values():
                 torch.distributed.broadcast(tensor, src=0)
         module.eval()
-
-
-def without_timings(history: Sequence[Row]) -> list[Row]:
-    """What was logged, without what differs when the same run is repeated: a saved model keeps this.
-
-    Examples
-    --------
-    >>> without_timings([{"step": 1, "seconds": 0.3, "loss": 2.0}])
-    [{'step': 1, 'loss': 2.0}]
-    """
-    return [{name: value for name, value in row.items() if name not in TIMINGS} for row in history]
-
-
-def mean(weights: Sequence[Stored]) -> dict[str, Tensor]:
-    """The arithmetic mean of stored weights, one set in memory at a time beside the sum."""
-    total = {name: tensor.double() for name, tensor in weights[0].read().items()}
-    for stored in weights[1:]:
-        for name, tensor in stored.read().items():
-            total[name] += tensor
-    return {name: tensor / len(weights) for name, tensor in total.items()}

@@ -8,7 +8,6 @@ import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, TypeAlias
 
 import numpy as np
@@ -17,9 +16,9 @@ from sklearn.utils.validation import check_is_fitted
 from latticework.core.checks import whole_number
 from latticework.core.errors import InputError
 from latticework.core.estimator import Estimator
-from latticework.core.persistence import TRAINING, State
+from latticework.core.persistence import State
 from latticework.core.progress import message
-from latticework.core.seeds import seed_from, spawn
+from latticework.core.seeds import spawn
 from latticework.core.values import from_json, to_json
 from latticework.ner.config import TaggerConfig
 from latticework.ner.labelled import check_labelled, check_training
@@ -150,23 +149,20 @@ class Tagger(Estimator):
 
         import torch
 
-        from latticework.core import runs
-        from latticework.core.hardware import fork_random, resolve_device
-        from latticework.core.training import train
+        from latticework.core.hardware import fork_random
+        from latticework.core.runs import Run
         from latticework.ner.decoding import TagSet
         from latticework.ner.learning import TaggingTask, fingerprint, training_plan, usual_epochs
         from latticework.ner.pretrained import Given
 
-        resolve_device(self.device)
-        run_loggers = runs.prepare(folder, random_state=self.random_state, restart=restart, loggers=loggers)
-        seed = seed_from(self.random_state)
+        run = Run.begin(folder, random_state=self.random_state, device=self.device, restart=restart, loggers=loggers)
         training, held_out = check_training(sentences, tags, validation, repair=config.repair)
         lexicon = Lexicon.of(self.lexicon if self._reads_lexicon(config) else None)
         given = Given.read(self.char_vectors, self.word_vectors, lexicon)
         config = given.sized(config)
         inputs = self._learn_inputs(training.tokens, lexicon, config, given)
         tag_set = TagSet(tuple(training.labels))
-        with fork_random(torch.device("cpu"), spawn(seed, "weights")):
+        with fork_random(torch.device("cpu"), spawn(run.seed, "weights")):
             model = self._build(inputs, tag_set, config, hidden_size)
         for name, count in model.begin_with(given, inputs).items():
             if getattr(self, name) is not None and not count:
@@ -184,32 +180,23 @@ class Tagger(Estimator):
             training.spans,
             None if held_out is None else (inputs.encode(held_out.tokens), held_out.spans),
             batch_size=config.batch_size,
-            seed=spawn(seed, "batches"),
+            seed=spawn(run.seed, "batches"),
         )
         filled = sum(map(bool, training.tokens))
         epochs = epochs or usual_epochs(self.default_epochs, config, sentences=filled)
-        settings = {"class": type(self).__name__, "seed": seed, "epochs": epochs, "hidden_size": hidden_size}
+        settings = {"class": type(self).__name__, "seed": run.seed, "epochs": epochs, "hidden_size": hidden_size}
         run_fingerprint = fingerprint(settings | {"lexicon": lexicon.sha256}, config, task)
 
         def learn() -> None:
-            history = train(
-                task,
-                training_plan(config, sentences=filled, max_epochs=epochs),
-                seed=seed,
-                device=self.device,
-                precision=PRECISION,
-                folder=None if folder is None else Path(folder, TRAINING),
-                fingerprint=run_fingerprint,
-                restart=restart,
-                loggers=run_loggers,
-            )
+            plan = training_plan(config, sentences=filled, max_epochs=epochs)
+            history = run.train(task, plan, precision=PRECISION, fingerprint=run_fingerprint)
             if held_out is not None and not max(row.get("valid_f1", 0) for row in history):
                 message("the best F1 on the validation sentences is 0: train longer (--epochs, max_epochs)")
             self.config_, self.hidden_size_, self.inputs_, self.tag_set_ = config, hidden_size, inputs, tag_set
             self.model_, self.scheme_ = model, training.scheme
             self.history_, self.fingerprint_ = history, run_fingerprint
 
-        runs.once(self, folder, run_fingerprint, learn, restart=restart, device=self.device)
+        run.once(self, run_fingerprint, learn)
         return self
 
     @property
@@ -434,7 +421,7 @@ class Tagger(Estimator):
 
     def to_state(self) -> State:
         """Everything that was learned."""
-        from latticework.core.training import without_timings
+        from latticework.core.loggers import without_timings
 
         return State(
             values={

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from latticework.core.sequences import EncodedText
-from latticework.core.training import Movable
+from latticework.core.task import Movable
 from latticework.ner.matching import Matcher
 from latticework.ner.pretrained import Given
 from latticework.ner.segmentation import segment, segmentation_tags

@@ -16,7 +16,7 @@ from torch import nn
 
 from latticework.core.seeds import spawn
 from latticework.core.sequences import alike_batches
-from latticework.core.training import Plan
+from latticework.core.task import Plan
 from latticework.ner.config import TaggerConfig
 from latticework.ner.decoding import TagSet, decode
 from latticework.ner.features import Batch, Features
@@ -32,7 +32,7 @@ MOST_EPOCHS: Final = 200
 
 
 class TaggingTask:
-    """Learn gold tags; a `core.training.Task`.
+    """Learn gold tags; a `core.task.Task`.
 
     Parameters
     ----------

@@ -224,8 +224,8 @@ class BiLSTM(Encoder):
 def check_sizes(weights: Mapping[str, Tensor], build: Callable[[], nn.Module]) -> None:
     """Refuse weights of another model than the one that is built, before memory is asked for it.
 
-    On the device "meta" some of torch's operations (`eye`, arithmetic) import its compiler, which takes seconds: modules
-    that are built so do without them.
+    On the device "meta" some of torch's operations (`eye`, arithmetic) import its compiler, which takes seconds: what
+    `build` makes does without them.
     """
     with torch.device("meta"):
         expected = {name: tensor.shape for name, tensor in build().state_dict().items()}

@@ -1,7 +1,8 @@
 """Model blocks that capabilities compose: attention, Transformer layers, positions, tag chains and losses."""
 
 from latticework.nn.attention import CrossAttention, KeyValueCache, SelfAttention, attend, attention_weights
-from latticework.nn.crf import AllowedTags, ChainScores, LinearChainCRF
+from latticework.nn.chain import AllowedTags, ChainScores
+from latticework.nn.crf import LinearChainCRF
 from latticework.nn.dropout import Dropout
 from latticework.nn.lattice import Lattice
 from latticework.nn.lattice_lstm import LatticeLSTM

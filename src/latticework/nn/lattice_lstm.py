@@ -69,7 +69,7 @@ class LatticeLSTM(nn.Module):
             for direction in inputs:
                 nn.init.orthogonal_(direction)
         for hidden in (self.char_hidden, self.word_hidden, self.extra_cell):
-            squares = nn.init.zeros_(hidden).unflatten(1, (-1, self.hidden_size))
+            squares = nn.init.zeros_(hidden).view(2, -1, self.hidden_size, self.hidden_size)
             squares.diagonal(dim1=-2, dim2=-1).fill_(1)
         for bias in (self.char_bias, self.word_bias, self.extra_bias):
             nn.init.zeros_(bias)

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from latticework.core.seeds import spawn
 from latticework.core.sequences import EncodedText, token_batches
-from latticework.core.training import Plan
+from latticework.core.task import Plan
 from latticework.seq2seq.config import TransformerConfig
 from latticework.seq2seq.model import EncoderDecoder
 from latticework.seq2seq.vocabulary import PAD
@@ -27,7 +27,7 @@ RECIPE: Final = 1
 
 
 class PairsTask:
-    """Learn to say the target given the source; a `core.training.Task`.
+    """Learn to say the target given the source; a `core.task.Task`.
 
     Parameters
     ----------

@@ -7,7 +7,6 @@ import os
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
 import numpy as np
@@ -16,9 +15,9 @@ from sklearn.utils.validation import check_is_fitted
 from latticework.core.checks import whole_number
 from latticework.core.errors import InputError
 from latticework.core.estimator import Estimator
-from latticework.core.persistence import TRAINING, State
+from latticework.core.persistence import State
 from latticework.core.progress import message
-from latticework.core.seeds import seed_from, spawn
+from latticework.core.seeds import spawn
 from latticework.core.values import from_json, to_json
 from latticework.seq2seq.config import TransformerConfig
 from latticework.translation.attention import AttentionMaps, attention_maps, check_sizes
@@ -155,14 +154,12 @@ class TransformerTranslator(Estimator):
         """
         config, vocab_size, epochs, steps = self._settings()
 
-        from latticework.core import runs
         from latticework.core.hardware import resolve_device, resolve_precision
-        from latticework.core.training import train
+        from latticework.core.runs import Run
         from latticework.seq2seq.learning import PairsTask, fingerprint, training_plan
         from latticework.seq2seq.vocabulary import Vocabulary
 
-        run_loggers = runs.prepare(folder, random_state=self.random_state, restart=restart, loggers=loggers)
-        seed = seed_from(self.random_state)
+        run = Run.begin(folder, random_state=self.random_state, device=self.device, restart=restart, loggers=loggers)
         precision = resolve_precision(self.precision, resolve_device(self.device))
         held_out = None if validation is None else without_empty(*check_validation(validation), "validation")
         pairs = without_empty(*check_pairs(source, target, "training"), "training")
@@ -173,27 +170,22 @@ class TransformerTranslator(Estimator):
         counts = {**pairs.counts, **({"validation": held_out.counts} if held_out else {})}
         del pairs, held_out  # the text of millions of pairs is not needed while they are trained on
         pieces = hashlib.sha256(vocabulary.model).hexdigest()
-        settings = {"seed": seed, "epochs": epochs, "steps": steps, "precision": precision, "vocabulary": pieces}
+        settings = {"seed": run.seed, "epochs": epochs, "steps": steps, "precision": precision, "vocabulary": pieces}
         run_fingerprint = fingerprint(settings, config, [*training, *(checking or ())])
 
         def learn() -> None:
-            model = _build(config, len(vocabulary), spawn(seed, "weights"))
-            history = train(
-                PairsTask(model, training, checking, seed=spawn(seed, "batches")),
+            model = _build(config, len(vocabulary), spawn(run.seed, "weights"))
+            history = run.train(
+                PairsTask(model, training, checking, seed=spawn(run.seed, "batches")),
                 training_plan(config, max_epochs=epochs, max_steps=steps),
-                seed=seed,
-                device=self.device,
                 precision=precision,
-                folder=None if folder is None else Path(folder, TRAINING),
                 fingerprint=run_fingerprint,
-                restart=restart,
-                loggers=run_loggers,
                 shards=model.parts if sharded else None,
             )
             self.config_, self.vocabulary_, self.model_ = config, vocabulary, model
             self.pairs_, self.history_, self.fingerprint_ = counts, history, run_fingerprint
 
-        runs.once(self, folder, run_fingerprint, learn, restart=restart, device=self.device)
+        run.once(self, run_fingerprint, learn)
         return self
 
     def predict(
@@ -423,7 +415,7 @@ class TransformerTranslator(Estimator):
 
     def to_state(self) -> State:
         """Everything that was learned."""
-        from latticework.core.training import without_timings
+        from latticework.core.loggers import without_timings
 
         return State(
             values={
