@@ -55,10 +55,10 @@ def noting(held):
     """Note how many numbers the optimiser of this process holds at the end of each training."""
     finish = training._Loop._finish
 
-    def run(loop, keep):
+    def run(loop):
         tensors = checkpoint.flatten(loop.plain_optimizer).values()
         held.append(sum((tensor.to_local() if is_shared(tensor) else tensor).numel() for tensor in tensors))
-        finish(loop, keep)
+        finish(loop)
 
     training._Loop._finish = run
 

@@ -23,7 +23,8 @@ from pathlib import Path
 import lightning_fabric  # noqa: F401  # here, and not in every fork
 import tasks
 
-from latticework.core import Estimator, checkpoint, training
+from latticework.core import Estimator, checkpoint
+from latticework.core.candidates import Candidates
 from latticework.core.loggers import CSVLogger
 from latticework.seq2seq.learning import PairsTask
 from latticework.seq2seq.vocabulary import Vocabulary
@@ -33,7 +34,7 @@ PARTS = {  # of a run: each is what is done inside a call; of two calls the inne
     "vocabulary": (Vocabulary, "train"),
     "batches": (PairsTask, "inputs"),
     "validation": (PairsTask, "validate"),
-    "averaging": (training._Loop, "_take_snapshot"),
+    "averaging": (Candidates, "add"),
     "logging": (CSVLogger, "log"),
     "checkpoint": (checkpoint, "write"),
     "saving": (Estimator, "save"),

@@ -1,13 +1,8 @@
 """What a single process can tell; two of them train sharded models in `test_distributed.py`."""
 
-from types import SimpleNamespace
-
-import pytest
 import torch
-from tasks import Regression
 from torch import nn
 
-from latticework.core import training
 from latticework.core.sharding import sharding, share, whole
 
 
@@ -37,16 +32,3 @@ def test_what_is_not_shared_is_left_alone():
     assert whole(tensors)["x"] is tensors["x"]
     assert whole(tensors, wanted=False) == {}
     assert share(tensors["x"], like=torch.zeros(3)) is tensors["x"]
-
-
-@pytest.mark.parametrize("sharded", [True, False])
-def test_weights_of_a_module_that_only_validates_are_not_kept_meanwhile(sharded, monkeypatch):
-    task, candidate, kept = Regression(), {"weight": torch.ones(3)}, []
-    state_dict = task.module.state_dict
-    monkeypatch.setattr(task.module, "state_dict", lambda: kept.append(True) or state_dict())
-    fabric = SimpleNamespace(device=torch.device("cpu"))
-    loop = SimpleNamespace(task=task, fabric=fabric, sharded=sharded, snapshots={})
-    with training._Loop._candidate(loop, candidate):
-        assert task.weights().tolist() == [1, 1, 1]
-    assert kept == ([] if sharded else [True])
-    assert task.weights().any() == sharded

@@ -69,12 +69,12 @@ def noting(held):
     """Note at the end of each training how many numbers of the tables this process holds: to train, and beside that."""
     finish = training._Loop._finish
 
-    def run(loop, keep):
+    def run(loop):
         state = checkpoint.flatten(loop.plain_optimizer).items()
         moments = {name: local(tensor).numel() for name, tensor in state if name.startswith("0.") and tensor.ndim}
         beside = sum(each.untyped_storage().nbytes() for each in loop.task.module.parameters())
         held.append([local(next(loop.trained.parameters())).numel(), *moments.values(), beside])
-        finish(loop, keep)
+        finish(loop)
 
     training._Loop._finish = run
 
