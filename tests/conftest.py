@@ -7,6 +7,7 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(variable, "1")  # read when the libraries are first imported
 
 import io  # noqa: E402
+import re  # noqa: E402
 import subprocess  # noqa: E402
 import sys  # noqa: E402
 import warnings  # noqa: E402
@@ -54,6 +55,28 @@ def latticework(capfd, monkeypatch):
             warnings.simplefilter("default")
             status = main([str(argument) for argument in arguments])
         return Ended(status, *capfd.readouterr())
+
+    return run
+
+
+@pytest.fixture
+def undescribed(latticework, monkeypatch):
+    """Give the options of a command, separated by spaces, that its help does not describe in more than three words."""
+
+    def run(*command, options):
+        monkeypatch.setenv("COLUMNS", "220")
+        ended = latticework(*command, "--help")
+        assert (ended.status, ended.err) == (0, "")
+        rows = [row for row in ended.out.splitlines() if "│" in row]
+        told = {
+            option: [
+                len(re.findall(r"\w+", row.split(option)[1]))
+                for row in rows
+                if re.search(rf"(?<![\w-]){option}(?![\w-])", row)
+            ]
+            for option in options.split()
+        }
+        return [option for option, words in told.items() if len(words) != 1 or words[0] <= 3]
 
     return run
 

@@ -405,15 +405,8 @@ def test_loading_a_model_leaves_the_compiler_of_torch_alone(lattice_folder):
         ("vectors", "--output --lexicon --size --epochs --seed"),
     ],
 )
-def test_every_option_is_described(latticework, monkeypatch, command, options):
-    monkeypatch.setenv("COLUMNS", "200")
-    ended = latticework("ner", command, "--help")
-    assert (ended.status, ended.err) == (0, "")
-    for option in options.split():
-        (line,) = [
-            line for line in ended.out.splitlines() if re.search(rf"(?<![\w-]){option}(?![\w-])", line) and "│" in line
-        ]
-        assert len(re.findall(r"\w+", line.split(option)[1])) > 3, f"{option} is not described"
+def test_every_option_is_described(undescribed, command, options):
+    assert undescribed("ner", command, options=options) == []
 
 
 def test_json_lines_are_known_on_standard_input_and_conll_goes_to_standard_output(latticework):

@@ -1,9 +1,9 @@
-"""Numbers that users hand over as options: checked, and made plain so that they can be saved."""
+"""Options that users hand over: checked, and numbers made plain so that they can be saved."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from numbers import Integral, Real
 
 from latticework.core.errors import InputError
@@ -56,6 +56,25 @@ def number(name: str, value: object, accepts: Callable[[float], bool], expected:
     if isinstance(value, bool) or not isinstance(value, Real) or not accepts(_as_float(value)):
         raise InputError(f"{name}={value!r}: expected {expected}")
     return float(value)
+
+
+def one_of(name: str, value: object, choices: Iterable[str]) -> None:
+    """Refuse what is none of the names there are.
+
+    Raises
+    ------
+    InputError
+        If it is not.
+
+    Examples
+    --------
+    >>> one_of("scheme", "IOB", ("BMES", "BIO"))
+    Traceback (most recent call last):
+    latticework.core.errors.InputError: scheme='IOB': expected one of BMES, BIO
+    """
+    names = list(choices)
+    if not (isinstance(value, str) and value in names):
+        raise InputError(f"{name}={value!r}: expected one of {', '.join(names)}")
 
 
 def _as_float(value: Real) -> float:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from latticework.core.checks import one_of
 from latticework.core.errors import InputError, require
 from latticework.core.files import write_atomically
 from latticework.core.persistence import CONFIG
@@ -154,9 +155,8 @@ def make_loggers(names: Sequence[str], folder: str | os.PathLike[str]) -> list[L
     if isinstance(names, str) or not isinstance(names, Iterable):
         raise InputError(f"loggers={names!r}: expected a list of names")
     names = list(names)
-    unknown = [name for name in names if not (isinstance(name, str) and name in LOGGERS)]
-    if unknown:
-        raise InputError(f"logger={unknown[0]!r}: expected one of {', '.join(LOGGERS)}")
+    for name in names:
+        one_of("logger", name, LOGGERS)
     return [LOGGERS[name](folder) for name in names]
 
 

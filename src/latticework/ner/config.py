@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from latticework.core.checks import number, whole_number
+from latticework.core.checks import number, one_of, whole_number
 from latticework.core.errors import InputError
 
 WHOLE: Final = ("char_size", "word_size", "batch_size", "warmup_steps", "average_checkpoints")
@@ -60,9 +60,8 @@ class TaggerConfig:
         for name in ("bigrams", "softword"):
             if not isinstance(getattr(self, name), bool):
                 raise InputError(f"{name}={getattr(self, name)!r}: expected True or False")
-        for name, choices in (("forget", ("coupled", "independent")), ("repair", ("close", "drop", "refuse"))):
-            if getattr(self, name) not in choices:
-                raise InputError(f"{name}={getattr(self, name)!r}: expected one of {', '.join(choices)}")
+        one_of("forget", self.forget, ("coupled", "independent"))
+        one_of("repair", self.repair, ("close", "drop", "refuse"))
 
     def _keep(self, name: str, value: int | float) -> None:
         """Store a number as the plain one it is: NumPy's could not be saved."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, TypeAlias
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from latticework.core.checks import whole_number
+from latticework.core.checks import one_of, whole_number
 from latticework.core.errors import InputError
 from latticework.core.estimator import Estimator
 from latticework.core.persistence import State
@@ -27,7 +27,7 @@ from latticework.ner.matching import Matcher
 from latticework.ner.metrics import span_scores
 from latticework.ner.parts import Parts
 from latticework.ner.results import Entity, Match, entities_in, matches_in
-from latticework.ner.tags import Span, check_scheme, tags_of
+from latticework.ner.tags import SCHEMES, Span, tags_of
 from latticework.ner.text import characters, check_sentences, check_texts
 
 if TYPE_CHECKING:
@@ -152,7 +152,7 @@ class Tagger(Estimator):
         from latticework.core.hardware import fork_random
         from latticework.core.runs import Run
         from latticework.ner.decoding import TagSet
-        from latticework.ner.learning import TaggingTask, fingerprint, training_plan, usual_epochs
+        from latticework.ner.learning import TaggingTask, fingerprint, tell_of, training_plan, usual_epochs
         from latticework.ner.pretrained import Given
 
         run = Run.begin(folder, random_state=self.random_state, device=self.device, restart=restart, loggers=loggers)
@@ -172,7 +172,8 @@ class Tagger(Estimator):
                     stacklevel=2,
                 )
         features = inputs.encode(training.tokens)
-        self._tell_of(lexicon, features, config)
+        if self.lexicon is not None and self._reads_lexicon(config):
+            tell_of(lexicon, features)
         task = TaggingTask(
             model,
             tag_set,
@@ -369,24 +370,6 @@ class Tagger(Estimator):
             raise InputError(f"hidden_size={hidden_size}: expected an even number, half of it for each direction")
         return config, hidden_size, None if self.max_epochs is None else whole_number("max_epochs", self.max_epochs)
 
-    def _tell_of(self, lexicon: Lexicon, features: Any, config: TaggerConfig) -> None:
-        """Say what came of the lexicon, and warn if it was nothing."""
-        if self.lexicon is None or not self._reads_lexicon(config):
-            return
-        left_out = ", ".join(f"{count:,} {reason}" for reason, count in lexicon.left_out.items() if count)
-        without = f" ({left_out} left out)" if left_out else ""
-        if not len(lexicon):
-            warnings.warn(f"the lexicon has no word of two or more characters{without}", stacklevel=3)
-        elif getattr(features, "arcs", None) is None:
-            message(f"a lexicon of {len(lexicon):,} words{without}")
-        elif len(features.arcs):
-            met = len(np.unique(features.arcs.word))
-            message(f"{met:,} of the lexicon's {len(lexicon):,} words are in the training text{without}")
-        else:
-            warnings.warn(
-                f"none of the lexicon's {len(lexicon):,} words is in the training text{without}", stacklevel=3
-            )
-
     def _build(self, inputs: Inputs, tag_set: TagSet, config: Any, hidden_size: int) -> TaggerModel:
         from latticework.ner.model import CharacterVectors, TaggerModel
 
@@ -461,7 +444,7 @@ class Tagger(Estimator):
         self.hidden_size_ = whole_number("hidden_size", values["hidden_size"], least=2)
         self.inputs_ = self._inputs_from(from_json(state.files["vocabularies.json"]), lexicon)
         self.tag_set_, self.scheme_ = TagSet(tuple(values["labels"])), values["scheme"]
-        check_scheme(self.scheme_)
+        one_of("scheme", self.scheme_, SCHEMES)
         if not all(isinstance(label, str) for label in self.labels_) or len(set(self.labels_)) < len(self.labels_):
             raise ValueError("its labels are not what a model has")
         self.history_, self.fingerprint_ = from_json(state.files["history.json"]), values["fingerprint"]

@@ -13,6 +13,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Final
 
+from latticework.core.checks import one_of
 from latticework.core.datasets import Dataset, RemoteFile
 from latticework.core.errors import InputError
 from latticework.core.files import read_lines, write_lines
@@ -21,7 +22,7 @@ from latticework.ner.conll import conll_lines, read_conll
 from latticework.ner.jsonl import jsonl_line, read_jsonl, text_of
 from latticework.ner.repair import told
 from latticework.ner.tagged import TaggedText
-from latticework.ner.tags import Repair, Scheme, check_repair, check_scheme
+from latticework.ner.tags import REPAIRS, SCHEMES, Repair, Scheme
 
 
 def read_tagged(path: str | os.PathLike[str], *, repair: Repair = "close") -> TaggedText:
@@ -123,7 +124,7 @@ def convert(
     InputError
         As `read_tagged`, or if both are one file, or that cannot be written.
     """
-    check_scheme(scheme)
+    one_of("scheme", scheme, SCHEMES)
     if os.path.exists(source) and os.path.exists(target) and os.path.samefile(source, target):
         raise InputError(f"{target} is the file that is read: give the converted one another name")
     tagged = _read_tagged(source, repair)
@@ -136,7 +137,7 @@ def convert(
 
 def _read_tagged(path: str | os.PathLike[str], repair: Repair) -> TaggedText:
     """What `read_tagged` does, with warnings that point at the caller of whoever calls this."""
-    check_repair(repair)
+    one_of("repair", repair, REPAIRS)
     name, lines = stream_name(path), read_lines(path)
     jsonl = is_jsonl(name)
     if os.fspath(path) == "-":  # without a name that says it

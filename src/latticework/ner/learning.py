@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
@@ -14,12 +15,14 @@ import numpy as np
 import torch
 from torch import nn
 
+from latticework.core.progress import message
 from latticework.core.seeds import spawn
 from latticework.core.sequences import alike_batches
 from latticework.core.task import Plan
 from latticework.ner.config import TaggerConfig
 from latticework.ner.decoding import TagSet, decode
 from latticework.ner.features import Batch, Features
+from latticework.ner.lexicon import Lexicon
 from latticework.ner.metrics import span_scores
 from latticework.ner.model import TaggerModel
 from latticework.ner.tags import Span
@@ -139,6 +142,22 @@ def training_plan(config: TaggerConfig, *, sentences: int, max_epochs: int) -> P
 
 def _adam(parameters: Iterable[nn.Parameter], *, weight_decay: float) -> torch.optim.Optimizer:
     return torch.optim.AdamW(parameters, lr=0.0, weight_decay=weight_decay, fused=True)  # the rate comes with each step
+
+
+def tell_of(lexicon: Lexicon, features: Features) -> None:
+    """Say what came of the lexicon in the training text, and warn if it was nothing."""
+    left_out = ", ".join(f"{count:,} {reason}" for reason, count in lexicon.left_out.items() if count)
+    without = f" ({left_out} left out)" if left_out else ""
+    arcs = getattr(features, "arcs", None)  # words that a tagger cuts sentences into are none
+    if not len(lexicon):
+        warnings.warn(f"the lexicon has no word of two or more characters{without}", stacklevel=3)
+    elif arcs is None:
+        message(f"a lexicon of {len(lexicon):,} words{without}")
+    elif len(arcs):
+        met = len(np.unique(arcs.word))
+        message(f"{met:,} of the lexicon's {len(lexicon):,} words are in the training text{without}")
+    else:
+        warnings.warn(f"none of the lexicon's {len(lexicon):,} words is in the training text{without}", stacklevel=3)
 
 
 def fingerprint(settings: Mapping[str, object], config: TaggerConfig, task: TaggingTask) -> str:

@@ -11,6 +11,7 @@ from typing import Final, Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from latticework.core.checks import one_of
 from latticework.core.errors import InputError
 
 Scheme = Literal["BMES", "BIOES", "BIO"]
@@ -85,7 +86,7 @@ def spans_of(tags: Sequence[str], scheme: Scheme = "BMES", *, repair: Repair = "
     >>> spans_of(["B-LOC", "M-LOC", "O"]), spans_of(["B-LOC", "M-LOC", "O"], repair="drop")
     ([Span(start=0, end=2, label='LOC')], [])
     """
-    check_repair(repair)
+    one_of("repair", repair, REPAIRS)
     reading = _read(tags, scheme)
     if repair == "refuse" and reading.faults:
         index, reason = reading.faults[0]
@@ -145,7 +146,7 @@ def _read(tags: Sequence[str], scheme: Scheme, place: Callable[[int], str] = "ta
 
 def _parts(tags: Sequence[str], scheme: Scheme, place: Callable[[int], str] = "tag {}".format) -> list[tuple[str, str]]:
     """Part (B, M, E, S or O, whatever the scheme calls it) and type of each tag."""
-    check_scheme(scheme)
+    one_of("scheme", scheme, SCHEMES)
     parts = _PARTS[scheme]
     found = []
     for index, tag in enumerate(tags):
@@ -158,30 +159,6 @@ def _parts(tags: Sequence[str], scheme: Scheme, place: Callable[[int], str] = "t
             expected = ", ".join(f"{letter}-TYPE" for letter in parts)
             raise InputError(f"{place(index)}: {tag!r} is no {scheme} tag, expected O, {expected}")
     return found
-
-
-def check_scheme(scheme: str) -> None:
-    """Refuse what is none of `SCHEMES`.
-
-    Raises
-    ------
-    InputError
-        If it is not.
-    """
-    if scheme not in SCHEMES:
-        raise InputError(f"scheme={scheme!r}: expected one of {', '.join(SCHEMES)}")
-
-
-def check_repair(repair: str) -> None:
-    """Refuse what is none of `REPAIRS`.
-
-    Raises
-    ------
-    InputError
-        If it is not.
-    """
-    if repair not in REPAIRS:
-        raise InputError(f"repair={repair!r}: expected one of {', '.join(REPAIRS)}")
 
 
 def spans_as_published(tags: Sequence[str]) -> list[Span]:
@@ -231,7 +208,7 @@ def tags_of(spans: Iterable[tuple[int, int, str]], length: int, scheme: Scheme =
     >>> tags_of([(0, 3, "ORG"), (4, 5, "PER")], 5), tags_of([(1, 3, "LOC")], 3, "BIO")
     (['B-ORG', 'M-ORG', 'E-ORG', 'O', 'S-PER'], ['O', 'B-LOC', 'I-LOC'])
     """
-    check_scheme(scheme)
+    one_of("scheme", scheme, SCHEMES)
     inside = "M" if scheme == "BMES" else "I"
     tags = ["O"] * length
     reached, before = 0, ""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from latticework.core.checks import whole_number
+from latticework.core.checks import one_of, whole_number
 from latticework.core.errors import InputError
 from latticework.core.estimator import Estimator
 from latticework.core.persistence import State
@@ -286,8 +286,7 @@ class TransformerTranslator(Estimator):
 
         from latticework.translation.export import FORMATS, export_ctranslate2
 
-        if format not in FORMATS:
-            raise InputError(f"format={format!r}: expected one of {', '.join(FORMATS)}")
+        one_of("format", format, FORMATS)
         export_ctranslate2(self.model_, self.vocabulary_, folder, quantization=quantization)
 
     def score(self, source: Iterable[str], references: Iterable[str]) -> float:

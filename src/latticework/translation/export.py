@@ -11,6 +11,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from latticework.core.checks import one_of
 from latticework.core.errors import InputError, require
 from latticework.core.files import sync_folder, temporary_in
 from latticework.core.persistence import check_writable
@@ -64,8 +65,8 @@ def export_ctranslate2(
         If CTranslate2 is not installed.
     """
     folder = Path(folder).resolve()
-    if quantization is not None and quantization not in QUANTIZATIONS:
-        raise InputError(f"quantization={quantization!r}: expected one of {', '.join(QUANTIZATIONS)}")
+    if quantization is not None:
+        one_of("quantization", quantization, QUANTIZATIONS)
     if folder.exists() and not (folder.is_dir() and not os.listdir(folder)):
         raise InputError(f"{folder} exists already: choose the name of a new folder")
     check_writable(folder.parent if folder.exists() else folder)

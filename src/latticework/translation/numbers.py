@@ -17,52 +17,40 @@ from latticework.core.seeds import seed_from
 LIMIT: Final = 1_000_000
 BLOCK: Final = 100  # numbers that share everything but their last two digits
 
-_ENGLISH: Final = [
-    "zero",
-    "one",
-    "two",
-    "three",
-    "four",
-    "five",
-    "six",
-    "seven",
-    "eight",
-    "nine",
-    "ten",
-    "eleven",
-    "twelve",
-    "thirteen",
-    "fourteen",
-    "fifteen",
-    "sixteen",
-    "seventeen",
-    "eighteen",
-    "nineteen",
-]
-_ENGLISH_TENS: Final = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
-_GERMAN: Final = [
-    "null",
-    "eins",
-    "zwei",
-    "drei",
-    "vier",
-    "fünf",
-    "sechs",
-    "sieben",
-    "acht",
-    "neun",
-    "zehn",
-    "elf",
-    "zwölf",
-    "dreizehn",
-    "vierzehn",
-    "fünfzehn",
-    "sechzehn",
-    "siebzehn",
-    "achtzehn",
-    "neunzehn",
-]
-_GERMAN_TENS: Final = ["zwanzig", "dreißig", "vierzig", "fünfzig", "sechzig", "siebzig", "achtzig", "neunzig"]
+_BELOW_TWENTY: Final = (
+    ("zero", "null"),
+    ("one", "eins"),
+    ("two", "zwei"),
+    ("three", "drei"),
+    ("four", "vier"),
+    ("five", "fünf"),
+    ("six", "sechs"),
+    ("seven", "sieben"),
+    ("eight", "acht"),
+    ("nine", "neun"),
+    ("ten", "zehn"),
+    ("eleven", "elf"),
+    ("twelve", "zwölf"),
+    ("thirteen", "dreizehn"),
+    ("fourteen", "vierzehn"),
+    ("fifteen", "fünfzehn"),
+    ("sixteen", "sechzehn"),
+    ("seventeen", "siebzehn"),
+    ("eighteen", "achtzehn"),
+    ("nineteen", "neunzehn"),
+)
+_TENS: Final = (  # from 20 on
+    ("twenty", "zwanzig"),
+    ("thirty", "dreißig"),
+    ("forty", "vierzig"),
+    ("fifty", "fünfzig"),
+    ("sixty", "sechzig"),
+    ("seventy", "siebzig"),
+    ("eighty", "achtzig"),
+    ("ninety", "neunzig"),
+)
+_ENGLISH, _GERMAN = ([words[side] for words in _BELOW_TWENTY] for side in (0, 1))
+_ENGLISH_TENS, _GERMAN_TENS = ([words[side] for words in _TENS] for side in (0, 1))
 
 
 def english(number: int) -> str:

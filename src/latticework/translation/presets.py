@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from latticework.core.errors import InputError
+from latticework.core.checks import one_of
 from latticework.seq2seq.config import TransformerConfig
 
 
@@ -79,6 +79,5 @@ def find_preset(name: str) -> Preset:
     InputError
         If there is none.
     """
-    if not isinstance(name, str) or name not in PRESETS:
-        raise InputError(f"preset={name!r}: expected one of {', '.join(PRESETS)}")
+    one_of("preset", name, PRESETS)
     return PRESETS[name]
