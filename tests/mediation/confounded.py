@@ -8,7 +8,8 @@ from latticework.mediation import spike_slab
 from latticework.mediation.basis import Basis, Block
 from latticework.mediation.mediator_model import residual_of
 from latticework.mediation.outcome_model import OutcomeData, OutcomePrior, OutcomeState, posterior_factor
-from latticework.mediation.spike_slab import Collapsed, ConfounderData, ConfounderPrior, ConfounderState, Rows
+from latticework.mediation.rows import Rows
+from latticework.mediation.spike_slab import Collapsed, ConfounderData, ConfounderPrior, ConfounderState
 
 PRIOR = OutcomePrior(shape=4.0, beta=2.0, noise=1.5, zeta=5.0, direct_effect_sd=0.8)
 FIXED = ConfounderPrior(inclusion=0.5, shape=4.0, rate=6.0)  # the paper's inclusion

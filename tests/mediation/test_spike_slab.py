@@ -9,7 +9,7 @@ import pytest
 from mediation.confounded import FIXED, PRIOR, Study, centred, confounder_data, dense, example
 from mediation.montecarlo import assert_mean, log_gaussian, squares
 
-from latticework.mediation import spike_slab
+from latticework.mediation import rows, spike_slab
 from latticework.mediation.mediator_model import residual_of
 from latticework.mediation.outcome_model import OutcomeData, OutcomeState, posterior_factor
 from latticework.mediation.scan import compiled, visit
@@ -57,25 +57,10 @@ def visited_once(likelihood, rows, hidden, rng):
     return spike_slab.draw_inclusion(likelihood, rows, hidden, visits, rng)
 
 
-def test_rows_are_those_of_the_dense_basis(monkeypatch):
-    study, rng = Study(10, 0, 8), np.random.default_rng(1)
-    chosen = np.array([5, 0, 2])
-    np.testing.assert_array_equal(study.rows.dense(chosen), study.q_matrix[chosen])
-    matrix = rng.standard_normal((4, 4))
-    expected = np.diag(study.q_matrix @ matrix @ study.q_matrix.T)
-    for chosen in (np.arange(8), np.array([6, 1, 2])):
-        for few in (0, spike_slab.FEW):  # by products, and compiled
-            monkeypatch.setattr(spike_slab, "FEW", few)
-            own, moved = study.rows.products(matrix, chosen)
-            np.testing.assert_allclose(own, expected[chosen], atol=1e-12)
-            if not few:
-                np.testing.assert_allclose(moved, study.q_matrix[chosen] @ matrix, atol=1e-12)
-
-
 @pytest.mark.parametrize("inclusion, few", [(0.5, 32), (0.15, 0)])  # components moved one by one, and by products
 @pytest.mark.parametrize("jointly", [False, True], ids=["scan", "scan and joint draw"])
 def test_every_inclusion_has_its_probability_and_its_moments(jointly, inclusion, few, monkeypatch):
-    monkeypatch.setattr(spike_slab, "FEW", few)
+    monkeypatch.setattr(rows, "FEW", few)
     study = Study(12, 1, 8, plugged_in=False, seed=3)
     (state, hidden), outcome = example(study, seed=3)
     state, rng = replace(state, noise=4.0), np.random.default_rng(4)

@@ -39,6 +39,7 @@ BASIS = basis_of(6)
 EIGENVALUES = BASIS.eigenvalues
 DENSE = BASIS.expand(np.eye(4)).T  # voxels x components
 MEDIATOR_PRIOR = MediatorPrior(shape=4.0, alpha=3.0, noise=2.0, eta=5.0, zeta=4.0)
+MOVES = {"basis": BASIS, "step_size": 0.7}
 SMALL = {"studies": 80, "warmup": 20, "kept": 9, "every": 5}  # of calibration: iterations are slow, but mix well
 
 
@@ -213,7 +214,7 @@ def stage_one(orthogonal, q, n, threshold, rng):
 
     def step(both, mediators):
         data = MediatorData.of(mediators, regressors, EIGENVALUES)
-        return thresholded.mediator_step(data, *both, prior, BASIS, threshold, 0.7, rng)[:2]
+        return thresholded.mediator_step(data, *both, prior, rng, threshold=threshold, **MOVES)[:2]
 
     return lambda: mediators_from_prior(prior, threshold, q, rng), simulate, step, regressors
 
@@ -278,7 +279,7 @@ def stage_two(q, n, threshold, rng):
 
     def step(both, outcome):
         data = study.data(outcome)[0], ImageData(images, outcome, study.given)
-        return thresholded.outcome_step(*data, *both, OUTCOME_PRIOR, BASIS, threshold, 0.7, rng)[:2]
+        return thresholded.outcome_step(*data, *both, OUTCOME_PRIOR, rng, threshold=threshold, **MOVES)[:2]
 
     return from_prior, simulate, step, study
 
@@ -318,7 +319,9 @@ def test_the_noise_of_the_outcome_is_what_images_as_they_are_leave_of_it():
     outcome = images @ effect
     data = OutcomeData.of(study.mediators, study.given, outcome, EIGENVALUES), ImageData(images, outcome, study.given)
     state = OutcomeState(np.zeros(5), 1.0, 1e-4, 1.0)
-    new, _, _ = thresholded.outcome_step(*data, state, theta, OUTCOME_PRIOR, BASIS, 0.5, 1e-6, rng)
+    new, _, _ = thresholded.outcome_step(
+        *data, state, theta, OUTCOME_PRIOR, rng, basis=BASIS, threshold=0.5, step_size=1e-6
+    )
     projected = np.var(outcome - images @ DENSE @ DENSE.T @ effect)
     assert new.noise < 0.5 * projected
 
@@ -339,11 +342,11 @@ def test_iterations_with_a_threshold_of_next_to_nothing_agree_with_those_without
         return np.concatenate([state.coefficients, np.log([state.beta, state.noise, state.zeta])])
 
     def thresholded_one(both):
-        return thresholded.mediator_step(data, *both, MEDIATOR_PRIOR, BASIS, 1e-12, 0.7, rng)[:2]
+        return thresholded.mediator_step(data, *both, MEDIATOR_PRIOR, rng, threshold=1e-12, **MOVES)[:2]
 
     def thresholded_two(both):
         by_voxel = ImageData(images_of(study), outcome, study.given)
-        return thresholded.outcome_step(outcome_data, by_voxel, *both, OUTCOME_PRIOR, BASIS, 1e-12, 0.7, rng)[:2]
+        return thresholded.outcome_step(outcome_data, by_voxel, *both, OUTCOME_PRIOR, rng, threshold=1e-12, **MOVES)[:2]
 
     def plain_one(state):
         return mediator_model.step(data, state, MEDIATOR_PRIOR, rng)

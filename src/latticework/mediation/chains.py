@@ -13,13 +13,13 @@ from jaxtyping import Float
 from latticework.core.progress import progress
 from latticework.core.seeds import spawn
 from latticework.mediation import mediator_model, outcome_model, spike_slab, thresholded
-from latticework.mediation.basis import Basis
 from latticework.mediation.kept import Kept, MediatorDraws, OutcomeDraws
 from latticework.mediation.mediator_model import MediatorState
 from latticework.mediation.outcome_model import OutcomeState
 from latticework.mediation.preparation import Prepared
 from latticework.mediation.prior import Prior
-from latticework.mediation.spike_slab import ConfounderData, ConfounderState, Rows
+from latticework.mediation.rows import Rows
+from latticework.mediation.spike_slab import ConfounderData, ConfounderState
 
 S = TypeVar("S")  # the state of a chain
 
@@ -69,19 +69,29 @@ def one_thread() -> Iterator[None]:
 
 
 @dataclass(frozen=True)
-class MediatorChain:
-    """A chain of stage one; with a threshold, of the soft-thresholded process."""
+class Chain:
+    """What chains of both stages have: data, priors, how long they are, and which of several chains they are."""
 
     prepared: Prepared
     prior: Prior
     length: Length
     seed: int
     number: int
+
+    def generator(self, stage: str) -> np.random.Generator:
+        """The randomness of this chain alone."""
+        return np.random.default_rng(spawn(self.seed, f"{stage} {self.number}"))
+
+
+@dataclass(frozen=True)
+class MediatorChain(Chain):
+    """A chain of stage one; with a threshold, of the soft-thresholded process."""
+
     threshold: float = 0.0
 
     def __call__(self) -> MediatorDraws:
         """Run it."""
-        rng = np.random.default_rng(spawn(self.seed, f"mediators {self.number}"))
+        rng = self.generator("mediators")
         data, prior = self.prepared.mediator_data(), self.prepared.mediator_prior(self.prior)
         basis, components, regressors = self.prepared.basis, *data.products.shape
         state = MediatorState(
@@ -98,9 +108,11 @@ class MediatorChain:
             return state, state.coefficients[:, 0]
 
         def moved(state: MediatorState, theta: np.ndarray, size: float) -> tuple[MediatorState, np.ndarray, float]:
-            return thresholded.mediator_step(data, state, theta, prior, basis, self.threshold, size, rng)
+            return thresholded.mediator_step(
+                data, state, theta, prior, rng, basis=basis, threshold=self.threshold, step_size=size
+            )
 
-        for drawn, theta in _walk(self, basis, moves, state, plain, moved):
+        for drawn, theta in _walk(self, moves, state, plain, moved):
             kept.add(
                 alpha=theta,
                 shrinkage=drawn.shrinkage(data.eigenvalues),
@@ -110,23 +122,18 @@ class MediatorChain:
                 sigma_zeta=drawn.zeta,
             )
         alpha, shrinkage = kept.pop("alpha"), kept.pop("shrinkage")
-        return MediatorDraws(alpha, shrinkage, kept.roots(), moves.rate if self.threshold else None)
+        return MediatorDraws(alpha, shrinkage, kept.roots(), moves.rate)
 
 
 @dataclass(frozen=True)
-class OutcomeChain:
+class OutcomeChain(Chain):
     """A chain of stage two without an unobserved confounder: BIMA."""
 
-    prepared: Prepared
-    prior: Prior
-    length: Length
-    seed: int
-    number: int
     threshold: float = 0.0
 
     def __call__(self) -> OutcomeDraws:
         """Run it."""
-        rng = np.random.default_rng(spawn(self.seed, f"outcome {self.number}"))
+        rng = self.generator("outcome")
         data, prior = self.prepared.outcome_data(), self.prepared.outcome_prior(self.prior)
         basis, components = self.prepared.basis, len(data.eigenvalues)
         state = _outcome_start(data, prior, rng)
@@ -139,18 +146,18 @@ class OutcomeChain:
 
         def moved(state: OutcomeState, theta: np.ndarray, size: float) -> tuple[OutcomeState, np.ndarray, float]:
             assert by_voxel is not None
-            return thresholded.outcome_step(data, by_voxel, state, theta, prior, basis, self.threshold, size, rng)
+            return thresholded.outcome_step(
+                data, by_voxel, state, theta, prior, rng, basis=basis, threshold=self.threshold, step_size=size
+            )
 
-        for drawn, theta in _walk(self, basis, moves, state, plain, moved):
+        for drawn, theta in _walk(self, moves, state, plain, moved):
             kept.add(beta=theta, **_outcome_kept(drawn, components))
         beta, direct, confounders = kept.pop("beta"), kept.pop("direct"), kept.pop("confounders")
-        rate = moves.rate if self.threshold else None
-        return OutcomeDraws(beta, direct, confounders, kept.roots(), accepted=rate)
+        return OutcomeDraws(beta, direct, confounders, kept.roots(), accepted=moves.rate)
 
 
 def _walk(
     chain: MediatorChain | OutcomeChain,
-    basis: Basis,
     moves: _Moves,
     state: S,
     plain: Callable[[S], tuple[S, np.ndarray]],
@@ -160,7 +167,8 @@ def _walk(
 
     With a threshold, where effects are is found without it in the first half of the warm-up.
     """
-    theta, threshold = np.zeros(basis.n_components), chain.threshold
+    basis, threshold = chain.prepared.basis, chain.threshold
+    theta = np.zeros(basis.n_components)
     for iteration in chain.length:
         if threshold and iteration >= -chain.length.warmup // 2:
             state, theta, accepted = moved(state, theta, moves.size)
@@ -173,7 +181,7 @@ def _walk(
 
 
 @dataclass(frozen=True)
-class ConfoundedChain:
+class ConfoundedChain(Chain):
     """A chain of stage two with an unobserved confounder: BASMU.
 
     With draws of stage one, individual effects change from iteration to iteration, and a chain makes one step for each.
@@ -189,17 +197,12 @@ class ConfoundedChain:
         that what they may share with the exposure by chance is allowed for. None where they are orthogonal to it.
     """
 
-    prepared: Prepared
-    prior: Prior
-    length: Length
-    seed: int
-    number: int
     shrinkage: Float[np.ndarray, "draws components"]
     alpha: Float[np.ndarray, "draws components"] | None = None
 
     def __call__(self) -> OutcomeDraws:
         """Run it."""
-        rng = np.random.default_rng(spawn(self.seed, f"confounded outcome {self.number}"))
+        rng = self.generator("confounded outcome")
         prepared = self.prepared
         data, prior = prepared.outcome_data(), prepared.outcome_prior(self.prior)
         hidden_prior, rows = prepared.confounder_prior(self.prior), Rows.of(prepared.basis)
@@ -282,6 +285,6 @@ class _Moves:
             self.count += 1
 
     @property
-    def rate(self) -> float:
-        """Share that was accepted."""
-        return self.total / max(self.count, 1)
+    def rate(self) -> float | None:
+        """Share that was accepted; None where there were none."""
+        return self.total / self.count if self.count else None

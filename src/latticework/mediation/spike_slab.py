@@ -19,7 +19,6 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy.linalg import cho_solve, cholesky, solve_triangular
 
-from latticework.mediation.basis import Basis
 from latticework.mediation.conjugate import gaussian, inverse_gamma
 from latticework.mediation.outcome_model import (
     Offset,
@@ -30,12 +29,12 @@ from latticework.mediation.outcome_model import (
     draw_variances,
     posterior_factor,
 )
-from latticework.mediation.scan import compiled, quadratics, visit
+from latticework.mediation.rows import Rows
+from latticework.mediation.scan import compiled, visit
 
 ROUNDS: Final = 3  # of visits by an iteration, between which the slab's variance is drawn: b is integrated out once
 ROUNDS_LEARNING: Final = 6  # where the probability of inclusion is drawn too: it and the voxels hold one another
 VISITED: Final = 0.05  # of the voxels, by a round: the others' turn comes, and all included ones are drawn again
-FEW: Final = 32  # components of a region, up to which a compiled loop is quicker than products of matrices
 ROUNDING: Final = 1e-12  # of a matrix's largest entry, which its factorisation may cost
 CANCELLED: Final = 1e-15  # of what is subtracted from, which the difference may be wrong by
 
@@ -81,64 +80,6 @@ class ConfounderData:
         inner = (design[:components] - theta @ design[components:]) * shrinkage[:, None]
         outcome = (data.outcome[:components] - theta @ data.outcome[components:]) * shrinkage
         return cls((inner + inner.T) / 2, design, outcome)
-
-
-@dataclass(frozen=True)
-class Rows:
-    """A basis voxel by voxel, as the scan reads it."""
-
-    basis: Basis
-    entries: Float[np.ndarray, " entries"]
-    starts: Int[np.ndarray, " voxels"]
-    firsts: Int[np.ndarray, " voxels"]
-    counts: Int[np.ndarray, " voxels"]
-
-    @classmethod
-    def of(cls, basis: Basis) -> Rows:
-        """Lay out a basis."""
-        starts, firsts, counts = (np.zeros(basis.n_voxels, np.int64) for _ in range(3))
-        begin = 0
-        for block, part in zip(basis.blocks, basis.slices, strict=True):
-            voxels, components = block.vectors.shape
-            starts[block.voxels] = begin + components * np.arange(voxels)
-            firsts[block.voxels], counts[block.voxels] = part.start, components
-            begin += voxels * components
-        entries = np.concatenate([np.ascontiguousarray(block.vectors).ravel() for block in basis.blocks])
-        return cls(basis, entries, starts, firsts, counts)
-
-    def products(
-        self, matrix: Float[np.ndarray, "components components"], voxels: Int[np.ndarray, " visited"]
-    ) -> tuple[Float[np.ndarray, " visited"], Float[np.ndarray, "moved components"]]:
-        """The form q'Aq of the rows q of some voxels, and Aq of each; in small regions, where few need it, of none."""
-        own, basis = np.empty(len(voxels)), self.basis
-        if self.counts.max() <= FEW:
-            compiled(quadratics)(voxels, self.entries, self.starts, self.firsts, self.counts, matrix, own)
-            return own, np.empty((0, len(matrix)))
-        moved, regions = np.empty((len(voxels), len(matrix))), basis.region_of_voxel[voxels]
-        for region in np.unique(regions):
-            here, part = np.flatnonzero(regions == region), basis.slices[region]
-            vectors = basis.blocks[region].vectors[basis.row_of_voxel[voxels[here]]]
-            some = vectors @ matrix[part]
-            moved[here], own[here] = some, np.einsum("sl,sl->s", some[:, part], vectors)
-        return own, moved
-
-    def project(self, effects: Float[np.ndarray, " voxels"]) -> Float[np.ndarray, " components"]:
-        """Q' times effects, of which most are nought."""
-        chosen = np.flatnonzero(effects)
-        if len(chosen) > self.basis.n_components:
-            return self.basis.project(effects)
-        return effects[chosen] @ self.dense(chosen)
-
-    def dense(self, voxels: Int[np.ndarray, " chosen"]) -> Float[np.ndarray, "chosen components"]:
-        """The rows of some voxels, with all their zeros."""
-        basis = self.basis
-        if len(basis.blocks) == 1:
-            return basis.blocks[0].vectors[basis.row_of_voxel[voxels]]
-        found, regions = np.zeros((len(voxels), basis.n_components)), basis.region_of_voxel[voxels]
-        for region in np.unique(regions):
-            here = np.flatnonzero(regions == region)
-            found[here, basis.slices[region]] = basis.blocks[region].vectors[basis.row_of_voxel[voxels[here]]]
-        return found
 
 
 @dataclass(frozen=True)

@@ -217,10 +217,11 @@ def mediator_step(
     state: MediatorState,
     theta: Float[np.ndarray, " components"],
     prior: MediatorPrior,
+    rng: np.random.Generator,
+    *,
     basis: Basis,
     threshold: float,
     step_size: float,
-    rng: np.random.Generator,
 ) -> tuple[MediatorState, Float[np.ndarray, " components"], float]:
     """One iteration of stage one; ``state.coefficients[:, 0]`` is the projection of alpha."""
     noise = np.broadcast_to(np.ravel(seen_with(data, state, prior)), data.eigenvalues.shape)
@@ -254,10 +255,11 @@ def outcome_step(
     state: OutcomeState,
     theta: Float[np.ndarray, " components"],
     prior: OutcomePrior,
+    rng: np.random.Generator,
+    *,
     basis: Basis,
     threshold: float,
     step_size: float,
-    rng: np.random.Generator,
 ) -> tuple[OutcomeState, Float[np.ndarray, " components"], float]:
     """One iteration of stage two: theta with gamma and zeta integrated out, then these, then variances.
 
