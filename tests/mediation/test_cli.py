@@ -10,9 +10,9 @@ import pytest
 
 import latticework as lw
 from latticework.mediation import BASMU, BIMA, BasisDecomposition, Prior, read_study, simulate, write_study
-from latticework.mediation.cli_truth import read_truth
-from latticework.mediation.images import read_images
+from latticework.mediation.images import read_images, read_map
 from latticework.mediation.spaces import Space
+from latticework.mediation.truth import read_truth
 
 QUICK = ("--chains", 2, "--warmup", 20, "--draws", 20, "--jobs", 1)
 SIZE = ("--subjects", 40, "--side", 6)
@@ -69,7 +69,8 @@ def test_simulate_writes_a_study_and_its_truth_which_is_not_in_the_way(latticewo
     assert (truth.nie, truth.nde, truth.te, truth.n_voxels) == (expected.nie, expected.nde, expected.te, 36)
     for name in ("alpha", "beta", "nu"):
         np.testing.assert_allclose(getattr(truth, name), getattr(expected, name), rtol=1e-6)
-    np.testing.assert_allclose(truth.effect, expected.alpha * expected.beta, rtol=1e-6)
+    effect = read_map(tmp_path / "study" / "truth" / "effect.nii.gz", read.space)
+    np.testing.assert_allclose(effect, expected.alpha * expected.beta, rtol=1e-6)
     about = json.loads((tmp_path / "study" / "truth" / "truth.json").read_text())
     assert (about["seed"], about["confounding"], about["subjects"], about["side"]) == (4, "dense", 40, 6)
 

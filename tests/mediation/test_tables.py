@@ -77,6 +77,9 @@ def test_confounders_that_cannot_be_used_are_refused(write):
         participants(table, exposure="dose", outcome="memory", confounders=["sex"])
     with refused("'site'", "levels"):
         participants(table, exposure="dose", outcome="memory", confounders=["site"])
+    table = write("q.csv", ["participant_id,x,y,sex,sex=M"] + [f"{n},{n},{n * n},{'FM'[n % 2]},{n}" for n in range(9)])
+    with refused("two confounders have the same name: sex=M, sex=M"):
+        participants(table, exposure="x", outcome="y", confounders=["sex", "sex=M"])
 
 
 def test_columns_that_are_not_there_are_told_with_the_nearest(write):

@@ -213,7 +213,7 @@ def report(
 ) -> None:
     """Print the effects that a saved model found, and whether its draws can be trusted; write a page, or maps."""
     from latticework.mediation.cli_output import print_model, write_beside
-    from latticework.mediation.cli_truth import read_truth
+    from latticework.mediation.truth import read_truth
 
     _check_beside(results, page)
     fitted = loaded(model)

@@ -187,7 +187,7 @@ def loaded(folder: Path) -> MediationModel:
 
 
 def _map(path: Path, model: MediationModel) -> Any:
-    from latticework.mediation.cli_truth import read_map
+    from latticework.mediation.images import read_map
 
     if model.space_ is None:
         raise InputError("the model was not fitted on images, so that a map has no place in it")

@@ -13,9 +13,9 @@ from latticework.core.commands import print_json, print_result, printable
 from latticework.core.progress import message
 
 if TYPE_CHECKING:
-    from latticework.mediation.cli_truth import Truth
     from latticework.mediation.diagnosis import Diagnosis
     from latticework.mediation.fitted import MediationModel
+    from latticework.mediation.truth import Truth
 
 _HEADS: Final = {
     "mean": "mean", "sd": "sd", "median": "median", "lower": "lower", "upper": "upper",

@@ -35,8 +35,8 @@ def simulate(
     It is the design of Xu et al. (2024). `latticework mediate fit` takes the folder.
     """
     from latticework.core.persistence import check_writable
-    from latticework.mediation.cli_truth import write_simulated
     from latticework.mediation.simulation import simulate as simulated
+    from latticework.mediation.truth import write_simulated
 
     check_writable(output)
     study = simulated(subjects, side, confounding, seed)

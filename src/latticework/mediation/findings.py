@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
-
-import numpy as np
-from jaxtyping import Float
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from latticework.core.words import counted
 from latticework.mediation.charts import interval_told, rounded, short
@@ -41,38 +38,6 @@ class Names(NamedTuple):
             printable(str(names["outcome"])),
             tuple(printable(str(name)) for name in names["confounders"]),
         )
-
-
-class Truth(Protocol):
-    """What is true of a study, such as a `SimulatedStudy`: effects in total, and by voxel what they are made of."""
-
-    @property
-    def n_voxels(self) -> int:
-        """How many voxels an image has."""
-
-    @property
-    def nie(self) -> float:
-        """Natural indirect effect."""
-
-    @property
-    def nde(self) -> float:
-        """Natural direct effect."""
-
-    @property
-    def te(self) -> float:
-        """Total effect."""
-
-    @property
-    def alpha(self) -> Float[np.ndarray, " voxels"]:
-        """Effect of the exposure on each voxel."""
-
-    @property
-    def beta(self) -> Float[np.ndarray, " voxels"]:
-        """Effect of each voxel on the outcome."""
-
-    @property
-    def nu(self) -> Float[np.ndarray, " voxels"]:
-        """Effect of individual differences at each voxel on the outcome."""
 
 
 class Estimate(NamedTuple):

@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Sequence
 from functools import cached_property
 from numbers import Integral
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -24,18 +24,14 @@ from latticework.mediation.decomposition import BasisDecomposition, coefficients
 from latticework.mediation.diagnosis import Diagnosis, diagnose
 from latticework.mediation.effects import NDE, NIE, TE, WORST_RHAT, effects_table, require_libraries
 from latticework.mediation.fitting import Chains, Method, decomposition_of, draw, draw_again
+from latticework.mediation.maps import ROPE, RULES, Maps, Rule, maps_of, selected
 from latticework.mediation.mediator_model import residual_of
-from latticework.mediation.posterior import Maps, maps_of, selected
 from latticework.mediation.prior import Prior
 from latticework.mediation.sensitivity import Bias, bias_of, sweep_table, varied
 from latticework.mediation.study import Study, study_of
 
 if TYPE_CHECKING:
     import pandas as pd
-
-Rule = Literal["pip", "interval", "rope", "fdr"]
-RULES: Final = ("pip", "interval", "rope", "fdr")
-ROPE: Final = 0.05  # of the largest effect of a voxel: practically nought
 
 
 class MediationModel(Estimator):

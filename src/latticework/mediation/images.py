@@ -12,10 +12,10 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import numpy as np
-from jaxtyping import Bool, Float32, Shaped
+from jaxtyping import Bool, Float, Float32, Shaped
 
 from latticework.core.errors import InputError, require
-from latticework.core.progress import progress
+from latticework.core.progress import progress, showing
 from latticework.core.words import counted
 from latticework.mediation.nifti import Volumes, is_image, is_nifti, open_volumes
 from latticework.mediation.spaces import Space, same_place, three_axes
@@ -79,6 +79,18 @@ def read_images(
                     values[number] = one.scaled(turn(stored)[space.mask])
                 bar.advance()
     return values, space
+
+
+def read_map(path: str | os.PathLike[str], space: Space) -> Float[np.ndarray, " voxels"]:
+    """Read an image's values at the voxels of a space.
+
+    Raises
+    ------
+    InputError
+        If it is no NIfTI image of a single volume, or lies elsewhere.
+    """
+    with showing(shown=False):
+        return read_images([path], space)[0][0].astype(np.float64)
 
 
 def look_at(images: Any) -> list[Volumes]:

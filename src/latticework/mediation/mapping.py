@@ -8,15 +8,17 @@ import numpy as np
 from jaxtyping import Float
 
 from latticework.core.words import counted
-from latticework.mediation.export import rule_of
-from latticework.mediation.findings import Names, Truth
+from latticework.mediation.findings import Names
+from latticework.mediation.maps import Rule, rule_of
 from latticework.mediation.pictures import Canvas, Scale, map_picture
 from latticework.pages import Picture, Section
 
 if TYPE_CHECKING:
     from latticework.mediation.fitted import MediationModel
+    from latticework.mediation.simulation import SimulatedStudy
+    from latticework.mediation.truth import Truth
 
-RULES: Final = {
+RULES: Final[dict[Rule, str]] = {
     "rope": "those whose effect is, with a probability of at least 95\N{NO-BREAK SPACE}%, farther from 0 than a "
     "twentieth of the largest",
     "pip": "those whose effect is more likely than not other than 0",
@@ -25,12 +27,13 @@ RULES: Final = {
 Voxels = Float[np.ndarray, " voxels"]
 
 
-def map_section(model: MediationModel, truth: Truth | None) -> Section:
+def map_section(model: MediationModel, truth: Truth | SimulatedStudy | None) -> Section:
     """Maps of a fitted model, beside the truth where it is known."""
     canvas = Canvas.of(model.space_, model.coordinates_)
-    chosen = model.select(rule_of(model))  # type: ignore[arg-type]
+    rule = rule_of(model.posterior_)
+    chosen = model.select(rule)
     many = f"{int(chosen.sum()):,} of {counted(len(chosen), 'voxel')}"
-    summary = f"An indirect effect is selected in {many}: {RULES[rule_of(model)]}."
+    summary = f"An indirect effect is selected in {many}: {RULES[rule]}."
     if canvas is None:
         return Section(
             "Maps",
@@ -41,7 +44,9 @@ def map_section(model: MediationModel, truth: Truth | None) -> Section:
     return Section("Maps", summary, paragraphs=notes, pictures=pictures)
 
 
-def _pictures(model: MediationModel, canvas: Canvas, chosen: np.ndarray, truth: Truth | None) -> list[Picture]:
+def _pictures(
+    model: MediationModel, canvas: Canvas, chosen: np.ndarray, truth: Truth | SimulatedStudy | None
+) -> list[Picture]:
     names, maps, posterior = Names.of(model), model.maps_, model.posterior_
     cut = None if canvas.flat else canvas.peak(maps.effect)
 
@@ -94,7 +99,7 @@ def _pictures(model: MediationModel, canvas: Canvas, chosen: np.ndarray, truth: 
                 cut=cut,
                 room=room,
                 view="ortho" if canvas.flat else "glass",
-                caption=f"Where an indirect effect is selected, and its sign: {RULES[rule_of(model)]}.",
+                caption=f"Where an indirect effect is selected, and its sign: {RULES[rule_of(posterior)]}.",
             )
         )
     pictures += [

@@ -119,6 +119,9 @@ def participants(
     if not ids:
         raise InputError(f"{where}: no participant has a value in every column")
     levels = [_confounder(frame[name], name, where, categorical=name in forced) for name in plain]
+    names = tuple(name for some in levels for name in some)
+    if len(set(names)) < len(names):
+        raise InputError(f"two confounders have the same name: {', '.join(names)}")
     return Participants(
         ids=tuple(ids),
         exposure=_measured(frame[exposure], exposure, "exposure", where, ids),
@@ -128,7 +131,7 @@ def participants(
         .T.copy(),
         exposure_name=exposure,
         outcome_name=outcome,
-        confounder_names=tuple(name for some in levels for name in some),
+        confounder_names=names,
         left_out=left_out,
     )
 

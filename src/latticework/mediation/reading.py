@@ -11,8 +11,9 @@ from typing import Any, Final
 import numpy as np
 from jaxtyping import Shaped
 
-from latticework.core.errors import InputError, require
+from latticework.core.errors import InputError
 from latticework.core.words import counted
+from latticework.mediation.guards import Column
 from latticework.mediation.images import look_at, read_images
 from latticework.mediation.joining import join, read_ids, rows_of
 from latticework.mediation.labels import nearest_centre_labels, read_centres
@@ -21,7 +22,7 @@ from latticework.mediation.nifti import is_image, is_nifti
 from latticework.mediation.participants import Participants, participants
 from latticework.mediation.regions import numbered
 from latticework.mediation.spaces import Space
-from latticework.mediation.study import Study, study_of
+from latticework.mediation.study import Study, assembled, study_of
 from latticework.mediation.writing import (
     ATLAS,
     FOUR_D,
@@ -132,18 +133,13 @@ def read_study(
     points = read_centres(coordinates).points if isinstance(coordinates, str | os.PathLike) else coordinates
     if space is None and mask is None and points is None and values.ndim == 2 and values.shape[1] > 1:
         raise InputError(f"{images} does not say where its voxels are: give a mask, or coordinates")
-    study = _checked(people, values, mask if space is None else space, points, atlas, drop_constant=space is not None)
-    return study if centres is None else _by_centres(study, centres)
-
-
-def _checked(people: Participants, values: Any, mask: Any, points: Any, atlas: Any, *, drop_constant: bool) -> Study:
-    pandas = require("pandas", extra="mediation", purpose="reading tables")
-    return study_of(
-        pandas.Series(people.exposure, name=people.exposure_name), values,
-        pandas.Series(people.outcome, name=people.outcome_name),
-        pandas.DataFrame(people.confounders, columns=list(people.confounder_names)),
-        coordinates=points, mask=mask, regions=atlas, subjects=people.ids, drop_constant=drop_constant,
+    exposed = Column(people.exposure, people.exposure_name, people.ids)
+    done = Column(people.outcome, people.outcome_name, people.ids)
+    study = assembled(
+        exposed, values, done, people.confounders, people.confounder_names, people.ids,
+        coordinates=points, mask=mask if space is None else space, regions=atlas, drop_constant=space is not None,
     )  # fmt: skip
+    return study if centres is None else _by_centres(study, centres)
 
 
 def _by_centres(study: Study, centres: str | os.PathLike[str]) -> Study:

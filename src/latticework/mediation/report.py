@@ -15,7 +15,7 @@ from latticework.mediation.charts import (
     split_chart,
 )
 from latticework.mediation.effects import NDE, NIE, PROPORTION, TE
-from latticework.mediation.findings import PERCENT, Names, Truth, allows_for_confounder, estimates
+from latticework.mediation.findings import PERCENT, Names, allows_for_confounder, estimates
 from latticework.mediation.mapping import map_section
 from latticework.mediation.methods import assumptions, done
 from latticework.mediation.sections import chain_section, region_section, sensitivity_section
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
     from latticework.mediation.diagnosis import Diagnosis
     from latticework.mediation.fitted import MediationModel
+    from latticework.mediation.simulation import SimulatedStudy
+    from latticework.mediation.truth import Truth
 
 WARNING: Final = "warning"
 
@@ -34,7 +36,7 @@ def page(
     model: MediationModel,
     *,
     sensitivity: pd.DataFrame | None = None,
-    truth: Truth | None = None,
+    truth: Truth | SimulatedStudy | None = None,
     name: str = "a study",
 ) -> Page:
     """The page of a fitted model.
@@ -45,7 +47,7 @@ def page(
         A fitted one.
     sensitivity : pandas.DataFrame, optional
         What `model.sensitivity()` gave back, which takes as long as a few fits.
-    truth : SimulatedStudy or the like, optional
+    truth : SimulatedStudy or Truth, optional
         What is true of the study, if that is known, by the voxels of the model: it stands beside.
     name : str
         What the title calls it.
@@ -93,7 +95,7 @@ def page(
     return Page(f"Mediation in {name}", intro, [section for section in sections if section is not None])
 
 
-def _found(model: MediationModel, diagnosis: Diagnosis, truth: Truth | None) -> Section:
+def _found(model: MediationModel, diagnosis: Diagnosis, truth: Truth | SimulatedStudy | None) -> Section:
     names, found = Names.of(model), estimates(model)
     known = _truth(truth)
     facts: list[tuple[str, object]] = [
@@ -166,7 +168,7 @@ def _care(diagnosis: Diagnosis) -> Section:
     )
 
 
-def _split(model: MediationModel, diagnosis: Diagnosis, truth: Truth | None) -> Section:
+def _split(model: MediationModel, diagnosis: Diagnosis, truth: Truth | SimulatedStudy | None) -> Section:
     names = Names.of(model)
     flat_name = "none unobserved, flat prior" if allows_for_confounder(model) else "flat prior"
     picture = split_chart(
@@ -220,7 +222,7 @@ def _flat(diagnosis: Diagnosis, effect: str) -> str | None:
     return short(diagnosis.unconfounded[NIE][0] / total) if total else None
 
 
-def _truth(truth: Truth | None) -> dict[str, float]:
+def _truth(truth: Truth | SimulatedStudy | None) -> dict[str, float]:
     if truth is None:
         return {}
     return {

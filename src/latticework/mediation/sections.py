@@ -17,7 +17,7 @@ from latticework.mediation.charts import (
     traces,
 )
 from latticework.mediation.effects import FEW_EFFECTIVE, GOOD_RHAT, NDE, NIE, TE, WORST_RHAT
-from latticework.mediation.findings import PERCENT, Names, Truth
+from latticework.mediation.findings import PERCENT, Names
 from latticework.pages import Section, Table
 
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     from latticework.mediation.diagnosis import Diagnosis
     from latticework.mediation.fitted import MediationModel
+    from latticework.mediation.simulation import SimulatedStudy
+    from latticework.mediation.truth import Truth
 
 MOST_REGIONS: Final = 40  # in the forest
 
@@ -62,7 +64,7 @@ def sensitivity_section(model: MediationModel, table: pd.DataFrame) -> Section:
     )
 
 
-def region_section(model: MediationModel, truth: Truth | None) -> Section | None:
+def region_section(model: MediationModel, truth: Truth | SimulatedStudy | None) -> Section | None:
     """NIE through each region; None if there is one."""
     blocks = model.basis_.blocks
     if len(blocks) < 2:

@@ -192,8 +192,10 @@ def study_of(
     ):
         if length != n:
             raise InputError(f"{counted(n, 'subject')} in exposure, and {length:,} in {what}: expected as many")
-    _check_columns(exposed, done, known, names, ids)
-    return _study(exposed, done, known, names, ids, mediators, coordinates, mask, regions, drop_constant)
+    return assembled(
+        exposed, mediators, done, known, names, ids,
+        coordinates=coordinates, mask=mask, regions=regions, drop_constant=drop_constant,
+    )  # fmt: skip
 
 
 def _check_columns(
@@ -210,18 +212,27 @@ def _check_columns(
     check_design(exposure, outcome, confounders, names)
 
 
-def _study(
+def assembled(
     exposure: Column,
+    mediators: Any,
     outcome: Column,
     confounders: Float[np.ndarray, "subjects confounders"],
     names: tuple[str, ...],
     ids: tuple[str, ...] | None,
-    mediators: Any,
+    *,
     coordinates: Any,
     mask: Any,
     regions: Any,
     drop_constant: bool | None,
 ) -> Study:
+    """Put a study together from columns of as many subjects, once they and the mediators are checked.
+
+    Raises
+    ------
+    InputError
+        As `study_of`.
+    """
+    _check_columns(exposure, outcome, confounders, names, ids)
     from_images = of_images(mediators)
     values, space = mediators_of(mediators, mask, len(exposure.values))
     points = coordinates_of(coordinates, space, values.shape[1])

@@ -6,7 +6,6 @@ import gzip
 import json
 import os
 import re
-import shutil
 from collections.abc import Iterable
 from io import BufferedIOBase
 from pathlib import Path
@@ -16,8 +15,9 @@ import numpy as np
 from jaxtyping import Int, Shaped
 
 from latticework.core.errors import InputError, require
-from latticework.core.files import sync_folder, temporary_in, write_lines
+from latticework.core.files import write_lines
 from latticework.core.progress import progress
+from latticework.mediation.folders import described, folder_to_write, replacing
 from latticework.mediation.joining import read_ids
 from latticework.mediation.spaces import Space, grid_of
 from latticework.mediation.study import Study
@@ -78,9 +78,7 @@ def write_study(study: Study, folder: str | os.PathLike[str], *, four_d: bool = 
     ids = _ids(study)
     space, order = (study.space, np.arange(study.n_voxels)) if study.space is not None else grid_of(study.coordinates)
     names = _columns(study)
-    temporary = temporary_in(target.parent)
-    try:
-        temporary.mkdir()
+    with replacing(target) as temporary:
         write_lines(temporary / TABLE, _table(study, ids, names))
         _write_grid(temporary / MASK, space, space.mask.astype(np.uint8))
         if study.regions is not None:
@@ -90,12 +88,6 @@ def write_study(study: Study, folder: str | os.PathLike[str], *, four_d: bool = 
         _write_images(temporary, study, space, order, ids, four_d=four_d)
         about = {"kind": KIND, "version": 1, "exposure": names[0], "outcome": names[1], "confounders": names[2:]}
         write_lines(temporary / ABOUT, [json.dumps(about | {"four_d": four_d}, indent=1)])
-        put_in_place(temporary, target)
-    except OSError as error:
-        raise InputError(f"{target} cannot be written: {error.strerror}") from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-    sync_folder(target.parent)
     return target
 
 
@@ -107,42 +99,14 @@ def about_study(folder: Path) -> dict[str, Any]:
     InputError
         If it is none.
     """
-    try:
-        with (folder / ABOUT).open("rb") as stream:
-            about = json.loads(stream.read(2**20))
-    except (OSError, ValueError, RecursionError) as error:
-        raise InputError(f"{folder} is no folder that write_study wrote: {ABOUT} cannot be read") from error
-    names = [about.get("exposure"), about.get("outcome"), about.get("confounders")] if isinstance(about, dict) else [1]
-    texts = [*names[:2], *names[2]] if len(names) == 3 and isinstance(names[2], list) else [None]
-    if about.get("kind") != KIND if isinstance(about, dict) else True:
-        raise InputError(f"{folder / ABOUT} is not of a study")
+    about = described(folder / ABOUT, KIND)
+    if about is None:
+        raise InputError(f"{folder} is no folder that write_study wrote: {ABOUT} cannot be read, or is not of a study")
+    names = [about.get("exposure"), about.get("outcome"), about.get("confounders")]
+    texts = [*names[:2], *names[2]] if isinstance(names[2], list) else [None]
     if not all(isinstance(text, str) for text in texts):
         raise InputError(f"{folder / ABOUT} is damaged")
-    return dict(about)
-
-
-def put_in_place(temporary: Path, target: Path) -> None:
-    """Move the folder to its place, and what was there away."""
-    before = temporary_in(target.parent)
-    if target.is_dir():
-        os.replace(target, before)
-    try:
-        os.replace(temporary, target)
-    except OSError:
-        if before.is_dir():
-            os.replace(before, target)
-        raise
-    shutil.rmtree(before, ignore_errors=True)
-
-
-def folder_to_write(folder: str | os.PathLike[str]) -> Path:
-    """Where a folder will be, if one can be there."""
-    target = Path(os.path.realpath(folder))
-    if not target.parent.is_dir():
-        raise InputError(f"{folder} cannot be written: there is no folder {target.parent}")
-    if target.exists() and not target.is_dir():
-        raise InputError(f"{folder} is a file, expected the name of a folder to write")
-    return target
+    return about
 
 
 def _free(folder: str | os.PathLike[str]) -> Path:

@@ -16,8 +16,8 @@ from jaxtyping import Float
 
 from latticework.core.errors import InputError
 from latticework.core.files import temporary_in, write_atomically
-from latticework.core.progress import showing
-from latticework.mediation.images import read_images
+from latticework.mediation.folders import described
+from latticework.mediation.images import read_map
 from latticework.mediation.simulation import SimulatedStudy
 from latticework.mediation.spaces import Space
 from latticework.mediation.writing import write_study
@@ -25,21 +25,21 @@ from latticework.mediation.writing import write_study
 FOLDER: Final = "truth"  # in that of the study
 ABOUT: Final = "truth.json"
 KIND: Final = "latticework mediation truth"
-MAPS: Final = ("alpha", "beta", "nu", "effect")
-_FILES: Final = frozenset({ABOUT, *(f"{name}.nii.gz" for name in MAPS)})
+MAPS: Final = ("alpha", "beta", "nu")
+_FILES: Final = frozenset({ABOUT, *(f"{name}.nii.gz" for name in (*MAPS, "effect"))})
 _EFFECTS: Final = ("nie", "nde", "te")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Truth:
-    """What a study was simulated from.
+    """What a study was simulated from, without the study.
 
     Attributes
     ----------
     nie, nde, te : float
         The effects.
-    alpha, beta, nu, effect : float arrays of shape (voxels,)
-        By voxel, as of `SimulatedStudy`; `effect` is alpha times beta.
+    alpha, beta, nu : float arrays of shape (voxels,)
+        By voxel, as of `SimulatedStudy`.
     """
 
     nie: float
@@ -48,7 +48,6 @@ class Truth:
     alpha: Float[np.ndarray, " voxels"]
     beta: Float[np.ndarray, " voxels"]
     nu: Float[np.ndarray, " voxels"]
-    effect: Float[np.ndarray, " voxels"]
 
     @property
     def n_voxels(self) -> int:
@@ -97,7 +96,7 @@ def read_truth(folder: Path, space: Space | None) -> Truth:
         If there is none, or it is of other images.
     """
     place = folder if (folder / ABOUT).is_file() else folder / FOLDER
-    about = _about(place)
+    about = described(place / ABOUT, KIND)
     if about is None:
         raise InputError(f"{folder}: there is no truth of a simulated study in it")
     effects = {name: about.get(name) for name in _EFFECTS}
@@ -107,18 +106,6 @@ def read_truth(folder: Path, space: Space | None) -> Truth:
         raise InputError("the model was not fitted on images, so that maps of the truth have no place in it")
     maps = {name: read_map(place / f"{name}.nii.gz", space) for name in MAPS}
     return Truth(**{name: float(effects[name]) for name in _EFFECTS}, **maps)  # type: ignore[arg-type]
-
-
-def read_map(path: Path, space: Space) -> Float[np.ndarray, " voxels"]:
-    """Read an image's values at the voxels of a space.
-
-    Raises
-    ------
-    InputError
-        If it is no NIfTI image of a single volume, or lies elsewhere.
-    """
-    with showing(shown=False):
-        return read_images([path], space)[0][0].astype(np.float64)
 
 
 def _write_truth(study: SimulatedStudy, folder: Path, about: dict[str, Any]) -> None:
@@ -133,14 +120,5 @@ def _write_truth(study: SimulatedStudy, folder: Path, about: dict[str, Any]) -> 
     write_atomically(folder / ABOUT, f"{told}\n".encode())
 
 
-def _about(folder: Path) -> dict[str, Any] | None:
-    try:
-        with (folder / ABOUT).open("rb") as stream:
-            about = json.loads(stream.read(2**16))
-    except (OSError, ValueError, RecursionError):
-        return None
-    return about if isinstance(about, dict) and about.get("kind") == KIND else None
-
-
 def _is_ours(folder: Path) -> bool:
-    return _about(folder) is not None and {path.name for path in folder.iterdir()} <= _FILES
+    return described(folder / ABOUT, KIND) is not None and {path.name for path in folder.iterdir()} <= _FILES
