@@ -11,7 +11,7 @@ from mediation.conftest import SHORT
 from scipy.stats import norm
 
 from latticework.core.errors import MissingExtraError
-from latticework.mediation import BASMU, BIMA, Prior, findings, fitted
+from latticework.mediation import BASMU, BIMA, Prior, findings, fitting
 from latticework.mediation.basis import Basis, Block
 from latticework.mediation.diagnosis import condition_number, diagnose, total_effect, unconfounded
 from latticework.mediation.effects import NDE, NIE
@@ -198,7 +198,7 @@ def test_what_a_fit_needs_after_its_draws_is_asked_for_before_them(module, kind,
     def draw(*_):
         raise Drawn
 
-    monkeypatch.setattr(fitted, "draw", draw)
+    monkeypatch.setattr(fitting, "draw", draw)
     model = kind(**SHORT)
     with pytest.raises(Drawn if (module, kind) == ("numba", BIMA) else MissingExtraError):
         model.fit_study(flat_study)

@@ -27,9 +27,9 @@ from latticework.mediation import (
     study_of,
     write_study,
 )
-from latticework.mediation.fitting import decomposition_of
 from latticework.mediation.rfiles import read_r, study_of_r
 from latticework.mediation.simulation import square_grid
+from latticework.mediation.stages import decomposition_of
 
 SMALL = simulate(n=50, side=8, random_state=3)
 HALVES = np.where(SMALL.coordinates[:, 0] < 0, "left", "right")

@@ -17,7 +17,7 @@ from latticework.mediation.cli_basis import Atlas, Centres, Components, Explaine
 from latticework.mediation.cli_study import simulate
 
 if TYPE_CHECKING:
-    from latticework.mediation.fitted import MediationModel
+    from latticework.mediation.fitting import MediationModel
     from latticework.mediation.prior import Prior
 
 app = typer.Typer(help="Ask whether an image carries the effect of an exposure on an outcome.", no_args_is_help=True)

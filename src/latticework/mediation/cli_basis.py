@@ -14,7 +14,7 @@ from latticework.core.progress import message
 from latticework.core.words import counted
 
 if TYPE_CHECKING:
-    from latticework.mediation.fitted import MediationModel
+    from latticework.mediation.fitting import MediationModel
 
 KernelName = Literal["matern", "modified_squared_exponential"]
 Kernel = Annotated[
@@ -178,7 +178,7 @@ def loaded(folder: Path) -> MediationModel:
         If the folder holds anything else.
     """
     from latticework.core.estimator import load_estimator
-    from latticework.mediation.fitted import MediationModel
+    from latticework.mediation.fitting import MediationModel
 
     model = load_estimator(folder)
     if not isinstance(model, MediationModel):

@@ -14,7 +14,7 @@ from latticework.core.progress import message
 
 if TYPE_CHECKING:
     from latticework.mediation.diagnosis import Diagnosis
-    from latticework.mediation.fitted import MediationModel
+    from latticework.mediation.fitted import FittedModel
     from latticework.mediation.truth import Truth
 
 _HEADS: Final = {
@@ -23,7 +23,7 @@ _HEADS: Final = {
 }  # fmt: skip
 
 
-def effects_of(model: MediationModel, truth: Truth | None = None) -> list[dict[str, Any]]:
+def effects_of(model: FittedModel, truth: Truth | None = None) -> list[dict[str, Any]]:
     """The rows of the table of effects, with the truth beside them where it is known."""
     rows: list[dict[str, Any]] = model.effects_table_.to_dict("records")
     if truth is not None:
@@ -85,7 +85,7 @@ def diagnosis_told(found: Diagnosis) -> dict[str, object]:
 
 
 def print_model(
-    model: MediationModel,
+    model: FittedModel,
     *,
     as_json: bool,
     truth: Truth | None = None,
@@ -95,8 +95,7 @@ def print_model(
     """Print effects and, for people if it is asked for, the diagnosis; its warnings go to stderr."""
     rows, found = effects_of(model, truth), model.diagnose()
     if as_json:
-        described = {key: value for key, value in model.describe().items() if key != "effects"}
-        result = described | {"effects": rows, "diagnosis": asdict(found)}
+        result = {"class": type(model).__name__} | model.describe() | {"effects": rows, "diagnosis": asdict(found)}
         if sensitivity is not None:
             result["sensitivity"] = sensitivity.to_dict("records")
         print_json(result)
@@ -113,7 +112,7 @@ def print_model(
 
 
 def write_beside(
-    model: MediationModel,
+    model: FittedModel,
     *,
     name: str,
     results: Path | None,

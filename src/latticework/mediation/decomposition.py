@@ -183,12 +183,13 @@ class BasisDecomposition(Estimator):
     def describe(self) -> dict[str, object]:
         """Return what is worth knowing, as plain values."""
         check_is_fitted(self)
-        regions = [
-            {"name": block.name, "voxels": len(block.voxels), "components": len(block.eigenvalues)}
-            for block in self.basis_.blocks
-        ]
-        learned = {"voxels": self.basis_.n_voxels, "components": self.n_components_, "explained": self.explained_}
-        return {**super().describe(), **learned, "regions": regions}
+        return {
+            "kernel": self.kernel,
+            "voxels": self.basis_.n_voxels,
+            "components": self.n_components_,
+            "regions": len(self.basis_.blocks),
+            "explained": self.explained_,
+        }
 
     def to_state(self) -> State:
         """Everything that was learned."""

@@ -14,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 from jaxtyping import Float
 
-from latticework.mediation.effects import FEW_EFFECTIVE, GOOD_RHAT, NDE, NIE, TE, summary
+from latticework.mediation.effects import FEW_EFFECTIVE, GOOD_RHAT, NDE, NIE, TE, draws_of, summary
 from latticework.mediation.mediator_model import residual_of
 from latticework.mediation.outcome_model import OutcomeState, posterior_factor
 from latticework.mediation.posterior import Posterior
@@ -82,9 +82,8 @@ class Diagnosis:
 
 def diagnose(posterior: Posterior, prepared: Prepared, prior: Prior) -> Diagnosis:
     """Look at the draws and at the equations they come from."""
-    indirect = posterior.regional().sum(axis=-1)
-    effects = {NIE: indirect, NDE: posterior.direct, TE: indirect + posterior.direct}
-    summaries = {name: summary(draws) for name, draws in effects.items()}
+    draws = draws_of(posterior.regional(), posterior.direct)
+    summaries = {name: summary(draws[name]) for name in (NIE, NDE, TE)}
     design = np.vstack([prepared.mediators, prepared.regressors])
     individual = posterior.shrinkage[:, None] * residual_of(prepared.mediators, prepared.regressors)
     rank = int(np.linalg.matrix_rank(design))

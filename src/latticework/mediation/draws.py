@@ -14,13 +14,13 @@ from sklearn.utils.validation import check_is_fitted
 from latticework.core.errors import InputError, require
 from latticework.core.files import sync_folder, temporary_in
 from latticework.core.version import VERSION
-from latticework.mediation.effects import import_arviz
+from latticework.mediation.effects import NDE, NIE, PROPORTION, TE, draws_of, import_arviz
 
 if TYPE_CHECKING:
-    from latticework.mediation.fitted import MediationModel
+    from latticework.mediation.fitted import FittedModel
 
 
-def inference_data(model: MediationModel) -> Any:
+def inference_data(model: FittedModel) -> Any:
     """The draws for ArviZ.
 
     Parameters
@@ -46,13 +46,12 @@ def inference_data(model: MediationModel) -> Any:
     arviz = import_arviz("draws for ArviZ")
     posterior, basis = model.posterior_, model.basis_
     regional = posterior.regional()
-    indirect = regional.sum(axis=-1)
-    total = indirect + posterior.direct
+    effects = draws_of(regional, posterior.direct)
     draws: dict[str, Any] = {
-        "nie": indirect,
-        "nde": posterior.direct,
-        "te": total,
-        "proportion_mediated": indirect / total,
+        "nie": effects[NIE],
+        "nde": effects[NDE],
+        "te": effects[TE],
+        "proportion_mediated": effects[PROPORTION],
         "nie_region": regional,
         "alpha": posterior.alpha,
         "beta": posterior.beta,
@@ -78,7 +77,7 @@ def inference_data(model: MediationModel) -> Any:
     )
 
 
-def write_netcdf(model: MediationModel, path: str | os.PathLike[str]) -> str:
+def write_netcdf(model: FittedModel, path: str | os.PathLike[str]) -> str:
     """Write the draws as a netCDF file that ``arviz.from_netcdf`` reads, as a whole or not at all.
 
     Raises
@@ -103,7 +102,7 @@ def write_netcdf(model: MediationModel, path: str | os.PathLike[str]) -> str:
     return str(target)
 
 
-def _attributes(model: MediationModel) -> dict[str, Any]:
+def _attributes(model: FittedModel) -> dict[str, Any]:
     """What netCDF takes: texts and numbers alone."""
     confounded = model.posterior_.projected is not None
     return {

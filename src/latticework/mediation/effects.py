@@ -37,14 +37,7 @@ def effects_table(posterior: Posterior, *, level: float = 0.95) -> pd.DataFrame:
     """
     pandas = import_pandas()
     regional = posterior.regional()
-    indirect = regional.sum(axis=-1)
-    total = indirect + posterior.direct
-    draws: list[tuple[str, str, Any]] = [
-        (NIE, "", indirect),
-        (NDE, "", posterior.direct),
-        (TE, "", total),
-        (PROPORTION, "", indirect / total),
-    ]
+    draws = [(effect, "", values) for effect, values in draws_of(regional, posterior.direct).items()]
     if len(posterior.basis.blocks) > 1:
         draws += [(NIE, block.name, regional[..., number]) for number, block in enumerate(posterior.basis.blocks)]
     rows = [{"effect": effect, "region": region, **summary(values, level)} for effect, region, values in draws]
@@ -52,6 +45,15 @@ def effects_table(posterior: Posterior, *, level: float = 0.95) -> pd.DataFrame:
         if row["effect"] == PROPORTION:
             row["mean"] = row["sd"] = np.nan
     return pandas.DataFrame(rows, columns=["effect", "region", *COLUMNS])
+
+
+def draws_of(
+    regional: Float[np.ndarray, "chains draws regions"], direct: Float[np.ndarray, "chains draws"]
+) -> dict[str, Float[np.ndarray, "chains draws"]]:
+    """Draws of NIE, NDE, TE and the proportion mediated, by those of NIE through each region and of NDE."""
+    indirect = regional.sum(axis=-1)
+    total = indirect + direct
+    return {NIE: indirect, NDE: direct, TE: total, PROPORTION: indirect / total}
 
 
 def summary(draws: Float[np.ndarray, "chains draws"], level: float = 0.95) -> dict[str, float]:

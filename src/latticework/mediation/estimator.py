@@ -11,9 +11,9 @@ from sklearn.utils.validation import check_is_fitted
 from latticework.core.checks import number
 from latticework.core.errors import InputError
 from latticework.mediation.decomposition import BasisDecomposition
-from latticework.mediation.fitted import MediationModel
-from latticework.mediation.fitting import Method
+from latticework.mediation.fitting import MediationModel
 from latticework.mediation.prior import Prior
+from latticework.mediation.stages import Method
 
 
 class BIMA(MediationModel):

@@ -16,23 +16,21 @@ from sklearn.utils.validation import check_is_fitted
 from latticework.core.errors import InputError
 from latticework.core.files import write_output
 from latticework.core.version import VERSION
-from latticework.mediation.draws import inference_data as inference_data
-from latticework.mediation.draws import write_netcdf as write_netcdf
+from latticework.mediation.draws import write_netcdf
 from latticework.mediation.effects import PROPORTION
-from latticework.mediation.map_files import free_for_maps
-from latticework.mediation.map_files import write_maps as write_maps
+from latticework.mediation.map_files import free_for_maps, write_maps
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from latticework.mediation.fitted import MediationModel
+    from latticework.mediation.fitted import FittedModel
     from latticework.pages import Page
 
 MAPS, DRAWS, CSV, JSON, REPORT = "maps", "draws.nc", "effects.csv", "effects.json", "report.html"
 LEVEL: Final = 0.95  # of the intervals of `maps_` and `effects_table_`
 
 
-def write_effects(model: MediationModel, folder: str | os.PathLike[str]) -> list[str]:
+def write_effects(model: FittedModel, folder: str | os.PathLike[str]) -> list[str]:
     """Write effects, in total and by region, as ``effects.csv`` and as ``effects.json``, which has the diagnosis, too.
 
     Parameters
@@ -71,7 +69,7 @@ def write_effects(model: MediationModel, folder: str | os.PathLike[str]) -> list
     return [str(target / CSV), str(target / JSON)]
 
 
-def write_results(model: MediationModel, folder: str | os.PathLike[str], *, page: Page | None = None) -> list[str]:
+def write_results(model: FittedModel, folder: str | os.PathLike[str], *, page: Page | None = None) -> list[str]:
     """Write all that was found into a folder.
 
     There are ``effects.csv``, ``effects.json``, ``draws.nc``, a folder ``maps`` if the model knows its grid, and

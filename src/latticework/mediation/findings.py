@@ -11,7 +11,7 @@ from latticework.pages.text import printable
 
 if TYPE_CHECKING:
     from latticework.mediation.diagnosis import Diagnosis
-    from latticework.mediation.fitted import MediationModel
+    from latticework.mediation.fitted import FittedModel
 
 PERCENT: Final = "95\N{NO-BREAK SPACE}%"
 ILL_CONDITIONED: Final = 30  # a condition number (Belsley, Kuh & Welsch 1980)
@@ -30,7 +30,7 @@ class Names(NamedTuple):
         return f"{self.outcome} per unit of {self.exposure}"
 
     @classmethod
-    def of(cls, model: MediationModel) -> Names:
+    def of(cls, model: FittedModel) -> Names:
         """Those of a fitted model."""
         names = model.names_
         return cls(
@@ -67,19 +67,19 @@ class Estimate(NamedTuple):
         return interval_told(self.middle, self.lower, self.upper)
 
 
-def estimates(model: MediationModel) -> dict[str, Estimate]:
+def estimates(model: FittedModel) -> dict[str, Estimate]:
     """NIE, NDE, TE and the proportion mediated, by name."""
     table = model.effects_table_
     rows = table[table.region == ""].to_dict("records")
     return {str(row["effect"]): Estimate(row["lower"], row["median"], row["upper"]) for row in rows}
 
 
-def allows_for_confounder(model: MediationModel) -> bool:
+def allows_for_confounder(model: FittedModel) -> bool:
     """Whether the model has an unobserved confounder."""
     return model.posterior_.projected is not None
 
 
-def answer(model: MediationModel, told: Diagnosis) -> str:
+def answer(model: FittedModel, told: Diagnosis) -> str:
     """What was found, in a few sentences."""
     names, found = Names.of(model), estimates(model)
     nie, nde, total = found[NIE], found[NDE], found[TE]
@@ -100,7 +100,7 @@ def answer(model: MediationModel, told: Diagnosis) -> str:
     return f"{opened} {carried}" + (f" {counted(more, 'warning')} below: read on before using this." if more else "")
 
 
-def caution(model: MediationModel, told: Diagnosis) -> str:
+def caution(model: FittedModel, told: Diagnosis) -> str:
     """What the figures do not say."""
     if allows_for_confounder(model):
         kept = (
@@ -140,7 +140,7 @@ def leaning(told: Diagnosis) -> str:
     return f"{told_share} of the precision with which NDE is known is its prior's, so that {words}; {rest}"
 
 
-def comparison(model: MediationModel, told: Diagnosis) -> str:
+def comparison(model: FittedModel, told: Diagnosis) -> str:
     """What the analysis would say without the unobserved confounder, or without a prior of the direct effect."""
     (nie, nie_error), (nde, nde_error) = told.unconfounded[NIE], told.unconfounded[NDE]
     figures = f"NIE would be {short(nie)} (standard error {short(nie_error)}) and NDE {short(nde)} ({short(nde_error)})"
@@ -163,7 +163,7 @@ def unreliable(told: Diagnosis) -> bool:
     return any(not value <= WORST_RHAT for value in told.rhat.values())
 
 
-def proportion(model: MediationModel) -> str:
+def proportion(model: FittedModel) -> str:
     """What the proportion mediated means."""
     found = estimates(model)
     if found[TE].side == "on both sides of 0":

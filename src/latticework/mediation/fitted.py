@@ -1,43 +1,35 @@
-"""What BIMA and BASMU share: a study goes in, and draws, maps, tables and diagnoses are asked for."""
+"""What a fitted BIMA or BASMU says: effects, maps, which voxels are selected, and how far to trust them."""
 
 from __future__ import annotations
 
-import os
-import warnings
-from collections.abc import Sequence
 from functools import cached_property
-from numbers import Integral
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Bool, Float
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted
 
-from latticework.core.checks import number, whole_number
+from latticework.core.checks import number
 from latticework.core.errors import InputError
 from latticework.core.estimator import Estimator
-from latticework.core.persistence import State
-from latticework.core.seeds import seed_from, spawn
-from latticework.mediation.chains import Length
+from latticework.mediation.basis import Basis
 from latticework.mediation.decomposition import BasisDecomposition, coefficients_of
 from latticework.mediation.diagnosis import Diagnosis, diagnose
-from latticework.mediation.effects import NDE, NIE, TE, WORST_RHAT, effects_table, require_libraries
-from latticework.mediation.fitting import Chains, Method, decomposition_of, draw, draw_again
 from latticework.mediation.maps import ROPE, RULES, Maps, Rule, maps_of, selected
 from latticework.mediation.mediator_model import residual_of
+from latticework.mediation.posterior import Posterior
+from latticework.mediation.preparation import Prepared
 from latticework.mediation.prior import Prior
-from latticework.mediation.sensitivity import Bias, bias_of, sweep_table, varied
-from latticework.mediation.study import Study, study_of
+from latticework.mediation.sensitivity import Bias, bias_of
+from latticework.mediation.spaces import Space
+from latticework.mediation.stages import Method
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-class MediationModel(Estimator):
-    """What BIMA and BASMU share: both stages, and what is asked of their draws."""
-
-    parameters_in_state: ClassVar[tuple[str, ...]] = ("basis", "prior")
+class FittedModel(Estimator):
+    """Draws and what they rest on, which a fit leaves and a folder keeps, and all that is asked of them."""
 
     basis: BasisDecomposition | None
     n_chains: int
@@ -47,79 +39,16 @@ class MediationModel(Estimator):
     n_jobs: int | None
     random_state: Any
 
-    def fit(
-        self,
-        exposure: Any,
-        mediators: Any,
-        outcome: Any,
-        confounders: Any = None,
-        *,
-        coordinates: Any = None,
-        mask: Any = None,
-        regions: Any = None,
-    ) -> Self:
-        """Draw from the posterior, given a study.
-
-        Parameters
-        ----------
-        exposure, outcome : array-like of shape (subjects,)
-            Numbers; a Series gives its name.
-        mediators : array-like of shape (subjects, voxels), images, or paths of images
-            See `study_of`.
-        confounders : array-like of shape (subjects, confounders), optional
-            Those that were measured; a DataFrame gives their names.
-        coordinates : array-like of shape (voxels, axes), optional
-            Where voxels are; or a `mask` says it.
-        mask : path, image or bool array, optional
-            Which voxels of a grid the mediators are.
-        regions : path, image or array-like, optional
-            Which region each voxel is in; effects are smooth within regions and independent between them.
-
-        Returns
-        -------
-        MediationModel
-            Itself.
-
-        Raises
-        ------
-        InputError
-            If the study or an option cannot be used; see `study_of`.
-        """
-        return self.fit_study(
-            study_of(exposure, mediators, outcome, confounders, coordinates=coordinates, mask=mask, regions=regions)
-        )
-
-    def fit_study(self, study: Study) -> Self:
-        """Draw from the posterior, given a study that was read or simulated.
-
-        Raises
-        ------
-        InputError
-            If an option cannot be used.
-        MissingExtraError
-            If a library is not installed, before anything is drawn.
-        """
-        study.check()
-        prior, chains, method = self.prior or Prior(), self._chains(), self._method()
-        require_libraries(confounded=method.confounded)
-        decomposition = decomposition_of(study, self.basis)
-        self.prepared_, self.posterior_ = draw(study, decomposition, method, prior, chains)
-        self.basis_, self.explained_ = decomposition.basis_, decomposition.explained_
-        self.prior_, self.method_ = prior, method
-        self.coordinates_ = study.coordinates
-        self.space_ = study.space
-        self.names_ = {
-            "exposure": study.exposure_name,
-            "outcome": study.outcome_name,
-            "confounders": list(study.confounder_names)
-            or [f"confounder {k + 1}" for k in range(study.confounders.shape[1])],
-        }
-        self._forget()
-        self.effects_table_ = effects_table(self.posterior_)
-        self._tell()
-        return self
-
-    # What is asked of the draws.
+    posterior_: Posterior
+    prepared_: Prepared
+    basis_: Basis
+    explained_: float
+    prior_: Prior
+    method_: Method
+    coordinates_: Float[np.ndarray, "voxels axes"]
+    space_: Space | None
+    names_: dict[str, Any]
+    effects_table_: pd.DataFrame
 
     @property
     def nie_(self) -> Float[np.ndarray, " all_draws"]:
@@ -293,56 +222,6 @@ class MediationModel(Estimator):
             raise InputError(f"nu has shape {given.shape}: expected {self.basis_.n_voxels} finite numbers, one a voxel")
         return bias_of(self.posterior_, given)
 
-    def sensitivity(
-        self,
-        direct_effect_sd: Sequence[float] | None = None,
-        *,
-        n_warmup: int | None = None,
-        n_draws: int | None = None,
-    ) -> pd.DataFrame:
-        """How NIE, NDE and TE change with the priors that the split leans on: stage two, run again under others.
-
-        Parameters
-        ----------
-        direct_effect_sd : sequence of float, optional
-            Prior standard deviations of the direct effect; None takes a tenth to ten times that of the fit.
-        n_warmup, n_draws : int, optional
-            Of each chain; None takes as many as the fit.
-
-        Returns
-        -------
-        pandas.DataFrame
-            A row a prior, ``fitted`` where it is that of the fit: mean and interval of NIE, NDE and TE, the largest
-            R-hat of these.
-        """
-        check_is_fitted(self)
-        method = self.method_
-        if method.thresholds[1] and self.prepared_.images is None:
-            raise InputError("a threshold needs the images, which a saved model does not keep: fit it again")
-        if direct_effect_sd is not None and not isinstance(direct_effect_sd, Sequence | np.ndarray):
-            raise InputError(f"direct_effect_sd={direct_effect_sd!r}: expected several numbers above 0")
-        warmup = self.n_warmup if n_warmup is None else n_warmup
-        draws = self.n_draws if n_draws is None else n_draws
-        seed = spawn(seed_from(0 if self.random_state is None else self.random_state), "sensitivity")
-        chains = Chains(self.n_chains, _length(warmup, draws), seed, self.n_jobs)
-        priors = varied(self.prior_, direct_effect_sd, confounded=method.confounded)
-        posteriors = draw_again(self.posterior_, self.prepared_, method, priors, chains)
-        return sweep_table(priors, posteriors, self.prior_)
-
-    def to_nifti(self, folder: str | os.PathLike[str]) -> list[str]:
-        """Write the posterior by voxel as NIfTI images; see `latticework.mediation.export.write_maps`."""
-        check_is_fitted(self)
-        from latticework.mediation.export import write_maps
-
-        return write_maps(self, folder)
-
-    def to_arviz(self) -> Any:
-        """The draws as an ``arviz.InferenceData``; see `latticework.mediation.export.inference_data`."""
-        check_is_fitted(self)
-        from latticework.mediation.export import inference_data
-
-        return inference_data(self)
-
     def describe(self) -> dict[str, object]:
         """Return what is worth knowing, as plain values."""
         check_is_fitted(self)
@@ -352,7 +231,6 @@ class MediationModel(Estimator):
             for row in table[table.region == ""].itertuples()
         }
         return {
-            "class": type(self).__name__,
             "subjects": self.prepared_.mediators.shape[1],
             "voxels": self.basis_.n_voxels,
             "components": self.basis_.n_components,
@@ -360,69 +238,6 @@ class MediationModel(Estimator):
             "effects": effects,
         }
 
-    def to_state(self) -> State:
-        """Everything that was learned."""
-        from latticework.mediation.saving import to_state
-
-        return to_state(self)
-
-    def from_state(self, state: State) -> None:
-        """Take back everything that was learned."""
-        from latticework.mediation.saving import from_state
-
-        from_state(self, state)
-        self.method_ = self._method()
-        self._forget()
-        self.effects_table_ = effects_table(self.posterior_)
-
-    # How it is fitted.
-
-    def check_options(self) -> None:
-        """Refuse options that no study could be fitted with, before one is read.
-
-        Raises
-        ------
-        InputError
-            With the option.
-        """
-        self._chains()
-        self._method()
-
-    def _method(self) -> Method:
-        """What is particular to the method, checked."""
-        raise NotImplementedError
-
-    def _chains(self) -> Chains:
-        """How chains run, checked."""
-        if not (self.prior is None or isinstance(self.prior, Prior)):
-            raise InputError(f"prior is a {type(self.prior).__name__}: expected a Prior or None")
-        jobs: Any = self.n_jobs
-        if jobs is not None and (isinstance(jobs, bool) or not isinstance(jobs, Integral) or jobs == 0):
-            raise InputError(f"n_jobs={jobs!r}: expected a number of processes, -1 for all processors, or None")
-        count = whole_number("n_chains", self.n_chains)
-        return Chains(
-            count,
-            _length(self.n_warmup, self.n_draws),
-            seed_from(self.random_state),
-            None if jobs is None else int(jobs),
-        )
-
     def _forget(self) -> None:
         for name in ("maps_", "_regional"):
             self.__dict__.pop(name, None)
-
-    def _tell(self) -> None:
-        """Warn where chains disagree."""
-        table = self.effects_table_
-        rows = table[table.effect.isin([NIE, NDE, TE]) & (table.region == "") & (table.rhat > WORST_RHAT)]
-        if len(rows):
-            told = ", ".join(f"{row.effect} {row.rhat:.2f}" for row in rows.itertuples())
-            warnings.warn(
-                f"chains disagree (R-hat: {told}; expected at most {WORST_RHAT}): draw more, or look at diagnose()",
-                ConvergenceWarning,
-                stacklevel=4,
-            )
-
-
-def _length(warmup: int, draws: int) -> Length:
-    return Length(whole_number("n_warmup", warmup), whole_number("n_draws", draws, least=4))

@@ -1,169 +1,210 @@
-"""From a study to draws: its basis, data in the samplers' units, chains of both stages, draws in the data's units."""
+"""What BIMA and BASMU share: a study goes in, both stages are drawn from, and what was found is kept and written."""
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Final
+from numbers import Integral
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
-from jaxtyping import Float
-from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils.validation import check_is_fitted
 
+from latticework.core.checks import whole_number
 from latticework.core.errors import InputError
-from latticework.mediation.chains import (
-    ConfoundedChain,
-    Length,
-    MediatorChain,
-    OutcomeChain,
-    run,
-)
-from latticework.mediation.decomposition import BasisDecomposition
-from latticework.mediation.kept import MediatorDraws
-from latticework.mediation.posterior import Posterior
-from latticework.mediation.preparation import Prepared, prepare
+from latticework.core.persistence import State
+from latticework.core.seeds import seed_from, spawn
+from latticework.mediation.chains import Length
+from latticework.mediation.draws import inference_data
+from latticework.mediation.effects import NDE, NIE, TE, WORST_RHAT, effects_table, require_libraries
+from latticework.mediation.fitted import FittedModel
+from latticework.mediation.map_files import write_maps
 from latticework.mediation.prior import Prior
-from latticework.mediation.regions import numbered
-from latticework.mediation.study import Study
+from latticework.mediation.saving import state_of, take_back
+from latticework.mediation.sensitivity import sweep_table, varied
+from latticework.mediation.stages import Chains, Method, decomposition_of, draw, draw_again
+from latticework.mediation.study import Study, study_of
 
-COMPONENTS_BY_VOXEL: Final = 0.3  # the paper's
-SUBJECTS_BY_COMPONENT: Final = 3  # at least, by default: or the image could account for any outcome
-MOST_COMPONENTS: Final = 500  # by default: an iteration takes their third power
+if TYPE_CHECKING:
+    import pandas as pd
 
 
-@dataclass(frozen=True)
-class Method:
-    """What BIMA and BASMU differ in.
+class MediationModel(FittedModel):
+    """What BIMA and BASMU share: how a study is fitted, and fitted again under other priors."""
 
-    Attributes
-    ----------
-    thresholds
-        Of alpha and beta, in the units of the data.
-    confounded
-        Whether there may be an unobserved confounder.
-    propagate
-        Whether stage two allows for what stage one does not know about individual effects.
-    """
+    parameters_in_state: ClassVar[tuple[str, ...]] = ("basis", "prior")
 
-    thresholds: tuple[float, float] = (0.0, 0.0)
-    confounded: bool = False
-    propagate: bool = False
-
-    def inner_thresholds(self, prepared: Prepared) -> tuple[float, float]:
-        """The thresholds in the samplers' units."""
-        return self.thresholds[0] / prepared.units.alpha, self.thresholds[1] / prepared.units.beta
-
-    def handed_on(self, prior: Prior) -> str:
-        """What stage two takes over from stage one, in words."""
-        share = "draws of the share of individual effects" if self.propagate else "the mean share of individual effects"
-        return share if prior.orthogonal else f"draws of the exposure's effects, and {share}"
-
-    def outcome_chain(
+    def fit(
         self,
-        prepared: Prepared,
-        prior: Prior,
-        length: Length,
-        seed: int,
-        number: int,
-        shrinkage: Float[np.ndarray, "draws components"],
-        alpha: Float[np.ndarray, "draws components"],
-    ) -> OutcomeChain | ConfoundedChain:
-        """A chain of stage two, given the shrinkage and the exposure's effects by draws of stage one."""
-        if not self.confounded:
-            return OutcomeChain(prepared, prior, length, seed, number, self.inner_thresholds(prepared)[1])
-        if not self.propagate:
-            shrinkage = shrinkage.mean(axis=0, keepdims=True)
-        return ConfoundedChain(prepared, prior, length, seed, number, shrinkage, None if prior.orthogonal else alpha)
+        exposure: Any,
+        mediators: Any,
+        outcome: Any,
+        confounders: Any = None,
+        *,
+        coordinates: Any = None,
+        mask: Any = None,
+        regions: Any = None,
+    ) -> Self:
+        """Draw from the posterior, given a study.
 
+        Parameters
+        ----------
+        exposure, outcome : array-like of shape (subjects,)
+            Numbers; a Series gives its name.
+        mediators : array-like of shape (subjects, voxels), images, or paths of images
+            See `study_of`.
+        confounders : array-like of shape (subjects, confounders), optional
+            Those that were measured; a DataFrame gives their names.
+        coordinates : array-like of shape (voxels, axes), optional
+            Where voxels are; or a `mask` says it.
+        mask : path, image or bool array, optional
+            Which voxels of a grid the mediators are.
+        regions : path, image or array-like, optional
+            Which region each voxel is in; effects are smooth within regions and independent between them.
 
-@dataclass(frozen=True)
-class Chains:
-    """How many chains there are, how long they are, where randomness comes from, and in how many processes they run."""
+        Returns
+        -------
+        MediationModel
+            Itself.
 
-    count: int
-    length: Length
-    seed: int
-    n_jobs: int | None
-
-
-def decomposition_of(study: Study, basis: BasisDecomposition | None) -> BasisDecomposition:
-    """The basis of a study's images, by the settings given or by default.
-
-    Raises
-    ------
-    InputError
-        If the settings are none, or do not go with the study.
-    """
-    if basis is None:
-        regions = max(1, len(study.region_names))
-        few = min(int(COMPONENTS_BY_VOXEL * study.n_voxels), study.n_subjects // SUBJECTS_BY_COMPONENT, MOST_COMPONENTS)
-        basis = BasisDecomposition(n_components=min(max(few, regions, 1), study.n_voxels))
-    elif not isinstance(basis, BasisDecomposition):
-        raise InputError(f"basis is a {type(basis).__name__}: expected a BasisDecomposition or None")
-    labels, names = None, None
-    if study.regions is not None:
-        labels, names = numbered(study.regions, dict(enumerate(study.region_names)))
-    fitted = clone(basis).fit(study.coordinates, labels, names=names)
-    limit = study.n_subjects - study.confounders.shape[1] - 2
-    if basis.n_components == len(study.region_names) > study.n_subjects // SUBJECTS_BY_COMPONENT:
-        warnings.warn(
-            f"{len(study.region_names)} regions, each of which has a component, for {study.n_subjects} subjects: "
-            "priors count for much; an atlas of fewer regions does better",
-            stacklevel=4,
+        Raises
+        ------
+        InputError
+            If the study or an option cannot be used; see `study_of`.
+        """
+        return self.fit_study(
+            study_of(exposure, mediators, outcome, confounders, coordinates=coordinates, mask=mask, regions=regions)
         )
-    if fitted.n_components_ >= limit:
-        warnings.warn(
-            f"{fitted.n_components_} components for {study.n_subjects} subjects: the image can account for all of the "
-            f"outcome, and priors alone decide; a basis of fewer than {limit} does better",
-            stacklevel=4,
+
+    def fit_study(self, study: Study) -> Self:
+        """Draw from the posterior, given a study that was read or simulated.
+
+        Raises
+        ------
+        InputError
+            If an option cannot be used.
+        MissingExtraError
+            If a library is not installed, before anything is drawn.
+        """
+        study.check()
+        prior, chains, method = self.prior or Prior(), self._chains(), self._method()
+        require_libraries(confounded=method.confounded)
+        decomposition = decomposition_of(study, self.basis)
+        self.prepared_, self.posterior_ = draw(study, decomposition, method, prior, chains)
+        self.basis_, self.explained_ = decomposition.basis_, decomposition.explained_
+        self.prior_, self.method_ = prior, method
+        self.coordinates_ = study.coordinates
+        self.space_ = study.space
+        self.names_ = {
+            "exposure": study.exposure_name,
+            "outcome": study.outcome_name,
+            "confounders": list(study.confounder_names)
+            or [f"confounder {k + 1}" for k in range(study.confounders.shape[1])],
+        }
+        self._forget()
+        self.effects_table_ = effects_table(self.posterior_)
+        self._tell()
+        return self
+
+    def sensitivity(
+        self,
+        direct_effect_sd: Sequence[float] | None = None,
+        *,
+        n_warmup: int | None = None,
+        n_draws: int | None = None,
+    ) -> pd.DataFrame:
+        """How NIE, NDE and TE change with the priors that the split leans on: stage two, run again under others.
+
+        Parameters
+        ----------
+        direct_effect_sd : sequence of float, optional
+            Prior standard deviations of the direct effect; None takes a tenth to ten times that of the fit.
+        n_warmup, n_draws : int, optional
+            Of each chain; None takes as many as the fit.
+
+        Returns
+        -------
+        pandas.DataFrame
+            A row a prior, ``fitted`` where it is that of the fit: mean and interval of NIE, NDE and TE, the largest
+            R-hat of these.
+        """
+        check_is_fitted(self)
+        method = self.method_
+        if method.thresholds[1]:
+            self.prepared_.image_data()  # refused before anything is drawn, if there are none
+        if direct_effect_sd is not None and not isinstance(direct_effect_sd, Sequence | np.ndarray):
+            raise InputError(f"direct_effect_sd={direct_effect_sd!r}: expected several numbers above 0")
+        warmup = self.n_warmup if n_warmup is None else n_warmup
+        draws = self.n_draws if n_draws is None else n_draws
+        seed = spawn(seed_from(0 if self.random_state is None else self.random_state), "sensitivity")
+        chains = Chains(self.n_chains, _length(warmup, draws), seed, self.n_jobs)
+        priors = varied(self.prior_, direct_effect_sd, confounded=method.confounded)
+        posteriors = draw_again(self.posterior_, self.prepared_, method, priors, chains)
+        return sweep_table(priors, posteriors, self.prior_)
+
+    def to_nifti(self, folder: str | os.PathLike[str]) -> list[str]:
+        """Write the posterior by voxel as NIfTI images; see `latticework.mediation.map_files.write_maps`."""
+        return write_maps(self, folder)
+
+    def to_arviz(self) -> Any:
+        """The draws as an ``arviz.InferenceData``; see `latticework.mediation.draws.inference_data`."""
+        return inference_data(self)
+
+    def to_state(self) -> State:
+        """Everything that was learned."""
+        return state_of(self)
+
+    def from_state(self, state: State) -> None:
+        """Take back everything that was learned."""
+        take_back(self, state)
+        self.method_ = self._method()
+        self._forget()
+        self.effects_table_ = effects_table(self.posterior_)
+
+    def check_options(self) -> None:
+        """Refuse options that no study could be fitted with, before one is read.
+
+        Raises
+        ------
+        InputError
+            With the option.
+        """
+        self._chains()
+        self._method()
+
+    def _method(self) -> Method:
+        """What is particular to the method, checked."""
+        raise NotImplementedError
+
+    def _chains(self) -> Chains:
+        """How chains run, checked."""
+        if not (self.prior is None or isinstance(self.prior, Prior)):
+            raise InputError(f"prior is a {type(self.prior).__name__}: expected a Prior or None")
+        jobs: Any = self.n_jobs
+        if jobs is not None and (isinstance(jobs, bool) or not isinstance(jobs, Integral) or jobs == 0):
+            raise InputError(f"n_jobs={jobs!r}: expected a number of processes, -1 for all processors, or None")
+        count = whole_number("n_chains", self.n_chains)
+        return Chains(
+            count,
+            _length(self.n_warmup, self.n_draws),
+            seed_from(self.random_state),
+            None if jobs is None else int(jobs),
         )
-    return fitted
+
+    def _tell(self) -> None:
+        """Warn where chains disagree."""
+        table = self.effects_table_
+        rows = table[table.effect.isin([NIE, NDE, TE]) & (table.region == "") & (table.rhat > WORST_RHAT)]
+        if len(rows):
+            told = ", ".join(f"{row.effect} {row.rhat:.2f}" for row in rows.itertuples())
+            warnings.warn(
+                f"chains disagree (R-hat: {told}; expected at most {WORST_RHAT}): draw more, or look at diagnose()",
+                ConvergenceWarning,
+                stacklevel=4,
+            )
 
 
-def draw(
-    study: Study, decomposition: BasisDecomposition, method: Method, prior: Prior, chains: Chains
-) -> tuple[Prepared, Posterior]:
-    """Run both stages; data in the samplers' units, and draws in the data's."""
-    prepared = prepare(
-        study.exposure,
-        study.mediators,
-        study.outcome,
-        study.confounders,
-        decomposition.basis_,
-        standardise=prior.standardise,
-        keep_images=method.thresholds[1] > 0,
-    )
-    inner = method.inner_thresholds(prepared)
-    first = [
-        MediatorChain(replace(prepared, images=None), prior, chains.length, chains.seed, number, inner[0])
-        for number in range(chains.count)
-    ]
-    # without a threshold a process takes longer to start than a chain to end
-    mediators: list[MediatorDraws] = run(first, "Mediators", chains.n_jobs if inner[0] else 1)
-    mean = np.mean([one.shrinkage.mean(axis=0) for one in mediators], axis=0, keepdims=True)
-    second = [
-        method.outcome_chain(
-            prepared, prior, chains.length, chains.seed, number, one.shrinkage if method.propagate else mean, one.alpha
-        )
-        for number, one in enumerate(mediators)
-    ]
-    outcomes = run(second, "Outcome", chains.n_jobs)
-    return prepared, Posterior.of(mediators, outcomes, decomposition.basis_, prepared.units, method.thresholds)
-
-
-def draw_again(
-    posterior: Posterior, prepared: Prepared, method: Method, priors: Sequence[Prior], chains: Chains
-) -> list[Posterior]:
-    """Run stage two under other priors, with stage one as it was."""
-    count = min(chains.count, len(posterior.direct))
-    length = replace(chains.length, draws=min(chains.length.draws, posterior.direct.shape[1]))
-    alpha = posterior.alpha / prepared.units.alpha
-    shrinkage = posterior.shrinkage_draws() if method.propagate else [posterior.shrinkage[None]] * count
-    tasks = [
-        method.outcome_chain(prepared, prior, length, chains.seed, number, shrinkage[number], alpha[number])
-        for prior in priors
-        for number in range(count)
-    ]
-    done = run(tasks, "Priors", chains.n_jobs)
-    return [posterior.again(done[place * count : (place + 1) * count], prepared.units) for place in range(len(priors))]
+def _length(warmup: int, draws: int) -> Length:
+    return Length(whole_number("n_warmup", warmup), whole_number("n_draws", draws, least=4))

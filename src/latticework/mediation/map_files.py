@@ -18,7 +18,7 @@ from latticework.mediation.folders import described, folder_to_write, replacing
 from latticework.mediation.maps import rule_of
 
 if TYPE_CHECKING:
-    from latticework.mediation.fitted import MediationModel
+    from latticework.mediation.fitted import FittedModel
 
 KIND: Final = "latticework mediation maps"
 ABOUT: Final = "maps.json"
@@ -48,7 +48,7 @@ _WHAT: Final[dict[str, tuple[str, str]]] = {
 }
 
 
-def write_maps(model: MediationModel, folder: str | os.PathLike[str]) -> list[str]:
+def write_maps(model: FittedModel, folder: str | os.PathLike[str]) -> list[str]:
     """Write the posterior by voxel as NIfTI images on the grid of the study's, and what each of them is.
 
     There are ``effect_mean``, ``effect_sd``, ``effect_lower``, ``effect_upper``, ``effect_positive``, ``selected``,
@@ -138,7 +138,7 @@ def _listed(folder: Path) -> set[str]:
     return {f"{name}{SUFFIX}" for name in _WHAT} & set(maps) if isinstance(maps, dict) else set()
 
 
-def _values(model: MediationModel) -> dict[str, Float[np.ndarray, " voxels"] | Bool[np.ndarray, " voxels"]]:
+def _values(model: FittedModel) -> dict[str, Float[np.ndarray, " voxels"] | Bool[np.ndarray, " voxels"]]:
     """The maps by name, in the types that they are written in."""
     maps, posterior = model.maps_, model.posterior_
     found: dict[str, Any] = {

@@ -14,7 +14,7 @@ from latticework.mediation.pictures import Canvas, Scale, map_picture
 from latticework.pages import Picture, Section
 
 if TYPE_CHECKING:
-    from latticework.mediation.fitted import MediationModel
+    from latticework.mediation.fitted import FittedModel
     from latticework.mediation.simulation import SimulatedStudy
     from latticework.mediation.truth import Truth
 
@@ -27,7 +27,7 @@ RULES: Final[dict[Rule, str]] = {
 Voxels = Float[np.ndarray, " voxels"]
 
 
-def map_section(model: MediationModel, truth: Truth | SimulatedStudy | None) -> Section:
+def map_section(model: FittedModel, truth: Truth | SimulatedStudy | None) -> Section:
     """Maps of a fitted model, beside the truth where it is known."""
     canvas = Canvas.of(model.space_, model.coordinates_)
     rule = rule_of(model.posterior_)
@@ -45,7 +45,7 @@ def map_section(model: MediationModel, truth: Truth | SimulatedStudy | None) -> 
 
 
 def _pictures(
-    model: MediationModel, canvas: Canvas, chosen: np.ndarray, truth: Truth | SimulatedStudy | None
+    model: FittedModel, canvas: Canvas, chosen: np.ndarray, truth: Truth | SimulatedStudy | None
 ) -> list[Picture]:
     names, maps, posterior = Names.of(model), model.maps_, model.posterior_
     cut = None if canvas.flat else canvas.peak(maps.effect)

@@ -11,10 +11,10 @@ from latticework.mediation.prior import Prior
 
 if TYPE_CHECKING:
     from latticework.mediation.diagnosis import Diagnosis
-    from latticework.mediation.fitted import MediationModel
+    from latticework.mediation.fitted import FittedModel
 
 
-def assumptions(model: MediationModel) -> list[list[object]]:
+def assumptions(model: FittedModel) -> list[list[object]]:
     """What the figures rest on, and what would break it: two cells a row."""
     names = Names.of(model)
     known = ", ".join(names.confounders) or "none"
@@ -84,7 +84,7 @@ def assumptions(model: MediationModel) -> list[list[object]]:
     return rows
 
 
-def done(model: MediationModel, told: Diagnosis, version: str) -> list[list[object]]:
+def done(model: FittedModel, told: Diagnosis, version: str) -> list[list[object]]:
     """What was done: two cells a row."""
     names, prior, posterior = Names.of(model), model.prior_, model.posterior_
     chains, draws = posterior.direct.shape

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from latticework.mediation.diagnosis import Diagnosis
-    from latticework.mediation.fitted import MediationModel
+    from latticework.mediation.fitted import FittedModel
     from latticework.mediation.simulation import SimulatedStudy
     from latticework.mediation.truth import Truth
 
@@ -33,7 +33,7 @@ WARNING: Final = "warning"
 
 
 def page(
-    model: MediationModel,
+    model: FittedModel,
     *,
     sensitivity: pd.DataFrame | None = None,
     truth: Truth | SimulatedStudy | None = None,
@@ -95,7 +95,7 @@ def page(
     return Page(f"Mediation in {name}", intro, [section for section in sections if section is not None])
 
 
-def _found(model: MediationModel, diagnosis: Diagnosis, truth: Truth | SimulatedStudy | None) -> Section:
+def _found(model: FittedModel, diagnosis: Diagnosis, truth: Truth | SimulatedStudy | None) -> Section:
     names, found = Names.of(model), estimates(model)
     known = _truth(truth)
     facts: list[tuple[str, object]] = [
@@ -132,7 +132,7 @@ def _found(model: MediationModel, diagnosis: Diagnosis, truth: Truth | Simulated
     )
 
 
-def _effects_picture(model: MediationModel, diagnosis: Diagnosis, known: dict[str, float]) -> Picture:
+def _effects_picture(model: FittedModel, diagnosis: Diagnosis, known: dict[str, float]) -> Picture:
     names, found = Names.of(model), estimates(model)
     confounded = allows_for_confounder(model)
     rows = []
@@ -168,7 +168,7 @@ def _care(diagnosis: Diagnosis) -> Section:
     )
 
 
-def _split(model: MediationModel, diagnosis: Diagnosis, truth: Truth | SimulatedStudy | None) -> Section:
+def _split(model: FittedModel, diagnosis: Diagnosis, truth: Truth | SimulatedStudy | None) -> Section:
     names = Names.of(model)
     flat_name = "none unobserved, flat prior" if allows_for_confounder(model) else "flat prior"
     picture = split_chart(
@@ -196,7 +196,7 @@ def _split(model: MediationModel, diagnosis: Diagnosis, truth: Truth | Simulated
     )
 
 
-def _assumed(model: MediationModel) -> Section:
+def _assumed(model: FittedModel) -> Section:
     return Section(
         "What is assumed",
         "Figures mean what they are called only if all of this holds; most of it cannot be tested with these data.",
@@ -204,7 +204,7 @@ def _assumed(model: MediationModel) -> Section:
     )
 
 
-def _done(model: MediationModel, diagnosis: Diagnosis) -> Section:
+def _done(model: FittedModel, diagnosis: Diagnosis) -> Section:
     return Section(
         "What was done",
         "For the methods section, and to do it again.",

@@ -19,7 +19,7 @@ from latticework.mediation.prior import Prior
 from latticework.mediation.spaces import Space, check_fields
 
 if TYPE_CHECKING:
-    from latticework.mediation.fitted import MediationModel
+    from latticework.mediation.fitted import FittedModel
 
 _DRAWS = ("alpha", "beta", "direct", "shrinkage")
 _SIGMAS = ("sigma_alpha", "sigma_mediators", "sigma_eta", "sigma_beta", "sigma_outcome")
@@ -27,7 +27,7 @@ _MORE_SIGMAS = ("sigma_nu", "voxels_included")
 _CONFOUNDER = ("projected", "nu", "nu_sd", "included")
 
 
-def to_state(model: MediationModel) -> State:
+def state_of(model: FittedModel) -> State:
     """Everything that was learned."""
     check_is_fitted(model)
     posterior, prepared, space = model.posterior_, model.prepared_, model.space_
@@ -69,7 +69,7 @@ def to_state(model: MediationModel) -> State:
     return State(values=values, tensors=tensors)
 
 
-def from_state(model: MediationModel, state: State) -> None:
+def take_back(model: FittedModel, state: State) -> None:
     """Take back everything that was learned."""
     values = state.values
     groups = {name: {key: np.asarray(array) for key, array in group.items()} for name, group in state.tensors.items()}

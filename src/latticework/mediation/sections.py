@@ -24,14 +24,14 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from latticework.mediation.diagnosis import Diagnosis
-    from latticework.mediation.fitted import MediationModel
+    from latticework.mediation.fitted import FittedModel
     from latticework.mediation.simulation import SimulatedStudy
     from latticework.mediation.truth import Truth
 
 MOST_REGIONS: Final = 40  # in the forest
 
 
-def sensitivity_section(model: MediationModel, table: pd.DataFrame) -> Section:
+def sensitivity_section(model: FittedModel, table: pd.DataFrame) -> Section:
     """What NIE, NDE and TE are under each prior of `MediationModel.sensitivity`."""
     names = Names.of(model)
     rows = []
@@ -64,7 +64,7 @@ def sensitivity_section(model: MediationModel, table: pd.DataFrame) -> Section:
     )
 
 
-def region_section(model: MediationModel, truth: Truth | SimulatedStudy | None) -> Section | None:
+def region_section(model: FittedModel, truth: Truth | SimulatedStudy | None) -> Section | None:
     """NIE through each region; None if there is one."""
     blocks = model.basis_.blocks
     if len(blocks) < 2:
@@ -112,7 +112,7 @@ def region_section(model: MediationModel, truth: Truth | SimulatedStudy | None) 
     )
 
 
-def chain_section(model: MediationModel, diagnosis: Diagnosis) -> Section:
+def chain_section(model: FittedModel, diagnosis: Diagnosis) -> Section:
     """How chains went, and whether they agree."""
     names = Names.of(model)
     shape = model.posterior_.direct.shape

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from jaxtyping import Float
 
-from latticework.core.errors import InputError, require
+from latticework.core.errors import InputError
 from latticework.mediation.basis import Basis
-from latticework.mediation.effects import NDE, NIE, TE, summary
+from latticework.mediation.effects import NDE, NIE, TE, draws_of, import_pandas, summary
 from latticework.mediation.posterior import Posterior
 from latticework.mediation.prior import Prior
 
@@ -122,17 +122,17 @@ def varied(fitted: Prior, direct_effect_sd: Sequence[float] | None, *, confounde
 
 def sweep_table(priors: Sequence[Prior], posteriors: Sequence[Posterior], fitted: Prior) -> pd.DataFrame:
     """A row a prior: what it is, and what NIE, NDE and TE are under it."""
-    pandas = require("pandas", extra="mediation", purpose="tables of effects")
+    pandas = import_pandas()
     rows = []
     for prior, posterior in zip(priors, posteriors, strict=True):
-        indirect = posterior.regional().sum(axis=-1)
+        draws = draws_of(posterior.regional(), posterior.direct)
         row: dict[str, Any] = {
             "direct_effect_sd": prior.direct_effect_sd,
             "inclusion": _told(prior.inclusion),
             "fitted": prior == fitted,
         }
-        for name, draws in ((NIE, indirect), (NDE, posterior.direct), (TE, indirect + posterior.direct)):
-            found = summary(draws)
+        for name in (NIE, NDE, TE):
+            found = summary(draws[name])
             row |= {name: found["mean"], f"{name} lower": found["lower"], f"{name} upper": found["upper"]}
             row["rhat"] = max(row.get("rhat", 0.0), found["rhat"])
         rows.append(row)

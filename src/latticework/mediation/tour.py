@@ -10,7 +10,7 @@ from latticework.core.seeds import spawn
 
 if TYPE_CHECKING:
     from latticework.mediation.findings import Estimate
-    from latticework.mediation.fitted import MediationModel
+    from latticework.mediation.fitted import FittedModel
     from latticework.mediation.simulation import SimulatedStudy
     from latticework.pages import Picture, Section
 
@@ -27,7 +27,7 @@ def stop(*, seed: int) -> Section:
 
     study = simulate(SUBJECTS, SIDE, "sparse", random_state=spawn(seed, "study"))
     options: dict[str, Any] = {"n_chains": CHAINS, "n_warmup": WARMUP, "n_draws": DRAWS, "random_state": seed}
-    models: dict[str, MediationModel] = {"BIMA": BIMA(n_jobs=1, **options), "BASMU": BASMU(n_jobs=1, **options)}
+    models: dict[str, FittedModel] = {"BIMA": BIMA(n_jobs=1, **options), "BASMU": BASMU(n_jobs=1, **options)}
     seconds = {}
     for name, model in models.items():
         started = time.monotonic()
@@ -38,7 +38,7 @@ def stop(*, seed: int) -> Section:
     return section(study, models["BIMA"], models["BASMU"], seconds)
 
 
-def section(study: SimulatedStudy, bima: MediationModel, basmu: MediationModel, seconds: dict[str, float]) -> Section:
+def section(study: SimulatedStudy, bima: FittedModel, basmu: FittedModel, seconds: dict[str, float]) -> Section:
     """What both analyses say, beside the truth."""
     from latticework.mediation.charts import Interval, interval_chart, short
     from latticework.mediation.effects import NDE, NIE, TE
@@ -102,7 +102,7 @@ def section(study: SimulatedStudy, bima: MediationModel, basmu: MediationModel, 
     )
 
 
-def _maps(study: SimulatedStudy, bima: MediationModel, basmu: MediationModel) -> list[Picture]:
+def _maps(study: SimulatedStudy, bima: FittedModel, basmu: FittedModel) -> list[Picture]:
     import numpy as np
 
     from latticework.mediation.pictures import Canvas, Scale, map_picture
