@@ -69,8 +69,8 @@ def basis(
     from latticework.core.persistence import check_replaceable, check_writable
     from latticework.mediation.cli_output import print_table
     from latticework.mediation.images import as_space
-    from latticework.mediation.labels import nearest_centre_labels, read_centres
-    from latticework.mediation.regions import numbered, voxel_labels
+    from latticework.mediation.labels import read_centres
+    from latticework.mediation.regions import by_nearest_centre, numbered, voxel_labels
     from latticework.mediation.spaces import plain_coordinates
 
     if atlas is not None and centres is not None:
@@ -89,9 +89,7 @@ def basis(
             space, numbers = space.kept(inside), numbers[inside]
         places, told = numbered(numbers, names)
     elif centres is not None:
-        read = read_centres(centres)
-        nearest = nearest_centre_labels(space.coordinates(), read.points)
-        places, told = numbered(nearest + 1, dict(enumerate(read.names, 1)))
+        places, told = by_nearest_centre(space.coordinates(), read_centres(centres))
     functions = decomposition(kernel, components, explained)
     try:
         found = functions.fit(plain_coordinates(space.coordinates()), places, names=told)

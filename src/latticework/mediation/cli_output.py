@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from latticework.core.commands import print_json, print_result, printable
 from latticework.core.progress import message
+from latticework.mediation.truth import Truth, true_effects
 
 if TYPE_CHECKING:
     from latticework.mediation.diagnosis import Diagnosis
     from latticework.mediation.fitted import FittedModel
-    from latticework.mediation.truth import Truth
 
 _HEADS: Final = {
     "mean": "mean", "sd": "sd", "median": "median", "lower": "lower", "upper": "upper",
@@ -27,7 +27,7 @@ def effects_of(model: FittedModel, truth: Truth | None = None) -> list[dict[str,
     """The rows of the table of effects, with the truth beside them where it is known."""
     rows: list[dict[str, Any]] = model.effects_table_.to_dict("records")
     if truth is not None:
-        true = {"NIE": truth.nie, "NDE": truth.nde, "TE": truth.te, "proportion mediated": truth.nie / truth.te}
+        true = true_effects(truth)
         for row in rows:
             row["truth"] = math.nan if row["region"] else true[row["effect"]]
     return rows

@@ -16,11 +16,11 @@ from latticework.core.words import counted
 from latticework.mediation.guards import Column
 from latticework.mediation.images import look_at, read_images
 from latticework.mediation.joining import join, read_ids, rows_of
-from latticework.mediation.labels import nearest_centre_labels, read_centres
+from latticework.mediation.labels import read_centres
 from latticework.mediation.matrices import read_matrix, read_npy, read_npz
 from latticework.mediation.nifti import is_image, is_nifti
 from latticework.mediation.participants import Participants, participants
-from latticework.mediation.regions import numbered
+from latticework.mediation.regions import by_nearest_centre
 from latticework.mediation.spaces import Space
 from latticework.mediation.study import Study, assembled, study_of
 from latticework.mediation.writing import (
@@ -148,7 +148,7 @@ def _by_centres(study: Study, centres: str | os.PathLike[str]) -> Study:
     points = study.coordinates if study.space is None else study.space.coordinates()
     if points.shape[1] != read.points.shape[1]:
         points = study.coordinates
-    places, names = numbered(nearest_centre_labels(points, read.points) + 1, dict(enumerate(read.names, 1)))
+    places, names = by_nearest_centre(points, read)
     return replace(study, regions=places, region_names=names)
 
 

@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Float, Int
 
 from latticework.core.errors import InputError
 from latticework.core.words import counted
 from latticework.mediation.guards import is_labelled
-from latticework.mediation.labels import MAX_LABEL, LabelImage, label_image
+from latticework.mediation.labels import MAX_LABEL, Centres, LabelImage, label_image, nearest_centre_labels
 from latticework.mediation.nifti import is_image
 from latticework.mediation.spaces import Space
 
@@ -50,6 +50,13 @@ def voxel_labels(regions: Any, space: Space | None, p: int) -> tuple[Int[np.ndar
         return (labels, named) if named else (np.where(labels == 0, -1, labels), named)
     grid = "" if space is None else f" or a grid of {list(space.mask.shape)}"
     raise InputError(f"regions: {list(values.shape)} labels, expected one for each of {counted(p, 'voxel')}{grid}")
+
+
+def by_nearest_centre(
+    coordinates: Float[np.ndarray, "voxels axes"], centres: Centres
+) -> tuple[Int[np.ndarray, " voxels"], tuple[str, ...]]:
+    """The region of every voxel, its centre the nearest, and names of those that have a voxel."""
+    return numbered(nearest_centre_labels(coordinates, centres.points) + 1, dict(enumerate(centres.names, 1)))
 
 
 def numbered(

@@ -19,6 +19,7 @@ from latticework.mediation.findings import PERCENT, Names, allows_for_confounder
 from latticework.mediation.mapping import map_section
 from latticework.mediation.methods import assumptions, done
 from latticework.mediation.sections import chain_section, region_section, sensitivity_section
+from latticework.mediation.truth import Truth, true_effects
 from latticework.pages import Mark, Page, Passage, Passages, Picture, Section, Table
 
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from latticework.mediation.diagnosis import Diagnosis
     from latticework.mediation.fitted import FittedModel
     from latticework.mediation.simulation import SimulatedStudy
-    from latticework.mediation.truth import Truth
 
 WARNING: Final = "warning"
 
@@ -97,7 +97,7 @@ def page(
 
 def _found(model: FittedModel, diagnosis: Diagnosis, truth: Truth | SimulatedStudy | None) -> Section:
     names, found = Names.of(model), estimates(model)
-    known = _truth(truth)
+    known = {} if truth is None else true_effects(truth)
     facts: list[tuple[str, object]] = [
         (f"{effect}; {PERCENT} interval {found[effect].ends}", found[effect].value)
         for effect in (NIE, NDE, TE, PROPORTION)
@@ -220,14 +220,3 @@ def _flat(diagnosis: Diagnosis, effect: str) -> str | None:
     if effect == TE:
         return short(total)
     return short(diagnosis.unconfounded[NIE][0] / total) if total else None
-
-
-def _truth(truth: Truth | SimulatedStudy | None) -> dict[str, float]:
-    if truth is None:
-        return {}
-    return {
-        NIE: truth.nie,
-        NDE: truth.nde,
-        TE: truth.te,
-        PROPORTION: truth.nie / truth.te if truth.te else float("nan"),
-    }

@@ -1,4 +1,4 @@
-"""The truth of a simulated study as files beside it, which reading the study passes over."""
+"""The truth of a simulated study, and its files beside those of the study, which reading the study passes over."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from jaxtyping import Float
 
 from latticework.core.errors import InputError
 from latticework.core.files import temporary_in, write_atomically
+from latticework.mediation.effects import NDE, NIE, PROPORTION, TE
 from latticework.mediation.folders import described
 from latticework.mediation.images import read_map
 from latticework.mediation.simulation import SimulatedStudy
@@ -53,6 +54,12 @@ class Truth:
     def n_voxels(self) -> int:
         """How many voxels an image has."""
         return len(self.alpha)
+
+
+def true_effects(truth: Truth | SimulatedStudy) -> dict[str, float]:
+    """NIE, NDE, TE and the proportion mediated, by name."""
+    proportion = truth.nie / truth.te if truth.te else math.nan
+    return {NIE: truth.nie, NDE: truth.nde, TE: truth.te, PROPORTION: proportion}
 
 
 def write_simulated(study: SimulatedStudy, folder: Path, about: dict[str, Any]) -> None:
