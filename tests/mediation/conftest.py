@@ -9,10 +9,15 @@ from latticework.mediation.decomposition import BasisDecomposition
 from latticework.mediation.estimator import BASMU, BIMA
 from latticework.mediation.simulation import SimulatedStudy, simulate
 from latticework.mediation.spaces import Space
+from latticework.mediation.study import study_of
 
 LAS = np.array([[-2.0, 0, 0, 10], [0, 2, 0, -20], [0, 0, 3, 5], [0, 0, 0, 1]])
 SHORT = {"n_chains": 2, "n_warmup": 60, "n_draws": 60, "n_jobs": 1, "random_state": 0}
+SHORTER = SHORT | {"n_warmup": 30, "n_draws": 40}
 NASTY = "<script>alert('x')</script> & {0}"
+
+SMALL = simulate(n=50, side=8, random_state=3)
+HALVES = np.where(SMALL.coordinates[:, 0] < 0, "left", "right")
 
 
 def fitted(model, study):
@@ -80,6 +85,20 @@ def volume_study():
 def volume(volume_study):
     """A BASMU fitted on it."""
     return fitted(BASMU(basis=BasisDecomposition(n_components=8), **SHORT), volume_study)
+
+
+@pytest.fixture(scope="session")
+def models():
+    """BASMU and BIMA, of a study in two regions."""
+    options = {"basis": BasisDecomposition(n_components=12), **SHORTER}
+    study = study_of(*arguments_of(SMALL), coordinates=SMALL.coordinates, regions=HALVES)
+    return [fitted(kind(**options), study) for kind in (BASMU, BIMA)]
+
+
+def arguments_of(study, **changes):
+    """A study as the arguments of `fit`."""
+    given = {name: getattr(study, name) for name in ("exposure", "mediators", "outcome", "confounders")}
+    return tuple((given | changes).values())
 
 
 def _header(mask, affine):

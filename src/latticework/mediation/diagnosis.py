@@ -100,7 +100,7 @@ def diagnose(posterior: Posterior, prepared: Prepared, prior: Prior) -> Diagnosi
         "equations": len(prepared.regressors),
         "condition": condition_number(prepared.mediators, prepared.regressors, posterior.shrinkage),
         "prior_share": min(1.0, variance / prior.direct_effect_sd**2),
-        "prior_sd": prior.direct_effect_sd,
+        "prior_sd": float(prior.direct_effect_sd),
         "unconfounded": unconfounded(posterior, prepared, prior),
         "total": total_effect(prepared),
         "exposure_known": _explained(prepared.regressors),
