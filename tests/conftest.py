@@ -17,8 +17,12 @@ from threading import Timer  # noqa: E402
 from typing import NamedTuple  # noqa: E402
 
 import pytest  # noqa: E402
+from hypothesis import settings  # noqa: E402
 
 from latticework.cli import main  # noqa: E402
+
+settings.register_profile("latticework", deadline=None)  # a busy machine is no defect
+settings.load_profile("latticework")
 
 MAIN = "import sys; from latticework.cli import main; sys.exit(main())"
 LONGEST = "test_snippets.py"

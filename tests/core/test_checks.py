@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import re
+from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
 import pytest
 
 from latticework import InputError
-from latticework.core.checks import number, whole_number
+from latticework.core.checks import flag, keep, number, one_of, positive, whole_number
 
 
 def share(value):
@@ -40,3 +41,44 @@ def test_numbers_of_any_type_become_a_float(value):
 def test_what_is_no_number_or_out_of_its_range_is_named(value):
     with pytest.raises(InputError, match=f"^{re.escape(f'dropout={value!r}')}: expected a share of at least 0"):
         share(value)
+
+
+@pytest.mark.parametrize("value", [0, -1, math.inf, math.nan, True, None, "1"])
+def test_what_is_not_positive_or_not_finite_is_named(value):
+    with pytest.raises(InputError, match=f"^{re.escape(f'rate={value!r}')}: expected a positive, finite number$"):
+        positive("rate", value)
+    assert positive("rate", np.float32(0.5)) == 0.5
+
+
+@pytest.mark.parametrize("value", [0, 1, None, "yes", np.True_])
+def test_what_is_neither_true_nor_false_is_named(value):
+    with pytest.raises(InputError, match=f"^{re.escape(f'bigrams={value!r}')}: expected True or False$"):
+        flag("bigrams", value)
+    assert flag("bigrams", True) is True
+
+
+@pytest.mark.parametrize("value, choices", [("one", ("one", "two")), (None, ("one", None)), (np.int64(2), (1, 2))])
+def test_one_of_the_choices_is_taken(value, choices):
+    assert one_of("norm", value, choices) is value
+
+
+@pytest.mark.parametrize("value", ["three", None, True, 1.5, ["one"], np.array([1, 2]), {}])
+def test_what_is_none_of_the_choices_is_named_beside_them(value):
+    with pytest.raises(InputError, match=f"^{re.escape(f'norm={value!r}')}: expected one of one, two, 1$"):
+        one_of("norm", value, ("one", "two", 1))
+
+
+def test_a_long_value_is_cut_in_the_error():
+    with pytest.raises(InputError, match=r"^norm='x{59}\.\.\.: expected one of one$"):
+        one_of("norm", "x" * 1000, ["one"])
+
+
+def test_a_frozen_dataclass_keeps_plain_values():
+    @dataclass(frozen=True)
+    class Config:
+        size: int
+
+        def __post_init__(self):
+            keep(self, "size", whole_number("size", self.size))
+
+    assert type(Config(np.int64(3)).size) is int

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 import latticework as lw
 from latticework.core import decode_lines, files, gzipped, read_lines, write_atomically
 from latticework.core.errors import InputError, MissingExtraError, require
-from latticework.core.files import write_output
+from latticework.core.files import read_bytes, write_output
 
 TEXT = "ein Haus\nzwei\u2028Häuser\x85\x0b\x0c\x1c\r\ndrei\rvier\n\n日本"
 LINES = ["ein Haus", "zwei\u2028Häuser\x85\x0b\x0c\x1c", "drei\rvier", "", "日本"]
@@ -308,3 +308,28 @@ def test_output_that_cannot_be_written_names_the_file(tmp_path):
     if Path("/dev/full").is_char_device():
         with pytest.raises(InputError, match="/dev/full cannot be written: No space left"):
             write_output("/dev/full", b"much")
+
+
+def test_bytes_are_read_up_to_a_bound(tmp_path):
+    (tmp_path / "five").write_bytes(b"12345")
+    assert read_bytes(tmp_path / "five", most=5) == b"12345"
+    with pytest.raises(InputError, match="five has 5 bytes, more than the 4 that are read"):
+        read_bytes(tmp_path / "five", most=4)
+
+
+def test_what_is_no_ordinary_file_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for name, told in (
+        ("pipe", "is no ordinary file"),
+        (".", "is a folder, expected a file"),
+        ("absent", "there is no such file"),
+        ("nul\0", "is no name of a file"),
+        ("x" * 300, "cannot be read: File name too long"),
+    ):
+        with pytest.raises(InputError, match=told):
+            read_bytes(tmp_path / name, most=4)
+
+
+def test_a_device_that_never_ends_is_refused():
+    with pytest.raises(InputError, match="is no ordinary file"):
+        read_bytes("/dev/zero", most=10)

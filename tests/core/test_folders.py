@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from latticework.core.errors import InputError
-from latticework.core.folders import folder_to_write, whole_folder
+from latticework.core.folders import folder_to_write, replacing
 
 
 def contents(folder: Path) -> dict[str, str]:
@@ -18,7 +18,7 @@ def contents(folder: Path) -> dict[str, str]:
 def test_a_new_folder_takes_the_place_of_the_old_one(tmp_path: Path) -> None:
     target = tmp_path / "maps"
     for text in ("one", "two"):
-        with whole_folder(target) as folder:
+        with replacing(target) as folder:
             (folder / "inner").mkdir()
             (folder / "inner" / f"{text}.txt").write_text(text)
             assert not (target / "inner" / f"{text}.txt").exists()
@@ -29,11 +29,11 @@ def test_a_new_folder_takes_the_place_of_the_old_one(tmp_path: Path) -> None:
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
 def test_an_error_leaves_what_was_there(tmp_path: Path, error: type[BaseException]) -> None:
     target = tmp_path / "maps"
-    with whole_folder(target) as folder:
+    with replacing(target) as folder:
         (folder / "kept.txt").write_text("kept")
 
     def fail() -> None:
-        with whole_folder(target) as folder:
+        with replacing(target) as folder:
             (folder / "half.txt").write_text("half")
             raise error
 
@@ -47,7 +47,7 @@ def test_a_name_that_cannot_be_taken_brings_the_old_folder_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     target = tmp_path / "maps"
-    with whole_folder(target) as folder:
+    with replacing(target) as folder:
         (folder / "kept.txt").write_text("kept")
     replace = os.replace
     moves = iter([None, OSError(28, "No space left on device"), None])
@@ -65,7 +65,7 @@ def test_a_name_that_cannot_be_taken_brings_the_old_folder_back(
 
 
 def write_half(target: Path) -> None:
-    with whole_folder(target) as folder:
+    with replacing(target) as folder:
         (folder / "new.txt").write_text("new")
 
 
@@ -81,5 +81,5 @@ def test_places_where_no_folder_can_be_are_refused(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_cannot_be_made_is_an_input_error(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="cannot be written"), whole_folder(tmp_path / "absent" / "maps"):
+    with pytest.raises(InputError, match="cannot be written"), replacing(tmp_path / "absent" / "maps"):
         pytest.fail("there is nowhere to write")

@@ -200,7 +200,7 @@ def test_a_folder_that_may_not_be_written_gives_an_input_error(basmu, tmp_path, 
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("latticework.mediation.folders.put_in_place", full)
+    monkeypatch.setattr("latticework.core.folders._put_in_place", full)
     with pytest.raises(InputError, match="No space left"):
         write_maps(basmu, tmp_path / "maps")
     assert not any(tmp_path.iterdir())

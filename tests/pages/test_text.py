@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from latticework.pages.text import columns, is_number, label, printable, show
+from latticework.core.terminal import columns
+from latticework.pages.text import is_number, label, printable, show
 
 any_text = st.text(st.characters(categories=None), max_size=40)  # control characters and lone surrogates included
 

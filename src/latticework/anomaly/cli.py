@@ -17,9 +17,10 @@ from latticework.anomaly.cli_answers import evaluate, explain
 from latticework.anomaly.cli_data import preprocess, synth
 from latticework.anomaly.cli_parts import Jobs, Maps, OwnUnit, UnitOption, check_apart, check_jobs, load, parts_in
 from latticework.anomaly.part_warnings import once
-from latticework.core.commands import Device, Model, Output, Seed, print_json, printable
+from latticework.core.commands import Device, Model, Output, Seed, print_json
 from latticework.core.errors import InputError
 from latticework.core.progress import Progress, message, progress
+from latticework.core.terminal import printable
 from latticework.core.words import counted
 
 if TYPE_CHECKING:

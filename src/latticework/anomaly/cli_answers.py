@@ -20,9 +20,10 @@ from latticework.anomaly.cli_parts import (
     parts_in,
 )
 from latticework.anomaly.part_warnings import noted, once
-from latticework.core.commands import Device, Json, Model, print_json, printable
+from latticework.core.commands import Device, Json, Model, print_json
 from latticework.core.errors import InputError
 from latticework.core.progress import message, progress
+from latticework.core.terminal import printable
 from latticework.core.words import counted
 
 if TYPE_CHECKING:

@@ -257,8 +257,8 @@ def _print(result: object, output: Path | None) -> None:
     if output is not None:
         import json
 
-        from latticework.core.commands import plain
         from latticework.core.files import write_output
+        from latticework.core.values import plain
 
         text = result if isinstance(result, str) else json.dumps(plain(result), ensure_ascii=False, indent=1)
         write_output(output, (text.rstrip("\n") + "\n").encode())

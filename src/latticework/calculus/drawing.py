@@ -13,7 +13,8 @@ from itertools import pairwise
 from statistics import fmean
 
 from latticework.calculus.flow import Edge, Node
-from latticework.pages.text import columns, label, printable
+from latticework.core.terminal import columns
+from latticework.pages.text import label, printable
 from latticework.pages.theme import LIGHT
 
 LETTER = 7.3  # of the monospaced text, in pixels

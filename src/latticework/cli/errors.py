@@ -13,9 +13,9 @@ from typing import Final, TextIO
 
 import typer
 
-from latticework.core.commands import printable
 from latticework.core.errors import InputError, MissingExtraError
 from latticework.core.hardware import rank
+from latticework.core.terminal import printable
 
 FAILED = 1
 BAD_INPUT = 2

@@ -1,12 +1,16 @@
-"""Options that users hand over: checked, and numbers made plain so that they can be saved."""
+"""What users hand over as options: checked, and made plain so that it can be saved."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
 from numbers import Integral, Real
+from typing import TypeVar
 
 from latticework.core.errors import InputError
+from latticework.core.words import shortened
+
+T = TypeVar("T")
 
 
 def whole_number(name: str, value: object, *, least: int = 1) -> int:
@@ -58,23 +62,66 @@ def number(name: str, value: object, accepts: Callable[[float], bool], expected:
     return float(value)
 
 
-def one_of(name: str, value: object, choices: Iterable[str]) -> None:
-    """Refuse what is none of the names there are.
+def positive(name: str, value: object) -> float:
+    """Return a positive, finite number as a float.
 
     Raises
     ------
     InputError
-        If it is not.
+        If it is none.
+    """
+    return number(name, value, lambda found: 0 < found < math.inf, "a positive, finite number")
+
+
+def flag(name: str, value: object) -> bool:
+    """Return what is either True or False.
+
+    Raises
+    ------
+    InputError
+        If it is neither.
 
     Examples
     --------
-    >>> one_of("scheme", "IOB", ("BMES", "BIO"))
+    >>> flag("bigrams", 1)
     Traceback (most recent call last):
-    latticework.core.errors.InputError: scheme='IOB': expected one of BMES, BIO
+    latticework.core.errors.InputError: bigrams=1: expected True or False
     """
-    names = list(choices)
-    if not (isinstance(value, str) and value in names):
-        raise InputError(f"{name}={value!r}: expected one of {', '.join(names)}")
+    if not isinstance(value, bool):
+        raise InputError(f"{name}={value!r}: expected True or False")
+    return value
+
+
+def one_of(name: str, value: T, choices: Iterable[object]) -> T:
+    """Return what is one of a few.
+
+    Raises
+    ------
+    InputError
+        If it is another.
+
+    Examples
+    --------
+    >>> one_of("forget", "both", ("coupled", "independent"))
+    Traceback (most recent call last):
+    latticework.core.errors.InputError: forget='both': expected one of coupled, independent
+    """
+    known = list(choices)
+    if not any(_same(value, each) for each in known):
+        raise InputError(f"{name}={shortened(value)}: expected one of {', '.join(map(str, known))}")
+    return value
+
+
+def keep(config: object, name: str, value: object) -> None:
+    """Store a checked value in a frozen dataclass, from its `__post_init__`: NumPy's numbers could not be saved."""
+    object.__setattr__(config, name, value)
+
+
+def _same(value: object, choice: object) -> bool:
+    try:
+        return isinstance(value, bool) == isinstance(choice, bool) and bool(value == choice)
+    except (TypeError, ValueError):  # an array is neither equal nor not
+        return False
 
 
 def _as_float(value: Real) -> float:

@@ -7,6 +7,7 @@ import io
 import os
 import re
 import secrets
+import stat
 import sys
 import zlib
 from collections.abc import Iterable, Iterator
@@ -132,6 +133,54 @@ def _decode(raw: bytes, place: str, *, first: bool) -> str:
         found = line[error.start]
         reason = f"byte 0x{found:02X} at position {error.start + 1} is not UTF-8"
         raise InputError(f"{place}: {reason}: convert the file to UTF-8") from error
+
+
+def read_bytes(path: str | os.PathLike[str], *, most: int) -> bytes:
+    """The content of an ordinary file that has no more than so many bytes.
+
+    Raises
+    ------
+    InputError
+        If it has more, or cannot be read.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     write_atomically(Path(folder) / "note.txt", b"kept")
+    ...     read_bytes(Path(folder) / "note.txt", most=4)
+    b'kept'
+    """
+    try:
+        about = os.stat(path)
+        if stat.S_ISDIR(about.st_mode):
+            raise InputError(f"{path} is a folder, expected a file")
+        if not stat.S_ISREG(about.st_mode):
+            raise InputError(f"{path} is no ordinary file")
+        with open(path, "rb") as stream:
+            data = stream.read(most + 1)
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: there is no such file") from error
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"{os.fspath(path)!r} is no name of a file: {error}") from error
+    if len(data) > most:
+        raise InputError(f"{path} has {max(about.st_size, most + 1):,} bytes, more than the {most:,} that are read")
+    return data
+
+
+def suffix(path: str | os.PathLike[str]) -> str:
+    """The ending of a name that says its format, in small letters; .gz is none.
+
+    Examples
+    --------
+    >>> suffix("pairs.TSV.gz"), suffix("-")
+    ('.tsv', '')
+    """
+    return Path(os.fspath(path).removesuffix(".gz")).suffix.lower()
 
 
 def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:

@@ -1,15 +1,37 @@
-"""Folders written as a whole or not at all."""
+"""Folders written as a whole or not at all, and what a folder says of itself in a file of JSON."""
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, Final
 
 from latticework.core.errors import InputError
 from latticework.core.files import sync_folder, temporary_in
+
+MAX_ABOUT_BYTES: Final = 2**20  # of what a folder says of itself
+
+
+def described(path: Path, kind: str) -> dict[str, Any] | None:
+    """What a file says of the folder it is in; None if it cannot be read, or is of another kind.
+
+    Parameters
+    ----------
+    path : Path
+        A file with an object of JSON.
+    kind : str
+        What the object must have under "kind".
+    """
+    try:
+        with path.open("rb") as stream:
+            about = json.loads(stream.read(MAX_ABOUT_BYTES))
+    except (OSError, ValueError, RecursionError):
+        return None
+    return about if isinstance(about, dict) and about.get("kind") == kind else None
 
 
 def folder_to_write(folder: str | os.PathLike[str]) -> Path:
@@ -29,7 +51,7 @@ def folder_to_write(folder: str | os.PathLike[str]) -> Path:
 
 
 @contextmanager
-def whole_folder(target: Path) -> Iterator[Path]:
+def replacing(target: Path) -> Iterator[Path]:
     """A folder to write into, which gets its name once it is complete and takes the place of what had that name.
 
     If anything goes wrong, what was there stays. A process that is killed may leave a hidden folder beside it.
@@ -53,7 +75,7 @@ def whole_folder(target: Path) -> Iterator[Path]:
     --------
     >>> from tempfile import TemporaryDirectory
     >>> with TemporaryDirectory() as place:
-    ...     with whole_folder(Path(place) / "maps") as folder:
+    ...     with replacing(Path(place) / "maps") as folder:
     ...         _ = (folder / "one.txt").write_text("1")
     ...     [path.name for path in (Path(place) / "maps").iterdir()]
     ['one.txt']

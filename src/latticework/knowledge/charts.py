@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from latticework.core.errors import InputError
+from latticework.core.terminal import columns
 from latticework.knowledge.drawing import LETTER, NAME
 from latticework.pages import Picture
 from latticework.pages.shapes import WIDTH, bar, diamond, dot, line, svg, text, triangle
-from latticework.pages.text import columns, label, show
+from latticework.pages.text import label, show
 
 if TYPE_CHECKING:
     from latticework.knowledge.results import Explanation, Heeded

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from latticework.core.commands import Json, Model, print_json, printable, text_file
+from latticework.core.commands import Json, Model, print_json, text_file
 from latticework.core.errors import InputError
 from latticework.core.progress import message
+from latticework.core.terminal import printable
 
 if TYPE_CHECKING:
     from latticework.knowledge.estimator import DKGE

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import typer
 
-from latticework.core.commands import Json, Model, print_json, printable, read_stdin_once, text_file
+from latticework.core.commands import Json, Model, print_json, read_stdin_once, text_file
 from latticework.core.persistence import CONFIG
 from latticework.core.progress import message
+from latticework.core.terminal import printable
 from latticework.core.words import counted
 
 if TYPE_CHECKING:

@@ -12,19 +12,11 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 import typer
 
-from latticework.core.commands import (
-    Device,
-    Json,
-    Model,
-    plain,
-    print_json,
-    print_result,
-    read_stdin_once,
-    text_file,
-)
+from latticework.core.commands import Device, Json, Model, print_json, print_result, read_stdin_once, text_file
 from latticework.core.errors import InputError, require
 from latticework.core.progress import showing
 from latticework.core.streams import stream_name
+from latticework.core.values import plain
 from latticework.core.words import counted
 
 if TYPE_CHECKING:

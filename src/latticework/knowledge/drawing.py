@@ -10,9 +10,10 @@ import numpy as np
 from jaxtyping import Bool, Float, Float64, Int64
 
 from latticework.core.errors import InputError
+from latticework.core.terminal import columns
 from latticework.pages import Picture
 from latticework.pages.shapes import WIDTH, diamond, dot, line, path, svg, text
-from latticework.pages.text import columns, label
+from latticework.pages.text import label
 
 LETTER: Final = 6.4  # of the text, a column, on the safe side
 CURVE: Final = 300  # points of the curve of drift, at most

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from jaxtyping import Float
 
+from latticework.core.terminal import columns
 from latticework.mediation.effects import NDE, NIE
 from latticework.pages import Picture, line_plot
 from latticework.pages.shapes import dot, line, svg, text
-from latticework.pages.text import columns, label, show
+from latticework.pages.text import label, show
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -9,8 +9,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from latticework.core.commands import print_json, print_result, printable
+from latticework.core.commands import print_json, print_result
 from latticework.core.progress import message
+from latticework.core.terminal import printable
 from latticework.mediation.truth import Truth, true_effects
 
 if TYPE_CHECKING:

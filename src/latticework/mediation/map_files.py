@@ -13,8 +13,8 @@ from jaxtyping import Bool, Float
 from sklearn.utils.validation import check_is_fitted
 
 from latticework.core.errors import InputError, require
+from latticework.core.folders import described, folder_to_write, replacing
 from latticework.core.version import VERSION
-from latticework.mediation.folders import described, folder_to_write, replacing
 from latticework.mediation.maps import rule_of
 
 if TYPE_CHECKING:

@@ -16,8 +16,8 @@ from jaxtyping import Float
 
 from latticework.core.errors import InputError
 from latticework.core.files import temporary_in, write_atomically
+from latticework.core.folders import described
 from latticework.mediation.effects import NDE, NIE, PROPORTION, TE
-from latticework.mediation.folders import described
 from latticework.mediation.images import read_map
 from latticework.mediation.simulation import SimulatedStudy
 from latticework.mediation.spaces import Space

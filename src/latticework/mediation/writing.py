@@ -16,8 +16,8 @@ from jaxtyping import Int, Shaped
 
 from latticework.core.errors import InputError, require
 from latticework.core.files import write_lines
+from latticework.core.folders import described, folder_to_write, replacing
 from latticework.core.progress import progress
-from latticework.mediation.folders import described, folder_to_write, replacing
 from latticework.mediation.joining import read_ids
 from latticework.mediation.spaces import Space, grid_of
 from latticework.mediation.study import Study

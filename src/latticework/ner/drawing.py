@@ -15,9 +15,10 @@ from html import escape
 from itertools import accumulate, pairwise
 from typing import Final
 
+from latticework.core.terminal import columns
 from latticework.ner.results import Arc, Entity
 from latticework.pages.passage import colour
-from latticework.pages.text import columns, label
+from latticework.pages.text import label
 from latticework.pages.theme import DARK, LIGHT, SERIES
 
 CELL, NARROW, SPACE = 29.0, 19.0, 10.0  # widths of a Chinese character, of another and of white space, in pixels

@@ -1,6 +1,6 @@
 """Pictures and self-contained HTML pages: what a capability's report and the tour are made of."""
 
-from latticework.pages.lines import line_plot
+from latticework.pages.lines import history_plot, line_plot
 from latticework.pages.matrix import heat_map
 from latticework.pages.page import Code, Formula, Formulas, Page, Section, Table
 from latticework.pages.passage import Mark, Passage, Passages
@@ -18,5 +18,6 @@ __all__ = [
     "Mark",
     "Picture",
     "line_plot",
+    "history_plot",
     "heat_map",
 ]

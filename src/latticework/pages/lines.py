@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from latticework.core.errors import InputError
+from latticework.core.terminal import columns
 from latticework.pages import svg
 from latticework.pages.picture import BASELINE, COLUMN, LINE, NAME_WIDTH, Picture, with_gaps, write
-from latticework.pages.text import columns, label, show
+from latticework.pages.text import label, show
 from latticework.pages.theme import LIGHT, SERIES
 
 if TYPE_CHECKING:
@@ -95,6 +96,43 @@ def line_plot(
     gaps = sum(int(np.sum(~np.isfinite(y))) for _, y in lines.values())
     told = f"Lines of {y_label} against {x_label}. " + " ".join(_told(name, y) for name, (_, y) in lines.items())
     return Picture(svg.draw(WIDTH, height, paint), with_gaps(caption, gaps, "A gap"), told if alt is None else alt)
+
+
+def history_plot(
+    history: Sequence[Mapping[str, float]],
+    curves: Mapping[str, str],
+    *,
+    x: str = "step",
+    x_label: str = "step of training",
+    y_label: str,
+    caption: str,
+) -> Picture | None:
+    """Plot figures that were logged while a model was trained; None if none of them was.
+
+    Parameters
+    ----------
+    history : Sequence[Mapping[str, float]]
+        Rows of `core.training`.
+    curves : Mapping[str, str]
+        The key of each figure by the name of its line.
+    x, x_label : str
+        The key of what it is plotted against, and what to call that.
+    y_label, caption : str
+        As for `line_plot`.
+
+    Examples
+    --------
+    >>> rows = [{"step": 20, "loss": 2.0}, {"step": 40, "loss": 1.0, "valid_loss": 1.5}]
+    >>> names = {"training": "loss", "validation": "valid_loss"}
+    >>> history_plot(rows, names, y_label="loss", caption="It learns.").alt
+    'Lines of loss against step of training. training: from 2 to 1, ... validation: from 1.5 to 1.5, ...'
+    """
+    series = {}
+    for name, key in curves.items():
+        rows = [row for row in history if key in row and x in row]
+        if rows:
+            series[name] = ([row[x] for row in rows], [row[key] for row in rows])
+    return line_plot(series, x_label=x_label, y_label=y_label, caption=caption) if series else None
 
 
 def _points(name: str, pair: tuple[ArrayLike, ArrayLike]) -> Line:

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from latticework.core.errors import InputError
+from latticework.core.terminal import columns as width_in_columns
 from latticework.pages import svg
 from latticework.pages.picture import BASELINE, COLUMN, LINE, NAME_WIDTH, Picture, with_gaps, write
-from latticework.pages.text import columns as width_in_columns
 from latticework.pages.text import label, show
 from latticework.pages.theme import LIGHT
 

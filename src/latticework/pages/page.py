@@ -11,10 +11,11 @@ from typing import Any
 
 from latticework.core.errors import InputError, require
 from latticework.core.files import write_output
+from latticework.core.terminal import columns
 from latticework.pages import svg
 from latticework.pages.passage import Passages
 from latticework.pages.picture import Picture
-from latticework.pages.text import columns, is_number, printable, show
+from latticework.pages.text import is_number, printable, show
 from latticework.pages.theme import DARK, LIGHT
 
 LONG_CELL = 24  # columns of text: from here on a cell gets room for more than its longest word, however narrow the page

@@ -12,10 +12,10 @@ from latticework.pages.theme import LIGHT
 WIDTH: Final = 640.0  # as wide as a sheet of A4 takes it without making it smaller
 
 
-def svg(height: float, parts: Sequence[str], *, width: float = WIDTH) -> str:
+def svg(height: float, parts: Sequence[str], *, width: float = WIDTH, font: str = "system-ui, sans-serif") -> str:
     """A drawing."""
     size = f'viewBox="0 0 {width:g} {height:g}" width="{width:g}" height="{height:g}"'
-    return f'<svg xmlns="http://www.w3.org/2000/svg" {size} font-family="system-ui, sans-serif">{"".join(parts)}</svg>'
+    return f'<svg xmlns="http://www.w3.org/2000/svg" {size} font-family="{font}">{"".join(parts)}</svg>'
 
 
 def paint(name: str) -> str:
