@@ -7,13 +7,12 @@ import time
 import warnings
 from collections.abc import Sequence
 from dataclasses import asdict, replace
-from pathlib import Path
 from typing import Any, ClassVar, Final, Self, get_args
 
 from sklearn.utils.validation import check_is_fitted
 
-from latticework.core import InputError, State, seed_from, spawn
-from latticework.core.checks import whole_number
+from latticework.core import InputError, State, spawn
+from latticework.core.checks import one_of, whole_number
 from latticework.knowledge.affected import Rule
 from latticework.knowledge.config import DKGEConfig
 from latticework.knowledge.deltas import Delta
@@ -139,24 +138,22 @@ class DKGE(LinkPredictor):
         """
         config, dim, max_context, epochs = self._settings()
 
-        from latticework.core import runs
-        from latticework.core.hardware import resolve_device
+        from latticework.core.runs import Run
         from latticework.knowledge.fitting import fit_facts
         from latticework.knowledge.learning import fingerprint
 
-        resolve_device(self.device)
-        run_loggers = runs.prepare(folder, random_state=self.random_state, restart=restart, loggers=loggers)
-        seed = seed_from(self.random_state)
+        run = Run.begin(folder, random_state=self.random_state, device=self.device, restart=restart, loggers=loggers)
         graph = read_graph(triples)
         kept = read_distinct(validation, "validation")
         held_out = HeldOut.of(kept, graph, "validation")
         held_out.warn("validation")
-        settings = {"class": type(self).__name__, "seed": seed, "epochs": epochs, "dim": dim}
+        settings = {"class": type(self).__name__, "seed": run.seed, "epochs": epochs, "dim": dim}
         settings |= {"max_context": max_context, "init": self.init}
         run_fingerprint = fingerprint(settings, config, graph, kept)
 
         def learn() -> None:
             self.learned_, self.history_ = fit_facts(
+                run,
                 graph,
                 held_out.triples,
                 config,
@@ -164,20 +161,15 @@ class DKGE(LinkPredictor):
                 max_context=max_context,
                 max_epochs=epochs,
                 init=self.init,
-                seed=seed,
-                device=self.device,
                 sharded=sharded,
-                folder=None if folder is None else Path(folder),
                 fingerprint=run_fingerprint,
-                restart=restart,
-                loggers=run_loggers,
             )
-            self.config_, self.seed_, self.fingerprint_ = config, seed, run_fingerprint
+            self.config_, self.seed_, self.fingerprint_ = config, run.seed, run_fingerprint
             self.validation_ = kept
             self.updates_, self.since_fit_ = 0, SinceFit.none()
             self.watched_: list[tuple[str, int, str]] = []  # how far files of changes were applied: see `positions`
 
-        runs.once(self, folder, run_fingerprint, learn, restart=restart, device=self.device)
+        run.once(self, run_fingerprint, learn)
         if self.updates_:
             told = f"{folder} holds this run's model as {self.updates_} updates have left it; restart to fit it anew"
             warnings.warn(told, stacklevel=2)
@@ -224,8 +216,7 @@ class DKGE(LinkPredictor):
     def apply(self, delta: Delta, *, validation: Triples | None = None, missing: Missing = "warn") -> UpdateReport:
         """As `partial_fit`, of a transaction that was read or found by comparing graphs."""
         check_is_fitted(self)
-        if self.affected not in RULES:
-            raise InputError(f"affected={self.affected!r}: expected one of {', '.join(RULES)}")
+        one_of("affected", self.affected, RULES)
         from latticework.knowledge.online import learn_online
         from latticework.knowledge.scope import changed
         from latticework.knowledge.update_report import report_of
@@ -317,9 +308,8 @@ class DKGE(LinkPredictor):
         config = DKGEConfig() if self.config is None else self.config
         if type(config) is not DKGEConfig:
             raise InputError(f"config={self.config!r}: expected a DKGEConfig")
-        for name, choices in (("affected", RULES), ("init", INITS)):
-            if getattr(self, name) not in choices:
-                raise InputError(f"{name}={getattr(self, name)!r}: expected one of {', '.join(choices)}")
+        one_of("affected", self.affected, RULES)
+        one_of("init", self.init, INITS)
         dim, max_context, epochs = (
             whole_number(name, getattr(self, name)) for name in ("dim", "max_context", "max_epochs")
         )
@@ -334,7 +324,7 @@ class DKGE(LinkPredictor):
 
     def to_state(self) -> State:
         """Everything that was learned."""
-        from latticework.core.training import without_timings
+        from latticework.core.loggers import without_timings
         from latticework.knowledge.saving import state_of
 
         values = {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -13,8 +12,8 @@ from torch import nn
 
 from latticework.core import checkpoint
 from latticework.core.hardware import is_first
-from latticework.core.loggers import Logger
-from latticework.core.persistence import TRAINING
+from latticework.core.loggers import Row
+from latticework.core.runs import Run
 from latticework.core.seeds import spawn
 from latticework.core.training import train
 from latticework.knowledge.config import DKGEConfig
@@ -27,10 +26,12 @@ from latticework.knowledge.model import DKGEModel
 from latticework.knowledge.triples import NO_TRIPLES
 
 LARGE: Final = 200_000  # entities from which on a step touches few rows of the tables: gradients are sparse then
+WARM: Final = "transe"  # where TransE's training is kept, in the folder of the other
 WARM_GATE: Final = 1.5  # what the gate begins with more after TransE, so that what that has learnt stays in sight
 
 
 def fit_facts(
+    run: Run,
     graph: Graph,
     validation: Int64[np.ndarray, "validation 3"],
     config: DKGEConfig,
@@ -39,26 +40,21 @@ def fit_facts(
     max_context: int,
     max_epochs: int,
     init: str,
-    seed: int,
-    device: str,
     sharded: bool,
-    folder: Path | None,
     fingerprint: str,
-    restart: bool,
-    loggers: Sequence[Logger],
-) -> tuple[Learned, list[dict[str, float]]]:
+) -> tuple[Learned, list[Row]]:
     """Learn the facts of a graph: what was learned, and what was logged.
 
     Parameters
     ----------
+    run
+        Its seed decides everything that is drawn.
     graph, validation
         The facts, and held-out ones by number; none if empty.
-    config, dim, max_context, max_epochs, init, device, sharded
+    config, dim, max_context, max_epochs, init, sharded
         As of `DKGE`.
-    seed
-        Decides everything that is drawn.
-    folder, fingerprint, restart, loggers
-        As for `core.training.train`; the run is kept in a folder of that one.
+    fingerprint
+        As for `run.train`.
     """
     index = ContextIndex.of(graph, max_context)
     model = DKGEModel(
@@ -69,40 +65,21 @@ def fit_facts(
         compat=config.compat,
         max_context=max_context,
         sparse=len(graph.entities) >= LARGE,
-        generator=torch.Generator().manual_seed(spawn(seed, "weights")),
+        generator=torch.Generator().manual_seed(spawn(run.seed, "weights")),
     )
     open_gate = config.gate == "open"
     contexts = index.both
     empty = no_contexts(len(graph.entities)), no_contexts(len(graph.relations))
     given = empty if open_gate else contexts
-    task = LinkTask(model, graph, given, validation, config, seed=spawn(seed, "batches"), open_gate=open_gate)
+    task = LinkTask(model, graph, given, validation, config, seed=spawn(run.seed, "batches"), open_gate=open_gate)
     # A gradient that holds few rows is added up over processes by those who own them, or not at all.
     shards = model.tables if sharded or model.entities.sparse else None
-    warm = None if folder is None else folder / TRAINING / "transe"
     if init == "transe" and not open_gate:
-        start_as_transe(
-            task,
-            seed=spawn(seed, "transe"),
-            device=device,
-            shards=shards,
-            folder=warm,
-            fingerprint=fingerprint,
-            restart=restart,
-        )
-    history = train(
-        task,
-        training_plan(config, facts=len(graph), max_epochs=max_epochs, sparse=model.entities.sparse),
-        seed=seed,
-        device=device,
-        precision=PRECISION,
-        folder=None if folder is None else folder / TRAINING,
-        fingerprint=fingerprint,
-        restart=restart,
-        loggers=loggers,
-        shards=shards,
-    )
-    if warm is not None and is_first():
-        checkpoint.discard(warm)
+        start_as_transe(task, run, fingerprint=fingerprint, shards=shards)
+    plan = training_plan(config, facts=len(graph), max_epochs=max_epochs, sparse=model.entities.sparse)
+    history = run.train(task, plan, precision=PRECISION, fingerprint=fingerprint, shards=shards)
+    if run.training and is_first():
+        checkpoint.discard(run.training / WARM)
     model.eval()
     entities, relations = joint_embeddings(model, contexts, open_gate=open_gate)
     model.cpu()
@@ -110,20 +87,14 @@ def fit_facts(
 
 
 def start_as_transe(
-    task: LinkTask,
-    *,
-    seed: int,
-    device: str,
-    shards: Sequence[nn.Parameter] | None = None,
-    folder: Path | None = None,
-    fingerprint: str = "",
-    restart: bool = False,
+    task: LinkTask, run: Run, *, fingerprint: str, shards: Sequence[nn.Parameter] | None = None
 ) -> None:
     """Train the embeddings k alone with the same facts, and leave the gate nearly open: contexts come in from there.
 
-    A run of its own, with its own folder: if it is interrupted it goes on, and once it is finished it is just read.
+    A training of its own, with its own folder: interrupted, it goes on, and once it is finished it is just read.
     """
     graph, config = task.graph, task.config
+    seed = spawn(run.seed, "transe")
     contexts = no_contexts(len(graph.entities)), no_contexts(len(graph.relations))
     alone = LinkTask(task.model, graph, contexts, NO_TRIPLES, config, seed=spawn(seed, "batches"), open_gate=True)
     sparse = task.model.entities.sparse
@@ -132,11 +103,11 @@ def start_as_transe(
         alone,
         plan,
         seed=seed,
-        device=device,
+        device=run.device,
         precision=PRECISION,
-        folder=folder,
+        folder=run.training and run.training / WARM,
         fingerprint=fingerprint,
-        restart=restart,
+        restart=run.restart,
         shards=shards,
     )
     task.model.train_contexts(True)

@@ -16,7 +16,7 @@ from jaxtyping import Float32, Int64
 from torch import nn
 
 from latticework.core.seeds import spawn
-from latticework.core.training import Plan
+from latticework.core.task import Plan
 from latticework.knowledge.batches import Learner, LinkBatch, link_batch
 from latticework.knowledge.config import DKGEConfig
 from latticework.knowledge.contexts import Contexts
@@ -33,7 +33,7 @@ RECIPE: Final = 1  # to be raised when how a model begins or what a step does ch
 
 
 class LinkTask:
-    """Learn the facts of a graph; a `core.training.Task`.
+    """Learn the facts of a graph; a `core.task.Task`.
 
     The number of an example says its step and its fact, so that what it is told from depends on nothing else.
 

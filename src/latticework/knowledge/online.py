@@ -18,7 +18,8 @@ from jaxtyping import Int64
 from torch import nn
 
 from latticework.core.seeds import spawn
-from latticework.core.training import Plan, train
+from latticework.core.task import Plan
+from latticework.core.training import train
 from latticework.knowledge.config import DKGEConfig
 from latticework.knowledge.graph import KINDS, Graph
 from latticework.knowledge.index import ContextIndex
@@ -37,7 +38,7 @@ FEWEST_VALIDATED: Final = 50  # held-out facts about what is trained: with fewer
 
 
 class OnlineTask:
-    """Learn what changed; a `core.training.Task`.
+    """Learn what changed; a `core.task.Task`.
 
     Judged by the filtered MRR on held-out facts that name something trained, or where there are few of them by the loss
     of facts beside wrong answers that stay the same.
