@@ -228,21 +228,23 @@ def test_a_run_learns_once_and_afterwards_is_given_what_it_learnt(tmp_path, mode
         return learn
 
     first, again = Remembered(random_state=0), Remembered(random_state=0)
-    runs.once(first, tmp_path, "this run", learn_into(first))
+    run = Run.begin(tmp_path, random_state=0, device="cpu")
+    run.once(first, "this run", learn_into(first))
     with lw.progress.showing():
-        runs.once(again, tmp_path, "this run", learn_into(again))
+        run.once(again, "this run", learn_into(again))
     assert calls == [first]
     assert np.array_equal(again.bank_, model.bank_)
     assert "holds the finished model of this run already" in capsys.readouterr().err
     with pytest.raises(lw.InputError, match="other data or settings"):
-        runs.once(again, tmp_path, "another run", learn_into(again))
+        run.once(again, "another run", learn_into(again))
     assert calls == [first]
 
 
 def test_a_run_without_a_folder_learns_and_saves_nothing(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     calls = []
-    runs.once(Remembered(random_state=0), None, "this run", lambda: calls.append("learnt"))
+    run = Run.begin(None, random_state=0, device="cpu")
+    run.once(Remembered(random_state=0), "this run", lambda: calls.append("learnt"))
     assert calls == ["learnt"]
     assert list(tmp_path.iterdir()) == []
 

@@ -63,18 +63,36 @@ class Run:
         restart: bool = False,
         loggers: Sequence[str] = (),
     ) -> Self:
-        """Find out before long work whether `fit` can run as it is told to; the parameters are those of `prepare`.
+        """Find out before long work whether `fit` can run as it is told to.
+
+        Parameters
+        ----------
+        folder, restart, loggers
+            What the user gave `fit`: where the model goes, whether to start over, and the names of `core.loggers`.
+        random_state, device
+            The estimator's.
 
         Raises
         ------
         InputError
-            As `prepare`, or if there is no such device.
+            If what was given does not go together, there is no such device, or the folder cannot be used.
         MissingExtraError
-            As `prepare`.
+            If the library of a logger is not installed.
         """
         resolve_device(device)
-        told = prepare(folder, random_state=random_state, restart=restart, loggers=loggers)
-        return cls(seed_from(random_state), device, None if folder is None else Path(folder), restart, told)
+        if int(os.environ.get("WORLD_SIZE", "1")) > 1 and not isinstance(random_state, Integral):
+            raise InputError("under torchrun random_state must be an int, so that all processes share one seed")
+        if folder is None:
+            if restart or loggers:
+                raise InputError("restart and loggers need a folder")
+            return cls(seed_from(random_state), device, None, restart, [])
+        if not isinstance(folder, str | os.PathLike):
+            raise InputError(f"folder={folder!r}: expected the name of a folder")
+        if random_state is None:
+            raise InputError("a run that saves to a folder needs random_state: only a repeatable one can be resumed")
+        told = make_loggers(loggers, Path(folder, TRAINING))
+        check_folder(folder, restart=restart)
+        return cls(seed_from(random_state), device, Path(folder), restart, told)
 
     @property
     def training(self) -> Path | None:
@@ -115,41 +133,15 @@ class Run:
         InputError
             As `alone` and `finished`.
         """
-        once(estimator, self.folder, fingerprint, learn, restart=self.restart, device=self.device)
-
-
-def prepare(
-    folder: str | os.PathLike[str] | None, *, random_state: Any, restart: bool = False, loggers: Sequence[str] = ()
-) -> list[Logger]:
-    """Find out before long work whether `fit` can run as it is told to, and return the run's loggers.
-
-    Parameters
-    ----------
-    folder, restart, loggers
-        What the user gave `fit`: where the model goes, whether to start over, and the names of `core.loggers`.
-    random_state
-        The estimator's.
-
-    Raises
-    ------
-    InputError
-        If what was given does not go together, or the folder cannot be used.
-    MissingExtraError
-        If the library of a logger is not installed.
-    """
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1 and not isinstance(random_state, Integral):
-        raise InputError("under torchrun random_state must be an int, so that all processes share one seed")
-    if folder is None:
-        if restart or loggers:
-            raise InputError("restart and loggers need a folder")
-        return []
-    if not isinstance(folder, str | os.PathLike):
-        raise InputError(f"folder={folder!r}: expected the name of a folder")
-    if random_state is None:
-        raise InputError("a run that saves to a folder needs random_state: only a repeatable one can be resumed")
-    told = make_loggers(loggers, Path(folder, TRAINING))
-    check_folder(folder, restart=restart)
-    return told
+        with alone(self.folder):
+            model = self.folder and finished(self.folder, fingerprint, restart=self.restart, device=self.device)
+            if isinstance(model, type(estimator)):
+                message(f"{self.folder} holds the finished model of this run already (--restart trains it anew)")
+                estimator.__dict__.update({name: value for name, value in vars(model).items() if name.endswith("_")})
+                return
+            learn()
+            if self.folder is not None:
+                conclude(estimator, self.folder)
 
 
 def check_folder(folder: str | os.PathLike[str], *, restart: bool = False) -> None:
@@ -261,44 +253,6 @@ def _tidy(folder: Path, fingerprint: str) -> None:
             f"{folder} holds a run that has not ended, too: "
             "repeat its command, with --restart (restart=True), to go on with it, or remove that folder"
         )
-
-
-def once(
-    estimator: Estimator,
-    folder: str | os.PathLike[str] | None,
-    fingerprint: str,
-    learn: Callable[[], None],
-    *,
-    restart: bool = False,
-    device: str = "auto",
-) -> None:
-    """Let an estimator learn and save it, or give it what the finished model of this very run has learned.
-
-    Parameters
-    ----------
-    estimator
-        Has learned everything once `learn` returns.
-    folder
-        Where its run saves the model; None if nowhere.
-    fingerprint, restart, device
-        As for `finished`.
-    learn
-        Trains the estimator; not called where the folder holds the finished model.
-
-    Raises
-    ------
-    InputError
-        As `alone` and `finished`.
-    """
-    with alone(folder):
-        model = None if folder is None else finished(folder, fingerprint, restart=restart, device=device)
-        if isinstance(model, type(estimator)):
-            message(f"{folder} holds the finished model of this run already (--restart trains it anew)")
-            estimator.__dict__.update({name: value for name, value in vars(model).items() if name.endswith("_")})
-            return
-        learn()
-        if folder is not None:
-            conclude(estimator, folder)
 
 
 def conclude(estimator: Estimator, folder: str | os.PathLike[str]) -> None:
