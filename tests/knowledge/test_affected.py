@@ -26,7 +26,7 @@ def changed(before, after):
     return new, change, ContextIndex.of(graph, 30).updated(new, change)[1]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(TRIPLES, TRIPLES, st.sampled_from(RULES))
 def test_each_rule_takes_what_comparing_the_graphs_takes(before, after, rule):
     graph, change, context_change = changed(before, after)
@@ -35,7 +35,7 @@ def test_each_rule_takes_what_comparing_the_graphs_takes(before, after, rule):
     assert set(graph.relations.named(relations)) == reference.affected_relations(rule, before, after)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(TRIPLES, TRIPLES)
 def test_each_rule_takes_all_that_the_one_before_it_takes(before, after):
     _, change, context_change = changed(before, after)

@@ -41,19 +41,19 @@ def without_empty(context, edges):
     return {key: row for key, row in context.items() if row}, {key: edges[key] for key, row in context.items() if row}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(TRIPLES, st.sampled_from([1, 2, 3, 30]))
 def test_the_contexts_of_entities_are_those_of_brute_force(triples, most):
     assert of_entities(Graph.of(triples), most) == without_empty(*reference.entity_contexts(triples, most))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(TRIPLES, st.sampled_from([1, 2, 3, 30]))
 def test_the_contexts_of_relations_are_those_of_brute_force(triples, most):
     assert of_relations(Graph.of(triples), most) == without_empty(*reference.relation_contexts(triples, most))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(TRIPLES, st.randoms(use_true_random=False))
 def test_neither_numbers_nor_the_order_of_triples_choose_what_is_kept(triples, random):
     one, other = sorted(triples), sorted(triples)

@@ -87,7 +87,7 @@ def test_pads_taken_as_one_row_equal_the_dense_padded_computation(size):
 # Against the literal equations
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(random_objects(rows=6, pairs=True), st.sampled_from([None, 5, 7]), st.integers(0, 99))
 def test_packed_equals_literal_with_gradients(objects, padded_to, seed):
     values = parameters(len(objects), 6, DIM, seed)
@@ -132,7 +132,7 @@ def test_large_logits_do_not_overflow():
 # Invariance
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(random_objects(rows=6), st.data())
 def test_a_joint_embedding_does_not_depend_on_the_rest_of_the_batch(objects, data):
     values = parameters(len(objects), 6, DIM)
@@ -142,7 +142,7 @@ def test_a_joint_embedding_does_not_depend_on_the_rest_of_the_batch(objects, dat
     torch.testing.assert_close(encoded(contexts, *values, objects=some), everything[some], rtol=1e-12, atol=1e-13)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(random_objects(rows=6, pairs=True), st.permutations(range(6)), st.data())
 def test_renumbering_changes_nothing_else(objects, numbers, data):
     k, c, W, g, v = parameters(len(objects), 6, DIM)

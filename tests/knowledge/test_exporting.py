@@ -38,7 +38,7 @@ def test_relations_are_exported_alike(embeddings, tmp_path):
     assert read_names(tmp_path / "r.npy.names.txt") == ["in", "liegt in"]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     st.lists(
         st.text(st.characters(exclude_categories=["Cs"]) | st.sampled_from("\\\n\r\0n0r"), min_size=1), unique=True
@@ -158,7 +158,7 @@ def test_what_is_not_installed_is_told(embeddings, tmp_path, monkeypatch, suffix
 @pytest.mark.parametrize(
     "change, told",
     [
-        ({"norm": 3}, "norm=3: expected 1 or 2"),
+        ({"norm": 3}, "norm=3: expected one of 1, 2"),
         (
             {"relations": np.zeros((3, 4), np.float32)},
             r"\(8, 5\) and relations of shape \(3, 4\): expected rows of one width",

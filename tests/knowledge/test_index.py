@@ -40,7 +40,7 @@ def row(contexts, number):
     return contexts.elements[place].tolist(), contexts.edges[slice(*contexts.edge_indptr[number : number + 2])].tolist()
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(st.lists(TRIPLES, min_size=2, max_size=5), st.sampled_from([1, 2, 3, 30]))
 def test_a_stream_of_updates_gives_what_building_anew_gives(states, most):
     graph = Graph.of(sorted(states[0]))
@@ -55,7 +55,7 @@ def test_a_stream_of_updates_gives_what_building_anew_gives(states, most):
             assert getattr(changes, kind).tolist() == differ
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(TRIPLES, st.sets(st.tuples(*[st.sampled_from("abcxyz")] * 3), min_size=1, max_size=3))
 def test_small_changes_and_their_undoing_give_what_building_anew_gives(triples, more):
     graph = Graph.of(sorted(triples))

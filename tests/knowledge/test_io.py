@@ -121,7 +121,7 @@ def test_names_that_mean_no_format_or_no_file_are_refused(tmp_path):
             read_triples(tmp_path / name)
     with pytest.raises(InputError, match=r"holds neither train\.txt"):
         read_triples(tmp_path)
-    with pytest.raises(InputError, match="format='xml': expected one of 'tsv'"):
+    with pytest.raises(InputError, match="format='xml': expected one of tsv, csv"):
         read_triples(tmp_path / "a", format="xml")
     with pytest.raises(InputError, match="format='xml'"):
         write_triples(tmp_path / "a", TRIPLES, format="xml")

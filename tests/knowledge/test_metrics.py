@@ -98,5 +98,5 @@ def test_no_triples_have_no_scores():
 
 
 def test_policies_for_ties_that_there_are_not_are_refused():
-    with pytest.raises(InputError, match="ties='random': expected one of 'optimistic', 'realistic', 'pessimistic'"):
+    with pytest.raises(InputError, match="ties='random': expected one of optimistic, realistic, pessimistic"):
         scores(RANKS, ties="random")

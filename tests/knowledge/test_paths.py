@@ -29,13 +29,13 @@ def by_name(triples):
     return result
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(TRIPLES)
 def test_supports_are_those_of_brute_force(triples):
     assert by_name(triples) == {relation: paths for relation, paths in reference.path_counts(triples).items() if paths}
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(TRIPLES)
 def test_the_size_of_the_pieces_changes_nothing(triples):
     expected = by_name(triples)

@@ -44,7 +44,7 @@ def embeddings_of(graph, *, dim=3, norm=2, whole=True):
 # -- which questions are asked
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(TRIPLES, st.integers(1, 3), st.integers(0, 3))
 def test_answers_are_all_that_the_path_leads_to(triples, hops, seed):
     possible = reference.all_questions(triples, hops, 4)
@@ -142,7 +142,7 @@ def test_a_relation_may_begin_with_a_tilde():
 # -- what another graph answers
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(TRIPLES, TRIPLES)
 def test_answers_in_another_graph_are_those_of_brute_force(before, after):
     if not reference.all_questions(after, 2, 50):

@@ -173,5 +173,5 @@ def test_no_triples_and_no_negatives_give_empty_arrays():
 
 
 def test_rules_that_there_are_not_are_refused():
-    with pytest.raises(InputError, match="rule='both': expected one of 'bernoulli', 'uniform', 'reference'"):
+    with pytest.raises(InputError, match="rule='both': expected one of bernoulli, uniform, reference"):
         Sampler.of(some_graph(), entities=40, relations=5, rule="both")

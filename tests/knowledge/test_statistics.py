@@ -7,7 +7,7 @@ from itertools import product
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from latticework.knowledge.deltas import Delta
@@ -28,7 +28,6 @@ def components(triples):
     return {frozenset(part) for part in parts.values()}
 
 
-@settings(deadline=None)
 @given(some)
 def test_every_figure_is_what_counting_gives(triples):
     found = statistics(Graph.of(sorted(triples)), hubs=3)
@@ -55,7 +54,6 @@ def test_every_figure_is_what_counting_gives(triples):
     assert sum(count for count, _ in found.kinds.values()) == found.relations
 
 
-@settings(deadline=None)
 @given(some)
 def test_overlaps_are_the_pairs_that_two_relations_share(triples):
     pairs = {name: {(h, t) for h, r, t in triples if r == name and h != t} for name in RELATIONS}

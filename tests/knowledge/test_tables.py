@@ -124,33 +124,12 @@ def test_names_that_are_no_decimal_numbers_are_not_written_as_integers():
         (np.zeros((2, 3)), r"holds float64 of shape \(2, 3\)"),
         (np.zeros(3, dtype=int), r"of shape \(3,\)"),
         (np.array([[0, 0, 1], [0, 0, -1]]), r"row 1 is \[0, 0, -1\]: a number is negative"),
-        (np.array([["a", "b", "c"]], dtype=object), "cannot be read as a .npy file"),
         (np.zeros((2, 3), dtype=bool), "holds bool"),
     ],
 )
 def test_other_arrays_are_refused(tmp_path, array, message):
-    np.save(tmp_path / "a.npy", array, allow_pickle=True)
+    np.save(tmp_path / "a.npy", array)
     with pytest.raises(InputError, match=message):
-        list(integer_columns(tmp_path / "a.npy"))
-
-
-def test_what_is_no_array_is_refused(tmp_path):
-    (tmp_path / "a.npy").write_text("a\tr\tb\n")
-    with pytest.raises(InputError, match="cannot be read"):
-        list(integer_columns(tmp_path / "a.npy"))
-    np.savez(tmp_path / "a.npz", a=[1])
-    with pytest.raises(InputError, match="several arrays"):
-        list(integer_columns(tmp_path / "a.npz"))
-    with pytest.raises(InputError, match="cannot be read"):
-        list(integer_columns(tmp_path / "missing.npy"))
-
-
-def test_a_header_that_claims_more_than_the_file_holds_is_refused(tmp_path):
-    np.save(tmp_path / "a.npy", np.zeros((1, 3), dtype=np.int64))
-    raw = (tmp_path / "a.npy").read_bytes()
-    (tmp_path / "a.npy").write_bytes(raw.replace(b"(1, 3), }" + b" " * 15, b"(1000000000000000, 3), }"))
-    assert b"1000000000000000" in (tmp_path / "a.npy").read_bytes()
-    with pytest.raises(InputError, match="mmap length is greater"):
         list(integer_columns(tmp_path / "a.npy"))
 
 

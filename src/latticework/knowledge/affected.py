@@ -15,7 +15,7 @@ from typing import Literal, get_args
 import numpy as np
 from jaxtyping import Int64
 
-from latticework.core.errors import InputError
+from latticework.core.checks import one_of
 from latticework.knowledge.deltas import Change
 from latticework.knowledge.index import ContextChange
 
@@ -60,8 +60,7 @@ def affected(
     ['Ann', 'Cid'] ['knows']
     ['Ann', 'Bea', 'Cid'] ['knows']
     """
-    if rule not in get_args(Rule):
-        raise InputError(f"affected={rule!r}: expected 'entity', 'neighbours' or 'subgraph'")
+    one_of("affected", rule, get_args(Rule))
     if rule == "entity":
         entities = np.append(_beside(change.added, change.new), _beside(change.removed, change.gone))
         came, left = context_change.appeared, context_change.vanished

@@ -9,9 +9,12 @@ import typer
 
 from latticework.core.commands import (
     Device,
+    Loggers,
     Output,
     Restart,
     Seed,
+    Sharded,
+    given,
     read_stdin_once,
     text_file,
 )
@@ -67,14 +70,9 @@ def fit(
     blank_nodes: BlankNodesOption = "keep",
     seed: Seed = 0,
     device: Device = "auto",
-    logger: Annotated[list[str] | None, typer.Option(help="tensorboard or wandb, beside training/log.csv.")] = None,
+    logger: Loggers = None,
     restart: Restart = False,
-    sharded: Annotated[
-        bool,
-        typer.Option(
-            "--sharded", help="Under torchrun, keep a share of the embeddings in each process: for large ones."
-        ),
-    ] = False,
+    sharded: Sharded = False,
 ) -> None:
     """Learn the facts of a graph and save the model in the folder --output.
 
@@ -91,25 +89,24 @@ def fit(
     from latticework.knowledge.io import read_triples
 
     resolve_device(device)
-    given: dict[str, Any] = {
-        "compat": compat,
-        "batch_size": batch_size,
-        "loss": loss,
-        "negatives": negatives,
-        "margin": margin,
-        "norm": norm,
-        "learning_rate": learning_rate,
-        "update_epochs": update_epochs,
-        "max_triples_per_entity": max_triples,
-    }
-    known = {name: value for name, value in given.items() if value is not None}
+    settings = given(
+        compat=compat,
+        batch_size=batch_size,
+        loss=loss,
+        negatives=negatives,
+        margin=margin,
+        norm=norm,
+        learning_rate=learning_rate,
+        update_epochs=update_epochs,
+        max_triples_per_entity=max_triples,
+    )
     model = DKGE(
         dim,
         max_context=max_context,
         max_epochs=epochs,
         affected=affected,
         init=init,
-        config=DKGEConfig(**known) if known else None,
+        config=DKGEConfig(**settings) if settings else None,
         random_state=seed,
         device=device,
     )

@@ -11,7 +11,7 @@ import typer
 from latticework.core.commands import Json, Model, print_json, text_file
 from latticework.core.errors import InputError
 from latticework.core.progress import message
-from latticework.core.terminal import printable
+from latticework.core.terminal import printable, table_lines
 
 if TYPE_CHECKING:
     from latticework.knowledge.estimator import DKGE
@@ -148,14 +148,15 @@ def evaluation_lines(found: Evaluation) -> list[str]:
         largest = sorted(parts.items(), key=lambda item: -item[1].count) if parts is found.relations else parts.items()
         rows += [(title, None), *((f"  {name}", part) for name, part in list(largest)[:MOST])]
         rows += [(f"  ... and {len(parts) - MOST:,} more", None)] if len(parts) > MOST else []
-    rows = [(printable(title), part) for title, part in rows]
-    width = max(len(title) for title, _ in rows)
-    lines = [f"{'':<{width}}  {'ranks':>7}  {'MR':>8}  {'MRR':>6}  {'H@1':>6}  {'H@3':>6}  {'H@10':>6}  {'AMRI':>6}"]
-    for title, part in rows:
-        shares = () if part is None else (part.mrr, part.hits1, part.hits3, part.hits10, part.amri)
-        figures = "" if part is None else f"  {part.count:>7,}  {part.mr:>8,.1f}"
-        lines.append((f"{title:<{width}}{figures}" + "".join(f"  {share:>6.3f}" for share in shares)).rstrip())
-    return lines
+    return table_lines(
+        ["", "ranks", "MR", "MRR", "H@1", "H@3", "H@10", "AMRI"],
+        [[title, *([] if part is None else _figures(part))] for title, part in rows],
+    )
+
+
+def _figures(part: Scores) -> list[str]:
+    shares = part.mrr, part.hits1, part.hits3, part.hits10, part.amri
+    return [f"{part.count:,}", f"{part.mr:,.1f}", *(f"{share:.3f}" for share in shares)]
 
 
 def _check(terms: Sequence[str], path: Sequence[str] | None) -> None:
@@ -180,11 +181,13 @@ def _steps(path: Sequence[str], model: DKGE) -> list[str]:
 
 
 def _print_answers(answers: Sequence[dict[str, Any]]) -> None:
-    names = [printable(answer["name"]) for answer in answers]
-    width = max(map(len, names), default=0)
-    for place, (name, answer) in enumerate(zip(names, answers, strict=True), start=1):
-        mark = "  known" if answer.get("known") else ""
-        print(f"{place:>{len(str(len(names)))}}  {name:<{width}}  {answer['score']:.4f}{mark}")
+    digits = len(str(len(answers)))
+    rows = [
+        [f"{place:>{digits}}", answer["name"], f"{answer['score']:.4f}", "known" if answer.get("known") else ""]
+        for place, answer in enumerate(answers, start=1)
+    ]
+    for line in table_lines(["", "", "", ""], rows, texts=2)[1:]:
+        print(line)
 
 
 def _heeded_lines(what: str, part: Heeded) -> list[str]:

@@ -11,7 +11,7 @@ import typer
 from latticework.core.commands import Json, Model, print_json, read_stdin_once, text_file
 from latticework.core.persistence import CONFIG
 from latticework.core.progress import message
-from latticework.core.terminal import printable
+from latticework.core.terminal import table_lines
 from latticework.core.words import counted
 
 if TYPE_CHECKING:
@@ -186,25 +186,23 @@ def statistics_lines(found: Statistics) -> list[str]:
     kinds = [(kind, f"{relations:,}", f"{facts:,}") for kind, (relations, facts) in found.kinds.items()]
     lines += _table(("kind", "relations", "facts"), kinds)
     rows = [
-        (each.name, f"{each.triples:,}", each.kind, f"{each.heads_per_tail:.2f}", f"{each.tails_per_head:.2f}")
+        (each.name, each.kind, f"{each.triples:,}", f"{each.heads_per_tail:.2f}", f"{each.tails_per_head:.2f}")
         for each in found.by_relation
     ]
-    lines += _table(("relation", "facts", "kind", "heads of a tail", "tails of a head"), rows)
+    lines += _table(("relation", "kind", "facts", "heads of a tail", "tails of a head"), rows, texts=2)
     alike = [
         (each.first, "is the reverse of" if each.inverse else "says the same as", each.second, f"{each.share:.0%}")
         for each in found.overlaps
     ]
-    return lines + _table(("relation", "", "relation", "of its facts"), alike)
+    return lines + _table(("relation", "", "relation", "of its facts"), alike, texts=3)
 
 
-def _table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> list[str]:
-    """Lines of columns, the first left and the others right, below a blank line; nothing without rows."""
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]], *, texts: int = 1) -> list[str]:
+    """A table below a blank line; nothing without rows."""
     if not rows:
         return []
-    cells = [header, *([printable(cell) for cell in row] for row in rows[:MOST])]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells]
-    return ["", *lines, *([f"... and {len(rows) - MOST:,} more"] if len(rows) > MOST else [])]
+    more = [f"... and {len(rows) - MOST:,} more"] if len(rows) > MOST else []
+    return ["", *table_lines(header, rows[:MOST], texts=texts), *more]
 
 
 def _is_model(path: Path) -> bool:

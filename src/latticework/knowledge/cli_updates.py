@@ -12,12 +12,22 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 import typer
 
-from latticework.core.commands import Device, Json, Model, print_json, print_result, read_stdin_once, text_file
-from latticework.core.errors import InputError, require
+from latticework.core.commands import (
+    Device,
+    Json,
+    Model,
+    PageFile,
+    check_page,
+    print_json,
+    print_result,
+    read_stdin_once,
+    text_file,
+)
+from latticework.core.errors import InputError
 from latticework.core.progress import showing
 from latticework.core.streams import stream_name
 from latticework.core.values import plain
-from latticework.core.words import counted
+from latticework.core.words import counted, listed
 
 if TYPE_CHECKING:
     from latticework.knowledge.deltas import Delta
@@ -25,7 +35,6 @@ if TYPE_CHECKING:
     from latticework.knowledge.saved_model import SavedModel
 
 CHANGES: Final = "Changes, one a line: + or - (or add, remove in JSON), head, relation, tail; with tabs"
-SHOWN: Final = 5  # names in a line for people
 PAUSE: Final = 2.0  # seconds
 
 Affected = Literal["subgraph", "neighbours", "entity"]
@@ -64,9 +73,7 @@ def update(
     epochs: UpdateEpochs = None,
     max_triples: MaxTriples = None,
     strict: Strict = False,
-    report: Annotated[
-        Path | None, typer.Option(metavar="PAGE", help="Write a page of the update there.", show_default=False)
-    ] = None,
+    page: PageFile = None,
     test: Annotated[
         Path | None,
         typer.Option(
@@ -83,11 +90,9 @@ def update(
     read_stdin_once(changes, *(add or ()), *(remove or ()), valid, test)
     if changes is None and not add and not remove:
         raise InputError("nothing to do: give a file of changes (or - for standard input), --add or --remove")
-
-    if test is not None and report is None:
-        raise InputError("--test is for the page of --report: evaluate ranks the facts of a file without one")
-    if report is not None:
-        require("jinja2", extra="pages", purpose="writing HTML pages")
+    if test is not None and page is None:
+        raise InputError("--test is for the page of --page: evaluate ranks the facts of a file without one")
+    check_page(page)
 
     from latticework.core.persistence import check_replaceable
     from latticework.knowledge.io import read_triples
@@ -102,10 +107,10 @@ def update(
         saved = _saved_model(model, device, affected, epochs, max_triples)
         before = copy(saved.model)
         done = saved.model.apply(delta, validation=held_out, missing="raise" if strict else "warn")
-        if report is not None:  # before the model is saved: if there can be no page, nothing has happened
-            from latticework.knowledge.report import page
+        if page is not None:  # before the model is saved: if there can be no page, nothing has happened
+            from latticework.knowledge import report
 
-            page(before, saved.model, done, test=judged, name=model.name).write(report)
+            report.page(before, saved.model, done, test=judged, name=model.name).write(page)
         if saved.model.updates_ > before.updates_ or output is not None:
             saved.save(output)
     if as_json:
@@ -230,9 +235,7 @@ def _told(report: UpdateReport) -> dict[str, object]:
 
 def _names(names: frozenset[str]) -> str:
     """How many, and the first of them."""
-    shown = sorted(names)[:SHOWN]
-    more = ["..."] if len(names) > SHOWN else []
-    return str(len(names)) + (f": {', '.join([*shown, *more])}" if names else "")
+    return f"{len(names)}: {listed(sorted(names))}" if names else "0"
 
 
 def _short(report: UpdateReport) -> str:

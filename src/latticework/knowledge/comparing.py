@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Int64
 
 from latticework.core.errors import InputError
+from latticework.core.words import counted
 from latticework.knowledge.charts import bar_picture, change_picture
 from latticework.knowledge.facts import HeldOut, Triples
 from latticework.knowledge.known_triples import known_triples
@@ -153,7 +154,7 @@ def _by_relation(
         rows,
         measure="filtered MRR, heads and tails",
         caption="Filtered mean reciprocal rank by relation, with the number of held-out facts that all models know."
-        + (f" Not drawn: {left_out:,} relations with fewer facts." if left_out else ""),
+        + (f" Not drawn: {counted(left_out, 'relation')} with fewer facts." if left_out else ""),
     )
 
 

@@ -4,12 +4,10 @@ Figures are those of the published code of Wu et al. 2022 where the comment says
 on the development triples of YAGO-3SP.
 """
 
-import math
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from latticework.core.checks import number, whole_number
-from latticework.core.errors import InputError
+from latticework.core.checks import keep, one_of, positive, whole_number
 
 WHOLE: Final = ("batch_size", "negatives", "validate_every", "warm_epochs", "max_triples_per_entity", "update_epochs")
 POSITIVE: Final = ("margin", "sharpness", "learning_rate", "update_learning_rate")
@@ -57,17 +55,10 @@ class DKGEConfig:
 
     def __post_init__(self) -> None:
         for name in WHOLE:
-            self._keep(name, whole_number(name, getattr(self, name), least=1))
+            keep(self, name, whole_number(name, getattr(self, name)))
         if self.patience is not None:
-            self._keep("patience", whole_number("patience", self.patience, least=1))
+            keep(self, "patience", whole_number("patience", self.patience))
         for name in POSITIVE:
-            factor = "a positive, finite number"
-            self._keep(name, number(name, getattr(self, name), lambda found: 0 < found < math.inf, factor))
+            keep(self, name, positive(name, getattr(self, name)))
         for name, choices in CHOICES.items():
-            if getattr(self, name) not in choices:
-                expected = ", ".join(map(str, choices))
-                raise InputError(f"{name}={getattr(self, name)!r}: expected one of {expected}")
-
-    def _keep(self, name: str, value: int | float) -> None:
-        """Store a number as the plain one it is: NumPy's could not be saved."""
-        object.__setattr__(self, name, value)
+            one_of(name, getattr(self, name), choices)

@@ -11,15 +11,17 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 from jaxtyping import Int64
 
+from latticework.core.checks import keep
 from latticework.core.errors import InputError
-from latticework.core.files import read_lines, write_lines
+from latticework.core.files import read_lines, suffix, write_lines
 from latticework.core.streams import stream_name
+from latticework.core.values import read_object
+from latticework.core.words import shortened
 from latticework.knowledge.names import check_names
 from latticework.knowledge.triples import NamedTriple, is_row
 
@@ -64,7 +66,7 @@ class Delta:
 
     def __post_init__(self) -> None:
         for name in ("add", "remove", "undone"):
-            object.__setattr__(self, name, _distinct(getattr(self, name), name))
+            keep(self, name, _distinct(getattr(self, name), name))
 
     def __bool__(self) -> bool:
         return bool(self.add or self.remove)
@@ -163,11 +165,11 @@ def parse_change(line: str, place: str) -> tuple[bool, NamedTriple]:
         sign, *triple = line.split("\t")
         if len(sign) != 1 or len(triple) != 3:
             raise InputError(
-                f"{place}: expected {line[0]}, head, relation and tail with tabs between, got {_short(line)}"
+                f"{place}: expected {line[0]}, head, relation and tail with tabs between, got {shortened(line)}"
             )
         operation = _SIGNS[sign]
     else:
-        raise InputError(f"{place}: expected {_FORMS}; got {_short(line)}")
+        raise InputError(f"{place}: expected {_FORMS}; got {shortened(line)}")
     try:
         check_names(triple)
     except InputError as error:
@@ -210,8 +212,7 @@ def write_delta(path: str | os.PathLike[str], delta: Delta) -> None:
     InputError
         As `delta_lines`, or if the file cannot be written.
     """
-    jsonl = Path(os.fspath(path).removesuffix(".gz")).suffix.lower() in (".jsonl", ".json")
-    write_lines(path, delta_lines(delta, jsonl=jsonl))
+    write_lines(path, delta_lines(delta, jsonl=suffix(path) in (".jsonl", ".json")))
 
 
 class _Transaction:
@@ -234,20 +235,17 @@ class _Transaction:
 
 
 def _parse_json(line: str, place: str) -> tuple[str, list[Any]]:
-    try:
-        entry = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{place}: not a JSON object: {error}") from error
+    entry = read_object(line, place)
     given = [operation for operation in _SIGNS.values() if operation in entry]
     if "op" in entry and not given:
         missing = [key for key in _PARTS if key not in entry]
         if missing:
-            raise InputError(f'{place}: there is no "{missing[0]}" in {_short(line)}')
+            raise InputError(f'{place}: there is no "{missing[0]}" in {shortened(line)}')
         if entry["op"] not in _SIGNS.values():
             raise InputError(f'{place}: "op" is {entry["op"]!r}, expected "add" or "remove"')
         return entry["op"], _texts([entry[key] for key in _PARTS], place)
     if len(given) != 1 or "op" in entry or not isinstance(entry[given[0]], list) or len(entry[given[0]]) != 3:
-        raise InputError(f"{place}: expected {_FORMS}; got {_short(line)}")
+        raise InputError(f"{place}: expected {_FORMS}; got {shortened(line)}")
     return given[0], _texts(entry[given[0]], place)
 
 
@@ -277,7 +275,3 @@ def _distinct(triples: Iterable[Any], name: str) -> tuple[NamedTriple, ...]:
             raise InputError(f"{name}[{index}]: {triple!r} is not (head, relation, tail): {error}") from error
         distinct[(str(triple[0]), str(triple[1]), str(triple[2]))] = None
     return tuple(distinct)
-
-
-def _short(text: str) -> str:
-    return repr(text) if len(text) <= 80 else f"{text[:80]!r}..."

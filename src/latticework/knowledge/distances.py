@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from latticework.core.errors import InputError
+from latticework.core.checks import one_of
 
 NORMS = (1, 2)
 
@@ -30,8 +30,7 @@ def distance(
     >>> distance(torch.tensor([1.0, 2.0]), torch.tensor([2.0, 2.0]), torch.zeros(2))
     tensor(5.)
     """
-    if norm not in NORMS:
-        raise InputError(f"norm={norm!r}: expected 1 or 2")
+    one_of("norm", norm, NORMS)
     distances: Tensor = torch.linalg.vector_norm(heads + relations - tails, ord=norm, dim=-1)
     return distances
 

@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Bool, Float32, Int64
 
+from latticework.core.checks import one_of
 from latticework.core.errors import InputError
 from latticework.knowledge.graph import Graph
 from latticework.knowledge.names import Names
@@ -49,8 +50,7 @@ class Embeddings:
     norm: int = 2
 
     def __post_init__(self) -> None:
-        if self.norm not in (1, 2):
-            raise InputError(f"norm={self.norm!r}: expected 1 or 2")
+        one_of("norm", self.norm, (1, 2))
         if self.entities.ndim != 2 or self.entities.shape[1:] != self.relations.shape[1:]:
             shapes = f"entities of shape {self.entities.shape} and relations of shape {self.relations.shape}"
             raise InputError(f"{shapes}: expected rows of one width")

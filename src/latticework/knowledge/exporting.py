@@ -18,6 +18,7 @@ from typing import Any, Final, Literal, get_args
 import numpy as np
 from jaxtyping import Float32
 
+from latticework.core.checks import one_of
 from latticework.core.errors import InputError, require
 from latticework.core.files import write_output
 from latticework.knowledge.embeddings import Embeddings
@@ -81,8 +82,7 @@ def export_embeddings(
     ...     export_embeddings(file, embeddings), file.read_text("utf-8")
     (2, '2 2\nNew_York 0.5 1\nUSA 2 0\n')
     """
-    if kind not in KINDS:
-        raise InputError(f"kind={kind!r}: expected one of {', '.join(KINDS)}")
+    one_of("kind", kind, KINDS)
     format = _format(path, format)
     names, rows = exported(embeddings, kind)
     if format == "parquet":
@@ -190,6 +190,4 @@ def _format(path: str | os.PathLike[str], format: Format | None) -> Format:
         if suffix not in SUFFIXES:
             raise InputError(f"{path}: expected a suffix of {', '.join(SUFFIXES)}, or a format")
         return SUFFIXES[suffix]
-    if format not in get_args(Format):
-        raise InputError(f"format={format!r}: expected one of {', '.join(get_args(Format))}")
-    return format
+    return one_of("format", format, get_args(Format))

@@ -12,7 +12,9 @@ from typing import Final, Literal, get_args
 import numpy as np
 from jaxtyping import Bool, Int64
 
+from latticework.core.checks import one_of
 from latticework.core.errors import InputError
+from latticework.core.words import listed
 from latticework.knowledge.deltas import Change, Delta
 from latticework.knowledge.keys import distinct, places_of
 from latticework.knowledge.names import Names
@@ -224,8 +226,7 @@ class Graph:
         >>> after.named(), after.entities.named(change.new), after.entities.named(change.gone)
         ([('Rome', 'in', 'Italy'), ('Milan', 'in', 'Italy')], ['Milan'], ['Oslo', 'Norway'])
         """
-        if missing not in get_args(Missing):
-            raise InputError(f"missing={missing!r}: expected 'warn', 'raise' or 'ignore'")
+        one_of("missing", missing, get_args(Missing))
         self._check_missing(delta, missing)
         entities = self.entities.extended(name for head, _, tail in delta.add for name in (head, tail))
         relations = self.relations.extended(relation for _, relation, _ in delta.add)
@@ -253,7 +254,7 @@ class Graph:
         undone = set(delta.undone)
         wrong = [triple for triple, gone in zip(delta.remove, absent, strict=True) if gone and triple not in undone]
         if wrong and missing != "ignore":
-            which = f"{' '.join(wrong[0])!r}" + (f" and {len(wrong) - 1} more" if len(wrong) > 1 else "")
+            which = listed([repr(" ".join(triple)) for triple in wrong], most=1)
             told = f"cannot be removed, not in the graph: {which}"
             if missing == "raise":
                 raise InputError(told)

@@ -17,8 +17,9 @@ from typing import Final, Literal, get_args
 
 import numpy as np
 
+from latticework.core.checks import one_of
 from latticework.core.errors import InputError
-from latticework.core.files import read_lines, write_lines, write_output
+from latticework.core.files import read_lines, suffix, write_lines, write_output
 from latticework.core.streams import stream_name
 from latticework.knowledge.dataset import Builder, Columns, Loaded, Splits, loaded
 from latticework.knowledge.graph import Graph
@@ -144,9 +145,7 @@ def write_triples(
     head,relation,tail
     New York,in,USA
     """
-    kind = format or _to_write(Path(path))
-    if kind not in get_args(Format):
-        raise InputError(f"{path}: {_unknown(format)}")
+    kind = one_of("format", format or _to_write(Path(path)), get_args(Format))
     if kind in ("parquet", "npy", "openke") and os.fspath(path) == "-":
         raise InputError(f"{kind} is not written to standard output: give a file name")
     if kind == "openke":
@@ -165,14 +164,12 @@ def _opened(
     path: Path, format: Format | None, literals: Literals, blank_nodes: BlankNodes, dropped: Counter[str]
 ) -> tuple[str, Iterator[Columns]]:
     """The format of a file and its columns, some at a time; of OpenKE there are none."""
-    kind: str | None = format or _by_name(path)
-    if kind is None and (suffix := _suffix(path)) in _OTHERS:
+    kind = _by_name(path) if format is None else one_of("format", format, get_args(Format))
+    if kind is None and (ending := suffix(path)) in _OTHERS:
         raise InputError(
-            f"{path}: {suffix} is not read: convert it to {'N-Triples (.nt)' if suffix in OTHER_FORMATS else 'text'}; "
+            f"{path}: {ending} is not read: convert it to {'N-Triples (.nt)' if ending in OTHER_FORMATS else 'text'}; "
             f"read are {FILES}, and folders of OpenKE or with train.txt"
         )
-    if kind is not None and kind not in get_args(Format):
-        raise InputError(f"{stream_name(path)}: {_unknown(kind)}")
     if kind in ("parquet", "npy", "openke"):
         if os.fspath(path) == "-":
             raise InputError(f"{kind} is not read from standard input: give a file name")
@@ -197,7 +194,7 @@ def _by_name(path: Path) -> str | None:
     """The format that a name says; None if it is a text of which the first line is to tell."""
     if is_openke(path):
         return "openke"
-    ending = _suffix(path)[1:]
+    ending = suffix(path)[1:]
     return ending if ending in get_args(Format) else None
 
 
@@ -209,16 +206,12 @@ def _to_write(path: Path) -> str:
         raise InputError(f"{path} is a file of OpenKE: give the folder to write")
     if kind is None and not path.suffix:
         return "openke"
-    if kind is None and _suffix(path) != ".txt":
+    if kind is None and suffix(path) != ".txt":
         raise InputError(
             f"{path}: expected a name that ends in {FILES}, or one without an ending for a folder of OpenKE; else "
             "say what to write (--to, format=)"
         )
     return kind or "tsv"
-
-
-def _suffix(path: Path) -> str:
-    return Path(path.name.removesuffix(".gz")).suffix.lower()
 
 
 def _by_line(line: str, name: str) -> str:
@@ -231,10 +224,6 @@ def _by_line(line: str, name: str) -> str:
     if re.fullmatch(r"\s*\d+\s*", line):
         raise InputError(f"{name}:1: this is a file of OpenKE: give its folder, or name it train2id.txt")
     return "tsv"
-
-
-def _unknown(format: str | None) -> str:
-    return f"format={format!r}: expected one of {', '.join(map(repr, get_args(Format)))}"
 
 
 def _part(folder: Path, part: str, *, needed: bool) -> Path | None:

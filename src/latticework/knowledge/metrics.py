@@ -13,7 +13,7 @@ from typing import Literal, get_args
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
-from latticework.core.errors import InputError
+from latticework.core.checks import one_of
 from latticework.knowledge.ranking import Ranks
 from latticework.knowledge.statistics import CARDINALITIES, Cardinality
 from latticework.knowledge.triples import SIDES, Side
@@ -149,8 +149,7 @@ def summary(
 
 
 def _ranks(ranks: Ranks, ties: Ties) -> Float64[np.ndarray, "triples 2"]:
-    if ties not in get_args(Ties):
-        raise InputError(f"ties={ties!r}: expected one of {', '.join(map(repr, get_args(Ties)))}")
+    one_of("ties", ties, get_args(Ties))
     values: Float64[np.ndarray, "triples 2"] = getattr(ranks, ties)
     return values
 

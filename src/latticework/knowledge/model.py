@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
-from latticework.core.errors import InputError
+from latticework.core.checks import one_of
 from latticework.knowledge.contexts import Contexts
 from latticework.knowledge.encoding import Weights, encode, encode_attending, project, rows_of
 from latticework.knowledge.graph import Kind
@@ -113,8 +113,7 @@ class DKGEModel(nn.Module):
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__()
-        if compat not in COMPAT:
-            raise InputError(f"compat must be one of {', '.join(COMPAT)}, got {compat!r}")
+        one_of("compat", compat, COMPAT)
         self.norm = norm
         self.padded_to = max_context if compat == "reference" else None
         self.entities = Encoder(entities, dim, compat=compat, sparse=sparse, generator=generator)

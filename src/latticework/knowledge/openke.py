@@ -19,7 +19,7 @@ from jaxtyping import Int64
 
 from latticework.core.errors import InputError
 from latticework.core.files import read_lines, write_output
-from latticework.core.words import counted
+from latticework.core.words import counted, shortened
 from latticework.knowledge.dataset import Splits
 from latticework.knowledge.names import Names
 
@@ -115,7 +115,7 @@ def _rows(path: Path) -> tuple[int, Iterator[str]]:
     first = next(lines, "")
     found = _COUNT.fullmatch(first)
     if not found:
-        raise InputError(f"{path}:1: expected the number of rows that follow, got {first[:60]!r}")
+        raise InputError(f"{path}:1: expected the number of rows that follow, got {shortened(first)}")
     return int(found[1]), lines
 
 
@@ -130,7 +130,7 @@ def _read_names(path: Path) -> Names:
         name = parts[0].strip() if len(parts) == 2 else ""
         if not name or not _COUNT.fullmatch(parts[1]):
             swapped = ": the columns may be swapped" if _COUNT.fullmatch(line.split(None, 1)[0]) else ""
-            raise InputError(f"{path}:{number}: expected a name and its number, got {line[:60]!r}{swapped}")
+            raise InputError(f"{path}:{number}: expected a name and its number, got {shortened(line)}{swapped}")
         given = int(parts[1])
         if given >= count:
             raise InputError(f"{path}:{number}: the number {given} is not below {count}, the count in line 1")
@@ -183,7 +183,7 @@ def _refuse(path: Path, limits: Int64[np.ndarray, " columns"], order: str) -> Ne
             raise InputError(f"{path}:{number}: line 1 announces {counted(count, 'row')}, there are more")
         found = _ROW.fullmatch(line)
         if not found:
-            raise InputError(f"{path}:{number}: expected three numbers, head, tail and relation, got {line[:60]!r}")
+            raise InputError(f"{path}:{number}: expected three numbers, head, tail and relation, got {shortened(line)}")
         for what, given, limit in zip(("head", "tail", "relation"), map(int, found.groups()), limits, strict=True):
             if given >= limit:
                 there = counted(limit, "relation") if what == "relation" else counted(limit, "entity", "entities")

@@ -13,6 +13,7 @@ from itertools import islice
 from math import isfinite
 from typing import Any, Final, Literal, get_args
 
+from latticework.core.checks import one_of
 from latticework.core.errors import InputError, require
 from latticework.knowledge.dataset import Columns
 from latticework.knowledge.triples import NamedTriple
@@ -71,9 +72,8 @@ def rdf_columns(
     >>> list(rdf_columns(['<http://x/Rome> <http://x/in> <http://x/Italy> .'], "some.nt", suffix=".nt"))
     [(['http://x/Rome'], ['http://x/in'], ['http://x/Italy'])]
     """
-    for option, value, choice in (("literals", literals, Literals), ("blank_nodes", blank_nodes, BlankNodes)):
-        if value not in get_args(choice):
-            raise InputError(f"{option}={value!r}: expected one of {', '.join(map(repr, get_args(choice)))}")
+    one_of("literals", literals, get_args(Literals))
+    one_of("blank_nodes", blank_nodes, get_args(BlankNodes))
     oxigraph = require("pyoxigraph", extra="knowledge", purpose="reading RDF")
     terms = _Terms(oxigraph, literals, blank_nodes, Counter() if dropped is None else dropped)
     triples = terms.triples(_quads(oxigraph, lines, name, suffix))

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from jaxtyping import Bool, Float64
 
-from latticework.core.words import counted
+from latticework.core.words import counted, listed
 from latticework.knowledge.charts import explanation_picture
 from latticework.knowledge.comparing import Refit, accuracy
 from latticework.knowledge.drawing import drift_picture, map_picture, plane
 from latticework.knowledge.facts import Triples
 from latticework.knowledge.graph import Kind
-from latticework.pages import Page, Picture, Section, Table, line_plot
+from latticework.pages import Page, Picture, Section, Table, history_plot
 
 if TYPE_CHECKING:
     from latticework.knowledge.estimator import DKGE
@@ -182,7 +182,7 @@ def changes(before: DKGE, after: DKGE, report: UpdateReport) -> Section:
             Table(["what", "before", "after"], sizes, "Sizes of the graph."),
             *_table(
                 ["what", "how many", "which"],
-                [[what, len(names), _listed(names)] for what, names in lists.items() if names],
+                [[what, len(names), listed(sorted(names), most=MOST_LISTED)] for what, names in lists.items() if names],
                 "Entities and relations by what became of them.",
             ),
         ],
@@ -244,20 +244,15 @@ def entity_map(before: DKGE, after: DKGE, report: UpdateReport) -> Picture:
 
 def training_curves(history: Sequence[Mapping[str, float]]) -> list[Picture]:
     """The loss and, where there was validation, its MRR against epochs."""
-    found = []
-    for key, name, caption in (
-        ("loss", "loss a fact", "Loss while the model was fitted."),
-        (
-            "valid_mrr",
-            "filtered MRR",
-            "Filtered mean reciprocal rank on the validation facts while the model was fitted.",
-        ),
-    ):
-        rows = [row for row in history if key in row and "epoch" in row]
-        if rows:
-            series = {name: ([row["epoch"] for row in rows], [row[key] for row in rows])}
-            found.append(line_plot(series, x_label="epoch", y_label=name, caption=caption))
-    return found
+    validated = "Filtered mean reciprocal rank on the validation facts while the model was fitted."
+    found = [
+        history_plot(history, {name: key}, x="epoch", x_label="epoch", y_label=name, caption=caption)
+        for key, name, caption in (
+            ("loss", "loss a fact", "Loss while the model was fitted."),
+            ("valid_mrr", "filtered MRR", validated),
+        )
+    ]
+    return [picture for picture in found if picture]
 
 
 def came(before: DKGE, after: DKGE) -> list[NamedTriple]:
@@ -280,9 +275,3 @@ def _joint(model: DKGE, kind: Kind) -> np.ndarray:
 def _table(header: Sequence[str], rows: Sequence[Sequence[object]], caption: str) -> list[Table]:
     """A table, unless there is nothing in it."""
     return [Table(header, rows, caption)] if rows else []
-
-
-def _listed(names: Iterable[str]) -> str:
-    ordered = sorted(names)
-    more = len(ordered) - MOST_LISTED
-    return ", ".join(ordered[:MOST_LISTED]) + (f" and {more:,} more" if more > 0 else "")

@@ -16,7 +16,7 @@ from typing import Final, Literal, get_args
 import numpy as np
 from jaxtyping import Bool, Float64, Int64, UInt64
 
-from latticework.core.errors import InputError
+from latticework.core.checks import one_of
 from latticework.knowledge.keys import distinct
 from latticework.knowledge.known_triples import KnownTriples, Lists
 from latticework.knowledge.splitmix64 import STEP, output
@@ -54,8 +54,7 @@ def head_rates(
     >>> head_rates(two_tails, 2).tolist(), head_rates(two_tails, 1, rule="reference").tolist()
     ([0.6666666666666666, 0.5], [0.3333333333333333])
     """
-    if rule not in get_args(Rule):
-        raise InputError(f"rule={rule!r}: expected one of {', '.join(map(repr, get_args(Rule)))}")
+    one_of("rule", rule, get_args(Rule))
     if rule == "uniform" or not len(triples):
         return np.full(relations, 0.5)
     if rule == "reference":

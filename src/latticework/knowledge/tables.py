@@ -12,7 +12,10 @@ from typing import Any, Final
 
 import numpy as np
 
+from latticework.core.arrays import read_npy
+from latticework.core.delimited import numbered_rows
 from latticework.core.errors import InputError, require
+from latticework.core.words import shortened
 from latticework.knowledge.dataset import Columns
 from latticework.knowledge.triples import NamedTriple
 
@@ -85,12 +88,7 @@ def integer_columns(path: str | os.PathLike[str]) -> Iterator[Columns]:
     InputError
         If it is no such array, or a number is negative; with its row.
     """
-    try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)  # mapped: its header may claim any size
-    except (OSError, ValueError, EOFError) as error:
-        raise InputError(f"{path} cannot be read as a .npy file: {error}") from error
-    if not isinstance(array, np.ndarray):
-        raise InputError(f"{path} holds several arrays, expected one of integers in a .npy file")
+    array = read_npy(path)
     if array.ndim != 2 or array.shape[1] != 3 or not np.issubdtype(array.dtype, np.integer):
         raise InputError(f"{path} holds {array.dtype} of shape {array.shape}, expected integers of shape (triples, 3)")
     if (array < 0).any():
@@ -155,17 +153,9 @@ def columns_in_order(names: Sequence[str]) -> list[int] | None:
 
 
 def _csv_rows(lines: Iterable[str], name: str) -> Iterator[tuple[int, list[str]]]:
-    """Rows with the number of the line where each starts."""
-    reader = csv.reader((f"{line}\n" for line in lines), strict=True)
+    """Rows below the header, if there is one, with the number of the line where each starts."""
     order = None
-    while True:
-        number = reader.line_num + 1
-        try:
-            row = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            raise InputError(f"{name}:{number}: {error}; is a quotation mark not closed?") from error
+    for number, row in numbered_rows(lines, name):
         if number == 1 and len(row) == 3:
             order = columns_in_order(row)
             if order is not None:
@@ -192,8 +182,8 @@ def _checked(rows: Sequence[Sequence[str]], numbers: Sequence[int], place: str) 
 def _check_row(row: Sequence[str], place: str) -> None:
     if len(row) != 3:
         hint = "; are they separated by blanks? Use tabs" if len(row) == 1 and len(row[0].split()) == 3 else ""
-        shown = repr(list(row)) if len(repr(list(row))) <= 80 else f"{repr(list(row))[:80]}..."
-        raise InputError(f"{place}: expected three columns, head, relation and tail, got {len(row)}: {shown}{hint}")
+        found = f"got {len(row)}: {shortened(list(row))}"
+        raise InputError(f"{place}: expected three columns, head, relation and tail, {found}{hint}")
     for what, name in zip(HEADERS[0], row, strict=True):
         if not name:
             raise InputError(f"{place}: the {what} is {'empty' if name == '' else 'missing'}")

@@ -16,6 +16,7 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
+from latticework.core.checks import one_of
 from latticework.core.errors import InputError
 from latticework.knowledge.distances import NORMS, distance
 from latticework.knowledge.known_triples import KnownTriples
@@ -64,8 +65,7 @@ def rank_translation(
     >>> ranks.better.tolist(), ranks.equal.tolist()
     ([[0, 0]], [[0, 1]])
     """
-    if norm not in NORMS:
-        raise InputError(f"norm={norm!r}: expected 1 or 2")
+    one_of("norm", norm, NORMS)
     if len(entities) != known.entities or len(relations) != known.relations:
         raise InputError(
             f"{len(entities)} entities and {len(relations)} relations have an embedding, "
