@@ -25,7 +25,7 @@ from latticework.core.candidates import Candidates, holding
 from latticework.core.checkpoint import Position
 from latticework.core.errors import InputError
 from latticework.core.hardware import check_agreed, fork_random, gather, make_fabric, random_states, threads
-from latticework.core.loggers import CSVLogger, Logger, Row, without_timings
+from latticework.core.loggers import CSVLogger, Logger, Row
 from latticework.core.progress import message, progress
 from latticework.core.seeds import spawn
 from latticework.core.sharding import Part, set_aside, sharding, whole
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     import numpy as np
     from lightning_fabric import Fabric
 
-__all__ = ["Plan", "Row", "Task", "train", "without_timings"]
+__all__ = ["Plan", "Row", "train"]
 
 
 def train(

@@ -97,6 +97,7 @@ def read_delta(path: str | os.PathLike[str]) -> Delta:
 
     Examples
     --------
+    >>> from pathlib import Path
     >>> from tempfile import TemporaryDirectory
     >>> with TemporaryDirectory() as folder:
     ...     file = Path(folder) / "some.tsv"
