@@ -35,8 +35,6 @@ if TYPE_CHECKING:
     import numpy as np
     from lightning_fabric import Fabric
 
-__all__ = ["Plan", "Row", "train"]
-
 
 def train(
     task: Task,
