@@ -1,0 +1,229 @@
+"""How many small changes to the equations the tests notice: mutation testing of the pure maths of each capability.
+
+`python -m benchmarks.mutation` copies the checkout, lets mutmut change one operator, number or argument at a time in
+the modules below, and runs the tests named beside each. It writes results/mutation.json, and the mutants that lived,
+each with the lines it changed, to results/mutants.txt. --only takes capabilities or modules, and records nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Final
+
+from benchmarks import harness
+
+NAME: Final = "mutation"
+COMMAND: Final = "python -m benchmarks.mutation"
+ROOT: Final = Path(__file__).resolve().parents[1]
+LIVED: Final = ROOT / "benchmarks" / "results" / "mutants.txt"
+COPIED: Final = ("src", "tests", "benchmarks", "docs", "pyproject.toml", "README.md", "mkdocs.yml")
+
+DERIVATIVES: Final = "calculus/test_cases calculus/test_random calculus/test_functions calculus/test_metamorphic"
+
+# What is pure maths in a capability, and the tests that hold it; tests that train or start processes are left out.
+MATHS: Final[dict[str, dict[str, str]]] = {
+    "nn": {
+        "nn/attention": "nn/test_attention",
+        "nn/chain": "nn/test_crf",
+        "nn/crf": "nn/test_crf",
+        "nn/forward_backward": "nn/test_forward_backward nn/test_crf",
+        "nn/lattice": "nn/test_lattice nn/test_lattice_lstm",
+        "nn/lattice_cell": "nn/test_lattice_lstm",
+        "nn/lattice_gradient": "nn/test_lattice_lstm",
+        "nn/lattice_lstm": "nn/test_lattice_lstm",
+        "nn/linear": "nn/test_linear",
+        "nn/losses": "nn/test_losses",
+        "nn/positions": "nn/test_positions",
+        "nn/stepping": "nn/test_stepping nn/test_lattice_lstm",
+        "nn/transformer": "nn/test_transformer",
+        "nn/vision": "nn/test_vision",
+        "nn/viterbi": "nn/test_viterbi",
+    },
+    "translation": {
+        "seq2seq/model": "seq2seq/test_model",
+        "seq2seq/search": "seq2seq/test_search",
+    },
+    "ner": {
+        "ner/flat": "ner/test_flat",
+        "ner/metrics": "ner/test_metrics",
+        "ner/repair": "ner/test_tags",
+        "ner/softlexicon": "ner/test_softlexicon",
+        "ner/tags": "ner/test_tags",
+        "ner/words": "ner/test_words",
+    },
+    "anomaly": {
+        "anomaly/encoders/alignment": "anomaly/test_alignment",
+        "anomaly/encoders/sampling": "anomaly/test_sampling",
+        "anomaly/features/fpfh": "anomaly/test_fpfh",
+        "anomaly/features/geometry": "anomaly/test_geometry",
+        "anomaly/features/form": "anomaly/test_form",
+        "anomaly/features/windows": "anomaly/test_windows",
+        "anomaly/findings/calibration": "anomaly/test_calibration",
+        "anomaly/findings/defect_regions": "anomaly/test_defect_regions",
+        "anomaly/findings/measures": "anomaly/test_measures",
+        "anomaly/findings/metrology": "anomaly/test_defect_regions",
+        "anomaly/findings/pixels": "anomaly/test_pixels anomaly/test_measures",
+        "anomaly/fusion/decision": "anomaly/test_decision",
+        "anomaly/memory/coreset": "anomaly/test_coreset",
+        "anomaly/memory/distances": "anomaly/test_distances anomaly/test_neighbours",
+        "anomaly/memory/neighbours": "anomaly/test_neighbours",
+        "anomaly/memory/reweighting": "anomaly/test_reweighting",
+        "anomaly/memory/whitening": "anomaly/test_whitening",
+        "anomaly/preparation/planes": "anomaly/test_planes",
+    },
+    "knowledge": {
+        "knowledge/adjacency": "knowledge/test_adjacency",
+        "knowledge/affected": "knowledge/test_affected",
+        "knowledge/cooccurrence": "knowledge/test_cooccurrence",
+        "knowledge/distances": "knowledge/test_distances",
+        "knowledge/encoding": "knowledge/test_encoding",
+        "knowledge/metrics": "knowledge/test_metrics",
+        "knowledge/model": "knowledge/test_model",
+        "knowledge/objective": "knowledge/test_objective",
+        "knowledge/optimiser": "knowledge/test_optimiser",
+        "knowledge/packing": "knowledge/test_packing",
+        "knowledge/paths": "knowledge/test_paths",
+        "knowledge/ragged": "knowledge/test_ragged knowledge/test_rows",
+        "knowledge/ranking": "knowledge/test_ranking",
+        "knowledge/rows": "knowledge/test_rows",
+        "knowledge/sampling": "knowledge/test_sampling",
+        "knowledge/statistics": "knowledge/test_statistics",
+    },
+    "mediation": {
+        "mediation/conjugate": "mediation/test_mediator_model mediation/test_outcome_model",
+        "mediation/diagnosis": "mediation/test_diagnosis",
+        "mediation/eigen": "mediation/test_kernels mediation/test_basis",
+        "mediation/kernels": "mediation/test_kernels",
+        "mediation/mediator_model": "mediation/test_mediator_model",
+        "mediation/outcome_model": "mediation/test_outcome_model",
+        "mediation/rows": "mediation/test_rows mediation/test_spike_slab",
+        "mediation/scan": "mediation/test_spike_slab mediation/test_spike_slab_joint",
+        "mediation/simulation": "mediation/test_simulation",
+        "mediation/spike_slab": "mediation/test_spike_slab mediation/test_spike_slab_joint",
+        "mediation/thresholded": "mediation/test_thresholded",
+    },
+    "calculus": {
+        f"calculus/{module}": DERIVATIVES
+        for module in (
+            "backward", "chain", "collect", "dimensions", "factors", "forms", "kronecker", "lowering", "matrix_form",
+            "monomial", "network", "partials", "products", "rules", "shapes", "slopes", "stable", "structure",
+        )
+    },
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Tally:
+    """What became of the mutants of a module."""
+
+    killed: int
+    lived: tuple[str, ...]
+    untested: int
+
+    @property
+    def total(self) -> int:
+        """All mutants."""
+        return self.killed + len(self.lived) + self.untested
+
+
+def main() -> None:
+    """Run mutmut on every module."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", nargs="+", metavar="NAME", help="capabilities, or modules such as nn/crf")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="mutants that are tested at a time")
+    parser.add_argument(
+        "--work", type=Path, default=ROOT / "build" / "mutation", help="where the checkout is copied to"
+    )
+    arguments = parser.parse_args()
+    if find_spec("mutmut") is None:
+        sys.exit("mutation testing needs mutmut: pip install mutmut")
+    wanted = arguments.only or list(MATHS)
+    tallies: dict[str, dict[str, Tally]] = {}
+    for capability, modules in MATHS.items():
+        for module, tests in modules.items():
+            if capability in wanted or module in wanted:
+                found = mutate(module, tests.split(), arguments.work, arguments.jobs)
+                tallies.setdefault(capability, {})[module] = found
+                print(f"{module}: {found.killed} of {found.total} killed, {found.untested} untested", flush=True)
+                for line in found.lived:
+                    print(f"  {line}", flush=True)
+    if arguments.only is None:
+        LIVED.write_text("".join(f"{line}\n" for line in lines_of(tallies)), encoding="utf-8")
+        harness.record(result(tallies, arguments.jobs))
+
+
+def mutate(module: str, tests: Sequence[str], work: Path, jobs: int) -> Tally:
+    """Test all mutants of a module in a copy of the checkout."""
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir(parents=True)
+    for name in COPIED:
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, work / name, ignore=shutil.ignore_patterns("__pycache__", "results"))
+        else:
+            shutil.copy(source, work / name)
+    selected = [f"tests/{test}.py" for test in tests]
+    (work / "setup.cfg").write_text(settings(module, selected), encoding="utf-8")
+    environment = {**os.environ, **dict.fromkeys(harness.THREADS, "1"), "PYTHONPATH": ""}
+    subprocess.run(
+        [sys.executable, "-m", "mutmut", "run", "--max-children", str(jobs)],
+        cwd=work, env=environment, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    listed = _output(["results", "--all", "true"], work, environment)
+    states = dict(re.findall(r"^\s*(\S+__mutmut_\d+): (.+)$", listed, re.MULTILINE))
+    lived = [name for name, state in states.items() if state == "survived"]
+    shown = (f"{name}: {_change(_output(['show', name], work, environment))}" for name in lived)
+    untested = sum(state == "no tests" for state in states.values())
+    return Tally(len(states) - len(lived) - untested, tuple(shown), untested)
+
+
+def settings(module: str, tests: Iterable[str]) -> str:
+    """What mutmut is told: without the check of shapes, which would notice some mutants that no equation does."""
+    lines = ["[mutmut]", "source_paths=src", f"only_mutate=src/latticework/{module}.py"]
+    lines += ["pytest_add_cli_args_test_selection=", *(f"    {test}" for test in tests)]
+    lines += ["pytest_add_cli_args=", "    -p", "    no:cacheprovider", "    -o", "    addopts=--import-mode=importlib"]
+    lines += ["also_copy=", *(f"    {name}" for name in COPIED if name != "src")]
+    return "\n".join(lines) + "\n"
+
+
+def lines_of(tallies: dict[str, dict[str, Tally]]) -> Iterable[str]:
+    """The mutants that lived, module by module."""
+    for modules in tallies.values():
+        for module, found in modules.items():
+            for line in found.lived:
+                yield f"{module}: {line}"
+
+
+def result(tallies: dict[str, dict[str, Tally]], jobs: int) -> harness.Result:
+    """Shares that are killed, by capability."""
+    rows = []
+    for capability, modules in tallies.items():
+        killed, total = (sum(getattr(found, what) for found in modules.values()) for what in ("killed", "total"))
+        rows.append(
+            harness.Row(f"{capability}: {len(modules)} modules, {total:,} mutants", 100 * killed / total, "% killed")
+        )
+    return harness.make_result(NAME, "Mutants of the equations that the tests notice", COMMAND, rows, threads=jobs)
+
+
+def _output(arguments: Sequence[str], work: Path, environment: dict[str, str]) -> str:
+    command = [sys.executable, "-m", "mutmut", *arguments]
+    return subprocess.run(command, cwd=work, env=environment, capture_output=True, text=True, check=True).stdout
+
+
+def _change(shown: str) -> str:
+    """The lines before and after a mutation."""
+    changed = [line for line in shown.splitlines() if re.match(r"[-+](?![-+])", line)]
+    return "  ".join(re.sub(r"\s+", " ", line) for line in changed)
+
+
+if __name__ == "__main__":
+    main()

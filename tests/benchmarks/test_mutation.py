@@ -1,0 +1,73 @@
+"""What mutation testing runs on is there, and what mutmut says is counted."""
+
+from __future__ import annotations
+
+import configparser
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from benchmarks import mutation
+from benchmarks.mutation import MATHS, Tally
+from latticework.core.capability import capabilities
+
+STATES = """
+    latticework.nn.crf.x_score__mutmut_1: killed
+    latticework.nn.crf.x_score__mutmut_2: survived
+    latticework.nn.crf.x_other__mutmut_1: timeout
+    latticework.nn.crf.x_unused__mutmut_1: no tests
+"""
+CHANGE = """# latticework.nn.crf.x_score__mutmut_2: survived
+--- src/latticework/nn/crf.py
++++ src/latticework/nn/crf.py
+@@ -1,3 +1,3 @@
+ def score(a, b):
+-    return   a + b
++    return   a - b
+"""
+
+
+@pytest.fixture
+def mutmut(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    calls: list[list[str]] = []
+
+    def run(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
+        calls.append(command[2:])
+        output = {"results": STATES, "show": CHANGE}.get(command[3], "")
+        return subprocess.CompletedProcess(command, 0, output, "")
+
+    monkeypatch.setattr(subprocess, "run", run)
+    return calls
+
+
+def test_every_module_and_its_tests_are_there() -> None:
+    for modules in MATHS.values():
+        for module, tests in modules.items():
+            assert (mutation.ROOT / "src" / "latticework" / f"{module}.py").is_file(), module
+            for test in tests.split():
+                assert (mutation.ROOT / "tests" / f"{test}.py").is_file(), test
+
+
+def test_every_capability_has_maths_that_is_mutated() -> None:
+    assert {capability.name for capability in capabilities()} <= MATHS.keys()
+
+
+def test_what_mutmut_says_is_counted(mutmut: list[list[str]], tmp_path: Path) -> None:
+    found = mutation.mutate("nn/crf", ["nn/test_crf"], tmp_path / "work", jobs=3)
+    assert found == Tally(2, ("latticework.nn.crf.x_score__mutmut_2: - return a + b  + return a - b",), 1)
+    assert found.total == 4
+    assert mutmut[0] == ["mutmut", "run", "--max-children", "3"]
+    assert mutmut[2] == ["mutmut", "show", "latticework.nn.crf.x_score__mutmut_2"]
+    assert (tmp_path / "work" / "tests" / "nn" / "test_crf.py").is_file()
+    told = configparser.ConfigParser()
+    told.read(tmp_path / "work" / "setup.cfg")
+    assert told["mutmut"]["only_mutate"] == "src/latticework/nn/crf.py"
+    assert told["mutmut"]["pytest_add_cli_args_test_selection"].split() == ["tests/nn/test_crf.py"]
+
+
+def test_the_table_has_the_share_of_each_capability() -> None:
+    tallies = {"nn": {"nn/crf": Tally(8, ("nn.one",), 1), "nn/chain": Tally(10, (), 0)}}
+    (row,) = mutation.result(tallies, jobs=2).rows
+    assert (row.name, row.value) == ("nn: 2 modules, 20 mutants", 90.0)
+    assert list(mutation.lines_of(tallies)) == ["nn/crf: nn.one"]
