@@ -72,7 +72,7 @@ def test_verify_tells_on_stderr(run):
 def test_rules_and_lessons_are_printed(run):
     assert run("--rules").out == rules_text() + "\n"
     assert {rule["id"] for rule in json.loads(run("--rules", "--format", "json").out)} >= {"chain-total", "loss"}
-    assert run("--lesson", "list").out.startswith("scalar-rules ")
+    assert run("--lesson", "list").out.splitlines()[1].split("  ")[0] == "scalar-rules"
     assert "Exercise." in run("--lesson", "sum-reduction").out
 
 

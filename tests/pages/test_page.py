@@ -1,47 +1,15 @@
 import re
 import subprocess
 import sys
-from html.parser import HTMLParser
 
 import pytest
+from outlines import Outline
 
 from latticework import InputError, MissingExtraError
 from latticework.pages import Code, Formula, Formulas, Page, Picture, Section, Table, heat_map, line_plot
 
 HOSTILE = "<script>alert('x')</script> & \"$x$\" \x00\ud800 重庆"
 SHOWN = "<script>alert('x')</script> & \"$x$\" \ufffd\ufffd 重庆"
-NO_CONTENT = {"meta", "link", "br", "hr", "img"}
-
-
-class Outline(HTMLParser):
-    """What a browser makes of a page: elements, their attributes and texts; every element must be closed in order."""
-
-    def __init__(self, page):
-        super().__init__()
-        self.elements, self.texts, self.open = [], [], []
-        self.feed(page)
-        self.close()
-        assert not self.open
-
-    def handle_starttag(self, tag, attributes):
-        self.elements.append((tag, dict(attributes)))
-        if tag not in NO_CONTENT:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag, attributes):
-        self.elements.append((tag, dict(attributes)))
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        self.texts.append((self.open[-1] if self.open else None, data.strip()))
-
-    def all(self, tag):
-        return [attributes for name, attributes in self.elements if name == tag]
-
-    def text(self, tag):
-        return [text for name, text in self.texts if name == tag]
 
 
 def curve(name="training"):

@@ -3,45 +3,26 @@
 from __future__ import annotations
 
 import itertools
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from typer.core import TyperCommand
 
-from latticework.core.commands import print_json
+from latticework.core.commands import OutputFile, print_json
 from latticework.core.errors import InputError
 from latticework.core.progress import message
+from latticework.core.terminal import table_lines
+from latticework.core.values import strict_json
 
 if TYPE_CHECKING:
     from latticework.calculus.derivation import Derivation
 
 app = typer.Typer(add_completion=False)
 
-
-class Layout(StrEnum):
-    """How a derivative is laid out."""
-
-    numerator = "numerator"
-    denominator = "denominator"
-
-
-class Format(StrEnum):
-    """What is printed."""
-
-    text = "text"
-    latex = "latex"
-    html = "html"
-    json = "json"
-
-
-class Language(StrEnum):
-    """What code is written in."""
-
-    numpy = "numpy"
-    torch = "torch"
-    jax = "jax"
+Layout = Literal["numerator", "denominator"]
+Format = Literal["text", "latex", "html", "json"]
+Language = Literal["numpy", "torch", "jax"]
 
 
 class _Command(TyperCommand):
@@ -84,10 +65,10 @@ def derive(
     order: Annotated[int, typer.Option(min=1, max=4, help="1 for gradients and Jacobians, 2 for Hessians.")] = 1,
     layout: Annotated[
         Layout, typer.Option(help="numerator: a row for each function; denominator: its transpose.")
-    ] = Layout.numerator,
+    ] = "numerator",
     assume: Annotated[list[str] | None, typer.Option(metavar="WHAT", help="Such as 'A symmetric'; repeat it.")] = None,
     steps: Annotated[bool, typer.Option("--steps", help="Show every step and the rule that it follows.")] = False,
-    format: Annotated[Format, typer.Option(help="Of the derivation.")] = Format.text,
+    format: Annotated[Format, typer.Option(help="Of the derivation.")] = "text",
     export: Annotated[Language | None, typer.Option(help="Print the code of a function instead.")] = None,
     check: Annotated[str | None, typer.Option(metavar="ANSWER", help="Say whether this is the derivative.")] = None,
     verify: Annotated[
@@ -97,9 +78,7 @@ def derive(
         str | None, typer.Option(metavar="NAME", help="A section of the paper with examples and an exercise; 'list'.")
     ] = None,
     rules: Annotated[bool, typer.Option("--rules", help="List all rules.")] = False,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write it there instead.", show_default=False)
-    ] = None,
+    output: OutputFile = None,
 ) -> None:
     """Differentiate a matrix or vector expression in closed form.
 
@@ -120,7 +99,7 @@ def derive(
     if rules:
         from latticework.calculus.reference import rules_json, rules_text
 
-        return _print(rules_json() if format is Format.json else rules_text(), output)
+        return _print(rules_json() if format == "json" else rules_text(), output)
     if lesson is not None:
         return _lesson(lesson, format, output)
     if expression is None:
@@ -133,16 +112,16 @@ def derive(
 
     from latticework.calculus.derivation import derive
 
-    found = derive(expression, wrt, shapes, order=order, layout=layout.value, assume=assume or None)
+    found = derive(expression, wrt, shapes, order=order, layout=layout, assume=assume or None)
     strange = sorted(shapes.keys() - found.parameters.keys())
     if strange:
         raise InputError(
             f"--shape: there is no variable {strange[0]!r}; the expression has {', '.join(found.parameters)}"
         )
-    for note in _notes(found, shapes, told=steps or format is not Format.text):
+    for note in _notes(found, shapes, told=steps or format != "text"):
         message(f"note: {note}")
     if export is not None:
-        return _print(found.source(export.value), output)
+        return _print(found.source(export), output)
     _print(_written(found, format, steps=steps), output)
     if verify:
         verification = found.verify()
@@ -204,11 +183,11 @@ def shapes_of(declared: list[str]) -> dict[str, str]:
 
 
 def _written(found: Derivation, format: Format, *, steps: bool) -> object:
-    if format is Format.latex:
+    if format == "latex":
         return found.latex(steps=steps)
-    if format is Format.html:
+    if format == "html":
         return found.html()
-    if format is Format.json:
+    if format == "json":
         return found.as_dict()
     return found.text(steps=steps)
 
@@ -225,8 +204,8 @@ def _check(
 ) -> None:
     from latticework.calculus.marking import check
 
-    found = check(expression, wrt, answer, shapes, order=order, layout=layout.value, assume=assume or None)
-    if format is Format.json:
+    found = check(expression, wrt, answer, shapes, order=order, layout=layout, assume=assume or None)
+    if format == "json":
         shown = found.counterexample
         print_json(
             {
@@ -246,21 +225,19 @@ def _lesson(name: str, format: Format, output: Path | None) -> None:
     from latticework.calculus.course import LESSONS, lesson
 
     if name == "list":
-        return _print("\n".join(f"{each.name:<20} {each.title}" for each in LESSONS.values()), output)
+        rows = [(each.name, each.title) for each in LESSONS.values()]
+        return _print("\n".join(table_lines(["lesson", "title"], rows, texts=2)), output)
     found = lesson(name)
-    if format is Format.html:
+    if format == "html":
         return _print(found.html(), output)
-    return _print(found.as_dict() if format is Format.json else found.text(), output)
+    return _print(found.as_dict() if format == "json" else found.text(), output)
 
 
 def _print(result: object, output: Path | None) -> None:
     if output is not None:
-        import json
-
         from latticework.core.files import write_output
-        from latticework.core.values import plain
 
-        text = result if isinstance(result, str) else json.dumps(plain(result), ensure_ascii=False, indent=1)
+        text = result if isinstance(result, str) else strict_json(result, indent=1)
         write_output(output, (text.rstrip("\n") + "\n").encode())
     elif isinstance(result, str):
         typer.echo(result.rstrip("\n"))

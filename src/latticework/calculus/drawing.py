@@ -14,8 +14,8 @@ from statistics import fmean
 
 from latticework.calculus.flow import Edge, Node
 from latticework.core.terminal import columns
+from latticework.pages.shapes import paint, svg, text
 from latticework.pages.text import label, printable
-from latticework.pages.theme import LIGHT
 
 LETTER = 7.3  # of the monospaced text, in pixels
 BOX = 46.0  # height of a node
@@ -49,12 +49,8 @@ def drawn(nodes: Sequence[Node], edges: Sequence[Edge]) -> str:
     height = len(layers) * (BOX + RISE) - RISE + 2 * margin
     parts = [_edge(edge, route, margin) for edge, route in routes]
     parts += [_box(spot, margin) for spot in spots if spot.node is not None]
-    parts += [_rate(*each) for each in rates]
-    body = "".join(parts)
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}" '
-        f'height="{height:.0f}" font-family="ui-monospace, monospace" font-size="12">{body}</svg>'
-    )
+    parts += [text(*each, "accent", halo=True) for each in rates]
+    return svg(round(height), parts, width=round(width), font="ui-monospace, monospace")
 
 
 def _spots(nodes: Sequence[Node], edges: Sequence[Edge]) -> tuple[list[_Spot], list[tuple[Edge, list[_Spot]]]]:
@@ -132,10 +128,6 @@ def _lines(node: Node) -> tuple[str, str]:
     return label(first, width=LONGEST), label(node.whole.shape_text, width=LONGEST)
 
 
-def _colour(name: str) -> str:
-    return f"var(--{name}, {LIGHT[name]})"
-
-
 def _top(spot: _Spot, margin: float) -> float:
     return margin + spot.layer * (BOX + RISE)
 
@@ -143,28 +135,25 @@ def _top(spot: _Spot, margin: float) -> float:
 def _box(spot: _Spot, margin: float) -> str:
     assert spot.node is not None
     kind, top = spot.node.kind, _top(spot, margin)
-    first, second = map(_text, _lines(spot.node))
+    first, second = _lines(spot.node)
     strong = kind in ("wrt", "result")
-    line = _colour("accent" if strong else "rule")
-    fill = _colour("surface" if kind != "variable" else "paper")
-    colour, weight = _colour("accent" if kind == "wrt" else "ink"), 600 if strong else 400
+    line = paint("accent" if strong else "rule")
+    fill = paint("surface" if kind != "variable" else "paper")
     dashes = " stroke-dasharray: 4 3;" if kind == "variable" else ""
-    told = _text(f"{spot.node.symbol} = {spot.node.whole}")
+    told = escape(printable(f"{spot.node.symbol} = {spot.node.whole}"))
     return (
         f"<g><title>{told}</title>"
         f'<rect x="{spot.x - spot.width / 2:.1f}" y="{top:.1f}" width="{spot.width:.1f}" height="{BOX:g}" rx="6" '
         f'style="fill: {fill}; stroke: {line}; stroke-width: {2 if strong else 1.2};{dashes}"/>'
-        f'<text x="{spot.x:.1f}" y="{top + 19:.1f}" text-anchor="middle" '
-        f'style="fill: {colour}; font-weight: {weight}">{first}</text>'
-        f'<text x="{spot.x:.1f}" y="{top + 36:.1f}" text-anchor="middle" font-size="11" '
-        f'style="fill: {_colour("muted")}">{second}</text></g>'
+        f"{text(spot.x, top + 19, first, 'accent' if kind == 'wrt' else 'ink', 'middle', bold=strong)}"
+        f"{text(spot.x, top + 36, second, 'muted', 'middle')}</g>"
     )
 
 
 def _edge(edge: Edge, route: Sequence[_Spot], margin: float) -> str:
     """A curve through the bends, and the head of an arrow."""
     flows = edge.flows
-    line = _colour("accent" if flows else "muted")
+    line = paint("accent" if flows else "muted")
     x, y = route[0].x, _top(route[0], margin) + BOX
     path = f"M{x:.1f} {y:.1f}"
     for spot in route[1:]:
@@ -204,20 +193,9 @@ def _rates(routes: Sequence[tuple[Edge, Sequence[_Spot]]], margin: float) -> lis
 
 
 def _overlap(one: tuple[float, float, str], other: tuple[float, float, str]) -> bool:
-    (x, y, text), (left, top, written) = one, other
-    return abs(y - top) < 13 and x < left + _length(written) and left < x + _length(text)
+    (x, y, rate), (left, top, written) = one, other
+    return abs(y - top) < 13 and x < left + _length(written) and left < x + _length(rate)
 
 
 def _length(rate: str) -> float:
-    return columns(rate) * LETTER * 11 / 12 + 8
-
-
-def _rate(x: float, y: float, text: str) -> str:
-    return (
-        f'<text x="{x:.1f}" y="{y:.1f}" font-size="11" style="fill: {_colour("accent")}; stroke: {_colour("paper")}; '
-        f'stroke-width: 4px; paint-order: stroke">{_text(text)}</text>'
-    )
-
-
-def _text(text: str) -> str:
-    return escape(printable(text))
+    return columns(rate) * LETTER + 8
