@@ -112,14 +112,19 @@ class FakeM3DM:
             ndimage.label(scores >= limit, np.ones((3, 3)))[0].astype(np.int64),
         )
 
-    def evaluate(self, parts):
-        samples, failed = [], {}
+    def evaluate(self, parts, *, each=None):
+        samples, found, failed = [], [], {}
         for part in parts:
             try:
-                samples.append(read(part))
+                sample = read(part)
+                told = self.inspect(sample)
             except InputError as error:
-                failed[part.name] = str(error)
-        found = [self.inspect(sample) for sample in samples]
+                told, failed[part.name] = error, str(error)
+            else:
+                samples.append(sample)
+                found.append(told)
+            if each is not None:
+                each(part, told)
         return evaluation(found, samples, failed, self.threshold_)
 
 

@@ -80,7 +80,7 @@ def test_units_are_brought_to_metres(tmp_path):
     np.save(tmp_path / "a.npy", xyz)
     assert np.allclose(read_cloud(tmp_path / "a.npy", unit="mm").xyz, xyz / 1000, equal_nan=True)
     assert np.allclose(as_xyz(xyz, "xyz", unit="cm"), xyz / 100, equal_nan=True)
-    with pytest.raises(InputError, match="unit='inch': expected one of 'm', 'cm', 'mm'"):
+    with pytest.raises(InputError, match="unit='inch': expected one of m, cm, mm"):
         read_cloud(tmp_path / "a.npy", unit="inch")
 
 
@@ -168,7 +168,7 @@ def test_a_strip_that_unpacks_to_more_than_it_says_is_refused(write):
 
 
 @given(st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_changed_bytes_and_cut_off_files_give_our_error_alone(tmp_path_factory, data):
     xyz = scan(6, 5)[0]
     kind = data.draw(st.sampled_from(["npy", "tif", "deflated"]))

@@ -2,7 +2,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from latticework.anomaly.findings.calibration import p_values, parts_needed, threshold
@@ -24,7 +24,6 @@ def test_the_threshold_is_the_conformal_quantile(parts, rate):
     assert found.parts == parts
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(0, 6), min_size=2, max_size=12), st.sampled_from(RATES))
 def test_whichever_of_them_is_the_new_one_no_more_are_alarms_than_certified(values, rate):
     """Exchangeable scores are as likely in any order: all of it, ties included, is in this one sum."""
@@ -77,7 +76,6 @@ def test_so_many_parts_are_needed_and_one_less_does_not_do(rate):
         assert not threshold(range(needed - 1), rate=rate).holds
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.integers(0, 8), min_size=1, max_size=15),
     st.lists(st.integers(-1, 9), min_size=1, max_size=5),

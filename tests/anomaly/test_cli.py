@@ -195,6 +195,20 @@ def test_parts_that_lack_a_partner_are_reported_and_stop_a_fit(anomaly, refused,
     assert "gt lacks 001: give one for each part" in refused("evaluate", saved, folder)
 
 
+def test_two_files_of_one_name_are_reported_and_stop_a_fit(anomaly, refused, saved, rings, tmp_path):
+    folder = Path(shutil.copytree(rings, tmp_path / "twice"))
+    for split_name in ("test", "train"):
+        place = folder / split_name / "good" / "rgb"
+        shutil.copy(place / "000.png", place / "000.jpg")
+    ended = anomaly("predict", saved, folder / "test", "--json")
+    assert (ended.status, len(lines_of(ended))) == (1, 12)
+    assert ended.err.count("left out: good/000: ") == 1
+    assert "holds 000.jpg and 000.png, both for one part: remove one" in ended.err
+    ended = anomaly("evaluate", saved, folder)
+    assert (ended.status, ended.err.count("left out: test/good/000: ")) == (1, 1)
+    assert "both for one part" in refused("fit", folder, "-o", tmp_path / "model")
+
+
 def test_each_warning_is_said_once_however_often_parts_are_read(anomaly, saved, rings, tmp_path):
     options = ("--maps", tmp_path / "maps", "--page", tmp_path / "page.html", "--unit", "mm")
     told = anomaly("evaluate", saved, rings, *options).err
@@ -342,6 +356,19 @@ def test_evaluate_writes_a_page_and_maps(anomaly, saved, rings, tmp_path, monkey
     assert f"the page is {tmp_path / 'page.html'}" in ended.err
 
 
+def test_maps_of_an_evaluation_are_those_of_a_prediction(anomaly, saved, broken, tmp_path, monkeypatch):
+    anomaly("predict", saved, broken, "--maps", tmp_path / "predicted")
+    inspected = []
+    inspect = FakeM3DM.inspect
+    monkeypatch.setattr(FakeM3DM, "inspect", lambda self, part: inspected.append(part.name) or inspect(self, part))
+    anomaly("evaluate", saved, broken, "--maps", tmp_path / "evaluated")
+    assert len(inspected) == len(set(inspected)) == 11, "each that can be read, once"
+    rows = [json.loads(line) for line in (tmp_path / "evaluated" / "predictions.jsonl").read_text().splitlines()]
+    assert [row["name"] for row in rows if row["error"]] == ["test/cut/000"]
+    for file in (tmp_path / "evaluated").rglob("*.tiff"):
+        assert (tmp_path / "predicted" / file.relative_to(tmp_path / "evaluated")).read_bytes() == file.read_bytes()
+
+
 def test_pictures_of_good_parts_are_shown_only_if_all_that_the_model_knows_are_there(rings, model, tmp_path):
     assert good_in(None, rings, model, unit="m")("train/good/000") is not None
     assert good_in(None, rings / "test", model, unit="m")("train/good/000") is None
@@ -446,10 +473,19 @@ def test_preprocess_may_keep_the_size(anomaly, rings, tmp_path):
 # all of them
 
 
-def test_help_names_every_command(anomaly):
-    shown = anomaly("--help")
-    assert shown.status == 0
-    assert all(verb in shown.out for verb in ("fit", "predict", "evaluate", "explain", "synth", "preprocess"))
+@pytest.mark.parametrize(
+    "command, options",
+    [
+        ("fit", "--output --valid --held-out --rate --banks --fusion --features --mode --coreset --size --seed"),
+        ("predict", "--maps --jobs --device --json"),
+        ("evaluate", "--maps --page --good --device --json"),
+        ("explain", "--page --good --device --json"),
+        ("synth", "--output --seed --family --contrast --good --validation --test-good --per-defect --size --jobs"),
+        ("preprocess", "--output --size --split --jobs"),
+    ],
+)
+def test_every_option_is_described(anomaly, undescribed, command, options):
+    assert undescribed("anomaly", command, options=options) == []
 
 
 def test_pages_need_their_extra_before_anything_is_inspected(anomaly, saved, rings, tmp_path, monkeypatch):

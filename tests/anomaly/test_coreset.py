@@ -60,7 +60,7 @@ def test_picks_are_those_of_the_loop_in_its_order(kind, pool, monkeypatch):
     kind=st.sampled_from(sorted(KINDS)),
     share=st.floats(0, 1),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_picks_of_any_data_are_those_of_the_loop(seed, patches, channels, kind, share):
     data = features(kind, seed, patches, channels)
     count = 1 + int(share * (len(data) - 2))

@@ -23,7 +23,7 @@ tables = st.tuples(st.integers(1, 12), st.integers(1, 4)).flatmap(
 )
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(tables, st.sampled_from(METHODS), st.data())
 def test_a_higher_score_in_any_bank_never_lowers_the_fused_score(normal, method, data):
     layer = fit_decision(normal, method=method)

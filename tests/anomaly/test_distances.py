@@ -19,7 +19,7 @@ from latticework.anomaly.memory.distances import Frame, direct, direct_pairs, le
     spread=st.sampled_from([1e-3, 1.0, 1e3]),
     dtype=st.sampled_from([np.float16, np.float32, np.float64]),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_the_least_square_is_between_its_bounds(seed, channels, offset, spread, dtype):
     rng = np.random.default_rng(seed)
     rows = (rng.normal(size=(30, channels)) * spread + offset).astype(dtype)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -76,6 +77,20 @@ def test_figures_are_those_of_scikit_learn_and_of_the_published_evaluation(model
         maps = [heat(model, sample, bank) for sample in samples]
         check(found.banks[bank], found.bank_scores[bank], labels, maps, truths)
         assert found.bank_scores[bank][3] == next(b.score for b in model.inspect(GOOD[3]).banks if b.bank == bank)
+
+
+def test_what_is_found_in_each_part_is_handed_out_and_is_that_of_an_inspection(model, found):
+    absent = Found("absent", "good", rgb=Path("absent.png"))
+    told = []
+    again = model.evaluate([*GOOD, absent, *BAD], each=lambda part, each: told.append((part, each)))
+    np.testing.assert_array_equal(again.scores, found.scores)
+    assert [given.name for given, _ in told] == [given.name for given in (*GOOD, absent, *BAD)]
+    assert [str(each) for given, each in told if given is absent] == list(again.failed.values())
+    for given, each in told:
+        if given is not absent:
+            alone = model.inspect(given)
+            assert each.as_dict() == alone.as_dict()
+            np.testing.assert_array_equal(each.map, alone.map)
 
 
 def test_each_kind_is_compared_with_all_good_parts(model, found):

@@ -172,7 +172,7 @@ def test_arrays_that_are_no_colours_are_refused(values, message):
 
 
 @given(st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_changed_bytes_and_cut_off_files_give_our_error_alone(tmp_path_factory, data):
     kind = data.draw(st.sampled_from(["PNG", "JPEG", "BMP", "TIFF", "WEBP", "PPM"]))
     content = bytearray(picture(RGB, kind=kind))

@@ -156,7 +156,7 @@ def test_nothing_is_smoothed_without_a_width():
     assert np.array_equal(enlarged(values, size=8, sigma=0.0), values)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 2**31), st.sampled_from(METHODS), st.floats(0.0, 30.0))
 def test_a_higher_score_of_any_bank_never_lowers_the_fused_one(seed, method, more):
     generator = np.random.default_rng(seed)

@@ -22,7 +22,7 @@ def parts(seed, good=60, bad=25, steps=None):
 
 
 @given(st.integers(0, 2**31), st.integers(1, 30), st.integers(1, 30), st.sampled_from([None, 1, 3]))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_measures_are_those_of_scikit_learn_with_ties_too(seed, good, bad, steps):
     scores, which = parts(seed, good, bad, steps)
     assert auroc(scores, which) == pytest.approx(metrics.roc_auc_score(which, scores), abs=1e-12)

@@ -57,7 +57,7 @@ def test_neighbours_are_those_of_direct_distances(kind, count, monkeypatch):
 
 
 @given(st.integers(0, 2**31), st.sampled_from(KINDS), st.integers(1, 40), st.integers(1, 4))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_neighbours_in_any_bank_are_those_of_direct_distances(seed, kind, entries, count):
     patches, bank = data(kind, seed, patches=7, entries=max(entries, 3), channels=4)
     distances, numbers = Neighbours(bank).several(patches, count)

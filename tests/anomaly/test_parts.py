@@ -144,7 +144,7 @@ def literal_components(where, xyz, gap):
 
 
 @given(st.integers(0, 10_000), st.integers(1, 12), st.integers(1, 12))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_components_are_those_of_the_graph_of_links(seed, height, width):
     generator = np.random.default_rng(seed)
     xyz = np.zeros((height, width, 3), dtype=np.float32)
@@ -157,7 +157,7 @@ def test_components_are_those_of_the_graph_of_links(seed, height, width):
 
 
 @given(st.integers(0, 10_000))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_links_over_gaps_are_cut(seed):
     generator = np.random.default_rng(seed)
     xyz = table(24, 30, tilt=0, noise=0, missing=0.05, seed=seed)
@@ -201,7 +201,7 @@ def test_a_hole_that_is_open_to_the_outside_stays():
 
 
 @given(st.integers(0, 10_000))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_the_convex_hull_has_the_mask_and_every_pixel_between_two_of_its_own(seed):
     generator = np.random.default_rng(seed)
     mask = generator.random((9, 11)) < generator.uniform(0.02, 0.5)

@@ -37,7 +37,7 @@ def test_what_is_written_is_read_as_the_same_to_the_last_bit(tmp_path, data, col
 
 
 @given(st.data())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_every_float_survives_as_text(tmp_path_factory, data):
     bits = np.array(data.draw(st.lists(st.integers(0, 2**32 - 1), min_size=12, max_size=12)), dtype=np.uint32)
     xyz = bits.view(np.float32).reshape(2, 2, 3)
@@ -182,7 +182,7 @@ def test_a_file_cut_off_anywhere_is_refused_or_whole(write, data):
 
 
 @given(st.data())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_random_headers_and_bytes_are_refused_with_our_error_alone(tmp_path_factory, data):
     number = st.sampled_from(["0", "1", "2", "3", "4", "8", "640", "-1", "1e3", "99999999999", "x", ""])
     words = {

@@ -29,7 +29,7 @@ def images(seed, count=3, height=18, width=22, steps=None, help=0.8):
 
 
 @given(st.integers(0, 2**31), st.sampled_from([None, 1, 3]), st.sampled_from([*LIMITS, 1.0, 0.5]))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_aupro_is_that_of_the_published_evaluations(seed, steps, limit):
     maps, truths = images(seed, steps=steps)
     pixels = Pixels.of(maps, truths)

@@ -219,7 +219,7 @@ def test_a_file_cut_off_anywhere_is_refused_or_whole(write, kind):
 
 
 @given(st.data())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_random_headers_and_bytes_are_refused_with_our_error_alone(tmp_path_factory, data):
     sound = ["ply", "format ascii 1.0", *GRID, *VERTEX, *RANGES]
     number = st.sampled_from(["0", "1", "2", "6", "-1", "99999999999", "x"])

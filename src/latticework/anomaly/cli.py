@@ -7,17 +7,16 @@ import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, redirect_stdout
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from latticework.anomaly.cli_answers import evaluate, explain
 from latticework.anomaly.cli_data import preprocess, synth
-from latticework.anomaly.cli_parts import Jobs, Maps, OwnUnit, UnitOption, check_apart, check_jobs, load, parts_in
+from latticework.anomaly.cli_parts import Maps, OwnUnit, UnitOption, check_apart, load, parts_in
 from latticework.anomaly.part_warnings import once
-from latticework.core.commands import Device, Model, Output, Seed, print_json
+from latticework.core.commands import Device, Jobs, Model, Output, Seed, given, print_json
 from latticework.core.errors import InputError
 from latticework.core.progress import Progress, message, progress
 from latticework.core.terminal import printable
@@ -29,28 +28,9 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Find defects on parts scanned in colour and 3D.", no_args_is_help=True)
 
-
-class Fusion(StrEnum):
-    """How the scores of memory banks become one."""
-
-    ocsvm = "ocsvm"
-    zsum = "zsum"
-    max = "max"
-    quantile = "quantile"
-
-
-class Features(StrEnum):
-    """Where features of patches come from."""
-
-    handcrafted = "handcrafted"
-    pretrained = "pretrained"
-
-
-class Mode(StrEnum):
-    """Whether the paper is followed to the letter."""
-
-    default = "default"
-    paper = "paper"
+Fusion = Literal["ocsvm", "zsum", "max", "quantile"]
+Features = Literal["handcrafted", "pretrained"]
+Mode = Literal["default", "paper"]
 
 
 @app.command()
@@ -87,10 +67,10 @@ def fit(
     fusion: Annotated[Fusion | None, typer.Option(help="How the scores of banks become one.")] = None,
     features: Annotated[
         Features, typer.Option(help="handcrafted needs no weights; pretrained needs --vit, --point-mae or both.")
-    ] = Features.handcrafted,
+    ] = "handcrafted",
     mode: Annotated[
         Mode, typer.Option(help="paper follows the paper to the letter: its banks, its scores, its fusion.")
-    ] = Mode.default,
+    ] = "default",
     coreset: Annotated[float | None, typer.Option(metavar="SHARE", help="Of patches that a bank keeps.")] = None,
     size: Annotated[
         int | None, typer.Option(min=32, metavar="N", help="Rows and columns that parts are brought to.")
@@ -106,7 +86,7 @@ def fit(
     Good parts that are set aside give the threshold; so many of them certify a rate of false alarms of so much, and the
     command says which.
     """
-    if features is Features.handcrafted and (vit or point_mae):
+    if features == "handcrafted" and (vit or point_mae):
         raise InputError("--vit and --point-mae are of --features pretrained: handcrafted features need no weights")
 
     from latticework.anomaly.config import M3DMConfig
@@ -119,27 +99,21 @@ def fit(
     resolve_device(device)
     check_replaceable(output)
     check_writable(output)
-    settings: dict[str, Any] = {
-        "mode": None if mode is Mode.default else mode.value,
-        "size": size,
-        "held_out": held_out,
-        "false_alarm_rate": rate,
-        "vit": None if vit is None else str(vit),
-        "point_mae": None if point_mae is None else str(point_mae),
-    }
-    known = {name: value for name, value in settings.items() if value is not None}
-    options: dict[str, Any] = {
-        "banks": None if banks is None else tuple(name.strip() for name in banks.split(",")),
-        "fusion": None if fusion is None else fusion.value,
-        "coreset": coreset,
-        "config": M3DMConfig(**known) if known else None,
-    }
-    model = M3DM(
-        features=features.value,
-        random_state=seed,
-        device=device,
-        **{name: value for name, value in options.items() if value is not None},
+    settings = given(
+        mode=None if mode == "default" else mode,
+        size=size,
+        held_out=held_out,
+        false_alarm_rate=rate,
+        vit=vit,
+        point_mae=point_mae,
     )
+    options = given(
+        banks=None if banks is None else tuple(name.strip() for name in banks.split(",")),
+        fusion=fusion,
+        coreset=coreset,
+        config=M3DMConfig(**settings) if settings else None,
+    )
+    model = M3DM(features=features, random_state=seed, device=device, **options)
     parts = read_folder(folder, split="train", unit=unit)
     others: list[Found] | None = None
     if valid is not None or "validation" in find_splits(folder):
@@ -177,7 +151,6 @@ def predict(
 
     A part that cannot be read is reported, and the others go on; the exit status is then 1.
     """
-    check_jobs(jobs)
     check_apart(maps, paths)
 
     from latticework.anomaly.report.outputs import Outputs, row_of

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,19 +12,18 @@ from latticework.anomaly.cli_parts import (
     GoodFolder,
     Maps,
     OwnUnit,
-    PageFile,
     Split,
     check_apart,
-    check_page,
+    check_pictures,
     good_in,
     load,
     parts_in,
 )
 from latticework.anomaly.part_warnings import noted, once
-from latticework.core.commands import Device, Json, Model, print_json
+from latticework.core.commands import Device, Json, Model, PageFile, print_json
 from latticework.core.errors import InputError
-from latticework.core.progress import message, progress
-from latticework.core.terminal import printable
+from latticework.core.progress import message
+from latticework.core.terminal import printable, table_lines
 from latticework.core.words import counted
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def evaluate(
     errors. A part that cannot be read is reported, and the others go on; the exit status is then 1.
     """
     check_apart(maps, [folder])
-    check_page(page, good)
+    check_pictures(page, good)
 
     from latticework.anomaly.scans.folders import read_folder
     from latticework.anomaly.scans.partners import check_truths
@@ -59,11 +59,17 @@ def evaluate(
     detector = load(model, device)
     parts = read_folder(folder, split=split, unit=unit or detector.unit_, partners="reported")
     check_truths(parts)
-    found = detector.evaluate(parts)
+    with ExitStack() as stack:
+        each = None
+        if maps is not None:
+            from latticework.anomaly.report.outputs import Outputs
+
+            each = stack.enter_context(Outputs(maps, parts, map_threshold=detector.map_threshold_)).add
+        found = detector.evaluate(parts, each=each)
     for name, why in found.failed.items():
         message(f"left out: {name}: {why}")
     if maps is not None:
-        _write_maps(detector, parts, maps)
+        message(f"maps and overlays are in {maps}")
     if page is not None:
         from latticework.anomaly.findings.verdicts import errors_of
         from latticework.anomaly.report.evaluation_page import MOST_ERRORS
@@ -101,7 +107,7 @@ def explain(
     as_json: Json = False,
 ) -> None:
     """Say what is wrong with a part, where, how large, and which memory bank says so, beside what it compares with."""
-    check_page(page, good)
+    check_pictures(page, good)
     detector = load(model, device)
     parts = parts_in([path], unit=unit or detector.unit_)
     if len(parts) != 1:
@@ -139,17 +145,12 @@ def evaluation_lines(found: Evaluation) -> list[str]:
     ):
         if share is not None:
             lines.append(f"{what}: {share:.1%}")
-    rows: list[tuple[str, Figures | None]] = [("all parts, banks fused", found.figures)]
-    rows += [("defect", None), *((f"  {printable(label)}", each) for label, each in found.by_label.items())]
-    rows += [("memory bank", None), *((f"  {bank}", each) for bank, each in found.banks.items())]
-    width = max(len(title) for title, _ in rows)
     limits = list(found.figures.aupro)
-    header = ["AUROC", "AP", "F1max", "pixel", *(f"PRO{limit:g}" for limit in limits)]
-    lines += ["", f"{'':<{width}}" + "".join(f"  {name:>7}" for name in header)]
-    for title, figures in rows:
-        cells = [] if figures is None else _cells(figures, limits)
-        lines.append((f"{title:<{width}}" + "".join(f"  {cell:>7}" for cell in cells)).rstrip())
-    return lines
+    rows = [["all parts, banks fused", *_cells(found.figures, limits)], ["defect"]]
+    rows += [[f"  {label}", *_cells(each, limits)] for label, each in found.by_label.items()]
+    rows += [["memory bank"], *([f"  {bank}", *_cells(each, limits)] for bank, each in found.banks.items())]
+    header = ["", "AUROC", "AP", "F1max", "pixel", *(f"PRO{limit:g}" for limit in limits)]
+    return [*lines, "", *table_lines(header, rows)]
 
 
 def explanation_lines(found: Inspection) -> list[str]:
@@ -166,21 +167,6 @@ def explanation_lines(found: Inspection) -> list[str]:
         lines.append(f"{bank.bank}: {share} of {score}; worst at row {bank.row}, column {bank.column}{like}")
     lines += [f"region {place}: {region_told(region)}" for place, region in enumerate(found.regions, start=1)]
     return lines if found.regions else [*lines, where_told(found) or "no region is marked"]
-
-
-def _write_maps(detector: Any, parts: list[Any], maps: Path) -> None:
-    from latticework.anomaly.report.outputs import Outputs
-    from latticework.anomaly.streaming import inspect_parts
-
-    with (
-        noted(),  # what there is to warn of was said
-        Outputs(maps, parts, map_threshold=detector.map_threshold_) as outputs,
-        progress("writing maps", total=len(parts), unit="parts") as bar,
-    ):
-        for part, told in inspect_parts(detector, parts):
-            outputs.add(part, told)
-            bar.advance()
-    message(f"maps and overlays are in {maps}")
 
 
 def _cells(figures: Figures, limits: list[float]) -> list[str]:

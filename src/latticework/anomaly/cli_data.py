@@ -3,24 +3,17 @@
 from __future__ import annotations
 
 import shlex
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
-from latticework.anomaly.cli_parts import Jobs, Split, UnitOption, check_jobs
-from latticework.core.commands import Output
+from latticework.anomaly.cli_parts import Split, UnitOption
+from latticework.core.commands import Jobs, Output
 from latticework.core.progress import message
 from latticework.core.words import counted
 
-
-class Contrast(StrEnum):
-    """How clearly defects show."""
-
-    easy = "easy"
-    medium = "medium"
-    hard = "hard"
+Contrast = Literal["easy", "medium", "hard"]
 
 
 def synth(
@@ -31,7 +24,7 @@ def synth(
         str,
         typer.Option(metavar="NAME", help="Of the parts, written directly into PATH; all writes a folder for each."),
     ] = "all",
-    contrast: Annotated[Contrast, typer.Option(help="How clearly defects show.")] = Contrast.medium,
+    contrast: Annotated[Contrast, typer.Option(help="How clearly defects show.")] = "medium",
     good: Annotated[int, typer.Option(min=1, metavar="N", help="Good parts to learn from.")] = 40,
     validation: Annotated[int, typer.Option(min=0, metavar="N", help="Good parts for the threshold.")] = 20,
     test_good: Annotated[int, typer.Option(min=0, metavar="N", help="Good parts to test with.")] = 20,
@@ -42,7 +35,6 @@ def synth(
     jobs: Jobs = 1,
 ) -> None:
     """Write scans of synthetic parts, good and defective, in the layout of MVTec 3D-AD."""
-    check_jobs(jobs)
     from latticework.anomaly.synth import generate
 
     folders = generate(
@@ -53,7 +45,7 @@ def synth(
         validation=validation,
         test_good=test_good,
         per_defect=per_defect,
-        contrast=contrast.value,
+        contrast=contrast,
         size=size,
         jobs=jobs,
     )
@@ -77,7 +69,6 @@ def preprocess(
     Run again, it goes on where it was. A part that cannot be read is reported, and the others go on; the exit status is
     then 1.
     """
-    check_jobs(jobs)
     from joblib import parallel_config
 
     from latticework.anomaly.preparation.prepared import preprocess_folder

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from latticework.core.commands import check_page
 from latticework.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ OwnUnit = Annotated[
     Unit | None,
     typer.Option("--unit", help="Of the points; by default that of the parts of the fit.", show_default=False),
 ]
-Jobs = Annotated[int, typer.Option("--jobs", min=-1, metavar="N", help="Processes that work; -1 is one a processor.")]
 Maps = Annotated[
     Path | None,
     typer.Option(
@@ -33,9 +33,6 @@ Maps = Annotated[
         help="Write a map (.tiff) and an overlay (.png) of each part there, and predictions.csv and .jsonl.",
         show_default=False,
     ),
-]
-PageFile = Annotated[
-    Path | None, typer.Option("--page", metavar="FILE", help="Write an HTML page there.", show_default=False)
 ]
 GoodFolder = Annotated[
     Path | None,
@@ -55,17 +52,10 @@ def load(model: Path, device: str) -> Any:
     return found if device == "auto" else found.to(device)
 
 
-def check_jobs(jobs: int) -> int:
-    """Refuse 0, which is no number of processes."""
-    if jobs == 0:
-        raise InputError("--jobs 0: expected a number of processes, or -1 for one a processor")
-    return jobs
-
-
 def parts_in(paths: Sequence[Path], *, unit: Unit) -> list[Found]:
     """The parts of folders and files, each once; where names meet, that of the folder stands before them.
 
-    One that lacks a partner says so when it is read.
+    One that lacks a partner, or has two files for one thing, says so when it is read.
 
     Raises
     ------
@@ -139,26 +129,8 @@ def good_in(folder: Path | None, otherwise: Path | None, model: Any, *, unit: Un
     return good_parts(parts) if set(model.parts_) <= {part.name for part in parts} else nothing_known
 
 
-def check_page(page: Path | None, good: Path | None) -> None:
-    """Say at once if no page can be written, not after an hour's work.
-
-    Raises
-    ------
-    InputError
-        If it cannot be written where it is asked for, or there is none to show good parts on.
-    MissingExtraError
-        If what writes pages is not installed.
-    """
-    from latticework.core.errors import require
-    from latticework.core.persistence import check_writable
-
-    if page is None:
-        if good is not None:
-            raise InputError("--good is for the page of --page")
-        return
-    if not page.parent.is_dir() or page.is_dir():
-        raise InputError(f"--page {page}: expected the name of a file, in a folder that is there")
-    check_writable(page.parent)
-
-    for module in ("jinja2", "matplotlib"):
-        require(module, extra="pages", purpose="writing HTML pages")
+def check_pictures(page: Path | None, good: Path | None) -> None:
+    """Refuse good parts to show where there is no page, and a page that cannot be written."""
+    if page is None and good is not None:
+        raise InputError("--good is for the page of --page")
+    check_page(page)

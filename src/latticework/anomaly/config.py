@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from latticework.anomaly.preparation.parts import PIECES
-from latticework.core.checks import number, whole_number
+from latticework.core.checks import keep, number, one_of, whole_number
 from latticework.core.errors import InputError
 
 MODES: Final = ("default", "paper")
@@ -38,21 +38,20 @@ class M3DMConfig:
     point_mae: str | None = None  # and of Point-MAE
 
     def __post_init__(self) -> None:
-        if self.mode not in MODES:
-            raise InputError(f"mode={self.mode!r}: expected one of {', '.join(MODES)}")
+        one_of("mode", self.mode, MODES)
         for name in ("size", "components", "worst"):
-            self._keep(name, whole_number(name, getattr(self, name)))
+            keep(self, name, whole_number(name, getattr(self, name)))
         if self.size % 16 or self.size < 32:
             raise InputError(f"size={self.size}: expected a multiple of 16, 32 at least")
-        self._keep("memory", whole_number("memory", self.memory, least=0))
-        self._keep("held_out", number("held_out", self.held_out, lambda share: 0 <= share < 1, "a share below 1"))
+        keep(self, "memory", whole_number("memory", self.memory, least=0))
+        keep(self, "held_out", number("held_out", self.held_out, lambda share: 0 <= share < 1, "a share below 1"))
         rate = number("false_alarm_rate", self.false_alarm_rate, lambda share: 0 < share < 1, "a rate between 0 and 1")
-        self._keep("false_alarm_rate", rate)
-        self._keep("places", number("places", self.places, lambda weight: 0 <= weight <= 100, "from 0 to 100"))
-        self._keep("pieces", number("pieces", self.pieces, lambda share: 0 <= share <= 1, "a share from 0 to 1"))
+        keep(self, "false_alarm_rate", rate)
+        keep(self, "places", number("places", self.places, lambda weight: 0 <= weight <= 100, "from 0 to 100"))
+        keep(self, "pieces", number("pieces", self.pieces, lambda share: 0 <= share <= 1, "a share from 0 to 1"))
         if self.smoothing is not None:
             wide = number("smoothing", self.smoothing, lambda pixels: 0 <= pixels <= 50, "pixels from 0 to 50")
-            self._keep("smoothing", wide)
+            keep(self, "smoothing", wide)
         for name in ("cache_folder", "vit", "point_mae"):
             self._keep_path(name)
 
@@ -68,15 +67,11 @@ class M3DMConfig:
             return self.smoothing
         return 4.0 if self.paper else 5.0
 
-    def _keep(self, name: str, value: int | float | str) -> None:
-        """Store a number as the plain one it is: NumPy's could not be saved."""
-        object.__setattr__(self, name, value)
-
     def _keep_path(self, name: str) -> None:
-        """Store a path as a text, for the same reason."""
+        """Store a path as a text: no other could be saved."""
         path = getattr(self, name)
         if path is None:
             return
         if not isinstance(path, str | os.PathLike):
             raise InputError(f"{name}={path!r}: expected a path, or None")
-        self._keep(name, os.fspath(path))
+        keep(self, name, os.fspath(path))

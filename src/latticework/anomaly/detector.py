@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 from latticework.anomaly.banks import banks_of
 from latticework.anomaly.config import M3DMConfig
 from latticework.anomaly.encoders.pretrained import Pretrained
-from latticework.anomaly.evaluating import evaluate
+from latticework.anomaly.evaluating import Told, evaluate
 from latticework.anomaly.features.extraction import Described, describe
 from latticework.anomaly.findings.calibration import p_values
 from latticework.anomaly.findings.results import Evaluation, Inspection
@@ -25,7 +25,7 @@ from latticework.anomaly.part_warnings import once
 from latticework.anomaly.saving import fitted_of, state_of
 from latticework.anomaly.scans.inputs import Part, PartOrFile, Parts, divided, listed, read
 from latticework.core import Estimator, State
-from latticework.core.checks import number
+from latticework.core.checks import number, one_of
 from latticework.core.errors import InputError
 from latticework.core.hardware import resolve_device
 from latticework.core.progress import message
@@ -191,7 +191,7 @@ class M3DM(Estimator):
         fitted = self.fitted_
         sample = read(part, unit=fitted.unit)
         described = describe(sample, fitted.seen, fitted.config, fitted.encoders, scans=fitted.scans)
-        return inspection(sample, described, fitted)
+        return inspection(sample, described, fitted.judged(described), fitted)
 
     explain = inspect
 
@@ -250,13 +250,16 @@ class M3DM(Estimator):
         return [self.inspect(part).map for part in self._listed(X)]
 
     @once()
-    def evaluate(self, X: Parts) -> Evaluation:
+    def evaluate(self, X: Parts, *, each: Told | None = None) -> Evaluation:
         """How well parts whose labels, and truths, are known are told apart.
 
         Parameters
         ----------
         X
             As of `score_samples`.
+        each
+            Called with every part and what is found in it, an `Inspection` or an `InputError`, as soon as that is
+            known, such as `Outputs.add`: no part is inspected twice for it, and nothing is kept.
 
         Raises
         ------
@@ -264,7 +267,7 @@ class M3DM(Estimator):
             If labels are missing.
         """
         check_is_fitted(self, "fitted_")
-        return evaluate(self.fitted_, self._listed(X))
+        return evaluate(self.fitted_, self._listed(X), each=each)
 
     @once()
     def transform(self, X: Parts) -> Float32[np.ndarray, "parts width"]:
@@ -314,10 +317,9 @@ class M3DM(Estimator):
 
     def _checked(self) -> M3DMConfig:
         """The configuration, once the parameters were found to be possible."""
-        if self.fusion is not None and self.fusion not in METHODS:
-            raise InputError(f"fusion={self.fusion!r}: expected one of {', '.join(METHODS)}")
-        if self.features not in ("handcrafted", "pretrained"):
-            raise InputError(f"features={self.features!r}: expected 'handcrafted' or 'pretrained'")
+        if self.fusion is not None:
+            one_of("fusion", self.fusion, METHODS)
+        one_of("features", self.features, ("handcrafted", "pretrained"))
         number("coreset", self.coreset, lambda share: 0 < share <= 1, "a share above 0, 1 at most")
         if not (self.config is None or type(self.config) is M3DMConfig):
             raise InputError(f"config={self.config!r}: expected an M3DMConfig")

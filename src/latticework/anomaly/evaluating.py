@@ -13,16 +13,21 @@ from typing import Final
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, UInt8
 
+from latticework.anomaly.features.extraction import Described
 from latticework.anomaly.findings.intervals import auroc_interval
 from latticework.anomaly.findings.measures import separation
 from latticework.anomaly.findings.pixels import LIMITS, Pixels
-from latticework.anomaly.findings.results import Evaluation, Figures
+from latticework.anomaly.findings.results import Evaluation, Figures, Inspection
 from latticework.anomaly.fitted import Fitted
+from latticework.anomaly.inspecting import inspection
 from latticework.anomaly.judging import Judged, bank_map, fused_map
+from latticework.anomaly.part_warnings import noted
 from latticework.anomaly.scans.found import Found
-from latticework.anomaly.scans.inputs import Part
+from latticework.anomaly.scans.inputs import Part, read
 from latticework.anomaly.scans.samples import GOOD
 from latticework.core.errors import InputError
+
+Told = Callable[[Part, Inspection | InputError], object]
 
 POINTS: Final = 301  # of a curve
 
@@ -38,7 +43,7 @@ class _Seen:
     counts: Bool[np.ndarray, "size size"]
 
 
-def evaluate(fitted: Fitted, parts: Sequence[Part]) -> Evaluation:
+def evaluate(fitted: Fitted, parts: Sequence[Part], *, each: Told | None = None) -> Evaluation:
     """How well the parts are told apart.
 
     Parameters
@@ -47,13 +52,15 @@ def evaluate(fitted: Fitted, parts: Sequence[Part]) -> Evaluation:
         What was learnt.
     parts
         With labels; with truths, for figures of pixels. One that cannot be read is left out and named.
+    each
+        Called with every part and what is found in it, or why nothing is, as soon as that is known.
 
     Raises
     ------
     InputError
         If no part can be read, or one has neither label nor truth.
     """
-    seen, failed = _seen(fitted, parts)
+    seen, failed = _seen(fitted, parts, each)
     scores = np.stack([part.judged.scores for part in seen])
     layers, config = fitted.normal.layers, fitted.config
     fused = layers.image.fuse(scores)
@@ -94,25 +101,36 @@ def evaluate(fitted: Fitted, parts: Sequence[Part]) -> Evaluation:
     )
 
 
-def _seen(fitted: Fitted, parts: Sequence[Part]) -> tuple[list[_Seen], dict[str, str]]:
+def _seen(fitted: Fitted, parts: Sequence[Part], each: Told | None) -> tuple[list[_Seen], dict[str, str]]:
     """Every part, judged; and those that cannot be, with the reason."""
     found, failed = [], {}
     for part in parts:
         if isinstance(part, Found) and part.label is None and part.truth is None:
             raise _unknown(part.name)
     for part, looked in zip(parts, fitted.extractor.tried(parts, "evaluating"), strict=True):
-        if isinstance(looked, InputError):
-            failed[part.name] = str(looked)
-            continue
-        if looked.label is None:
-            raise _unknown(looked.name)
-        try:
-            found.append(_Seen(looked.name, looked.label, fitted.judged(looked), looked.truth, looked.counts))
-        except InputError as error:
-            failed[part.name] = str(error)
+        told: Inspection | InputError | None = looked if isinstance(looked, InputError) else None
+        if not isinstance(looked, InputError):
+            if looked.label is None:
+                raise _unknown(looked.name)
+            try:
+                judged = fitted.judged(looked)
+                told = None if each is None else _inspected(part, looked, judged, fitted)
+                found.append(_Seen(looked.name, looked.label, judged, looked.truth, looked.counts))
+            except InputError as error:
+                told = error
+        if isinstance(told, InputError):
+            failed[part.name] = str(told)
+        if each is not None and told is not None:
+            each(part, told)
     if not found:
         raise InputError(f"none of {len(parts):,} parts can be read: {next(iter(failed.values()), 'there are none')}")
     return found, failed
+
+
+def _inspected(part: Part, described: Described, judged: Judged, fitted: Fitted) -> Inspection:
+    """What is found in a part, which is read again for it: only how it is described has come from the workers."""
+    with noted():  # what there is to warn of was said
+        return inspection(read(part), described, judged, fitted)
 
 
 def _unknown(name: str) -> InputError:

@@ -146,11 +146,11 @@ def decide(
 ) -> Layers:
     """What scores of good parts are like, each by what the banks hold of the others."""
     generator = np.random.default_rng(spawn(seed, "parts that are scored"))
-    numbers = np.sort(generator.permutation(len(store))[:SCORED])
+    numbers = np.sort(generator.permutation(len(store))[:SCORED]).tolist()
     most = max(1, MOST_ROWS // len(numbers))
     images, patches = [], []
     for number, description in zip(numbers, store.parts(numbers), strict=True):
-        found = judged_without(representation(description), memories, config, int(number))
+        found = judged_without(representation(description), memories, config, number)
         images.append(found.scores)
         rows = found.maps[:, found.judged].T
         patches.append(rows if len(rows) <= most else rows[np.sort(generator.permutation(len(rows))[:most])])

@@ -16,22 +16,17 @@ from latticework.anomaly.preparation.squares import Square
 from latticework.anomaly.scans.samples import Sample
 
 
-def inspection(sample: Sample, described: Described, fitted: Fitted) -> Inspection:
+def inspection(sample: Sample, described: Described, judged: Judged, fitted: Fitted) -> Inspection:
     """Everything about one part.
 
     Parameters
     ----------
-    sample, described
-        The scan, and what was seen of it.
+    sample, described, judged
+        The scan, what was seen of it, and how that is judged.
     fitted
         What was learnt from good ones.
-
-    Raises
-    ------
-    InputError
-        If nothing of it can be judged.
     """
-    judged, layers, config = fitted.judged(described), fitted.normal.layers, fitted.config
+    layers, config = fitted.normal.layers, fitted.config
     square: Square = described.frames.squares[0]
     heat = fused_map(judged, layers.patch, config)
     whole = _own(square, heat)

@@ -10,7 +10,8 @@ from typing import Final
 from latticework.anomaly.encoders.point_mae import PointMAEConfig
 from latticework.anomaly.encoders.vit import ViTConfig
 from latticework.core.errors import InputError
-from latticework.core.words import counted
+from latticework.core.terminal import printable
+from latticework.core.words import counted, listed
 
 SHOWN: Final = 3  # names in a message,
 LONGEST: Final = 100  # and letters of a name there
@@ -176,10 +177,7 @@ def some(names: Iterable[str]) -> str:
     >>> some("abcde")
     'a, b, c and 2 more'
     """
-    names = list(names)
-    shown = [f"{name[:LONGEST]}..." if len(name) > LONGEST else name for name in names[:SHOWN]]
-    more = f" and {len(names) - SHOWN:,} more" if len(names) > SHOWN else ""
-    return ", ".join(name if name.isprintable() else repr(name) for name in shown) + more
+    return listed((printable(f"{name[:LONGEST]}..." if len(name) > LONGEST else name) for name in names), most=SHOWN)
 
 
 def _layers(blocks: str, layers: int) -> dict[str, str]:

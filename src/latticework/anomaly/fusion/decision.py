@@ -25,6 +25,7 @@ from typing import Any, Final, Literal, get_args
 import numpy as np
 from jaxtyping import Float, Float32, Float64, Real
 
+from latticework.core.checks import one_of
 from latticework.core.errors import InputError
 
 Method = Literal["ocsvm", "zsum", "max", "quantile"]
@@ -74,8 +75,7 @@ class DecisionLayer:
     above: Float64[np.ndarray, " banks"]
 
     def __post_init__(self) -> None:
-        if self.method not in METHODS:
-            raise InputError(f"fusion={self.method!r}: expected one of {', '.join(METHODS)}")
+        one_of("fusion", self.method, METHODS)
         shape = self.knots.shape
         alike = len(shape) == 2 and 0 not in shape and self.values.shape == shape
         if not (alike and self.below.shape == self.above.shape == shape[:1]):
@@ -191,8 +191,7 @@ def fit_decision(scores: Real[np.ndarray, "n banks"], *, method: Method = "ocsvm
     ...     layer = fit_decision(normal, method=method)
     ...     assert (layer.fuse(normal + (0, 10)) > layer.fuse(normal)).all()
     """
-    if method not in METHODS:
-        raise InputError(f"fusion={method!r}: expected one of {', '.join(METHODS)}")
+    one_of("fusion", method, METHODS)
     rows = _checked(scores)
     rows = rows[np.lexsort(rows.T[::-1])]  # in an order of their own: it does not matter in which the parts came
     if method == "quantile":

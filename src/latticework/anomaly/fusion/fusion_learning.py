@@ -20,11 +20,13 @@ from torch import Tensor, nn
 
 from latticework.anomaly.fusion.feature_fusion import HEAD, TEMPERATURE, FeatureFusion, FusionFigures, contrast, figures
 from latticework.anomaly.fusion.patch_pairs import PatchPairs, drawn
-from latticework.core.checks import number, whole_number
+from latticework.core.checks import keep, one_of, positive, whole_number
 from latticework.core.errors import InputError
 from latticework.core.hardware import fork_random
+from latticework.core.loggers import Row
 from latticework.core.seeds import spawn
-from latticework.core.training import Plan, Row, train
+from latticework.core.task import Plan
+from latticework.core.training import train
 
 BETAS: Final = (0.9, 0.95)  # of AdamW, as the code's, whose weight decay is torch's
 MODES: Final = ("paper", "symmetric")
@@ -52,13 +54,12 @@ class FusionConfig:
 
     def __post_init__(self) -> None:
         for name in ("head", "images_per_batch", "steps", "validate_every"):
-            self._keep(name, whole_number(name, getattr(self, name)))
-        self._keep("most_patches", whole_number("most_patches", self.most_patches, least=2))
-        self._keep("warmup_steps", whole_number("warmup_steps", self.warmup_steps, least=0))
+            keep(self, name, whole_number(name, getattr(self, name)))
+        keep(self, "most_patches", whole_number("most_patches", self.most_patches, least=2))
+        keep(self, "warmup_steps", whole_number("warmup_steps", self.warmup_steps, least=0))
         for name in ("temperature", "learning_rate"):
-            self._keep(name, number(name, getattr(self, name), lambda found: 0 < found < math.inf, "a positive number"))
-        if self.mode not in MODES:
-            raise InputError(f"mode={self.mode!r}: expected one of {', '.join(MODES)}")
+            keep(self, name, positive(name, getattr(self, name)))
+        one_of("mode", self.mode, MODES)
         if self.warmup_steps >= self.steps:
             raise InputError(f"warmup_steps={self.warmup_steps}: expected fewer than steps={self.steps}")
 
@@ -66,10 +67,6 @@ class FusionConfig:
     def symmetric(self) -> bool:
         """Whether points ask too."""
         return self.mode == "symmetric"
-
-    def _keep(self, name: str, value: int | float) -> None:
-        """Store a number as the plain one it is: NumPy's could not be saved."""
-        object.__setattr__(self, name, value)
 
 
 class Contrast(nn.Module):
@@ -86,7 +83,7 @@ class Contrast(nn.Module):
 
 
 class FusionTask:
-    """Learn to find each patch in the other modality; a `core.training.Task`.
+    """Learn to find each patch in the other modality; a `core.task.Task`.
 
     Parameters
     ----------

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
-import math
 import os
 import re
 from collections.abc import Iterable, Mapping
@@ -27,6 +25,7 @@ from latticework.anomaly.scans.inputs import PartOrFile, name_of, read
 from latticework.anomaly.scans.samples import Sample
 from latticework.core.errors import InputError, require
 from latticework.core.files import write_output
+from latticework.core.values import strict_json
 
 CSV, JSONL = "predictions.csv", "predictions.jsonl"
 LONGEST: Final = 200  # bytes of a piece of a name: file systems take 255
@@ -119,8 +118,10 @@ class Outputs:
 
     def __exit__(self, kind: object, *rest: object) -> None:
         if kind is None:
-            lines = (json.dumps(strict(row), ensure_ascii=False, allow_nan=False) for row in self.rows)
-            for name, text in ((CSV, csv_of(self.rows)), (JSONL, "".join(f"{line}\n" for line in lines))):
+            for name, text in (
+                (CSV, csv_of(self.rows)),
+                (JSONL, "".join(f"{strict_json(row)}\n" for row in self.rows)),
+            ):
                 write_output(self.folder / name, text.encode("utf-8", "backslashreplace"))
 
     def _places(self, name: str) -> dict[str, PurePosixPath]:
@@ -231,17 +232,6 @@ def write_picture(path: str | os.PathLike[str], rgb: UInt8[np.ndarray, "height w
     image = require("PIL.Image", extra="anomaly", purpose="writing pictures").fromarray(rgb)
     image.save(stream, "PNG", compress_level=_COMPRESSION)
     write_output(path, stream.getvalue())
-
-
-def strict(value: Any) -> Any:
-    """Plain values that strict JSON has words for: numbers that are not finite become None."""
-    if isinstance(value, Mapping):
-        return {str(key): strict(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [strict(item) for item in value]
-    if isinstance(value, np.generic):
-        value = value.item()
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _shown(part: PartOrFile, told: Inspection, level: float | None) -> UInt8[np.ndarray, "height width 3"] | InputError:

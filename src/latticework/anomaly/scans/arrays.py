@@ -18,7 +18,7 @@ from latticework.anomaly.scans.clouds import (
     Unit,
     check_written,
     metres,
-    read_bytes,
+    read_scan,
     without_return,
 )
 from latticework.core.errors import InputError, require
@@ -86,7 +86,7 @@ def is_points(path: Path) -> bool:
 
 def read_npy(path: Path) -> Shaped[np.ndarray, "*shape"]:
     """An array of NumPy, never one of objects; no longer than the file is."""
-    raw = read_bytes(path)
+    raw = read_scan(path)
     stream = io.BytesIO(raw)
     try:
         version = np.lib.format.read_magic(stream)
@@ -108,7 +108,7 @@ def read_npy(path: Path) -> Shaped[np.ndarray, "*shape"]:
 def read_tiff(path: Path) -> Shaped[np.ndarray, "*shape"]:
     """The first picture of a TIFF, once what it says of itself fits into the file."""
     tifffile = require("tifffile", extra="anomaly", purpose="reading TIFF files")
-    raw = read_bytes(path)
+    raw = read_scan(path)
     try:
         with tifffile.TiffFile(io.BytesIO(raw)) as file:
             series = file.series[0]

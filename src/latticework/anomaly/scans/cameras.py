@@ -17,9 +17,10 @@ from typing import Any, Final
 import numpy as np
 from jaxtyping import Float32, Shaped
 
-from latticework.anomaly.scans.clouds import read_bytes, without_return
+from latticework.anomaly.scans.clouds import without_return
 from latticework.core.checks import number as checked
 from latticework.core.errors import InputError
+from latticework.core.files import read_bytes
 from latticework.core.values import read_strictly
 
 MILLIMETRE: Final = 0.001  # what one of a 16-bit depth picture is with nearly every sensor
@@ -73,7 +74,7 @@ class Camera:
             If it cannot be read, is none of them, or says what cannot be.
         """
         path = Path(path)
-        raw = read_bytes(path, _MAX_BYTES)
+        raw = read_bytes(path, most=_MAX_BYTES)
         kind = "YAML" if path.suffix.lower() in (".yaml", ".yml") else "JSON"
         try:
             text = raw.decode("utf-8-sig")

@@ -7,17 +7,17 @@ file says it: (0, 0, 0), an infinity, or NaN in any of them.
 
 from __future__ import annotations
 
-import os
-import stat
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, Literal, get_args
+from typing import Any, Final, Literal
 
 import numpy as np
 from jaxtyping import Bool, Float32, Shaped, UInt8
 
+from latticework.core.checks import one_of
 from latticework.core.errors import InputError
+from latticework.core.files import read_bytes
 
 MAX_POINTS: Final = 2**26  # 8192 x 8192: more than any sensor has, and 0.8 GB as xyz
 MAX_FILE_BYTES: Final = 2**31
@@ -63,9 +63,7 @@ def metres(unit: Unit) -> float:
     >>> metres("mm")
     0.001
     """
-    if unit not in _METRES:
-        raise InputError(f"unit={unit!r}: expected one of {', '.join(map(repr, get_args(Unit)))}")
-    return _METRES[unit]
+    return _METRES[one_of("unit", unit, _METRES)]
 
 
 def without_return(xyz: Shaped[np.ndarray, "height width 3"]) -> Float32[np.ndarray, "height width 3"]:
@@ -123,31 +121,17 @@ def eight_bits(values: Shaped[np.ndarray, "*shape"], where: str) -> UInt8[np.nda
     return values.astype(np.uint8)
 
 
-def read_bytes(path: Path, most: int = MAX_FILE_BYTES) -> bytes:
-    """The content of a file that has no more than so many bytes.
+def read_scan(path: Path) -> bytes:
+    """The content of a file, which is refused unread if it is larger than that of any scan.
 
     Raises
     ------
     InputError
-        If it has more, or cannot be read.
+        If it is larger, or cannot be read.
     """
-    try:
-        about = path.stat()
-        if stat.S_ISDIR(about.st_mode):
-            raise InputError(f"{path} is a folder, expected a file")
-        if not stat.S_ISREG(about.st_mode):
-            raise InputError(f"{path} is no ordinary file")
-        if about.st_size > most:
-            raise InputError(f"{path} has {about.st_size:,} bytes, more than the {most:,} that are read")
-        return path.read_bytes()
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: there is no such file") from error
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}") from error
-    except ValueError as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"{os.fspath(path)!r} is no name of a file: {error}") from error
+    if path.is_file() and (size := path.stat().st_size) > MAX_FILE_BYTES:
+        raise InputError(f"{path} has {size:,} bytes, more than the {MAX_FILE_BYTES:,} that are read")
+    return read_bytes(path, most=MAX_FILE_BYTES)
 
 
 def check_grid(path: Path, points: int, height: int, width: int, how: str) -> None:

@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Final
 
 from latticework.anomaly.scans.cameras import flat_yaml
-from latticework.anomaly.scans.clouds import read_bytes
-from latticework.anomaly.scans.found import Found, some
+from latticework.anomaly.scans.found import Found
 from latticework.anomaly.scans.samples import GOOD
 from latticework.core.errors import InputError
+from latticework.core.files import read_bytes
+from latticework.core.words import listed
 
 LIGHT: Final = "image_4"
 DEFECTS: Final = ("bumps", "dents", "colors", "normals")
@@ -59,13 +60,13 @@ def eyecandies(folder: Path, prefix: str, start: str | None = None) -> Iterator[
             truth=mask if mask.is_file() else None,
         )
     if missing:
-        raise InputError(f"{folder} lacks {some(missing)}")
+        raise InputError(f"{folder} lacks {listed(missing)}")
 
 
 def _label_of(file: Path) -> str | None:
     """What kind of defect a part of Eyecandies has; None where that is private, or not to be read."""
     try:
-        values = flat_yaml(read_bytes(file, _MAX_YAML_BYTES).decode())
+        values = flat_yaml(read_bytes(file, most=_MAX_YAML_BYTES).decode())
     except ValueError:
         return None
     wrong = {name for name, value in values.items() if value.lower() in ("1", "true")}

@@ -21,16 +21,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final, get_args
 
-from latticework.anomaly.scans.clouds import Unit, metres, read_bytes
+from latticework.anomaly.scans.clouds import Unit, metres
 from latticework.anomaly.scans.eyecandies import eyecandies, is_eyecandies, start_of
-from latticework.anomaly.scans.found import Found, Partners, some
+from latticework.anomaly.scans.found import Found, Partners
 from latticework.anomaly.scans.images import PICTURES
 from latticework.anomaly.scans.partners import ENDINGS, SCANS, alone_in, has_scans, in_folders, paired, side_by_side
 from latticework.anomaly.scans.sample_files import CLOUDS
 from latticework.anomaly.scans.samples import GOOD
+from latticework.core.checks import one_of
 from latticework.core.errors import InputError
+from latticework.core.files import read_bytes
 from latticework.core.values import read_strictly
-from latticework.core.words import counted
+from latticework.core.words import counted, listed
 
 SPLITS: Final = {
     "train": ("train",),
@@ -58,8 +60,9 @@ def read_folder(
     unit
         Of the points: ``"m"``, ``"cm"`` or ``"mm"``.
     partners
-        What becomes of a part that lacks what others have, such as its picture: "required" refuses the folder, as is
-        best before a fit; "reported" lists such a part too, which says so when it is read, so that the others go on.
+        What becomes of a part that lacks what others have, such as its picture, or has two files of one name for it:
+        "required" refuses the folder, as is best before a fit; "reported" lists such a part too, which says so when it
+        is read, so that the others go on.
 
     Raises
     ------
@@ -81,10 +84,9 @@ def read_folder(
     (4, 6)
     """
     metres(unit)  # refuses what is none
-    if split is not None and split not in SPLITS:
-        raise InputError(f"split={split!r}: expected one of {', '.join(map(repr, SPLITS))}")
-    if partners not in get_args(Partners):
-        raise InputError(f"partners={partners!r}: expected one of {', '.join(map(repr, get_args(Partners)))}")
+    if split is not None:
+        one_of("split", split, SPLITS)
+    one_of("partners", partners, get_args(Partners))
     root = _there(Path(path))
     try:
         found = [_alone(root, partners)] if root.is_file() else list(_split(root, split, partners))
@@ -131,7 +133,7 @@ def read_class_ids(path: str | os.PathLike[str]) -> dict[int, str]:
     if not file.is_file():
         return {}
     try:
-        names = read_strictly(read_bytes(file, _MAX_JSON_BYTES).decode("utf-8-sig"))
+        names = read_strictly(read_bytes(file, most=_MAX_JSON_BYTES).decode("utf-8-sig"))
         found = {int(number): name for number, name in names.items()}
     except (AttributeError, RecursionError, ValueError) as error:
         raise InputError(f"{file}: expected a JSON object of class ids and their names ({error})") from error
@@ -185,7 +187,7 @@ def _labelled(folder: Path, root: Path, prefix: str, partners: Partners) -> Iter
 def _nothing(folder: Path) -> str:
     classes = [child.name for child in _folders(folder) if find_splits(child)]
     if classes:
-        return f"{folder} holds {counted(len(classes), 'class', 'classes')}: give the folder of one: {some(classes)}"
+        return f"{folder} holds {counted(len(classes), 'class', 'classes')}: give the folder of one: {listed(classes)}"
     return (
         f"{folder} holds no part: expected train, validation and test as MVTec 3D-AD or Eyecandies have them, rgb "
         f"beside xyz or depth, or files that end in {', '.join(dict.fromkeys((*PICTURES, *CLOUDS)))}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -14,7 +14,6 @@ from latticework.anomaly.scans.samples import GOOD, Sample
 from latticework.core.errors import InputError
 
 Partners = Literal["required", "reported"]
-_NAMED: Final = 10  # files that an error lists
 
 
 @dataclass(frozen=True)
@@ -31,8 +30,8 @@ class Found:
         Where it lies: see `read_sample`.
     unit
         Of its points.
-    lacks
-        What the other parts of its folder have and this one has not: it cannot be read then.
+    fault
+        Why it cannot be read: it lacks what the other parts of its folder have, or has two files for one thing.
     """
 
     name: str
@@ -45,7 +44,7 @@ class Found:
     mask: Path | None = None
     truth: Path | None = None
     unit: Unit = "m"
-    lacks: tuple[str, ...] = ()
+    fault: str = ""
 
     def read(self) -> Sample:
         """Read it.
@@ -55,14 +54,11 @@ class Found:
         Raises
         ------
         InputError
-            As `read_sample`, or if it lacks a partner: for this part alone, the others of its folder can still be
+            As `read_sample`, or if it has a `fault`: for this part alone, the others of its folder can still be
             read.
         """
-        if self.lacks:
-            file = next((file for file in (self.rgb, self.xyz, self.depth) if file is not None), self.name)
-            raise InputError(
-                f"{file}: without {', '.join(self.lacks)}: files of one part have one name before the ending"
-            )
+        if self.fault:
+            raise InputError(self.fault)
         sample = read_sample(
             self.file,
             rgb=self.rgb,
@@ -76,9 +72,3 @@ class Found:
         )
         truth = np.zeros(sample.size, dtype=np.uint8) if sample.truth is None and self.label == GOOD else sample.truth
         return replace(sample, name=self.name, truth=truth)
-
-
-def some(names: list[str]) -> str:
-    """The first of names, and how many more there are."""
-    more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
-    return ", ".join(names[:_NAMED]) + more

@@ -6,16 +6,18 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from latticework.anomaly.scans.found import Found, Partners, some
+from latticework.anomaly.scans.found import Found, Partners
 from latticework.anomaly.scans.images import DEPTHS, PICTURES
 from latticework.anomaly.scans.sample_files import CLOUDS
 from latticework.anomaly.scans.samples import GOOD
 from latticework.core.errors import InputError
+from latticework.core.words import listed
 
 CAMERAS: Final = ("intrinsics.json", "camera.json", "camera_intrinsic.json", "calibration/camera_parameters.json")
 MASK_FOR_ALL: Final = "mask.png"
 ENDINGS: Final = {"rgb": PICTURES, "xyz": CLOUDS, "depth": DEPTHS, "gt": PICTURES, "mask": PICTURES}
 SCANS: Final = ("rgb", "xyz", "depth")
+ByStem = dict[str, list[Path]]  # more than one are one too many
 
 
 def has_scans(folder: Path) -> bool:
@@ -29,7 +31,7 @@ def alone_in(folder: Path, endings: Iterable[str] = (*PICTURES, *CLOUDS), only: 
 
 
 def paired(
-    scans: Mapping[str, Mapping[str, Path]],
+    scans: Mapping[str, ByStem],
     places: Sequence[Path],
     prefix: str,
     label: str | None,
@@ -56,15 +58,19 @@ def paired(
     Raises
     ------
     InputError
-        If there is none, partners that are required are lacking, or depths have no camera.
+        If there is none, depths have no camera, or, where partners are required, one is lacking or there twice.
     """
     folder, strict = places[0], partners == "required"
+    truths, masks = (_beside(folder / name, only) for name in ("gt", "mask"))
+    every = (*scans.values(), truths, masks)
+    twice = {stem: files for by_stem in every for stem, files in by_stem.items() if len(files) > 1}
+    if strict and twice:
+        raise InputError(_told_twice(next(iter(twice.values()))))
     if strict:
         _check_partners(folder, scans)
     stems = sorted({stem for files in scans.values() for stem in files})
     if not stems:
         raise InputError(f"{folder} holds no part: {', '.join(scans)} are empty")
-    truths, masks = (_beside(folder / name, only) for name in ("gt", "mask"))
     masked = bool(masks) or (only is not None and _holds(folder / "mask"))
     if strict and truths and label != GOOD and only is None:
         _check_each(folder / "gt", stems, truths)
@@ -78,7 +84,8 @@ def paired(
     mask = _nearest(places, (MASK_FOR_ALL,))
     needed = {**scans, "mask": masks} if masked else scans
     for stem in stems:
-        scan = {name: files.get(stem) for name, files in scans.items()}
+        scan = {name: files[stem][0] for name, files in scans.items() if stem in files}
+        lacks = [name for name, files in needed.items() if stem not in files]
         yield Found(
             f"{prefix}{stem}",
             label,
@@ -87,19 +94,28 @@ def paired(
             scan.get("xyz"),
             scan.get("depth"),
             camera,
-            mask=masks.get(stem, mask),
-            truth=truths.get(stem),
-            lacks=tuple(name for name, files in needed.items() if stem not in files),
+            mask=masks[stem][0] if stem in masks else mask,
+            truth=truths[stem][0] if stem in truths else None,
+            fault=_told_twice(twice[stem]) if stem in twice else _told_lacking(next(iter(scan.values())), lacks),
         )
 
 
-def in_folders(folder: Path, only: Path | None = None) -> dict[str, dict[str, Path]]:
+def _told_twice(files: Sequence[Path]) -> str:
+    return f"{files[0].parent} holds {' and '.join(file.name for file in files)}, both for one part: remove one"
+
+
+def _told_lacking(file: Path, lacks: Sequence[str]) -> str:
+    told = f"{file}: without {', '.join(lacks)}: files of one part have one name before the ending"
+    return told if lacks else ""
+
+
+def in_folders(folder: Path, only: Path | None = None) -> dict[str, ByStem]:
     """Scans by stem, of ``rgb``, ``xyz`` and ``depth``, as far as there are such folders; or those of one part.
 
     Raises
     ------
     InputError
-        If points are there twice, or two files for one part.
+        If points are there twice.
     """
     if (folder / "xyz").is_dir() and (folder / "depth").is_dir():
         raise InputError(f"{folder} holds xyz and depth: both are points, remove or rename one")
@@ -109,41 +125,31 @@ def in_folders(folder: Path, only: Path | None = None) -> dict[str, dict[str, Pa
     return {name: _by_stem(_files(place, ENDINGS[name], only)) for name, place in there.items()}
 
 
-def _by_stem(files: Iterable[Path]) -> dict[str, Path]:
-    found: dict[str, Path] = {}
+def _by_stem(files: Iterable[Path]) -> ByStem:
+    found: ByStem = {}
     for file in files:
-        if file.stem in found:
-            raise InputError(
-                f"{file.parent} holds {found[file.stem].name} and {file.name}, both for one part: remove one"
-            )
-        found[file.stem] = file
+        found.setdefault(file.stem, []).append(file)
     return found
 
 
-def side_by_side(folder: Path, only: Path | None = None) -> dict[str, dict[str, Path]]:
-    """Clouds and pictures by stem: in pairs, or alone, of which the file itself says what it is; or those of one part.
-
-    Raises
-    ------
-    InputError
-        If there are two files for one part.
-    """
+def side_by_side(folder: Path, only: Path | None = None) -> dict[str, ByStem]:
+    """Clouds and pictures by stem: in pairs, or alone; the file says what it is. Or those of one part."""
     pictures = _by_stem(alone_in(folder, set(PICTURES) - set(CLOUDS), only))
     clouds = _by_stem(alone_in(folder, CLOUDS, only))
     return {"rgb": pictures, "xyz": clouds} if pictures and clouds else {"file": pictures or clouds}
 
 
-def _check_partners(folder: Path, scans: Mapping[str, Mapping[str, Path]]) -> None:
+def _check_partners(folder: Path, scans: Mapping[str, ByStem]) -> None:
     stems = {stem for files in scans.values() for stem in files}
     missing = {name: sorted(stems - files.keys()) for name, files in scans.items()}
     if any(missing.values()):
-        told = "; ".join(f"without {name}: {some(lacking)}" for name, lacking in missing.items() if lacking)
+        told = "; ".join(f"without {name}: {listed(lacking)}" for name, lacking in missing.items() if lacking)
         raise InputError(
             f"{folder}: files of one part have one name before the ending, but some lack a partner, {told}"
         )
 
 
-def _beside(folder: Path, only: Path | None) -> dict[str, Path]:
+def _beside(folder: Path, only: Path | None) -> ByStem:
     """Files that parts, or one of them, have more."""
     return _by_stem(_files(folder, ENDINGS[folder.name], only)) if folder.is_dir() else {}
 
@@ -158,7 +164,7 @@ def _holds(folder: Path) -> bool:
 def _check_each(folder: Path, stems: Iterable[str], files: Iterable[str]) -> None:
     there = set(files)
     if missing := [stem for stem in stems if stem not in there]:
-        raise InputError(f"{folder} lacks {some(missing)}: give one for each part, or none")
+        raise InputError(f"{folder} lacks {listed(missing)}: give one for each part, or none")
 
 
 def check_truths(parts: Iterable[Found]) -> None:
@@ -171,7 +177,7 @@ def check_truths(parts: Iterable[Found]) -> None:
     """
     kinds: dict[tuple[str, str | None], list[Found]] = {}
     for part in parts:
-        if part.label != GOOD and not part.lacks:
+        if part.label != GOOD and not part.fault:
             kinds.setdefault((part.name.rpartition("/")[0], part.label), []).append(part)
     for kind in kinds.values():
         if truths := {part.name: part.truth for part in kind if part.truth is not None}:

@@ -20,7 +20,7 @@ from latticework.anomaly.scans.clouds import (
     Cloud,
     check_grid,
     check_written,
-    read_bytes,
+    read_scan,
     stacked,
     without_return,
 )
@@ -99,7 +99,7 @@ def read_pcd(path: str | os.PathLike[str]) -> Cloud:
     (2, 3, 3)
     """
     path = Path(path)
-    data = read_bytes(path)
+    data = read_scan(path)
     header = _header(data, path)
     columns = {"ascii": _text, "binary": _records, "binary_compressed": _packed}[header.kind](data, header, path)
     height, width = header.height, header.width

@@ -22,7 +22,7 @@ from latticework.anomaly.scans.clouds import (
     check_grid,
     check_written,
     eight_bits,
-    read_bytes,
+    read_scan,
     without_return,
 )
 from latticework.anomaly.scans.ply_elements import Binary, Element, Header, Lists, Text, read_header
@@ -63,7 +63,7 @@ def read_ply(path: str | os.PathLike[str]) -> Cloud:
     (2, 3, 3)
     """
     path = Path(path)
-    data = read_bytes(path)
+    data = read_scan(path)
     header = read_header(data, path)
     body = Text(data, header, path) if header.order == "=" else Binary(data, header, path)
     vertex, ranges, grid = _content(header, body, path)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -18,7 +17,7 @@ from latticework.anomaly.synth.scene import THRESHOLDS, VERSION, check, draw
 from latticework.anomaly.synth.writing import write_json, write_scene
 from latticework.core.checks import whole_number
 from latticework.core.errors import InputError, require
-from latticework.core.files import sync_folder, temporary_in
+from latticework.core.folders import folder_to_write, replacing
 from latticework.core.progress import progress
 from latticework.core.seeds import spawn
 
@@ -106,10 +105,11 @@ def generate(
         jobs = whole_number("jobs", jobs)
     for library in ("PIL.Image", "tifffile"):
         require(library, extra="anomaly", purpose="writing scans")
-    target = _free(folder)
-    temporary = temporary_in(target.parent)
+    target = folder_to_write(folder)
+    if target.is_dir() and any(target.iterdir()):
+        raise InputError(f"{folder} is not empty, and nothing in it is overwritten: name a new folder, or empty it")
     places = {one: Path(one) if family == ALL else Path() for one in families}
-    try:
+    with replacing(target) as temporary:
         asked = [scan for one, place in places.items() for scan in _scans(place, seed, one, counts, contrast, size)]
         for place in {scan.folder for scan in asked}:
             for kind in ("rgb", "xyz", *(("gt",) if "test" in place.parts else ())):
@@ -119,27 +119,7 @@ def generate(
         with progress("drawing parts", total=len(asked), unit="scans") as bar:
             for _ in Parallel(n_jobs=jobs, return_as="generator")(delayed(_write)(temporary, scan) for scan in asked):
                 bar.advance()
-        if target.is_dir():
-            target.rmdir()
-        os.replace(temporary, target)
-    except OSError as error:
-        raise InputError(f"{target} cannot be written: {error.strerror}") from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-    sync_folder(target.parent)
     return tuple(target / place for place in places.values())
-
-
-def _free(folder: str | os.PathLike[str]) -> Path:
-    """The folder, if something new can be written there."""
-    target = Path(os.path.realpath(folder))
-    if not target.parent.is_dir():
-        raise InputError(f"{folder} cannot be written: there is no folder {target.parent}")
-    if target.exists() and not target.is_dir():
-        raise InputError(f"{folder} is a file, expected the name of a folder to write")
-    if target.is_dir() and any(target.iterdir()):
-        raise InputError(f"{folder} is not empty, and nothing in it is overwritten: name a new folder, or empty it")
-    return target
 
 
 def _scans(place: Path, seed: int, family: str, counts: dict[str, int], contrast: str, size: int) -> Iterable[_Asked]:

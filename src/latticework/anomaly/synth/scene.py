@@ -21,7 +21,7 @@ from latticework.anomaly.synth.families import FAMILIES, draw_part
 from latticework.anomaly.synth.spots import draw_spot, suitable
 from latticework.anomaly.synth.studio import Studio, Surface, image_of
 from latticework.anomaly.synth.view import displaced, draw_pose, look
-from latticework.core.checks import whole_number
+from latticework.core.checks import one_of, whole_number
 from latticework.core.errors import InputError
 from latticework.core.seeds import seed_from, spawn
 
@@ -142,19 +142,14 @@ def check(seed: object, family: object, defect: object, contrast: object, size: 
         As `draw`.
     """
     number = seed_from(whole_number("seed", seed, least=0))
-    _known("family", family, FAMILIES)
+    one_of("family", family, FAMILIES)
     if defect is not None:
-        _known("defect", defect, defects.KINDS)
-    _known("contrast", contrast, defects.CONTRASTS)
+        one_of("defect", defect, defects.KINDS)
+    one_of("contrast", contrast, defects.CONTRASTS)
     pixels = whole_number("size", size, least=SIZES[0])
     if pixels > SIZES[1]:
         raise InputError(f"size={pixels}: expected at most {SIZES[1]} pixels a side")
     return number, pixels
-
-
-def _known(what: str, value: object, names: object) -> None:
-    if value not in list(names):  # type: ignore[call-overload]
-        raise InputError(f"{what}={value!r}: expected one of {', '.join(names)}")  # type: ignore[arg-type]
 
 
 def _generator(seed: int, family: str, purpose: str) -> np.random.Generator:

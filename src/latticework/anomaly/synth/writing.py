@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from jaxtyping import Float32, UInt8
 
 from latticework.anomaly.synth.scene import Scene
 from latticework.core.errors import require
+from latticework.core.values import strict_json
 
 _PURPOSE = "writing scans"
 
@@ -67,4 +67,4 @@ def tiff(xyz: Float32[np.ndarray, "height width 3"]) -> bytes:
 
 def write_json(path: Path, value: Any) -> None:
     """Write plain values as a JSON file that people can read."""
-    path.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
+    path.write_text(strict_json(value, indent=2) + "\n", encoding="utf-8")
