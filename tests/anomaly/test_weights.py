@@ -239,8 +239,8 @@ def test_two_names_for_one_key_do_no_harm_where_they_are_not_taken():
     assert (report.group, report.unexpected) == ("base_model.", ("a",))
 
 
-def test_names_that_would_disturb_a_terminal_are_shown_in_quotes_and_long_ones_cut():
-    assert some(["a\x1b[2J", "module." * 50]) == f"'a\\x1b[2J', {'module.' * 14}mo..."
+def test_names_that_would_disturb_a_terminal_are_shown_as_escapes_and_long_ones_cut():
+    assert some(["a\x1b[2J", "module." * 50]) == f"a\\x1b[2J, {'module.' * 14}mo..."
 
 
 def test_long_names_take_no_longer_than_reading_them():

@@ -74,6 +74,7 @@ class M3DM(Estimator):
 
     Examples
     --------
+    >>> from latticework.anomaly import Sample
     >>> from latticework.anomaly.synth import draw
     >>> parts = [draw(seed, "ring", size=96) for seed in range(8)]
     >>> samples = [Sample.of(rgb=part.rgb, xyz=part.xyz, name=f"part {n}") for n, part in enumerate(parts)]
