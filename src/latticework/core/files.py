@@ -157,8 +157,10 @@ def read_bytes(path: str | os.PathLike[str], *, most: int) -> bytes:
             raise InputError(f"{path} is a folder, expected a file")
         if not stat.S_ISREG(about.st_mode):
             raise InputError(f"{path} is no ordinary file")
+        if about.st_size > most:
+            raise InputError(f"{path} has {about.st_size:,} bytes, more than the {most:,} that are read")
         with open(path, "rb") as stream:
-            data = stream.read(most + 1)
+            return stream.read(about.st_size)
     except FileNotFoundError as error:
         raise InputError(f"{path}: there is no such file") from error
     except OSError as error:
@@ -167,9 +169,6 @@ def read_bytes(path: str | os.PathLike[str], *, most: int) -> bytes:
         if isinstance(error, InputError):
             raise
         raise InputError(f"{os.fspath(path)!r} is no name of a file: {error}") from error
-    if len(data) > most:
-        raise InputError(f"{path} has {max(about.st_size, most + 1):,} bytes, more than the {most:,} that are read")
-    return data
 
 
 def suffix(path: str | os.PathLike[str]) -> str:

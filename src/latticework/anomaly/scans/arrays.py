@@ -18,11 +18,10 @@ from latticework.anomaly.scans.clouds import (
     Unit,
     check_written,
     metres,
-    read_scan,
     without_return,
 )
 from latticework.core.errors import InputError, require
-from latticework.core.files import write_output
+from latticework.core.files import read_bytes, write_output
 
 TIFFS: Final = (".tif", ".tiff")
 _PLAIN, _DEFLATE = 1, (8, 32946)  # how a TIFF may be compressed
@@ -86,7 +85,7 @@ def is_points(path: Path) -> bool:
 
 def read_npy(path: Path) -> Shaped[np.ndarray, "*shape"]:
     """An array of NumPy, never one of objects; no longer than the file is."""
-    raw = read_scan(path)
+    raw = read_bytes(path, most=MAX_FILE_BYTES)
     stream = io.BytesIO(raw)
     try:
         version = np.lib.format.read_magic(stream)
@@ -108,7 +107,7 @@ def read_npy(path: Path) -> Shaped[np.ndarray, "*shape"]:
 def read_tiff(path: Path) -> Shaped[np.ndarray, "*shape"]:
     """The first picture of a TIFF, once what it says of itself fits into the file."""
     tifffile = require("tifffile", extra="anomaly", purpose="reading TIFF files")
-    raw = read_scan(path)
+    raw = read_bytes(path, most=MAX_FILE_BYTES)
     try:
         with tifffile.TiffFile(io.BytesIO(raw)) as file:
             series = file.series[0]

@@ -17,7 +17,6 @@ from jaxtyping import Bool, Float32, Shaped, UInt8
 
 from latticework.core.checks import one_of
 from latticework.core.errors import InputError
-from latticework.core.files import read_bytes
 
 MAX_POINTS: Final = 2**26  # 8192 x 8192: more than any sensor has, and 0.8 GB as xyz
 MAX_FILE_BYTES: Final = 2**31
@@ -119,19 +118,6 @@ def eight_bits(values: Shaped[np.ndarray, "*shape"], where: str) -> UInt8[np.nda
     if values.size and (values.min() < 0 or values.max() > 255):
         raise InputError(f"{where}: colours are from {values.min()} to {values.max()}, expected 0 to 255")
     return values.astype(np.uint8)
-
-
-def read_scan(path: Path) -> bytes:
-    """The content of a file, which is refused unread if it is larger than that of any scan.
-
-    Raises
-    ------
-    InputError
-        If it is larger, or cannot be read.
-    """
-    if path.is_file() and (size := path.stat().st_size) > MAX_FILE_BYTES:
-        raise InputError(f"{path} has {size:,} bytes, more than the {MAX_FILE_BYTES:,} that are read")
-    return read_bytes(path, most=MAX_FILE_BYTES)
 
 
 def check_grid(path: Path, points: int, height: int, width: int, how: str) -> None:

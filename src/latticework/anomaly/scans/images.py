@@ -17,8 +17,9 @@ from jaxtyping import Bool, Shaped, UInt8
 
 from latticework.anomaly.part_warnings import warn
 from latticework.anomaly.scans.arrays import TIFFS, read_npy, read_tiff
-from latticework.anomaly.scans.clouds import MAX_POINTS, eight_bits, read_scan
+from latticework.anomaly.scans.clouds import MAX_FILE_BYTES, MAX_POINTS, eight_bits
 from latticework.core.errors import InputError, require
+from latticework.core.files import read_bytes
 
 PICTURES: Final = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".ppm", ".pgm", *TIFFS)
 DEPTHS: Final = (".png", ".pgm", ".npy", *TIFFS)
@@ -137,7 +138,7 @@ def read_depth(path: str | os.PathLike[str]) -> Shaped[np.ndarray, "height width
 
 def _pixels(path: Path, *, numbered: bool = False) -> Shaped[np.ndarray, "*shape"]:
     """The values of a picture as they are stored; of a palette the colours, or their numbers."""
-    raw = read_scan(path)
+    raw = read_bytes(path, most=MAX_FILE_BYTES)
     image_module = require("PIL.Image", extra="anomaly", purpose="reading pictures")
     bombs = (
         image_module.DecompressionBombError,

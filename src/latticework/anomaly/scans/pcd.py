@@ -20,7 +20,6 @@ from latticework.anomaly.scans.clouds import (
     Cloud,
     check_grid,
     check_written,
-    read_scan,
     stacked,
     without_return,
 )
@@ -35,7 +34,7 @@ from latticework.anomaly.scans.tables import (
     whole,
 )
 from latticework.core.errors import InputError
-from latticework.core.files import write_output
+from latticework.core.files import read_bytes, write_output
 
 _TYPES: Final = {
     (kind, size) for kind, sizes in {"F": (4, 8), "I": (1, 2, 4, 8), "U": (1, 2, 4, 8)}.items() for size in sizes
@@ -99,7 +98,7 @@ def read_pcd(path: str | os.PathLike[str]) -> Cloud:
     (2, 3, 3)
     """
     path = Path(path)
-    data = read_scan(path)
+    data = read_bytes(path, most=MAX_FILE_BYTES)
     header = _header(data, path)
     columns = {"ascii": _text, "binary": _records, "binary_compressed": _packed}[header.kind](data, header, path)
     height, width = header.height, header.width

@@ -17,18 +17,18 @@ import numpy as np
 from jaxtyping import Float32, Int64, Shaped, UInt8
 
 from latticework.anomaly.scans.clouds import (
+    MAX_FILE_BYTES,
     MAX_POINTS,
     Cloud,
     check_grid,
     check_written,
     eight_bits,
-    read_scan,
     without_return,
 )
 from latticework.anomaly.scans.ply_elements import Binary, Element, Header, Lists, Text, read_header
 from latticework.anomaly.scans.tables import table_bytes
 from latticework.core.errors import InputError
-from latticework.core.files import write_output
+from latticework.core.files import read_bytes, write_output
 
 _COLOURS: Final = (("red", "green", "blue"), ("diffuse_red", "diffuse_green", "diffuse_blue"), ("r", "g", "b"))
 _HOW: Final = "PLY with obj_info num_cols and num_rows"
@@ -63,7 +63,7 @@ def read_ply(path: str | os.PathLike[str]) -> Cloud:
     (2, 3, 3)
     """
     path = Path(path)
-    data = read_scan(path)
+    data = read_bytes(path, most=MAX_FILE_BYTES)
     header = read_header(data, path)
     body = Text(data, header, path) if header.order == "=" else Binary(data, header, path)
     vertex, ranges, grid = _content(header, body, path)
