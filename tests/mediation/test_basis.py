@@ -224,7 +224,7 @@ def test_components_beyond_what_a_region_takes_go_to_others():
         ({"explained": 1.0}, r"explained=1.0: expected a share"),
         ({"explained": 0}, "explained=0"),
         ({"n_components": 30, "explained": 0.5}, "n_components=30 and explained=0.5: give one of them"),
-        ({"kernel": "rbf"}, "kernel='rbf': expected one of 'matern'"),
+        ({"kernel": "rbf"}, "kernel='rbf': expected one of matern"),
         ({"smoothness": 0.0}, "smoothness=0.0"),
         ({"length_scale": float("nan")}, "length_scale=nan"),
         ({"degree": 1.5}, "degree=1.5"),

@@ -259,7 +259,7 @@ def test_colours_and_complex_numbers_are_refused():
         read_images([image(colours)], MASK)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(places=st.lists(st.tuples(st.integers(0, 560), st.integers(0, 255)), max_size=8), end=st.integers(0, 2600))
 @pytest.mark.parametrize("kind", [nibabel.Nifti1Image, nibabel.Nifti2Image])
 def test_whatever_a_file_holds_only_input_errors_come_out(write, kind, places, end):

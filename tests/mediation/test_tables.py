@@ -223,7 +223,7 @@ def test_ids_of_volumes_are_a_line_each(write):
         rows_of(["a", "x"], ["a", "c"])
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.one_of(st.binary(max_size=200), st.text(alphabet="ab1,;\t\n\r\"'.-e\x00nÄ/", max_size=200).map(str.encode)))
 def test_whatever_a_table_holds_only_input_errors_come_out(write, data):
     for name in ("t.tsv", "t.csv"):

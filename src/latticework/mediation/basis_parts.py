@@ -16,7 +16,7 @@ from jaxtyping import Float, Int
 
 from latticework.core.datasets import cache_folder
 from latticework.core.errors import InputError
-from latticework.core.files import write_atomically
+from latticework.core.files import read_bytes, write_atomically
 from latticework.mediation.kernels import hermite_basis, hermite_trace, matern_basis, standardise
 
 CACHED_VOXELS: Final = 300  # fewer are decomposed sooner than a file is read
@@ -100,9 +100,7 @@ def _read(path: Path, sizes: list[tuple[int, int]]) -> list[Part] | None:
     """What was kept, if it is there and whole; sizes are voxels, and the most components, of each region."""
     limit = 2**16 + sum(8 * (voxels + 1) * most + 2**10 for voxels, most in sizes)
     try:
-        if path.stat().st_size > limit:
-            return None
-        data = io.BytesIO(path.read_bytes())
+        data = io.BytesIO(read_bytes(path, most=limit))
         with zipfile.ZipFile(data) as archive:  # its checksums tell damage
             if any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist()):
                 return None

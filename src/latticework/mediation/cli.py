@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from latticework.core.commands import Json, Model, Output, Seed
+from latticework.core.commands import Jobs, Json, Model, Output, PageFile, Seed, check_page, given
 from latticework.core.errors import InputError
 from latticework.core.progress import message
 from latticework.core.words import counted
@@ -24,9 +24,6 @@ app = typer.Typer(help="Ask whether an image carries the effect of an exposure o
 
 Missing = Literal["error", "drop"]
 Kind = Literal["basmu", "bima"]
-Page = Annotated[
-    Path | None, typer.Option("--page", metavar="FILE", help="Write an HTML page there.", show_default=False)
-]
 Results = Annotated[
     Path | None,
     typer.Option(
@@ -133,9 +130,9 @@ def fit(
         bool, typer.Option("--propagate", help="Of basmu: allow for what the first stage does not know.")
     ] = False,
     results: Results = None,
-    page: Page = None,
+    page: PageFile = None,
     seed: Seed = 0,
-    jobs: Annotated[int, typer.Option(min=-1, metavar="N", help="Processes; -1 is one a processor.")] = -1,
+    jobs: Jobs = -1,
     as_json: Json = False,
 ) -> None:
     """Draw from the posterior of a study, save the model in the folder --output, and print the effects.
@@ -143,8 +140,6 @@ def fit(
     NIE goes through the image, NDE does not, TE is both. Data tell TE; how it splits leans on priors, and what is said
     on stderr tells how much.
     """
-    if jobs == 0:
-        raise InputError("--jobs 0: expected a number of processes, or -1 for one a processor")
     options = _options(model, threshold, inclusion, propagate=propagate)
 
     from latticework.core.persistence import check_replaceable, check_writable
@@ -200,7 +195,7 @@ def fit(
 def report(
     model: Model,
     *,
-    page: Page = None,
+    page: PageFile = None,
     results: Results = None,
     sensitivity: Annotated[
         bool, typer.Option("--sensitivity", help="Run stage two again under other priors, and say what changes.")
@@ -245,8 +240,8 @@ def _options(kind: Kind, threshold: str | None, inclusion: str | None, *, propag
     """What one of the models has and the other has not."""
     if kind == "bima":
         if propagate or inclusion is not None:
-            given = "--propagate" if propagate else "--inclusion"
-            raise InputError(f"{given} is of --model basmu: bima has no unobserved confounder")
+            which = "--propagate" if propagate else "--inclusion"
+            raise InputError(f"{which} is of --model basmu: bima has no unobserved confounder")
         return {} if threshold is None else {"threshold": _numbers("--threshold", threshold)}
     if threshold is not None:
         raise InputError("--threshold is of --model bima: basmu has smooth effects")
@@ -259,26 +254,21 @@ def _prior(
     """The priors by the options; None for the default."""
     from latticework.mediation.prior import Prior
 
-    given: dict[str, Any] = {}
-    if direct_effect_sd is not None:
-        given["direct_effect_sd"] = direct_effect_sd
-    if inclusion is not None:
-        given["inclusion"] = _numbers("--inclusion", inclusion)
-    if orthogonal is not None:
-        given["orthogonal"] = orthogonal
-    if not given and not paper:
+    share = None if inclusion is None else _numbers("--inclusion", inclusion)
+    options = given(direct_effect_sd=direct_effect_sd, inclusion=share, orthogonal=orthogonal)
+    if not options and not paper:
         return None
-    return replace(Prior.paper() if paper else Prior(), **given)
+    return replace(Prior.paper() if paper else Prior(), **options)
 
 
-def _numbers(name: str, given: str) -> float | tuple[float, float]:
+def _numbers(name: str, written: str) -> float | tuple[float, float]:
     """One number, or two with a comma."""
     try:
-        values = [float(part) for part in given.split(",")]
+        values = [float(part) for part in written.split(",")]
     except ValueError as error:
-        raise InputError(f"{name} {given!r}: expected a number, or two with a comma between them") from error
+        raise InputError(f"{name} {written!r}: expected a number, or two with a comma between them") from error
     if len(values) > 2:
-        raise InputError(f"{name} {given!r}: expected a number, or two with a comma between them")
+        raise InputError(f"{name} {written!r}: expected a number, or two with a comma between them")
     return values[0] if len(values) == 1 else (values[0], values[1])
 
 
@@ -288,9 +278,4 @@ def _check_beside(results: Path | None, page: Path | None) -> None:
 
     if results is not None:
         check_writable(results)
-    if page is not None:
-        if page.is_dir():
-            raise InputError(f"--page {page} is a folder, expected the name of a file to write")
-        if not page.absolute().parent.is_dir():
-            raise InputError(f"--page {page} cannot be written: there is no folder {page.absolute().parent}")
-        check_writable(page.absolute().parent)
+    check_page(page)

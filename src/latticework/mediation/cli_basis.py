@@ -11,6 +11,7 @@ import typer
 from latticework.core.commands import Json, Model, Output, print_json, print_result
 from latticework.core.errors import InputError
 from latticework.core.progress import message
+from latticework.core.terminal import table_lines
 from latticework.core.words import counted
 
 if TYPE_CHECKING:
@@ -67,7 +68,6 @@ def basis(
     --components and --explained. Its default has fewer: at most 500, and a third of the subjects.
     """
     from latticework.core.persistence import check_replaceable, check_writable
-    from latticework.mediation.cli_output import print_table
     from latticework.mediation.images import as_space
     from latticework.mediation.labels import read_centres
     from latticework.mediation.regions import by_nearest_centre, numbered, voxel_labels
@@ -115,7 +115,7 @@ def basis(
             [str(row["region"]), f"{row['voxels']}", f"{row['components']}", f"{row['explained']:.3f}"]
             for row in [*rows, *([{"region": "in all", **total}] if len(rows) > 1 else [])]
         ]
-        print_table(["region", "voxels", "components", "explained"], lines, texts=1)
+        print(*table_lines(["region", "voxels", "components", "explained"], lines), sep="\n")
     message(f"the basis is in {output}")
 
 

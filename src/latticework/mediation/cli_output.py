@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from latticework.core.commands import print_json, print_result
 from latticework.core.progress import message
-from latticework.core.terminal import printable
+from latticework.core.terminal import table_lines
 from latticework.mediation.truth import Truth, true_effects
 
 if TYPE_CHECKING:
@@ -40,29 +40,10 @@ def print_effects(rows: Sequence[Mapping[str, Any]]) -> None:
     heads = ["effect", *(["region"] if regions else []), *_HEADS.values(), *(["truth"] if "truth" in rows[0] else [])]
     lines = []
     for row in rows:
-        names = [row["effect"], *([printable(row["region"])] if regions else [])]
+        names = [row["effect"], *([row["region"]] if regions else [])]
         keys = [*_HEADS, *(["truth"] if "truth" in row else [])]
         lines.append([*names, *(_cell(key, row[key]) for key in keys)])
-    print_table(heads, lines, texts=2 if regions else 1)
-
-
-def print_table(heads: Sequence[str], lines: Sequence[Sequence[str]], *, texts: int) -> None:
-    """Print cells in columns, of which the first so many are texts.
-
-    Examples
-    --------
-    >>> print_table(["effect", "mean"], [["NIE", "7.5"], ["NDE", "-10"]], texts=1)
-    effect  mean
-    NIE      7.5
-    NDE      -10
-    """
-    widths = [max(map(len, column)) for column in zip(heads, *lines, strict=True)]
-    for line in (heads, *lines):
-        cells = [
-            cell.ljust(width) if number < texts else cell.rjust(width)
-            for number, (cell, width) in enumerate(zip(line, widths, strict=True))
-        ]
-        print("  ".join(cells).rstrip())
+    print(*table_lines(heads, lines, texts=2 if regions else 1), sep="\n")
 
 
 def diagnosis_told(found: Diagnosis) -> dict[str, object]:
@@ -147,7 +128,7 @@ def _print_sensitivity(table: Any) -> None:
         ]
         for row in table.to_dict("records")
     ]
-    print_table(heads, lines, texts=3)
+    print(*table_lines(heads, lines, texts=3), sep="\n")
 
 
 def _cell(key: str, value: float) -> str:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from latticework.core.commands import Json, Output, Seed, print_result
+from latticework.core.commands import Json, Output, Seed, given, print_result
 from latticework.core.errors import InputError
+from latticework.core.files import suffix
 from latticework.core.progress import message
 from latticework.core.words import counted
 
@@ -89,7 +90,7 @@ def read(
     if study.is_dir():
         _none_of(of_table | of_voxels, f"{study} is a folder, which says itself what is what")
         return read_study(study)
-    if study.suffix.lower() == ".npz":
+    if suffix(study) == ".npz":
         _none_of(of_table, f"{study} holds arrays, not a table")
         return read_study(study, mask=mask, atlas=atlas, centres=centres)
     lacking = [name for name in ("--images", "--exposure", "--outcome") if of_table[name] is None]
@@ -135,6 +136,5 @@ def _pattern(images: str) -> tuple[Path, str | None]:
 
 
 def _none_of(options: dict[str, Any], reason: str) -> None:
-    given = [name for name, value in options.items() if value is not None]
-    if given:
-        raise InputError(f"{reason}: leave out {', '.join(given)}")
+    if named := given(**options):
+        raise InputError(f"{reason}: leave out {', '.join(named)}")

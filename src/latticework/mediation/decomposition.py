@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from sklearn.utils.validation import check_is_fitted
 
-from latticework.core.checks import number, whole_number
+from latticework.core.checks import number, one_of, positive, whole_number
 from latticework.core.errors import InputError
 from latticework.core.estimator import Estimator
 from latticework.core.persistence import State
@@ -207,8 +207,7 @@ class BasisDecomposition(Estimator):
 
     def _wanted(self, axes: int, names: Sequence[str], voxels: Int[np.ndarray, " regions"]) -> Wanted:
         """The options, checked, and how many components each region gets."""
-        if self.kernel not in KERNELS:
-            raise InputError(f"kernel={self.kernel!r}: expected one of {', '.join(map(repr, KERNELS))}")
+        one_of("kernel", self.kernel, KERNELS)
         if self.n_components is not None and self.explained is not None:
             given = f"n_components={self.n_components!r} and explained={self.explained!r}"
             raise InputError(f"{given}: give one of them, since each says how many components there are")
@@ -217,7 +216,7 @@ class BasisDecomposition(Estimator):
         matern = self.kernel == "matern"
         degree = whole_number("degree", self.degree, least=0)
         smoothness = number("smoothness", self.smoothness, lambda value: 0 < value <= 50, "above 0 and at most 50")
-        scale = number("length_scale", self.length_scale, lambda value: 0 < value < float("inf"), "above 0")
+        scale = positive("length_scale", self.length_scale)
         most = voxels if matern else np.minimum(voxels, hermite_count(axes, degree))
         share, counts = None, most
         if self.explained is not None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import os
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from latticework.core.errors import InputError, require
 from latticework.core.files import sync_folder, temporary_in
+from latticework.core.values import strict_json
 from latticework.core.version import VERSION
 from latticework.mediation.effects import NDE, NIE, PROPORTION, TE, draws_of, import_arviz
 
@@ -110,8 +109,8 @@ def _attributes(model: FittedModel) -> dict[str, Any]:
         "version": VERSION,
         "exposure": str(model.names_["exposure"]),
         "outcome": str(model.names_["outcome"]),
-        "prior": json.dumps(asdict(model.prior_)),
-        "thresholds": json.dumps([float(value) for value in model.posterior_.thresholds]),
+        "prior": strict_json(model.prior_),
+        "thresholds": strict_json(model.posterior_.thresholds),
         "handed_on": model.method_.handed_on(model.prior_) if confounded else "not applicable",
     }
 

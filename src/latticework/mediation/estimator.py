@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float
 from sklearn.utils.validation import check_is_fitted
 
-from latticework.core.checks import number
+from latticework.core.checks import flag, number
 from latticework.core.errors import InputError
 from latticework.mediation.decomposition import BasisDecomposition
 from latticework.mediation.fitting import MediationModel
@@ -157,6 +157,4 @@ class BASMU(MediationModel):
         return np.zeros(self.basis_.n_voxels) if found is None else found
 
     def _method(self) -> Method:
-        if not isinstance(self.propagate, bool | np.bool_):
-            raise InputError(f"propagate={self.propagate!r}: expected True or False")
-        return Method(confounded=True, propagate=bool(self.propagate))
+        return Method(confounded=True, propagate=flag("propagate", self.propagate))

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import math
 import os
-from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from latticework.core.errors import InputError
 from latticework.core.files import write_output
+from latticework.core.values import strict_json
 from latticework.core.version import VERSION
 from latticework.mediation.draws import write_netcdf
 from latticework.mediation.effects import PROPORTION
@@ -62,10 +58,10 @@ def write_effects(model: FittedModel, folder: str | os.PathLike[str]) -> list[st
         "level": LEVEL,
         "subjects": told.subjects,
         "effects": _records(table),
-        "diagnosis": asdict(told),
+        "diagnosis": told,
     }
     write_output(target / CSV, table.to_csv(index=False, lineterminator="\n").encode("utf-8", "backslashreplace"))
-    write_output(target / JSON, _json(about))
+    write_output(target / JSON, f"{strict_json(about, indent=1)}\n".encode("utf-8", "backslashreplace"))
     return [str(target / CSV), str(target / JSON)]
 
 
@@ -122,20 +118,3 @@ def _made(folder: str | os.PathLike[str]) -> Path:
     except OSError as error:
         raise InputError(f"{target} cannot be made: {error.strerror}") from error
     return target
-
-
-def _json(value: Mapping[str, Any]) -> bytes:
-    return (json.dumps(_strict(value), ensure_ascii=False, allow_nan=False, indent=1) + "\n").encode(
-        "utf-8", "backslashreplace"
-    )
-
-
-def _strict(value: Any) -> Any:
-    """Plain values that strict JSON has words for: numbers that are not finite become None."""
-    if isinstance(value, Mapping):
-        return {str(key): _strict(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_strict(item) for item in value]
-    if isinstance(value, np.generic):
-        value = value.item()
-    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 from sklearn.utils.validation import check_is_fitted
 
-from latticework.core.checks import number
+from latticework.core.checks import number, one_of
 from latticework.core.errors import InputError
 from latticework.core.estimator import Estimator
 from latticework.mediation.basis import Basis
@@ -175,8 +175,7 @@ class FittedModel(Estimator):
             If a rule does not apply.
         """
         check_is_fitted(self)
-        if rule not in RULES:
-            raise InputError(f"rule={rule!r}: expected one of {', '.join(map(repr, RULES))}")
+        one_of("rule", rule, RULES)
         for name, value in (("level", level), ("threshold", threshold), ("rate", rate)):
             number(name, value, lambda share: 0 < share < 1, "a share above 0 and below 1")
         if rule == "pip" and not self.posterior_.thresholded:

@@ -9,8 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from latticework.core.errors import InputError
-from latticework.core.words import counted
-from latticework.mediation.tables import some_of
+from latticework.core.words import counted, listed
 
 LARGEST: Final = 1e100  # squares of larger numbers are beyond float64
 _BLOCK: Final = 2**21  # values looked at at once: a mediator matrix may be mapped from a file
@@ -77,7 +76,7 @@ def plain_numbers(values: Any, what: str) -> Float[np.ndarray, "*shape"]:
         if len(levels) == 2:
             raise InputError(f"{what}: two levels, {levels[0]!r} and {levels[1]!r}: code them as 0 and 1")
         raise InputError(
-            f"{what}: text, such as {some_of(levels[:3])}: expected numbers; of categories choose two, coded as 0 and 1"
+            f"{what}: text, such as {listed(levels[:3])}: expected numbers; of categories choose two, coded as 0 and 1"
         )
     if array.dtype.kind not in "biuf":
         raise InputError(f"{what}: expected real numbers, got {array.dtype}")

@@ -11,9 +11,8 @@ from typing import Any, Final
 
 from latticework.core.errors import InputError
 from latticework.core.files import read_lines
-from latticework.core.words import counted
+from latticework.core.words import counted, listed
 from latticework.mediation.nifti import is_nifti
-from latticework.mediation.tables import some_of
 
 FIELD: Final = "participant_id"
 MAX_IDS: Final = 2**20
@@ -73,7 +72,7 @@ def join(
     for file in files:
         found = _owner(file, owners)
         if len(found) > 1:
-            raise InputError(f"{file} may be the image of {some_of(found)}: give a pattern")
+            raise InputError(f"{file} may be the image of {listed(found)}: give a pattern")
         if found:
             of[found[0]].append(file)
         else:
@@ -83,7 +82,7 @@ def join(
         raise InputError(_unmatched(without, strangers))
     for one in ids:
         if len(of[one]) > 1:
-            names = some_of(of[one])
+            names = listed(of[one])
             raise InputError(
                 f"participant {one} has {len(of[one])} images: {names}. Give a pattern for the one that is meant"
             )
@@ -127,7 +126,7 @@ def read_ids(path: str | os.PathLike[str], *, id_column: str = FIELD) -> tuple[s
         raise InputError(f"{path}: there is no id in it")
     if len(set(ids)) < len(ids):
         twice = sorted({one for one in ids if ids.count(one) > 1})
-        raise InputError(f"{path}: ids that are there more than once: {some_of(twice)}")
+        raise InputError(f"{path}: ids that are there more than once: {listed(twice)}")
     return tuple(ids)
 
 
@@ -232,7 +231,7 @@ def _unmatched(without: Sequence[object], strangers: Sequence[object], what: str
     told = []
     if without:
         article = "an" if what[0] in "aeiou" else "a"
-        told.append(f"{counted(len(without), 'participant')} without {article} {what}: {some_of(without)}")
+        told.append(f"{counted(len(without), 'participant')} without {article} {what}: {listed(without)}")
     if strangers:
-        told.append(f"{counted(len(strangers), what)} without a participant: {some_of(strangers)}")
+        told.append(f"{counted(len(strangers), what)} without a participant: {listed(strangers)}")
     return f"{'; '.join(told)}. Every participant needs one {what}, and every {what} a participant"

@@ -19,7 +19,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy.special import gamma, kv
 
-from latticework.core.checks import number, whole_number
+from latticework.core.checks import number, positive, whole_number
 from latticework.core.errors import InputError
 from latticework.mediation.eigen import explaining, leading, settled
 
@@ -63,7 +63,7 @@ def matern(
     array([1.    , 0.3679, 0.1353])
     """
     order = number("smoothness", smoothness, lambda value: 0 < value <= LARGEST_SMOOTHNESS, "above 0 and at most 50")
-    scale = number("length_scale", length_scale, lambda value: 0 < value < math.inf, "above 0")
+    scale = positive("length_scale", length_scale)
     with np.errstate(all="ignore"):
         scaled = np.asarray(distances, dtype=np.float64) * (math.sqrt(2 * order) / scale)
         bessel = kv(order, scaled)
@@ -239,8 +239,7 @@ def hermite_count(axes: int, degree: int) -> int:
 
 def _mehler(a: float, b: float) -> tuple[float, float, float]:
     """The paper's c, A and B."""
-    a = number("a", a, lambda value: 0 < value < math.inf, "above 0")
-    b = number("b", b, lambda value: 0 < value < math.inf, "above 0")
+    a, b = positive("a", a), positive("b", b)
     spread = math.sqrt(a**2 + 2 * a * b)
     total = a + b + spread
     return spread, total, b / total

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import json
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -14,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from latticework.core.errors import InputError, require
 from latticework.core.folders import described, folder_to_write, replacing
+from latticework.core.values import strict_json
 from latticework.core.version import VERSION
 from latticework.mediation.maps import rule_of
 
@@ -115,8 +115,8 @@ def write_maps(model: FittedModel, folder: str | os.PathLike[str]) -> list[str]:
         for name, map_ in values.items():
             image = space.image_of(space.grid(map_))
             (temporary / f"{name}{SUFFIX}").write_bytes(gzip.compress(image.to_bytes(), mtime=0))
-        text = json.dumps(about, ensure_ascii=False, indent=1)
-        (temporary / ABOUT).write_bytes(f"{text}\n".encode("utf-8", "backslashreplace"))
+        text = f"{strict_json(about, indent=1)}\n"
+        (temporary / ABOUT).write_bytes(text.encode("utf-8", "backslashreplace"))
     return [str(target / name) for name in (*about["maps"], ABOUT)]
 
 

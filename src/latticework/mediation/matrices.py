@@ -1,84 +1,17 @@
-"""Matrices of numbers in files: .npy, .npz, and tables whose first column is an id."""
+"""Matrices of numbers in tables whose first column is an id."""
 
 from __future__ import annotations
 
 import math
 import os
-import zipfile
-import zlib
-from io import BytesIO
-from typing import Final
 
 import numpy as np
-from jaxtyping import Float, Shaped
+from jaxtyping import Float
 
 from latticework.core.errors import InputError
+from latticework.core.words import listed
 from latticework.mediation.images import MAX_VALUES
-from latticework.mediation.tables import MISSING, read_rows, some_of
-
-MAX_NPZ_BYTES: Final = 2**36
-STUDY_ARRAYS: Final = (
-    "exposure", "mediators", "outcome", "confounders", "coordinates", "mask", "affine", "regions", "subjects"
-)  # fmt: skip
-_DEFLATE_RATIO: Final = 1032  # at most
-_KINDS: Final = "biufU"
-
-
-def read_npy(path: str | os.PathLike[str]) -> Shaped[np.ndarray, "*shape"]:
-    """Map a .npy file of numbers into memory, without reading it.
-
-    Raises
-    ------
-    InputError
-        If it is no such file, is cut off, or holds something else, such as pickled objects.
-    """
-    try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: there is no such file") from error
-    except Exception as error:  # whatever stands where a header should be
-        raise InputError(f"{path} cannot be read as a .npy file: {error}") from error
-    if not isinstance(array, np.ndarray):
-        raise InputError(f"{path} holds several arrays: name it .npz")
-    _check_kind(array.dtype, str(path), "biuf")
-    return array
-
-
-def read_npz(path: str | os.PathLike[str]) -> dict[str, Shaped[np.ndarray, "*shape"]]:
-    """Read the arrays of a study from a .npz file: those of `STUDY_ARRAYS` that are there.
-
-    Raises
-    ------
-    InputError
-        If it is no such file, is damaged or larger than is read, or holds pickled objects.
-
-    Examples
-    --------
-    >>> from pathlib import Path
-    >>> from tempfile import TemporaryDirectory
-    >>> with TemporaryDirectory() as folder:
-    ...     np.savez(Path(folder) / "study.npz", exposure=[0.0, 1.0], other=[1])
-    ...     read_npz(Path(folder) / "study.npz")["exposure"].tolist()
-    [0.0, 1.0]
-    """
-    arrays = {}
-    try:
-        with zipfile.ZipFile(path) as archive:
-            for info in archive.infolist():
-                name = info.filename.removesuffix(".npy")
-                if name not in STUDY_ARRAYS:
-                    continue
-                if info.file_size > min(MAX_NPZ_BYTES, info.compress_size * _DEFLATE_RATIO + 2**10):
-                    raise InputError(f"{path}: {name!r} tells of {info.file_size:,} bytes, more than are in the file")
-                with archive.open(info) as stream:
-                    arrays[name] = _array(stream.read(), f"{path}: {name!r}")
-    except InputError:
-        raise
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: there is no such file") from error
-    except (OSError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
-        raise InputError(f"{path} is no .npz file, or damaged or cut off ({error})") from error
-    return arrays
+from latticework.mediation.tables import MISSING, read_rows
 
 
 def read_matrix(path: str | os.PathLike[str]) -> tuple[tuple[str, ...], Float[np.ndarray, "subjects voxels"]]:
@@ -120,7 +53,7 @@ def read_matrix(path: str | os.PathLike[str]) -> tuple[tuple[str, ...], Float[np
         raise InputError(f"{path}: there is no row below the header")
     if len(set(ids)) < len(ids) or "" in ids:
         twice = sorted({one for one in ids if not one or ids.count(one) > 1})
-        raise InputError(f"{path}: ids that are empty or there more than once: {some_of(map(repr, twice))}")
+        raise InputError(f"{path}: ids that are empty or there more than once: {listed(map(repr, twice))}")
     return tuple(ids), np.array(values)
 
 
@@ -135,25 +68,3 @@ def _numbers(cells: list[str], names: list[str], where: str) -> Float[np.ndarray
         except ValueError as error:
             raise InputError(f"{where}, column {name!r}: {cell!r} is no number") from error
     return np.array(numbers, dtype=np.float64)
-
-
-def _array(raw: bytes, where: str) -> Shaped[np.ndarray, "*shape"]:
-    """An array from the bytes of a .npy file, no longer than them, whatever they say."""
-    stream = BytesIO(raw)
-    try:
-        version = np.lib.format.read_magic(stream)
-        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        shape, by_columns, dtype = read(stream)
-    except Exception as error:  # whatever stands where a header should be
-        raise InputError(f"{where} is no array, or damaged ({error})") from error
-    _check_kind(dtype, where, _KINDS)
-    count, there = math.prod(shape), len(raw) - stream.tell()
-    if min(shape, default=1) < 0 or dtype.itemsize == 0 or there < count * dtype.itemsize:
-        raise InputError(f"{where} is cut off: {list(shape)} of {dtype} do not fit into {there:,} bytes")
-    values = np.frombuffer(raw, dtype=dtype, count=count, offset=stream.tell())
-    return values.reshape(shape, order="F" if by_columns else "C").astype(dtype.newbyteorder("="), copy=False)
-
-
-def _check_kind(dtype: np.dtype, where: str, kinds: str) -> None:
-    if dtype.kind not in kinds:
-        raise InputError(f"{where} holds {dtype}, expected numbers")

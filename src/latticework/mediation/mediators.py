@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from latticework.core.arrays import read_npy
 from latticework.core.errors import InputError
 from latticework.core.words import counted
 from latticework.mediation.guards import plain_numbers
 from latticework.mediation.images import as_space, look_at, of_images, read_images
-from latticework.mediation.matrices import read_npy
 from latticework.mediation.spaces import Space, plain_coordinates
 
 

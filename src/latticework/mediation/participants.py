@@ -12,9 +12,10 @@ from typing import Any, Final
 import numpy as np
 from jaxtyping import Float
 
+from latticework.core.checks import one_of
 from latticework.core.errors import InputError, require
-from latticework.core.words import counted
-from latticework.mediation.tables import MISSING, read_table, some_of
+from latticework.core.words import counted, listed
+from latticework.mediation.tables import MISSING, read_table
 
 _CATEGORIES: Final = re.compile(r"C\((.+)\)")  # as formulas have it
 
@@ -90,8 +91,7 @@ def participants(
     (('site=B',), [1.0, 0.0, 1.0])
     """
     pandas = require("pandas", extra="mediation", purpose="reading tables")
-    if missing not in ("error", "drop"):
-        raise InputError(f"missing={missing!r}: expected 'error' or 'drop'")
+    one_of("missing", missing, ("error", "drop"))
     where = "the table" if isinstance(table, pandas.DataFrame) else str(table)
     frame = table if isinstance(table, pandas.DataFrame) else read_table(table, id_column=id_column)
     if isinstance(confounders, str):
@@ -111,7 +111,7 @@ def participants(
     left_out = tuple(np.array(ids, dtype=object)[lacking.any(axis=1)].tolist())
     if left_out:
         columns = ", ".join(str(name) for name, some in zip(frame.columns, lacking.any(axis=0), strict=True) if some)
-        told = f"{where}: {counted(len(left_out), 'participant')} without a value in {columns}: {some_of(left_out)}"
+        told = f"{where}: {counted(len(left_out), 'participant')} without a value in {columns}: {listed(left_out)}"
         if missing == "error":
             raise InputError(f"{told}. missing='drop' (--missing drop) leaves them out")
         warnings.warn(f"{told}: left out", stacklevel=2)
@@ -152,7 +152,7 @@ def _ids(values: list[Any], where: str, column: str) -> list[str]:
     if len(set(ids)) < len(ids):
         seen: set[str] = set()
         twice = sorted({one for one in ids if one in seen or seen.add(one)})  # type: ignore[func-returns-value]
-        raise InputError(f"{where}: {column} is there more than once: {some_of(twice)}. Expected one row a participant")
+        raise InputError(f"{where}: {column} is there more than once: {listed(twice)}. Expected one row a participant")
     return ids
 
 
@@ -167,13 +167,13 @@ def _measured(column: Any, name: str, what: str, where: str, ids: Sequence[str])
     levels = sorted(set(texts))
     told = f"{where}: the {what} {name!r}"
     if len(levels) == 2:
-        raise InputError(f"{told} holds text, {some_of(levels)}: code it as 0 and 1, for example 1 for {levels[1]!r}")
+        raise InputError(f"{told} holds text, {listed(levels)}: code it as 0 and 1, for example 1 for {levels[1]!r}")
     wrong = [(one, text) for one, text in zip(ids, texts, strict=True) if not _reads_as_number(text)]
     if len(wrong) < len(texts):
         more = f", and text for {len(wrong) - 1:,} more" if len(wrong) > 1 else ""
         raise InputError(f"{told} is {wrong[0][1]!r} for {wrong[0][0]}{more}: expected numbers")
     hint = "expected numbers; of categories choose two, coded as 0 and 1"
-    raise InputError(f"{told} holds text, such as {some_of(levels[:3])}: {hint}")
+    raise InputError(f"{told} holds text, such as {listed(levels[:3])}: {hint}")
 
 
 def _reads_as_number(text: str) -> bool:
@@ -194,7 +194,7 @@ def _confounder(column: Any, name: str, where: str, *, categorical: bool) -> dic
     if len(levels) > len(texts) / 2 and len(levels) > 2:
         raise InputError(
             f"{where}: the confounder {name!r} holds text with {len(levels)} levels among {len(texts)} participants, "
-            f"such as {some_of(levels[:3])}: expected numbers, or a few categories"
+            f"such as {listed(levels[:3])}: expected numbers, or a few categories"
         )
     values = np.array(texts, dtype=object)
     return {f"{name}={level}": (values == level).astype(np.float64) for level in levels[1:]}

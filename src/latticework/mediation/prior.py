@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from numbers import Real
 from typing import Any, Final
 
-from latticework.core.checks import number
+from latticework.core.checks import keep, number, positive
 from latticework.core.errors import InputError
 
 PAPER_INCLUSION: Final = 0.5  # of a voxel, in the paper
@@ -67,21 +67,19 @@ class Prior:
     standardise: bool = True
 
     def __post_init__(self) -> None:
-        positive = "a number above 0"
         for name in ("direct_effect_sd", "shape", "rate", "noise_rate"):
-            number(name, getattr(self, name), _is_positive, positive)
+            keep(self, name, positive(name, getattr(self, name)))
         if self.confounder_variance is not None:
-            number("confounder_variance", self.confounder_variance, _is_positive, positive)
+            keep(self, "confounder_variance", positive("confounder_variance", self.confounder_variance))
         given: Any = self.inclusion
         if given is None:
             return
         if isinstance(given, Real):
-            number("inclusion", self.inclusion, lambda share: 0 < share < 1, "a probability between 0 and 1, or (a, b)")
-            return
+            share = number("inclusion", given, lambda share: 0 < share < 1, "a probability between 0 and 1, or (a, b)")
+            return keep(self, "inclusion", share)
         if not (isinstance(given, tuple | list) and len(given) == 2):
             raise InputError(f"inclusion={given!r}: expected a probability, or the two numbers of a beta prior")
-        a, b = (number("inclusion", value, _is_positive, "two numbers above 0") for value in given)
-        object.__setattr__(self, "inclusion", (a, b))
+        keep(self, "inclusion", tuple(positive("inclusion", value) for value in given))
 
     @classmethod
     def paper(cls) -> Prior:
@@ -103,7 +101,3 @@ class Prior:
         (1.0, 1600.0)
         """
         return (1.0, float(voxels)) if self.inclusion is None else self.inclusion
-
-
-def _is_positive(value: float) -> bool:
-    return 0 < value < float("inf")

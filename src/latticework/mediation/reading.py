@@ -11,13 +11,15 @@ from typing import Any, Final
 import numpy as np
 from jaxtyping import Shaped
 
+from latticework.core.arrays import read_npy, read_npz
 from latticework.core.errors import InputError
+from latticework.core.files import suffix
 from latticework.core.words import counted
 from latticework.mediation.guards import Column
 from latticework.mediation.images import look_at, read_images
 from latticework.mediation.joining import join, read_ids, rows_of
 from latticework.mediation.labels import read_centres
-from latticework.mediation.matrices import read_matrix, read_npy, read_npz
+from latticework.mediation.matrices import read_matrix
 from latticework.mediation.nifti import is_image, is_nifti
 from latticework.mediation.participants import Participants, participants
 from latticework.mediation.regions import by_nearest_centre
@@ -33,7 +35,10 @@ from latticework.mediation.writing import (
     about_study,
 )
 
-_MATRICES: Final = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz")
+STUDY_ARRAYS: Final = (
+    "exposure", "mediators", "outcome", "confounders", "coordinates", "mask", "affine", "regions", "subjects"
+)  # fmt: skip
+_MATRICES: Final = (".csv", ".tsv", ".txt")
 
 
 def read_study(
@@ -120,7 +125,7 @@ def read_study(
     if isinstance(table, str | os.PathLike) and images is None:
         if Path(table).is_dir():
             return _written(Path(table))
-        if Path(table).suffix.lower() == ".npz":
+        if suffix(table) == ".npz":
             return _of_npz(table, mask, atlas, centres)
     if exposure is None or outcome is None or images is None:
         raise InputError("a table needs images, and the names of its exposure and outcome columns")
@@ -160,11 +165,11 @@ def _images(
     if is_image(images) or (path is not None and is_nifti(path)):
         count = sum(one.count for one in look_at(images))
         return read_images(images, mask, rows=_rows(people, count, volumes, id_column, str(images), ordered=ordered))
-    if path is not None and os.fspath(path).lower().endswith(".npy"):
+    if path is not None and suffix(path) == ".npy":
         values = read_npy(path)
         rows = _rows(people, len(values) if values.ndim else 0, volumes, id_column, str(path), ordered=ordered)
         return _in_order(values, rows), None
-    if path is not None and os.fspath(path).lower().endswith(_MATRICES):
+    if path is not None and suffix(path) in _MATRICES:
         ids, values = read_matrix(path)
         return _in_order(values, rows_of(ids, people.ids, people.left_out, "row of mediators")), None
     if not isinstance(images, str | os.PathLike | Iterable):
@@ -224,7 +229,7 @@ def _written(folder: Path) -> Study:
 
 
 def _of_npz(path: str | os.PathLike[str], mask: Any, atlas: Any, centres: Any) -> Study:
-    arrays = read_npz(path)
+    arrays = read_npz(path, STUDY_ARRAYS)
     if missing := [name for name in ("exposure", "mediators", "outcome") if name not in arrays]:
         raise InputError(f"{path}: there is no {', '.join(missing)} in it, got {', '.join(arrays) or 'nothing'}")
     if mask is None and "mask" in arrays:

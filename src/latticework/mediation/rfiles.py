@@ -14,6 +14,7 @@ from typing import Any, Final
 import numpy as np
 
 from latticework.core.errors import InputError, require
+from latticework.core.files import read_bytes
 from latticework.mediation.study import Study, study_of
 
 MAX_FILE_BYTES: Final = 2**30
@@ -46,7 +47,7 @@ def read_r(path: str | os.PathLike[str]) -> dict[str, Any]:
     """
     rdata = require("rdata", extra="mediation", purpose="reading files of R")
     path = Path(path)
-    data = _unpacked(_read(path), path)
+    data = _unpacked(read_bytes(path, most=MAX_FILE_BYTES), path)
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Missing constructor for R class", UserWarning)
@@ -98,19 +99,6 @@ def study_of_r(
         exposure, np.ascontiguousarray(mediators), outcome, confounders,
         coordinates=coordinates, mask=mask, regions=regions,
     )  # fmt: skip
-
-
-def _read(path: Path) -> bytes:
-    try:
-        if path.stat().st_size > MAX_FILE_BYTES:
-            raise InputError(f"{path} is larger than the {MAX_FILE_BYTES:,} bytes that are read")
-        return path.read_bytes()
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: there is no such file") from error
-    except IsADirectoryError as error:
-        raise InputError(f"{path} is a folder, expected a file of R") from error
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}") from error
 
 
 def _unpacked(data: bytes, path: Path) -> bytes:

@@ -16,8 +16,7 @@ from typing import Any, Final, Literal
 import numpy as np
 from jaxtyping import Bool, Float
 
-from latticework.core.checks import number, whole_number
-from latticework.core.errors import InputError
+from latticework.core.checks import number, one_of, whole_number
 from latticework.core.seeds import seed_from, spawn
 from latticework.mediation.basis import Basis
 from latticework.mediation.decomposition import SHARE, BasisDecomposition
@@ -133,8 +132,7 @@ def simulate(
     True
     """
     n, side = whole_number("n", n, least=CONFOUNDERS + 3), whole_number("side", side, least=5)
-    if confounding not in CONFOUNDING:
-        raise InputError(f"confounding={confounding!r}: expected one of {', '.join(map(repr, CONFOUNDING))}")
+    one_of("confounding", confounding, CONFOUNDING)
     direct_effect = number("direct_effect", direct_effect, math.isfinite, "a finite number")
     sigma_mediator = _deviation("sigma_mediator", sigma_mediator)
     sigma_eta = _deviation("sigma_eta", sigma_eta)

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import csv
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import Any, Final
 
 import numpy as np
 
+from latticework.core.delimited import numbered_rows
 from latticework.core.errors import InputError, require
-from latticework.core.files import read_lines
+from latticework.core.files import read_lines, suffix
 from latticework.core.words import counted
 
 MISSING: Final = frozenset({"", "n/a", "N/A", "NA", "NaN", "nan"})  # BIDS writes n/a, R NA, and NumPy nan
 MAX_CELLS: Final = 2**26
-SHOWN: Final = 5  # ids in a message
 _PURPOSE: Final = "reading tables"
 _TRUTH: Final = {"true": 1.0, "false": 0.0}
 _DECIMAL_COMMA: Final = re.compile(r"[+-]?\d+,\d+")
@@ -50,6 +49,7 @@ def read_table(path: str | os.PathLike[str], *, id_column: str | None = None) ->
 
     Examples
     --------
+    >>> from pathlib import Path
     >>> from tempfile import TemporaryDirectory
     >>> with TemporaryDirectory() as folder:
     ...     file = Path(folder) / "participants.tsv"
@@ -83,10 +83,9 @@ def read_rows(path: str | os.PathLike[str]) -> Iterator[list[str]]:
     header = next(lines, None)
     if header is None or not header.strip():
         raise InputError(f"{path}: expected a header in the first line")
-    tabs = Path(path).name.lower().removesuffix(".gz").endswith(".tsv")
-    delimiter = "\t" if tabs else max("\t;,", key=header.count)
+    delimiter = "\t" if suffix(path) == ".tsv" else max("\t;,", key=header.count)
     names: list[str] = []
-    for number, row in _parsed(header, lines, delimiter, path):
+    for number, row in numbered_rows(chain([header], lines), str(path), delimiter=delimiter):
         if not names:
             names = [name.strip() for name in row]
             if twice := [name for name in names if names.count(name) > 1]:
@@ -96,38 +95,6 @@ def read_rows(path: str | os.PathLike[str]) -> Iterator[list[str]]:
             yield row
         elif any(map(str.strip, row)):
             raise InputError(f"{path}:{number}: {counted(len(row), 'cell')}, and the header has {len(names)}")
-
-
-def some_of(names: Iterable[object]) -> str:
-    """The first few names, and how many more there are.
-
-    Examples
-    --------
-    >>> some_of("abcdefg")
-    'a, b, c, d, e and 2 more'
-    """
-    listed = [str(name) for name in names]
-    more = f" and {len(listed) - SHOWN:,} more" if len(listed) > SHOWN else ""
-    return ", ".join(listed[:SHOWN]) + more
-
-
-def _parsed(
-    header: str, lines: Iterator[str], delimiter: str, path: str | os.PathLike[str]
-) -> Iterator[tuple[int, list[str]]]:
-    def again() -> Iterator[str]:
-        yield f"{header}\n"
-        for line in lines:
-            yield f"{line}\n"
-
-    reader = csv.reader(again(), delimiter=delimiter, strict=True)
-    while True:
-        number = reader.line_num + 1
-        try:
-            yield number, next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            raise InputError(f"{path}:{number}: {error}; is a quotation mark not closed?") from error
 
 
 def _values(column: Sequence[str], where: str) -> Any:

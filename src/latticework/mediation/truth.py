@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import json
 import math
 import os
 import shutil
@@ -15,8 +14,9 @@ import numpy as np
 from jaxtyping import Float
 
 from latticework.core.errors import InputError
-from latticework.core.files import temporary_in, write_atomically
+from latticework.core.files import temporary_in, write_atomically, write_lines
 from latticework.core.folders import described
+from latticework.core.values import strict_json
 from latticework.mediation.effects import NDE, NIE, PROPORTION, TE
 from latticework.mediation.images import read_map
 from latticework.mediation.simulation import SimulatedStudy
@@ -123,8 +123,7 @@ def _write_truth(study: SimulatedStudy, folder: Path, about: dict[str, Any]) -> 
         image = study.space.image(values).to_bytes()
         write_atomically(folder / f"{name}.nii.gz", gzip.compress(image, mtime=0))
     effects = {"nie": study.nie, "nde": study.nde, "te": study.te}
-    told = json.dumps({"kind": KIND, "version": 1, **effects, **about}, indent=1)
-    write_atomically(folder / ABOUT, f"{told}\n".encode())
+    write_lines(folder / ABOUT, [strict_json({"kind": KIND, "version": 1, **effects, **about}, indent=1)])
 
 
 def _is_ours(folder: Path) -> bool:

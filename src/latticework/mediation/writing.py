@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import json
 import os
 import re
 from collections.abc import Iterable
@@ -18,6 +17,7 @@ from latticework.core.errors import InputError, require
 from latticework.core.files import write_lines
 from latticework.core.folders import described, folder_to_write, replacing
 from latticework.core.progress import progress
+from latticework.core.values import strict_json
 from latticework.mediation.joining import read_ids
 from latticework.mediation.spaces import Space, grid_of
 from latticework.mediation.study import Study
@@ -87,7 +87,7 @@ def write_study(study: Study, folder: str | os.PathLike[str], *, four_d: bool = 
             write_lines(temporary / ATLAS_NAMES, _names(study.region_names))
         _write_images(temporary, study, space, order, ids, four_d=four_d)
         about = {"kind": KIND, "version": 1, "exposure": names[0], "outcome": names[1], "confounders": names[2:]}
-        write_lines(temporary / ABOUT, [json.dumps(about | {"four_d": four_d}, indent=1)])
+        write_lines(temporary / ABOUT, [strict_json(about | {"four_d": four_d}, indent=1)])
     return target
 
 
