@@ -1,17 +1,40 @@
 """Whether draws are of the law that they should be of, within Monte-Carlo error."""
 
+from contextlib import contextmanager
+
 import numpy as np
+from jaxtyping import config
 from scipy.stats import chisquare, ks_1samp, ks_2samp
 
 BATCHES = 40
+CHECKED = 3  # steps of each chain whose shapes are
 FARTHEST = 4.5  # standard errors; a t with 39 degrees of freedom is beyond them once in 17 000
 RAREST = 1e-4  # of p-values
 
 
+@contextmanager
+def unchecked():
+    """Without checks of shapes, which take most of the time of a small step; for what others have had checked."""
+    before = config.jaxtyping_disable
+    config.update("jaxtyping_disable", True)
+    try:
+        yield
+    finally:
+        config.update("jaxtyping_disable", before)
+
+
 def steps(step, state, count):
-    for _ in range(count):
-        state = step(state)
+    for number in range(count):
+        if number < CHECKED:
+            state = step(state)
+        else:
+            with unchecked():
+                state = step(state)
         yield state
+
+
+def repeated(draw, count):
+    return list(steps(lambda _: draw(), None, count))
 
 
 def error(draws):
@@ -57,27 +80,38 @@ def assert_law(draws, distribution):
 
 
 def joint_draws(from_prior, simulate, step, summary, count):
-    """Geweke (2004): summaries of (state, data) drawn forwards, and by the sampler with its data drawn anew."""
-    forwards, by_sampler, state = [], [], from_prior()
-    for _ in range(count):
-        fresh = from_prior()
-        forwards.append(summary(fresh, simulate(fresh)))
-        state = step(state, simulate(state))
-        by_sampler.append(summary(state, simulate(state)))
-    return np.array(forwards), np.array(by_sampler)
+    """Geweke (2004): summaries of (state, data) drawn forwards, and by the sampler with its data drawn anew.
+
+    The sampler starts anew for every batch, so that these are independent, as `error` takes them to be.
+    """
+
+    def forwards(_=None):
+        state = from_prior()
+        return state, simulate(state)
+
+    def by_sampler(both):
+        state = step(*both)
+        return state, simulate(state)
+
+    independent = steps(forwards, None, count)
+    chains = (both for _ in range(BATCHES) for both in steps(by_sampler, forwards(), count // BATCHES))
+    return tuple(np.array([summary(*both) for both in some]) for some in (independent, chains))
 
 
-def assert_calibrated(from_prior, simulate, step, summary, *, studies, warmup=40, kept=19, every=8):
+def assert_calibrated(from_prior, simulate, step, summary, *, studies, warmup=16, kept=9, every=5):
     """Talts et al. (2018): among draws given its data, the truth has every rank as often; chains start elsewhere."""
-    ranks = []
-    for _ in range(studies):
+
+    def rank(_):
         truth = from_prior()
-        data = simulate(truth)
-        states = list(steps(lambda state, data=data: step(state, data), from_prior(), warmup + kept * every))
-        draws = np.array([summary(state) for state in states[warmup + every - 1 :: every]])
-        ranks.append((draws < summary(truth)).sum(axis=0))
-    for name, of_one in enumerate(np.array(ranks).T):
-        counts = np.bincount(of_one, minlength=kept + 1).reshape(-1, 2).sum(axis=1)
+        data, state, draws = simulate(truth), from_prior(), []
+        for number in range(1, warmup + kept * every + 1):
+            state = step(state, data)
+            if number > warmup and (number - warmup) % every == 0:
+                draws.append(summary(state))
+        return (np.array(draws) < summary(truth)).sum(axis=0)
+
+    for name, of_one in enumerate(np.array(list(steps(rank, None, studies))).T):
+        counts = np.bincount(of_one, minlength=kept + 1)
         assert chisquare(counts).pvalue > RAREST, (name, counts)
 
 

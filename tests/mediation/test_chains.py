@@ -160,12 +160,13 @@ def shuffled(basis, orders):
     return Basis(tuple(blocks), basis.n_voxels), moved
 
 
+@pytest.mark.usefixtures("without_shapes")
 def test_the_order_of_voxels_within_a_region_does_not_matter():
     rng, (x, m, y, c) = np.random.default_rng(2), study()
     basis, moved = shuffled(BASIS, [rng.permutation(len(block.voxels)) for block in BASIS.blocks])
     before, after = prepared(), prepared((x, m[:, moved], y, c), basis)
     np.testing.assert_allclose(after.mediators, before.mediators, atol=1e-12)
-    length = Length(100, 3000)
+    length = Length(100, 2000)
     (*plain, one), (*others, other) = chains(before, length=length), chains(after, length=length)
     for left, right in zip(plain, others, strict=True):
         assert_close(arrays(left()), arrays(right()))
@@ -173,7 +174,7 @@ def test_the_order_of_voxels_within_a_region_does_not_matter():
     for name in ("beta", "direct", "projected"):
         assert_same_mean(getattr(left, name), getattr(right, name))
     assert_same_mean(left.variances["voxels_included"], right.variances["voxels_included"])
-    error_of_nu = np.sqrt(2 * 2 * right.nu_squared / 3000)  # as if one in two draws were independent
+    error_of_nu = np.sqrt(2 * 2 * right.nu_squared / length.draws)  # as if one in two draws were independent
     assert (np.abs(left.nu[moved] - right.nu) < 3.5 * error_of_nu).all()
     assert (np.abs(left.nu - right.nu) > 4 * error_of_nu).any()  # else it could not tell voxels apart
 
@@ -196,6 +197,7 @@ def test_individual_effects_are_a_share_of_what_a_draw_of_stage_one_leaves_of_th
             np.testing.assert_allclose(getattr(found, name), getattr(expected, name), rtol=1e-8, atol=1e-8)
 
 
+@pytest.mark.usefixtures("without_shapes")
 def test_intervals_of_the_total_effect_are_as_wide_as_those_of_least_squares():
     """Individual effects that matter to the outcome meet the exposure by chance: that has to count."""
     ratios, apart = [], []
@@ -206,7 +208,7 @@ def test_intervals_of_the_total_effect_are_as_wide_as_those_of_least_squares():
         outcome = mediators.sum(axis=1) + exposure + individual[:, :4].sum(axis=1) + rng.standard_normal(60)
         of = prepared((exposure, mediators, outcome, np.empty((60, 0))))
         prior = Prior(inclusion=0.3, direct_effect_sd=20.0)
-        first, _, confounded = chains(of, prior, Length(300, 1500), seed=seed)
+        first, _, confounded = chains(of, prior, Length(200, 800), seed=seed)
         stage_two = confounded()
         total = ((first().alpha * stage_two.beta).sum(axis=1) + stage_two.direct) * of.units.effect
         slope, inverse = exposure - exposure.mean(), 1 / ((exposure - exposure.mean()) ** 2).sum()
@@ -218,8 +220,9 @@ def test_intervals_of_the_total_effect_are_as_wide_as_those_of_least_squares():
     assert np.abs(apart).max() < 0.7, apart
 
 
+@pytest.mark.usefixtures("without_shapes")
 def test_a_step_for_each_draw_of_stage_one_finds_what_a_chain_for_each_would():
-    *_, steps = chains(prepared(), replace(PRIOR, direct_effect_sd=20.0), Length(300, 2500))
+    *_, steps = chains(prepared(), replace(PRIOR, direct_effect_sd=20.0), Length(200, 1500))
     found, alpha = steps(), steps.alpha
     places = np.linspace(0, len(alpha) - 1, 60).astype(int)
     inner = [replace(steps, alpha=alpha[[place]], length=Length(40, 40), number=place)() for place in places]

@@ -12,6 +12,7 @@ from mediation.montecarlo import (
     joint_draws,
     log_gaussian,
     log_inverse_gamma,
+    repeated,
     squares,
     steps,
 )
@@ -108,7 +109,7 @@ def test_coefficients_have_their_gaussian_conditional(q, orthogonal):
     prior = replace(PRIOR, orthogonal=orthogonal)
     given, mediators, state = example(n=8, q=q, prior=prior)
     data, rng = MediatorData.of(mediators, given, EIGENVALUES), np.random.default_rng(1)
-    draws = np.array([mediator_model.draw_coefficients(data, state, prior, rng) for _ in range(6000)])
+    draws = np.array(repeated(lambda: mediator_model.draw_coefficients(data, state, prior, rng), 6000))
     for component, eigenvalue in enumerate(EIGENVALUES):
         noise = state.noise + (0 if orthogonal else state.eta * eigenvalue)
         precision = given @ given.T / noise + np.diag(1 / (eigenvalue * np.array([state.alpha] + [state.zeta] * q)))
@@ -125,7 +126,7 @@ def test_sums_of_squares_are_those_of_individual_effects_that_are_drawn(dimensio
     rng, shrinkage, noise = np.random.default_rng(2), np.array([0.9, 0.5, 0.05]), 1.7
     residual = rng.standard_normal((3, dimensions)) * np.array([[2.0], [0.5], [1.0]])
     power = (residual**2).sum(axis=1)
-    drawn = [mediator_model.draw_sums(power, dimensions, shrinkage, noise, rng) for _ in range(4000)]
+    drawn = repeated(lambda: mediator_model.draw_sums(power, dimensions, shrinkage, noise, rng), 4000)
     individual, rest = (np.array(some) for some in zip(*drawn, strict=True))
     effects = np.sqrt(shrinkage * noise)[:, None] * rng.standard_normal((4000, 3, dimensions))
     effects += shrinkage[:, None] * residual
@@ -198,7 +199,7 @@ def test_a_step_leaves_the_joint_law_of_state_and_mediators_as_it_is(prior, q):
             lambda state: simulate(state, given, prior, rng),
             lambda state, mediators: _step(MediatorData.of(mediators, given, EIGENVALUES), prior, rng)(state),
             summary,
-            6000,
+            4000,
         )
     )
 

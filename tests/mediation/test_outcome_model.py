@@ -11,6 +11,7 @@ from mediation.montecarlo import (
     joint_draws,
     log_gaussian,
     log_inverse_gamma,
+    repeated,
     squares,
     steps,
 )
@@ -78,7 +79,7 @@ def test_coefficients_have_their_gaussian_conditional(q, confounded):
         taken = 2 * centred(rng.standard_normal(9))
     factor = outcome_model.posterior_factor(data, state, PRIOR)
     part = offset(rows, outcome, taken) if confounded else None
-    draws = np.array([outcome_model.draw_coefficients(data, state, factor, rng, part) for _ in range(6000)])
+    draws = np.array(repeated(lambda: outcome_model.draw_coefficients(data, state, factor, rng, part), 6000))
     covariance = np.linalg.inv(rows @ rows.T / state.noise + np.diag(1 / variances_of(state, q)))
     mean = covariance @ rows @ (outcome - taken) / state.noise
     assert_mean(draws, mean)
@@ -117,7 +118,7 @@ def test_a_step_leaves_the_joint_law_of_state_and_outcome_as_it_is(q):
             lambda state: simulate(state, rows, rng),
             lambda state, outcome: outcome_model.step(data_of(rows, outcome), state, PRIOR, rng),
             summary,
-            10000,
+            6000,
         )
     )
 
@@ -136,7 +137,7 @@ def test_posteriors_are_calibrated():
 def test_variances_have_the_marginal_posterior_that_quadrature_finds():
     """Y ~ N(0, F diag(beta D, sd^2, zeta) F' + noise)."""
     rows, outcome, state, data = example(n=8, q=1, seed=5)
-    draws = [numbers(state)[-3:] for state in steps(one_more(data, np.random.default_rng(5)), state, 12000)]
+    draws = [numbers(state)[-3:] for state in steps(one_more(data, np.random.default_rng(5)), state, 8000)]
     basis = np.linalg.svd(np.ones((1, 8)))[2][1:]  # n - 1 orthonormal rows without mean
     m, x, c = np.split(basis @ rows.T, [3, 4], axis=1)
     axes = np.linspace(-3.5, 5, 29), np.linspace(-3, 4.5, 29), np.linspace(-2, 6, 29)
@@ -179,14 +180,11 @@ def diffuse(rows, outcome, eigenvalues, rng, draws):
     second = OutcomeState(np.zeros(len(rows)), 1e6, 1.0, 1e6)
     first_data = MediatorData.of(mediators, given, eigenvalues)
     second_data = OutcomeData.of(mediators, given, outcome, eigenvalues)
-    alpha, beta, gamma = [], [], []
-    for _ in range(draws):
-        first = mediator_model.step(first_data, first, first_prior, rng)
-        second = outcome_model.step(second_data, second, second_prior, rng)
-        alpha.append(first.coefficients[:, 0])
-        beta.append(second.coefficients[:components])
-        gamma.append(second.coefficients[components])
-    return np.array(alpha), np.array(beta), np.array(gamma)
+    firsts = steps(lambda state: mediator_model.step(first_data, state, first_prior, rng), first, draws)
+    seconds = steps(lambda state: outcome_model.step(second_data, state, second_prior, rng), second, draws)
+    alpha = np.array([state.coefficients[:, 0] for state in firsts])
+    both = np.array([state.coefficients for state in seconds])
+    return alpha, both[:, :components], both[:, components]
 
 
 def ordinary(outcome, rows):

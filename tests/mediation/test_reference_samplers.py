@@ -5,7 +5,7 @@ from itertools import product
 
 import numpy as np
 import pytest
-from mediation.montecarlo import assert_mean, assert_same_mean, joint_draws, squares, steps
+from mediation.montecarlo import assert_mean, assert_same_mean, joint_draws, repeated, squares, steps
 from reference import mediation as basmu
 from scipy.linalg import block_diag, null_space
 from scipy.optimize import approx_fprime
@@ -135,7 +135,7 @@ def test_nu_of_more_voxels_than_subjects_has_its_gaussian_conditional():
     state = replace(state, nu=rng.standard_normal(12), delta=np.array([1.0, 1, 1, 1, 0, 1, 1, 1, 1, 1, 0, 1]))
     others = basmu.outcome_residual(replace(state, nu=np.zeros(12)), data, prior)
     mean, covariance = posterior(data.eta * state.delta, np.full(12, prior.sigma2_nu), prior.sigma2_y, others)
-    draws = np.array([basmu.update_nu(state, data, prior, rng).nu for _ in range(4000)])
+    draws = np.array(repeated(lambda: basmu.update_nu(state, data, prior, rng).nu, 4000))
     assert_mean(draws, mean)
     assert_mean(squares(draws - mean), covariance[np.triu_indices(12)])
 
@@ -148,7 +148,7 @@ def test_beta_has_its_gaussian_conditional():
     others = basmu.outcome_residual(replace(state, theta_beta=np.zeros(4)), data, prior)
     prior_variances = prior.sigma2_beta * data.mediators.eigenvalues
     mean, covariance = posterior(mixed @ data.mediators.vectors, prior_variances, prior.sigma2_y, others)
-    draws = np.array([basmu.update_beta(state, data, prior, rng).theta_beta for _ in range(4000)])
+    draws = np.array(repeated(lambda: basmu.update_beta(state, data, prior, rng).theta_beta, 4000))
     assert_mean(draws, mean)
     assert_mean(squares(draws - mean), covariance[np.triu_indices(4)])
 

@@ -7,7 +7,7 @@ from itertools import product
 import numpy as np
 import pytest
 from mediation.confounded import FIXED, PRIOR, Study, centred, confounder_data, dense, example
-from mediation.montecarlo import assert_mean, log_gaussian, squares
+from mediation.montecarlo import assert_mean, log_gaussian, repeated, squares, steps
 
 from latticework.mediation import rows, spike_slab
 from latticework.mediation.mediator_model import residual_of
@@ -61,19 +61,22 @@ def visited_once(likelihood, rows, hidden, rng):
 @pytest.mark.parametrize("jointly", [False, True], ids=["scan", "scan and joint draw"])
 def test_every_inclusion_has_its_probability_and_its_moments(jointly, inclusion, few, monkeypatch):
     monkeypatch.setattr(rows, "FEW", few)
+    monkeypatch.setattr(spike_slab, "VISITED", 0.5)
     study = Study(12, 1, 8, plugged_in=False, seed=3)
     (state, hidden), outcome = example(study, seed=3)
     state, rng = replace(state, noise=4.0), np.random.default_rng(4)
     likelihood = study.collapsed(state, outcome)
-    hidden, effects = replace(hidden, slab=0.7, inclusion=inclusion), np.empty((16000, 8))
-    for k in range(len(effects)):
+    hidden = replace(hidden, slab=0.7, inclusion=inclusion)
+
+    def again(hidden):
         drawn, projected = visited_once(likelihood, study.rows, hidden, rng)
         if jointly:
             visited = replace(hidden, effects=drawn)
             drawn, included = spike_slab.draw_included(likelihood, study.rows, visited, rng)
             hidden, projected = replace(hidden, included=included), study.rows.project(drawn)
-        hidden = replace(hidden, effects=drawn, projected=projected)
-        effects[k] = drawn
+        return replace(hidden, effects=drawn, projected=projected)
+
+    effects = np.array([hidden.effects for hidden in steps(again, hidden, 6000)])
 
     y, individual, covariance = dense(study, state, outcome)
     images = individual @ study.q_matrix.T
@@ -94,7 +97,7 @@ def test_every_inclusion_has_its_probability_and_its_moments(jointly, inclusion,
     assert_mean((effects != 0).astype(float), weights @ every)
     assert_mean(effects, weights @ means)
     assert_mean(squares(effects), (weights @ seconds.reshape(256, 64)).reshape(8, 8)[np.triu_indices(8)])
-    often = [code for code in likely if code and np.sum(codes == code) > 400]
+    often = [code for code in likely if code and np.sum(codes == code) > 200]
     for code in often[:6]:
         chosen = every[code] == 1
         assert_mean(effects[codes == code][:, chosen], means[code][chosen])
@@ -109,7 +112,7 @@ def test_coefficients_of_included_voxels_have_their_gaussian_conditional(include
     effects = np.zeros(8)
     effects[chosen] = 1.0
     hidden = ConfounderState(effects, np.zeros(4), slab, 0.5)
-    draws = np.array([spike_slab.draw_included(likelihood, study.rows, hidden, rng)[0] for _ in range(5000)])
+    draws = np.array(repeated(lambda: spike_slab.draw_included(likelihood, study.rows, hidden, rng)[0], 5000))
     assert (draws[:, effects == 0] == 0).all()
     if not included:
         return
@@ -185,7 +188,7 @@ def test_inclusion_and_the_variance_of_the_slab_have_their_conditionals():
     effects, rng = np.array([0.0, 1.5, 0, 0, -0.5]), np.random.default_rng(9)
     hidden = ConfounderState(np.zeros(5), np.zeros(4), 1.0, 0.5)
     prior = ConfounderPrior((2.0, 3.0), 4.0, 6.0)
-    drawn = [spike_slab.draw_hyperparameters(effects, np.zeros(4), hidden, prior, rng) for _ in range(4000)]
+    drawn = repeated(lambda: spike_slab.draw_hyperparameters(effects, np.zeros(4), hidden, prior, rng), 4000)
     assert_mean(np.array([state.inclusion for state in drawn]), (2 + 2) / (2 + 3 + 5))
     assert_mean(np.array([state.slab for state in drawn]), (6 + 2.5 / 2) / (4 + 2 / 2 - 1))
     known = spike_slab.draw_hyperparameters(effects, np.zeros(4), hidden, FIXED, rng)

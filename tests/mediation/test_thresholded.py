@@ -99,7 +99,7 @@ def moves(some, step_size, count, rng, start=None):
     return draws, accepted
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     theta=st.lists(st.floats(-4, 4), min_size=4, max_size=4).map(np.array),
     threshold=st.floats(0, 2),
@@ -230,7 +230,7 @@ def test_an_iteration_of_stage_one_leaves_the_joint_law_as_it_is(orthogonal, q):
         logs = np.log([state.alpha, state.noise, state.eta] + [state.zeta] * (q > 0))
         cross = np.arctan((mediators @ regressors.T * state.coefficients).sum(axis=0))
         scaled = np.log(theta @ (theta / EIGENVALUES))
-        passes = np.abs(DENSE @ theta) > threshold
+        passes = np.abs(DENSE @ theta)[1:] > threshold  # the first voxel hardly ever does
         return np.concatenate([state.coefficients.ravel(), theta, logs, logs**2, cross, [scaled], passes])
 
     assert_same_mean(*joint_draws(*kernel, summary, 2500))
