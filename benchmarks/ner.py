@@ -220,7 +220,7 @@ def million() -> dict[str, float]:
         seconds = time.monotonic() - started
         tagger = LatticeTagger(lexicon, max_epochs=1, random_state=0, device="cpu").fit(sentences, tags)
     tagger.predict(load("test")[0])
-    return {"vectors": len(tagger.inputs_.words), "seconds": seconds}
+    return {"vectors": len(tagger.learned_.inputs.words), "seconds": seconds}
 
 
 if __name__ == "__main__":

@@ -21,7 +21,8 @@ SENTENCES = [list(GENERATOR.choice(list("长江城在了"), size=length)) for le
 def model():
     inputs = Inputs.learn(SENTENCES, Lexicon.of(["长江", "江城", "在了"]), pairs=False, places=False, words=True)
     torch.manual_seed(0)
-    built = LatticeTagger()._build(inputs, TAG_SET, TaggerConfig(char_size=8, word_size=6), 12).eval()
+    config = TaggerConfig(char_size=8, word_size=6)
+    built = LatticeTagger.architecture.build(inputs, config, tags=len(TAG_SET.names), hidden_size=12).eval()
     with torch.no_grad():
         for parameter in built.crf.parameters():
             parameter.normal_(0, 3)  # as if it had learnt, whatever

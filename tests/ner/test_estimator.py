@@ -59,11 +59,11 @@ def test_score_of_an_entity_is_the_probability_of_its_tags(tagger):
 
     text = "他在长江"
     [[entity]] = tagger.entities([text])
-    features = tagger.inputs_.encode([list(text)])
+    features = tagger.learned_.inputs.encode([list(text)])
     batch = features.batch(np.array([0]), tagger.model_.arrange)
     with torch.no_grad():
         emissions = tagger.model_.emissions(batch)[0].double()
-    names, crf = tagger.tag_set_.names, tagger.model_.crf
+    names, crf = tagger.learned_.tag_set.names, tagger.model_.crf
     start, end, transitions = (parameter.detach().double() for parameter in (crf.start, crf.end, crf.transitions))
     wanted, total = -np.inf, -np.inf
     for path in np.ndindex(*[len(names)] * 4):
@@ -82,7 +82,7 @@ def test_tags_are_answered_in_the_scheme_they_came_in(scheme):
     tagger.fit(["长江头走"] * 20, [inside] * 20)
     assert tagger.scheme_ == scheme
     assert tagger.predict(["长江头走"]) == [inside]
-    assert tagger.tag_set_.names == ("O", "B-LOC", "M-LOC", "E-LOC", "S-LOC")
+    assert tagger.learned_.tag_set.names == ("O", "B-LOC", "M-LOC", "E-LOC", "S-LOC")
 
 
 def test_sentences_may_be_strings_or_lists_and_are_tagged_alone_as_together(tagger):
@@ -168,8 +168,8 @@ def test_a_lexicon_in_a_file_need_not_be_there_when_the_model_is_loaded(tmp_path
 def test_only_words_that_match_in_training_get_vectors():
     tagger = LatticeTagger([*WORDS, "从未", "见过"], hidden_size=8, max_epochs=1, config=CONFIG, random_state=0)
     tagger.fit(SENTENCES, TAGS, (["从未见过长江"], [["O"] * 4 + ["B-RIV", "E-RIV"]]))
-    assert sorted(tagger.inputs_.words.entries) == sorted(WORDS[:4])
-    assert "未" not in tagger.inputs_.characters.entries
+    assert sorted(tagger.learned_.inputs.words.entries) == sorted(WORDS[:4])
+    assert "未" not in tagger.learned_.inputs.characters.entries
 
 
 def test_illegal_tags_are_warned_of_and_repaired():

@@ -33,10 +33,10 @@ CONFIG = TaggerConfig(char_size=8, word_size=6, batch_size=2, char_dropout=0, wo
 @pytest.fixture(params=[LatticeTagger, CharacterTagger])
 def task(request):
     tagger = request.param(config=CONFIG)
-    inputs = Inputs.learn(SENTENCES, LEXICON, pairs=False, places=False, words=tagger.reads_words)
+    inputs = Inputs.learn(SENTENCES, LEXICON, pairs=False, places=False, words=tagger.architecture.reads_words)
     tag_set = TagSet(("LOC", "RIV"))
     torch.manual_seed(0)
-    model = tagger._build(inputs, tag_set, CONFIG, 12)
+    model = tagger.architecture.build(inputs, CONFIG, tags=len(tag_set.names), hidden_size=12)
     held_out = inputs.encode(SENTENCES[:2]), SPANS[:2]
     return TaggingTask(model, tag_set, inputs.encode(SENTENCES), SPANS, held_out, batch_size=2, seed=3)
 
@@ -99,9 +99,9 @@ def test_gradients_reach_every_weight(task):
 )
 def test_a_single_character_without_words_has_gradients_of_all_weights(tagger):
     """Processes of torchrun wait for all of them, and one may have no other sentence in its share."""
-    inputs = tagger._learn_inputs(SENTENCES, LEXICON, tagger.config, Given())
+    inputs = tagger.architecture.learn_inputs(SENTENCES, LEXICON, tagger.config, Given())
     tag_set = TagSet(("LOC", "RIV"))
-    model = tagger._build(inputs, tag_set, tagger.config, 12)
+    model = tagger.architecture.build(inputs, tagger.config, tags=len(tag_set.names), hidden_size=12)
     task = TaggingTask(model, tag_set, inputs.encode(SENTENCES), SPANS, None, batch_size=2, seed=3)
     model.train()
     task.module(*task.inputs(np.array([3]))).backward()

@@ -34,12 +34,12 @@ def test_sizes_are_those_of_the_files_and_unseen_entries_keep_their_vectors(vect
     tagger = make(vectors).fit(SENTENCES, TAGS)
     assert (tagger.config_.char_size, tagger.config_.word_size) == (2, 3)
     characters, words = tagger.model_.vectors.characters, tagger.model_.encoder.words
-    known = tagger.inputs_.characters
+    known = tagger.learned_.inputs.characters
     assert known.entries[len(known.counts) :] == ("水",)
     torch.testing.assert_close(characters(torch.tensor(known.encode(["水"]))), torch.tensor([[1.0, 0.0]]))
-    number = torch.tensor(tagger.inputs_.words.encode(["黄河"]))
+    number = torch.tensor(tagger.learned_.inputs.words.encode(["黄河"]))
     torch.testing.assert_close(words(number), torch.tensor([[4.0, 5.0, 6.0]]))
-    assert "无关" not in tagger.inputs_.words.numbers
+    assert "无关" not in tagger.learned_.inputs.words.numbers
 
 
 def test_training_begins_with_the_vectors_and_changes_them(vectors):
@@ -47,10 +47,10 @@ def test_training_begins_with_the_vectors_and_changes_them(vectors):
     moved = make(vectors).fit(SENTENCES, TAGS)
     expected = {"characters": ("我", [0.6, 0.8]), "pairs": ("爱长", [0.0, 1.0])}  # of length 1
     for name, (entry, vector) in expected.items():
-        number = torch.tensor(getattr(still.inputs_, name).encode([entry]))
+        number = torch.tensor(getattr(still.learned_.inputs, name).encode([entry]))
         torch.testing.assert_close(getattr(still.model_.vectors, name)(number), torch.tensor([vector]))
         assert not torch.allclose(getattr(moved.model_.vectors, name)(number), torch.tensor([vector]), atol=1e-5)
-    number = torch.tensor(still.inputs_.words.encode(["长江"]))
+    number = torch.tensor(still.learned_.inputs.words.encode(["长江"]))
     torch.testing.assert_close(still.model_.encoder.words(number), torch.tensor([[1.0, 2.0, 3.0]]))
 
 

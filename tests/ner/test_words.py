@@ -132,9 +132,9 @@ def test_given_vectors_of_words_and_characters_are_begun_with(tmp_path):
         device="cpu",
     ).fit(SENTENCES, TAGS)
     vectors = tagger.model_.vectors
-    known = torch.from_numpy(tagger.inputs_.words.encode(["长江", "黑河"]).astype(np.int64))
+    known = torch.from_numpy(tagger.learned_.inputs.words.encode(["长江", "黑河"]).astype(np.int64))
     np.testing.assert_allclose(vectors.words(known).detach(), [[1, 2, 3], [4, 5, 6]], atol=1e-5)
-    letter = torch.tensor(tagger.inputs_.characters.numbers["长"])
+    letter = torch.tensor(tagger.learned_.inputs.characters.numbers["长"])
     np.testing.assert_allclose(vectors.characters(letter).detach(), [0.6, 0.8], atol=1e-5)
 
 

@@ -8,13 +8,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
 from latticework.core.errors import InputError, require
 from latticework.core.terminal import printable
 from latticework.core.values import strict_json
+
+if TYPE_CHECKING:
+    from latticework.core.estimator import Estimator
+
+    Loaded = TypeVar("Loaded", bound=Estimator)
 
 
 def _some_jobs(jobs: int) -> int:
@@ -116,6 +121,22 @@ def given(**options: object) -> dict[str, Any]:
     {'epochs': 3}
     """
     return {name: value for name, value in options.items() if value is not None}
+
+
+def load_on(kind: type[Loaded], folder: Path, device: str) -> Loaded:
+    """Load a saved model of a class that has a parameter `device`, to work on that one.
+
+    Raises
+    ------
+    InputError
+        If there is no such device, which is found out first, or no such model.
+    """
+    from latticework.core.hardware import resolve_device
+
+    resolve_device(device)
+    model = kind.load(folder)
+    model.set_params(device=device)
+    return model
 
 
 def check_page(page: Path | None) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from latticework.core.movable import moved
 from latticework.core.sequences import EncodedText
 from latticework.core.task import Movable
 from latticework.ner.matching import Matcher
@@ -61,8 +62,7 @@ class Batch:
 
     def to(self, device: torch.device) -> Batch:
         """Give it on a device."""
-        parts = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "host_lengths"}
-        return replace(self, **{name: part.to(device) for name, part in parts.items() if part is not None})
+        return moved(self, device)
 
     def gold(self) -> Tensor:
         """The gold tags of a batch that has some."""

@@ -7,7 +7,7 @@ or tail of the one to head or tail of the other (section 3.2 of the paper).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
 
 import numpy as np
@@ -17,6 +17,8 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from latticework.core.errors import InputError
+from latticework.core.movable import moved
+from latticework.ner.architecture import Architecture, OfCharacters
 from latticework.ner.config import FlatConfig, TaggerConfig
 from latticework.ner.estimator import Tagger
 from latticework.ner.model import Embedding, Encoder
@@ -67,7 +69,7 @@ class WordTokens:
 
     def to(self, device: torch.device) -> WordTokens:
         """Give them on a device."""
-        return replace(self, **{field.name: getattr(self, field.name).to(device) for field in fields(self)})
+        return moved(self, device)
 
 
 class RelativeAttention(nn.Module):
@@ -198,6 +200,12 @@ class FlatEncoder(Encoder):
         return self.feed_forward_residual(states, self.feed_forward)
 
 
+def flat(char_size: int, inputs: Inputs, config: FlatConfig, hidden_size: int) -> Encoder:
+    """The encoder of these inputs."""
+    assert inputs.words is not None  # it reads words
+    return FlatEncoder(char_size, inputs.words, hidden_size, config)
+
+
 class FlatTagger(Tagger):
     """FLAT (Li et al. 2020): a Transformer over characters and words, which reads a sentence in one step.
 
@@ -221,6 +229,7 @@ class FlatTagger(Tagger):
     """
 
     config_class: ClassVar[type[Any] | None] = FlatConfig
+    architecture: ClassVar[Architecture] = OfCharacters(flat)
     default_epochs: ClassVar[int] = 10
 
     def _settings(self) -> tuple[TaggerConfig, int, int | None]:
@@ -229,7 +238,3 @@ class FlatTagger(Tagger):
         if hidden_size % heads:
             raise InputError(f"hidden_size={hidden_size}: expected a multiple of heads={heads}")
         return config, hidden_size, max_epochs
-
-    def _encoder(self, char_size: int, inputs: Inputs, config: FlatConfig, hidden_size: int) -> Any:
-        assert inputs.words is not None  # reads_words
-        return FlatEncoder(char_size, inputs.words, hidden_size, config)

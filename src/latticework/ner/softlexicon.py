@@ -9,13 +9,15 @@ two sums over their characters, and nothing that goes step by step.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
+from typing import TYPE_CHECKING, ClassVar, Final, cast
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int, Int64
 from torch import Tensor, nn
 
+from latticework.core.movable import moved
+from latticework.ner.architecture import Architecture, OfCharacters
 from latticework.ner.estimator import Tagger
 from latticework.ner.model import BiLSTM, Embedding, Encoder
 from latticework.ner.segmentation import BEGIN, END, MIDDLE, PLACES_IN_WORD, SINGLE
@@ -61,7 +63,7 @@ class Memberships:
 
     def to(self, device: torch.device) -> Memberships:
         """Give them on a device."""
-        return Memberships(*(part.to(device) for part in (self.sentence, self.place, self.kind, self.arc)))
+        return moved(self, device)
 
 
 def soft_sets(
@@ -136,6 +138,12 @@ def _counts(vocabulary: Vocabulary) -> Float[Tensor, " entries"]:
     return counts
 
 
+def soft_lexicon(char_size: int, inputs: Inputs, config: TaggerConfig, hidden_size: int) -> Encoder:
+    """The encoder of these inputs."""
+    assert inputs.words is not None  # it reads words
+    return SoftLexicon(char_size, inputs.characters, inputs.words, hidden_size, config)
+
+
 class SoftLexiconTagger(Tagger):
     """SoftLexicon (Ma et al. 2020): as quick as the character baseline, and it knows your words.
 
@@ -157,8 +165,5 @@ class SoftLexiconTagger(Tagger):
     [('长江', 'LOC')]
     """
 
+    architecture: ClassVar[Architecture] = OfCharacters(soft_lexicon)
     default_epochs: ClassVar[int] = 10
-
-    def _encoder(self, char_size: int, inputs: Inputs, config: TaggerConfig, hidden_size: int) -> Any:
-        assert inputs.words is not None  # reads_words
-        return SoftLexicon(char_size, inputs.characters, inputs.words, hidden_size, config)

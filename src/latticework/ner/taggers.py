@@ -2,19 +2,38 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from sklearn.utils.validation import check_is_fitted
 
 from latticework.core.errors import InputError
-from latticework.ner.config import TaggerConfig
+from latticework.ner.architecture import Architecture, OfCharacters
 from latticework.ner.estimator import Tagger
 from latticework.ner.explanation import Explanation
-from latticework.ner.features import Inputs
 from latticework.ner.parts import MOST
 from latticework.ner.results import Arc, entities_in
 from latticework.ner.tags import tags_of
 from latticework.ner.text import characters, check_texts
+
+if TYPE_CHECKING:
+    from latticework.ner.config import TaggerConfig
+    from latticework.ner.features import Inputs
+    from latticework.ner.model import Encoder
+
+
+def lattice(char_size: int, inputs: Inputs, config: TaggerConfig, hidden_size: int) -> Encoder:
+    """The lattice LSTM over characters and words."""
+    from latticework.ner.model import LatticeEncoder
+
+    assert inputs.words is not None  # it reads words
+    return LatticeEncoder(char_size, inputs.words, hidden_size, config)
+
+
+def characters_alone(char_size: int, inputs: Inputs, config: TaggerConfig, hidden_size: int) -> Encoder:
+    """The plain LSTM."""
+    from latticework.ner.model import BiLSTM
+
+    return BiLSTM(char_size, hidden_size)
 
 
 class LatticeTagger(Tagger):
@@ -32,13 +51,8 @@ class LatticeTagger(Tagger):
     [('长江', 'LOC')]
     """
 
+    architecture: ClassVar[Architecture] = OfCharacters(lattice)
     default_epochs: ClassVar[int] = 10  # with words it learns, and then learns by heart, sooner than without
-
-    def _encoder(self, char_size: int, inputs: Inputs, config: TaggerConfig, hidden_size: int) -> Any:
-        from latticework.ner.model import LatticeEncoder
-
-        assert inputs.words is not None  # reads_words
-        return LatticeEncoder(char_size, inputs.words, hidden_size, config)
 
     def explain(self, text: str) -> Explanation:
         """What the model saw in a text, and how much it trusted each word.
@@ -55,10 +69,10 @@ class LatticeTagger(Tagger):
             raise InputError(f"the text has {len(tokens):,} characters: explain takes at most {MOST:,}")
         from latticework.ner.decoding import fusion_weights
 
-        features = self.inputs_.encode([tokens])
+        features = self.learned_.inputs.encode([tokens])
         with self._inference() as device:
             own, trusted = fusion_weights(self.model_, features, device=device)
-        [spans], [scores] = self._scored_spans([tokens])
+            [spans], [scores] = self.learned_.scored_spans([tokens], device)
         arcs = [
             Arc(match.start, match.end, match.word, *map(float, weights))
             for match, weights in zip(self.matches(given), trusted, strict=True)
@@ -84,9 +98,4 @@ class CharacterTagger(Tagger):
     [['O', 'O', 'B-LOC', 'E-LOC']]
     """
 
-    reads_words: ClassVar[bool] = False
-
-    def _encoder(self, char_size: int, inputs: Inputs, config: TaggerConfig, hidden_size: int) -> Any:
-        from latticework.ner.model import BiLSTM
-
-        return BiLSTM(char_size, hidden_size)
+    architecture: ClassVar[Architecture] = OfCharacters(characters_alone, reads_words=False)

@@ -7,7 +7,7 @@ entity is widened to the words it touches, so that the model learns where it is;
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import chain, pairwise
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
@@ -17,7 +17,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence
 
+from latticework.core.movable import moved
 from latticework.core.sequences import EncodedText
+from latticework.ner.architecture import Architecture
 from latticework.ner.config import TaggerConfig, WordConfig
 from latticework.ner.estimator import Tagger
 from latticework.ner.features import Batch
@@ -29,7 +31,6 @@ from latticework.ner.tags import Span
 from latticework.ner.vocabulary import Vocabulary, letters
 
 if TYPE_CHECKING:
-    from latticework.ner.decoding import TagSet
     from latticework.ner.features import Arranger
     from latticework.ner.lexicon import Lexicon
 
@@ -45,8 +46,7 @@ class Spelling:
 
     def to(self, device: torch.device) -> Spelling:
         """Give it on a device."""
-        moved = {name: getattr(self, name).to(device) for name in ("sentence", "slot", "characters")}
-        return replace(self, **moved)
+        return moved(self, device)
 
 
 @dataclass(frozen=True)
@@ -218,6 +218,29 @@ class WordVectors(Vectors):
         return torch.cat([vectors, spelled], -1)
 
 
+class OfWords:
+    """Words are read, and tagged; an `Architecture`."""
+
+    def reads_lexicon(self, config: TaggerConfig) -> bool:
+        """Without words there is nothing to read."""
+        return True
+
+    def learn_inputs(
+        self, sentences: Sequence[Sequence[str]], lexicon: Lexicon, config: TaggerConfig, given: Given
+    ) -> WordInputs:
+        """Words, and characters if they are read."""
+        return WordInputs.learn(sentences, lexicon, spelling=cast(WordConfig, config).char_lstm, given=given)
+
+    def inputs_from(self, values: dict[str, Any], lexicon: Lexicon, config: TaggerConfig) -> WordInputs:
+        """The same."""
+        return WordInputs.from_values(values, lexicon)
+
+    def build(self, inputs: WordInputs, config: WordConfig, *, tags: int, hidden_size: int) -> TaggerModel:
+        """Vectors of words and a plain LSTM."""
+        vectors = WordVectors(inputs, config)
+        return TaggerModel(vectors, BiLSTM(vectors.size, hidden_size), tags, config)
+
+
 class WordTagger(Tagger):
     """The word baseline: a BiLSTM-CRF over the words into which the lexicon cuts a sentence.
 
@@ -236,18 +259,7 @@ class WordTagger(Tagger):
     """
 
     config_class: ClassVar[type[Any] | None] = WordConfig
-
-    def _learn_inputs(
-        self, sentences: Sequence[Sequence[str]], lexicon: Lexicon, config: TaggerConfig, given: Given
-    ) -> Any:
-        return WordInputs.learn(sentences, lexicon, spelling=cast(WordConfig, config).char_lstm, given=given)
-
-    def _inputs_from(self, values: dict[str, Any], lexicon: Lexicon) -> Any:
-        return WordInputs.from_values(values, lexicon)
-
-    def _build(self, inputs: Any, tag_set: TagSet, config: Any, hidden_size: int) -> TaggerModel:
-        vectors = WordVectors(inputs, config)
-        return TaggerModel(vectors, BiLSTM(vectors.size, hidden_size), len(tag_set.names), config)
+    architecture: ClassVar[Architecture] = OfWords()
 
 
 def _words(tokens: Sequence[str], sizes: Iterable[int]) -> list[str]:

@@ -7,8 +7,7 @@ in that of the steps at which they begin. All sizes are known on the host: a rec
 tell them.
 """
 
-from dataclasses import dataclass, fields, replace
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -16,6 +15,7 @@ from jaxtyping import Int, Int64
 from torch import Tensor
 
 from latticework.core.errors import InputError
+from latticework.core.movable import moved
 
 
 @dataclass(frozen=True)
@@ -171,12 +171,7 @@ class Lattice:
 
     def to(self, device: torch.device | str) -> "Lattice":
         """The same lattice with its index tensors on a device."""
-        moved: dict[str, Any] = {
-            field.name: value.to(device, non_blocking=True)
-            for field in fields(self)
-            if isinstance(value := getattr(self, field.name), Tensor)
-        }
-        return replace(self, **moved)
+        return moved(self, device)
 
 
 def _sizes(counts: Int[np.ndarray, " steps"]) -> tuple[int, ...]:
