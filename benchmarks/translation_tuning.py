@@ -92,6 +92,7 @@ def train(variant: str, epochs: int) -> dict[str, Any]:
     from latticework.seq2seq import learning
     from latticework.seq2seq.vocabulary import Vocabulary
     from latticework.translation import TransformerTranslator, corpus_scores
+    from latticework.translation.learned import Learned
     from latticework.translation.presets import PRESETS
 
     changes = BEFORE | VARIANTS[variant]
@@ -102,18 +103,21 @@ def train(variant: str, epochs: int) -> dict[str, Any]:
     held_out = lw.datasets.load("multi30k", split="val")
     points: list[tuple[int, float]] = []
     validations, scoring = 0, 0.0
+    vocabulary: Vocabulary | None = None
     learn, validate = Vocabulary.train, learning.PairsTask.validate
 
     def keep_vocabulary(*texts: Any, **sizes: Any) -> Vocabulary:
-        translator.vocabulary_ = learn(*texts, **sizes)
-        return translator.vocabulary_
+        nonlocal vocabulary
+        vocabulary = learn(*texts, **sizes)
+        return vocabulary
 
     def score_too(task: learning.PairsTask) -> dict[str, float]:
         nonlocal validations, scoring
         validations += 1
         if validations % BLEU_EVERY == 0 or validations == epochs:
             began = time.process_time()
-            translator.model_, translator.config_ = task.model, config
+            assert vocabulary is not None
+            translator.learned_ = Learned(config, vocabulary, task.model)
             translations = translator.predict(held_out[0], beam_size=1)
             points.append((validations, corpus_scores(translations, held_out[1]).bleu))
             scoring += time.process_time() - began

@@ -93,7 +93,7 @@ def test_illegal_tags_are_repaired_with_one_warning_that_counts_them(write):
     assert [str(warning.message) for warning in caught] == [
         f"{path}: 6 illegal BMES tags repaired (a piece that continues nothing begins an entity, one that is not ended "
         f"ends where it stops): {path}:1: M-LOC continues no entity; {path}:4: M-LOC continues no entity; "
-        f"{path}:7: M-LOC continues no entity; and 3 more"
+        f"{path}:7: M-LOC continues no entity and 3 more"
     ]
     assert caught[0].filename == __file__
     assert tagged.tags == [["S-LOC", "O"]] * 5 + [["S-PER"]]
@@ -214,7 +214,7 @@ def test_a_conversion_that_fails_leaves_the_target_as_it_was(write, tmp_path):
 
 
 def test_resume_has_splits(tmp_path):
-    with pytest.raises(InputError, match=r"^split='valid': expected 'train', 'dev' or 'test'$"):
+    with pytest.raises(InputError, match=r"^split='valid': expected one of train, dev, test$"):
         read_resume(lambda name: tmp_path / name, split="valid")
 
 

@@ -82,7 +82,7 @@ def test_empty_texts_stay_empty_sentences():
     [
         ("{oops", "not a JSON object: "),
         ("[" * 100_000, "not a JSON object: "),
-        ("[1]", 'expected an object with a text under "text"'),
+        ("[1]", "expected a JSON object, got a list"),
         ('{"text": 3, "entities": []}', 'expected an object with a text under "text"'),
         ('{"text": "\\ud83d", "entities": []}', "not valid Unicode text"),
         ('{"text": "a\\u0000", "entities": []}', "NUL character at position 1"),

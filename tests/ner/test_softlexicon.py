@@ -40,7 +40,7 @@ def members_of(lengths, arcs):
     return Memberships.of(np.array(lengths, dtype=np.int64), *np.array(arcs, dtype=np.int64).reshape(-1, 3).T)
 
 
-@settings(max_examples=40, deadline=None, derandomize=True)
+@settings(max_examples=40, derandomize=True)
 @given(lengths=st.lists(st.integers(0, 7), min_size=1, max_size=5), seed=st.integers(0, 999))
 def test_sets_are_those_of_the_equations_and_so_are_their_gradients(lengths, seed):
     arcs, words, singles, counts, single_counts = draw(seed, lengths)

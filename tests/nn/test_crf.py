@@ -5,65 +5,17 @@ import numpy as np
 import pytest
 import torch
 import torchcrf
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from nn.chains import allow, draw, examples, lists, sentences, small
 from reference import crf as reference
 from reference.derivatives import assert_gradients
 
 from latticework.core.errors import InputError
-from latticework.nn import AllowedTags, ChainScores, LinearChainCRF
+from latticework.nn import ChainScores, LinearChainCRF
 from latticework.nn import crf as chain
 
-examples = settings(max_examples=25, deadline=None, derandomize=True)
-small = given(
-    lengths=st.lists(st.integers(0, 6), min_size=1, max_size=4),
-    tags=st.integers(1, 4),
-    scale=st.sampled_from([0.5, 5.0, 300.0, 1e4]),
-    seed=st.integers(0, 99),
-)
 dtypes = pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-
-
-def draw(seed, lengths, tags, *, scale=1.0, dtype=torch.float64, padding=0):
-    """Emissions, gold tags, lengths and the scores of a chain, all random."""
-    generator = torch.Generator().manual_seed(seed)
-
-    def numbers(*shape):
-        return torch.randn(*shape, generator=generator, dtype=torch.float64).mul(scale).to(dtype)
-
-    time = max(lengths) + padding
-    emissions = numbers(len(lengths), time, tags)
-    gold = torch.randint(tags, (len(lengths), time), generator=generator)
-    scores = ChainScores(numbers(tags, tags), numbers(tags), numbers(tags))
-    return emissions, gold, torch.tensor(lengths), scores
-
-
-def sentences(emissions, lengths):
-    return [rows[:length].tolist() for rows, length in zip(emissions, lengths.tolist(), strict=True)]
-
-
-def lists(scores):
-    return [score.tolist() for score in scores]
-
-
-def allow(seed, tags):
-    """Random constraints, with one tag that may be anywhere, as "O" in named entities."""
-    generator = torch.Generator().manual_seed(seed)
-    allowed = AllowedTags(
-        *(torch.rand(*shape, generator=generator) < 0.5 for shape in ((tags, tags), (tags,), (tags,)))
-    )
-    allowed.transitions[0, 0] = allowed.begins[0] = allowed.ends[0] = True
-    return allowed
-
-
-def legal(path, allowed):
-    if not path:
-        return True
-    return bool(
-        allowed.begins[path[0]]
-        and allowed.ends[path[-1]]
-        and all(allowed.transitions[step] for step in itertools.pairwise(path))
-    )
 
 
 @examples
@@ -92,31 +44,6 @@ def test_marginals_are_those_of_the_reference_and_of_all_sequences_listed(length
         np.testing.assert_allclose(found[: len(rows)], expected, rtol=1e-8, atol=1e-9)
         literal = np.array(reference.marginals(rows, *lists(scores))).reshape(len(rows), tags)
         np.testing.assert_allclose(found[: len(rows)], literal, rtol=1e-8, atol=1e-9)
-
-
-@examples
-@small
-def test_viterbi_is_the_best_of_all_sequences_listed(lengths, tags, scale, seed):
-    emissions, _, lengths, scores = draw(seed, lengths, tags, scale=scale)
-    found, best = chain.viterbi(emissions, lengths, scores)
-    for path, score, rows in zip(found.tolist(), best.tolist(), sentences(emissions, lengths), strict=True):
-        listed = reference.everything(rows, *lists(scores))
-        assert tuple(path[: len(rows)]) == max(listed, key=listed.get)
-        assert not any(path[len(rows) :])
-        np.testing.assert_allclose(score, max(listed.values()), rtol=1e-12, atol=1e-12)
-
-
-@examples
-@small
-def test_constrained_viterbi_is_the_best_of_the_legal_sequences(lengths, tags, scale, seed):
-    emissions, _, lengths, scores = draw(seed, lengths, tags, scale=scale)
-    allowed = allow(seed, tags)
-    found, best = chain.viterbi(emissions, lengths, scores, allowed=allowed)
-    for path, score, rows in zip(found.tolist(), best.tolist(), sentences(emissions, lengths), strict=True):
-        listed = reference.everything(rows, *lists(scores))
-        listed = {each: value for each, value in listed.items() if legal(each, allowed)}
-        assert tuple(path[: len(rows)]) == max(listed, key=listed.get)
-        np.testing.assert_allclose(score, max(listed.values()), rtol=1e-12, atol=1e-12)
 
 
 @examples
@@ -272,14 +199,6 @@ def test_loss_of_a_long_sentence_keeps_its_digits():
     torch.testing.assert_close(loss.double(), expected, rtol=1e-5, atol=1e-5)
 
 
-def test_small_differences_decide_at_the_end_of_a_long_sentence():
-    emissions = torch.full((1, 3_000, 2), 16.0)
-    emissions[0, -1, 1] += 1e-4
-    scores = ChainScores(torch.zeros(2, 2), torch.zeros(2), torch.zeros(2))
-    found, _ = chain.viterbi(emissions, torch.tensor([3_000]), scores)
-    assert found[0].tolist() == [0] * 2_999 + [1]
-
-
 @dtypes
 @pytest.mark.parametrize("rubbish", [0.0, 1e4, math.inf, math.nan])
 def test_padding_and_the_rest_of_the_batch_do_not_matter(dtype, rubbish):
@@ -375,30 +294,6 @@ def test_no_sentences_and_empty_ones_cost_nothing(shape):
     assert crf.marginals(emissions, lengths).shape == shape
     nothing = lengths[:0]
     assert crf.span_log_probability(emissions, lengths, nothing, nothing, nothing.view(0, 2), nothing).shape == (0,)
-
-
-def test_where_nothing_is_legal_the_score_is_minus_infinity():
-    crf = LinearChainCRF(2)
-    never = AllowedTags(torch.eye(2, dtype=torch.bool), torch.tensor([True, False]), torch.tensor([False, True]))
-    _, score = crf.viterbi(torch.zeros(3, 4, 2), torch.tensor([4, 1, 0]), allowed=never)
-    assert score.tolist() == [-math.inf, -math.inf, 0.0]
-
-
-def test_emissions_in_favour_of_the_illegal_are_overruled():
-    """B M E S and O of one type, and emissions that cry for what may not be."""
-    names = ["O", "B", "M", "E", "S"]
-    follows = {"O": "OBS", "B": "ME", "M": "ME", "E": "OBS", "S": "OBS"}
-    allowed = AllowedTags(
-        torch.tensor([[after in follows[before] for after in names] for before in names]),
-        torch.tensor([name in "OBS" for name in names]),
-        torch.tensor([name in "OES" for name in names]),
-    )
-    emissions, _, lengths, scores = draw(10, [1, 2, 30, 180, 7], 5, scale=1e4, dtype=torch.float32)
-    found, score = chain.viterbi(emissions, lengths, scores, allowed=allowed)
-    assert all(legal(path, allowed) for path in sentences(found, lengths))
-    unconstrained, higher = chain.viterbi(emissions, lengths, scores)
-    assert not all(legal(path, allowed) for path in sentences(unconstrained, lengths))
-    assert (score <= higher).all()
 
 
 def test_chain_learns_what_follows_what():

@@ -79,7 +79,7 @@ def test_none_stands_only_for_what_can_be_absent(name):
         ({"d_model": 10, "heads": 4}, "multiple of heads=4"),
         ({"d_model": 9, "heads": 3}, "must be even"),
         ({"d_model": 2, "heads": 1, "positions": "t2t"}, "d_model of at least 4"),
-        ({"positions": "learned"}, "expected 'paper' or 't2t'"),
+        ({"positions": "learned"}, "expected one of paper, t2t"),
         ({"norm_first": 1}, "expected True or False"),
         ({"max_length": 1}, "at least 2"),
     ],

@@ -74,7 +74,7 @@ def slow_loss(weights, source, target, model, smoothing):
     return total
 
 
-@settings(max_examples=6, deadline=None, derandomize=True)
+@settings(max_examples=6, derandomize=True)
 @given(
     source_lengths=st.lists(st.integers(1, 4), min_size=2, max_size=2),
     target_lengths=st.lists(st.integers(1, 4), min_size=2, max_size=2),

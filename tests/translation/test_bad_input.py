@@ -34,7 +34,7 @@ BAD_FILES = [
     ({"a.tsv": b"x\ty\nz\n"}, "a.tsv", "a.tsv:2: expected the target in column 2, got 1 column"),
     ({"a.jsonl": b'{"source": "x"}\n'}, "a.jsonl", 'a.jsonl:1: expected an object with a text under "target"'),
     ({"a.jsonl": b"x\n"}, "a.jsonl", "a.jsonl:1: not a JSON object"),
-    ({"a.jsonl": b"[1]\n"}, "a.jsonl", "a.jsonl:1: expected an object"),
+    ({"a.jsonl": b"[1]\n"}, "a.jsonl", "a.jsonl:1: expected a JSON object, got a list"),
 ]
 
 

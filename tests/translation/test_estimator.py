@@ -148,15 +148,11 @@ def test_processes_of_torchrun_need_one_seed(monkeypatch):
         TransformerTranslator("tiny").fit(["a b"], ["c d"])
 
 
-def test_loading_leaves_the_random_numbers_of_every_device_alone(monkeypatch):
-    import torch
-
-    from latticework.translation import estimator
-
+def test_loading_leaves_the_random_numbers_of_every_device_alone(translator, monkeypatch):
+    state = translator.to_state()
     seeded = []
     monkeypatch.setattr(torch.cuda, "manual_seed_all", seeded.append)
     before = torch.get_rng_state()
-    small = TransformerConfig(layers=1, d_model=8, heads=2, feed_forward=16)
-    estimator._build(small, 10, seed=0)
+    TransformerTranslator().from_state(state)
     assert not seeded
     assert torch.equal(torch.get_rng_state(), before)

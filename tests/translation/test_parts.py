@@ -87,7 +87,7 @@ def test_a_part_says_whether_a_word_ended_before_it(texts, after_word):
     texts=st.lists(st.lists(st.integers(4, 12), max_size=60), min_size=1, max_size=6),
     max_length=st.integers(2, 20),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_parts_together_are_the_text_and_none_is_too_long(texts, max_length):
     encoded = EncodedText.from_sequences([[*text, END] for text in texts])
     split = split_long(encoded, WORDS, max_length)

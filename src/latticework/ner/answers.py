@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from latticework.core.values import strict_json
 from latticework.ner.conll import conll_lines
 from latticework.ner.repair import convert_tags
 from latticework.ner.text import characters
@@ -34,4 +34,4 @@ def jsonl_of(tagger: Tagger, texts: Sequence[str]) -> Iterator[str]:
             "entities": [[entity.start, entity.end, entity.label] for entity in entities],
             "scores": [round(entity.score, 6) for entity in entities],
         }
-        yield json.dumps(answer, ensure_ascii=False)
+        yield strict_json(answer)

@@ -4,15 +4,28 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 import typer
 
-from latticework.core.commands import Device, Json, Model, Output, Restart, Seed, print_json, read_stdin_once, text_file
+from latticework.core.commands import (
+    Device,
+    Json,
+    Loggers,
+    Model,
+    Output,
+    OutputFile,
+    Restart,
+    Seed,
+    given,
+    load_on,
+    print_json,
+    read_stdin_once,
+    text_file,
+)
 from latticework.core.errors import InputError
-from latticework.core.files import read_lines, write_lines
+from latticework.core.files import read_lines, suffix, write_lines
 from latticework.core.progress import message, showing
 from latticework.core.streams import arriving, stream_name
 from latticework.ner.cli_files import TAGGED, Words, convert, match, vectors
@@ -26,42 +39,16 @@ CHUNK_LINES: Final = 2048  # texts tagged together when input comes faster than 
 app = typer.Typer(help="Tag entities in Chinese text, with your own word list.", no_args_is_help=True)
 
 
-class Kind(StrEnum):
-    """A tagger."""
-
-    lattice = "lattice"
-    characters = "characters"
-    words = "words"
-    softlexicon = "softlexicon"
-    flat = "flat"
-
-
-class Format(StrEnum):
-    """What tagged text is printed as."""
-
-    conll = "conll"
-    jsonl = "jsonl"
-    html = "html"
-
-
-class Forget(StrEnum):
-    """Where no word ends, how much of the last cell stays."""
-
-    coupled = "coupled"
-    independent = "independent"
-
-
 CLASSES: Final = {
-    Kind.lattice: "LatticeTagger",
-    Kind.characters: "CharacterTagger",
-    Kind.words: "WordTagger",
-    Kind.softlexicon: "SoftLexiconTagger",
-    Kind.flat: "FlatTagger",
+    "lattice": "LatticeTagger",
+    "characters": "CharacterTagger",
+    "words": "WordTagger",
+    "softlexicon": "SoftLexiconTagger",
+    "flat": "FlatTagger",
 }
-
-OptionalOutput = Annotated[
-    Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write it there instead.", show_default=False)
-]
+Kind = Literal["lattice", "characters", "words", "softlexicon", "flat"]
+Format = Literal["conll", "jsonl", "html"]
+Forget = Literal["coupled", "independent"]
 
 
 @app.command()
@@ -76,7 +63,7 @@ def fit(
     lexicon: Words = None,
     model: Annotated[
         Kind, typer.Option(help="lattice is the paper's; characters and words are what it is compared with.")
-    ] = Kind.lattice,
+    ] = "lattice",
     char_vectors: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Vectors of characters, and of pairs, to begin with.")
     ] = None,
@@ -93,7 +80,8 @@ def fit(
         bool | None, typer.Option("--char-lstm", help="Of the word tagger: read the characters of each word too.")
     ] = None,
     forget: Annotated[
-        Forget | None, typer.Option(help="Of the lattice: 1 - input gate, or the gate of its own in the paper.")
+        Literal["coupled", "independent"] | None,
+        typer.Option(help="Of the lattice: 1 - input gate, or the gate of its own in the paper."),
     ] = None,
     hidden_size: Annotated[int | None, typer.Option(min=2, help="Width of a character's state.")] = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Length of training; the model's by default.")] = None,
@@ -101,7 +89,7 @@ def fit(
     learning_rate: Annotated[float | None, typer.Option(help="Of Adam, at its highest.")] = None,
     seed: Seed = 0,
     device: Device = "auto",
-    logger: Annotated[list[str] | None, typer.Option(help="tensorboard or wandb, beside training/log.csv.")] = None,
+    logger: Loggers = None,
     restart: Restart = False,
 ) -> None:
     """Train a tagger and save it in the folder --output.
@@ -110,36 +98,35 @@ def fit(
     the word list.
     """
     read_stdin_once(train, valid, char_vectors, word_vectors, None if lexicon is None else Path(lexicon))
-    if model is Kind.characters and ((lexicon is not None and not softword) or word_vectors is not None):
+    if model == "characters" and ((lexicon is not None and not softword) or word_vectors is not None):
         raise InputError(
             "--model characters reads no words: leave out --word-vectors, and --lexicon but with --softword"
         )
-    if char_lstm and model is not Kind.words:
+    if char_lstm and model != "words":
         raise InputError("--char-lstm is of --model words: the other models read characters as they are")
-    if forget and model is not Kind.lattice:
+    if forget and model != "lattice":
         raise InputError("--forget is of --model lattice: the other models have no such gate")
 
     from latticework import ner
     from latticework.ner.io import read_tagged
 
     chosen = getattr(ner, CLASSES[model])
-    config = _config(
-        chosen,
+    options = given(
         bigrams=bigrams,
         softword=softword,
         char_lstm=char_lstm,
-        forget=None if forget is None else forget.value,
+        forget=forget,
         batch_size=batch_size,
         learning_rate=learning_rate,
     )
-    given: dict[str, Any] = {"max_epochs": epochs, "hidden_size": hidden_size, "config": config}
+    config = chosen.config_class(**options) if options else None
     tagger = chosen(
         "jieba" if lexicon is None else lexicon,
         char_vectors=char_vectors,
         word_vectors=word_vectors,
         random_state=seed,
         device=device,
-        **{name: value for name, value in given.items() if value is not None},
+        **given(max_epochs=epochs, hidden_size=hidden_size, config=config),
     )
     training = read_tagged(train)
     held_out = None if valid is None else read_tagged(valid)
@@ -168,7 +155,7 @@ def predict(
         ),
     ] = None,
     lexicon: Words = None,
-    output: OptionalOutput = None,
+    output: OutputFile = None,
     device: Device = "auto",
 ) -> None:
     """Tag texts from a file, or from standard input as they come in, in order.
@@ -180,7 +167,7 @@ def predict(
     read_stdin_once(file, None if lexicon is None else Path(lexicon))
     if format is None:
         format = _format_of(output)
-    if format is Format.html:
+    if format == "html":
         from latticework.core.errors import require
 
         require("jinja2", extra="pages", purpose="writing HTML pages")
@@ -190,7 +177,7 @@ def predict(
 
     name = stream_name(file)
     texts = texts_in(read_lines(file), name)
-    if format is Format.html:
+    if format == "html":
         from latticework.ner.report import page
 
         shown = page(tagger, texts, name)
@@ -243,16 +230,10 @@ def _format_of(output: Path | None) -> Format:
     from latticework.ner.io import is_jsonl
 
     if output is None:
-        return Format.conll
+        return "conll"
     if is_jsonl(output):
-        return Format.jsonl
-    return Format.html if output.suffix.lower() in (".html", ".htm") else Format.conll
-
-
-def _config(chosen: Any, **given: object) -> Any:
-    """The configuration of a tagger's class with what was given; None if nothing was."""
-    known = {name: value for name, value in given.items() if value is not None}
-    return chosen.config_class(**known) if known else None
+        return "jsonl"
+    return "html" if suffix(output) in (".html", ".htm") else "conll"
 
 
 def _as_found(tagged: TaggedText) -> list[list[str]]:
@@ -265,12 +246,9 @@ def _as_found(tagged: TaggedText) -> list[list[str]]:
 
 
 def _load(model: Path, device: str, lexicon: str | None) -> Tagger:
-    from latticework.core.hardware import resolve_device
     from latticework.ner.estimator import Tagger
 
-    resolve_device(device)
-    tagger = Tagger.load(model)
-    tagger.set_params(device=device)
+    tagger = load_on(Tagger, model, device)
     return tagger if lexicon is None else tagger.with_lexicon(lexicon)
 
 
@@ -280,6 +258,6 @@ def _lines(tagger: Tagger, texts: Iterator[str], format: Format) -> Iterator[str
 
     for chunk in arriving(texts, most=CHUNK_LINES):
         with showing(shown=False):  # progress of a chunk says nothing about the whole
-            found = (conll_of if format is Format.conll else jsonl_of)(tagger, chunk)
+            found = (conll_of if format == "conll" else jsonl_of)(tagger, chunk)
         yield from found
         sys.stdout.flush()

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 import typer
 
@@ -24,14 +23,6 @@ Words = Annotated[
         show_default=False,
     ),
 ]
-
-
-class SchemeName(StrEnum):
-    """How tags say entities."""
-
-    BMES = "BMES"
-    BIOES = "BIOES"
-    BIO = "BIO"
 
 
 def match(
@@ -62,7 +53,7 @@ def convert(
         Path, typer.Argument(metavar="TARGET", help="A .jsonl, or else CoNLL; .gz compresses, - for standard output.")
     ],
     *,
-    scheme: Annotated[SchemeName, typer.Option(help="Of the tags, if TARGET is CoNLL.")] = SchemeName.BMES,
+    scheme: Annotated[Literal["BMES", "BIOES", "BIO"], typer.Option(help="Of the tags, if TARGET is CoNLL.")] = "BMES",
 ) -> None:
     """Read tagged sentences of any format and scheme, and write them in another.
 
@@ -71,7 +62,7 @@ def convert(
     from latticework.ner.io import convert as convert_file
     from latticework.ner.tags import spans_of
 
-    tagged = convert_file(source, target, scheme=scheme.value)
+    tagged = convert_file(source, target, scheme=scheme)
     entities = sum(len(spans_of(tags)) for tags in tagged.tags)
     where = "standard output" if target == Path("-") else target
     message(f"{len(tagged.sentences):,} sentences with {entities:,} entities are in {where}")

@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from latticework.core.checks import number, one_of, whole_number
+from latticework.core.checks import flag, keep, number, one_of, positive, whole_number
 from latticework.core.errors import InputError
 
 WHOLE: Final = ("char_size", "word_size", "batch_size", "warmup_steps", "average_checkpoints")
@@ -45,27 +45,21 @@ class TaggerConfig:
 
     def __post_init__(self) -> None:
         for name in WHOLE:
-            self._keep(name, whole_number(name, getattr(self, name), least=1))
+            keep(self, name, whole_number(name, getattr(self, name), least=1))
         if self.patience is not None:
-            self._keep("patience", whole_number("patience", self.patience))
+            keep(self, "patience", whole_number("patience", self.patience))
         for name in SHARES:
             share = "a share of at least 0 and below 1"
-            self._keep(name, number(name, getattr(self, name), lambda found: 0 <= found < 1, share))
+            keep(self, name, number(name, getattr(self, name), lambda found: 0 <= found < 1, share))
         for name in ("char_unknown_rate", "word_unknown_rate", "weight_decay"):
             amount = "a finite number of at least 0"
-            self._keep(name, number(name, getattr(self, name), lambda found: 0 <= found < math.inf, amount))
+            keep(self, name, number(name, getattr(self, name), lambda found: 0 <= found < math.inf, amount))
         for name in ("learning_rate",) if self.clip_norm is None else ("learning_rate", "clip_norm"):
-            factor = "a positive, finite number"
-            self._keep(name, number(name, getattr(self, name), lambda found: 0 < found < math.inf, factor))
+            keep(self, name, positive(name, getattr(self, name)))
         for name in ("bigrams", "softword"):
-            if not isinstance(getattr(self, name), bool):
-                raise InputError(f"{name}={getattr(self, name)!r}: expected True or False")
+            flag(name, getattr(self, name))
         one_of("forget", self.forget, ("coupled", "independent"))
         one_of("repair", self.repair, ("close", "drop", "refuse"))
-
-    def _keep(self, name: str, value: int | float) -> None:
-        """Store a number as the plain one it is: NumPy's could not be saved."""
-        object.__setattr__(self, name, value)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,8 +78,7 @@ class WordConfig(TaggerConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not isinstance(self.char_lstm, bool):
-            raise InputError(f"char_lstm={self.char_lstm!r}: expected True or False")
+        flag("char_lstm", self.char_lstm)
         for name in ("bigrams", "softword"):
             if getattr(self, name):
                 raise InputError(f"{name}=True: a word tagger does not read them; use CharacterTagger")
@@ -111,6 +104,6 @@ class FlatConfig(TaggerConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         for name in ("heads", "feed_forward"):
-            self._keep(name, whole_number(name, getattr(self, name)))
+            keep(self, name, whole_number(name, getattr(self, name)))
         share = "a share of at least 0 and below 1"
-        self._keep("layer_dropout", number("layer_dropout", self.layer_dropout, lambda found: 0 <= found < 1, share))
+        keep(self, "layer_dropout", number("layer_dropout", self.layer_dropout, lambda found: 0 <= found < 1, share))

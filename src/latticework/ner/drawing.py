@@ -18,8 +18,9 @@ from typing import Final
 from latticework.core.terminal import columns
 from latticework.ner.results import Arc, Entity
 from latticework.pages.passage import colour
+from latticework.pages.shapes import paint, svg
 from latticework.pages.text import label
-from latticework.pages.theme import DARK, LIGHT, SERIES
+from latticework.pages.theme import DARK, SERIES
 
 CELL, NARROW, SPACE = 29.0, 19.0, 10.0  # widths of a Chinese character, of another and of white space, in pixels
 WIDTH: Final = 640.0  # of a row: with its margins a sheet of A4 takes it without making it smaller
@@ -29,7 +30,7 @@ LETTER: Final = 6.2  # of the small text, a column
 MOST_CROSSING: Final = 6  # arcs that are drawn below one character: those with the strongest lines
 FAINT, STRONG = 0.75, 1.25  # relative weights: lines below and above look as at these; 1 is half way, as trusted as all
 OPACITY, STROKE = (0.2, 1.0), (2.0, 6.0)  # of the faintest and of the strongest line: no arc disappears
-_CLASS: Final = ' class="latticework-lattice"'  # keeps the style below from the rest of a page it is put into
+_CLASS: Final = 'class="latticework-lattice"'  # keeps the style below from the rest of a page it is put into
 _USED: Final = ("paper", "ink", "muted", "accent", *(f"series-{number + 1}" for number in range(SERIES)))
 _DARK_MODE: Final = (
     "<style>@media (prefers-color-scheme: dark) { .latticework-lattice { "
@@ -110,12 +111,10 @@ def drawn(
         width = max(width, edges[end] - edges[start])
         top = bottom + depth + GAP
     width, height = width + 2 * MARGIN, max(top - GAP + MARGIN, 2 * MARGIN)
-    size = f'width="{width:.0f}" height="{height:.0f}"'
-    ground = f'{_DARK_MODE}<rect {size} style="fill: {_colour("paper")}"/>' if alone else ""
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}" {size} '
-        f'font-family="system-ui, sans-serif"{_CLASS if alone else ""}>{ground}{"".join(parts)}</svg>'
-    )
+    if alone:
+        ground = f'<rect width="{width:g}" height="{height:g}" style="fill: {paint("paper")}"/>'
+        parts = [_DARK_MODE, f"<g {_CLASS}>", ground, *parts, "</g>"]
+    return svg(height, parts, width=width)
 
 
 def _alike(arcs: Sequence[Arc]) -> dict[Arc, tuple[float, float]]:
@@ -178,11 +177,11 @@ def _levels(arcs: Sequence[Arc], start: int, end: int) -> list[_Piece]:
 
 
 def _entity(left: float, right: float, top: float, name: str, tint: str) -> str:
-    paint = _colour(tint)
+    shade = paint(tint)
     return (
         f'<rect x="{left + 1:.1f}" y="{top:.1f}" width="{right - left - 2:.1f}" height="{BOX - 2:g}" rx="4" '
-        f'style="fill: {paint}; fill-opacity: 0.16; stroke: {paint}; stroke-width: 1.5"/>'
-        f'<text x="{left + 2:.1f}" y="{top - 4:.1f}" font-size="11" style="fill: {paint}; font-weight: 600">'
+        f'style="fill: {shade}; fill-opacity: 0.16; stroke: {shade}; stroke-width: 1.5"/>'
+        f'<text x="{left + 2:.1f}" y="{top - 4:.1f}" font-size="11" style="fill: {shade}; font-weight: 600">'
         f"{_text(name, width=20)}</text>"
     )
 
@@ -195,7 +194,7 @@ def _character(middle: float, centre: float, character: str, own: Sequence[float
     )
     return (
         f'<text x="{middle:.1f}" y="{centre + 7:.1f}" text-anchor="middle" font-size="21" '
-        f'style="fill: {_colour("ink")}">{told}{_text(character)}</text>'
+        f'style="fill: {paint("ink")}">{told}{_text(character)}</text>'
     )
 
 
@@ -215,16 +214,12 @@ def _arc(piece: _Piece, alike: tuple[float, float], left: float, right: float, t
     )
     return (
         f"<g><title>{told}</title>"
-        f'<path d="{begin} {finish}" style="fill: none; stroke: {_colour("accent")}; stroke-width: {stroke:.1f}; '
+        f'<path d="{begin} {finish}" style="fill: none; stroke: {paint("accent")}; stroke-width: {stroke:.1f}; '
         f'stroke-opacity: {opacity:.2f}"/>'
         f'<text x="{(left + right) / 2:.1f}" y="{top + 15:.1f}" text-anchor="middle" font-size="11" '
-        f'style="fill: {_colour("ink")}">{escape(word)}'
-        f'<tspan style="fill: {_colour("muted")}">{weight}</tspan></text></g>'
+        f'style="fill: {paint("ink")}">{escape(word)}'
+        f'<tspan style="fill: {paint("muted")}">{weight}</tspan></text></g>'
     )
-
-
-def _colour(name: str) -> str:
-    return f"var(--{name}, {LIGHT[name]})"
 
 
 def _text(text: str, *, width: int = 1000) -> str:

@@ -16,11 +16,11 @@ from typing import Final
 from latticework.core.checks import one_of
 from latticework.core.datasets import Dataset, RemoteFile
 from latticework.core.errors import InputError
-from latticework.core.files import read_lines, write_lines
+from latticework.core.files import read_lines, suffix, write_lines
 from latticework.core.streams import stream_name
+from latticework.core.words import listed
 from latticework.ner.conll import conll_lines, read_conll
 from latticework.ner.jsonl import jsonl_line, read_jsonl, text_of
-from latticework.ner.repair import told
 from latticework.ner.tagged import TaggedText
 from latticework.ner.tags import REPAIRS, SCHEMES, Repair, Scheme
 
@@ -73,7 +73,7 @@ def is_jsonl(name: str | os.PathLike[str]) -> bool:
     >>> is_jsonl("dev.jsonl.gz"), is_jsonl("dev.bmes")
     (True, False)
     """
-    return Path(os.fspath(name).removesuffix(".gz")).suffix.lower() in (".jsonl", ".json")
+    return suffix(name) in (".jsonl", ".json")
 
 
 def tagged_lines(tagged: TaggedText, *, jsonl: bool, scheme: Scheme = "BMES") -> Iterator[str]:
@@ -131,7 +131,7 @@ def convert(
     write_lines(target, tagged_lines(tagged, jsonl=is_jsonl(target), scheme=scheme))
     empty = [place for place, tokens in zip(tagged.places, tagged.sentences, strict=True) if not tokens]
     if empty and not is_jsonl(target):
-        warnings.warn(f"{len(empty)} sentences without tokens have no lines in {target}: {told(empty)}", stacklevel=2)
+        warnings.warn(f"{len(empty)} sentences without tokens have no lines in {target}: {listed(empty)}", stacklevel=2)
     return tagged
 
 
@@ -151,7 +151,7 @@ def _read_tagged(path: str | os.PathLike[str], repair: Repair) -> TaggedText:
         warnings.warn(read.normalised.warning(name, repair), stacklevel=3)
     if read and read.blank:
         warnings.warn(
-            f"{name}: {len(read.blank)} tokens left out that are white space: {told(read.blank)}", stacklevel=3
+            f"{name}: {len(read.blank)} tokens left out that are white space: {listed(read.blank)}", stacklevel=3
         )
     return tagged
 
@@ -181,6 +181,5 @@ def read_resume(path: Callable[[str], Path], *, split: str = "train", repair: Re
     InputError
         If there is no such split.
     """
-    if split not in ("train", "dev", "test"):
-        raise InputError(f"split={split!r}: expected 'train', 'dev' or 'test'")
+    one_of("split", split, ("train", "dev", "test"))
     return read_tagged(path(f"ner/resume_ner/{split}.char.bmes"), repair=repair)

@@ -8,12 +8,13 @@ ends, as in CLUENER: ``"label": {"name": {"王小明": [[0, 2]]}}``. An entity t
 
 from __future__ import annotations
 
-import json
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from latticework.core.errors import InputError
+from latticework.core.values import read_object, strict_json
+from latticework.core.words import shortened
 from latticework.ner.tagged import TaggedText
 from latticework.ner.tags import Span
 from latticework.ner.text import characters
@@ -77,15 +78,12 @@ def jsonl_line(text: str, spans: Iterable[tuple[int, int, str]]) -> str:
     '{"text": "我爱中国", "entities": [[2, 4, "LOC"]]}'
     """
     entities = [[int(start), int(end), label] for start, end, label in spans]
-    return json.dumps({"text": text, "entities": entities}, ensure_ascii=False)
+    return strict_json({"text": text, "entities": entities})
 
 
 def _entry(line: str, place: str) -> dict[str, Any]:
-    try:
-        entry = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{place}: not a JSON object: {error}") from error
-    if not isinstance(entry, dict) or not isinstance(entry.get("text"), str):
+    entry = read_object(line, place)
+    if not isinstance(entry.get("text"), str):
         raise InputError(f'{place}: expected an object with a text under "text"')
     _check_text(entry["text"], place)
     return entry
@@ -110,7 +108,7 @@ def _entities(entry: dict[str, Any], place: str) -> Iterator[Span]:
     elif isinstance(found, list):
         yield from (_entity(item, place) for item in found)
     else:
-        raise InputError(f"{place}: {key!r} is {_short(found)}, expected a list")
+        raise InputError(f"{place}: {key!r} is {shortened(found)}, expected a list")
 
 
 def _entity(item: object, place: str) -> Span:
@@ -122,7 +120,7 @@ def _entity(item: object, place: str) -> Span:
         start, end, label = values
         if type(start) is type(end) is int and isinstance(label, str):
             return Span(start, end, _label(label, place))
-    raise InputError(f"{place}: the entity {_short(item)} is not [start, end, label]")
+    raise InputError(f"{place}: the entity {shortened(item)} is not [start, end, label]")
 
 
 def _by_wording(types: dict[str, Any], text: str, place: str) -> Iterator[Span]:
@@ -136,7 +134,7 @@ def _by_wording(types: dict[str, Any], text: str, place: str) -> Iterator[Span]:
                     right = False
                 if not right:
                     raise InputError(
-                        f"{place}: {_short(occurrence)} is not where {wording!r} ({label}) first and last is"
+                        f"{place}: {shortened(occurrence)} is not where {wording!r} ({label}) first and last is"
                     )
                 yield Span(start, last + 1, _label(label, place))
 
@@ -161,8 +159,3 @@ def _checked(spans: Iterable[Span], text: str, place: str) -> list[Span]:
             raise InputError(f"{place}: {described} shares characters with {before}")
         reached, before = end, described
     return checked
-
-
-def _short(value: object) -> str:
-    written = repr(value)
-    return written if len(written) <= 60 else f"{written[:60]}..."

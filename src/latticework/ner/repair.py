@@ -7,6 +7,7 @@ from functools import partial
 from typing import Final, NamedTuple
 
 from latticework.core.errors import InputError
+from latticework.core.words import listed
 from latticework.ner.tags import REPAIRS, Repair, Scheme, Span, faults, guess_scheme, spans_of, tags_of
 
 SHOWN_PLACES: Final = 3
@@ -31,9 +32,8 @@ class Normalised(NamedTuple):
 
     def warning(self, name: str, repair: Repair) -> str:
         """The one warning about all that was illegal in what has that name."""
-        return (
-            f"{name}: {len(self.illegal)} illegal {self.scheme} tags repaired ({REPAIRS[repair]}): {told(self.illegal)}"
-        )
+        places = listed(self.illegal, most=SHOWN_PLACES)
+        return f"{name}: {len(self.illegal)} illegal {self.scheme} tags repaired ({REPAIRS[repair]}): {places}"
 
 
 def normalise(
@@ -85,15 +85,3 @@ def convert_tags(tags: Sequence[str], source: Scheme, target: Scheme, *, repair:
     ['B-LOC', 'E-LOC', 'O', 'S-PER']
     """
     return tags_of(spans_of(tags, source, repair=repair), len(tags), target)
-
-
-def told(places: Sequence[str]) -> str:
-    """The first few of many places, and how many there are besides.
-
-    Examples
-    --------
-    >>> told(["a:1", "a:2", "a:5", "a:7", "a:9"])
-    'a:1; a:2; a:5; and 2 more'
-    """
-    more = len(places) - SHOWN_PLACES
-    return "; ".join([*places[:SHOWN_PLACES], *([f"and {more} more"] if more > 0 else [])])

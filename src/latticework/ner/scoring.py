@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
+from latticework.core.terminal import table_lines
 from latticework.ner.metrics import Report, SpanScores, evaluate_spans
 from latticework.ner.tags import Span, spans_of
 
@@ -76,22 +77,18 @@ def score_lines(report: Report) -> list[str]:
       0-10                          1.000   1.000  1.000      1      1       1
     1 of 1 sentences without a mistake
     """
-    rows: list[tuple[str, SpanScores | None]] = [("all", report.overall)]
+    rows = [["all", *_cells(report.overall)]]
     for name, title in GROUPS.items():
         groups: Mapping[str, SpanScores] | None = getattr(report, name)
         if groups:
-            rows.append((title, None))
-            rows += [
-                (f"  {NAMES.get(key, key) if name == 'by_lexicon' else key}", each) for key, each in groups.items()
-            ]
-    width = max(len(title) for title, _ in rows)
-    sizes = [max(len(name), 5) for name in COLUMNS]
-    lines = [" " * width + "  " + "  ".join(name.rjust(size) for name, size in zip(COLUMNS, sizes, strict=True))]
-    for title, each in rows:
-        cells = [] if each is None else [*(f"{part:.3f}" for part in (each.precision, each.recall, each.f1))]
-        cells += [] if each is None else [str(count) for count in (each.correct, each.predicted, each.gold)]
-        numbers = "  ".join(cell.rjust(size) for cell, size in zip(cells, sizes, strict=False))
-        lines.append(f"{title:<{width}}  {numbers}".rstrip())
+            known = NAMES if name == "by_lexicon" else {}
+            rows += [[title], *([f"  {known.get(key, key)}", *_cells(each)] for key, each in groups.items())]
+    lines = table_lines(["", *COLUMNS], rows)
     kinds = Counter(mistake.kind for mistake in report.mistakes)
     told = "; mistakes: " + ", ".join(f"{count} {kind}" for kind, count in kinds.most_common()) if kinds else ""
     return [*lines, f"{report.perfect} of {report.sentences} sentences without a mistake{told}"]
+
+
+def _cells(scores: SpanScores) -> list[str]:
+    shares = (scores.precision, scores.recall, scores.f1)
+    return [*(f"{share:.3f}" for share in shares), *map(str, (scores.correct, scores.predicted, scores.gold))]

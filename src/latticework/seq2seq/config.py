@@ -3,11 +3,10 @@
 The defaults are the paper's base model (Vaswani et al. 2017, table 3 and section 5).
 """
 
-import math
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from latticework.core.checks import number, whole_number
+from latticework.core.checks import flag, keep, number, one_of, positive, whole_number
 from latticework.core.errors import InputError
 
 WHOLE: Final = (
@@ -52,25 +51,18 @@ class TransformerConfig:
 
     def __post_init__(self) -> None:
         for name, least in {**dict.fromkeys(WHOLE, 1), "max_length": 2}.items():
-            self._keep(name, whole_number(name, getattr(self, name), least=least))
+            keep(self, name, whole_number(name, getattr(self, name), least=least))
         for name in ("validate_every", "patience"):
             if getattr(self, name) is not None:
-                self._keep(name, whole_number(name, getattr(self, name)))
+                keep(self, name, whole_number(name, getattr(self, name)))
         for name in ("dropout", "label_smoothing"):
             share = "a share of at least 0 and below 1"
-            self._keep(name, number(name, getattr(self, name), lambda found: 0 <= found < 1, share))
+            keep(self, name, number(name, getattr(self, name), lambda found: 0 <= found < 1, share))
         for name in ("learning_rate",) if self.clip_norm is None else ("learning_rate", "clip_norm"):
-            factor = "a positive, finite number"
-            self._keep(name, number(name, getattr(self, name), lambda found: 0 < found < math.inf, factor))
+            keep(self, name, positive(name, getattr(self, name)))
         if self.d_model % self.heads or self.d_model % 2:
             raise InputError(f"d_model={self.d_model} must be even and a multiple of heads={self.heads}")
-        if not isinstance(self.norm_first, bool):
-            raise InputError(f"norm_first={self.norm_first!r}: expected True or False")
-        if self.positions not in ("paper", "t2t"):
-            raise InputError(f"positions={self.positions!r}: expected 'paper' or 't2t'")
+        flag("norm_first", self.norm_first)
+        one_of("positions", self.positions, ("paper", "t2t"))
         if self.positions == "t2t" and self.d_model < 4:
             raise InputError("positions='t2t' needs d_model of at least 4")
-
-    def _keep(self, name: str, value: int | float) -> None:
-        """Store a number as the plain one it is: NumPy's could not be saved."""
-        object.__setattr__(self, name, value)

@@ -15,12 +15,15 @@ import typer
 from latticework.core.commands import (
     Device,
     Json,
+    Loggers,
     Model,
     Output,
     Precision,
     Restart,
     Seed,
+    Sharded,
     ValidPair,
+    load_on,
     print_json,
     print_result,
     read_stdin_once,
@@ -29,13 +32,13 @@ from latticework.core.commands import (
 from latticework.core.files import read_lines
 from latticework.core.progress import message, showing
 from latticework.core.streams import arriving, stream_name
+from latticework.core.words import listed
 from latticework.translation.io import read_pairs, sentences_in
 
 if TYPE_CHECKING:
     from latticework.translation.estimator import TransformerTranslator
 
 CHUNK_LINES: Final = 2048  # lines translated together when input comes faster than it is translated
-LINES_NAMED: Final = 5  # in one warning
 
 app = typer.Typer(help="Train a translator on your own parallel text, and translate with it.", no_args_is_help=True)
 
@@ -56,12 +59,9 @@ def fit(
     seed: Seed = 0,
     device: Device = "auto",
     precision: Precision = "auto",
-    logger: Annotated[list[str] | None, typer.Option(help="tensorboard or wandb, beside training/log.csv.")] = None,
+    logger: Loggers = None,
     restart: Restart = False,
-    sharded: Annotated[
-        bool,
-        typer.Option("--sharded", help="Under torchrun, keep a share of the model in each process: for large ones."),
-    ] = False,
+    sharded: Sharded = False,
 ) -> None:
     """Train a translator on parallel text and save it in the folder --output.
 
@@ -189,13 +189,10 @@ def _read_when_needed(source: Path, target: Path | None) -> tuple[Iterator[str],
 
 def _load(model: Path, device: str, beam: int, alpha: float, n_best: int = 1) -> TransformerTranslator:
     """Load a translator, and refuse what it cannot be asked before there is anything to translate."""
-    from latticework.core.hardware import resolve_device
     from latticework.seq2seq.decoding import check_search
     from latticework.translation.estimator import TransformerTranslator
 
-    resolve_device(device)
-    translator: TransformerTranslator = TransformerTranslator.load(model)
-    translator.set_params(device=device)
+    translator = load_on(TransformerTranslator, model, device)
     check_search(beam, alpha, n_best, len(translator.vocabulary_))
     return translator
 
@@ -210,10 +207,7 @@ def _lines_named(name: str, first: int) -> Iterator[None]:
     for warning in caught:
         said = warning.message
         if isinstance(said, LongSentences):
-            lines = ", ".join(f"{name}:{first + index}" for index in said.indices[:LINES_NAMED])
-            more = f" and {len(said.indices) - LINES_NAMED} more" if len(said.indices) > LINES_NAMED else ""
-            warnings.warn(
-                f"{lines}{more}: more than max_length={said.max_length} pieces, translated in parts", stacklevel=3
-            )
+            lines = listed(f"{name}:{first + index}" for index in said.indices)
+            warnings.warn(f"{lines}: more than max_length={said.max_length} pieces, translated in parts", stacklevel=3)
         else:
             warnings.warn_explicit(said, warning.category, warning.filename, warning.lineno)

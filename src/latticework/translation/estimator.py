@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
@@ -18,23 +18,19 @@ from latticework.core.estimator import Estimator
 from latticework.core.persistence import State
 from latticework.core.progress import message
 from latticework.core.seeds import spawn
-from latticework.core.values import from_json, to_json
 from latticework.seq2seq.config import TransformerConfig
-from latticework.translation.attention import AttentionMaps, attention_maps, check_sizes
-from latticework.translation.decoding import EXTRA_LENGTH, Translation, join_parts
+from latticework.translation.attention import AttentionMaps, check_sizes
+from latticework.translation.decoding import Translation
 from latticework.translation.metrics import corpus_scores, scorer
 from latticework.translation.pairs import without_empty
-from latticework.translation.parts import Parts, split_long, warn_of_long
 from latticework.translation.presets import find_preset
 from latticework.translation.text import check_pairs, check_sentences, check_validation
 
 if TYPE_CHECKING:
     import torch
 
-    from latticework.core.sequences import EncodedText
     from latticework.seq2seq.model import EncoderDecoder
-
-ENCODE_TOKENS: Final = 8192  # padded source tokens that are encoded together
+    from latticework.seq2seq.vocabulary import Vocabulary
 
 Pairs = tuple[Iterable[str], Iterable[str]]
 
@@ -62,6 +58,8 @@ class TransformerTranslator(Estimator):
 
     Attributes
     ----------
+    learned_ : latticework.translation.learned.Learned
+        All that training decided, of which these are parts:
     config_ : TransformerConfig
         The configuration that was used.
     vocabulary_ : Vocabulary
@@ -154,10 +152,14 @@ class TransformerTranslator(Estimator):
         """
         config, vocab_size, epochs, steps = self._settings()
 
-        from latticework.core.hardware import resolve_device, resolve_precision
+        import torch
+
+        from latticework.core.hardware import fork_random, resolve_device, resolve_precision
         from latticework.core.runs import Run
         from latticework.seq2seq.learning import PairsTask, fingerprint, training_plan
+        from latticework.seq2seq.model import EncoderDecoder
         from latticework.seq2seq.vocabulary import Vocabulary
+        from latticework.translation.learned import Learned
 
         run = Run.begin(folder, random_state=self.random_state, device=self.device, restart=restart, loggers=loggers)
         precision = resolve_precision(self.precision, resolve_device(self.device))
@@ -174,7 +176,8 @@ class TransformerTranslator(Estimator):
         run_fingerprint = fingerprint(settings, config, [*training, *(checking or ())])
 
         def learn() -> None:
-            model = _build(config, len(vocabulary), spawn(run.seed, "weights"))
+            with fork_random(torch.device("cpu"), spawn(run.seed, "weights")):
+                model = EncoderDecoder(config, len(vocabulary))
             history = run.train(
                 PairsTask(model, training, checking, seed=spawn(run.seed, "batches")),
                 training_plan(config, max_epochs=epochs, max_steps=steps),
@@ -182,11 +185,26 @@ class TransformerTranslator(Estimator):
                 fingerprint=run_fingerprint,
                 shards=model.parts if sharded else None,
             )
-            self.config_, self.vocabulary_, self.model_ = config, vocabulary, model
+            self.learned_ = Learned(config, vocabulary, model)
             self.pairs_, self.history_, self.fingerprint_ = counts, history, run_fingerprint
 
         run.once(self, run_fingerprint, learn)
         return self
+
+    @property
+    def config_(self) -> TransformerConfig:
+        """The configuration that was used."""
+        return self.learned_.config
+
+    @property
+    def vocabulary_(self) -> Vocabulary:
+        """The learnt pieces."""
+        return self.learned_.vocabulary
+
+    @property
+    def model_(self) -> EncoderDecoder:
+        """The module."""
+        return self.learned_.model
 
     def predict(
         self,
@@ -242,19 +260,12 @@ class TransformerTranslator(Estimator):
         """
         check_is_fitted(self)
 
-        from latticework.seq2seq.decoding import check_search, search_texts
+        from latticework.seq2seq.decoding import check_search
 
         options = check_search(beam_size, length_penalty, n_best, len(self.vocabulary_))
         texts = check_sentences(sentences, "sentences")
-        parts = self._encode(texts)
-        read = self.vocabulary_.decode([parts.text[index].tolist() for index in range(len(parts.text))])
-        both = zip(read, parts.owners, strict=True)  # of a space that the vocabulary does not know only the text tells
-        wanted = np.array([bool(part.strip() and texts[owner].strip()) for part, owner in both], dtype=bool)
         with self._inference() as device:
-            found = search_texts(
-                self.model_, parts.text, wanted, options, extra_length=EXTRA_LENGTH, device=device, doing="translating"
-            )
-        return join_parts(found, parts, self.vocabulary_, count=len(texts), n_best=options.n_best)
+            return self.learned_.translations(texts, options, device)
 
     def export(self, format: str, folder: str | os.PathLike[str], *, quantization: str | None = None) -> None:
         """Write the translator as a model of another library, to be served without this one.
@@ -305,20 +316,8 @@ class TransformerTranslator(Estimator):
         """
         check_is_fitted(self)
         texts = check_sentences(sentences, "sentences")
-
-        from latticework.core.sequences import token_batches
-        from latticework.seq2seq.model import padding_mask
-        from latticework.seq2seq.vocabulary import PAD
-
-        parts = self._encode(texts)
-        sums = np.zeros((len(texts), self.config_.d_model), dtype=np.float64)
         with self._inference() as device:
-            for batch in token_batches([parts.text.lengths], ENCODE_TOKENS, np.random.default_rng(0)):
-                tokens = parts.text.padded(batch, padding=PAD).to(device)
-                states = self.model_.encode(tokens, padding_mask(tokens)).cpu().double()
-                np.add.at(sums, parts.owners[batch], (states * (tokens != PAD).cpu()[:, :, None]).sum(1).numpy())
-        lengths = np.bincount(parts.owners, weights=parts.text.lengths, minlength=len(texts))
-        return (sums / lengths[:, None]).astype(np.float32)
+            return self.learned_.states(texts, device)
 
     def perplexity(self, source: Iterable[str], target: Iterable[str]) -> float:
         """Exp of the mean negative log-probability of a target piece, the end piece included, without smoothing.
@@ -328,13 +327,8 @@ class TransformerTranslator(Estimator):
         """
         check_is_fitted(self)
         sources, targets = check_pairs(source, target, "perplexity")
-
-        from latticework.seq2seq.learning import negative_log_likelihood
-
-        encoded = self._encode_pairs(sources, targets)
         with self._inference():
-            nats = negative_log_likelihood(self.model_, *encoded)
-        return float(np.exp(nats / int(encoded[1].lengths.sum())))
+            return self.learned_.perplexity(sources, targets)
 
     def attention(self, source: Iterable[str], target: Iterable[str] | None = None) -> list[AttentionMaps]:
         """Attention weights of every layer and head, for each pair of sentences.
@@ -358,10 +352,8 @@ class TransformerTranslator(Estimator):
         sources = check_sentences(source, "source")
         check_sizes(self.config_, self.vocabulary_.encode(sources).lengths)
         sources, targets = check_pairs(sources, self.predict(sources) if target is None else target, "attention")
-        encoded = self._encode_pairs(sources, targets)
-        check_sizes(self.config_, *(side.lengths for side in encoded))
         with self._inference() as device:
-            return list(attention_maps(self.model_, self.vocabulary_, *encoded, device))
+            return self.learned_.attention(sources, targets, device)
 
     def describe(self) -> dict[str, object]:
         """What a saved translator is: its shape, its vocabulary, what it was trained on and how that went."""
@@ -393,19 +385,6 @@ class TransformerTranslator(Estimator):
             epochs, steps = preset.max_epochs, preset.max_steps
         return config, vocab_size or preset.vocab_size, epochs, steps
 
-    def _encode(self, texts: list[str]) -> Parts:
-        """Encode texts, those that are too long in parts."""
-        encoded = self.vocabulary_.encode(texts)
-        warn_of_long(encoded.lengths, self.config_.max_length, "sentences", "are taken in parts")
-        return split_long(encoded, self.vocabulary_, self.config_.max_length)
-
-    def _encode_pairs(self, sources: list[str], targets: list[str]) -> tuple[EncodedText, EncodedText]:
-        """Encode pairs that are used whole however long they are."""
-        pairs = self.vocabulary_.encode(sources), self.vocabulary_.encode(targets)
-        longer = np.maximum(*(side.lengths for side in pairs))
-        warn_of_long(longer, self.config_.max_length, "pairs", "are taken whole, longer than any that was trained on")
-        return pairs
-
     def _inference(self) -> AbstractContextManager[torch.device]:
         """Evaluation on the chosen device."""
         from latticework.core.hardware import evaluating
@@ -414,43 +393,12 @@ class TransformerTranslator(Estimator):
 
     def to_state(self) -> State:
         """Everything that was learned."""
-        from latticework.core.loggers import without_timings
+        from latticework.translation.saving import state_of
 
-        return State(
-            values={
-                "config": asdict(self.config_),
-                "pairs": self.pairs_,
-                "fingerprint": self.fingerprint_,
-            },
-            tensors={"weights": self.model_.state_dict()},
-            files={
-                "vocabulary.model": self.vocabulary_.model,
-                "history.json": to_json(without_timings(self.history_), "history"),
-            },
-        )
+        return state_of(self.learned_, self.pairs_, self.history_, self.fingerprint_)
 
     def from_state(self, state: State) -> None:
         """Take back everything that was learned."""
-        from latticework.seq2seq.vocabulary import Vocabulary
+        from latticework.translation.saving import learned_of
 
-        self.config_ = TransformerConfig(**state.values["config"])
-        self.pairs_, self.fingerprint_ = state.values["pairs"], state.values["fingerprint"]
-        self.vocabulary_ = Vocabulary(state.files["vocabulary.model"])
-        self.history_ = from_json(state.files["history.json"])
-        weights = dict(state.tensors["weights"])
-        shape, held = self.config_, sum(tensor.numel() for tensor in weights.values())
-        if shape.layers * shape.d_model * (shape.d_model + shape.feed_forward) > held:
-            raise ValueError("it has fewer weights than its configuration says")  # found before memory is asked for
-        self.model_ = _build(self.config_, len(self.vocabulary_), seed=0).to(weights["embedding"].dtype)
-        self.model_.load_state_dict(weights)
-        self.model_.eval()
-
-
-def _build(config: TransformerConfig, vocabulary_size: int, seed: int) -> EncoderDecoder:
-    import torch
-
-    from latticework.core.hardware import fork_random
-    from latticework.seq2seq.model import EncoderDecoder
-
-    with fork_random(torch.device("cpu"), seed):
-        return EncoderDecoder(config, vocabulary_size)
+        self.learned_, self.pairs_, self.history_, self.fingerprint_ = learned_of(state)

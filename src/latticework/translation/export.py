@@ -7,13 +7,12 @@ for what `README.md` in the folder lists; the settings it gives are the nearest 
 from __future__ import annotations
 
 import os
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from latticework.core.checks import one_of
 from latticework.core.errors import InputError, require
-from latticework.core.files import sync_folder, temporary_in
+from latticework.core.folders import replacing
 from latticework.core.persistence import check_writable
 from latticework.translation.decoding import EXTRA_LENGTH
 from latticework.translation.guide import guide
@@ -67,38 +66,23 @@ def export_ctranslate2(
     folder = Path(folder).resolve()
     if quantization is not None:
         one_of("quantization", quantization, QUANTIZATIONS)
-    if folder.exists() and not (folder.is_dir() and not os.listdir(folder)):
-        raise InputError(f"{folder} exists already: choose the name of a new folder")
+    _check_new(folder)
     check_writable(folder.parent if folder.exists() else folder)
     specification = _specification(model, vocabulary)
     specification.validate()
     specification.optimize(quantization=quantization)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = temporary_in(folder.parent)
-    temporary.mkdir()
-    try:
+    with replacing(folder) as temporary:
         specification.save(str(temporary))
         (temporary / PIECES).write_bytes(vocabulary.model)
         page = guide(model.config.max_length, _positions(model), vocabulary=PIECES)
         (temporary / GUIDE).write_text(page, encoding="utf-8")
-        for path in temporary.iterdir():
-            with path.open("r+b") as stream:
-                os.fsync(stream.fileno())
-        sync_folder(temporary)
-        _name(temporary, folder)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
-    sync_folder(folder.parent)
+        _check_new(folder)  # it may have been filled meanwhile
 
 
-def _name(temporary: Path, folder: Path) -> None:
-    try:
-        if os.name == "nt" and folder.exists():  # elsewhere an empty folder can be replaced
-            folder.rmdir()
-        os.replace(temporary, folder)
-    except OSError as error:  # it was filled meanwhile, or is where a disk is mounted
-        raise InputError(f"{folder} cannot be replaced ({error.strerror}): choose the name of a new folder") from error
+def _check_new(folder: Path) -> None:
+    if folder.exists() and not (folder.is_dir() and not os.listdir(folder)):
+        raise InputError(f"{folder} exists already: choose the name of a new folder")
 
 
 def _positions(model: EncoderDecoder) -> int:

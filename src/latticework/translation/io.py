@@ -4,14 +4,15 @@ A file named .tsv gives its first column as source and its second as target; one
 "source" and "target". Any other file is plain text, a sentence a line. All of them may end in .gz.
 """
 
-import json
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Final, Literal
 
+from latticework.core.checks import one_of
 from latticework.core.datasets import Dataset, RemoteFile
 from latticework.core.errors import InputError
-from latticework.core.files import read_lines
+from latticework.core.files import read_lines, suffix
+from latticework.core.values import read_object
 from latticework.translation.text import check_sentence
 
 Side = Literal["source", "target"]
@@ -40,10 +41,8 @@ def read_sentences(path: str | Path, side: Side = "source") -> list[str]:
 
 def sentences_in(lines: Iterable[str], name: str, side: Side = "source") -> Iterator[str]:
     """The sentences of one side, as the lines of a file of that name come in."""
-    if side not in _COLUMNS:
-        raise InputError(f"side={side!r}: expected 'source' or 'target'")
-    suffix = Path(name.removesuffix(".gz")).suffix.lower()
-    extract = {".tsv": _from_tsv, ".jsonl": _from_json}.get(suffix)
+    one_of("side", side, _COLUMNS)
+    extract = {".tsv": _from_tsv, ".jsonl": _from_json}.get(suffix(name))
     for number, line in enumerate(lines, start=1):
         yield line if extract is None else extract(line, side, f"{name}:{number}")
 
@@ -57,11 +56,8 @@ def _from_tsv(line: str, side: Side, place: str) -> str:
 
 
 def _from_json(line: str, side: Side, place: str) -> str:
-    try:
-        entry = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{place}: not a JSON object: {error}") from error
-    if not isinstance(entry, dict) or not isinstance(entry.get(side), str):
+    entry = read_object(line, place)
+    if not isinstance(entry.get(side), str):
         raise InputError(f'{place}: expected an object with a text under "{side}"')
     return check_sentence(entry[side], place)  # escapes such as \u0000 can spell what a file must not hold
 
@@ -81,7 +77,7 @@ def read_pairs(source: str | Path, target: str | Path | None = None) -> tuple[li
     """
     if target is None:
         target = source
-        if Path(str(source).removesuffix(".gz")).suffix.lower() not in (".tsv", ".jsonl"):
+        if suffix(source) not in (".tsv", ".jsonl"):
             raise InputError(
                 f"{source} is one side only: name the file with the translations too (or a .tsv or .jsonl)"
             )
@@ -136,8 +132,7 @@ def read_multi30k(
     InputError
         If there is no such split or language.
     """
-    if split not in ("train", "val", "test_2016_flickr"):
-        raise InputError(f"split={split!r}: expected 'train', 'val' or 'test_2016_flickr'")
+    one_of("split", split, ("train", "val", "test_2016_flickr"))
     if languages not in (("en", "de"), ("de", "en")):
         raise InputError(f"languages={languages!r}: expected ('en', 'de') or ('de', 'en')")
     source, target = (path(f"translation/multi30k/{split}.{language}.gz") for language in languages)

@@ -32,14 +32,14 @@ class LongSentences(UserWarning):
 
 
 def warn_of_long(lengths: np.ndarray, max_length: int, noun: str, consequence: str) -> None:
-    """Warn the caller of the estimator's method that calls this, if some sentences are too long."""
+    """Warn of sentences that are too long: the caller of the estimator's method, which asks `Learned`."""
     indices = np.flatnonzero(lengths > max_length)
     if len(indices):
         message = (
             f"{len(indices)} of {len(lengths)} {noun} (the first at index {indices[0]}) have more than "
             f"max_length={max_length} pieces and {consequence}"
         )
-        warnings.warn(LongSentences(message, indices, max_length), stacklevel=4)
+        warnings.warn(LongSentences(message, indices, max_length), stacklevel=5)
 
 
 @dataclass(frozen=True)

@@ -5,24 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from latticework.pages import Picture, Table, heat_map, line_plot
+from latticework.pages import Picture, Table, heat_map, history_plot
 
 if TYPE_CHECKING:
     from latticework.translation.attention import AttentionMaps
     from latticework.translation.estimator import TransformerTranslator
 
 
-def loss_curve(translator: TransformerTranslator) -> Picture:
-    """Training and validation loss against steps of training."""
-    curves = {}
+def loss_curve(translator: TransformerTranslator) -> Picture | None:
+    """Training and validation loss against steps of training; None if none was logged."""
     training = "training (smoothed targets)" if translator.config_.label_smoothing else "training"
-    for name, key in ((training, "loss"), ("validation", "valid_loss")):
-        rows = [row for row in translator.history_ if key in row]
-        if rows:
-            curves[name] = ([row["step"] for row in rows], [row[key] for row in rows])
-    return line_plot(
-        curves,
-        x_label="step of training",
+    return history_plot(
+        translator.history_,
+        {training: "loss", "validation": "valid_loss"},
         y_label="loss, nats per piece",
         caption="Loss while the translator was trained.",
     )

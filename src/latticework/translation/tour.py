@@ -47,6 +47,7 @@ def stop(*, seed: int) -> Section:
     wrong = [i for i in range(len(references)) if translations[i] != references[i]]
     shown = [*range(5), *[i for i in wrong if i >= 5][:3]]
     longest = max(range(5), key=lambda i: len(sources[i]))
+    looked_at = report.cross_attention(translator.attention([sources[longest]])[0])
     return Section(
         "Translation: numbers in words, from English to German",
         f"A Transformer saw {len(drawn.train):,} numbers written out in both languages. It writes "
@@ -61,9 +62,6 @@ def stop(*, seed: int) -> Section:
             "German says the units before the tens and writes a number as one word, so that the translator has to "
             "reorder what it reads. In the picture, pieces that change places show as steps off the diagonal."
         ],
-        pictures=[
-            report.loss_curve(translator),
-            report.cross_attention(translator.attention([sources[longest]])[0]),
-        ],
+        pictures=[picture for picture in (report.loss_curve(translator), looked_at) if picture],
         tables=[report.examples(*([texts[i] for i in shown] for texts in (sources, references, translations)))],
     )
