@@ -92,7 +92,7 @@ def test_illegal_tags_are_repaired_with_one_warning_that_counts_them(write):
         tagged = read_tagged(path)
     assert [str(warning.message) for warning in caught] == [
         f"{path}: 6 illegal BMES tags repaired (a piece that continues nothing begins an entity, one that is not ended "
-        f"ends where it stops): {path}:1: M-LOC continues no entity; {path}:4: M-LOC continues no entity; "
+        f"ends where it stops): {path}:1: M-LOC continues no entity, {path}:4: M-LOC continues no entity, "
         f"{path}:7: M-LOC continues no entity and 3 more"
     ]
     assert caught[0].filename == __file__

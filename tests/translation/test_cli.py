@@ -225,7 +225,7 @@ def test_a_line_of_thousands_of_words_is_translated_with_a_warning(predict, corp
 def test_long_lines_are_named_as_lines_of_the_input(predict, latticework, model_folder, write, monkeypatch, corpus):
     monkeypatch.setattr("latticework.translation.cli.CHUNK_LINES", 7)
     long, long_answer = " ".join(corpus.source[:2]), " ".join(corpus.target[:2])
-    numbers = [2, 8, 9, 23]
+    numbers = [2, 8, 9, 15, 16, 23]
     source, expected = ([*side[:24]] for side in (corpus.source, corpus.target))
     for number in numbers:
         source[number - 1], expected[number - 1] = long, long_answer
@@ -237,9 +237,9 @@ def test_long_lines_are_named_as_lines_of_the_input(predict, latticework, model_
     assert [int(number) for number in re.findall(r"a\.txt:(\d+)", ended.err)] == numbers
     reason = "more than max_length=12 pieces, translated in parts"
     assert all(re.fullmatch(rf"warning: (\S+a\.txt:\d+(, )?)+: {reason}", line) for line in said)
-    monkeypatch.setattr("latticework.translation.cli.LINES_NAMED", 3)
     ended = latticework("translate", "evaluate", model_folder, file, write("b.txt", expected))
-    assert ended.err.splitlines()[-1] == f"warning: {file}:2, {file}:8, {file}:9 and 1 more: {reason}"
+    named = ", ".join(f"{file}:{number}" for number in numbers[:5])
+    assert ended.err.splitlines()[-1] == f"warning: {named} and 1 more: {reason}"
 
 
 def test_other_warnings_of_a_stream_are_passed_on(predict, monkeypatch, corpus):
