@@ -86,7 +86,7 @@ def copying(settings, monkeypatch):
             for part, some in zip(parts, wanted, strict=True)
         ]
 
-    monkeypatch.setattr("latticework.seq2seq.decoding.search_texts", copies)
+    monkeypatch.setattr("latticework.translation.learned.search_texts", copies)
     texts = ["ab. c, de", "我们今天去公园。", "คนไทยไปตลาด", "우리는 집에 간다."] * 3
     return TransformerTranslator(**settings | {"max_steps": 1, "vocab_size": 60}).fit(texts, texts)
 
