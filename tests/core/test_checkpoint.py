@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 import latticework as lw
-from latticework.core import State, checkpoint, store_tensors, write_folder
+from latticework.core import State, checkpoint, read_folder, store_tensors, write_folder
 from latticework.core.checkpoint import Checkpoint, Position, flatten
 
 CPU = torch.device("cpu")
@@ -182,3 +182,31 @@ def test_checkpoint_that_was_being_discarded_is_none(folder, monkeypatch):
     assert checkpoint.read(folder, "", CPU) is None
     checkpoint.discard(folder)
     assert not (folder / "config.json").exists()
+
+
+NOT_OURS = [
+    *({"values": values} for values in ({"step": "7"}, {"finished": 1}, {"no_such": 1})),
+    *({"files": {"history.json": text}} for text in (b"", b"[", b"{}", b"[1]", b'[{"loss": "low"}]', b"\xff")),
+    *({"files": {}}, {"header": {}}, {"header": {"fingerprint": "run"}}),
+    *({"without": group} for group in ("module", "optimizer", "generators")),
+    {"generators": {"cpu": torch.zeros(1, 3)}},
+    {"generators": {"cpu": torch.tensor(1)}},
+    {"module": {"weight": torch.zeros(2)}},
+    {"optimizer": {"first": torch.zeros(2)}},
+    {"optimizer": {"99.step": torch.zeros(2)}},
+]
+
+
+@pytest.mark.parametrize("changed", NOT_OURS, ids=str)
+def test_what_somebody_changed_behind_the_checksums_is_refused(tmp_path, changed):
+    module, optimizer = learner()
+    take_steps(module, optimizer, 1)
+    checkpoint.write(tmp_path, "run", state_of(module, optimizer))
+    header, state = read_folder(tmp_path)
+    tensors = {name: changed.get(name, dict(group)) for name, group in state.tensors.items()}
+    tensors.pop(changed.get("without"), None)
+    header = {"kind": "checkpoint", **changed["header"]} if "header" in changed else header
+    changed = State(changed.get("values", state.values), tensors, changed.get("files", state.files))
+    write_folder(tmp_path, header=header, state=changed)
+    with pytest.raises(lw.InputError, match="damaged checkpoint"), checkpoint.damage_told(tmp_path):
+        checkpoint.restore(checkpoint.read(tmp_path, "run", CPU), module, optimizer, CPU, 0)

@@ -329,6 +329,7 @@ def test_a_vocabulary_of_another_kind_is_refused_whatever_its_checksum(rewritten
         lambda values: values.pop("config"),
         lambda values: values.pop("pairs"),
         lambda values: values.pop("fingerprint"),
+        lambda values: values.update(pairs=7),
     ],
 )
 def test_values_that_do_not_fit_are_refused_whatever_their_checksum(rewritten, model_folder, change):
@@ -351,6 +352,13 @@ def test_a_history_of_millions_of_steps_is_saved(translator, tmp_path):
     long.history_ = [row] * 200_000
     long.save(tmp_path)
     assert lw.load(tmp_path).history_ == long.history_
+
+
+@pytest.mark.parametrize("history", [b"1", b"[1]", b'{"step": 1}', b'[{"loss": "low"}]', b"["])
+def test_a_history_of_anything_but_rows_of_numbers_is_refused(rewritten, model_folder, history):
+    files = read_folder(model_folder)[1].files
+    with pytest.raises(InputError, match="forged"):
+        lw.load(rewritten(files=files | {"history.json": history}))
 
 
 def test_missing_vocabulary_is_refused(rewritten):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -14,10 +15,11 @@ from torch import Tensor, nn
 
 from latticework.core.errors import InputError
 from latticework.core.hardware import processes, random_states, restore_random
+from latticework.core.loggers import history_of
 from latticework.core.persistence import CONFIG, State, check_replaceable, read_folder, write_folder
 from latticework.core.sharding import share
 from latticework.core.tensors import Stored, digest
-from latticework.core.values import from_json, to_json
+from latticework.core.values import to_json
 
 CHECKPOINT: Final = "checkpoint"
 HISTORY: Final = "history.json"  # a file: in a long run it is too large for a plain value
@@ -92,6 +94,28 @@ def read(folder: str | os.PathLike[str], fingerprint: str, device: torch.device)
         return None
     if header.get("kind") != CHECKPOINT:
         raise InputError(f"{folder} holds a {header.get('kind', 'model')}, not the checkpoint of a training run")
+    with damage_told(folder):
+        return _read(folder, header, state, fingerprint, device)
+
+
+@contextmanager
+def damage_told(folder: Path) -> Iterator[None]:
+    """Make an `InputError` of whatever comes of a checkpoint that is not as it was written.
+
+    Raises
+    ------
+    InputError
+        In the place of other errors.
+    """
+    try:
+        yield
+    except InputError:
+        raise
+    except (LookupError, ArithmeticError, TypeError, ValueError, AttributeError, RuntimeError, MemoryError) as error:
+        raise InputError(f"{folder} holds a damaged checkpoint ({error!r}): start over with --restart") from error
+
+
+def _read(folder: Path, header: dict[str, Any], state: State, fingerprint: str, device: torch.device) -> Checkpoint:
     if header["fingerprint"] != fingerprint:
         raise InputError(
             f"{folder} holds an unfinished run with other data or settings: {_REMEDY}, or choose another folder"
@@ -102,13 +126,21 @@ def read(folder: str | os.PathLike[str], fingerprint: str, device: torch.device)
     best = groups.pop("best", None)
     snapshots = {name: stored for name, stored in groups.items() if isinstance(stored, Stored)}
     return Checkpoint(
-        position=Position(**state.values),
-        history=from_json(state.files[HISTORY]),
+        position=_position(state.values),
+        history=history_of(state.files[HISTORY]),
         snapshots=snapshots,
         best=best if isinstance(best, Stored) else None,
         restarted=header["restarted"],
         **own,
     )
+
+
+def _position(values: dict[str, Any]) -> Position:
+    for name, value in asdict(position := Position(**values)).items():
+        kind = type(getattr(Position, name))
+        if type(value) is not kind and not (kind is float and type(value) is int):
+            raise ValueError(f"its {name} is {value!r:.60}")
+    return position
 
 
 def read_restarted(folder: str | os.PathLike[str], fingerprint: str, device: torch.device) -> Checkpoint | None:

@@ -14,6 +14,7 @@ from latticework.core.checks import one_of
 from latticework.core.errors import InputError, require
 from latticework.core.files import write_atomically
 from latticework.core.persistence import CONFIG
+from latticework.core.values import from_json
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
@@ -169,3 +170,24 @@ def without_timings(history: Sequence[Row]) -> list[Row]:
     [{'step': 1, 'loss': 2.0}]
     """
     return [{name: value for name, value in row.items() if name not in TIMINGS} for row in history]
+
+
+def history_of(data: bytes) -> list[Row]:
+    """What was logged, of the file that a saved model or a checkpoint keeps it in.
+
+    Raises
+    ------
+    ValueError
+        If it is no list of rows of numbers.
+
+    Examples
+    --------
+    >>> history_of(b'[{"step": 1, "loss": 2.0}]')
+    [{'step': 1, 'loss': 2.0}]
+    """
+    rows = from_json(data)
+    if not isinstance(rows, list) or not all(
+        isinstance(row, dict) and all(isinstance(value, int | float) for value in row.values()) for row in rows
+    ):
+        raise ValueError("its history is not rows of numbers")
+    return rows

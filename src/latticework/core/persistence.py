@@ -170,7 +170,10 @@ def read_folder(folder: str | os.PathLike[str]) -> tuple[dict[str, Any], State]:
             if hashlib.sha256(files[logical]).hexdigest() != sha256:
                 raise damaged(folder, f"{name} does not match its checksum")
         header = {key: decode(value) for key, value in config.items() if key not in _OURS}
-        return header, State(decode(config["values"]), tensors, files)
+        values = decode(config["values"])
+        if not isinstance(values, dict):
+            raise damaged(folder, f"{CONFIG} has no named values")
+        return header, State(values, tensors, files)
     except InputError:
         raise
     except OSError as error:

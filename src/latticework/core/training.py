@@ -162,7 +162,8 @@ class _Loop:
             return False
         self.position, self.history = found.position, found.history
         self.candidates.snapshots, self.candidates.best = found.snapshots, found.best
-        checkpoint.restore(found, self.trained, self.plain_optimizer, device, rank)
+        with checkpoint.damage_told(self.folder):
+            checkpoint.restore(found, self.trained, self.plain_optimizer, device, rank)
         again = f" of the run that --restart began; remove {self.folder} to begin anew" if self.restart else ""
         message(f"going on after step {self.position.step:,}{again}")
         return True

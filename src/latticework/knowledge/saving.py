@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from latticework.core import State
+from latticework.core.loggers import history_of
 from latticework.core.values import from_json, to_json
 from latticework.knowledge.config import DKGEConfig
 from latticework.knowledge.differences import SinceFit
@@ -81,4 +82,4 @@ def learned_of(
     model.eval()
     validation = [(head, relation, tail) for head, relation, tail in from_json(state.files["validation.json"])]
     learned = Learned(graph, model, joint["entities"], joint["relations"], max_context, config.gate == "open")
-    return learned, since_fit, validation, from_json(state.files["history.json"])
+    return learned, since_fit, validation, history_of(state.files["history.json"])

@@ -9,7 +9,7 @@ import torch
 
 from latticework.core.checks import one_of, whole_number
 from latticework.core.hardware import fork_random
-from latticework.core.loggers import Row, without_timings
+from latticework.core.loggers import Row, history_of, without_timings
 from latticework.core.persistence import State
 from latticework.core.values import from_json, to_json
 from latticework.ner.architecture import Architecture
@@ -76,4 +76,4 @@ def learned_of(
     model.load_state_dict(weights)
     model.eval()
     learned = Learned(config, hidden_size, inputs, tag_set, scheme, model)
-    return learned, given_lexicon, from_json(files["history.json"]), values["fingerprint"]
+    return learned, given_lexicon, history_of(files["history.json"]), values["fingerprint"]

@@ -8,9 +8,9 @@ from typing import Any
 import torch
 
 from latticework.core.hardware import fork_random
-from latticework.core.loggers import Row, without_timings
+from latticework.core.loggers import Row, history_of, without_timings
 from latticework.core.persistence import State
-from latticework.core.values import from_json, to_json
+from latticework.core.values import to_json
 from latticework.seq2seq.config import TransformerConfig
 from latticework.seq2seq.model import EncoderDecoder
 from latticework.seq2seq.vocabulary import Vocabulary
@@ -47,5 +47,5 @@ def learned_of(state: State) -> tuple[Learned, dict[str, Any], list[Row], str]:
         model = EncoderDecoder(config, len(vocabulary)).to(weights["embedding"].dtype)
     model.load_state_dict(weights)
     model.eval()
-    history = from_json(state.files["history.json"])
-    return Learned(config, vocabulary, model), state.values["pairs"], history, state.values["fingerprint"]
+    history = history_of(state.files["history.json"])
+    return Learned(config, vocabulary, model), dict(state.values["pairs"]), history, state.values["fingerprint"]
