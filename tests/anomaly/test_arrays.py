@@ -186,3 +186,19 @@ def test_a_tiff_is_of_points_if_it_holds_floats(write):
     assert is_points(write("a.tif", tiff(scan()[0])))
     assert not is_points(write("b.tif", tiff(scan()[1])))
     assert not is_points(write("c.npy", npy(scan()[0])))
+
+
+@pytest.mark.parametrize("big", [False, True])
+def test_a_tiff_whose_pages_overlap_is_refused_at_once(tmp_path, big):
+    """Each of a thousand pages begins a few bytes after the one before, and has as many tags as fit."""
+    head, tag, pointer = (8, 20, 8) if big else (2, 12, 4)
+    data = bytearray(60_000)
+    data[:16] = struct.pack("<2sHHHQ", b"II", 43, 8, 0, 16) if big else struct.pack("<2sHI8x", b"II", 42, 16)
+    for page in range(1000):
+        place, tags = 16 + 8 * page, 100
+        data[place : place + head] = tags.to_bytes(head, "little")
+        end = place + head + tag * tags
+        data[end : end + pointer] = (place + 8).to_bytes(pointer, "little")
+    (tmp_path / "some.tiff").write_bytes(data)
+    with pytest.raises(InputError, match="longer than the file"):
+        read_tiff(tmp_path / "some.tiff")

@@ -27,6 +27,7 @@ TIFFS: Final = (".tif", ".tiff")
 _PLAIN, _DEFLATE = 1, (8, 32946)  # how a TIFF may be compressed
 _DEFLATE_RATIO: Final = 1032  # at most
 _MAX_PAGES: Final = 2**16
+_BIG_TIFF: Final = 43
 
 
 def as_xyz(
@@ -108,6 +109,7 @@ def read_tiff(path: Path) -> Shaped[np.ndarray, "*shape"]:
     """The first picture of a TIFF, once what it says of itself fits into the file."""
     tifffile = require("tifffile", extra="anomaly", purpose="reading TIFF files")
     raw = read_bytes(path, most=MAX_FILE_BYTES)
+    _check_directories(raw, path)
     try:
         with tifffile.TiffFile(io.BytesIO(raw)) as file:
             series = file.series[0]
@@ -125,6 +127,20 @@ def read_tiff(path: Path) -> Shaped[np.ndarray, "*shape"]:
     if axes == "SYX":
         values = np.moveaxis(values, 0, -1)
     return values
+
+
+def _check_directories(raw: bytes, path: Path) -> None:
+    """Refuse pages that overlap: a small file could tell of very many, each with very many tags."""
+    order: Any = "little" if raw[:2] == b"II" else "big"
+    big = int.from_bytes(raw[2:4], order) == _BIG_TIFF
+    head, tag, pointer = (8, 20, 8) if big else (2, 12, 4)  # bytes of a directory's count, of a tag, of a place
+    place, told = int.from_bytes(raw[pointer : 2 * pointer], order), 0
+    while 0 < place < len(raw):
+        end = place + head + tag * int.from_bytes(raw[place : place + head], order)
+        told += end + pointer - place
+        if told > len(raw):
+            raise InputError(f"{path} is damaged or cut off: what it says of its pages is longer than the file")
+        place = int.from_bytes(raw[end : end + pointer], order)
 
 
 def _check_size(series: Any, raw: bytes, path: Path) -> None:
