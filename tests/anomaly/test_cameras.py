@@ -96,6 +96,8 @@ def test_no_return_is_nan():
         ("a.json", b'{"intrinsic_matrix": [1, 2]}', "intrinsic_matrix has 2 numbers, expected 9"),
         ("a.json", b'{"focus": 1, "sx": 1, "sy": 1, "camera_type": "line"}', "camera_type is 'line'"),
         ("a.json", b'{"focus": 1, "sx": 1, "sy": 0}', "sy=0: expected a positive number"),
+        ("a.json", b'{"focus": 1e300, "sx": 1e-300, "sy": 1, "cx": 0, "cy": 0}', "too large or too small for a camera"),
+        ("a.json", b'{"focus": 1e200, "sx": 1, "sy": 1, "cx": 0, "cy": 0, "kappa": 1}', "too large or too small"),
         ("a.yaml", b"max: 3\n", "is no YAML file of a camera: there are no lines min: and max:"),
         ("a.yaml", b"max: x\nmin: 1\n", "is no YAML file of a camera: could not convert"),
         ("a.yaml", b"max: nan\nmin: 1\n", "max=nan: expected a positive number"),

@@ -83,7 +83,10 @@ class Camera:
             raise InputError(f"{path} is no {kind} file of a camera: {error}") from error
         if not isinstance(values, dict):
             raise InputError(f"{path}: expected a JSON object with fx, fy, cx and cy")
-        return _camera(values, path)
+        camera = _camera(values, path)
+        if not all(map(math.isfinite, (camera.fx, camera.fy, camera.scale, camera.kappa))) or not camera.fx * camera.fy:
+            raise InputError(f"{path}: its numbers are too large or too small for a camera")
+        return camera
 
     def unproject(
         self, depth: Shaped[np.ndarray, "height width"], where: str = "depth"
@@ -147,7 +150,7 @@ def _camera(values: Mapping[str, Any], path: Path) -> Camera:
             cx=number("cx"),
             cy=number("cy"),
             scale=number("scale", MILLIMETRE, positive=True),
-            kappa=number("kappa", 0.0) * focus**2,
+            kappa=number("kappa", 0.0) * focus * focus,
             height=size("image_height"),
             width=size("image_width"),
         )
