@@ -119,3 +119,14 @@ def test_what_is_no_ordinary_file_is_refused_at_once(tmp_path: Path) -> None:
     os.replace(tmp_path / "named.npy.npz", tmp_path / "named.npy")
     with pytest.raises(InputError, match=r"several arrays: name it \.npz"):
         read_npy(tmp_path / "named.npy")
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("letter", [0xD800, 0x110000, 0xFFFFFFFF])
+def test_text_that_no_text_can_be_is_refused(tmp_path: Path, order: str, letter: int) -> None:
+    """NumPy takes such letters from a file, and whoever looks at them later gets a SystemError."""
+    text = np.array(["ab", "cd"], dtype=f"{order}U2")
+    text.view(f"{order}u4")[1] = letter
+    np.savez(tmp_path / "some.npz", names=text)
+    with pytest.raises(InputError, match="'names' holds what is no text"):
+        read_npz(tmp_path / "some.npz", ["names"])

@@ -124,6 +124,11 @@ def _array(raw: bytes, where: str) -> Array:
     if min(shape, default=1) < 0 or dtype.itemsize == 0 or there < count * dtype.itemsize:
         raise InputError(f"{where} is cut off: {list(shape)} of {dtype} do not fit into {there:,} bytes")
     values = np.frombuffer(raw, dtype=dtype, count=count, offset=stream.tell())
+    if dtype.kind == "U":
+        letters = values.ravel().view(np.dtype(np.uint32).newbyteorder(dtype.byteorder))
+        halves = (letters >= 0xD800) & (letters < 0xE000)  # of surrogate pairs
+        if (halves | (letters >= 0x110000)).any():
+            raise InputError(f"{where} holds what is no text: the file is damaged")
     return values.reshape(shape, order="F" if by_columns else "C").astype(dtype.newbyteorder("="), copy=False)
 
 
