@@ -248,3 +248,10 @@ def test_real_tables_are_read(data_folder):
     assert people.confounder_names == ("sex=M", "site=SHFJ")
     assert len(people.ids) == 88
     assert len(read_table(folder / "pingouin_mediation.csv")) == 100
+
+
+def test_numbers_that_are_left_once_those_without_them_are_gone_are_read(write):
+    table = write("some.tsv", ["participant_id\tx\ty\tage", "a\t1\tn\tn/a", "b\t2\t1.5\t3", "c\t4\t2\t3", "d\t5\t7\t4"])
+    with pytest.warns(UserWarning, match="left out"):
+        people = participants(table, exposure="x", outcome="y", confounders=["age"], missing="drop")
+    assert people.outcome.tolist() == [1.5, 2, 7]

@@ -166,9 +166,11 @@ def _measured(column: Any, name: str, what: str, where: str, ids: Sequence[str])
     texts = [str(value) for value in column]
     levels = sorted(set(texts))
     told = f"{where}: the {what} {name!r}"
+    wrong = [(one, text) for one, text in zip(ids, texts, strict=True) if not _reads_as_number(text)]
+    if not wrong:  # what was none was of a participant that was left out
+        return np.array(texts, dtype=np.float64)
     if len(levels) == 2:
         raise InputError(f"{told} holds text, {listed(levels)}: code it as 0 and 1, for example 1 for {levels[1]!r}")
-    wrong = [(one, text) for one, text in zip(ids, texts, strict=True) if not _reads_as_number(text)]
     if len(wrong) < len(texts):
         more = f", and text for {len(wrong) - 1:,} more" if len(wrong) > 1 else ""
         raise InputError(f"{told} is {wrong[0][1]!r} for {wrong[0][0]}{more}: expected numbers")
