@@ -180,3 +180,10 @@ def test_without_pyoxigraph_the_error_says_what_to_install(monkeypatch):
         MissingExtraError, match=r"reading RDF needs pyoxigraph: pip install 'latticework\[knowledge\]'"
     ):
         list(rdf_columns([], "some", suffix=".nt"))
+
+
+def test_a_year_of_thousands_of_digits_is_a_literal_of_its_kind():
+    date = "http://www.w3.org/2001/XMLSchema#date"
+    line = f'<http://x/a> <http://x/b> "{"9" * 5000}-01-01"^^<{date}> .'
+    [(_, _, tails)] = rdf_columns([line], "some.nt", suffix=".nt", literals="bucket")
+    assert tails == ["literal:date"]

@@ -31,7 +31,7 @@ _LITERAL: Final = re.compile(
 )
 _BLANK: Final = re.compile(r"_:\w(?:[\w.-]*[\w-])?")
 _STATEMENT: Final = re.compile(r'\s*(?:<[^>]*>|_:\S+)\s*<[^>]*>\s*[<_"].*\.\s*(?:#.*)?')
-_YEAR: Final = re.compile(r"(-?\d{4,})")
+_YEAR: Final = re.compile(r"(-?\d{4,18})(?!\d)")  # more digits are no year, and slow to read
 _DATES: Final = ("date", "dateTime", "gYear", "gYearMonth", "dateTimeStamp")
 
 
