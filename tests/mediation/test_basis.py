@@ -469,3 +469,14 @@ def test_refused_region_leaves_no_cache(tmp_path):
     with pytest.raises(InputError, match="raise degree=2"):
         decompose(BIG, None, kernel="modified_squared_exponential", degree=2, explained=0.9, cache=tmp_path / "new")
     assert not (tmp_path / "new").exists()
+
+
+def test_a_kept_file_with_something_else_in_the_place_of_an_array_is_computed_anew(tmp_path, decompositions):
+    decompose(BIG, None, n_components=10, cache=tmp_path)
+    (kept,) = tmp_path.iterdir()
+    with zipfile.ZipFile(kept, "w") as archive:
+        archive.writestr("vectors.0.npy", b"no array")
+        archive.writestr("eigenvalues.0.npy", b"no array")
+    before = len(decompositions)
+    decompose(BIG, None, n_components=10, cache=tmp_path)
+    assert len(decompositions) == before + 1

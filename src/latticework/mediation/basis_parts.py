@@ -110,7 +110,9 @@ def _read(path: Path, sizes: list[tuple[int, int]]) -> list[Part] | None:
     except (*_UNREADABLE, zipfile.BadZipFile, zlib.error):
         return None
     fitting = all(
-        part.vectors.dtype == part.eigenvalues.dtype == np.float64
+        isinstance(part.vectors, np.ndarray)  # of what is no array in the file its bytes are given
+        and isinstance(part.eigenvalues, np.ndarray)
+        and part.vectors.dtype == part.eigenvalues.dtype == np.float64
         and part.eigenvalues.ndim == 1
         and part.vectors.shape == (voxels, len(part.eigenvalues))
         and 1 <= len(part.eigenvalues) <= most
