@@ -471,12 +471,13 @@ def test_refused_region_leaves_no_cache(tmp_path):
     assert not (tmp_path / "new").exists()
 
 
-def test_a_kept_file_with_something_else_in_the_place_of_an_array_is_computed_anew(tmp_path, decompositions):
+@pytest.mark.parametrize("content", [b"no array", b"\x93NUMPY\1\0\5\0{'a':"])
+def test_a_kept_file_with_something_else_in_the_place_of_an_array_is_computed_anew(tmp_path, decompositions, content):
     decompose(BIG, None, n_components=10, cache=tmp_path)
     (kept,) = tmp_path.iterdir()
     with zipfile.ZipFile(kept, "w") as archive:
-        archive.writestr("vectors.0.npy", b"no array")
-        archive.writestr("eigenvalues.0.npy", b"no array")
+        archive.writestr("vectors.0.npy", content)
+        archive.writestr("eigenvalues.0.npy", content)
     before = len(decompositions)
     decompose(BIG, None, n_components=10, cache=tmp_path)
     assert len(decompositions) == before + 1
