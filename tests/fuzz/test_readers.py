@@ -1,0 +1,92 @@
+"""Whatever is wrong with a file: it is read, or refused with an `InputError`, soon and in little memory.
+
+A few examples of each format, always the same; `python -m tests.fuzz` tries as many as there is time for.
+"""
+
+from __future__ import annotations
+
+import ast
+import sys
+import warnings
+from pathlib import Path
+from random import Random
+
+import pytest
+from fuzz.examples import exhausted, tried, write
+from fuzz.formats import FORMATS
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import latticework
+
+SOURCE = Path(latticework.__file__).parent
+OPENERS = {"read_lines", "decode_lines", "read_bytes", "read_text", "read_strictly", "read_object", "safe_open", "open"}
+# Public functions with names of readers that read nothing that users bring, and why.
+OTHERS = {
+    "core/datasets.py:load": "finds a public data set, whose checksum is known, and calls its reader",
+    "core/streams.py:read_ahead": "reads lines of others in a thread of its own",
+    "core/streams.py:read": "what `read_ahead` does there",
+    "core/checkpoint.py:read_restarted": "calls `read`",
+    "core/commands.py:read_stdin_once": "counts files",
+    "translation/io.py:read_multi30k": "calls `read_pairs` of a file with a known checksum",
+    "ner/io.py:read_resume": "calls `read_tagged` of a file with a known checksum",
+    "knowledge/yago.py:read_yago": "calls `read_openke` of files with known checksums",
+    "knowledge/cli_files.py:read_source": "calls `read_triples` or finds a data set",
+    "knowledge/facts.py:read_graph": "of triples, not of files; of a path it calls `read_triples`",
+    "knowledge/facts.py:read_named": "as `read_graph`",
+    "knowledge/facts.py:read_distinct": "as `read_graph`",
+    "anomaly/cli_parts.py:load": "calls `M3DM.load`",
+    "anomaly/encoders/pretrained.py:load": "calls `load_vit` and `load_point_mae`",
+    "mediation/cli_study.py:read": "a command that calls `read_study`",
+}
+READERS = [name for name, form in FORMATS.items() if not form.estimator]
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_what_is_whole_is_read(name, tmp_path):
+    for files in FORMATS[name].made:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            exhausted(FORMATS[name].read(write(FORMATS[name].sealed(files), tmp_path / "whole")))
+
+
+@pytest.mark.parametrize("name", READERS)
+@given(seed=st.integers(0, 2**32 - 1))
+@settings(max_examples=15, derandomize=True, database=None)
+def test_what_is_damaged_is_read_or_refused(name, tmp_path_factory, seed):
+    form = FORMATS[name]
+    folder = tmp_path_factory.getbasetemp() / f"fuzz-{name}"
+    failure = tried(form, form.example(Random(seed)), folder)
+    assert failure is None, f"{failure.what} at {failure.where}\n{failure.trace}"
+
+
+def public_readers() -> set[str]:
+    """The functions of the package whose names are those of readers: module and name."""
+    found = set()
+    for file in SOURCE.rglob("*.py"):
+        module = file.relative_to(SOURCE).as_posix()
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.FunctionDef) and node.name.split("_")[0] in ("read", "load"):
+                found.add(f"{module}:{node.name}")
+    return found
+
+
+def test_every_reader_of_the_package_has_a_format(tmp_path):
+    called = set()
+
+    def note(frame, event, _):
+        if event == "call" and frame.f_code.co_filename.startswith(str(SOURCE)):
+            called.add(f"{Path(frame.f_code.co_filename).relative_to(SOURCE).as_posix()}:{frame.f_code.co_name}")
+
+    for form in FORMATS.values():
+        folder = write(form.sealed(form.made[0]), tmp_path / "whole")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            sys.settrace(note)
+            try:
+                exhausted(form.read(folder))
+            finally:
+                sys.settrace(None)
+    missing = public_readers() - called - OTHERS.keys()
+    assert not missing, "give each a format in tests/fuzz, or say in OTHERS why it needs none"
+    assert OTHERS.keys() <= public_readers()
