@@ -216,7 +216,7 @@ def test_intervals_of_the_total_effect_are_as_wide_as_those_of_least_squares():
         error_of = np.sqrt(((outcome - outcome.mean() - found * slope) ** 2).sum() / 58 * inverse)
         ratios.append(total.std() / error_of)
         apart.append((total.mean() - found) / error_of)
-    assert 0.75 < np.mean(ratios) < 1.3, ratios
+    assert 0.9 < np.mean(ratios) < 1.2, ratios  # 0.81 if effects were taken to be orthogonal
     assert np.abs(apart).max() < 0.7, apart
 
 

@@ -66,7 +66,7 @@ def test_every_inclusion_has_its_probability_and_its_moments(jointly, inclusion,
     (state, hidden), outcome = example(study, seed=3)
     state, rng = replace(state, noise=4.0), np.random.default_rng(4)
     likelihood = study.collapsed(state, outcome)
-    hidden = replace(hidden, slab=0.7, inclusion=inclusion)
+    hidden = replace(hidden, slab=5.0, inclusion=inclusion)
 
     def again(hidden):
         drawn, projected = visited_once(likelihood, study.rows, hidden, rng)
