@@ -2,7 +2,7 @@ import json
 
 import numpy as np
 import pytest
-from calculus.cases import CASES, GOLD, GOLD_HESSIANS, SIZES, name_of
+from calculus.known import CASES, GOLD, GOLD_HESSIANS, SIZES, name_of
 
 from latticework.calculus.binding import bound
 from latticework.calculus.called import function

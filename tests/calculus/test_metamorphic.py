@@ -4,9 +4,9 @@ import re
 
 import numpy as np
 import pytest
-from calculus.cases import CASES, SIZES, name_of
 from calculus.expressions import SHAPES, Writer, arrays_of
 from calculus.expressions import SIZES as SMALL
+from calculus.known import CASES, SIZES, name_of
 
 from latticework.calculus.derivation import derive, gradient, hessian, jacobian
 from latticework.calculus.evaluate import evaluate

@@ -74,7 +74,7 @@ class Moments:
     origin: Float64[np.ndarray, " channels"]  # near the mean, so that little cancels
 
     @classmethod
-    def of(cls, blocks: Iterable[Float[np.ndarray, "patches channels"]]) -> Moments:
+    def of(cls, blocks: Iterable[Float[np.ndarray, "_ channels"]]) -> Moments:
         """Those of all rows.
 
         Raises

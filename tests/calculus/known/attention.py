@@ -3,8 +3,8 @@
 from typing import Any
 
 import numpy as np
-from calculus.cases.case import COOKBOOK, Case
-from calculus.cases.functions import eye_like, softmax, softmax_slope
+from calculus.known.case import COOKBOOK, Case
+from calculus.known.functions import eye_like, softmax, softmax_slope
 
 QKV = {"Q": "N,h", "K": "n,h", "V": "n,k", "d": "", "G": "N,k"}
 

@@ -1,8 +1,8 @@
 """Second derivatives."""
 
 import numpy as np
-from calculus.cases.case import COOKBOOK, XW, Case
-from calculus.cases.functions import eye_like, sigmoid, softmax, softmax_slope
+from calculus.known.case import COOKBOOK, XW, Case
+from calculus.known.functions import eye_like, sigmoid, softmax, softmax_slope
 from numpy.linalg import inv
 
 HESSIANS = (

@@ -1,8 +1,8 @@
 """Functions and derivatives of matrices: traces, determinants, quadratic forms and norms, products."""
 
 import numpy as np
-from calculus.cases.case import COOKBOOK, Case
-from calculus.cases.functions import eye_like
+from calculus.known.case import COOKBOOK, Case
+from calculus.known.functions import eye_like
 from numpy.linalg import det, inv
 
 MATRICES = (

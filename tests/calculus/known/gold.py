@@ -3,8 +3,8 @@
 from typing import Any
 
 import numpy as np
-from calculus.cases.case import XW, Case
-from calculus.cases.functions import sigmoid, softmax, softmax_slope
+from calculus.known.case import XW, Case
+from calculus.known.functions import sigmoid, softmax, softmax_slope
 from numpy.linalg import inv
 
 

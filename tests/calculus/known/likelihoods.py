@@ -1,8 +1,8 @@
 """Likelihoods, of mixtures too."""
 
 import numpy as np
-from calculus.cases.case import COOKBOOK, XW, Case
-from calculus.cases.functions import normal_cdf, normal_pdf, sigmoid, softmax, softmax_slope
+from calculus.known.case import COOKBOOK, XW, Case
+from calculus.known.functions import normal_cdf, normal_pdf, sigmoid, softmax, softmax_slope
 from numpy.linalg import inv
 
 MIXTURE = {"c": "k", "x": "n", "M": "k,n"}

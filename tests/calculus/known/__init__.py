@@ -4,14 +4,14 @@ The closed forms are written from the sources named in `source`, without the eng
 `[axes of the function..., axes of the variable...]`; the texts are in either layout.
 """
 
-from calculus.cases.attention import ATTENTION
-from calculus.cases.blocks import BLOCKS
-from calculus.cases.case import SIZES, Case, name_of
-from calculus.cases.gold import GOLD, GOLD_HESSIANS
-from calculus.cases.hessians import HESSIANS
-from calculus.cases.layers import LAYERS
-from calculus.cases.likelihoods import LIKELIHOODS
-from calculus.cases.matrices import MATRICES
+from calculus.known.attention import ATTENTION
+from calculus.known.blocks import BLOCKS
+from calculus.known.case import SIZES, Case, name_of
+from calculus.known.gold import GOLD, GOLD_HESSIANS
+from calculus.known.hessians import HESSIANS
+from calculus.known.layers import LAYERS
+from calculus.known.likelihoods import LIKELIHOODS
+from calculus.known.matrices import MATRICES
 
 __all__ = ["CASES", "GOLD", "GOLD_HESSIANS", "SIZES", "Case", "name_of"]
 

@@ -1,8 +1,8 @@
 """Blocks, Kronecker products, vec."""
 
 import numpy as np
-from calculus.cases.case import COOKBOOK, Case
-from calculus.cases.functions import softmax
+from calculus.known.case import COOKBOOK, Case
+from calculus.known.functions import softmax
 
 BLOCKS = (
     Case(

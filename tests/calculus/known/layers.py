@@ -1,8 +1,8 @@
 """Layers of neural networks and their losses."""
 
 import numpy as np
-from calculus.cases.case import XW, Case
-from calculus.cases.functions import eye_like, normal_cdf, normal_pdf, relu, sigmoid, softmax
+from calculus.known.case import XW, Case
+from calculus.known.functions import eye_like, normal_cdf, normal_pdf, relu, sigmoid, softmax
 
 LAYER = {"W": "m,n", "x": "n", "b": "m", "v": "m"}
 MLP = {"V": "p,m", "W": "m,n", "x": "n", "b": "m", "y": "p"}
