@@ -11,12 +11,13 @@ from fuzz.examples import Files, Format
 from fuzz.text_formats import PACKERS, gzipped, npy, packed_by, zipped
 from mediation.niftis import AFFINE, MASK, VOLUMES
 
+from latticework.core.arrays import read_npy
 from latticework.mediation import read_r, read_study, study_of, study_of_r, write_study
 from latticework.mediation.basis_parts import _read as read_parts
 from latticework.mediation.images import read_images, read_map
 from latticework.mediation.joining import read_ids
 from latticework.mediation.labels import label_image, read_centres
-from latticework.mediation.matrices import read_matrix, read_npy
+from latticework.mediation.matrices import read_matrix
 from latticework.mediation.simulation import simulate
 from latticework.mediation.spaces import Space
 from latticework.mediation.tables import read_table

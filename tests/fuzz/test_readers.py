@@ -28,6 +28,7 @@ OTHERS = {
     "core/streams.py:read": "what `read_ahead` does there",
     "core/checkpoint.py:read_restarted": "calls `read`",
     "core/commands.py:read_stdin_once": "counts files",
+    "core/commands.py:load_on": "calls `load` of an estimator",
     "translation/io.py:read_multi30k": "calls `read_pairs` of a file with a known checksum",
     "ner/io.py:read_resume": "calls `read_tagged` of a file with a known checksum",
     "knowledge/yago.py:read_yago": "calls `read_openke` of files with known checksums",
