@@ -32,7 +32,7 @@ DERIVATIVES: Final = "calculus/test_cases calculus/test_random calculus/test_fun
 # What is pure maths in a capability, and the tests that hold it; tests that train or start processes are left out.
 MATHS: Final[dict[str, dict[str, str]]] = {
     "nn": {
-        "nn/attention": "nn/test_attention",
+        "nn/attention": "nn/test_attention seq2seq/test_model",
         "nn/chain": "nn/test_crf",
         "nn/crf": "nn/test_crf",
         "nn/forward_backward": "nn/test_forward_backward nn/test_crf",
@@ -174,10 +174,7 @@ def mutate(module: str, tests: Sequence[str], work: Path, jobs: int) -> Tally:
     selected = [f"tests/{test}.py" for test in tests]
     (work / "setup.cfg").write_text(settings(module, selected), encoding="utf-8")
     environment = {**os.environ, **dict.fromkeys(harness.THREADS, "1"), "PYTHONPATH": ""}
-    subprocess.run(
-        [sys.executable, "-m", "mutmut", "run", "--max-children", str(jobs)],
-        cwd=work, env=environment, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
+    _output(["run", "--max-children", str(jobs)], work, environment)
     listed = _output(["results", "--all", "true"], work, environment)
     states = dict(re.findall(r"^\s*(\S+__mutmut_\d+): (.+)$", listed, re.MULTILINE))
     lived = [name for name, state in states.items() if state == "survived"]
@@ -216,7 +213,10 @@ def result(tallies: dict[str, dict[str, Tally]], jobs: int) -> harness.Result:
 
 def _output(arguments: Sequence[str], work: Path, environment: dict[str, str]) -> str:
     command = [sys.executable, "-m", "mutmut", *arguments]
-    return subprocess.run(command, cwd=work, env=environment, capture_output=True, text=True, check=True).stdout
+    ended = subprocess.run(command, cwd=work, env=environment, capture_output=True, text=True)
+    if ended.returncode:
+        sys.exit(f"{' '.join(command)} failed in {work}:\n{ended.stdout[-2000:]}\n{ended.stderr[-2000:]}")
+    return ended.stdout
 
 
 def _change(shown: str) -> str:

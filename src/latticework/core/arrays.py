@@ -101,7 +101,7 @@ def read_npz(path: str | os.PathLike[str], names: Container[str]) -> dict[str, A
                 if size > MAX_NPZ_BYTES or info.file_size > info.compress_size * _DEFLATE_RATIO + 2**10:
                     raise InputError(f"{path}: {name!r} tells of {info.file_size:,} bytes, more than are in the file")
                 with archive.open(info) as stream:
-                    arrays[name] = _array(stream.read(), f"{path}: {name!r}")
+                    arrays[name] = array_of(stream.read(), f"{path}: {name!r}", kinds=NUMBERS + TEXTS)
     except InputError:
         raise
     except FileNotFoundError as error:
@@ -111,7 +111,35 @@ def read_npz(path: str | os.PathLike[str], names: Container[str]) -> dict[str, A
     return arrays
 
 
-def _array(raw: bytes, where: str) -> Array:
+def array_of(raw: bytes, where: str, *, kinds: str = NUMBERS) -> Array:
+    """Read the content of a .npy file.
+
+    Parameters
+    ----------
+    raw : bytes
+        All of it.
+    where : str
+        What to call it in an error.
+    kinds : str
+        Kinds of `numpy.dtype` that are taken.
+
+    Returns
+    -------
+    array
+        In the machine's byte order; it may be read-only.
+
+    Raises
+    ------
+    InputError
+        If it is no such content, is cut off, or holds something else, such as pickled objects.
+
+    Examples
+    --------
+    >>> stream = io.BytesIO()
+    >>> np.save(stream, [1.0, 2.0])
+    >>> array_of(stream.getvalue(), "some.npy")
+    array([1., 2.])
+    """
     stream = io.BytesIO(raw)
     try:
         version = np.lib.format.read_magic(stream)
@@ -119,7 +147,7 @@ def _array(raw: bytes, where: str) -> Array:
         shape, by_columns, dtype = read(stream)
     except Exception as error:  # whatever stands where a header should be
         raise InputError(f"{where} is no array, or damaged ({error})") from error
-    _check_kind(dtype, where, NUMBERS + TEXTS)
+    _check_kind(dtype, where, kinds)
     count, there = math.prod(shape), len(raw) - stream.tell()
     if min(shape, default=1) < 0 or dtype.itemsize == 0 or there < count * dtype.itemsize:
         raise InputError(f"{where} is cut off: {list(shape)} of {dtype} do not fit into {there:,} bytes")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Iterable
 from numbers import Integral, Real
 from typing import TypeVar
@@ -87,9 +88,10 @@ def flag(name: str, value: object) -> bool:
     Traceback (most recent call last):
     latticework.core.errors.InputError: bigrams=1: expected True or False
     """
-    if not isinstance(value, bool):
+    numpy = sys.modules.get("numpy")
+    if not (isinstance(value, bool) or (numpy and isinstance(value, numpy.bool_))):
         raise InputError(f"{name}={value!r}: expected True or False")
-    return value
+    return bool(value)
 
 
 def one_of(name: str, value: T, choices: Iterable[object]) -> T:

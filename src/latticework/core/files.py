@@ -176,10 +176,10 @@ def suffix(path: str | os.PathLike[str]) -> str:
 
     Examples
     --------
-    >>> suffix("pairs.TSV.gz"), suffix("-")
+    >>> suffix("pairs.TSV.GZ"), suffix("-")
     ('.tsv', '')
     """
-    return Path(os.fspath(path).removesuffix(".gz")).suffix.lower()
+    return Path(os.fspath(path).lower().removesuffix(".gz")).suffix
 
 
 def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:

@@ -20,6 +20,7 @@ from latticework.anomaly.scans.clouds import (
     metres,
     without_return,
 )
+from latticework.core.arrays import array_of
 from latticework.core.errors import InputError, require
 from latticework.core.files import read_bytes, write_output
 
@@ -86,23 +87,12 @@ def is_points(path: Path) -> bool:
 
 def read_npy(path: Path) -> Shaped[np.ndarray, "*shape"]:
     """An array of NumPy, never one of objects; no longer than the file is."""
-    raw = read_bytes(path, most=MAX_FILE_BYTES)
-    stream = io.BytesIO(raw)
-    try:
-        version = np.lib.format.read_magic(stream)
-        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        shape, by_columns, dtype = read(stream)
-    except Exception as error:  # whatever stands where a header should be
-        raise InputError(f"{path} is no .npy file, or damaged ({error})") from error
-    if dtype.kind not in "biuf":
-        raise InputError(f"{path} holds {dtype}, expected numbers")
-    count, there = math.prod(shape), len(raw) - stream.tell()
-    if count == 0 or min(shape, default=1) < 0:
-        raise InputError(f"{path}: the array {list(shape)} is empty")
-    if count > 3 * MAX_POINTS or there < count * dtype.itemsize:
-        raise InputError(f"{path} is cut off, or too large: {list(shape)} of {dtype} do not fit into {there:,} bytes")
-    values = np.frombuffer(raw, dtype=dtype, count=count, offset=stream.tell())
-    return values.reshape(shape, order="F" if by_columns else "C").astype(dtype.newbyteorder("="))
+    values: np.ndarray = array_of(read_bytes(path, most=MAX_FILE_BYTES), str(path))
+    if values.size == 0:
+        raise InputError(f"{path}: the array {list(values.shape)} is empty")
+    if values.size > 3 * MAX_POINTS:
+        raise InputError(f"{path}: {list(values.shape)} is larger than the {MAX_POINTS:,} points that are read")
+    return values
 
 
 def read_tiff(path: Path) -> Shaped[np.ndarray, "*shape"]:
