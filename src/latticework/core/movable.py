@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields, replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 
 import torch
 
@@ -13,6 +13,14 @@ if TYPE_CHECKING:
     T = TypeVar("T", bound=DataclassInstance)
 
 HOST = "host_"  # how the names of fields begin that stay where they are
+
+
+class Movable(Protocol):
+    """A tensor, or an object that holds some, which go to a device together."""
+
+    def to(self, device: torch.device, /) -> Self:
+        """Give it there."""
+        ...
 
 
 def moved(parts: T, device: torch.device | str) -> T:

@@ -4,21 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Protocol
 
 import torch
 from torch import nn
 
+from latticework.core.movable import Movable
+
 if TYPE_CHECKING:
     import numpy as np
-
-
-class Movable(Protocol):
-    """A tensor, or an object that holds some, which go to a device together."""
-
-    def to(self, device: torch.device, /) -> Self:
-        """Give it there."""
-        ...
 
 
 class Task(Protocol):

@@ -11,9 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from latticework.core.movable import moved
+from latticework.core.movable import Movable, moved
 from latticework.core.sequences import EncodedText
-from latticework.core.task import Movable
 from latticework.ner.matching import Matcher
 from latticework.ner.pretrained import Given
 from latticework.ner.segmentation import segment, segmentation_tags
