@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from latticework import InputError
-from latticework.core.checks import flag, keep, number, one_of, positive, whole_number
+from latticework.core.checks import flag, keep, number, one_of, positive, text, whole_number
 
 
 def share(value):
@@ -55,6 +55,24 @@ def test_what_is_neither_true_nor_false_is_named(value):
     with pytest.raises(InputError, match=f"^{re.escape(f'bigrams={value!r}')}: expected True or False$"):
         flag("bigrams", value)
     assert flag("bigrams", np.True_) is flag("bigrams", True) is True
+
+
+def test_what_a_file_can_hold_is_text():
+    assert text("line 1", "ä\U0001f600\n") == "ä\U0001f600\n"
+
+
+@pytest.mark.parametrize(
+    "value, wrong",
+    [
+        (b"a", "expected text, got bytes"),
+        (None, "expected text, got NoneType"),
+        ("ab\0", "NUL character at position 2"),
+        ("\ud83d", "not valid Unicode text (half of a surrogate pair)"),
+    ],
+)
+def test_what_no_file_can_hold_is_an_error_with_its_place(value, wrong):
+    with pytest.raises(InputError, match=f"^{re.escape(f'line 7: {wrong}')}$"):
+        text("line 7", value)
 
 
 @pytest.mark.parametrize("value, choices", [("one", ("one", "two")), (None, ("one", None)), (np.int64(2), (1, 2))])

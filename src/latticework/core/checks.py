@@ -94,6 +94,31 @@ def flag(name: str, value: object) -> bool:
     return bool(value)
 
 
+def text(place: str, value: object) -> str:
+    r"""Return a text that a file can hold.
+
+    Raises
+    ------
+    InputError
+        With the place, if it is no text, or holds a NUL character or half a surrogate pair.
+
+    Examples
+    --------
+    >>> text("sentences[3]", "nil: \0")
+    Traceback (most recent call last):
+    latticework.core.errors.InputError: sentences[3]: NUL character at position 5
+    """
+    if not isinstance(value, str):
+        raise InputError(f"{place}: expected text, got {type(value).__name__}")
+    if "\0" in value:
+        raise InputError(f"{place}: NUL character at position {value.index(chr(0))}")
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise InputError(f"{place}: not valid Unicode text (half of a surrogate pair)") from error
+    return value
+
+
 def one_of(name: str, value: T, choices: Iterable[object]) -> T:
     """Return what is one of a few.
 

@@ -14,12 +14,11 @@ from latticework.core.errors import InputError
 from latticework.core.words import counted
 from latticework.knowledge.charts import bar_picture, change_picture
 from latticework.knowledge.facts import HeldOut, Triples
-from latticework.knowledge.known_triples import known_triples
+from latticework.knowledge.known_triples import KnownTriples, known_triples
 from latticework.pages import Picture, Section, Table
 
 if TYPE_CHECKING:
     from latticework.knowledge.estimator import DKGE
-    from latticework.knowledge.known_triples import KnownTriples
     from latticework.knowledge.ranking import Ranks
     from latticework.knowledge.results import UpdateReport
     from latticework.knowledge.triples import NamedTriple

@@ -8,7 +8,7 @@ and as that to relation and tail. Entities that would make a known fact are no w
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -26,6 +26,7 @@ FactRows = tuple[Float[Tensor, "batch dim"], Float[Tensor, "batch dim"], Float[T
 """The joint embeddings of the heads, the relations and the tails of a batch of facts."""
 
 
+@runtime_checkable
 class Wrong(Protocol):
     """Wrong answers for a batch of facts."""
 

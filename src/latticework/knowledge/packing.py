@@ -193,7 +193,9 @@ def _edges(
     return pairs[:, 0], pairs[:, 1]
 
 
-def distinct_numbers(numbers: Int64[np.ndarray, ...]) -> tuple[Int64[np.ndarray, " distinct"], Int64[np.ndarray, ...]]:
+def distinct_numbers(
+    numbers: Int64[np.ndarray, "*shape"],
+) -> tuple[Int64[np.ndarray, " distinct"], Int64[np.ndarray, "*shape"]]:
     """The distinct numbers in rising order, and which of them each one is; numbers are not negative.
 
     Examples

@@ -12,6 +12,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
+from latticework.core import checks
 from latticework.core.errors import InputError
 from latticework.core.values import read_object, strict_json
 from latticework.core.words import shortened
@@ -85,17 +86,8 @@ def _entry(line: str, place: str) -> dict[str, Any]:
     entry = read_object(line, place)
     if not isinstance(entry.get("text"), str):
         raise InputError(f'{place}: expected an object with a text under "text"')
-    _check_text(entry["text"], place)
+    checks.text(place, entry["text"])  # escapes such as \u0000 can spell what a file must not hold
     return entry
-
-
-def _check_text(text: str, place: str) -> None:
-    try:  # escapes such as \u0000 can spell what a file must not hold
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise InputError(f"{place}: not valid Unicode text (half of a surrogate pair)") from error
-    if "\0" in text:
-        raise InputError(f"{place}: NUL character at position {text.index(chr(0))}")
 
 
 def _entities(entry: dict[str, Any], place: str) -> Iterator[Span]:
@@ -142,8 +134,7 @@ def _by_wording(types: dict[str, Any], text: str, place: str) -> Iterator[Span]:
 def _label(label: str, place: str) -> str:
     if not label or label != label.strip() or any(mark in label for mark in "\t\r\n"):
         raise InputError(f"{place}: {label!r} cannot be the type of an entity")
-    _check_text(label, place)
-    return label
+    return checks.text(place, label)
 
 
 def _checked(spans: Iterable[Span], text: str, place: str) -> list[Span]:

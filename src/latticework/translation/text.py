@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence, Set
 
+from latticework.core import checks
 from latticework.core.errors import InputError
 
 
@@ -39,15 +40,7 @@ def check_sentence(sentence: object, place: str) -> str:
     InputError
         If it is not text or holds a NUL character or half a surrogate pair.
     """
-    if not isinstance(sentence, str):
-        raise InputError(f"{place}: expected text, got {type(sentence).__name__}")
-    if "\0" in sentence:
-        raise InputError(f"{place}: NUL character at position {sentence.index(chr(0))}")
-    try:
-        sentence.encode()
-    except UnicodeEncodeError as error:
-        raise InputError(f"{place}: not valid Unicode text (half of a surrogate pair)") from error
-    return str(on_one_line(sentence))
+    return str(on_one_line(checks.text(place, sentence)))
 
 
 def on_one_line(text: str) -> str:

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import os
 import pickle
+import pickletools
 import re
 import zipfile
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from io import BytesIO
 from pathlib import Path
 from threading import Lock
-from typing import Any, Final
+from typing import IO, Any, Final
 
 import torch
 from torch import Tensor
@@ -22,6 +25,7 @@ from latticework.core.errors import InputError
 
 MAX_BYTES: Final = 8 * 2**30  # of a file; DINO's full checkpoint of ViT-B/8 has 1.4 GB
 MAX_PICKLE_BYTES: Final = 64 * 2**20  # of what a file says about its tensors, the tensors themselves aside
+MAX_NAME: Final = 1_000  # characters in what a file says of an object's class; torch's own messages would take minutes
 MAX_DEPTH: Final = 1  # of dictionaries of tensors in the dictionary of a file, such as "teacher"
 PICKLES: Final = (".pth", ".pt", ".bin")
 ARCHIVE: Final = b"PK\x03\x04"  # what a zip file begins with
@@ -101,6 +105,9 @@ def _read_pickle(path: Path) -> Any:
     try:
         with path.open("rb") as stream:
             archive = stream.read(len(ARCHIVE)) == ARCHIVE  # as torch decides, which once wrote another format
+            if not archive:
+                stream.seek(0)
+                _check_names(stream, path)
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}") from error
     if archive:
@@ -126,14 +133,36 @@ def _check_archive(path: Path) -> None:
     try:
         with zipfile.ZipFile(path) as archive:
             entries = archive.infolist()
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, UnicodeDecodeError) as error:
+            _check_entries(entries, path)
+            for entry in entries:
+                if entry.filename.endswith(".pkl"):
+                    _check_names(BytesIO(archive.read(entry)), path)
+    except InputError:
+        raise
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, EOFError, RuntimeError) as error:
         raise InputError(f"{path} is a damaged archive: {error}") from error
+
+
+def _check_entries(entries: list[zipfile.ZipInfo], path: Path) -> None:
     if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
         raise InputError(f"{path} is a compressed archive or TorchScript, not weights as torch.save writes them")
     if sum(entry.file_size for entry in entries) > path.stat().st_size:
         raise InputError(f"{path} is a damaged archive: its parts are larger than the whole")
     if any(entry.file_size > MAX_PICKLE_BYTES for entry in entries if entry.filename.endswith(".pkl")):
         raise InputError(f"{path} says more than {MAX_PICKLE_BYTES:,} bytes about its tensors: they are not read")
+
+
+def _check_names(stream: IO[bytes], path: Path) -> None:
+    """Refuse classes of absurd names, before torch searches them; what else is wrong is for torch to say."""
+    longest = 0
+    with suppress(ValueError, EOFError, OverflowError, MemoryError, zipfile.BadZipFile):
+        while stream.read(1):  # there may be several pickles, and then the bytes of the tensors
+            stream.seek(-1, os.SEEK_CUR)
+            for operation, value, _ in pickletools.genops(stream):
+                if operation.name == "GLOBAL":
+                    longest = max(longest, len(str(value)))
+    if longest > MAX_NAME:
+        raise InputError(f"{path} is damaged: the name of a class in it has {longest:,} characters")
 
 
 def _tensors(found: Mapping[Any, Any], prefix: str = "", depth: int = 0) -> Iterator[tuple[str, Tensor]]:

@@ -53,7 +53,7 @@ def pixel_section(evaluation: Evaluation) -> Section | None:
     )
 
 
-def score_picture(scores: Mapping[str, Float64[np.ndarray, ...]], threshold: float | None) -> Picture:
+def score_picture(scores: Mapping[str, Float64[np.ndarray, "..."]], threshold: float | None) -> Picture:  # noqa: UP037
     """Histograms of the scores of kinds of parts, below each other on one axis, and the threshold across them.
 
     Parameters
