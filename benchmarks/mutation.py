@@ -2,13 +2,15 @@
 
 `python -m benchmarks.mutation` copies the checkout, lets mutmut change one operator, number or argument at a time in
 the modules below, and runs the tests named beside each. It writes results/mutation.json, and the mutants that lived,
-each with the lines it changed, to results/mutants.txt. --only takes capabilities or modules, and records nothing.
+each with the lines it changed, to results/mutants.txt. --sample tests so many mutants of each module, drawn at random,
+which tells the share in hours, not days. --only takes capabilities or modules, and records nothing.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import random
 import re
 import shutil
 import subprocess
@@ -139,6 +141,7 @@ def main() -> None:
     """Run mutmut on every module."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", nargs="+", metavar="NAME", help="capabilities, or modules such as nn/crf")
+    parser.add_argument("--sample", type=int, metavar="N", help="mutants of a module, at most, that are tested")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="mutants that are tested at a time")
     parser.add_argument(
         "--work", type=Path, default=ROOT / "build" / "mutation", help="where the checkout is copied to"
@@ -151,18 +154,18 @@ def main() -> None:
     for capability, modules in MATHS.items():
         for module, tests in modules.items():
             if capability in wanted or module in wanted:
-                found = mutate(module, tests.split(), arguments.work, arguments.jobs)
+                found = mutate(module, tests.split(), arguments.work, arguments.jobs, arguments.sample)
                 tallies.setdefault(capability, {})[module] = found
                 print(f"{module}: {found.killed} of {found.total} killed, {found.untested} untested", flush=True)
                 for line in found.lived:
                     print(f"  {line}", flush=True)
     if arguments.only is None:
         LIVED.write_text("".join(f"{line}\n" for line in lines_of(tallies)), encoding="utf-8")
-        harness.record(result(tallies, arguments.jobs))
+        harness.record(result(tallies, arguments.jobs, arguments.sample))
 
 
-def mutate(module: str, tests: Sequence[str], work: Path, jobs: int) -> Tally:
-    """Test all mutants of a module in a copy of the checkout."""
+def mutate(module: str, tests: Sequence[str], work: Path, jobs: int, most: int | None = None) -> Tally:
+    """Test the mutants of a module, or as many as `most`, in a copy of the checkout."""
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
     for name in COPIED:
@@ -175,9 +178,16 @@ def mutate(module: str, tests: Sequence[str], work: Path, jobs: int) -> Tally:
     (work / "setup.cfg").write_text(settings(module, selected), encoding="utf-8")
     # Shapes are not checked: that would notice some mutants that no equation does.
     environment = {**os.environ, **dict.fromkeys(harness.THREADS, "1"), "PYTHONPATH": "", "JAXTYPING_DISABLE": "1"}
-    _output(["run", "--max-children", str(jobs)], work, environment)
-    listed = _output(["results", "--all", "true"], work, environment)
-    states = dict(re.findall(r"^\s*(\S+__mutmut_\d+): (.+)$", listed, re.MULTILINE))
+    run = ["run", "--max-children", str(jobs)]
+    if most is None:
+        _output(run, work, environment)
+        states = _states(work, environment)
+    else:
+        _output([*run, "*__mutmut_1"], work, environment)  # which makes them all first
+        names = sorted(_states(work, environment))
+        drawn = set(random.Random(module).sample(names, min(most, len(names))))
+        _output([*run, *drawn], work, environment)
+        states = {name: state for name, state in _states(work, environment).items() if name in drawn}
     lived = [name for name, state in states.items() if state == "survived"]
     shown = (f"{name}: {_change(_output(['show', name], work, environment))}" for name in lived)
     untested = sum(state == "no tests" for state in states.values())
@@ -201,15 +211,16 @@ def lines_of(tallies: dict[str, dict[str, Tally]]) -> Iterable[str]:
                 yield f"{module}: {line}"
 
 
-def result(tallies: dict[str, dict[str, Tally]], jobs: int) -> harness.Result:
+def result(tallies: dict[str, dict[str, Tally]], jobs: int, sample: int | None = None) -> harness.Result:
     """Shares that are killed, by capability."""
+    command = COMMAND if sample is None else f"{COMMAND} --sample {sample}"
     rows = []
     for capability, modules in tallies.items():
         killed, total = (sum(getattr(found, what) for found in modules.values()) for what in ("killed", "total"))
         rows.append(
             harness.Row(f"{capability}: {len(modules)} modules, {total:,} mutants", 100 * killed / total, "% killed")
         )
-    return harness.make_result(NAME, "Mutants of the equations that the tests notice", COMMAND, rows, threads=jobs)
+    return harness.make_result(NAME, "Mutants of the equations that the tests notice", command, rows, threads=jobs)
 
 
 def _output(arguments: Sequence[str], work: Path, environment: dict[str, str]) -> str:
@@ -218,6 +229,11 @@ def _output(arguments: Sequence[str], work: Path, environment: dict[str, str]) -
     if ended.returncode:
         sys.exit(f"{' '.join(command)} failed in {work}:\n{ended.stdout[-2000:]}\n{ended.stderr[-2000:]}")
     return ended.stdout
+
+
+def _states(work: Path, environment: dict[str, str]) -> dict[str, str]:
+    listed = _output(["results", "--all", "true"], work, environment)
+    return dict(re.findall(r"^\s*(\S+__mutmut_\d+): (.+)$", listed, re.MULTILINE))
 
 
 def _change(shown: str) -> str:

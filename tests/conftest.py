@@ -18,10 +18,9 @@ from typing import NamedTuple  # noqa: E402
 
 import pytest  # noqa: E402
 from hypothesis import settings  # noqa: E402
-from jaxtyping import install_import_hook  # noqa: E402
-from shape_check import annotated  # noqa: E402
+from shape_check import install  # noqa: E402
 
-install_import_hook(annotated(), "shape_check.arrays")
+install()
 
 from latticework.cli import main  # noqa: E402
 

@@ -7,14 +7,14 @@ import re
 import numpy as np
 import pytest
 import torch
-from jaxtyping import Float, TypeCheckError, jaxtyped
-from shape_check import annotated, arrays
+from jaxtyping import Float, TypeCheckError
+from shape_check import annotated, checked
 from torch import Tensor
 
 ARRAY = re.compile(r"\[(Tensor|np\.ndarray)[^,]*, ?[\"']")
 
 
-@jaxtyped(typechecker=arrays)
+@checked
 def outer(left: Float[Tensor, " rows"], right: Float[Tensor, " columns"], times: int) -> Float[Tensor, "rows columns"]:
     return left[:, None] * right * times
 
@@ -33,7 +33,7 @@ def test_another_shape_dtype_or_kind_is_noticed(left):
 def test_every_function_that_tells_shapes_is_checked(name):
     for function in functions_and_methods(importlib.import_module(name)):
         if any(of_arrays(inspect.get_annotations(function))):
-            assert any("jaxtyping" in layer.__code__.co_filename for layer in layers(function)), function.__qualname__
+            assert any("shape_check" in layer.__code__.co_filename for layer in layers(function)), function.__qualname__
 
 
 @pytest.mark.parametrize("name", annotated())

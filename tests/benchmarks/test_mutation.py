@@ -66,8 +66,20 @@ def test_what_mutmut_says_is_counted(mutmut: list[list[str]], tmp_path: Path) ->
     assert told["mutmut"]["pytest_add_cli_args_test_selection"].split() == ["tests/nn/test_crf.py"]
 
 
+def test_of_a_sample_only_what_was_drawn_is_run_and_counted(mutmut: list[list[str]], tmp_path: Path) -> None:
+    found = mutation.mutate("nn/crf", ["nn/test_crf"], tmp_path / "work", jobs=1, most=3)
+    runs = [call for call in mutmut if call[1] == "run"]
+    assert runs[0][4:] == ["*__mutmut_1"]
+    names = {line.split(":")[0].strip() for line in STATES.split("\n") if line}
+    assert len(runs[1][4:]) == 3
+    assert set(runs[1][4:]) < names
+    assert found.total == 3
+    assert mutation.mutate("nn/crf", ["nn/test_crf"], tmp_path / "work", jobs=1, most=3) == found
+
+
 def test_the_table_has_the_share_of_each_capability() -> None:
     tallies = {"nn": {"nn/crf": Tally(8, ("nn.one",), 1), "nn/chain": Tally(10, (), 0)}}
     (row,) = mutation.result(tallies, jobs=2).rows
     assert (row.name, row.value) == ("nn: 2 modules, 20 mutants", 90.0)
     assert list(mutation.lines_of(tallies)) == ["nn/crf: nn.one"]
+    assert mutation.result(tallies, jobs=2, sample=60).command == "python -m benchmarks.mutation --sample 60"

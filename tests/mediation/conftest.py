@@ -4,7 +4,6 @@ import warnings
 
 import numpy as np
 import pytest
-from mediation.montecarlo import unchecked
 
 from latticework.mediation.decomposition import BasisDecomposition
 from latticework.mediation.estimator import BASMU, BIMA
@@ -25,13 +24,6 @@ def fitted(model, study):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # chains are too short to agree
         return model.fit_study(study)
-
-
-@pytest.fixture
-def without_shapes():
-    """No checks of shapes: for long chains, after short ones that do have them."""
-    with unchecked():
-        yield
 
 
 @pytest.fixture(scope="session")

@@ -1,35 +1,16 @@
 """Whether draws are of the law that they should be of, within Monte-Carlo error."""
 
-from contextlib import contextmanager
-
 import numpy as np
-from jaxtyping import config
 from scipy.stats import chisquare, ks_1samp, ks_2samp
 
 BATCHES = 40
-CHECKED = 3  # steps of each chain whose shapes are
 FARTHEST = 4.5  # standard errors; a t with 39 degrees of freedom is beyond them once in 17 000
 RAREST = 1e-4  # of p-values
 
 
-@contextmanager
-def unchecked():
-    """Without checks of shapes, which take most of the time of a small step; for what others have had checked."""
-    before = config.jaxtyping_disable
-    config.update("jaxtyping_disable", True)
-    try:
-        yield
-    finally:
-        config.update("jaxtyping_disable", before)
-
-
 def steps(step, state, count):
-    for number in range(count):
-        if number < CHECKED:
-            state = step(state)
-        else:
-            with unchecked():
-                state = step(state)
+    for _ in range(count):
+        state = step(state)
         yield state
 
 

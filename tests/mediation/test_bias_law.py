@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from mediation.montecarlo import unchecked
 
 from latticework.mediation import BIMA, BasisDecomposition, Prior, Study, omitted_confounder_bias
 from latticework.mediation.simulation import square_grid
@@ -30,8 +29,7 @@ def found():
     )  # fmt: skip
     prior = Prior(direct_effect_sd=1e3)
     model = BIMA(decomposition, prior=prior, n_chains=2, n_warmup=200, n_draws=500, n_jobs=1, random_state=0)
-    with unchecked():
-        return model.fit_study(study), float(alpha @ beta), (alpha, nu, basis)
+    return model.fit_study(study), float(alpha @ beta), (alpha, nu, basis)
 
 
 def test_bima_is_off_by_the_omitted_confounders_share(found):

@@ -160,7 +160,6 @@ def shuffled(basis, orders):
     return Basis(tuple(blocks), basis.n_voxels), moved
 
 
-@pytest.mark.usefixtures("without_shapes")
 def test_the_order_of_voxels_within_a_region_does_not_matter():
     rng, (x, m, y, c) = np.random.default_rng(2), study()
     basis, moved = shuffled(BASIS, [rng.permutation(len(block.voxels)) for block in BASIS.blocks])
@@ -197,7 +196,6 @@ def test_individual_effects_are_a_share_of_what_a_draw_of_stage_one_leaves_of_th
             np.testing.assert_allclose(getattr(found, name), getattr(expected, name), rtol=1e-8, atol=1e-8)
 
 
-@pytest.mark.usefixtures("without_shapes")
 def test_intervals_of_the_total_effect_are_as_wide_as_those_of_least_squares():
     """Individual effects that matter to the outcome meet the exposure by chance: that has to count."""
     ratios, apart = [], []
@@ -220,7 +218,6 @@ def test_intervals_of_the_total_effect_are_as_wide_as_those_of_least_squares():
     assert np.abs(apart).max() < 0.7, apart
 
 
-@pytest.mark.usefixtures("without_shapes")
 def test_a_step_for_each_draw_of_stage_one_finds_what_a_chain_for_each_would():
     *_, steps = chains(prepared(), replace(PRIOR, direct_effect_sd=20.0), Length(200, 1500))
     found, alpha = steps(), steps.alpha

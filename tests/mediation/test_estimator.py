@@ -11,7 +11,7 @@ import pytest
 from cases import EstimatorCases
 from mediation.conftest import HALVES, SMALL, arguments_of
 from mediation.conftest import SHORTER as SHORT
-from mediation.montecarlo import unchecked
+from shape_check import any_shapes
 from sklearn.exceptions import ConvergenceWarning
 
 from latticework.core import InputError
@@ -184,8 +184,10 @@ def test_draws_of_the_share_of_individual_effects_are_propagated_and_swept():
     ],
 )
 def test_a_study_put_together_by_hand_is_checked(change, told):
+    with any_shapes():
+        study = replace(SMALL, **change)
     with pytest.raises(InputError, match=told):
-        BIMA(**SHORT).fit_study(replace(SMALL, **change))
+        BIMA(**SHORT).fit_study(study)
 
 
 def test_only_basmu_knows_of_an_unobserved_confounder(models):
@@ -336,8 +338,7 @@ def unconfounded():
     """A study without an unobserved confounder, and both models of it."""
     study = simulate(n=200, side=8, confounding="none", random_state=5, direct_effect=1.0)
     options = {"n_chains": 2, "n_warmup": 300, "n_draws": 600, "n_jobs": 1, "random_state": 0}
-    with unchecked():
-        return study, [kind(**options).fit_study(study) for kind in (BASMU, BIMA)]
+    return study, [kind(**options).fit_study(study) for kind in (BASMU, BIMA)]
 
 
 def test_without_a_confounder_both_models_agree(unconfounded):
@@ -350,7 +351,6 @@ def test_without_a_confounder_both_models_agree(unconfounded):
             assert draws.mean() == pytest.approx(truth, abs=3 * draws.std())
 
 
-@pytest.mark.usefixtures("without_shapes")
 def test_the_total_effect_is_that_of_least_squares_where_priors_say_little(unconfounded):
     study, _ = unconfounded
     design = np.column_stack([np.ones(200), study.exposure, study.confounders])
@@ -361,7 +361,6 @@ def test_the_total_effect_is_that_of_least_squares_where_priors_say_little(uncon
     assert model.te_.mean() == pytest.approx(slope[1], abs=0.3 * covariance[1, 1] ** 0.5)
 
 
-@pytest.mark.usefixtures("without_shapes")
 @pytest.mark.parametrize("nothing", ["alpha", "beta"])
 def test_where_an_image_carries_nothing_the_interval_of_the_indirect_effect_has_nought(nothing):
     covered = 0
@@ -391,8 +390,7 @@ def single(exposure, mediator, outcome, confounders=None):
     """BIMA with one mediator, whose prior says next to nothing of the direct effect and nothing of chance."""
     options = {"n_chains": 2, "n_warmup": 200, "n_draws": 2000, "n_jobs": 1, "random_state": 0}
     model = BIMA(BasisDecomposition(n_components=1), prior=Prior(direct_effect_sd=1e3), **options)
-    with unchecked():
-        return model.fit(exposure, np.asarray(mediator)[:, None], outcome, confounders)
+    return model.fit(exposure, np.asarray(mediator)[:, None], outcome, confounders)
 
 
 def test_one_mediator_agrees_with_statsmodels():
@@ -445,7 +443,6 @@ def test_where_effects_may_overlap_by_chance_intervals_are_as_wide_as_those_of_l
     assert model.te_.std() == pytest.approx(covariance[1, 1] ** 0.5, rel=0.1)
 
 
-@pytest.mark.usefixtures("without_shapes")
 def test_the_sensitivity_has_a_row_for_the_prior_of_the_fit_which_agrees_with_it():
     study = simulate(n=120, side=8, confounding="none", random_state=2)
     options = {"n_chains": 2, "n_warmup": 300, "n_draws": 600, "n_jobs": 1, "random_state": 0}
@@ -461,7 +458,6 @@ def test_the_sensitivity_has_a_row_for_the_prior_of_the_fit_which_agrees_with_it
 
 
 @pytest.mark.realdata
-@pytest.mark.usefixtures("without_shapes")
 def test_the_effects_that_the_authors_simulated_are_found(data_folder):
     held = read_r(data_folder / "mediation" / "one_region.rda")["one_region"]
     study = study_of_r(held, transposed=True, coordinates=square_grid(20))

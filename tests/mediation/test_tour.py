@@ -3,7 +3,6 @@
 import re
 
 import pytest
-from mediation.montecarlo import unchecked
 
 from latticework import tour as tours
 from latticework.core.capability import Capability
@@ -20,8 +19,7 @@ def outcome():
         patch.setattr(tour, "DRAWS", 200)
         patch.setattr(tour, "SUBJECTS", 100)
         patch.setattr(tour, "SIDE", 12)
-        with unchecked():
-            (ran,) = tours.run([STOP], seed=0)
+        (ran,) = tours.run([STOP], seed=0)
     assert ran.error is None, ran.error
     return ran
 

@@ -12,12 +12,12 @@ NORMS = (1, 2)
 
 
 def distance(
-    heads: Float[Tensor, "*batch dim"],
-    relations: Float[Tensor, "*batch dim"],
-    tails: Float[Tensor, "*batch dim"],
+    heads: Float[Tensor, "*#batch dim"],
+    relations: Float[Tensor, "*#batch dim"],
+    tails: Float[Tensor, "*#batch dim"],
     *,
     norm: int = 2,
-) -> Float[Tensor, "*batch"]:
+) -> Float[Tensor, "*#batch"]:
     """‖h* + r* - t*‖: small is likely. Where it is zero its gradient is zero.
 
     Raises

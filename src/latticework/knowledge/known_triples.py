@@ -165,7 +165,7 @@ class KnownTriples:
         return Lists(offsets(counts), keys[ranges(begins, counts)] - np.repeat(firsts, counts))
 
 
-def known_triples(graph: Graph, *others: Int64[np.ndarray, "n 3"]) -> KnownTriples:
+def known_triples(graph: Graph, *others: Int64[np.ndarray, "_ 3"]) -> KnownTriples:
     """An index of the triples of a graph and of others with its numbers."""
     sizes = len(graph.entities), len(graph.relations)
     known = KnownTriples(*sizes, graph.keys, distinct(triple_keys(graph.triples[:, ::-1], *sizes)))

@@ -29,9 +29,9 @@ class Scope:
         What is learnt from.
     """
 
-    trained: tuple[Int64[np.ndarray, " entities"], Int64[np.ndarray, " relations"]]
-    new: tuple[Int64[np.ndarray, " entities"], Int64[np.ndarray, " relations"]]
-    refreshed: tuple[Int64[np.ndarray, " entities"], Int64[np.ndarray, " relations"]]
+    trained: tuple[Int64[np.ndarray, _], Int64[np.ndarray, _]]
+    new: tuple[Int64[np.ndarray, _], Int64[np.ndarray, _]]
+    refreshed: tuple[Int64[np.ndarray, _], Int64[np.ndarray, _]]
     facts: Int64[np.ndarray, "facts 3"]
 
 

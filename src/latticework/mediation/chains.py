@@ -197,7 +197,7 @@ class ConfoundedChain(Chain):
         that what they may share with the exposure by chance is allowed for. None where they are orthogonal to it.
     """
 
-    shrinkage: Float[np.ndarray, "draws components"]
+    shrinkage: Float[np.ndarray, "#draws components"]
     alpha: Float[np.ndarray, "draws components"] | None = None
 
     def __call__(self) -> OutcomeDraws:

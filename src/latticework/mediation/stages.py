@@ -66,7 +66,7 @@ class Method:
         length: Length,
         seed: int,
         number: int,
-        shrinkage: Float[np.ndarray, "draws components"],
+        shrinkage: Float[np.ndarray, "#draws components"],
         alpha: Float[np.ndarray, "draws components"],
     ) -> OutcomeChain | ConfoundedChain:
         """A chain of stage two, given the shrinkage and the exposure's effects by draws of stage one."""

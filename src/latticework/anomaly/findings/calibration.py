@@ -151,7 +151,7 @@ def p_values(held_out: object, scores: Real[np.ndarray, "*shape"]) -> Float64[np
     if np.isnan(new).any():
         raise InputError("a score is NaN: where nothing can be judged there is no p-value")
     below = np.searchsorted(ordered, new, side="left")
-    return (1.0 + len(ordered) - below) / (len(ordered) + 1)
+    return np.asarray((1.0 + len(ordered) - below) / (len(ordered) + 1))
 
 
 def _held_out(scores: object) -> Float[np.ndarray, " parts"]:

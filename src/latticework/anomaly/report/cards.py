@@ -217,7 +217,9 @@ def _part_box(inspection: Inspection) -> tuple[int, int, int, int]:
     return found[0], found[1], found[2], found[3]
 
 
-def resized(values: Shaped[np.ndarray, "*shape"], height: float, width: float) -> Shaped[np.ndarray, "*shape"]:
+def resized(
+    values: Shaped[np.ndarray, "rows columns *channels"], height: float, width: float
+) -> Shaped[np.ndarray, "height width *channels"]:
     """A picture, heat or an area at twice as many pixels as a page has for it, so that lines are fine on any screen."""
     module = require("PIL.Image", extra="anomaly", purpose="drawing pictures of parts")
     size = (max(1, round(FINE * width)), max(1, round(FINE * height)))
