@@ -34,7 +34,7 @@ DERIVATIVES: Final = "calculus/test_cases calculus/test_random calculus/test_fun
 # What is pure maths in a capability, and the tests that hold it; tests that train or start processes are left out.
 MATHS: Final[dict[str, dict[str, str]]] = {
     "nn": {
-        "nn/attention": "nn/test_attention seq2seq/test_model",
+        "nn/attention": "nn/test_attention nn/test_transformer seq2seq/test_model",
         "nn/chain": "nn/test_crf",
         "nn/crf": "nn/test_crf",
         "nn/forward_backward": "nn/test_forward_backward nn/test_crf",

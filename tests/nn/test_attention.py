@@ -1,3 +1,5 @@
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -193,6 +195,26 @@ def test_rows_of_a_cache_take_the_place_of_others_from_a_position_on():
     for ours, whole in ((keys, key), (values, value)):
         assert torch.equal(ours[:, :, :7], whole[:, :, :7])
         assert torch.equal(ours[:, :, 7:], whole[[3, 1, 0, 3], :, 7:])
+
+
+def test_rows_of_a_cache_take_the_whole_place_of_others_unless_told_from_where():
+    key, value = draw(0, 2, 4, 2, 20, 4)
+    cache = KeyValueCache()
+    cache.append(key, value)
+    cache.copy(torch.tensor([3]), torch.tensor([0]))
+    keys, _ = cache.append(key[:, :, :0], value[:, :, :0])
+    assert torch.equal(keys, key[[3, 1, 2, 3]])
+
+
+def test_fused_products_begin_as_each_would_alone():
+    """Xavier's uniform bound is √(6 / (inputs + outputs)) of each matrix; of the fused one it would be less."""
+    torch.manual_seed(0)
+    bound = math.sqrt(6 / (32 + 32))
+    for part in (
+        *SelfAttention(32, 2).query_key_value.weight.chunk(3),
+        *CrossAttention(32, 2).key_value.weight.chunk(2),
+    ):
+        assert 0.98 * bound < part.abs().max() <= bound
 
 
 def test_selected_rows_of_a_cache_go_on_with_their_own_past():

@@ -357,3 +357,10 @@ def test_a_tag_that_cannot_be_is_refused_with_its_place(tag):
 def test_a_chain_without_tags_is_refused():
     with pytest.raises(InputError, match="at least 1 tag, got 0"):
         LinearChainCRF(0)
+
+
+def test_of_a_single_tag_there_is_no_doubt():
+    crf, emissions = LinearChainCRF(1), torch.randn(2, 3, 1, generator=torch.Generator().manual_seed(0))
+    tags, lengths = torch.zeros(2, 3, dtype=torch.int64), torch.tensor([3, 1])
+    torch.testing.assert_close(crf.negative_log_likelihood(emissions, tags, lengths), torch.zeros(2))
+    assert not crf.viterbi(emissions, lengths)[0].any()

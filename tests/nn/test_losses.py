@@ -126,6 +126,13 @@ def test_no_more_than_a_chunk_of_logits_is_ever_held(monkeypatch, learning):
     assert 64 * 32 <= largest <= max(states.numel(), 64 * 32) < 400 * 64
 
 
+def test_without_smoothing_both_losses_are_the_cross_entropy():
+    states, weight, targets = draw(0, 5, 4, 7)
+    expected = F.cross_entropy(states @ weight.T, targets, reduction="none")
+    torch.testing.assert_close(smoothed_cross_entropy(states @ weight.T, targets), expected)
+    torch.testing.assert_close(linear_cross_entropy(states, weight, targets), expected.sum())
+
+
 @smoothings
 def test_huge_logits_do_not_overflow(smoothing):
     states = torch.tensor([[1e4, -1e4]], requires_grad=True)

@@ -216,6 +216,14 @@ def test_weights_are_where_the_layer_looks(norm_first):
     encoder = make(EncoderLayer, 8, 2, 8, norm_first=norm_first)
     given_states = encoder.attention_residual.input_of_sublayer(states)
     assert torch.equal(encoder.weights(states), encoder.attention.weights(given_states))
+    assert (encoder.weights(states, mask=padding([3], 4))[..., 3] == 0).all()
+
+
+@pytest.mark.parametrize("kind", [EncoderLayer, DecoderLayer])
+def test_layers_are_the_papers_unless_told_otherwise(kind):
+    residual = kind(8, 2, 8).attention_residual
+    assert residual.dropout.p == 0.1
+    assert not residual.norm_first
 
 
 def test_dropout_falls_on_the_output_of_every_sublayer():
