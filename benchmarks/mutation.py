@@ -101,7 +101,7 @@ MATHS: Final[dict[str, dict[str, str]]] = {
         "knowledge/statistics": "knowledge/test_statistics",
     },
     "mediation": {
-        "mediation/conjugate": "mediation/test_mediator_model mediation/test_outcome_model",
+        "mediation/conjugate": "mediation/test_mediator_model mediation/test_spike_slab",
         "mediation/diagnosis": "mediation/test_diagnosis",
         "mediation/eigen": "mediation/test_kernels mediation/test_basis",
         "mediation/kernels": "mediation/test_kernels",

@@ -137,6 +137,11 @@ def test_a_report_by_hand():
     ]
 
 
+def test_the_kind_is_what_stands_behind_the_last_dot():
+    spans = [[(0, 1, "ORG.GOV.NAM")]]
+    assert evaluate_spans(spans, spans, [["x"]]).by_kind == {"NAM": SpanScores.of(1, 1, 1)}
+
+
 def test_lengths_fall_into_groups_in_order():
     sentences = [["x"] * length for length in (1, 4, 5, 7, 8, 12, 13, 200)]
     spans = [[(0, len(sentence), "A")] for sentence in sentences]

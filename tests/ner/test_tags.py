@@ -256,3 +256,8 @@ def test_the_entities_of_resume_are_counted_as_published(data_folder, split, pub
     ]
     for scheme in SCHEMES:
         assert [convert_tags(convert_tags(tags, "BMES", scheme), scheme, "BMES") for tags in repaired] == repaired
+
+
+def test_a_fault_is_told_in_the_scheme_of_the_tags():
+    assert faults(["B-LOC", "O"], "BMES") == [(0, "B-LOC is not followed by M-LOC or E-LOC")]
+    assert faults(["B-LOC", "O"], "BIOES") == [(0, "B-LOC is not followed by I-LOC or E-LOC")]
