@@ -105,6 +105,25 @@ def test_without_a_confounder_and_with_a_flat_prior_effects_are_those_of_a_penal
     assert min(map(abs, found[NIE] + found[NDE])) > 0.1  # else they would agree with anything
 
 
+@pytest.mark.parametrize("errors, warned", [(1.9, False), (2.1, True), (-2.1, True)])
+def test_a_confounder_that_moves_more_than_two_standard_errors_is_warned_of(errors, warned):
+    study, posterior = Study(), posterior_of()
+    _, error = unconfounded(posterior, study.prepared, Prior())[NIE]
+    none = replace(posterior, projected=np.ones_like(posterior.alpha))
+    confounded = replace(none, projected=none.projected * errors * error / none.moved().mean())
+    told = diagnose(confounded, study.prepared, Prior()).warnings
+    assert any(f"the unobserved confounder moves {errors * error:.3g} from NIE to NDE" in one for one in told) == warned
+    assert not any("unobserved confounder" in one for one in diagnose(posterior, study.prepared, Prior()).warnings)
+
+
+@pytest.mark.parametrize("values", [1, 2, 3])
+def test_an_outcome_of_two_values_is_taken_for_a_number_which_is_told(values):
+    prepared = Study().prepared
+    outcome = np.resize(np.arange(values), len(prepared.outcome)) - 0.5
+    told = diagnose(posterior_of(), replace(prepared, outcome=outcome), Prior()).warnings
+    assert any("the outcome has two values" in one for one in told) == (values == 2)
+
+
 @pytest.mark.parametrize("sd, error", [(2.0, 0.5), (30.0, 60.0)])
 def test_the_share_of_the_prior_is_that_of_its_precision_where_the_direct_effect_is_conjugate(sd, error):
     """Of a normal mean with a normal prior, told by an estimate of a known standard error."""
