@@ -331,3 +331,9 @@ def test_hermite_basis_reproduces_the_authors_effects(effect, data_folder):
     found = soft_threshold(vectors @ stored[f"theta_{effect}"])
     np.testing.assert_allclose(found, stored[f"{effect}_test_ST"], atol=1e-12)
     assert np.count_nonzero(found) > 50
+
+
+@pytest.mark.parametrize("share", [0, 1, 1.5, float("nan")])
+def test_a_share_to_explain_is_above_zero_and_below_one(share):
+    with pytest.raises(InputError, match=f"explained={share}: expected a share above 0 and below 1"):
+        matern_basis(grid(4, 4), explained=share)
