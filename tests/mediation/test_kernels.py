@@ -12,7 +12,15 @@ from reference import mediation_basis as textbook
 
 from latticework.core.errors import InputError
 from latticework.mediation import eigen, kernels
-from latticework.mediation.kernels import hermite_basis, hermite_count, hermite_trace, matern, matern_basis, standardise
+from latticework.mediation.kernels import (
+    _hermite_functions,
+    hermite_basis,
+    hermite_count,
+    hermite_trace,
+    matern,
+    matern_basis,
+    standardise,
+)
 
 FILES = {"basis_1region_p1600_L120.rds": 40, "basis_1region_p400.rds": 20}
 
@@ -337,3 +345,21 @@ def test_hermite_basis_reproduces_the_authors_effects(effect, data_folder):
 def test_a_share_to_explain_is_above_zero_and_below_one(share):
     with pytest.raises(InputError, match=f"explained={share}: expected a share above 0 and below 1"):
         matern_basis(grid(4, 4), explained=share)
+
+
+@pytest.mark.parametrize("reach", [1.0, 6.0])
+def test_standard_coordinates_lie_about_their_mean_within_reach(reach):
+    places = scattered(30) * 7 + 100
+    found = standardise(places, reach)
+    np.testing.assert_allclose(found.mean(axis=0), 0, atol=1e-12)
+    assert np.abs(found).max() == pytest.approx(reach)
+    stretched = (places - places.mean(axis=0)) / found
+    np.testing.assert_allclose(stretched, stretched[0, 0])
+    np.testing.assert_array_equal(standardise(places[:1], reach), np.zeros((1, places.shape[1])))
+
+
+def test_hermite_functions_of_one_variable_are_orthonormal():
+    """Over the line, as the textbook has them; over voxels they are made so whatever their lengths are."""
+    line = np.linspace(-9, 9, 4001)
+    functions = _hermite_functions(line, 12, 0.7)
+    np.testing.assert_allclose(functions.T @ functions * (line[1] - line[0]), np.eye(13), atol=1e-9)

@@ -93,6 +93,14 @@ def test_the_residual_is_orthogonal_to_the_intercept_the_exposure_and_the_confou
     np.testing.assert_allclose(residual_of(residual, given), residual, atol=1e-10)
 
 
+def test_with_given_effects_of_the_exposure_only_the_confounders_are_fitted():
+    given, mediators, _ = example(n=40, q=2)
+    alpha = np.arange(1.0, len(mediators) + 1)
+    without = mediators - alpha[:, None] * given[0]
+    expected = [row - given[1:].T @ np.linalg.lstsq(given[1:].T, row, rcond=None)[0] for row in without]
+    np.testing.assert_allclose(residual_of(mediators, given, alpha), expected, atol=1e-10)
+
+
 def test_misfit_is_the_squared_length_of_what_coefficients_leave_of_the_projection():
     given, mediators, state = example()
     data = MediatorData.of(mediators, given, EIGENVALUES)
