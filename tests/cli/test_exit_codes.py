@@ -26,6 +26,12 @@ Command = Callable[..., subprocess.CompletedProcess[str]]
         (["jugle"], 2, "error: No such command 'jugle'. Did you mean 'juggle'? (latticework --help tells more)"),
         (["--colour"], 2, "error: No such option: --colour (latticework --help tells more)"),
         (["show"], 2, "error: Missing argument 'MODEL'. (latticework show --help tells more)"),
+        (
+            ["derive", "x", "--format", "pdf"],
+            2,
+            "error: Invalid value for '--format': 'pdf' is not one of 'text', 'latex', 'html', 'json'. "
+            "(latticework derive --help tells more)",
+        ),
     ],
 )
 def test_an_error_is_one_line_and_a_status(
@@ -98,6 +104,13 @@ def test_a_process_that_is_interrupted_with_the_first_is_silent(
 def test_the_status_reaches_the_shell(command: Command) -> None:
     assert command("juggle", "drop", "input").returncode == 2
     assert command("juggle", "drop", "interrupt").returncode == 130
+
+
+def test_an_impatient_second_interrupt_says_nothing_more(juggling: Path) -> None:
+    again = "import atexit, os, signal, sys; atexit.register(os.kill, os.getpid(), signal.SIGINT)"
+    program = [sys.executable, "-c", f"{again}; from latticework.cli import main; sys.exit(main())"]
+    done = subprocess.run([*program, "juggle", "drop", "interrupt"], capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "error: interrupted\n")
 
 
 def test_a_reader_that_stops_reading_is_no_error(juggling: Path) -> None:

@@ -16,7 +16,7 @@ from latticework.anomaly.cli_answers import evaluate, explain
 from latticework.anomaly.cli_data import preprocess, synth
 from latticework.anomaly.cli_parts import Maps, OwnUnit, UnitOption, check_apart, load, parts_in
 from latticework.anomaly.part_warnings import once
-from latticework.core.commands import Device, Jobs, Model, Output, Seed, given, print_json
+from latticework.core.commands import Device, Jobs, Model, Output, Seed, given, job, print_json
 from latticework.core.errors import InputError
 from latticework.core.progress import Progress, message, progress
 from latticework.core.terminal import printable
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from latticework.anomaly.findings.results import Inspection
     from latticework.anomaly.scans.found import Found
 
-app = typer.Typer(help="Find defects on parts scanned in colour and 3D.", no_args_is_help=True)
+app = job("Find defects on parts scanned in colour and 3D.")
 
 Fusion = Literal["ocsvm", "zsum", "max", "quantile"]
 Features = Literal["handcrafted", "pretrained"]
@@ -138,7 +138,7 @@ def predict(
     model: Model,
     paths: Annotated[
         list[Path],
-        typer.Argument(metavar="PATH...", help="Folders of parts, or files of single ones.", show_default=False),
+        typer.Argument(metavar="PATH", help="Folders of parts, or files of single ones.", show_default=False),
     ],
     *,
     maps: Maps = None,

@@ -18,7 +18,7 @@ from latticework.core.values import strict_json
 if TYPE_CHECKING:
     from latticework.calculus.derivation import Derivation
 
-app = typer.Typer(add_completion=False)
+app = typer.Typer(add_completion=False, rich_markup_mode="markdown")
 
 Layout = Literal["numerator", "denominator"]
 Format = Literal["text", "latex", "html", "json"]
@@ -54,7 +54,7 @@ class _Command(TyperCommand):
 def derive(
     expression: Annotated[
         str | None,
-        typer.Argument(metavar="[EXPR]", help="Such as 'norm2(X*w - y)^2'.", show_default=False),
+        typer.Argument(metavar="EXPR", help="Such as 'norm2(X*w - y)^2'.", show_default=False),
     ] = None,
     *,
     wrt: Annotated[str | None, typer.Option(metavar="NAME", help="The variable to differentiate by.")] = None,

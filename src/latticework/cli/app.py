@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import warnings
 from collections.abc import Sequence
@@ -11,7 +12,7 @@ import typer
 from typer.core import TyperGroup
 
 from latticework.cli.datasets import datasets
-from latticework.cli.errors import Invocation, exit_status
+from latticework.cli.errors import INTERRUPTED, Invocation, exit_status
 from latticework.cli.show import show
 from latticework.cli.tour import tour
 from latticework.core.capability import Capability, capabilities, resolve
@@ -75,7 +76,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with showing():
             return group.main(arguments, prog_name="latticework", standalone_mode=False, obj=invocation)
 
-    return exit_status(run, invocation)
+    status = exit_status(run, invocation)
+    if status == INTERRUPTED and arguments is None:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process ends: an impatient Ctrl-C has nothing left to stop
+    return status
 
 
 def _print_version(wanted: bool) -> None:

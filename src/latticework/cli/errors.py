@@ -84,7 +84,7 @@ def verdict(error: BaseException) -> tuple[int, str]:
     if isinstance(error, typer.Abort):
         return FAILED, "aborted"
     if isinstance(error, typer.TyperException):
-        message = error.format_message()
+        message = error.format_message().replace(": Value error, ", ": ")  # pydantic's word, below Typer's
         context = getattr(error, "ctx", None)
         if message and context is not None:
             message = f"{message} ({context.command_path} --help tells more)"

@@ -80,6 +80,25 @@ PageFile = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 
+def job(help: str) -> typer.Typer:
+    """Make the group that a capability's commands are added to, whose help reads like that of the others.
+
+    Parameters
+    ----------
+    help
+        What the job is, as a sentence.
+
+    Examples
+    --------
+    >>> app = job("Keep balls in the air.")
+    >>> @app.command()
+    ... def throw() -> None:
+    ...     "Throw."
+    """
+    # As Markdown a paragraph is filled to the terminal's width. Completion is the root's: it knows all jobs.
+    return typer.Typer(help=help, no_args_is_help=True, add_completion=False, rich_markup_mode="markdown")
+
+
 def text_file(metavar: str, help: str) -> typer.models.ArgumentInfo:
     """Declare a text file argument: plain or .gz, or `-` for standard input.
 

@@ -15,6 +15,7 @@ from latticework.core.commands import (
     Seed,
     Sharded,
     given,
+    job,
     read_stdin_once,
     text_file,
 )
@@ -25,7 +26,7 @@ from latticework.knowledge.cli_answers import evaluate, explain, query
 from latticework.knowledge.cli_files import GRAPH, BlankNodesOption, LiteralsOption, convert, diff, export, stats
 from latticework.knowledge.cli_updates import AFFECTED, Affected, MaxTriples, UpdateEpochs, update, watch
 
-app = typer.Typer(help="Embed a knowledge graph, and keep it up to date as facts come and go.", no_args_is_help=True)
+app = job("Embed a knowledge graph, and keep it up to date as facts come and go.")
 
 
 @app.command()

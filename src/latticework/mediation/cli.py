@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from latticework.core.commands import Jobs, Json, Model, Output, PageFile, Seed, check_page, given
+from latticework.core.commands import Jobs, Json, Model, Output, PageFile, Seed, check_page, given, job
 from latticework.core.errors import InputError
 from latticework.core.progress import message
 from latticework.core.words import counted
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from latticework.mediation.fitting import MediationModel
     from latticework.mediation.prior import Prior
 
-app = typer.Typer(help="Ask whether an image carries the effect of an exposure on an outcome.", no_args_is_help=True)
+app = job("Ask whether an image carries the effect of an exposure on an outcome.")
 
 Missing = Literal["error", "drop"]
 Kind = Literal["basmu", "bima"]

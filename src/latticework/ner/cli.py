@@ -19,6 +19,7 @@ from latticework.core.commands import (
     Restart,
     Seed,
     given,
+    job,
     load_on,
     print_json,
     read_stdin_once,
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 
 CHUNK_LINES: Final = 2048  # texts tagged together when input comes faster than it is tagged
 
-app = typer.Typer(help="Tag entities in Chinese text, with your own word list.", no_args_is_help=True)
+app = job("Tag entities in Chinese text, with your own word list.")
 
 
 CLASSES: Final = {
@@ -144,7 +145,7 @@ def fit(
 @app.command()
 def predict(
     model: Model,
-    file: Annotated[Path, text_file("[FILE]", 'Texts, one a line (or the "text" of a .jsonl)')] = Path("-"),
+    file: Annotated[Path, text_file("FILE", 'Texts, one a line (or the "text" of a .jsonl)')] = Path("-"),
     *,
     format: Annotated[
         Format | None,

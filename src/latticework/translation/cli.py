@@ -23,6 +23,7 @@ from latticework.core.commands import (
     Seed,
     Sharded,
     ValidPair,
+    job,
     load_on,
     print_json,
     print_result,
@@ -40,14 +41,14 @@ if TYPE_CHECKING:
 
 CHUNK_LINES: Final = 2048  # lines translated together when input comes faster than it is translated
 
-app = typer.Typer(help="Train a translator on your own parallel text, and translate with it.", no_args_is_help=True)
+app = job("Train a translator on your own parallel text, and translate with it.")
 
 
 @app.command()
 def fit(
     source: Annotated[Path, text_file("SRC", "Sentences to translate from, one a line (or a .tsv or .jsonl of pairs)")],
     target: Annotated[
-        Path | None, text_file("[TGT]", "Their translations, line by line (none for a .tsv or .jsonl of pairs)")
+        Path | None, text_file("TGT", "Their translations, line by line (none for a .tsv or .jsonl of pairs)")
     ] = None,
     *,
     output: Output,
@@ -94,9 +95,7 @@ def fit(
 @app.command()
 def predict(
     model: Model,
-    file: Annotated[Path, text_file("[FILE]", "Sentences, one a line (or the sources of a .tsv or .jsonl)")] = Path(
-        "-"
-    ),
+    file: Annotated[Path, text_file("FILE", "Sentences, one a line (or the sources of a .tsv or .jsonl)")] = Path("-"),
     *,
     beam: Annotated[int, typer.Option("--beam", min=1, help="Hypotheses kept at each step; 1 is greedy.")] = 4,
     alpha: Annotated[float, typer.Option("--alpha", min=0, help="Length penalty: larger favours longer output.")] = 0.6,
@@ -128,7 +127,7 @@ def predict(
 def evaluate(
     model: Model,
     source: Annotated[Path, text_file("SRC", "Sentences to translate (or a .tsv or .jsonl of pairs)")],
-    reference: Annotated[Path | None, text_file("[REF]", "Their reference translations, line by line")] = None,
+    reference: Annotated[Path | None, text_file("REF", "Their reference translations, line by line")] = None,
     *,
     beam: Annotated[int, typer.Option("--beam", min=1, help="Hypotheses kept at each step; 1 is greedy.")] = 4,
     alpha: Annotated[float, typer.Option("--alpha", min=0, help="Length penalty: larger favours longer output.")] = 0.6,

@@ -1,0 +1,65 @@
+"""The help of every command of every capability: how it is laid out, and what it says of arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+import typer
+from typer.core import TyperArgument, TyperCommand, TyperGroup
+
+from latticework.cli.app import app, main
+from latticework.core.capability import capabilities, resolve
+
+JOBS = {each.command: each.commands for each in capabilities() if each.command and each.commands}
+
+
+def commands(command: TyperCommand | TyperGroup) -> Iterator[TyperCommand | TyperGroup]:
+    yield command
+    if isinstance(command, TyperGroup):
+        for each in command.commands.values():
+            assert isinstance(each, TyperCommand | TyperGroup)
+            yield from commands(each)
+
+
+def of_job(name: str) -> list[TyperCommand | TyperGroup]:
+    group = typer.main.get_command(resolve(JOBS[name]))
+    assert isinstance(group, TyperCommand | TyperGroup)
+    return list(commands(group))
+
+
+def of_root() -> list[TyperCommand | TyperGroup]:
+    group = typer.main.get_command(app)
+    assert isinstance(group, TyperGroup)
+    return list(commands(group))
+
+
+@pytest.fixture(params=["", *sorted(JOBS)])
+def every(request: pytest.FixtureRequest) -> list[TyperCommand | TyperGroup]:
+    """The commands of one job, or the tools of the root."""
+    return of_job(request.param) if request.param else of_root()
+
+
+def test_paragraphs_are_filled_to_the_width_of_the_terminal(every: list[TyperCommand | TyperGroup]) -> None:
+    assert {command.rich_markup_mode for command in every} == {"markdown"}
+
+
+def test_completion_is_offered_by_the_root_alone_which_knows_all_jobs() -> None:
+    def offering(found: list[TyperCommand | TyperGroup]) -> int:
+        return sum(each.name == "install_completion" for command in found for each in command.params)
+
+    assert offering(of_root()) == 1
+    assert [name for name in JOBS if offering(of_job(name))] == []
+
+
+def test_arguments_are_named_without_the_brackets_that_typer_puts_around_them(
+    every: list[TyperCommand | TyperGroup],
+) -> None:
+    arguments = [each for command in every for each in command.params if isinstance(each, TyperArgument)]
+    assert [each.metavar for each in arguments if not (each.metavar or "NAME").isalpha()] == []
+
+
+def test_a_usage_line_has_one_pair_of_brackets_around_what_may_be_left_out(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["translate", "predict", "--help"]) == 0
+    lines = [line.strip() for line in capsys.readouterr().out.splitlines()]
+    assert "Usage: latticework translate predict [OPTIONS] {MODEL} [FILE]" in lines
