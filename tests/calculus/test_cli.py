@@ -83,13 +83,14 @@ def test_rules_and_lessons_are_printed(run):
         (("x'*x",), "by which variable? Give --wrt NAME"),
         (("x'*x", "--wrt", "q"), "there is no variable 'q'"),
         (("x'*", "--wrt", "x"), "the expression ends too early"),
+        (("", "--wrt", "x"), "error: the expression is empty\n"),
         (
             ("x'*y", "--wrt", "x", "--shape", "x:n", "--shape", "y:m"),
             "cannot multiply x' (row of n) by y (vector of m)",
         ),
         (("x'*x", "--wrt", "x", "--shape", "x"), "expected a name, a colon and sizes"),
         (("x'*x", "--wrt", "x", "--shape", "x:n", "--shape", "x:m"), "'x' is declared twice"),
-        (("x'*x", "--wrt", "x", "--assume", "x large"), "expected symmetric or positive"),
+        (("x'*x", "--wrt", "x", "--assume", "x large"), "expected symmetric or positive of x, got 'large'"),
         (("--lesson", "algebra"), "there is no lesson 'algebra'"),
         (("x'*x", "--wrt", "x", "--shape", "y:n"), "--shape: there is no variable 'y'; the expression has x"),
         (

@@ -38,12 +38,13 @@ def assumptions(assume: Assume) -> dict[str, set[str]]:
             words = str(phrase).replace(" is ", " ").split()
             if len(words) != 2:
                 raise InputError(f"assume: expected a variable and what it is, such as 'A symmetric', got {phrase!r}")
-            pairs.append((words[0], words[1]) if words[1] in ASSUMPTIONS else (words[1], words[0]))
+            turned = words[0] in ASSUMPTIONS and words[1] not in ASSUMPTIONS
+            pairs.append((words[1], words[0]) if turned else (words[0], words[1]))
     found: dict[str, set[str]] = {}
     for name, word in pairs:
         if not isinstance(name, str):
             raise InputError(f"assume: the name of a variable is a text, got {name!r:.60}")
         if word not in ASSUMPTIONS:
-            raise InputError(f"assume: expected {' or '.join(ASSUMPTIONS)}, got {word!r}")
+            raise InputError(f"assume: expected {' or '.join(ASSUMPTIONS)} of {name}, got {word!r}")
         found.setdefault(name, set()).add(word)
     return found

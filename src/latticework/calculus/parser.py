@@ -177,6 +177,8 @@ class _Parser(Reader):
         self.place -= 1
         if token.text == "*" and self.place and self.tokens[self.place - 1].text == "*":
             raise self.refused("unexpected '*': powers are ^ or .^")
+        if len(self.tokens) == 1:
+            raise InputError("the expression is empty")
         raise self.refused(f"unexpected {token.text!r}" if token.kind != "end" else "the expression ends too early")
 
     def named(self, token: Token) -> Expr:

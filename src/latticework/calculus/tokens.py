@@ -32,6 +32,9 @@ _HINTS = {
     ".": ": the transpose is written x'",
     "|": ": write abs or norm2",
     "=": ": one expression is read, no equation",
+    **dict.fromkeys("’‘′´`", ": the transpose is written x'"),  # what word processors and web pages make of it
+    **dict.fromkeys("·×∙⋅", ": the matrix product is *"),
+    "−": ": minus is -",
 }
 
 
@@ -52,7 +55,8 @@ def tokenised(source: str) -> list[Token]:
     while place < len(source):
         match = _TOKEN.match(source, place)
         if match is None:
-            hint = _HINTS.get(source[place], "")
+            letter = ": names are of the letters A to Z and a to z, digits and _" if source[place].isalpha() else ""
+            hint = _HINTS.get(source[place], letter)
             raise refused(f"unexpected {source[place]!r}{hint}", source, place)
         kind = match.lastgroup or ""
         if kind != "space":
