@@ -54,6 +54,8 @@ def test_files_are_read_in_parts_of_bounded_size(monkeypatch):
     "line, message",
     [
         ("a r b", "some:2: expected three columns, .* got 1.*separated by blanks"),
+        ("a,r,b", "some:2: expected three columns, .* got 1.*separated by commas.*name the file .csv"),
+        ("a;r;b", "some:2: expected three columns, .* got 1.*separated by semicolons.*Use tabs, or commas in a .csv"),
         ("a\tr", "some:2: expected three columns, .* got 2"),
         ("a\tr\tb\t2020-01-01", "some:2: expected three columns, .* got 4"),
         ("a\t\tb", "some:2: the relation is empty"),
@@ -67,6 +69,11 @@ def test_a_wrong_line_is_refused(line, message):
     with pytest.raises(InputError, match=message) as caught:
         list(tsv_columns(["a\tr\tb", line], "some"))
     assert len(str(caught.value)) < 300
+
+
+def test_tabs_in_a_csv_are_told_to_be_tabs():
+    with pytest.raises(InputError, match=r"some:1: expected three columns, .* got 1.*separated by tabs.*the file .tsv"):
+        list(csv_columns(["a\tr\tb"], "some"))
 
 
 def test_quotation_marks_hold_commas_and_line_ends():

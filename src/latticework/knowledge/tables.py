@@ -181,12 +181,23 @@ def _checked(rows: Sequence[Sequence[str]], numbers: Sequence[int], place: str) 
 
 def _check_row(row: Sequence[str], place: str) -> None:
     if len(row) != 3:
-        hint = "; are they separated by blanks? Use tabs" if len(row) == 1 and len(row[0].split()) == 3 else ""
         found = f"got {len(row)}: {shortened(list(row))}"
+        hint = _separated(row[0]) if len(row) == 1 else ""
         raise InputError(f"{place}: expected three columns, head, relation and tail, {found}{hint}")
     for what, name in zip(HEADERS[0], row, strict=True):
         if not name:
             raise InputError(f"{place}: the {what} is {'empty' if name == '' else 'missing'}")
+
+
+def _separated(line: str) -> str:
+    """What a line of a single column may be separated by instead, and what to do then."""
+    if line.count("\t") == 2:
+        return "; are they separated by tabs? Name the file .tsv"
+    if line.count(",") == 2:
+        return "; are they separated by commas? Use tabs, or name the file .csv"
+    if line.count(";") == 2:
+        return "; are they separated by semicolons? Use tabs, or commas in a .csv"
+    return "; are they separated by blanks? Use tabs" if len(line.split()) == 3 else ""
 
 
 def delimited_lines(triples: Iterable[NamedTriple], *, comma: bool) -> Iterator[str]:
