@@ -271,7 +271,9 @@ def test_studies_that_cannot_be_read_are_refused(refused, written, tmp_path, wri
     output = ("-o", tmp_path / "model")
     assert "there is no such file or folder" in refused("fit", tmp_path / "nothing", *output)
     assert "give --images, --exposure, --outcome" in refused("fit", written / "participants.tsv", *output)
-    assert "is no folder that write_study wrote" in refused("fit", tmp_path, *output)
+    told = refused("fit", tmp_path, *output)
+    assert "is no folder that write_study wrote" in told
+    assert "give the table of participants" in told
     assert "leave out --outcome" in refused("fit", write("a.npz", b""), "--outcome", "y", *output)
     assert "a.npz" in refused("fit", write("a.npz", b"no"), *output)
 

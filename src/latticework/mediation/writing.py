@@ -101,7 +101,10 @@ def about_study(folder: Path) -> dict[str, Any]:
     """
     about = described(folder / ABOUT, KIND)
     if about is None:
-        raise InputError(f"{folder} is no folder that write_study wrote: {ABOUT} cannot be read, or is not of a study")
+        raise InputError(
+            f"{folder} is no folder that write_study wrote: {ABOUT} cannot be read, or is not of a study. Of a study "
+            "of your own, give the table of participants (.tsv or .csv), and where its images are as --images (images=)"
+        )
     names = [about.get("exposure"), about.get("outcome"), about.get("confounders")]
     texts = [*names[:2], *names[2]] if isinstance(names[2], list) else [None]
     if not all(isinstance(text, str) for text in texts):
