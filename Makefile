@@ -30,6 +30,7 @@ docs: .venv/installed
 
 # A stamp: pip runs again only when what is wanted, or in which version, has changed.
 .venv/installed: pyproject.toml constraints.txt
+	@echo 'installing into .venv: minutes the first time, most of them for torch'
 	$(PYTHON) -m venv .venv
 	$(PINNED) $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	touch $@
