@@ -30,6 +30,7 @@ from latticework.core.progress import message, progress
 from latticework.core.seeds import spawn
 from latticework.core.sharding import Part, set_aside, sharding, whole
 from latticework.core.task import Plan, Task
+from latticework.core.words import counted
 
 if TYPE_CHECKING:
     import numpy as np
@@ -174,9 +175,8 @@ class _Loop:
         epochs = math.inf if plan.max_epochs is None else plan.max_epochs * len(self._steps(position.epoch))
         total = int(min(epochs, math.inf if plan.max_steps is None else plan.max_steps))
         if total < plan.warmup_steps:
-            message(
-                f"training ends after {total:,} steps, before the {plan.warmup_steps:,} of warm-up do: {plan.if_short}"
-            )
+            steps = counted(total, "step")
+            message(f"training ends after {steps}, before the {plan.warmup_steps:,} of warm-up do: {plan.if_short}")
         with progress("training", total=total, unit="steps", done=position.step) as bar:
             while not (position.finished or self._at_end()):
                 for batches in self._steps(position.epoch)[position.step_in_epoch :]:
