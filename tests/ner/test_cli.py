@@ -207,6 +207,12 @@ def test_another_word_list_moves_the_entities(predict, planted, other):
     assert planted.swapped_test.share_right(found) >= 0.95
 
 
+def test_another_word_list_without_a_word_is_warned_of(predict, write):
+    ended = predict("--format", "jsonl", "--lexicon", write("none.txt", ["我"]), stdin=lines(["我爱长江"]))
+    assert ended.status == 0
+    assert "none.txt has no word of two or more characters" in ended.err
+
+
 def test_html_is_one_page_of_all_texts(predict, planted, tmp_path):
     ended = predict("--format", "html", stdin=lines(planted.test.texts[:4]))
     assert (ended.status, ended.err) == (0, "")

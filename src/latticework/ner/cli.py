@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, Literal
@@ -250,7 +251,11 @@ def _load(model: Path, device: str, lexicon: str | None) -> Tagger:
     from latticework.ner.estimator import Tagger
 
     tagger = load_on(Tagger, model, device)
-    return tagger if lexicon is None else tagger.with_lexicon(lexicon)
+    if lexicon is not None:
+        tagger = tagger.with_lexicon(lexicon)
+        if not len(tagger.lexicon_):
+            warnings.warn(f"--lexicon {lexicon} has no word of two or more characters", stacklevel=2)
+    return tagger
 
 
 def _lines(tagger: Tagger, texts: Iterator[str], format: Format) -> Iterator[str]:
