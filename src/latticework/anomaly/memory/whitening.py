@@ -95,7 +95,10 @@ class Moments:
             found.total += rows.sum(0)
             found.products += rows.T @ rows
         if found is None:
-            raise InputError("no part has a patch that could be looked at: nothing of them lies in the foreground")
+            raise InputError(
+                "no part has a patch that could be looked at: nothing of them lies in the foreground, or less than "
+                "a patch. Look at larger pictures (--size, M3DMConfig(size=...)), or give masks of where parts are"
+            )
         return found
 
     @property
