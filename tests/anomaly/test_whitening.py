@@ -163,7 +163,7 @@ def test_one_row_is_enough():
 
 def test_no_row_is_refused():
     for nothing in ([], [np.zeros((0, 3))]):
-        with pytest.raises(InputError, match="nothing of them lies in the foreground.*Look at larger pictures"):
+        with pytest.raises(InputError, match=r"nothing of them lies in the foreground.*Look at larger pictures"):
             Moments.of(nothing)
 
 
