@@ -135,6 +135,43 @@ def test_everything_lies_within_the_picture():
         assert bottom <= height
 
 
+def curves(svg):
+    """Points along every edge: the corners of its lines, and 40 points of each curve."""
+    steps = np.linspace(0, 1, 40)[:, None]
+    for path in re.findall(r'd="(M[^"]*C[^"]*)"', svg):
+        ways = [
+            np.array(re.findall(r"-?\d+\.\d", way), dtype=float).reshape(-1, 2) for way in re.split("[MLC]", path)[1:]
+        ]
+        points, at = [ways[0]], ways[0][0]
+        for way in ways[1:]:
+            if len(way) == 3:
+                one, two, end = way
+                early = (1 - steps) ** 3 * at + 3 * (1 - steps) ** 2 * steps * one
+                points.append(early + 3 * (1 - steps) * steps**2 * two + steps**3 * end)
+            at = way[-1]
+        yield np.concatenate(points)
+
+
+@pytest.mark.parametrize(
+    "text, wrt, shapes",
+    [
+        ("x'*A*x", "x", {"x": "n", "A": "n,n"}),
+        ("norm2(X*w - y)^2 + c*norm2(w)^2", "w", {"X": "N,n", "w": "n", "y": "N", "c": ""}),
+        ("mean((y - relu(X*w + b)).^2)", "w", {"X": "N,n", "w": "n", "y": "N", "b": ""}),
+    ],
+)
+def test_no_derivative_is_written_across_an_edge(text, wrt, shapes):
+    found = flow(text, wrt, shapes)
+    svg, rates = found.svg(), {str(edge.rate) for edge in found.edges if edge.flows}
+    written = [each for each in ElementTree.fromstring(svg).iter(f"{SVG}text") if each.text in rates]
+    assert written
+    for each in written:
+        left, foot = float(each.get("x")), float(each.get("y"))
+        for points in curves(svg):
+            beside = (points[:, 0] < left) | (points[:, 0] > left + 7 * len(each.text))
+            assert (beside | (points[:, 1] < foot - 9) | (points[:, 1] > foot + 2)).all(), each.text
+
+
 def test_the_variable_stands_out_and_colours_follow_the_page():
     svg = derive("x^2", "x", {"x": ""}).svg()
     assert "var(--accent, #" in svg

@@ -24,6 +24,9 @@ RISE = 58.0  # between layers
 LONGEST = 34  # letters of a definition
 LONGEST_RATE = 24  # letters of a derivative beside an edge
 SWEEPS = 6
+# Of the way that a curve goes aside from layer to layer: what it has gone where a derivative beside one of its ends is
+# nearest to its middle, and how far it is from the middle at the foot and at the head of a derivative that is there.
+NEAR, BELOW, ABOVE = 0.21, 0.16, 0.35
 
 
 @dataclass(eq=False)
@@ -178,10 +181,14 @@ def _rates(routes: Sequence[tuple[Edge, Sequence[_Spot]]], margin: float) -> lis
     for edge, route in routes:
         if edge.rate is None or columns(str(edge.rate)) > LONGEST_RATE:
             continue
-        first, second, last = route[0], route[1], route[-1]
-        upper = (first.x + 7, _top(first, margin) + BOX + 15)
-        middle = ((first.x + second.x) / 2 + 7, _top(first, margin) + BOX + RISE / 2 + 1)
-        lower = (last.x + 7, _top(last, margin) - 14)
+        first, second, before, last = route[0], route[1], route[-2], route[-1]
+        aside = second.x - first.x
+        upper = (first.x + 7 + NEAR * max(aside, 0), _top(first, margin) + BOX + 15)
+        middle = (
+            first.x + aside / 2 + 7 + max(BELOW * aside, -ABOVE * aside),
+            _top(first, margin) + BOX + RISE / 2 + 1,
+        )
+        lower = (last.x + 7 + NEAR * max(before.x - last.x, 0), _top(last, margin) - 14)
         shared = len(first.below) > 1
         places = [middle, upper, lower] if not shared and len(last.above) == 1 else [lower, middle, upper]
         places = places[::-1] if not shared and len(last.above) > 1 else places
