@@ -54,6 +54,7 @@ def test_one_data_set_is_shown_with_where_its_files_are(tmp_path: Path, capsys: 
         "summary  colours of balls",
         "source   https://example.org/balls",
         "licence  CC0-1.0",
+        f"below    {tmp_path / 'data'} or {tmp_path / 'cache'}",
         "files",
         "  juggling/balls.txt  not here: get https://example.org/balls.txt",
     ]
@@ -62,6 +63,15 @@ def test_one_data_set_is_shown_with_where_its_files_are(tmp_path: Path, capsys: 
     file.write_bytes(BALLS)
     assert main(["datasets", "balls", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["files"][0]["found"] == str(file)
+
+
+def test_without_a_folder_of_data_it_is_said_which_variable_names_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("LATTICEWORK_DATA")
+    assert main(["datasets", "balls"]) == 0
+    told = f"below    a folder that LATTICEWORK_DATA names or {tmp_path / 'cache'}"
+    assert told in capsys.readouterr().out.splitlines()
 
 
 def test_download_fetches_what_is_not_here(

@@ -39,7 +39,10 @@ def datasets(
         print_json(about)
     else:
         shown = {key: about[key] for key in ("name", "summary", "source", "licence")}
+        below = [str(root) for root in registry.roots()]
+        if len(below) == 1:
+            below.insert(0, f"a folder that {registry.DATA_VARIABLE} names")
         files = {
             file["path"]: file["found"] or f"not here: get {file['url'] or about['source']}" for file in about["files"]
         }
-        print_result(shown | {"files": files}, as_json=False)
+        print_result(shown | {"below": " or ".join(below), "files": files}, as_json=False)

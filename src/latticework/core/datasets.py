@@ -190,6 +190,12 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "latticework"
 
 
+def roots() -> list[Path]:
+    """Return the folders below which files are looked for: that of `LATTICEWORK_DATA`, if it is set, and the cache."""
+    data = os.environ.get(DATA_VARIABLE)
+    return [*([Path(data)] if data else []), cache_folder()]
+
+
 def _registry() -> dict[str, Dataset]:
     found = (resolve(reference) for capability in capabilities() for reference in capability.datasets)
     return {dataset.name: dataset for dataset in found}
@@ -206,19 +212,14 @@ def _find(file: RemoteFile, folder: str | os.PathLike[str] | None) -> Path | Non
     if folder is not None:  # laid out as the registry says, or just the files
         candidates = [Path(folder, file.path), Path(folder, Path(file.path).name)]
     else:
-        candidates = [Path(root, file.path) for root in _roots()]
+        candidates = [Path(root, file.path) for root in roots()]
     return next((candidate for candidate in candidates if candidate.is_file()), None)
-
-
-def _roots() -> list[Path]:
-    data = os.environ.get(DATA_VARIABLE)
-    return [*([Path(data)] if data else []), cache_folder()]
 
 
 def _how_to_get(dataset: Dataset, file: RemoteFile, folder: str | os.PathLike[str] | None) -> str:
     if folder is not None:
         return f"{Path(file.path).name}, which is not in {os.fspath(folder)}: get it from {file.url or dataset.source}"
-    places = " or ".join(str(Path(root, file.path)) for root in _roots())
+    places = " or ".join(str(Path(root, file.path)) for root in roots())
     download = ", or pass download=True" if file.url and file.sha256 else ""
     return f"{file.path}: get it from {file.url or dataset.source} and put it at {places}{download}"
 
