@@ -14,6 +14,7 @@ from latticework.core.capability import Capability, capabilities, register
 
 JUGGLING = '''
 """A capability of a third party: an estimator that counts balls, commands, and stops that succeed and fail."""
+import errno
 import os
 import signal
 from typing import Annotated
@@ -68,6 +69,8 @@ def drop(how: str) -> None:
         raise MissingExtraError("juggling fire needs torches: pip install 'latticework[fire]'")
     if how == "interrupt":
         os.kill(os.getpid(), signal.SIGINT)
+    if how == "full":
+        raise OSError(errno.ENOSPC, "No space left on device", "balls.txt")
     if how == "status":
         raise typer.Exit(1)
     if how == "warning":

@@ -20,6 +20,7 @@ Command = Callable[..., subprocess.CompletedProcess[str]]
         (["juggle", "drop", "input"], 2, r"error: balls.txt:3: not a ball: \x1b[31mcube"),
         (["juggle", "drop", "extra"], 1, "error: juggling fire needs torches: pip install 'latticework[fire]'"),
         (["juggle", "drop", "bug"], 1, "error: RuntimeError: dropped (latticework --debug ... shows where)"),
+        (["juggle", "drop", "full"], 1, "error: balls.txt cannot be written: no space is left there"),
         (["juggle", "drop", "interrupt"], 130, "error: interrupted"),
         (["juggle", "drop"], 2, "error: Missing argument 'how'. (latticework juggle drop --help tells more)"),
         (["juggle", "fling"], 2, "error: No such command 'fling'. (latticework juggle --help tells more)"),

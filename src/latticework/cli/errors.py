@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import time
@@ -81,6 +82,8 @@ def verdict(error: BaseException) -> tuple[int, str]:
         return FAILED, str(error)
     if isinstance(error, KeyboardInterrupt):
         return INTERRUPTED, ""
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return FAILED, f"{error.filename or 'a file or the output'} cannot be written: no space is left there"
     if isinstance(error, typer.Abort):
         return FAILED, "aborted"
     if isinstance(error, typer.TyperException):
