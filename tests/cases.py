@@ -184,7 +184,7 @@ class EstimatorCases:
         self.fitted().save(tmp_path)
         for parent in (lw.Estimator, type(self.fitted())):
             another = type("Another", (parent,), {})
-            with pytest.raises(lw.InputError, match=f"{type(self.fitted()).__name__}, not a Another"):
+            with pytest.raises(lw.InputError, match=f"{type(self.fitted()).__name__}, not Another"):
                 another.load(tmp_path)
 
     def test_damage_to_any_saved_file_is_noticed(self, tmp_path):

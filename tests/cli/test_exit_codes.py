@@ -107,6 +107,21 @@ def test_the_status_reaches_the_shell(command: Command) -> None:
     assert command("juggle", "drop", "interrupt").returncode == 130
 
 
+def test_an_interrupt_while_the_command_is_read_is_one_line() -> None:
+    program = """
+import sys
+class Interrupting:
+    def find_spec(self, name, *_):
+        if name == "typer":
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Interrupting())
+from latticework.cli import main
+sys.exit(main(["--version"]))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "error: interrupted\n")
+
+
 def test_an_impatient_second_interrupt_says_nothing_more(juggling: Path) -> None:
     again = "import atexit, os, signal, sys; atexit.register(os.kill, os.getpid(), signal.SIGINT)"
     program = [sys.executable, "-c", f"{again}; from latticework.cli import main; sys.exit(main())"]

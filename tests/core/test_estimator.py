@@ -104,7 +104,7 @@ def test_subclass_of_a_registered_class_is_not_saved_as_its_parent(tmp_path):
 def test_load_accepts_subclasses_of_the_class_asked(tmp_path):
     fakes.Twofold().fit(POINTS).save(tmp_path)
     assert type(fakes.NeighbourBank.load(tmp_path)) is fakes.Twofold
-    with pytest.raises(lw.InputError, match="holds a Twofold, not a Lexicon"):
+    with pytest.raises(lw.InputError, match="holds Twofold, not Lexicon"):
         fakes.Lexicon.load(tmp_path)
 
 

@@ -174,7 +174,7 @@ def test_a_folder_without_a_translator_is_named(refused, tmp_path):
             "empty": "is not a Latticework folder: it has no config.json",
             "run": "holds a checkpoint, not a model",
             "pickle": "it has model.pt, and pickles are never read",
-            "other": "holds a NeighbourBank, not a TransformerTranslator",
+            "other": "holds NeighbourBank, not TransformerTranslator",
         }
         for name, message in expected.items():
             for command in (["predict"], ["evaluate", *reversed(good_pair(tmp_path))]):

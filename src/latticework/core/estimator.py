@@ -159,7 +159,7 @@ def _load_once(folder: Path, expected: type[Estimator]) -> Any:
     except InputError as error:
         raise InputError(f"{folder}: {error}") from error
     if not issubclass(cls, expected):
-        raise InputError(f"{folder} holds a {cls.__name__}, not a {expected.__name__}")
+        raise InputError(f"{folder} holds {cls.__name__}, not {expected.__name__}")
     try:
         estimator = _build(cls, parameters)
         estimator.from_state(state)

@@ -264,6 +264,6 @@ def _lines(tagger: Tagger, texts: Iterator[str], format: Format) -> Iterator[str
 
     for chunk in arriving(texts, most=CHUNK_LINES):
         with showing(shown=False):  # progress of a chunk says nothing about the whole
-            found = (conll_of if format == "conll" else jsonl_of)(tagger, chunk)
+            found = list((conll_of if format == "conll" else jsonl_of)(tagger, chunk))
         yield from found
         sys.stdout.flush()

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from latticework.core.progress import Progress
 from latticework.core.sequences import EncodedText, token_batches
 from latticework.ner.features import Batch, Features
 from latticework.ner.tags import Span, allowed, spans_of, tags_of
@@ -67,17 +68,21 @@ class TagSet:
         return spans_of([self.names[number] for number in tags])
 
 
-def batches(features: Features, model: TaggerModel) -> Iterator[tuple[np.ndarray, Batch]]:
+def batches(features: Features, model: TaggerModel, bar: Progress | None = None) -> Iterator[tuple[np.ndarray, Batch]]:
     """Sentences of like length together: their indices, and the batch on the CPU."""
     for indices in token_batches([features.lengths], BATCH_CHARACTERS, np.random.default_rng(0)):
         yield indices, features.batch(indices, model.arrange)
+        if bar is not None:
+            bar.advance(len(indices))
 
 
 @torch.no_grad()
-def decode(model: TaggerModel, tag_set: TagSet, features: Features, *, device: torch.device) -> list[list[Span]]:
+def decode(
+    model: TaggerModel, tag_set: TagSet, features: Features, *, device: torch.device, bar: Progress | None = None
+) -> list[list[Span]]:
     """The entities of every sentence, over what the model tags; `model` in evaluation mode."""
     found: list[list[Span]] = [[] for _ in range(len(features.lengths))]
-    for indices, batch in batches(features, model):
+    for indices, batch in batches(features, model, bar):
         moved = batch.to(device)
         best = _best(model, tag_set, model.emissions(moved), moved)
         for index, spans in zip(indices, best, strict=True):

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from latticework.core.progress import progress
 from latticework.ner.config import TaggerConfig
 from latticework.ner.decoding import TagSet, decode, decode_with_scores, states
 from latticework.ner.lexicon import Lexicon
@@ -52,7 +53,9 @@ class Learned:
         """The entities of each sentence."""
         parts = Parts.of(tokens)
         features = self.inputs.encode(parts.tokens)
-        return parts.join(features.over_characters(decode(self.model, self.tag_set, features, device=device)))
+        with progress("tagging", total=len(features.lengths), unit="sentences") as bar:
+            found = decode(self.model, self.tag_set, features, device=device, bar=bar)
+        return parts.join(features.over_characters(found))
 
     def scored_spans(self, tokens: list[list[str]], device: torch.device) -> tuple[list[list[Span]], list[list[float]]]:
         """The same, and the probability of each."""
