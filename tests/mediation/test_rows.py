@@ -1,21 +1,39 @@
 """The basis voxel by voxel is the dense one."""
 
 import numpy as np
-from mediation.confounded import Study
+import pytest
 
 from latticework.mediation import rows
+from latticework.mediation.basis import Basis, Block
+from latticework.mediation.rows import Rows
 
 
-def test_rows_are_those_of_the_dense_basis(monkeypatch):
-    study, rng = Study(10, 0, 8), np.random.default_rng(1)
-    chosen = np.array([5, 0, 2])
-    np.testing.assert_array_equal(study.rows.dense(chosen), study.q_matrix[chosen])
-    matrix = rng.standard_normal((4, 4))
-    expected = np.diag(study.q_matrix @ matrix @ study.q_matrix.T)
-    for chosen in (np.arange(8), np.array([6, 1, 2])):
-        for few in (0, rows.FEW):  # by products, and compiled
-            monkeypatch.setattr(rows, "FEW", few)
-            own, moved = study.rows.products(matrix, chosen)
-            np.testing.assert_allclose(own, expected[chosen], atol=1e-12)
-            if not few:
-                np.testing.assert_allclose(moved, study.q_matrix[chosen] @ matrix, atol=1e-12)
+def basis_of(*regions):
+    """Of regions of so many voxels, with so many components each; their voxels lie among each other."""
+    rng, sizes = np.random.default_rng(0), [voxels for voxels, _ in regions]
+    places = np.split(rng.permutation(sum(sizes)), np.cumsum(sizes)[:-1])
+    vectors = [np.linalg.qr(rng.standard_normal(shape))[0] for shape in regions]
+    blocks = [
+        Block(str(number), np.sort(mine), own, np.ones(own.shape[1]))
+        for number, (mine, own) in enumerate(zip(places, vectors, strict=True))
+    ]
+    return Basis(tuple(blocks), sum(sizes))
+
+
+@pytest.mark.parametrize("regions", [[(6, 3)], [(5, 2), (4, 3)], [(3, 1), (5, 4), (4, 2)]])
+@pytest.mark.parametrize("few", [0, 2, 4, rows.FEW])  # by products, and compiled
+def test_rows_are_those_of_the_dense_basis(regions, few, monkeypatch):
+    monkeypatch.setattr(rows, "FEW", few)
+    basis, rng = basis_of(*regions), np.random.default_rng(1)
+    laid_out, whole = Rows.of(basis), basis.expand(np.eye(basis.n_components)).T
+    matrix = rng.standard_normal((basis.n_components, basis.n_components))
+    for chosen in (np.arange(basis.n_voxels), np.array([5, 0, 2])):
+        np.testing.assert_allclose(laid_out.dense(chosen), whole[chosen], atol=1e-12)
+        own, moved = laid_out.products(matrix, chosen)
+        np.testing.assert_allclose(own, np.diag(whole @ matrix @ whole.T)[chosen], atol=1e-12)
+        assert bool(len(moved)) == (max(components for _, components in regions) > few)
+        if len(moved):
+            np.testing.assert_allclose(moved, whole[chosen] @ matrix, atol=1e-12)
+    for count in range(basis.n_voxels + 1):
+        effects = rng.standard_normal(basis.n_voxels) * (np.arange(basis.n_voxels) < count)
+        np.testing.assert_allclose(laid_out.project(effects), effects @ whole, atol=1e-12)
