@@ -233,12 +233,13 @@ def test_what_has_no_place_left_is_reported(source, tmp_path):
     assert all("nothing of the part is left at 1 x 1" in error for error in done.failed.values())
 
 
-def test_a_part_that_cannot_be_written_is_reported(source, tmp_path):
+def test_what_cannot_be_written_ends_the_run_and_names_the_file(source, tmp_path):
     preprocess_folder(source, tmp_path / "ready", split="test")
     (tmp_path / "ready/train").write_text("in the way")
-    done = preprocess_folder(source, tmp_path / "ready")
-    assert set(done.failed) == {"train/good/000", "train/good/001"}
-    assert all("cannot be written" in error for error in done.failed.values())
+    with pytest.raises(InputError, match=r"ready/train/good/rgb/000\.png cannot be written: "):
+        preprocess_folder(source, tmp_path / "ready")
+    (tmp_path / "ready/train").unlink()
+    assert len(preprocess_folder(source, tmp_path / "ready").written) == 2
 
 
 def test_progress_and_what_was_left_out_are_told(source, tmp_path, capsys):

@@ -251,7 +251,7 @@ def test_failed_write_keeps_the_old_content_and_nothing_else(tmp_path, monkeypat
 
     write_atomically(tmp_path / "file", b"old")
     monkeypatch.setattr(os, failing, fail)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(lw.InputError, match="file cannot be written: No space left on device"):
         write_atomically(tmp_path / "file", b"new")
     assert os.listdir(tmp_path) == ["file"]
     assert (tmp_path / "file").read_bytes() == b"old"

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from latticework.core import folders
 from latticework.core.errors import InputError
 from latticework.core.folders import folder_to_write, replacing
 
@@ -57,11 +60,46 @@ def test_a_name_that_cannot_be_taken_brings_the_old_folder_back(
             raise error
         replace(source, goal)
 
+    monkeypatch.setattr(folders, "_exchanged", lambda *_: False)  # as where the system cannot do that
     monkeypatch.setattr("os.replace", failing)
     with pytest.raises(InputError, match="maps cannot be written: No space left on device"):
         write_half(target)
     assert contents(target) == {"kept.txt": "kept"}
     assert os.listdir(tmp_path) == ["maps"]
+
+
+@pytest.mark.parametrize("can", [True, False])
+def test_a_folder_takes_the_place_of_another_whatever_the_system_can(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, can: bool
+) -> None:
+    if not can:
+        monkeypatch.setattr(folders, "_exchanged", lambda *_: False)
+    (tmp_path / "maps").mkdir()
+    (tmp_path / "maps" / "old.txt").write_text("old")
+    write_half(tmp_path / "maps")
+    assert contents(tmp_path) == {"maps/new.txt": "new"}
+    assert os.listdir(tmp_path) == ["maps"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems cannot exchange names in one step")
+def test_a_process_that_is_killed_leaves_the_old_folder_or_the_new_one(tmp_path: Path) -> None:
+    """Where os.replace would leave, between two steps, nothing in place."""
+    (tmp_path / "maps").mkdir()
+    (tmp_path / "maps" / "old.txt").write_text("old")
+    code = (
+        "import os, signal\n"
+        "from pathlib import Path\n"
+        "from latticework.core.folders import replacing\n"
+        "replace = os.replace\n"
+        "def killed(*names):\n"
+        "    replace(*names)\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+        "os.replace = killed\n"
+        "with replacing(Path('maps')) as folder:\n"
+        "    (folder / 'new.txt').write_text('new')\n"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, timeout=120, check=False)
+    assert contents(tmp_path) == {"maps/new.txt": "new"}
 
 
 def write_half(target: Path) -> None:

@@ -1,9 +1,10 @@
+import os
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from latticework.core import files
 from latticework.core.errors import InputError, MissingExtraError
 from latticework.knowledge import exporting as module
 from latticework.knowledge.deltas import Delta
@@ -100,19 +101,32 @@ def test_a_crash_never_leaves_rows_beside_names_of_another_model(embeddings, tmp
     path = tmp_path / f"e.{suffix}"
     export_embeddings(path, embeddings)
     other = embeddings_of(Graph.of(FACTS[:1]), seed=1)
-    real, left = files.write_atomically, []
+    before, real, left = path.read_bytes(), os.replace, []
 
-    def dying(target, data):
+    def interrupt():
+        raise KeyboardInterrupt
+
+    def dying(*names):
         if not left.pop():
-            raise KeyboardInterrupt
-        real(target, data)
+            interrupt()
+        real(*names)
 
-    monkeypatch.setattr(files, "write_atomically", dying)
-    for done in (1, 2):
+    monkeypatch.setattr(os, "replace", dying)
+    for done in (0, 1):
         left[:] = [False] + [True] * done
         with pytest.raises(KeyboardInterrupt):
             export_embeddings(path, other)
-        assert path.read_bytes() == b""
+        assert not path.exists()
+    monkeypatch.undo()
+    export_embeddings(path, embeddings)
+    monkeypatch.setattr(
+        os, "fsync", lambda _: left.pop() or interrupt()
+    )  # of what is not yet complete nothing is in place
+    for done in (0, 1):
+        left[:] = [False] + [True] * done
+        with pytest.raises(KeyboardInterrupt):
+            export_embeddings(path, other)
+        assert path.read_bytes() == before
     monkeypatch.undo()
     export_embeddings(path, other)
     assert read_names(names_file(path)) == ["New York", "USA"]

@@ -20,8 +20,9 @@ from urllib.request import Request, urlopen
 
 from latticework.core.capability import capabilities, resolve
 from latticework.core.errors import InputError
-from latticework.core.files import sync_folder, temporary_in
+from latticework.core.files import sync_folder
 from latticework.core.progress import progress
+from latticework.core.temporaries import temporary_file
 
 DATA_VARIABLE: Final = "LATTICEWORK_DATA"
 CACHE_VARIABLE: Final = "LATTICEWORK_CACHE"
@@ -229,22 +230,20 @@ def _download(dataset: Dataset, file: RemoteFile) -> Path:
         raise InputError(f"{dataset.name} cannot be downloaded: it needs {_how_to_get(dataset, file, None)}")
     target = cache_folder() / file.path
     target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = temporary_in(target.parent)
     try:
-        with _open(file.url) as source, temporary.open("xb") as sink:
-            found = _copy(source, sink, file)
-            sink.flush()
-            os.fsync(sink.fileno())
-        if found != file.sha256:
-            reason = f"has the checksum {found}, expected {file.sha256}: it is cut off or not the file we know"
-            raise InputError(f"{dataset.name}: {file.url} {reason}")
-        os.replace(temporary, target)
+        with _open(file.url) as source, temporary_file(target) as (temporary, sink):
+            with sink:
+                found = _copy(source, sink, file)
+                sink.flush()
+                os.fsync(sink.fileno())
+            if found != file.sha256:
+                reason = f"has the checksum {found}, expected {file.sha256}: it is cut off or not the file we know"
+                raise InputError(f"{dataset.name}: {file.url} {reason}")
+            os.replace(temporary, target)
         sync_folder(target.parent)
     except (OSError, HTTPException) as error:
         reason = f"{dataset.name}: {file.url} cannot be downloaded ({error})"
         raise InputError(f"{reason}. It needs {_how_to_get(dataset, file, None)}") from error
-    finally:
-        temporary.unlink(missing_ok=True)
     return target
 
 

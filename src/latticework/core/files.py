@@ -5,8 +5,6 @@ from __future__ import annotations
 import gzip
 import io
 import os
-import re
-import secrets
 import stat
 import sys
 import zlib
@@ -16,9 +14,9 @@ from typing import BinaryIO, Final
 
 from latticework.core.errors import InputError
 from latticework.core.gzipped import decompressed
+from latticework.core.temporaries import fill, telling, temporary_file
 
 MAX_LINE_BYTES: Final = 16 * 2**20  # a text file without line ends must not fill the memory
-TEMPORARY_NAME: Final = re.compile(r"\.latticework-[0-9a-f]{16}\.tmp")
 _BUFFER_BYTES: Final = 2**17
 _UTF8_BOM: Final = b"\xef\xbb\xbf"
 _UTF16_BOMS: Final = (b"\xff\xfe", b"\xfe\xff")
@@ -182,6 +180,21 @@ def suffix(path: str | os.PathLike[str]) -> str:
     return Path(os.fspath(path).lower().removesuffix(".gz")).suffix
 
 
+def file_to_write(path: Path) -> Path:
+    """The same path, if a file can be there.
+
+    Raises
+    ------
+    InputError
+        If its folder does not exist, or it is a folder.
+    """
+    if not path.parent.is_dir():
+        raise InputError(f"{path} cannot be written: there is no folder {path.parent}")
+    if path.is_dir():
+        raise InputError(f"{path} is a folder, expected the name of a file to write")
+    return path
+
+
 def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
     """Write a file so that a crash at any moment leaves the old content or the new, never a part.
 
@@ -195,7 +208,7 @@ def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
     Raises
     ------
     InputError
-        If the folder does not exist, or `path` is a folder.
+        If the folder does not exist, `path` is a folder, or it cannot be written.
 
     Examples
     --------
@@ -206,22 +219,12 @@ def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
     ...     (Path(folder) / "note.txt").read_bytes()
     b'kept'
     """
-    path = Path(path)
-    if not path.parent.is_dir():
-        raise InputError(f"{path} cannot be written: there is no folder {path.parent}")
-    if path.is_dir():
-        raise InputError(f"{path} is a folder, expected the name of a file to write")
-    temporary = temporary_in(path.parent)
-    try:
-        with temporary.open("xb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    sync_folder(path.parent)
+    path = file_to_write(Path(path))
+    with telling(path):
+        with temporary_file(path) as (temporary, stream):
+            fill(stream, data)
+            os.replace(temporary, path)
+        sync_folder(path.parent)
 
 
 def write_output(path: str | os.PathLike[str], data: bytes) -> None:
@@ -236,13 +239,11 @@ def write_output(path: str | os.PathLike[str], data: bytes) -> None:
         As `write_atomically`, or if it cannot be written.
     """
     path = Path(os.path.realpath(path))
-    try:
+    with telling(path):
         if path.exists() and not path.is_file() and not path.is_dir():
             path.write_bytes(data)
         else:
             write_atomically(path, data)
-    except OSError as error:
-        raise InputError(f"{path} cannot be written: {error.strerror}") from error
 
 
 def write_lines(path: str | os.PathLike[str], lines: Iterable[str]) -> None:
@@ -259,11 +260,6 @@ def write_lines(path: str | os.PathLike[str], lines: Iterable[str]) -> None:
         return
     data = text.encode()
     write_output(path, gzip.compress(data, mtime=0) if os.fspath(path).endswith(".gz") else data)
-
-
-def temporary_in(folder: Path) -> Path:
-    """Return a fresh name in a folder, recognisable (`TEMPORARY_NAME`) as left over after a crash."""
-    return folder / f".latticework-{secrets.token_hex(8)}.tmp"
 
 
 def sync_folder(folder: Path) -> None:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import shutil
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
 from latticework.core.errors import InputError
-from latticework.core.files import sync_folder, temporary_in
+from latticework.core.files import sync_folder
+from latticework.core.temporaries import telling, temporary_folder, temporary_in
 
+_HERE: Final = -100  # AT_FDCWD: names are as they are
+_EXCHANGE: Final = 2  # RENAME_EXCHANGE, of Linux 3.15
 MAX_ABOUT_BYTES: Final = 2**20  # of what a folder says of itself
 
 
@@ -54,7 +59,8 @@ def folder_to_write(folder: str | os.PathLike[str]) -> Path:
 def replacing(target: Path) -> Iterator[Path]:
     """A folder to write into, which gets its name once it is complete and takes the place of what had that name.
 
-    If anything goes wrong, what was there stays. A process that is killed may leave a hidden folder beside it.
+    If anything goes wrong, what was there stays. A process that is killed may leave a hidden folder beside it, which
+    goes when the folder is next written.
 
     Parameters
     ----------
@@ -80,17 +86,11 @@ def replacing(target: Path) -> Iterator[Path]:
     ...     [path.name for path in (Path(place) / "maps").iterdir()]
     ['one.txt']
     """
-    temporary = temporary_in(target.parent)
-    try:
-        temporary.mkdir()
+    with telling(target), temporary_folder(target) as temporary:
         yield temporary
         _sync(temporary)
         _put_in_place(temporary, target)
-    except OSError as error:
-        raise InputError(f"{target} cannot be written: {error.strerror or error}") from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-    sync_folder(target.parent)
+        sync_folder(target.parent)
 
 
 def _sync(folder: Path) -> None:
@@ -103,6 +103,9 @@ def _sync(folder: Path) -> None:
 
 
 def _put_in_place(temporary: Path, target: Path) -> None:
+    """Give a folder its name; what had it is then under the other one, or gone."""
+    if target.is_dir() and _exchanged(temporary, target):
+        return
     before = temporary_in(target.parent)
     if target.is_dir():
         os.replace(target, before)
@@ -113,3 +116,13 @@ def _put_in_place(temporary: Path, target: Path) -> None:
             os.replace(before, target)
         raise
     shutil.rmtree(before, ignore_errors=True)
+
+
+def _exchanged(one: Path, other: Path) -> bool:
+    """Let two folders have each other's name, in one step; False where the system cannot do that.
+
+    Python has no function for it. Without it, a process that is killed between two steps would leave nothing in place.
+    """
+    rename = getattr(ctypes.CDLL(None), "renameat2", None) if sys.platform == "linux" else None
+    names = (argument for path in (one, other) for argument in (_HERE, os.fsencode(path)))
+    return rename is not None and rename(*names, _EXCHANGE) == 0

@@ -14,6 +14,7 @@ from latticework.core.checks import one_of
 from latticework.core.errors import InputError, require
 from latticework.core.files import write_atomically
 from latticework.core.persistence import CONFIG
+from latticework.core.temporaries import telling
 from latticework.core.values import from_json
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ class CSVLogger:
         """Append a row."""
         self.rows.append(row)
         if set(row) <= set(self.columns):
-            with self.path.open("a", newline="", encoding="utf-8") as file:
+            with telling(self.path), self.path.open("a", newline="", encoding="utf-8") as file:
                 csv.DictWriter(file, self.columns).writerow(row)
         else:
             self._rewrite()
@@ -71,7 +72,8 @@ class CSVLogger:
         if self.columns:
             writer.writeheader()
         writer.writerows(self.rows)
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with telling(self.path):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(self.path, text.getvalue().encode())
 
 

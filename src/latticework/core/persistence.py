@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from latticework.core.errors import InputError
-from latticework.core.files import TEMPORARY_NAME, sync_folder, write_atomically
+from latticework.core.files import sync_folder, write_atomically
+from latticework.core.temporaries import TEMPORARY_NAME, telling
 from latticework.core.tensors import (
     FRAMEWORKS,
     PLAIN_NAME,
@@ -78,7 +79,8 @@ def write_folder(folder: str | os.PathLike[str], *, header: Mapping[str, Any], s
     Raises
     ------
     InputError
-        If `folder` is a file or has a `config.json` of something else, or if a value cannot be stored.
+        If `folder` is a file, has a `config.json` of something else, or cannot be written, or if a value cannot be
+        stored.
 
     Examples
     --------
@@ -97,9 +99,10 @@ def write_folder(folder: str | os.PathLike[str], *, header: Mapping[str, Any], s
     config |= encode(dict(header), "header")
     config["values"] = encode(state.values, "values")
     existed, listed = folder.exists(), _listed(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    sync_folder(folder.parent)
-    before = set(os.listdir(folder))
+    with telling(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        sync_folder(folder.parent)
+        before = set(os.listdir(folder))
     written: set[str] = set()
     text = b""
     try:
@@ -120,7 +123,8 @@ def write_folder(folder: str | os.PathLike[str], *, header: Mapping[str, Any], s
         text = json.dumps(config, indent=2, allow_nan=False).encode()
         if len(text) > MAX_CONFIG_BYTES:
             raise InputError(f"{folder}: the plain values take {len(text):,} bytes, at most {MAX_CONFIG_BYTES:,} fit")
-        sync_folder(folder)
+        with telling(folder):
+            sync_folder(folder)
         write_atomically(folder / CONFIG, text)
     except BaseException:
         if not _holds(folder / CONFIG, text):  # an interrupt may come just after the commit

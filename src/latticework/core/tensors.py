@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from latticework.core.errors import InputError
-from latticework.core.files import temporary_in
+from latticework.core.temporaries import telling, temporary_file
 
 FRAMEWORKS: Final = {"numpy": "np", "torch": "pt"}  # our names, and safetensors'
 _DTYPES: Final = {
@@ -128,29 +128,29 @@ def store_tensors(folder: str | os.PathLike[str], group: str, tensors: Mapping[s
     Raises
     ------
     InputError
-        If something is not a tensor that safetensors can hold, or a stored group is no longer there.
+        If something is not a tensor that safetensors can hold, a stored group is no longer there, or the file cannot be
+        written.
     """
     folder = Path(folder).absolute()
     if isinstance(tensors, Stored) and tensors.path == folder / payload_name(f"{group}.safetensors", tensors.sha256):
         regular_file(folder, tensors.name, tensors.size)
         return tensors
     framework, header = _header(group, tensors)
-    folder.mkdir(parents=True, exist_ok=True)
-    temporary = temporary_in(folder)
-    try:
-        with temporary.open("xb") as stream:
+    payload_name(f"{group}.safetensors", "")  # what is no name is refused before anything is written
+    target = folder / f"{group}.safetensors"
+    with telling(target):
+        folder.mkdir(parents=True, exist_ok=True)
+        with temporary_file(target) as (temporary, stream):
             checksum = hashlib.sha256()
-            for piece in _pieces(header, tensors):
-                stream.write(piece)
-                checksum.update(piece)
-            size = stream.tell()
-            stream.flush()
-            os.fsync(stream.fileno())
-        name = payload_name(f"{group}.safetensors", checksum.hexdigest())
-        os.replace(temporary, folder / name)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+            with stream:
+                for piece in _pieces(header, tensors):
+                    stream.write(piece)
+                    checksum.update(piece)
+                size = stream.tell()
+                stream.flush()
+                os.fsync(stream.fileno())
+            name = payload_name(target.name, checksum.hexdigest())
+            os.replace(temporary, folder / name)
     return Stored(folder, name, checksum.hexdigest(), size, framework)
 
 

@@ -21,6 +21,7 @@ from jaxtyping import Float32
 from latticework.core.checks import one_of
 from latticework.core.errors import InputError, require
 from latticework.core.files import write_output
+from latticework.core.together import write_together
 from latticework.knowledge.embeddings import Embeddings
 from latticework.knowledge.graph import KINDS, Kind
 from latticework.knowledge.names import from_lines, to_lines
@@ -41,8 +42,8 @@ def export_embeddings(
 ) -> int:
     r"""Write joint embeddings to a file, and with "npy" and "faiss" their names to one beside it.
 
-    A crash leaves a file as it was or whole. Where there are two, the one with the rows is emptied first and written
-    last, so that rows never stand beside names of another model. Memory: a few times the file.
+    A crash leaves a file as it was or whole. Where there are two, the one with the rows goes first and comes last, so
+    that rows never stand beside names of another model. Memory: a few times the file.
 
     Parameters
     ----------
@@ -178,10 +179,7 @@ def read_names(path: str | os.PathLike[str]) -> list[str]:
 
 
 def _write_with_names(path: str | os.PathLike[str], names: Sequence[str], data: bytes) -> None:
-    if os.path.isfile(path):
-        write_output(path, b"")
-    write_output(names_file(path), to_lines(names))
-    write_output(path, data)
+    write_together({names_file(path): to_lines(names), Path(path): data})
 
 
 def _format(path: str | os.PathLike[str], format: Format | None) -> Format:

@@ -18,7 +18,8 @@ import numpy as np
 from jaxtyping import Int64
 
 from latticework.core.errors import InputError
-from latticework.core.files import read_lines, write_output
+from latticework.core.files import read_lines
+from latticework.core.together import write_together
 from latticework.core.words import counted, shortened
 from latticework.knowledge.dataset import Splits
 from latticework.knowledge.names import Names
@@ -79,11 +80,7 @@ def write_openke(folder: str | os.PathLike[str], splits: Splits) -> None:
     InputError
         If a name has a line end in it or ends with white space, or a file cannot be written.
     """
-    folder = Path(folder)
-    try:
-        folder.mkdir(exist_ok=True)
-    except OSError as error:
-        raise InputError(f"{folder} cannot be made: {error.strerror}") from error
+    folder, files = Path(folder), {}
     for kind, names in (("entity", splits.entities), ("relation", splits.relations)):
         wrong = next((name for name in names if re.search(r"[\r\n\0]|^\s|\s$", name)), None)
         if wrong is not None:
@@ -91,10 +88,15 @@ def write_openke(folder: str | os.PathLike[str], splits: Splits) -> None:
                 f"{wrong!r} cannot be a name in {kind}2id.txt: it has a line end, or white space around it"
             )
         rows = [f"{name}\t{number}" for number, name in enumerate(names)]
-        write_output(folder / f"{kind}2id.txt", "\n".join([str(len(names)), *rows, ""]).encode())
-    for part, triples in (("train", splits.train), ("valid", splits.valid), ("test", splits.test)):
+        files[folder / f"{kind}2id.txt"] = "\n".join([str(len(names)), *rows, ""]).encode()
+    for part, triples in (("valid", splits.valid), ("test", splits.test), ("train", splits.train)):
         rows = [f"{head} {tail} {relation}" for head, relation, tail in triples.tolist()]
-        write_output(folder / _TRIPLES.format(part), "\n".join([str(len(rows)), *rows, ""]).encode())
+        files[folder / _TRIPLES.format(part)] = "\n".join([str(len(rows)), *rows, ""]).encode()
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{folder} cannot be made: {error.strerror}") from error
+    write_together(files)  # the last is one without which there is no such folder
 
 
 def _file(folder: Path, name: str) -> Path | None:

@@ -10,7 +10,8 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from latticework.core.errors import InputError, require
-from latticework.core.files import sync_folder, temporary_in
+from latticework.core.files import sync_folder
+from latticework.core.temporaries import telling, temporary_folder
 from latticework.core.values import strict_json
 from latticework.core.version import VERSION
 from latticework.mediation.effects import NDE, NIE, PROPORTION, TE, draws_of, import_arviz
@@ -89,15 +90,10 @@ def write_netcdf(model: FittedModel, path: str | os.PathLike[str]) -> str:
     target = _file(path)
     require("h5netcdf", extra="mediation", purpose="writing draws")
     data = inference_data(model)
-    temporary = temporary_in(target.parent)
-    try:
-        data.to_netcdf(str(temporary), engine="h5netcdf")
-        os.replace(temporary, target)
-    except OSError as error:
-        raise InputError(f"{target} cannot be written: {error.strerror or error}") from error
-    finally:
-        temporary.unlink(missing_ok=True)
-    sync_folder(target.parent)
+    with telling(target), temporary_folder(target) as folder:  # the file itself is locked by the library
+        data.to_netcdf(str(folder / target.name), engine="h5netcdf")
+        os.replace(folder / target.name, target)
+        sync_folder(target.parent)
     return str(target)
 
 

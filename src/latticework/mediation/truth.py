@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import gzip
 import math
-import os
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -14,14 +12,14 @@ import numpy as np
 from jaxtyping import Float
 
 from latticework.core.errors import InputError
-from latticework.core.files import temporary_in, write_atomically, write_lines
+from latticework.core.files import write_atomically, write_lines
 from latticework.core.folders import described
 from latticework.core.values import strict_json
 from latticework.mediation.effects import NDE, NIE, PROPORTION, TE
 from latticework.mediation.images import read_map
 from latticework.mediation.simulation import SimulatedStudy
 from latticework.mediation.spaces import Space
-from latticework.mediation.writing import write_study
+from latticework.mediation.writing import writing_study
 
 FOLDER: Final = "truth"  # in that of the study
 ABOUT: Final = "truth.json"
@@ -71,20 +69,9 @@ def write_simulated(study: SimulatedStudy, folder: Path, about: dict[str, Any]) 
         If the folder holds anything else, or cannot be written.
     """
     there = folder / FOLDER
-    before = None
-    if there.is_dir() and _is_ours(there):
-        before = temporary_in(folder.absolute().parent)
-        os.replace(there, before)
-    try:
-        write_study(study, folder)
-        _write_truth(study, there, about)
-    except BaseException:
-        if before is not None and folder.is_dir() and not there.exists():
-            os.replace(before, there)
-        raise
-    finally:
-        if before is not None:
-            shutil.rmtree(before, ignore_errors=True)
+    beside = {FOLDER} if there.is_dir() and _is_ours(there) else ()
+    with writing_study(study, folder, beside=beside) as place:
+        _write_truth(study, place / FOLDER, about)
 
 
 def read_truth(folder: Path, space: Space | None) -> Truth:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import gzip
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
 from io import BufferedIOBase
 from pathlib import Path
 from typing import Any, Final
@@ -73,8 +74,30 @@ def write_study(study: Study, folder: str | os.PathLike[str], *, four_d: bool = 
     ...     sorted(path.name for path in written.iterdir())
     ['mask.nii.gz', 'mediators.nii.gz', 'participants.tsv', 'study.json', 'volumes.tsv']
     """
+    with writing_study(study, folder, four_d=four_d):
+        return Path(os.path.realpath(folder))
+
+
+@contextmanager
+def writing_study(
+    study: Study, folder: str | os.PathLike[str], *, four_d: bool = False, beside: Collection[str] = ()
+) -> Iterator[Path]:
+    """Write a study as `write_study` does, with what else there is to be in its folder.
+
+    Parameters
+    ----------
+    study, folder, four_d
+        As of `write_study`.
+    beside
+        Names in the folder that may be replaced, too.
+
+    Yields
+    ------
+    Path
+        Where the study is until all is written.
+    """
     require("nibabel", extra="mediation", purpose="writing NIfTI images")
-    target = _free(folder)
+    target = _free(folder, beside)
     ids = _ids(study)
     space, order = (study.space, np.arange(study.n_voxels)) if study.space is not None else grid_of(study.coordinates)
     names = _columns(study)
@@ -88,7 +111,7 @@ def write_study(study: Study, folder: str | os.PathLike[str], *, four_d: bool = 
         _write_images(temporary, study, space, order, ids, four_d=four_d)
         about = {"kind": KIND, "version": 1, "exposure": names[0], "outcome": names[1], "confounders": names[2:]}
         write_lines(temporary / ABOUT, [strict_json(about | {"four_d": four_d}, indent=1)])
-    return target
+        yield temporary
 
 
 def about_study(folder: Path) -> dict[str, Any]:
@@ -112,12 +135,12 @@ def about_study(folder: Path) -> dict[str, Any]:
     return about
 
 
-def _free(folder: str | os.PathLike[str]) -> Path:
+def _free(folder: str | os.PathLike[str], beside: Collection[str]) -> Path:
     """The folder, if it is new, empty, or one of ours."""
     target = folder_to_write(folder)
     if target.is_dir() and any(target.iterdir()):
         about_study(target)
-        others = sorted(path.name for path in target.iterdir() if path.name not in _OURS)
+        others = sorted(path.name for path in target.iterdir() if path.name not in {*_OURS, *beside})
         images = target / IMAGES
         if images.is_dir():
             known = {f"{one}.nii.gz" for one in read_ids(target / TABLE)}

@@ -8,7 +8,8 @@ from __future__ import annotations
 import io
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -29,9 +30,10 @@ from latticework.anomaly.scans.samples import Sample
 from latticework.anomaly.streaming import each
 from latticework.core.checks import number, whole_number
 from latticework.core.errors import InputError, require
-from latticework.core.files import TEMPORARY_NAME, write_output
+from latticework.core.files import write_output
 from latticework.core.persistence import check_writable
 from latticework.core.progress import message, progress
+from latticework.core.temporaries import TEMPORARY_NAME, telling
 from latticework.core.values import read_strictly
 
 SETTINGS: Final = "preprocessed.json"
@@ -102,8 +104,8 @@ def preprocess_folder(
     Raises
     ------
     InputError
-        If the source is no folder of parts, or has truths of some defects alone, or the target is in use, or was
-        written with other settings.
+        If the source is no folder of parts, or has truths of some defects alone, or the target is in use, was written
+        with other settings or cannot be written.
     MissingExtraError
         If what reads and writes pictures is not installed.
 
@@ -134,7 +136,10 @@ def preprocess_folder(
     open_parts = [part for part in found if part.name not in there]
     failed, doubts = {}, {}
     work = partial(_preprocess, goal=goal, size=size, pieces=pieces)
-    with progress("preprocessing", total=len(found), unit="parts", done=len(there)) as bar:
+    with (
+        progress("preprocessing", total=len(found), unit="parts", done=len(there)) as bar,
+        _ended_by_a_full_disk(),
+    ):
         for part, told in each(work, open_parts):
             if isinstance(told, InputError):
                 failed[part.name] = str(told)
@@ -202,22 +207,30 @@ def _preprocess(part: Found, *, goal: Path, size: int | None, pieces: float) -> 
     """Read, prepare and write one part; why it could not be told from its ground, if so."""
     sample = part.read()
     found = find_part(sample, pieces=pieces)
+    ready = _ready(sample, found.mask, size, with_truth=part.truth is not None)
     try:
-        _write(sample, found.mask, _places(part, goal), size, with_truth=part.truth is not None)
-    except OSError as error:
-        raise InputError(f"it cannot be written: {error.strerror or error}") from error
+        _write(ready, _places(part, goal))
+    except (OSError, InputError) as error:
+        raise _NotWrittenError(str(error)) from error
     return found.doubt
 
 
-def _write(
-    sample: Sample,
-    mask: Bool[np.ndarray, "height width"],
-    places: Mapping[str, Path],
-    size: int | None,
-    *,
-    with_truth: bool,
-) -> None:
-    """Write what a sample has, its mask last, which says that all the rest is there."""
+class _NotWrittenError(Exception):
+    """Of a part that was read: there is no sense in trying to write the others."""
+
+
+@contextmanager
+def _ended_by_a_full_disk() -> Iterator[None]:
+    try:
+        yield
+    except _NotWrittenError as error:
+        raise InputError(str(error)) from error
+
+
+def _ready(
+    sample: Sample, mask: Bool[np.ndarray, "height width"], size: int | None, *, with_truth: bool
+) -> dict[str, Shaped[np.ndarray, ...]]:
+    """What a sample has, at its size, by what it is; beside the part colours are black, and points missing."""
     rgb, xyz, truth = sample.rgb, sample.xyz, sample.truth if with_truth else None
     if size is not None:
         square = Square(*sample.size, size)
@@ -228,16 +241,24 @@ def _write(
         truth = None if truth is None else square.nearest(truth, fill=0)
     if not mask.any() or (xyz is not None and np.isnan(xyz[mask]).all()):
         raise InputError(f"{sample.name}: nothing of the part is left at {size} x {size}")
-    for what, values in (("rgb", rgb), ("xyz", xyz), ("gt", truth), ("mask", mask)):
-        if values is not None:
+    ready = {
+        "rgb": None if rgb is None else np.where(mask[..., None], rgb, np.uint8(0)),
+        "xyz": None if xyz is None else np.where(mask[..., None], xyz, np.float32(np.nan)),
+        "gt": truth,
+        "mask": mask * np.uint8(255),
+    }
+    return {what: values for what, values in ready.items() if values is not None}
+
+
+def _write(ready: Mapping[str, Shaped[np.ndarray, ...]], places: Mapping[str, Path]) -> None:
+    """Write what there is of a part, its mask last, which says that all the rest is there."""
+    for what, values in ready.items():
+        with telling(places[what]):
             places[what].parent.mkdir(parents=True, exist_ok=True)
-    if rgb is not None:
-        write_output(places["rgb"], _png(np.where(mask[..., None], rgb, np.uint8(0))))
-    if xyz is not None:
-        write_xyz(places["xyz"], np.where(mask[..., None], xyz, np.float32(np.nan)))
-    if truth is not None:
-        write_output(places["gt"], _png(truth))
-    write_output(places["mask"], _png(mask * np.uint8(255)))
+        if what == "xyz":
+            write_xyz(places[what], values)
+        else:
+            write_output(places[what], _png(values))
 
 
 def _png(values: Shaped[np.ndarray, "height width *channels"]) -> bytes:

@@ -1,0 +1,167 @@
+"""Hidden names under which files and folders are written before they get their own.
+
+Each target has one such name, so that whoever writes it next finds, and removes, what a process that was killed has
+left. Whoever writes holds a lock on it: what is locked is being written, and a second writer takes a name of its own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import secrets
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
+from pathlib import Path
+from typing import BinaryIO, Final
+
+from latticework.core.errors import InputError
+
+if sys.platform != "win32":
+    import fcntl
+
+TEMPORARY_NAME: Final = re.compile(r"\.latticework-[0-9a-f]{16}\.tmp")
+
+
+@contextmanager
+def telling(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Make an `InputError` that names a file, or a folder, of whatever keeps it from being written.
+
+    Raises
+    ------
+    InputError
+        In the place of an OSError.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise InputError(f"{path} cannot be written: {error.strerror or error}") from error
+
+
+@contextmanager
+def temporary_file(target: Path) -> Iterator[tuple[Path, BinaryIO]]:
+    """A new file beside a target, which the caller writes, closes and gives its name; it goes if anything goes wrong.
+
+    Parameters
+    ----------
+    target : Path
+        The file that it will be; its folder must exist.
+
+    Yields
+    ------
+    Path
+        Its name until then.
+    BinaryIO
+        To write to.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as place:
+    ...     with temporary_file(Path(place) / "note.txt") as (path, stream):
+    ...         _ = stream.write(b"kept")
+    ...         stream.close()
+    ...         os.replace(path, Path(place) / "note.txt")
+    ...     os.listdir(place)
+    ['note.txt']
+    """
+    path, lock = _made(target, partial(Path.touch, exist_ok=False))
+    try:
+        with path.open("wb") as stream:
+            yield path, stream
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+    finally:
+        _let_go(lock)
+
+
+@contextmanager
+def temporary_folder(target: Path) -> Iterator[Path]:
+    """A new folder beside a target, gone at the end with all that is then under its name.
+
+    Parameters
+    ----------
+    target : Path
+        What it, or something in it, will be; the folder that it is in must exist.
+    """
+    path, lock = _made(target, Path.mkdir)
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+        _let_go(lock)
+
+
+def fill(stream: BinaryIO, data: bytes) -> None:
+    """Write all that a file is to have, to the disk, and close it."""
+    with stream:
+        stream.write(data)
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+def temporary_in(folder: Path) -> Path:
+    """Return a fresh name in a folder, recognisable (`TEMPORARY_NAME`) as left over after a crash."""
+    return folder / f".latticework-{secrets.token_hex(8)}.tmp"
+
+
+def _made(target: Path, make: Callable[[Path], None]) -> tuple[Path, int | None]:
+    """The hidden name under which something was made, and the lock on it, where there can be one."""
+    usual = target.parent / f".latticework-{hashlib.sha256(os.fsencode(target.name)).hexdigest()[:16]}.tmp"
+    while True:
+        _remove_leftover(usual)
+        path = temporary_in(target.parent) if os.path.lexists(usual) else usual
+        try:
+            make(path)
+        except FileExistsError:
+            continue
+        lock = _locked(path, wait=True)
+        if os.path.lexists(path) and (lock is None or _is_at(lock, path)):
+            return path, lock
+        _let_go(lock)  # another writer took it for left over before it was locked
+
+
+def _is_at(lock: int, path: Path) -> bool:
+    return os.path.samestat(os.fstat(lock), os.lstat(path))
+
+
+def _remove_leftover(path: Path) -> None:
+    """Remove what a writer that is no more has left under a name."""
+    if not os.path.lexists(path):
+        return
+    with suppress(OSError):
+        if sys.platform == "win32":  # which removes nothing that is open
+            path.unlink()
+            return
+        lock = _locked(path, wait=False)
+        try:
+            # What was renamed before it was locked is no longer ours.
+            if lock is not None and _is_at(lock, path):
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+        finally:
+            _let_go(lock)
+
+
+def _locked(path: Path, *, wait: bool) -> int | None:
+    """A descriptor that holds a lock until it is closed, at the latest as the process ends; None if there is none."""
+    if sys.platform == "win32":
+        return None
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except OSError:  # some file systems have no locks
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
+def _let_go(lock: int | None) -> None:
+    if lock is not None:
+        os.close(lock)

@@ -1,0 +1,55 @@
+"""Files that belong together: a crash never leaves some of before beside others."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+
+from latticework.core.files import file_to_write, sync_folder, write_output
+from latticework.core.temporaries import fill, telling, temporary_file
+
+
+def write_together(files: Mapping[Path, bytes]) -> None:
+    """Write files that belong together, of which the last says that all are there.
+
+    Each is complete under another name before the first gets its own. The last one of before goes first, so that a
+    crash leaves all of before, or all, or no last one: never some of before beside others.
+
+    Parameters
+    ----------
+    files : mapping of Path to bytes
+        The whole new content of each; their folders must exist.
+
+    Raises
+    ------
+    InputError
+        As `write_output`.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as place:
+    ...     write_together({Path(place, "names.txt"): b"one", Path(place, "rows.txt"): b"1"})
+    ...     sorted(os.listdir(place))
+    ['names.txt', 'rows.txt']
+    """
+    targets = {Path(os.path.realpath(path)): data for path, data in files.items()}
+    last = [*targets][-1]
+    if any(path.exists() and not (path.is_file() or path.is_dir()) for path in targets):
+        for path, data in targets.items():
+            write_output(path, data)
+        return
+    with ExitStack() as stack:
+        complete = {}
+        for path, data in targets.items():
+            with telling(path):
+                complete[path], stream = stack.enter_context(temporary_file(file_to_write(path)))
+                fill(stream, data)
+        with telling(last):
+            last.unlink(missing_ok=True)
+        for path, temporary in complete.items():
+            with telling(path):
+                os.replace(temporary, path)
+                sync_folder(path.parent)

@@ -1,0 +1,96 @@
+"""What a process that was killed has left goes with the next write; what another process is writing stays."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from latticework.core.errors import InputError
+from latticework.core.files import write_atomically
+from latticework.core.folders import replacing
+from latticework.core.temporaries import TEMPORARY_NAME, telling, temporary_file, temporary_folder
+
+BEGIN = """
+import os, signal
+from pathlib import Path
+from latticework.core.temporaries import temporary_file, temporary_folder
+"""
+ENDS = {
+    "file": "with temporary_file(Path('target')) as (path, stream): stream.write(b'half'); stream.flush(); ",
+    "folder": "with temporary_folder(Path('target')) as path: (path / 'half').write_text('half'); ",
+}
+WRITES = {"file": lambda path: write_atomically(path, b"whole"), "folder": lambda path: write_folder(path)}
+
+
+def write_folder(path: Path) -> None:
+    with replacing(path) as folder:
+        (folder / "whole").write_text("whole")
+
+
+@pytest.mark.parametrize("left", ENDS)
+@pytest.mark.parametrize("written", WRITES)
+def test_what_a_killed_process_has_left_goes_with_the_next_write(tmp_path: Path, left: str, written: str) -> None:
+    killed = f"{BEGIN}{ENDS[left]}os.kill(os.getpid(), signal.SIGKILL)"
+    done = subprocess.run([sys.executable, "-c", killed], cwd=tmp_path, timeout=120, check=False)
+    assert done.returncode == -signal.SIGKILL
+    (name,) = os.listdir(tmp_path)
+    assert TEMPORARY_NAME.fullmatch(name)
+    WRITES[written](tmp_path / "target")
+    assert os.listdir(tmp_path) == ["target"]
+
+
+@pytest.mark.parametrize("left", ENDS)
+def test_what_another_process_is_writing_stays(
+    tmp_path: Path, left: str, start: Callable[..., subprocess.Popen[bytes]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    other = start(before=f"{BEGIN}{ENDS[left]}print('now', flush=True); input(); raise SystemExit")
+    assert other.stdout is not None
+    assert other.stdout.readline() == b"now\n"
+    (name,) = os.listdir(tmp_path)
+    write_atomically(tmp_path / "target", b"whole")
+    assert sorted(os.listdir(tmp_path)) == sorted([name, "target"])
+    other.communicate(b"\n")
+    assert os.listdir(tmp_path) == ["target"]
+
+
+def test_two_writers_of_one_target_do_not_meet(tmp_path: Path) -> None:
+    with temporary_file(tmp_path / "target") as (one, first), temporary_file(tmp_path / "target") as (other, second):
+        assert one != other
+        first.write(b"first")
+        second.write(b"second")
+        for path, stream, content in ((one, first, b"first"), (other, second, b"second")):
+            stream.close()
+            os.replace(path, tmp_path / "target")
+            assert (tmp_path / "target").read_bytes() == content
+    assert os.listdir(tmp_path) == ["target"]
+
+
+@pytest.mark.parametrize("kind", [temporary_file, temporary_folder])
+def test_where_nothing_can_be_locked_all_is_written_and_nothing_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: Callable[..., object]
+) -> None:
+    fcntl = pytest.importorskip("fcntl")
+
+    def fail(*_: object) -> None:
+        raise OSError(37, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", fail)
+    with kind(tmp_path / "target"):
+        (name,) = os.listdir(tmp_path)
+        write_atomically(tmp_path / "target", b"whole")
+        assert name in os.listdir(tmp_path)
+
+
+def test_a_file_that_a_full_disk_has_no_place_for_is_named(tmp_path: Path) -> None:
+    with (
+        pytest.raises(InputError, match="/there/note cannot be written: No space left on device"),
+        telling("/there/note"),
+    ):
+        raise OSError(28, "No space left on device")

@@ -1,0 +1,83 @@
+"""Try what can happen to commands while they write; tell what goes wrong.
+
+`python -m tests.hardness --all` kills every command before each of its operations, lets each find the disk full at
+many sizes, and tells each to write where nothing can be written. It takes a long while; `--only NAME` tries those whose
+names begin so. Without `--all` it is a few moments and sizes, as the tests try them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+TESTS = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(TESTS))
+sys.dont_write_bytecode = True
+
+from hardness import inputs, trials  # noqa: E402
+from hardness.commands import COMMANDS  # noqa: E402
+from hardness.trial import run  # noqa: E402
+from hardness.trials import Setting  # noqa: E402
+
+TRIALS = ("kills", "full", "nowhere")
+
+
+def prepared(root: Path) -> None:
+    """Make the inputs, unless they are there."""
+    inputs.shrink()
+    if not (root / "inputs").exists():
+        inputs.write_files(root / "inputs")
+        ended = run(lambda: inputs.make(root / "inputs") or 0, root / "inputs")
+        if ended.status:
+            raise SystemExit(ended.err)
+
+
+def few(count: int, number: int) -> list[int]:
+    """So many of the first numbers, among them 1 and the last, evenly spread."""
+    number = min(number, count)
+    return sorted({1 + round(step * (count - 1) / max(1, number - 1)) for step in range(number)})
+
+
+def tried(setting: Setting, what: str, points: int) -> Iterator[tuple[str, list[str]]]:
+    if what == "kills":
+        yield from trials.kills(setting, few(len(setting.operations), points))
+        sizes = few(setting.largest, max(1, points // 4))
+        yield from trials.full(setting, [size - 1 for size in sizes], deadly=True)
+    elif what == "full":
+        yield from trials.full(setting, [size - 1 for size in few(setting.largest, max(2, points // 4))])
+    else:
+        yield from trials.nowhere(setting)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.hardness", description=__doc__.splitlines()[0])
+    parser.add_argument("--all", action="store_true", help="before each operation")
+    parser.add_argument("--points", type=int, default=3, help="operations of each command")
+    parser.add_argument("--only", action="append", help="the start of some names; may be repeated")
+    parser.add_argument("--trial", action="append", choices=TRIALS)
+    parser.add_argument("--folder", type=Path, help="where to work; a new temporary one if not given")
+    given = parser.parse_args()
+    root = (given.folder or Path(tempfile.mkdtemp(prefix="hardness-"))).absolute()
+    prepared(root)
+    failed = 0
+    for command in COMMANDS:
+        if given.only and not any(map(command.name.startswith, given.only)):
+            continue
+        for setting in trials.settings(command, root):
+            for what in given.trial or TRIALS:
+                begun, count = time.monotonic(), 0
+                for case, told in tried(setting, what, 10**9 if given.all else given.points):
+                    count += 1
+                    failed += bool(told)
+                    for one in told:
+                        print(f"    {case}: {one}", flush=True)
+                print(f"{setting.name:30} {what:8} {count:4} in {time.monotonic() - begun:5.1f} s", flush=True)
+    return int(failed > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,235 @@
+"""Every command that writes: how it is given, what it writes, and how that is recognised as whole.
+
+A command is run in a folder of its own, beside `inputs`, which `hardness.inputs` makes once. `{to}` stands before
+whatever it writes, and is empty as a rule; what it changes in place is copied to where it is run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import typer
+
+from latticework.cli.app import app
+from latticework.core.capability import capabilities, resolve
+
+# What an output is: a file; a folder of a model, which config.json commits; a folder that is there as a whole or not at
+# all; a folder of files of which each is; and files that belong together, of which the last says that all are there.
+FILE, MODEL, FOLDER, FILES, SET = "file", "model", "folder", "files", "set"
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command that writes.
+
+    Attributes
+    ----------
+    name
+        What tests and the campaign call it.
+    words
+        Its arguments.
+    writes
+        Kinds of what it writes, by name.
+    before
+        Its arguments when it wrote what is there before; none if it never writes over anything.
+    over
+        Arguments that it is given besides where there is something before.
+    changes
+        Inputs that it changes in place: copied to where it runs.
+    refuses
+        Whether it refuses, given again, to write over what it has written.
+    quick
+        Whether it is run in odd surroundings with every run of the tests.
+    """
+
+    name: str
+    words: str
+    writes: dict[str, str]
+    before: str | None = None
+    over: str = ""
+    changes: tuple[str, ...] = ()
+    refuses: bool = False
+    quick: bool = True
+
+    @property
+    def path(self) -> tuple[str, ...]:
+        """What it is called, without arguments."""
+        return tuple(word for word in self.words.split()[:2] if word.isalpha())
+
+    @property
+    def options(self) -> set[str]:
+        return {{"-o": "--output"}.get(word, word) for word in self.words.split() if word.startswith("-")}
+
+
+def reseeded(words: str) -> str:
+    """The same command with another seed."""
+    return f"{words} --seed 1"
+
+
+TRANSLATE = "translate fit ../inputs/pairs.tsv -o {to}translator --device cpu"
+NER = "ner fit ../inputs/train.bio --lexicon ../inputs/words.txt -o {to}tagger --hidden-size 4 --epochs 2 --device cpu"
+ANOMALY = "anomaly fit ../inputs/parts -o {to}detector --size 64 --device cpu --banks"
+KG = "kg fit ../inputs/facts.tsv -o {to}graph --dim 4 --epochs 2 --update-epochs 2 --device cpu"
+UPDATE = "kg update {model} ../inputs/changes.tsv --device cpu --page {to}update.html"
+QUICK = "--chains 2 --warmup 10 --draws 10 --jobs 1"
+MEDIATE = f"mediate fit ../inputs/study -o {{to}}effects --results {{to}}results --page {{to}}page.html {QUICK}"
+REPORT = "mediate report ../inputs/{model} --results {to}results --page {to}page.html"
+SYNTH = "anomaly synth -o {to}ring --family ring --good 1 --validation 1 --test-good 1 --per-defect 1 --size 32"
+EXPLAIN = "anomaly explain ../inputs/{model} ../inputs/parts/test/dent/rgb/000.png --page {to}page.html --device cpu"
+RESULTS = {"results": FILES, "results/maps": FOLDER, "page.html": FILE}
+
+
+def with_model(words: str, model: str) -> str:
+    return words.replace("{model}", model)
+
+
+COMMANDS = [
+    Command("translate-fit", TRANSLATE, {"translator": MODEL}, reseeded(TRANSLATE), "--restart"),
+    Command(
+        "translate-export", "translate export ../inputs/translator {to}exported", {"exported": FOLDER}, refuses=True
+    ),
+    Command("ner-fit", NER, {"tagger": MODEL}, reseeded(NER), "--restart"),
+    Command(
+        "ner-predict",
+        "ner predict ../inputs/tagger ../inputs/texts.txt -o {to}tags.bio --device cpu",
+        {"tags.bio": FILE},
+        "ner predict ../inputs/tagger ../inputs/words.txt -o {to}tags.bio --device cpu",
+    ),
+    Command(
+        "ner-predict-page",
+        "ner predict ../inputs/tagger ../inputs/texts.txt --format html -o {to}tags.html --device cpu",
+        {"tags.html": FILE},
+        "ner predict ../inputs/tagger ../inputs/words.txt --format html -o {to}tags.html --device cpu",
+    ),
+    Command(
+        "ner-convert",
+        "ner convert ../inputs/train.bio {to}train.jsonl.gz",
+        {"train.jsonl.gz": FILE},
+        "ner convert ../inputs/other.bio {to}train.jsonl.gz",
+    ),
+    Command(
+        "ner-vectors",
+        "ner vectors ../inputs/texts.txt -o {to}characters.vec --size 4 --epochs 1",
+        {"characters.vec": FILE},
+        "ner vectors ../inputs/texts.txt -o {to}characters.vec --size 4 --epochs 1 --seed 1",
+    ),
+    Command("anomaly-fit", f"{ANOMALY} colour,geometry", {"detector": MODEL}, f"{ANOMALY} colour"),
+    Command(
+        "anomaly-predict",
+        "anomaly predict ../inputs/detector ../inputs/parts/test/dent --maps {to}maps --device cpu",
+        {"maps": FILES},
+        "anomaly predict ../inputs/other-detector ../inputs/parts/test/dent --maps {to}maps --device cpu",
+    ),
+    Command(
+        "anomaly-evaluate",
+        "anomaly evaluate ../inputs/detector ../inputs/parts --maps {to}maps --page {to}page.html --device cpu",
+        {"maps": FILES, "page.html": FILE},
+        "anomaly evaluate ../inputs/other-detector ../inputs/parts --maps {to}maps --page {to}page.html --device cpu",
+    ),
+    Command(
+        "anomaly-explain",
+        with_model(EXPLAIN, "detector"),
+        {"page.html": FILE},
+        with_model(EXPLAIN, "other-detector"),
+    ),
+    Command("anomaly-synth", f"{SYNTH} --seed 3", {"ring": FOLDER}, refuses=True),
+    Command("anomaly-preprocess", "anomaly preprocess ../inputs/parts -o {to}ready --split test", {"ready": FILES}),
+    Command("kg-fit", KG, {"graph": MODEL}, reseeded(KG), "--restart"),
+    Command("kg-update", with_model(UPDATE, "graph"), {"graph": MODEL, "update.html": FILE}, changes=("graph",)),
+    Command(
+        "kg-update-elsewhere",
+        with_model(UPDATE, "../inputs/graph -o {to}updated"),
+        {"updated": MODEL, "update.html": FILE},
+        with_model(UPDATE, "../inputs/other-graph -o {to}updated"),
+    ),
+    Command(
+        "kg-watch", "kg watch graph ../inputs/changes.tsv --once --device cpu", {"graph": MODEL}, changes=("graph",)
+    ),
+    Command(
+        "kg-diff",
+        "kg diff ../inputs/facts.tsv ../inputs/more.tsv -o {to}delta.jsonl",
+        {"delta.jsonl": FILE},
+        "kg diff ../inputs/more.tsv ../inputs/facts.tsv -o {to}delta.jsonl",
+    ),
+    *(
+        Command(
+            f"kg-convert-{ending.lstrip('.')}",
+            f"kg convert ../inputs/{source}.tsv {{to}}facts{ending}",
+            {f"facts{ending}": FILE},
+            f"kg convert ../inputs/{other}.tsv {{to}}facts{ending}",
+        )
+        for ending, source, other in (
+            (".csv.gz", "facts", "more"),
+            (".nt", "iris", "more-iris"),
+            (".parquet", "facts", "more"),
+            (".npy", "numbers", "more-numbers"),
+        )
+    ),
+    Command(
+        "kg-convert-openke",
+        "kg convert ../inputs/facts.tsv {to}facts --to openke",
+        {"facts": SET},
+        "kg convert ../inputs/more.tsv {to}facts --to openke",
+    ),
+    *(
+        Command(
+            f"kg-export-{ending}",
+            f"kg export ../inputs/graph {{to}}entities.{ending}",
+            {f"entities.{ending}": SET if ending in ("npy", "faiss") else FILE},
+            f"kg export ../inputs/other-graph {{to}}entities.{ending}",
+        )
+        for ending in ("npy", "parquet", "vec", "faiss")
+    ),
+    Command("mediate-fit", MEDIATE, {"effects": MODEL} | RESULTS, reseeded(MEDIATE)),
+    Command("mediate-report", with_model(REPORT, "effects"), RESULTS, with_model(REPORT, "other-effects")),
+    Command(
+        "mediate-simulate",
+        "mediate simulate -o {to}study --subjects 12 --side 5",
+        {"study": FOLDER},
+        "mediate simulate -o {to}study --subjects 12 --side 5 --seed 1",
+    ),
+    Command(
+        "mediate-basis",
+        "mediate basis ../inputs/study/mask.nii.gz -o {to}basis --components 5",
+        {"basis": MODEL},
+        "mediate basis ../inputs/study/mask.nii.gz -o {to}basis --components 4",
+    ),
+    Command(
+        "derive",
+        "derive x'*A*x --wrt x --format html -o {to}gradient.html",
+        {"gradient.html": FILE},
+        "derive b'*x --wrt x --format html -o {to}gradient.html",
+    ),
+    Command("tour", "tour --only calculus -o {to}tour.html", {"tour.html": FILE}, quick=False),
+]
+BY_NAME = {command.name: command for command in COMMANDS}
+
+LAST = {"facts": "facts/train2id.txt"}  # of a set that is a folder; another set is a file, and others named after it
+
+# Options and arguments that are paths: those that a command writes to, and those that it only reads.
+WRITTEN = {"--output", "--page", "--maps", "--results"}
+WRITTEN_ARGUMENTS = {
+    ("translate", "export"): "folder",
+    ("ner", "convert"): "target",
+    ("kg", "convert"): "target",
+    ("kg", "export"): "target",
+    ("kg", "update"): "model",
+    ("kg", "watch"): "model",
+}
+
+
+def paths() -> Iterator[tuple[tuple[str, ...], str]]:
+    """What every command takes that is a path: the words of the command, and the option or argument."""
+    tools: list[tuple[tuple[str, ...], Any]] = [(("latticework",), typer.main.get_command(app))]
+    offers = [capability for capability in capabilities() if capability.commands is not None]
+    tools += [((one.command,), typer.main.get_command(resolve(one.commands))) for one in offers]
+    for words, tool in tools:
+        own = words if words != ("latticework",) else ()
+        found = getattr(tool, "commands", None)
+        for path, command in {(*own, name): one for name, one in found.items()}.items() if found else [(own, tool)]:
+            for parameter in command.params:
+                kind = getattr(parameter, "type_descriptor", None)
+                if kind is not None and "Path" in str(kind.annotation):
+                    yield path, parameter.opts[0]
