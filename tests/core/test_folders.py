@@ -11,6 +11,7 @@ import pytest
 
 from latticework.core import folders
 from latticework.core.errors import InputError
+from latticework.core.files import write_atomically
 from latticework.core.folders import folder_to_write, replacing
 
 
@@ -105,6 +106,17 @@ def test_a_process_that_is_killed_leaves_the_old_folder_or_the_new_one(tmp_path:
 def write_half(target: Path) -> None:
     with replacing(target) as folder:
         (folder / "new.txt").write_text("new")
+
+
+def test_an_error_names_files_as_they_were_to_be_called(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"/maps/inner/one\.txt cannot be written: there is no folder .*/maps/inner$"):
+        write_without_folder(tmp_path / "maps")
+    assert not os.listdir(tmp_path)
+
+
+def write_without_folder(target: Path) -> None:
+    with replacing(target) as folder:
+        write_atomically(folder / "inner" / "one.txt", b"1")
 
 
 def test_places_where_no_folder_can_be_are_refused(tmp_path: Path) -> None:

@@ -16,6 +16,8 @@ from latticework.core.persistence import read_folder
 from latticework.core.temporaries import TEMPORARY_NAME
 from latticework.core.tensors import Stored
 
+# How long an update took, and each stop of a tour: on the pages that tell of them.
+SECONDS = re.compile(rb"<dt>seconds[^<]*</dt><dd>[\d.]+</dd>|up to date in [\d.e-]+ s|(?<=<dd>)\d+\.\d(?=</dd>)")
 Tree = dict[str, bytes | None]  # what is in a folder, by name; of folders in it nothing is told
 
 
@@ -34,7 +36,7 @@ def _comparable(path: Path) -> bytes:
         rows = list(csv.DictReader(io.StringIO(data.decode())))
         return repr([{name: cell for name, cell in row.items() if name not in TIMINGS} for row in rows]).encode()
     if path.suffix == ".html":
-        return re.sub(rb"<dt>seconds</dt><dd>[\d.]+</dd>", b"", data)
+        return SECONDS.sub(b"", data)
     return data
 
 

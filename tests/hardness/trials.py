@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,6 +12,8 @@ from pathlib import Path
 from hardness.commands import Command
 from hardness.judging import Tree, differences, tree, wrong
 from hardness.trial import BROKEN, Ended, fresh, run
+
+from latticework.core.temporaries import TEMPORARY_NAME
 
 NOWHERE = ("/proc/", "file/", "missing/")  # where nothing can be written: not by root, either
 
@@ -167,12 +170,14 @@ def complaints(setting: Setting, ended: Ended, reason: str, to: str = "") -> lis
     """What is wrong with how a command that could not write says so."""
     if ended.status == 0:
         return differences(tree(setting.place), setting.whole[1])
-    lines = [line for line in ended.err.splitlines() if "error" in line.lower() or "Traceback" in line]
-    names = [name.partition("/")[0] for name in setting.command.writes]
     if ended.status in (BROKEN, -9) or ended.status < 0:
         return [f"it ended with {ended.status}: {ended.err[-500:]}"]
+    lines = [line for line in ended.err.splitlines() if "error" in line.lower() or "Traceback" in line]
     if len(lines) != 1 or not lines[0].startswith("error: ") or ended.err.splitlines()[-1] != lines[0]:
         return [f"it does not say it in one line: {ended.err[-800:]}"]
-    if reason not in lines[0] or not any(name in lines[0] for name in [*names, *([to.strip("/")] if to else [])]):
+    names = [name.partition("/")[0] for name in setting.command.writes] + [to.strip("/")] * bool(to)
+    written = re.search(r"(\S+) cannot be (written|made)", lines[0])  # a file of ours, or one that is there meanwhile
+    named = any(name in lines[0] for name in names) or (written and TEMPORARY_NAME.search(written[1]) is None)
+    if reason not in lines[0] or not named:
         return [f"it does not say which file, or why: {lines[0]}"]
     return []

@@ -153,7 +153,9 @@ def test_bima_has_no_confounder_in_arviz(thresholded):
 
 def test_netcdf_comes_back(volume, tmp_path):
     path = write_netcdf(volume, tmp_path / "draws.nc")
+    before = (tmp_path / "draws.nc").read_bytes()
     assert path == write_netcdf(volume, tmp_path / "draws.nc")
+    assert (tmp_path / "draws.nc").read_bytes() == before
     back = import_arviz("reading").from_netcdf(path)
     assert np.array_equal(back.posterior["nde"].values, volume.posterior_.direct)
     assert NASTY in back.posterior["region"].values[0]

@@ -87,10 +87,20 @@ def replacing(target: Path) -> Iterator[Path]:
     ['one.txt']
     """
     with telling(target), temporary_folder(target) as temporary:
-        yield temporary
+        with _called(temporary, target):
+            yield temporary
         _sync(temporary)
         _put_in_place(temporary, target)
         sync_folder(target.parent)
+
+
+@contextmanager
+def _called(temporary: Path, target: Path) -> Iterator[None]:
+    """Let errors name files as they were to be called."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(str(error).replace(str(temporary), str(target))) from error
 
 
 def _sync(folder: Path) -> None:

@@ -90,6 +90,8 @@ def write_netcdf(model: FittedModel, path: str | os.PathLike[str]) -> str:
     target = _file(path)
     require("h5netcdf", extra="mediation", purpose="writing draws")
     data = inference_data(model)
+    for group in data.groups():
+        data[group].attrs.pop("created_at", None)  # the same draws give the same bytes
     with telling(target), temporary_folder(target) as folder:  # the file itself is locked by the library
         data.to_netcdf(str(folder / target.name), engine="h5netcdf")
         os.replace(folder / target.name, target)
