@@ -1,25 +1,28 @@
 """Try what can happen to commands while they write; tell what goes wrong.
 
 `python -m tests.hardness --all` kills every command before each of its operations, lets each find the disk full at
-many sizes, and tells each to write where nothing can be written. It takes a long while; `--only NAME` tries those whose
+many sizes, and tells each to write where nothing can be written. It takes hours; `--only NAME` tries those whose
 names begin so. Without `--all` it is a few moments and sizes, as the tests try them.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 TESTS = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(TESTS))
 sys.dont_write_bytecode = True
 
 from hardness import inputs, trials  # noqa: E402
-from hardness.commands import COMMANDS  # noqa: E402
+from hardness.commands import COMMANDS, OFTEN, folder_of_inputs  # noqa: E402
+from hardness.judging import digests  # noqa: E402
 from hardness.trial import run  # noqa: E402
 from hardness.trials import Setting  # noqa: E402
 
@@ -29,9 +32,10 @@ TRIALS = ("kills", "full", "nowhere")
 def prepared(root: Path) -> None:
     """Make the inputs, unless they are there."""
     inputs.shrink()
-    if not (root / "inputs").exists():
-        inputs.write_files(root / "inputs")
-        ended = run(lambda: inputs.make(root / "inputs") or 0, root / "inputs")
+    folder = folder_of_inputs(root)
+    if not folder.exists():
+        inputs.write_files(folder)
+        ended = run(inputs.make, folder)
         if ended.status:
             raise SystemExit(ended.err)
 
@@ -53,6 +57,27 @@ def tried(setting: Setting, what: str, points: int) -> Iterator[tuple[str, list[
         yield from trials.nowhere(setting)
 
 
+def told(root: Path, *, suite: bool) -> dict[str, Any]:
+    """What every command writes, by checksums; with a few trials of some commands, and what went wrong in them."""
+    found: dict[str, Any] = {"digests": {}, "tried": dict.fromkeys(TRIALS, 0), "wrong": {what: [] for what in TRIALS}}
+    for number, command in enumerate(COMMANDS):
+        kinds = trials.settings(command, root)
+        found["digests"][command.name] = digests(kinds[0].whole[1], root)
+        if not suite or command.name not in OFTEN:
+            continue
+        setting = kinds[-1]
+        moment = 1 + (7 * number) % len(setting.operations)
+        for what, cases in (
+            ("kills", trials.kills(setting, sorted({moment, len(setting.operations)}))),
+            ("full", trials.full(setting, [setting.largest // 2])),
+            ("nowhere", trials.nowhere(setting)),
+        ):
+            for case, complaints in cases:
+                found["tried"][what] += 1
+                found["wrong"][what] += [f"{case}: {one}" for one in complaints]
+    return found
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.hardness", description=__doc__.splitlines()[0])
     parser.add_argument("--all", action="store_true", help="before each operation")
@@ -60,9 +85,13 @@ def main() -> int:
     parser.add_argument("--only", action="append", help="the start of some names; may be repeated")
     parser.add_argument("--trial", action="append", choices=TRIALS)
     parser.add_argument("--folder", type=Path, help="where to work; a new temporary one if not given")
+    parser.add_argument("--told", choices=["digests", "suite"], help="print JSON, for the tests")
     given = parser.parse_args()
     root = (given.folder or Path(tempfile.mkdtemp(prefix="hardness-"))).absolute()
     prepared(root)
+    if given.told:
+        print(json.dumps(told(root, suite=given.told == "suite")))
+        return 0
     failed = 0
     for command in COMMANDS:
         if given.only and not any(map(command.name.startswith, given.only)):
@@ -70,10 +99,10 @@ def main() -> int:
         for setting in trials.settings(command, root):
             for what in given.trial or TRIALS:
                 begun, count = time.monotonic(), 0
-                for case, told in tried(setting, what, 10**9 if given.all else given.points):
+                for case, complaints in tried(setting, what, 10**9 if given.all else given.points):
                     count += 1
-                    failed += bool(told)
-                    for one in told:
+                    failed += bool(complaints)
+                    for one in complaints:
                         print(f"    {case}: {one}", flush=True)
                 print(f"{setting.name:30} {what:8} {count:4} in {time.monotonic() - begun:5.1f} s", flush=True)
     return int(failed > 0)

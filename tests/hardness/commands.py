@@ -1,13 +1,15 @@
 """Every command that writes: how it is given, what it writes, and how that is recognised as whole.
 
-A command is run in a folder of its own, beside `inputs`, which `hardness.inputs` makes once. `{to}` stands before
+A command is run in a folder of its own, beside the inputs, which `hardness.inputs` makes once. `{to}` stands before
 whatever it writes, and is empty as a rule; what it changes in place is copied to where it is run.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -15,6 +17,7 @@ import typer
 from latticework.cli.app import app
 from latticework.core.capability import capabilities, resolve
 
+INPUTS = "données d'été 数据 (1)"  # `../inputs` is the folder of this name
 # What an output is: a file; a folder of a model, which config.json commits; a folder that is there as a whole or not at
 # all; a folder of files of which each is; and files that belong together, of which the last says that all are there.
 FILE, MODEL, FOLDER, FILES, SET = "file", "model", "folder", "files", "set"
@@ -40,8 +43,6 @@ class Command:
         Inputs that it changes in place: copied to where it runs.
     refuses
         Whether it refuses, given again, to write over what it has written.
-    quick
-        Whether it is run in odd surroundings with every run of the tests.
     """
 
     name: str
@@ -51,16 +52,31 @@ class Command:
     over: str = ""
     changes: tuple[str, ...] = ()
     refuses: bool = False
-    quick: bool = True
 
     @property
     def path(self) -> tuple[str, ...]:
         """What it is called, without arguments."""
-        return tuple(word for word in self.words.split()[:2] if word.isalpha())
+        words = self.words.split()
+        return tuple(words[:1] if words[0] in ("derive", "tour") else words[:2])
+
+    def arguments(self, *more: str, to: str = "") -> list[str]:
+        """What it is given, as a shell would give it, in whatever locale."""
+        return arguments(" ".join([self.words, *more]), to)
 
     @property
     def options(self) -> set[str]:
         return {{"-o": "--output"}.get(word, word) for word in self.words.split() if word.startswith("-")}
+
+
+def arguments(words: str, to: str = "") -> list[str]:
+    """The words of a command, as a shell would give them in whatever locale."""
+    given = [word.replace("../inputs", f"../{INPUTS}").replace("{to}", to) for word in words.split()]
+    return [os.fsdecode(word.encode()) for word in given]
+
+
+def folder_of_inputs(root: Path) -> Path:
+    """Where the inputs are."""
+    return root / os.fsdecode(INPUTS.encode())
 
 
 def reseeded(words: str) -> str:
@@ -202,10 +218,25 @@ COMMANDS = [
         {"gradient.html": FILE},
         "derive b'*x --wrt x --format html -o {to}gradient.html",
     ),
-    Command("tour", "tour --only calculus -o {to}tour.html", {"tour.html": FILE}, quick=False),
+    Command("tour", "tour --only calculus -o {to}tour.html", {"tour.html": FILE}),
 ]
-BY_NAME = {command.name: command for command in COMMANDS}
 
+# Those that are killed, and find the disk full, with every run of the tests: each way of writing once or twice.
+OFTEN = {
+    "translate-export",
+    "ner-fit",
+    "ner-predict",
+    "anomaly-predict",
+    "anomaly-synth",
+    "anomaly-preprocess",
+    "kg-update",
+    "kg-watch",
+    "kg-convert-openke",
+    "mediate-report",
+    "mediate-simulate",
+    "mediate-basis",
+    "derive",
+}
 LAST = {"facts": "facts/train2id.txt"}  # of a set that is a folder; another set is a file, and others named after it
 
 # Options and arguments that are paths: those that a command writes to, and those that it only reads.
@@ -217,6 +248,12 @@ WRITTEN_ARGUMENTS = {
     ("kg", "export"): "target",
     ("kg", "update"): "model",
     ("kg", "watch"): "model",
+}
+READ = {
+    *("--valid", "--vit", "--point-mae", "--good", "--add", "--remove", "--test", "--images", "--mask", "--atlas"),
+    *("--centres", "--coordinates", "--volumes", "--truth", "--nu", "--char-vectors", "--word-vectors", "--lexicon"),
+    *("folder", "model", "paths", "path", "triples", "changes", "test", "old", "new", "source", "target", "study"),
+    *("mask", "train", "file", "text", "reference"),
 }
 
 

@@ -63,9 +63,7 @@ def write_files(folder: Path) -> None:
         (folder / name).write_text("\n".join([*lines, ""]), encoding="utf-8")
 
 
-def make(folder: Path) -> None:
-    """Write all that commands are given; the process must be in the folder."""
+def make() -> int:
+    """Write all that commands are given into the folder that the process is in."""
     warnings.simplefilter("ignore")
-    for words in MADE:
-        if main(words.split()) != 0:
-            raise SystemExit(f"the inputs cannot be made: {words}")
+    return next((status for words in MADE if (status := main(words.split()))), 0)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from hardness.commands import Command
+from hardness.commands import Command, arguments, folder_of_inputs
 from hardness.judging import Tree, differences, tree, wrong
 from hardness.trial import BROKEN, Ended, fresh, run
 
@@ -27,7 +27,7 @@ class Setting:
     command
         What is run.
     root
-        The folder with `inputs`, beside which it is run.
+        The folder with the inputs, beside which it is run.
     over
         Whether there is something before that it writes over.
     """
@@ -45,17 +45,16 @@ class Setting:
         return self.root / "place"
 
     def words(self, to: str = "") -> list[str]:
-        given = f"{self.command.words} {self.command.over if self.over else ''}"
-        return given.replace("{to}", to).split()
+        return self.command.arguments(self.command.over if self.over else "", to=to)
 
     @cached_property
     def template(self) -> Path:
         """A folder with what is there before."""
         folder = fresh(self.root / f"before-{self.name}")
         for name in self.command.changes:
-            shutil.copytree(self.root / "inputs" / name, folder / name)
+            shutil.copytree(folder_of_inputs(self.root) / name, folder / name)
         if self.over and self.command.before is not None:
-            ended = run(self.command.before.replace("{to}", "").split(), folder)
+            ended = run(arguments(self.command.before), folder)
             assert ended.status == 0, f"{self.name}: what is there before cannot be made: {ended}"
         return folder
 

@@ -10,8 +10,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from latticework.core.errors import InputError, require
-from latticework.core.files import sync_folder
-from latticework.core.temporaries import telling, temporary_folder
+from latticework.core.files import write_atomically
 from latticework.core.values import strict_json
 from latticework.core.version import VERSION
 from latticework.mediation.effects import NDE, NIE, PROPORTION, TE, draws_of, import_arviz
@@ -90,13 +89,21 @@ def write_netcdf(model: FittedModel, path: str | os.PathLike[str]) -> str:
     target = _file(path)
     require("h5netcdf", extra="mediation", purpose="writing draws")
     data = inference_data(model)
-    for group in data.groups():
-        data[group].attrs.pop("created_at", None)  # the same draws give the same bytes
-    with telling(target), temporary_folder(target) as folder:  # the file itself is locked by the library
-        data.to_netcdf(str(folder / target.name), engine="h5netcdf")
-        os.replace(folder / target.name, target)
-        sync_folder(target.parent)
+    write_atomically(target, _netcdf(data))
     return str(target)
+
+
+def _netcdf(data: Any) -> bytes:
+    """The bytes of a netCDF file, the same for the same draws: without the time that ArviZ notes.
+
+    In memory, because HDF5, when a disk is full, tells it many times, past all handlers of errors.
+    """
+    import xarray
+
+    groups = {"/": xarray.Dataset(attrs=data.attrs)} | {name: data[name] for name in data.groups()}
+    for group in groups.values():
+        group.attrs.pop("created_at", None)
+    return bytes(xarray.DataTree.from_dict(groups).to_netcdf(engine="h5netcdf") or b"")
 
 
 def _attributes(model: FittedModel) -> dict[str, Any]:

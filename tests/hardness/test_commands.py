@@ -1,0 +1,82 @@
+"""Whatever happens while a command writes: what was there stays until what is new is whole, and the command says why.
+
+A few moments and sizes of some commands; `python -m tests.hardness --all` tries all of them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from filelock import FileLock
+from hardness.commands import COMMANDS, OFTEN
+
+PLAIN = {"LC_ALL": "C.UTF-8", "PYTHONUTF8": "1", "TZ": "UTC", "PYTHONHASHSEED": "0"}
+ODD = {"LC_ALL": "C", "PYTHONUTF8": "0", "TZ": "Asia/Kathmandu", "PYTHONHASHSEED": "1"}
+# What may differ where a locale cannot tell the name of the folder of the inputs, because it has that name in it: the
+# word list that a model was given, the folder that parts were taken from, the part on a page. How long something took
+# is left out of pages and logs everywhere.
+NAMED = {
+    "ner-fit": {"tagger/config.json", "tagger/lexicon_parameter"},
+    "anomaly-preprocess": {"ready/preprocessed.json"},
+    "anomaly-explain": {"page.html"},
+}
+
+
+def told(root: Path, what: str, surroundings: dict[str, str]) -> dict[str, Any]:
+    """What every command writes in a process that is started in such surroundings."""
+    program = [sys.executable, "-W", "ignore", "-m", "tests.hardness", "--told", what, "--folder", str(root / what)]
+    environment = {**os.environ, **surroundings}
+    top = Path(__file__).parents[2]
+    done = subprocess.run(program, env=environment, cwd=top, capture_output=True, text=True, timeout=900, check=False)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.fixture(scope="session")
+def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What came of a few trials, made once by all the processes of pytest."""
+    root = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        root = root.parent
+    with FileLock(root / "hardness.lock"):
+        kept = root / "hardness.json"
+        if not kept.exists():
+            kept.write_text(json.dumps(told(root / "hardness", "suite", PLAIN)))
+    return json.loads(kept.read_text())
+
+
+def test_a_kill_leaves_what_was_there_or_what_is_new_and_the_command_given_again_ends_as_ever(
+    found: dict[str, Any],
+) -> None:
+    assert found["wrong"]["kills"] == []
+    assert found["tried"]["kills"] >= 2 * len(OFTEN) - 2
+
+
+def test_a_full_disk_is_told_with_the_file_and_leaves_what_was_there(found: dict[str, Any]) -> None:
+    assert found["wrong"]["full"] == []
+    assert found["tried"]["full"] == len(OFTEN)
+
+
+def test_where_nothing_can_be_written_is_told_in_one_line(found: dict[str, Any]) -> None:
+    assert found["wrong"]["nowhere"] == []
+    assert found["tried"]["nowhere"] >= 2 * len(OFTEN)
+
+
+def test_locale_time_zone_and_order_of_hashes_change_no_byte(found: dict[str, Any], tmp_path: Path) -> None:
+    odd, plain = told(tmp_path, "digests", ODD)["digests"], found["digests"]
+    assert odd.keys() == plain.keys() == {command.name for command in COMMANDS}
+    different = {
+        name: sorted(file for file in odd[name].keys() | files.keys() if odd[name].get(file) != files.get(file))
+        for name, files in plain.items()
+    }
+    unexpected = {
+        name: [file for file in files if not any(map(file.startswith, NAMED.get(name, ())))]
+        for name, files in different.items()
+    }
+    assert {name: files for name, files in unexpected.items() if files} == {}
