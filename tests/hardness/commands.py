@@ -227,15 +227,11 @@ OFTEN = {
     "ner-fit",
     "ner-predict",
     "anomaly-predict",
-    "anomaly-synth",
     "anomaly-preprocess",
-    "kg-update",
     "kg-watch",
     "kg-convert-openke",
     "mediate-report",
     "mediate-simulate",
-    "mediate-basis",
-    "derive",
 }
 LAST = {"facts": "facts/train2id.txt"}  # of a set that is a folder; another set is a file, and others named after it
 

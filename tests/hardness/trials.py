@@ -104,17 +104,18 @@ class Setting:
         refused = done and self.command.refuses and ended.status == 2
         told = [] if ended.status == 0 or refused else [f"given again it ends with {ended.status}: {ended.err[-300:]}"]
         left = tree(self.place)
-        if left != self.whole[1] and left != self.twice_or(left):
+        if left != self.whole[1] and not (self.command.changes and self._as_if_twice(left)):
             told += [f"given again: {one}" for one in differences(left, self.whole[1])]
         return told
 
-    def twice_or(self, left: Tree) -> Tree:
-        """What is there when it is run twice, which of commands that go on from what is there may be something else."""
-        if not self.command.changes:
-            return self.whole[1]
-        kept = dict(left)
-        found = self.twice
-        return found if kept == found else self.whole[1]
+    def _as_if_twice(self, left: Tree) -> bool:
+        """Whether there is what there is when a command that goes on from what is there is run twice.
+
+        The second time it may have nothing to save, and leave files of the model before that it would have removed.
+        """
+        return left == self.twice or {name: data for name, data in left.items() if name not in self.old} == {
+            name: data for name, data in self.twice.items() if name not in self.old
+        }
 
 
 def settings(command: Command, root: Path) -> list[Setting]:
@@ -137,7 +138,9 @@ def kills(setting: Setting, moments: Sequence[int]) -> Iterator[tuple[str, list[
             yield what, damage + setting.repeated()
 
 
-def full(setting: Setting, sizes: Sequence[int], *, deadly: bool = False) -> Iterator[tuple[str, list[str]]]:
+def full(
+    setting: Setting, sizes: Sequence[int], *, deadly: bool = False, again: bool = True
+) -> Iterator[tuple[str, list[str]]]:
     """Let a command write so many bytes to each file: what is wrong with what it says and leaves."""
     for size in sizes:
         setting.begin()
@@ -147,7 +150,7 @@ def full(setting: Setting, sizes: Sequence[int], *, deadly: bool = False) -> Ite
         told += setting.damage()
         if not deadly and ended.status != 0:
             told += [f"{name} is left over" for name in tree(setting.place) if "/." in f"/{name}"]
-        yield what, told + setting.repeated()
+        yield what, told + (setting.repeated() if again else [])
 
 
 def nowhere(setting: Setting, tos: Sequence[str] = NOWHERE) -> Iterator[tuple[str, list[str]]]:
