@@ -229,7 +229,7 @@ def _ended_by_a_full_disk() -> Iterator[None]:
 
 def _ready(
     sample: Sample, mask: Bool[np.ndarray, "height width"], size: int | None, *, with_truth: bool
-) -> dict[str, Shaped[np.ndarray, ...]]:
+) -> dict[str, Shaped[np.ndarray, "rows columns *_"]]:
     """What a sample has, at its size, by what it is; beside the part colours are black, and points missing."""
     rgb, xyz, truth = sample.rgb, sample.xyz, sample.truth if with_truth else None
     if size is not None:
@@ -250,7 +250,7 @@ def _ready(
     return {what: values for what, values in ready.items() if values is not None}
 
 
-def _write(ready: Mapping[str, Shaped[np.ndarray, ...]], places: Mapping[str, Path]) -> None:
+def _write(ready: Mapping[str, Shaped[np.ndarray, "rows columns *_"]], places: Mapping[str, Path]) -> None:
     """Write what there is of a part, its mask last, which says that all the rest is there."""
     for what, values in ready.items():
         with telling(places[what]):
