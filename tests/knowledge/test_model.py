@@ -147,6 +147,15 @@ def test_initial_values_are_those_of_the_published_code_or_of_unit_length():
     assert reference.entities.context.std().item() == pytest.approx(1, rel=0.02)
     for table in (paper.entities.knowledge, paper.entities.context):
         assert table.square().sum(1).mean().item() == pytest.approx(1, rel=0.02)
+    side = 30**-0.5
+    for encoder in (paper.entities, paper.relations, reference.entities):
+        assert 0.98 * side < encoder.projection.max().item() <= side
+        assert 0.98 * side < -encoder.projection.min().item() <= side
+
+
+def test_contexts_are_padded_only_where_the_published_code_does():
+    padded = {compat: DKGEModel(3, 2, 4, compat=compat).padded_to for compat in ("paper", "reference")}
+    assert padded == {"paper": None, "reference": 30}
 
 
 def test_initial_values_come_from_the_generator():

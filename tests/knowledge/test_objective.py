@@ -83,6 +83,13 @@ def test_what_is_drawn_depends_on_the_numbers_alone():
             assert torch.equal(whole.entities[::2], half.entities)
 
 
+def test_every_seed_and_every_step_draws_others():
+    graph, config = draw_graph(0), DKGEConfig(negatives=7)
+    objectives = [Objective(graph, config, seed=seed) for seed in (0, 1, 2**63, -1)]
+    drawn = [each.draw(graph.triples[:4], np.arange(4), step).entities for each in objectives for step in (0, 1)]
+    assert len({tuple(pool.tolist()) for pool in drawn}) == len(drawn)
+
+
 @pytest.mark.parametrize(
     "options, rule",
     [

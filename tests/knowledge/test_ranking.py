@@ -111,6 +111,28 @@ def test_unknown_and_absent_entities_stand_last_and_count_as_not_covered():
     assert ranks.select(ranks.covered).triples.tolist() == [[4, 0, 5]]
 
 
+def test_candidates_are_counted_whoever_of_them_is_true_known_or_absent():
+    """By hand, among the present 0, 1, 3 and 4; the columns are (?, 0, tail) and (head, 0, ?)."""
+    known = KnownTriples.of(np.array([[0, 0, 1], [0, 0, 2], [3, 0, 0]]), entities=5, relations=1)
+    asked = {
+        (0, 0, 1): [4, 4],  # true and known; of the other known answers none is present
+        (0, 0, 4): [4, 3],  # true and not known: 1, which is known, is none
+        (1, 0, 0): [3, 4],  # likewise, at the other end
+        (0, 0, 2): [4, 4],  # the true one is absent, and counted beside those that are present
+        (2, 0, 3): [5, 4],
+        (-1, 0, 0): [4, 4],
+    }
+    present = np.arange(5) != 2
+    ranks = rank_translation(torch.randn(5, 3), torch.zeros(1, 3), np.array([*asked]), known, present=present)
+    assert ranks.candidates.tolist() == [*asked.values()]
+
+
+def test_another_number_of_entities_that_are_present_is_refused():
+    known = KnownTriples.of(entities=5, relations=1)
+    with pytest.raises(InputError, match="present has 4 entities, 5 are known"):
+        rank_translation(torch.randn(5, 3), torch.zeros(1, 3), np.array([[0, 0, 1]]), known, present=np.ones(4, bool))
+
+
 def test_the_answers_of_one_question_do_not_stand_in_each_others_way():
     places = torch.tensor([[0.0], [1.0], [2.0], [3.0], [9.0]])
     everything = np.array([[0, 0, 1], [0, 0, 2], [0, 0, 3]])
