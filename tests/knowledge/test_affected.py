@@ -52,6 +52,16 @@ def test_a_relation_whose_name_is_part_of_another_is_not_taken_for_it():
     assert graph.relations.named(relations) == ["livesWith"]
 
 
+@pytest.mark.parametrize("step", [("new", "old"), ("old", "new")])
+def test_a_new_relation_anywhere_on_a_path_affects_what_it_leads_along(step):
+    before = {("a", "straight", "b"), ("x", "old", "y")}
+    after = before | {("a", step[0], "c"), ("c", step[1], "b")}
+    graph, change, context_change = changed(before, after)
+    assert graph.relations.named(affected("entity", change, context_change)[1]) == ["straight"]
+    graph, change, context_change = changed(after, before)
+    assert graph.relations.named(affected("entity", change, context_change)[1]) == ["straight"]
+
+
 def test_an_unknown_rule_is_refused():
     _, change, context_change = changed({("a", "r", "b")}, {("a", "r", "c")})
     with pytest.raises(InputError, match="affected='all'"):

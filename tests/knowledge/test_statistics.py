@@ -87,6 +87,14 @@ def test_an_entity_that_lost_its_last_fact_is_isolated_and_no_part_of_the_graph(
     assert dict(found.hubs) == {"a": 1, "b": 1}
 
 
+def test_a_graph_that_has_lost_everything_is_empty_and_keeps_what_its_reader_counted():
+    graph, _ = Graph.of([("a", "r", "b")]).apply(Delta(remove=[("a", "r", "b")]))
+    found = statistics(graph, duplicates=3, left_out={"a blank line": 2})
+    assert (found.triples, found.entities, found.isolated, found.components, found.largest_component) == (0, 0, 2, 0, 0)
+    assert found.degrees == {"mean": 0, "median": 0, "largest": 0}
+    assert (found.duplicates, found.left_out) == (3, {"a blank line": 2})
+
+
 def test_a_symmetric_relation_is_the_reverse_of_itself():
     graph = Graph.of([("a", "near", "b"), ("b", "near", "a"), ("a", "over", "b")])
     (symmetric, *others) = overlaps(graph)

@@ -43,7 +43,7 @@ class RowAdam(torch.optim.Optimizer):
         self,
         params: Iterable[Any],
         *,
-        lr: float = 5e-3,
+        lr: float,
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
     ) -> None:
