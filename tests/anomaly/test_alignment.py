@@ -109,5 +109,12 @@ def test_half_precision_features_stay_so():
 @pytest.mark.parametrize("width", [0, 2, 23, 24 * 24])
 def test_points_that_are_no_picture_are_refused(width):
     points, centres, features = scene(batch=1)
-    with pytest.raises(InputError, match=f"got 576 points for rows of {width}"):
+    with pytest.raises(InputError, match=f"^a picture needs three rows and .*, got 576 points for rows of {width}"):
         at_patches(features, interpolation(points, centres), width=width)
+
+
+def test_the_smallest_picture_is_of_three_by_three():
+    points, centres, features = scene(side=3, groups=4, lost=0.0, batch=1)
+    found = at_patches(features, interpolation(points, centres), width=3, patches=(1, 1))
+    mean = at_points(features, interpolation(points, centres)).mean(dim=1)
+    torch.testing.assert_close(found.features.flatten(), mean.flatten())
