@@ -27,6 +27,9 @@ NAME: Final = "mutation"
 COMMAND: Final = "python -m benchmarks.mutation"
 ROOT: Final = Path(__file__).resolve().parents[1]
 LIVED: Final = ROOT / "benchmarks" / "results" / "mutants.txt"
+KILLED: Final = ("killed", "timeout", "segfault", "suspicious")  # what mutmut says of mutants that a test noticed
+LIVED_ON: Final = "survived"
+UNTESTED: Final = "no tests"
 COPIED: Final = ("src", "tests", "benchmarks", "docs", "pyproject.toml", "README.md", "mkdocs.yml")
 
 DERIVATIVES: Final = "calculus/test_cases calculus/test_random calculus/test_functions calculus/test_metamorphic"
@@ -188,9 +191,12 @@ def mutate(module: str, tests: Sequence[str], work: Path, jobs: int, most: int |
         drawn = set(random.Random(module).sample(names, min(most, len(names))))
         _output([*run, *drawn], work, environment)
         states = {name: state for name, state in _states(work, environment).items() if name in drawn}
-    lived = [name for name, state in states.items() if state == "survived"]
+    unknown = set(states.values()) - {*KILLED, LIVED_ON, UNTESTED}
+    if unknown:
+        sys.exit(f"mutmut says of mutants of {module}: {', '.join(sorted(unknown))}")
+    lived = [name for name, state in states.items() if state == LIVED_ON]
     shown = (f"{name}: {_change(_output(['show', name], work, environment))}" for name in lived)
-    untested = sum(state == "no tests" for state in states.values())
+    untested = sum(state == UNTESTED for state in states.values())
     return Tally(len(states) - len(lived) - untested, tuple(shown), untested)
 
 

@@ -95,10 +95,13 @@ def _refuses(function: Callable[..., Any], args: Any, kwargs: Any) -> None:
 
 
 def _form(value: object) -> Hashable:
+    """What shapes depend on: of arrays theirs, and of tuples, lists and dataclasses those of what they hold."""
     if isinstance(value, Tensor | np.ndarray):
         return type(value), value.dtype, value.shape
     if isinstance(value, tuple | list):
         return type(value), len(value), *map(_form, value[:8])
+    if is_dataclass(value):
+        return type(value), *(_form(held) for held in vars(value).values() if isinstance(held, Tensor | np.ndarray))
     return type(value)
 
 

@@ -3,6 +3,8 @@
 import importlib
 import inspect
 import re
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,6 +12,8 @@ import torch
 from jaxtyping import Float, TypeCheckError
 from shape_check import annotated, checked
 from torch import Tensor
+
+from latticework.core import InputError
 
 ARRAY = re.compile(r"\[(Tensor|np\.ndarray)[^,]*, ?[\"']")
 
@@ -27,6 +31,36 @@ def test_a_call_of_the_shapes_told_passes_whatever_else_it_is_given():
 def test_another_shape_dtype_or_kind_is_noticed(left):
     with pytest.raises(TypeCheckError):
         outer(left, torch.ones(3), 1)
+
+
+@dataclass
+class Table:
+    rows: Any
+
+    @checked
+    def first(self) -> Float[Tensor, " columns"]:
+        return self.rows[0]
+
+
+def test_what_objects_hold_is_looked_at_again_where_its_shape_is_another():
+    assert Table(torch.ones(2, 3)).first().shape == (3,)
+    with pytest.raises(TypeCheckError):
+        Table(torch.ones(2, 3, 4)).first()
+
+
+@checked
+def refusing(row: Float[Tensor, " columns"], told: Exception | None) -> Float[Tensor, " columns"]:
+    if row.ndim != 1 and told is not None:
+        raise told
+    return row
+
+
+def test_what_is_refused_with_an_input_error_may_have_any_shape():
+    with pytest.raises(InputError, match="a table"):
+        refusing(torch.ones(2, 2), InputError("a table"))
+    for told in (None, ValueError("something else")):
+        with pytest.raises(TypeCheckError):
+            refusing(torch.ones(2, 2), told)
 
 
 @pytest.mark.parametrize("name", annotated())
