@@ -100,6 +100,8 @@ def test_no_return_is_nan():
         ("a.json", b'{"focus": 1e200, "sx": 1, "sy": 1, "cx": 0, "cy": 0, "kappa": 1}', "too large or too small"),
         ("a.yaml", b"max: 3\n", "is no YAML file of a camera: there are no lines min: and max:"),
         ("a.yaml", b"max: x\nmin: 1\n", "is no YAML file of a camera: could not convert"),
+        ("a.yaml", b"max: 1_0\nmin: 1\n", "is no YAML file of a camera: could not convert string to float: '1_0'"),
+        ("a.yaml", "max: \u0663\nmin: 1\n".encode(), "is no YAML file of a camera: could not convert"),
         ("a.yaml", b"max: nan\nmin: 1\n", "max=nan: expected a positive number"),
         ("a.yaml", b"max: 1\nmin: 1\n", "depths are from 1.0 to 1.0 m"),
     ],

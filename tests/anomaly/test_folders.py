@@ -308,7 +308,10 @@ def test_archives_are_not_unpacked(tmp_path):
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"[]", b'{"a": "b"}', b'{"1": 2}', b'{"256": "a"}', b'{"1": "a", "1": "b"}', b"[" * 100_000, b"\xff"],
+    [
+        *(b"", b"[]", b'{"a": "b"}', b'{"1": 2}', b'{"256": "a"}', b'{"1": "a", "1": "b"}', b"[" * 100_000, b"\xff"),
+        *(b'{"1_0": "a"}', '{"\u0663": "a"}'.encode(), b'{"-1": "a"}', b'{"%s": "a"}' % (b"1" * 5000)),
+    ],
 )
 def test_class_ids_that_are_none_are_refused(tmp_path, content):
     (tmp_path / "class_ids.json").write_bytes(content)

@@ -190,6 +190,7 @@ SOUND = b"1 2 3\n" * 6
         (ply("obj_info num_cols 4", GRID[1], *VERTEX, body=SOUND), "2 rows of 4 are 8 points, but there are 6"),
         (ply(body=SOUND[:-6]), "is cut off: 6 vertex need 18 numbers, 15 are left"),
         (ply(body=b"1 2 x\n" * 6), "'x' in line 1 after the header is no number"),
+        (ply(body=b"1 2 3\n1 2 1_0\n" * 3), "'1_0' in line 2 after the header is no number"),
         (ply(kind="binary_little_endian", body=b"\0" * 71), "is cut off: its 6 vertex need"),
         (
             ply(*GRID, *VERTEX, *RANGES, body=SOUND + b"1 6\n" + b"0\n" * 5),

@@ -241,6 +241,7 @@ def test_participants_who_lack_a_value_are_refused_or_left_out(latticework, refu
         (("--model", "bima", "--propagate"), "--propagate is of --model basmu"),
         (("--model", "bima", "--inclusion", 0.1), "--inclusion is of --model basmu"),
         (("--inclusion", "often"), "--inclusion 'often'"),
+        (("--inclusion", "2,3_0"), "--inclusion '2,3_0'"),
         (("--inclusion", 1), "inclusion=1"),
         (("--direct-effect-sd", 0), "direct_effect_sd=0"),
         (("--components", 5, "--explained", 0.5), "--components and --explained"),

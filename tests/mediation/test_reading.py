@@ -116,6 +116,9 @@ def test_matrices_are_joined_by_id(tmp_path, table, mask, write):
 def test_matrices_in_text_are_checked_cell_by_cell(write):
     with refused("'a'", "'v1'", "'x' is no number"):
         read_matrix(write("m.csv", ["id,v0,v1", "a,1,x"]))
+    for cell in ("1_0", "\u0663"):
+        with refused("'a'", "'v1'", f"{cell!r} is no number"):
+            read_matrix(write("m.csv", ["id,v0,v1", f"a,1,{cell}"]))
     assert np.isnan(read_matrix(write("m.csv", ["id,v0,v1", "a,1,n/a"]))[1]).tolist() == [[False, True]]
     with refused("more than once"):
         read_matrix(write("m.csv", ["id,v0", "a,1", "a,2"]))

@@ -36,6 +36,27 @@ def test_columns_are_found_by_the_header(write, mark):
     assert read_table(packed)["age"].tolist() == [20, 31, 42, 25]
 
 
+@pytest.mark.parametrize("one, other", [("1_0", "3_4"), ("\u0661", "\u0663,\u0665"), ("\uff11", "2")])
+def test_what_python_alone_takes_for_numbers_is_text(write, one, other):
+    lines = ["participant_id\tsite\tdose\tmemory", *(f"{n}\t{(one, other)[n % 2]}\t{n}\t{n * n}" for n in range(6))]
+    table = write("p.tsv", lines)
+    assert read_table(table)["site"].tolist() == [one, other] * 3
+    people = participants(table, exposure="dose", outcome="memory", confounders=["site"])
+    assert people.confounder_names == (f"site={max(one, other)}",)
+
+
+def test_an_outcome_that_python_alone_takes_for_a_number_is_refused(write):
+    with refused("the outcome 'memory' is '1_0' for 11: expected numbers"):
+        participants(write("p.tsv", [*PEOPLE, "11\t30\tM\tA\t1\t1_0"]), exposure="dose", outcome="memory")
+
+
+def test_numbers_stay_numbers_where_what_was_none_is_left_out(write):
+    table = write("p.tsv", [*PEOPLE, "11\t\tM\tA\t1\thigh"])
+    with pytest.warns(UserWarning, match="1 participant"):
+        people = participants(table, exposure="dose", outcome="memory", confounders=["age"], missing="drop")
+    assert people.outcome.tolist() == [3.5, 4.5, 10, -1]
+
+
 def test_missing_values_stay_missing(write):
     table = read_table(write("p.csv", ["a,b,c", "1,x,true", "n/a,,FALSE", ",NA,", "nan,y,n/a"]))
     assert np.isnan(table["a"]).tolist() == [False, True, True, True]

@@ -77,6 +77,11 @@ def test_words_are_folded_as_those_of_a_lexicon(word):
     assert [folded_word(word)] == fold_words([word])
 
 
+def test_the_word_of_a_line_may_look_like_a_number_to_python(write):
+    words, vectors = read_vectors(write("长江 1 2\n1_0 3 4\n3 1_0 5 6\n"))
+    assert (words, vectors.tolist()) == (["长江", "1_0", "31_0"], [[1, 2], [3, 4], [5, 6]])
+
+
 @pytest.mark.parametrize("count", [1, 3, 999_999_999_999])
 def test_number_of_words_in_the_header_is_not_believed(write, count):
     with pytest.warns(UserWarning, match=rf"vectors.txt:1 says {count:,} vectors, found 2: is it cut off\?"):
@@ -100,6 +105,8 @@ BAD_FILES = {
     "长江 1 -inf 2": r":1: -inf is not a finite number",
     "长江 1 1e39 2": r":1: 1e39 is not a finite number",
     ROWS + "南京 1 2 x": r":3: could not convert string to float: 'x'",
+    ROWS + "南京 1 2 3_0": r":3: could not convert string to float: '3_0'",
+    ROWS + "南京 1 2 ٣": r":3: could not convert string to float: '٣'",
     b"\x93NUMPY": r":1: byte 0x93 at position 1 is not UTF-8",
 }
 

@@ -14,6 +14,7 @@ from math import isfinite
 from typing import Any, Final, Literal, get_args
 
 from latticework.core.checks import one_of
+from latticework.core.decimals import decimal
 from latticework.core.errors import InputError, require
 from latticework.knowledge.dataset import Columns
 from latticework.knowledge.triples import NamedTriple
@@ -31,7 +32,7 @@ _LITERAL: Final = re.compile(
 )
 _BLANK: Final = re.compile(r"_:\w(?:[\w.-]*[\w-])?")
 _STATEMENT: Final = re.compile(r'\s*(?:<[^>]*>|_:\S+)\s*<[^>]*>\s*[<_"].*\.\s*(?:#.*)?')
-_YEAR: Final = re.compile(r"(-?\d{4,18})(?!\d)")  # more digits are no year, and slow to read
+_YEAR: Final = re.compile(r"(-?[0-9]{4,18})(?![0-9])")  # more digits are no year, and slow to read
 _DATES: Final = ("date", "dateTime", "gYear", "gYearMonth", "dateTimeStamp")
 
 
@@ -188,7 +189,7 @@ def bucket(literal: Any) -> str:
     if kind in _DATES and (year := _YEAR.match(literal.value)):
         return f"literal:{kind}:{int(year[1]) // 10 * 10}s"
     try:
-        value = float("nan" if kind == "string" else literal.value)
+        value = decimal("nan" if kind == "string" else literal.value)
     except ValueError:
         value = float("nan")
     if not isfinite(value):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from latticework.core.commands import Jobs, Json, Model, Output, PageFile, Seed, check_page, given, job
+from latticework.core.decimals import decimal
 from latticework.core.errors import InputError
 from latticework.core.progress import message
 from latticework.core.words import counted
@@ -264,7 +265,7 @@ def _prior(
 def _numbers(name: str, written: str) -> float | tuple[float, float]:
     """One number, or two with a comma."""
     try:
-        values = [float(part) for part in written.split(",")]
+        values = [decimal(part) for part in written.split(",")]
     except ValueError as error:
         raise InputError(f"{name} {written!r}: expected a number, or two with a comma between them") from error
     if len(values) > 2:

@@ -8,6 +8,7 @@ import os
 import numpy as np
 from jaxtyping import Float
 
+from latticework.core.decimals import decimal, decimals
 from latticework.core.errors import InputError
 from latticework.core.words import listed
 from latticework.mediation.images import MAX_VALUES
@@ -59,12 +60,12 @@ def read_matrix(path: str | os.PathLike[str]) -> tuple[tuple[str, ...], Float[np
 
 def _numbers(cells: list[str], names: list[str], where: str) -> Float[np.ndarray, " voxels"]:
     try:
-        return np.array(cells, dtype=np.float64)
+        return decimals(cells)
     except ValueError:
         numbers = []
     for cell, name in zip(cells, names, strict=True):
         try:
-            numbers.append(math.nan if cell.strip() in MISSING else float(cell))
+            numbers.append(math.nan if cell.strip() in MISSING else decimal(cell))
         except ValueError as error:
             raise InputError(f"{where}, column {name!r}: {cell!r} is no number") from error
     return np.array(numbers, dtype=np.float64)

@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Float
 
 from latticework.core.checks import one_of
+from latticework.core.decimals import decimals, is_decimal
 from latticework.core.errors import InputError, require
 from latticework.core.words import counted, listed
 from latticework.mediation.tables import MISSING, read_table
@@ -166,9 +167,9 @@ def _measured(column: Any, name: str, what: str, where: str, ids: Sequence[str])
     texts = [str(value) for value in column]
     levels = sorted(set(texts))
     told = f"{where}: the {what} {name!r}"
-    wrong = [(one, text) for one, text in zip(ids, texts, strict=True) if not _reads_as_number(text)]
+    wrong = [(one, text) for one, text in zip(ids, texts, strict=True) if not is_decimal(text)]
     if not wrong:  # what was none was of a participant that was left out
-        return np.array(texts, dtype=np.float64)
+        return decimals(texts)
     if len(levels) == 2:
         raise InputError(f"{told} holds text, {listed(levels)}: code it as 0 and 1, for example 1 for {levels[1]!r}")
     if len(wrong) < len(texts):
@@ -176,14 +177,6 @@ def _measured(column: Any, name: str, what: str, where: str, ids: Sequence[str])
         raise InputError(f"{told} is {wrong[0][1]!r} for {wrong[0][0]}{more}: expected numbers")
     hint = "expected numbers; of categories choose two, coded as 0 and 1"
     raise InputError(f"{told} holds text, such as {listed(levels[:3])}: {hint}")
-
-
-def _reads_as_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _confounder(column: Any, name: str, where: str, *, categorical: bool) -> dict[str, Float[np.ndarray, " subjects"]]:

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from latticework.core.decimals import decimals
 from latticework.core.delimited import numbered_rows
 from latticework.core.errors import InputError, require
 from latticework.core.files import read_lines, suffix
@@ -19,7 +20,7 @@ MISSING: Final = frozenset({"", "n/a", "N/A", "NA", "NaN", "nan"})  # BIDS write
 MAX_CELLS: Final = 2**26
 _PURPOSE: Final = "reading tables"
 _TRUTH: Final = {"true": 1.0, "false": 0.0}
-_DECIMAL_COMMA: Final = re.compile(r"[+-]?\d+,\d+")
+_DECIMAL_COMMA: Final = re.compile(r"[+-]?[0-9]+,[0-9]+")
 
 
 def read_table(path: str | os.PathLike[str], *, id_column: str | None = None) -> Any:
@@ -105,6 +106,6 @@ def _values(column: Sequence[str], where: str) -> Any:
     if there and all(map(_DECIMAL_COMMA.fullmatch, there)):
         raise InputError(f"{where}: numbers such as {there[0]} have a comma, expected a point")
     try:
-        return np.array([np.nan if cell in MISSING else float(cell) for cell in column], dtype=np.float64)
+        return decimals(["nan" if cell in MISSING else cell for cell in column])
     except ValueError:
         return [None if cell in MISSING else cell for cell in column]

@@ -16,6 +16,7 @@ from typing import Final
 import numpy as np
 from jaxtyping import Float32
 
+from latticework.core.decimals import decimals, is_decimal
 from latticework.core.errors import InputError, require
 from latticework.core.files import read_lines, write_output
 from latticework.ner.text import fold
@@ -82,7 +83,7 @@ def folded_word(word: str) -> str:
 def _vector(columns: str, place: str) -> Float32[np.ndarray, " size"]:
     try:
         with np.errstate(over="ignore"):
-            vector = np.array(list(map(float, columns.split(" "))), np.float64).astype(np.float32)
+            vector = decimals(columns.split(" ")).astype(np.float32)
     except ValueError as error:
         raise InputError(f"{place}: {error}") from error
     if not np.isfinite(vector).all():
@@ -223,7 +224,7 @@ def looks_like_vectors(lines: Sequence[str]) -> bool:
     rows = [_fields(line) for line in lines[:2]]
     if rows and _header(rows[0]):
         rows = rows[1:]
-    return bool(rows) and len(rows[0]) > _FEWEST_TO_RECOGNISE and all(map(_is_number, rows[0][1:]))
+    return bool(rows) and len(rows[0]) > _FEWEST_TO_RECOGNISE and all(map(is_decimal, rows[0][1:]))
 
 
 def _fields(line: str) -> list[str]:
@@ -241,15 +242,7 @@ def _unusual_fields(line: str, size: int, place: str) -> list[str]:
     fields = _fields(line)
     word = " ".join(fields[:-size])
     blank = line.startswith((" ", "\t"))  # the vector of a space has no other word
-    numbers_too_many = len(fields) > size + (not blank) and _is_number(fields[-size - 1])
+    numbers_too_many = len(fields) > size + (not blank) and is_decimal(fields[-size - 1])
     if len(fields) < size + (not blank) or numbers_too_many:
         raise InputError(f"{place}: expected a word and {size} numbers, got {len(fields) - (not blank)}")
     return [word, " ".join(fields[-size:])]
-
-
-def _is_number(field: str) -> bool:
-    try:
-        float(field)
-    except ValueError:
-        return False
-    return True

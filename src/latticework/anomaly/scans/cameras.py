@@ -19,6 +19,7 @@ from jaxtyping import Float32, Shaped
 
 from latticework.anomaly.scans.clouds import without_return
 from latticework.core.checks import number as checked
+from latticework.core.decimals import decimal
 from latticework.core.errors import InputError
 from latticework.core.files import read_bytes
 from latticework.core.values import read_strictly
@@ -194,4 +195,4 @@ def _of_yaml(text: str) -> dict[str, float]:
     values = flat_yaml(text)
     if not {"min", "max"} <= values.keys():
         raise ValueError("there are no lines min: and max:, as info_depth.yaml of Eyecandies has")
-    return {name: float(values[name]) for name in ("min", "max")}
+    return {name: decimal(values[name]) for name in ("min", "max")}

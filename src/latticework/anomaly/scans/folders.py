@@ -32,7 +32,7 @@ from latticework.core.checks import one_of
 from latticework.core.errors import InputError
 from latticework.core.files import read_bytes
 from latticework.core.values import read_strictly
-from latticework.core.words import counted, listed
+from latticework.core.words import counted, listed, shortened
 
 SPLITS: Final = {
     "train": ("train",),
@@ -134,12 +134,18 @@ def read_class_ids(path: str | os.PathLike[str]) -> dict[int, str]:
         return {}
     try:
         names = read_strictly(read_bytes(file, most=_MAX_JSON_BYTES).decode("utf-8-sig"))
-        found = {int(number): name for number, name in names.items()}
+        found = {_class_id(number): name for number, name in names.items()}
     except (AttributeError, RecursionError, ValueError) as error:
         raise InputError(f"{file}: expected a JSON object of class ids and their names ({error})") from error
     if not all(0 <= number <= 255 and isinstance(name, str) for number, name in found.items()):
         raise InputError(f"{file}: expected class ids from 0 to 255, and their names")
     return found
+
+
+def _class_id(text: str) -> int:
+    if not (text.isascii() and text.isdecimal()):  # of others int() takes 1_0
+        raise ValueError(f"{shortened(text)} is no whole number")
+    return int(text)
 
 
 def _there(path: Path) -> Path:

@@ -10,6 +10,7 @@ from typing import Any, Final
 import numpy as np
 from jaxtyping import Float64, Shaped
 
+from latticework.core.decimals import is_decimal
 from latticework.core.errors import InputError
 
 MAX_RECORD_BYTES: Final = 2**14  # of one point; what PCL calls a point is below 2 KiB
@@ -70,13 +71,8 @@ def read_numbers(text: bytes, count: int, path: Path) -> Float64[np.ndarray, " c
 def _first_that_is_none(text: bytes, path: Path) -> str:
     for number, line in enumerate(text.split(b"\n"), start=1):
         for token in line.split():
-            try:
-                if b"_" in token:  # which Python takes
-                    raise ValueError
-                float(token)
-            except ValueError:
-                word = token[:40].decode("ascii", "replace")
-                return f"{path}: {word!r} in line {number} after the header is no number"
+            if not is_decimal(word := token.decode("ascii", "replace")):
+                return f"{path}: {word[:40]!r} in line {number} after the header is no number"
     return f"{path}: something after the header is no number"
 
 
