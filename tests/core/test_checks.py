@@ -37,7 +37,7 @@ def test_numbers_of_any_type_become_a_float(value):
     assert type(share(0)) is float
 
 
-@pytest.mark.parametrize("value", [1, -0.1, 10**400, -(10**400), math.nan, math.inf, True, np.True_, "0.1", None])
+@pytest.mark.parametrize("value", [1, -0.1, math.nan, math.inf, True, np.True_, "0.1", None])
 def test_what_is_no_number_or_out_of_its_range_is_named(value):
     with pytest.raises(InputError, match=f"^{re.escape(f'dropout={value!r}')}: expected a share of at least 0"):
         share(value)
@@ -86,9 +86,42 @@ def test_what_is_none_of_the_choices_is_named_beside_them(value):
         one_of("norm", value, ("one", "two", 1))
 
 
-def test_a_long_value_is_cut_in_the_error():
-    with pytest.raises(InputError, match=r"^norm='x{59}\.\.\.: expected one of one$"):
-        one_of("norm", "x" * 1000, ["one"])
+CHECKS = {
+    "whole_number": lambda value: whole_number("option", value, least=1),
+    "number": share,
+    "positive": lambda value: positive("option", value),
+    "flag": lambda value: flag("option", value),
+    "one_of": lambda value: one_of("option", value, ["one"]),
+}
+
+
+class Unwritable:
+    def __repr__(self):
+        raise RuntimeError("no words")
+
+
+@pytest.mark.parametrize("check", CHECKS)
+@pytest.mark.parametrize(
+    "value, told",
+    [
+        ("x" * 10**6, "'" + "x" * 59 + "..."),
+        ([0] * 10**5, "[" + "0, " * 19 + "0,..."),
+        (-(10**400), "-1" + "0" * 58 + "..."),
+        (-(10**5000), "<int that cannot be written>"),
+        ([10**5000], "<list that cannot be written>"),
+        (Unwritable(), "<Unwritable that cannot be written>"),
+    ],
+    ids=["text", "list", "long", "longer", "list of a longer", "unwritable"],
+)
+def test_a_value_is_told_in_a_line_however_large_it_is(check, value, told):
+    with pytest.raises(InputError, match=rf"^(option|dropout)={re.escape(told)}: expected [^\n]{{,50}}$"):
+        CHECKS[check](value)
+
+
+@pytest.mark.parametrize("value", [10**400, 10**5000], ids=["long", "longer"])
+def test_numbers_beyond_a_float_are_in_no_range(value):
+    with pytest.raises(InputError, match=r"^dropout=.{,65}: expected a share"):
+        share(value)
 
 
 def test_a_frozen_dataclass_keeps_plain_values():

@@ -29,7 +29,7 @@ def whole_number(name: str, value: object, *, least: int = 1) -> int:
     latticework.core.errors.InputError: layers=True: expected a whole number of at least 1
     """
     if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
-        raise InputError(f"{name}={value!r}: expected a whole number of at least {least}")
+        raise InputError(f"{name}={shortened(value)}: expected a whole number of at least {least}")
     return int(value)
 
 
@@ -59,7 +59,7 @@ def number(name: str, value: object, accepts: Callable[[float], bool], expected:
     latticework.core.errors.InputError: dropout=1: expected a share of at least 0 and below 1
     """
     if isinstance(value, bool) or not isinstance(value, Real) or not accepts(_as_float(value)):
-        raise InputError(f"{name}={value!r}: expected {expected}")
+        raise InputError(f"{name}={shortened(value)}: expected {expected}")
     return float(value)
 
 
@@ -90,7 +90,7 @@ def flag(name: str, value: object) -> bool:
     """
     numpy = sys.modules.get("numpy")
     if not (isinstance(value, bool) or (numpy and isinstance(value, numpy.bool_))):
-        raise InputError(f"{name}={value!r}: expected True or False")
+        raise InputError(f"{name}={shortened(value)}: expected True or False")
     return bool(value)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import islice
 
 
 def counted(number: int, one: str, many: str | None = None) -> str:
@@ -37,12 +38,21 @@ def listed(names: Iterable[object], *, most: int = 5) -> str:
 
 
 def shortened(value: object, *, most: int = 60) -> str:
-    """A value as an error quotes it: its `repr`, cut where that is long.
+    """A value as an error quotes it: its `repr`, cut where that is long, whatever it is and however large.
 
     Examples
     --------
     >>> shortened("Rome"), shortened("a" * 100, most=10)
     ("'Rome'", "'aaaaaaaaa...")
+    >>> shortened(10**5000)  # of more digits than Python writes
+    '<int that cannot be written>'
     """
-    written = repr(value)
+    if type(value) in (str, bytes, list, tuple):
+        value = value[: most + 1]  # type: ignore[index]  # the rest would be written for nothing
+    elif type(value) is dict:
+        value = dict(islice(value.items(), most + 1))
+    try:
+        written = repr(value)
+    except Exception:  # the repr of whatever users hand over
+        return f"<{type(value).__name__} that cannot be written>"
     return written if len(written) <= most else f"{written[:most]}..."
