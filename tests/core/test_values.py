@@ -65,7 +65,18 @@ def test_results_are_strict_json_whatever_numbers_are_in_them(value):
         ("", "not a JSON object"),
         ("[" * 100_000, "not a JSON object"),
         ("1" * 5000, "not a JSON object"),
+        ('{"text": "a", "text": "b"}', "not a JSON object: the name 'text' stands there twice$"),
+        ('{"a": [{"b": 1, "b": 1}]}', "not a JSON object: the name 'b' stands there twice$"),
+        (
+            f'{{"{"x" * 10**6}": 1, "{"x" * 10**6}": 1}}',
+            r"not a JSON object: the name 'x{59}\.\.\. stands there twice$",
+        ),
+        ('{"score": NaN}', "not a JSON object: NaN is not a JSON number$"),
+        ('{"score": -Infinity}', "not a JSON object: -Infinity is not a JSON number$"),
+        ('{"score": 1e999}', "not a JSON object: 1e999 is not a JSON number$"),
+        (f'{{"score": 1{"0" * 10**6}.0}}', "not a JSON object: 10{39} is not a JSON number$"),
     ],
+    ids=lambda text: text[:40],
 )
 def test_a_line_that_is_no_object_is_refused_with_its_place(line, told):
     with pytest.raises(lw.InputError, match=f"some.jsonl:7: {told}"):

@@ -58,6 +58,8 @@ def test_a_line_is_told_by_its_first_character(line, expected):
         ('{"op": "add", "head": "a", "relation": "b"}', 'here:1: there is no "tail"'),
         ("{}", "here:1: expected"),
         ('{"add": ["a", "b", ', "here:1: not a JSON object"),
+        ('{"add": ["a", "b", "c"], "add": ["a", "b", "d"]}', "here:1: .* the name 'add' stands there twice"),
+        ('{"add": ["a", "b", "c"], "weight": NaN}', "here:1: .* NaN is not a JSON number"),
         ('{"add": ["a", "b", "\\ud800"]}', "here:1: .*not valid Unicode"),
         ("−\ta\tb\tc", "here:1: expected"),
     ],

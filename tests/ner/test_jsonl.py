@@ -81,6 +81,12 @@ def test_empty_texts_stay_empty_sentences():
     "line, message",
     [
         ("{oops", "not a JSON object: "),
+        ('{"text": "a", "text": "b", "entities": []}', "not a JSON object: the name 'text' stands there twice"),
+        (
+            '{"text": "ab", "label": {"LOC": {"a": [[0, 0]], "a": [[0, 0]]}}}',
+            "not a JSON object: the name 'a' stands there twice",
+        ),
+        ('{"text": "a", "entities": [], "score": NaN}', "not a JSON object: NaN is not a JSON number"),
         ("[" * 100_000, "not a JSON object: "),
         ("[1]", "expected a JSON object, got a list"),
         ('{"text": 3, "entities": []}', 'expected an object with a text under "text"'),

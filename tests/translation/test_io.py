@@ -139,6 +139,8 @@ def test_one_plain_file_is_refused(write):
         ("a.tsv.gz", gzip.compress(b"a\tb\nc\n"), "a.tsv.gz:2: expected the target in column 2"),
         ("a.jsonl", b'{"source": "a", "target": "b"}\n{oops\n', "a.jsonl:2: not a JSON object: "),
         ("a.jsonl", b"\n", "a.jsonl:1: not a JSON object: "),
+        ("a.jsonl", b'{"source": "a", "source": "b", "target": "c"}\n', "a.jsonl:1: .* 'source' stands there twice$"),
+        ("a.jsonl", b'{"source": "a", "target": "c", "score": NaN}\n', "a.jsonl:1: .* NaN is not a JSON number$"),
         (
             "a.jsonl",
             b'{"source": "a", "target": "b"}\n["a", "b"]\n',

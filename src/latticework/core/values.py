@@ -11,6 +11,7 @@ from dataclasses import asdict, is_dataclass
 from typing import Any
 
 from latticework.core.errors import InputError
+from latticework.core.words import shortened
 
 _KINDS = {list: "a list", str: "a text", bool: "a truth value", type(None): "null"}
 
@@ -89,7 +90,7 @@ def from_json(data: bytes) -> Any:
 
 def refuse_constant(name: str) -> float:
     """Refuse what Python's JSON reader takes but JSON has not, as its `parse_constant`."""
-    raise ValueError(f"{name} is not a JSON number")
+    raise ValueError(f"{name[:40]} is not a JSON number")
 
 
 def read_strictly(text: str) -> Any:
@@ -105,7 +106,7 @@ def read_strictly(text: str) -> Any:
 
 
 def read_object(line: str, place: str) -> dict[str, Any]:
-    """Read a line of a .jsonl file that users made: an object.
+    """Read a line of a .jsonl file that users made: an object, by the rules of `read_strictly`.
 
     Parameters
     ----------
@@ -128,7 +129,7 @@ def read_object(line: str, place: str) -> dict[str, Any]:
     latticework.core.errors.InputError: some.jsonl:2: expected a JSON object, got a list
     """
     try:
-        entry = json.loads(line)
+        entry = read_strictly(line)
     except (ValueError, RecursionError) as error:
         raise InputError(f"{place}: not a JSON object: {error}") from error
     if not isinstance(entry, dict):
@@ -184,5 +185,5 @@ def _with_unique_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
         ((name, _),) = Counter(name for name, _ in pairs).most_common(1)
-        raise ValueError(f"the name {name!r} stands there twice")
+        raise ValueError(f"the name {shortened(name)} stands there twice")
     return found
