@@ -2,6 +2,7 @@
 
 import time
 
+import numpy as np
 import pytest
 
 from latticework.calculus.derivation import derive
@@ -269,7 +270,12 @@ def test_a_variable_that_is_none_is_refused(wrt):
     assert len(str(refused.value)) < 300
 
 
-@pytest.mark.parametrize("order", [0, -1, 5, 1.0, "1", None, True, 10**9])
+@pytest.mark.parametrize("order", [np.int64(2), np.uint8(2)])
+def test_an_order_is_a_whole_number_of_any_type(order):
+    assert str(derive("x'*A*x", "x", order=order)) == str(derive("x'*A*x", "x", order=2)) == "A + A'"
+
+
+@pytest.mark.parametrize("order", [0, -1, 5, np.int64(5), np.True_, np.float64(2), 1.0, "1", None, True, 10**9])
 def test_an_order_that_is_none_is_refused(order):
     with pytest.raises(InputError, match="order"):
         derive("x*2", "x", {"x": ""}, order=order)
