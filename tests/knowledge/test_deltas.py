@@ -54,6 +54,10 @@ def test_a_line_is_told_by_its_first_character(line, expected):
         ('{"add": ["a", "b", "c"], "remove": ["a", "b", "c"]}', "here:1: expected"),
         ('{"op": "add", "add": ["a", "b", "c"]}', "here:1: expected"),
         ('{"op": "delete", "head": "a", "relation": "b", "tail": "c"}', "here:1: \"op\" is 'delete', expected"),
+        (
+            '{"op": "%s", "head": "a", "relation": "b", "tail": "c"}' % ("x" * 1000),
+            r"here:1: \"op\" is 'x{59}\.\.\., expected",
+        ),
         ('{"op": ["add"], "head": "a", "relation": "b", "tail": "c"}', 'here:1: "op" is'),
         ('{"op": "add", "head": "a", "relation": "b"}', 'here:1: there is no "tail"'),
         ("{}", "here:1: expected"),

@@ -160,6 +160,11 @@ def test_what_is_no_number_of_up_to_six_digits_is_refused(spell, number):
         spell(number)
 
 
+def test_a_number_of_more_digits_than_python_writes_is_refused():
+    with pytest.raises(InputError, match=r"^number=<int that cannot be written>: expected less than 1,000,000$"):
+        english(10**5000)
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_held_out_numbers_have_no_neighbours_in_training_and_no_duplicates(seed):
     drawn = draw_numbers(seed, train=3000)

@@ -243,7 +243,7 @@ def _parse_json(line: str, place: str) -> tuple[str, list[Any]]:
         if missing:
             raise InputError(f'{place}: there is no "{missing[0]}" in {shortened(line)}')
         if entry["op"] not in _SIGNS.values():
-            raise InputError(f'{place}: "op" is {entry["op"]!r}, expected "add" or "remove"')
+            raise InputError(f'{place}: "op" is {shortened(entry["op"])}, expected "add" or "remove"')
         return entry["op"], _texts([entry[key] for key in _PARTS], place)
     if len(given) != 1 or "op" in entry or not isinstance(entry[given[0]], list) or len(entry[given[0]]) != 3:
         raise InputError(f"{place}: expected {_FORMS}; got {shortened(line)}")
