@@ -432,3 +432,12 @@ def test_the_name_of_the_output_says_its_format(latticework, lattice_folder, wri
         == 0
     )
     assert (tmp_path / "b.jsonl").read_text(encoding="utf-8").startswith("他 ")
+
+
+@pytest.mark.parametrize("command", [("vectors",), ("predict", "no such model")])
+def test_where_nothing_can_be_written_is_told_before_anything_is_done(refused, write, tmp_path, command):
+    text = write("texts.txt", ["你好"])
+    gone = tmp_path / "gone" / "out.vec"
+    message = refused("ner", *command, text, "-o", gone)
+    assert f"--output {gone} cannot be written: there is no folder {gone.parent}" in message
+    assert "is a folder" in refused("ner", *command, text, "-o", tmp_path)

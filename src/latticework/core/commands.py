@@ -158,6 +158,32 @@ def load_on(kind: type[Loaded], folder: Path, device: str) -> Loaded:
     return model
 
 
+def check_output(path: Path | None, *, option: str = "--output") -> None:
+    """Find out before long work whether a file can be written where an option says; what is no file is not looked at.
+
+    Raises
+    ------
+    InputError
+        If it cannot.
+
+    Examples
+    --------
+    >>> check_output(Path("no such folder/tags.jsonl"))
+    Traceback (most recent call last):
+    latticework.core.errors.InputError: --output no such folder/tags.jsonl cannot be written: there is no folder ...
+    """
+    if path is None or (path.exists() and not path.is_file() and not path.is_dir()):
+        return
+    folder = path.absolute().parent
+    if path.is_dir():
+        raise InputError(f"{option} {path} is a folder, expected the name of a file to write")
+    if not folder.is_dir():
+        raise InputError(f"{option} {path} cannot be written: there is no folder {folder}")
+    from latticework.core.persistence import check_writable
+
+    check_writable(folder)
+
+
 def check_page(page: Path | None) -> None:
     """Find out before long work whether a page can be written where `--page` says.
 
@@ -170,14 +196,7 @@ def check_page(page: Path | None) -> None:
     """
     if page is None:
         return
-    folder = page.absolute().parent
-    if page.is_dir():
-        raise InputError(f"--page {page} is a folder, expected the name of a file to write")
-    if not folder.is_dir():
-        raise InputError(f"--page {page} cannot be written: there is no folder {folder}")
-    from latticework.core.persistence import check_writable
-
-    check_writable(folder)
+    check_output(page, option="--page")
     for module in ("jinja2", "matplotlib"):
         require(module, extra="pages", purpose="writing HTML pages")
 

@@ -19,6 +19,7 @@ from latticework.core.commands import (
     OutputFile,
     Restart,
     Seed,
+    check_output,
     given,
     job,
     load_on,
@@ -167,6 +168,7 @@ def predict(
     --lexicon the words of another list match instead of those of the training, without training again.
     """
     read_stdin_once(file, None if lexicon is None else Path(lexicon))
+    check_output(output)
     if format is None:
         format = _format_of(output)
     if format == "html":

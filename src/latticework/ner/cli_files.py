@@ -7,7 +7,7 @@ from typing import Annotated, Final, Literal
 
 import typer
 
-from latticework.core.commands import Json, Output, Seed, print_json, read_stdin_once, text_file
+from latticework.core.commands import Json, Output, Seed, check_output, print_json, read_stdin_once, text_file
 from latticework.core.files import read_lines
 from latticework.core.progress import message
 from latticework.core.streams import stream_name
@@ -83,6 +83,7 @@ def vectors(
     it has, for --word-vectors. The file is word2vec's text format.
     """
     read_stdin_once(text, None if lexicon is None else Path(lexicon))
+    check_output(output)
 
     from latticework.ner.io import texts_in
     from latticework.ner.unlabelled import character_vectors, word_vectors
