@@ -300,6 +300,25 @@ def test_output_goes_into_a_pipe_and_a_device_and_leaves_them(tmp_path):
     assert Path("/dev/null").is_char_device()
 
 
+INTO_STREAMS = {
+    "write_output": "write_output('/dev/stdout', b'said')",
+    "write_together": "write_together({Path('/dev/null'): b'lost', Path('/dev/stdout'): b'said'})",
+}
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/stdout"), reason="no name of the standard output here")
+@pytest.mark.parametrize("call", INTO_STREAMS.values(), ids=INTO_STREAMS)
+def test_output_goes_into_a_pipe_that_has_no_name_of_its_own(call):
+    code = f"""
+from pathlib import Path
+from latticework.core.files import write_output
+from latticework.core.together import write_together
+{call}
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=120)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"said", b"")
+
+
 def test_output_that_cannot_be_written_names_the_file(tmp_path):
     with pytest.raises(InputError, match="there is no folder"):
         write_output(tmp_path / "none" / "file", b"")

@@ -238,12 +238,23 @@ def write_output(path: str | os.PathLike[str], data: bytes) -> None:
     InputError
         As `write_atomically`, or if it cannot be written.
     """
-    path = Path(os.path.realpath(path))
-    with telling(path):
-        if path.exists() and not path.is_file() and not path.is_dir():
-            path.write_bytes(data)
-        else:
-            write_atomically(path, data)
+    if is_stream(path):
+        with telling(path):
+            Path(path).write_bytes(data)
+    else:
+        write_atomically(os.path.realpath(path), data)
+
+
+def is_stream(path: str | os.PathLike[str]) -> bool:
+    """Whether there is something that is neither a file nor a folder: a pipe, a device, a terminal.
+
+    Such a thing may have no name but the one that was given: ``/dev/stdout`` leads to ``pipe:[...]``, which is nowhere.
+    """
+    try:
+        mode = os.stat(path).st_mode
+    except OSError:
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
 
 
 def write_lines(path: str | os.PathLike[str], lines: Iterable[str]) -> None:

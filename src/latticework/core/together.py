@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
-from latticework.core.files import file_to_write, sync_folder, write_output
+from latticework.core.files import file_to_write, is_stream, sync_folder, write_output
 from latticework.core.temporaries import fill, telling, temporary_file
 
 
@@ -35,12 +35,12 @@ def write_together(files: Mapping[Path, bytes]) -> None:
     ...     sorted(os.listdir(place))
     ['names.txt', 'rows.txt']
     """
-    targets = {Path(os.path.realpath(path)): data for path, data in files.items()}
-    last = [*targets][-1]
-    if any(path.exists() and not (path.is_file() or path.is_dir()) for path in targets):
-        for path, data in targets.items():
+    if any(map(is_stream, files)):
+        for path, data in files.items():
             write_output(path, data)
         return
+    targets = {Path(os.path.realpath(path)): data for path, data in files.items()}
+    last = [*targets][-1]
     with ExitStack() as stack:
         complete = {}
         for path, data in targets.items():
