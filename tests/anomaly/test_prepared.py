@@ -242,6 +242,17 @@ def test_what_cannot_be_written_ends_the_run_and_names_the_file(source, tmp_path
     assert len(preprocess_folder(source, tmp_path / "ready").written) == 2
 
 
+def test_a_full_disk_ends_the_run_and_is_no_fault_of_a_part(source, tmp_path, monkeypatch):
+    def full(path, data):
+        raise OSError(28, "No space left on device", str(path))
+
+    monkeypatch.setattr(prepared, "_png", lambda values: b"")
+    monkeypatch.setattr(prepared, "_open_target", lambda *_: None)
+    monkeypatch.setattr(prepared, "write_output", full)
+    with joblib.parallel_config(n_jobs=1), pytest.raises(OSError, match=r"No space left on device: .*ready/"):
+        preprocess_folder(source, tmp_path / "ready")
+
+
 def test_progress_and_what_was_left_out_are_told(source, tmp_path, capsys):
     (source / "train/good/rgb/000.png").write_bytes(b"")
     with progress.showing():

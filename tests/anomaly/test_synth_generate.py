@@ -155,7 +155,7 @@ def test_nothing_is_left_of_what_was_not_completed(failure, tmp_path, monkeypatc
 
     write = module.write_scene
     monkeypatch.setattr(module, "write_scene", fail)
-    with pytest.raises(InputError if isinstance(failure, OSError) else failure):
+    with pytest.raises(OSError if isinstance(failure, OSError) else failure):
         generate(tmp_path / "new", seed=0, family="ring", **SMALL)
     assert len(written) == 3
     assert list(tmp_path.iterdir()) == []

@@ -20,7 +20,7 @@ Command = Callable[..., subprocess.CompletedProcess[str]]
         (["juggle", "drop", "input"], 2, r"error: balls.txt:3: not a ball: \x1b[31mcube"),
         (["juggle", "drop", "extra"], 1, "error: juggling fire needs torches: pip install 'latticework[fire]'"),
         (["juggle", "drop", "bug"], 1, "error: RuntimeError: dropped (latticework --debug ... shows where)"),
-        (["juggle", "drop", "full"], 1, "error: balls.txt cannot be written: no space is left there"),
+        (["juggle", "drop", "full"], 1, "error: balls.txt cannot be written: No space left on device"),
         (["juggle", "drop", "interrupt"], 130, "error: interrupted"),
         (["juggle", "drop"], 2, "error: Missing argument 'how'. (latticework juggle drop --help tells more)"),
         (["juggle", "fling"], 2, "error: No such command 'fling'. (latticework juggle --help tells more)"),
@@ -105,6 +105,18 @@ def test_a_process_that_is_interrupted_with_the_first_is_silent(
 def test_the_status_reaches_the_shell(command: Command) -> None:
     assert command("juggle", "drop", "input").returncode == 2
     assert command("juggle", "drop", "interrupt").returncode == 130
+
+
+@pytest.mark.skipif(not Path("/dev/full").is_char_device(), reason="no device that is always full")
+def test_a_full_disk_ends_a_command_alike_wherever_it_is_found() -> None:
+    program = [sys.executable, "-c", "import sys; from latticework.cli import main; sys.exit(main())"]
+    words = [*program, "derive", "x^2", "--wrt", "x", "--shape", "x:"]
+    done = subprocess.run([*words, "-o", "/dev/full"], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (1, "error: /dev/full cannot be written: No space left on device\n")
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(words, stdout=full, stderr=subprocess.PIPE, text=True)
+    reason = "a file or the output cannot be written: No space left on device"
+    assert (done.returncode, done.stderr) == (1, f"error: {reason}\n")
 
 
 def test_an_interrupt_while_the_command_is_read_is_one_line() -> None:

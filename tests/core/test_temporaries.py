@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -88,9 +89,20 @@ def test_where_nothing_can_be_locked_all_is_written_and_nothing_removed(
         assert name in os.listdir(tmp_path)
 
 
-def test_a_file_that_a_full_disk_has_no_place_for_is_named(tmp_path: Path) -> None:
-    with (
-        pytest.raises(InputError, match="/there/note cannot be written: No space left on device"),
-        telling("/there/note"),
-    ):
-        raise OSError(28, "No space left on device")
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EMFILE, None])
+def test_a_full_disk_is_no_fault_of_the_input_and_names_the_file_as_it_was_to_be_called(number: int | None) -> None:
+    with pytest.raises(OSError, match="what is wrong") as told, telling("/there/note"):
+        raise OSError(number, "what is wrong", "/there/hidden")
+    assert (told.value.errno, told.value.filename) == (number, "/there/note")
+    assert not isinstance(told.value, InputError)
+
+
+@pytest.mark.parametrize("number", [errno.ENOENT, errno.EACCES, errno.EROFS, errno.ENAMETOOLONG, errno.EISDIR])
+def test_a_place_where_nothing_can_be_written_is_bad_input(number: int) -> None:
+    with pytest.raises(InputError, match=r"^/there/note cannot be written: what is wrong$"), telling("/there/note"):
+        raise OSError(number, "what is wrong", "/there/hidden")
+
+
+def test_a_reader_that_has_gone_is_told_as_such() -> None:
+    with pytest.raises(BrokenPipeError), telling("/there/pipe"):
+        raise BrokenPipeError(errno.EPIPE, "Broken pipe")

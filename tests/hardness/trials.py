@@ -13,6 +13,7 @@ from hardness.commands import Command, arguments, folder_of_inputs
 from hardness.judging import Tree, differences, tree, wrong
 from hardness.trial import BROKEN, Ended, fresh, run
 
+from latticework.cli.errors import BAD_INPUT, FAILED
 from latticework.core.temporaries import TEMPORARY_NAME
 
 NOWHERE = ("/proc/", "file/", "missing/")  # where nothing can be written: not by root, either
@@ -146,7 +147,7 @@ def full(
         setting.begin()
         ended = run(setting.words(), setting.place, limit=size, deadly=deadly)
         what = f"{setting.name} {'killed' if deadly else 'full'} after {size} bytes"
-        told = [] if deadly else complaints(setting, ended, "File too large")
+        told = [] if deadly else complaints(setting, ended, "File too large", status=FAILED)
         told += setting.damage()
         if not deadly and ended.status != 0:
             told += [f"{name} is left over" for name in tree(setting.place) if "/." in f"/{name}"]
@@ -162,18 +163,20 @@ def nowhere(setting: Setting, tos: Sequence[str] = NOWHERE) -> Iterator[tuple[st
         (setting.place / "file").write_text("mine")
         before = tree(setting.place)
         ended = run(setting.words(to), setting.place)
-        told = complaints(setting, ended, "", to) if ended.status or to != "missing/" else []
+        told = complaints(setting, ended, "", to, status=BAD_INPUT) if ended.status or to != "missing/" else []
         if ended.status:
             told += [f"{one} (it was refused)" for one in differences(tree(setting.place), before)]
         yield f"{setting.name} to {to}", told
 
 
-def complaints(setting: Setting, ended: Ended, reason: str, to: str = "") -> list[str]:
+def complaints(setting: Setting, ended: Ended, reason: str, to: str = "", *, status: int) -> list[str]:
     """What is wrong with how a command that could not write says so."""
     if ended.status == 0:
         return differences(tree(setting.place), setting.whole[1])
     if ended.status in (BROKEN, -9) or ended.status < 0:
         return [f"it ended with {ended.status}: {ended.err[-500:]}"]
+    if ended.status != status:
+        return [f"it ended with {ended.status}, not {status}: {ended.err[-500:]}"]
     lines = [line for line in ended.err.splitlines() if "error" in line.lower() or "Traceback" in line]
     if len(lines) != 1 or not lines[0].startswith("error: ") or ended.err.splitlines()[-1] != lines[0]:
         return [f"it does not say it in one line: {ended.err[-800:]}"]

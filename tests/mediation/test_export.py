@@ -198,12 +198,12 @@ def test_nothing_is_written_if_the_folder_of_maps_is_somebody_elses(basmu, tmp_p
     assert {path.name for path in tmp_path.iterdir()} == {"maps"}
 
 
-def test_a_folder_that_may_not_be_written_gives_an_input_error(basmu, tmp_path, monkeypatch):
+def test_a_full_disk_is_told_with_the_folder(basmu, tmp_path, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("latticework.core.folders._put_in_place", full)
-    with pytest.raises(InputError, match="No space left"):
+    with pytest.raises(OSError, match=r"No space left on device: '.*/maps'"):
         write_maps(basmu, tmp_path / "maps")
     assert not any(tmp_path.iterdir())
 

@@ -16,6 +16,7 @@ import typer
 
 from latticework.core.errors import InputError, MissingExtraError
 from latticework.core.hardware import rank
+from latticework.core.temporaries import NO_SPACE, WRONG_PLACE
 from latticework.core.terminal import printable
 
 FAILED = 1
@@ -82,8 +83,10 @@ def verdict(error: BaseException) -> tuple[int, str]:
         return FAILED, str(error)
     if isinstance(error, KeyboardInterrupt):
         return INTERRUPTED, ""
-    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-        return FAILED, f"{error.filename or 'a file or the output'} cannot be written: no space is left there"
+    if isinstance(error, OSError) and error.errno in {*NO_SPACE, errno.EIO}:
+        return FAILED, f"{error.filename or 'a file or the output'} cannot be written: {error.strerror}"
+    if isinstance(error, OSError) and error.filename and error.errno not in WRONG_PLACE:  # of those it is told where
+        return FAILED, f"{error.filename} cannot be used: {error.strerror}"
     if isinstance(error, typer.Abort):
         return FAILED, "aborted"
     if isinstance(error, typer.TyperException):

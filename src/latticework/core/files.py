@@ -208,7 +208,9 @@ def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
     Raises
     ------
     InputError
-        If the folder does not exist, `path` is a folder, or it cannot be written.
+        If the folder does not exist, `path` is a folder, or is nowhere that a file can be.
+    OSError
+        If it cannot be written for another reason, such as a full disk.
 
     Examples
     --------
@@ -235,8 +237,8 @@ def write_output(path: str | os.PathLike[str], data: bytes) -> None:
 
     Raises
     ------
-    InputError
-        As `write_atomically`, or if it cannot be written.
+    InputError, OSError
+        As `write_atomically`.
     """
     if is_stream(path):
         with telling(path):
@@ -262,8 +264,8 @@ def write_lines(path: str | os.PathLike[str], lines: Iterable[str]) -> None:
 
     Raises
     ------
-    InputError
-        If it cannot be written.
+    InputError, OSError
+        As `write_atomically`.
     """
     text = "".join(f"{line}\n" for line in lines)
     if os.fspath(path) == "-":

@@ -75,7 +75,9 @@ def replacing(target: Path) -> Iterator[Path]:
     Raises
     ------
     InputError
-        If anything cannot be written.
+        If no folder can be there.
+    OSError
+        If it cannot be written for another reason, such as a full disk.
 
     Examples
     --------

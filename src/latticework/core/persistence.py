@@ -79,8 +79,10 @@ def write_folder(folder: str | os.PathLike[str], *, header: Mapping[str, Any], s
     Raises
     ------
     InputError
-        If `folder` is a file, has a `config.json` of something else, or cannot be written, or if a value cannot be
-        stored.
+        If `folder` is a file, has a `config.json` of something else, or is nowhere that a folder can be, or if a value
+        cannot be stored.
+    OSError
+        If it cannot be written for another reason, such as a full disk.
 
     Examples
     --------

@@ -6,6 +6,7 @@ left. Whoever writes holds a lock on it: what is locked is being written, and a 
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import re
@@ -24,21 +25,44 @@ if sys.platform != "win32":
     import fcntl
 
 TEMPORARY_NAME: Final = re.compile(r"\.latticework-[0-9a-f]{16}\.tmp")
+NO_SPACE: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+WRONG_PLACE: Final = frozenset(  # what another name would mend
+    {
+        errno.ENOENT,
+        errno.ENOTDIR,
+        errno.EISDIR,
+        errno.EEXIST,
+        errno.ENOTEMPTY,
+        errno.EACCES,
+        errno.EPERM,
+        errno.EROFS,
+        errno.ELOOP,
+        errno.ENAMETOOLONG,
+        errno.EINVAL,
+        errno.EXDEV,
+        errno.ENXIO,
+    }
+)
 
 
 @contextmanager
 def telling(path: str | os.PathLike[str]) -> Iterator[None]:
-    """Make an `InputError` that names a file, or a folder, of whatever keeps it from being written.
+    """Let an error name the file, or the folder, that cannot be written.
 
     Raises
     ------
     InputError
-        In the place of an OSError.
+        In the place of an OSError that tells of a place where it cannot be.
+    OSError
+        Of anything else, such as a full disk.
     """
     try:
         yield
     except OSError as error:
-        raise InputError(f"{path} cannot be written: {error.strerror or error}") from error
+        reason = error.strerror or str(error)
+        if error.errno in WRONG_PLACE:
+            raise InputError(f"{path} cannot be written: {reason}") from error
+        raise OSError(error.errno, reason, os.fspath(path)) from error
 
 
 @contextmanager

@@ -129,7 +129,9 @@ def store_tensors(folder: str | os.PathLike[str], group: str, tensors: Mapping[s
     ------
     InputError
         If something is not a tensor that safetensors can hold, a stored group is no longer there, or the file cannot be
-        written.
+        where it is to be.
+    OSError
+        If it cannot be written for another reason, such as a full disk.
     """
     folder = Path(folder).absolute()
     if isinstance(tensors, Stored) and tensors.path == folder / payload_name(f"{group}.safetensors", tensors.sha256):

@@ -24,7 +24,7 @@ def write_together(files: Mapping[Path, bytes]) -> None:
 
     Raises
     ------
-    InputError
+    InputError, OSError
         As `write_output`.
 
     Examples

@@ -105,7 +105,9 @@ def preprocess_folder(
     ------
     InputError
         If the source is no folder of parts, or has truths of some defects alone, or the target is in use, was written
-        with other settings or cannot be written.
+        with other settings or is nowhere that files can be.
+    OSError
+        If something cannot be written for another reason, such as a full disk.
     MissingExtraError
         If what reads and writes pictures is not installed.
 
@@ -138,7 +140,7 @@ def preprocess_folder(
     work = partial(_preprocess, goal=goal, size=size, pieces=pieces)
     with (
         progress("preprocessing", total=len(found), unit="parts", done=len(there)) as bar,
-        _ended_by_a_full_disk(),
+        _ended_by_a_wrong_place(),
     ):
         for part, told in each(work, open_parts):
             if isinstance(told, InputError):
@@ -210,7 +212,7 @@ def _preprocess(part: Found, *, goal: Path, size: int | None, pieces: float) -> 
     ready = _ready(sample, found.mask, size, with_truth=part.truth is not None)
     try:
         _write(ready, _places(part, goal))
-    except (OSError, InputError) as error:
+    except InputError as error:
         raise _NotWrittenError(str(error)) from error
     return found.doubt
 
@@ -220,7 +222,7 @@ class _NotWrittenError(Exception):
 
 
 @contextmanager
-def _ended_by_a_full_disk() -> Iterator[None]:
+def _ended_by_a_wrong_place() -> Iterator[None]:
     try:
         yield
     except _NotWrittenError as error:
