@@ -119,6 +119,27 @@ def write_without_folder(target: Path) -> None:
         write_atomically(folder / "inner" / "one.txt", b"1")
 
 
+def test_a_missing_input_is_not_blamed_on_the_folder(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError) as told, replacing(tmp_path / "maps"):
+        (tmp_path / "input.txt").read_text()
+    assert told.value.filename == str(tmp_path / "input.txt")
+    assert not os.listdir(tmp_path)
+
+
+@pytest.mark.parametrize("errno, kind", [(28, OSError), (36, InputError)])
+def test_an_error_of_a_file_in_the_folder_names_it_as_it_was_to_be_called(
+    tmp_path: Path, errno: int, kind: type[Exception]
+) -> None:
+    with pytest.raises(kind, match="what is wrong") as told, replacing(tmp_path / "maps") as folder:
+        raise OSError(errno, "what is wrong", str(folder / "one.txt"))
+    assert f"{tmp_path}/maps/one.txt" in str(told.value)
+
+
+def test_a_full_disk_that_names_no_file_names_the_folder(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match=r"No space left on device: '.*/maps'"), replacing(tmp_path / "maps"):
+        raise OSError(28, "No space left on device")
+
+
 def test_places_where_no_folder_can_be_are_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="there is no folder"):

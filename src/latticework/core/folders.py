@@ -8,13 +8,13 @@ import os
 import shutil
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Final
 
 from latticework.core.errors import InputError
 from latticework.core.files import sync_folder
-from latticework.core.temporaries import telling, temporary_folder, temporary_in
+from latticework.core.temporaries import NO_SPACE, telling, temporary_folder, temporary_in
 
 _HERE: Final = -100  # AT_FDCWD: names are as they are
 _EXCHANGE: Final = 2  # RENAME_EXCHANGE, of Linux 3.15
@@ -75,9 +75,10 @@ def replacing(target: Path) -> Iterator[Path]:
     Raises
     ------
     InputError
-        If no folder can be there.
+        If no folder, or nothing of what is to be in it, can be there.
     OSError
-        If it cannot be written for another reason, such as a full disk.
+        If it cannot be written for another reason, such as a full disk. What the caller raises stays as it is, but for
+        the names of files in the folder.
 
     Examples
     --------
@@ -88,21 +89,33 @@ def replacing(target: Path) -> Iterator[Path]:
     ...     [path.name for path in (Path(place) / "maps").iterdir()]
     ['one.txt']
     """
-    with telling(target), temporary_folder(target) as temporary:
+    with ExitStack() as stack:
+        with telling(target):
+            temporary = stack.enter_context(temporary_folder(target))
         with _called(temporary, target):
             yield temporary
-        _sync(temporary)
-        _put_in_place(temporary, target)
-        sync_folder(target.parent)
+        with telling(target):
+            _sync(temporary)
+            _put_in_place(temporary, target)
+            sync_folder(target.parent)
 
 
 @contextmanager
 def _called(temporary: Path, target: Path) -> Iterator[None]:
-    """Let errors name files as they were to be called."""
+    """Let errors name files as they were to be called; those of other files, such as what is read, stay as they are."""
     try:
         yield
     except InputError as error:
         raise InputError(str(error).replace(str(temporary), str(target))) from error
+    except OSError as error:
+        name = Path(error.filename) if isinstance(error.filename, str | os.PathLike) else None
+        if name is not None and name.is_relative_to(temporary):
+            with telling(target / name.relative_to(temporary)):
+                raise
+        if name is None and error.errno in NO_SPACE:  # an open file does not tell its name; what is written is here
+            with telling(target):
+                raise
+        raise
 
 
 def _sync(folder: Path) -> None:
