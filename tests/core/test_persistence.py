@@ -14,6 +14,7 @@ import torch
 
 import latticework as lw
 from latticework.core import State, store_tensors, write_folder
+from latticework.core.temporaries import temporary_file
 
 KILLED_SAVE = Path(__file__).with_name("killed_save.py")
 pytestmark = pytest.mark.usefixtures("fakes_registered")
@@ -125,6 +126,34 @@ def test_failed_write_leaves_the_old_content(saved, copied, monkeypatch):
     with pytest.raises(OSError, match=r"No space left on device: '.*config\.json'"):
         other.save(copied)
     assert contents(copied) == contents(saved[0])
+
+
+def test_a_folder_that_an_interrupted_write_has_left_goes_with_the_next(copied):
+    left = copied / ".latticework-0123456789abcdef.tmp"
+    (left / "inner").mkdir(parents=True)
+    (left / "inner" / "half").write_text("half")
+    other = fakes.Twofold(random_state=4).fit(np.eye(5))
+    other.save(copied)
+    assert not left.exists()
+    assert np.array_equal(lw.load(copied).bank_, other.bank_)
+
+
+def test_what_another_process_is_writing_in_the_folder_stays(copied):
+    with temporary_file(copied / "note") as (path, _):
+        fakes.Twofold(random_state=4).fit(np.eye(5)).save(copied)
+        assert path.exists()
+
+
+def test_what_cannot_be_removed_after_the_commit_stays_and_is_no_error(copied, monkeypatch):
+    def refuse(path, *arguments, **options):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    before = set(os.listdir(copied))
+    other = fakes.Twofold(random_state=4).fit(np.eye(5))
+    monkeypatch.setattr(Path, "unlink", refuse)
+    other.save(copied)
+    assert before < set(os.listdir(copied))
+    assert np.array_equal(lw.load(copied).bank_, other.bank_)
 
 
 def test_interrupt_just_after_the_commit_keeps_the_new_content(copied, monkeypatch):

@@ -14,13 +14,14 @@ import os
 import re
 import stat
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 from latticework.core.errors import InputError
 from latticework.core.files import sync_folder, write_atomically
-from latticework.core.temporaries import TEMPORARY_NAME, telling
+from latticework.core.temporaries import TEMPORARY_NAME, remove_leftover, telling
 from latticework.core.tensors import (
     FRAMEWORKS,
     PLAIN_NAME,
@@ -272,14 +273,22 @@ def _listed(folder: Path) -> set[str]:
 
 
 def _remove_unlisted(folder: Path, *, keep: set[str], known: set[str]) -> None:
-    """Remove our files that are not part of the content: those of before, and what interrupted writes left."""
-    for name in set(os.listdir(folder)) - keep:
+    """Remove our files that are not part of the content: those of before, and what interrupted writes left.
+
+    The content is in place: what cannot be removed stays, for the next time.
+    """
+    names: list[str] = []
+    with suppress(OSError):
+        names = os.listdir(folder)
+    for name in set(names) - keep:
         path = folder / name
-        payload = _PAYLOAD_NAME.fullmatch(name)
-        # A foreign file may look like ours by chance, so an unknown one goes only if its name is its checksum.
-        ours = payload and (name in known or (_is_file(path) and digest(path).startswith(payload["hash"])))
-        if ours or TEMPORARY_NAME.fullmatch(name):
-            path.unlink(missing_ok=True)
+        if TEMPORARY_NAME.fullmatch(name):
+            remove_leftover(path)
+        elif payload := _PAYLOAD_NAME.fullmatch(name):
+            with suppress(OSError):
+                # A foreign file may look like ours by chance: an unknown one goes only if its name is its checksum.
+                if name in known or (_is_file(path) and digest(path).startswith(payload["hash"])):
+                    path.unlink()
 
 
 def _is_file(path: Path) -> bool:

@@ -137,7 +137,7 @@ def _made(target: Path, make: Callable[[Path], None]) -> tuple[Path, int | None]
     """The hidden name under which something was made, and the lock on it, where there can be one."""
     usual = target.parent / f".latticework-{hashlib.sha256(os.fsencode(target.name)).hexdigest()[:16]}.tmp"
     while True:
-        _remove_leftover(usual)
+        remove_leftover(usual)
         path = temporary_in(target.parent) if os.path.lexists(usual) else usual
         try:
             make(path)
@@ -153,8 +153,8 @@ def _is_at(lock: int, path: Path) -> bool:
     return os.path.samestat(os.fstat(lock), os.lstat(path))
 
 
-def _remove_leftover(path: Path) -> None:
-    """Remove what a writer that is no more has left under a name."""
+def remove_leftover(path: Path) -> None:
+    """Remove what a writer that is no more has left; what cannot be removed, or is being written, stays."""
     if not os.path.lexists(path):
         return
     with suppress(OSError):
