@@ -82,6 +82,47 @@ def test_a_folder_takes_the_place_of_another_whatever_the_system_can(
     assert os.listdir(tmp_path) == ["maps"]
 
 
+KILLED = """
+import os, signal
+from pathlib import Path
+from latticework.core import folders
+folders._exchanged = lambda *_: False  # as where the system cannot do that
+left = {moves}
+replace = os.replace
+def killed(*names):
+    global left
+    replace(*names)
+    left -= 1
+    if not left:
+        os.kill(os.getpid(), signal.SIGKILL)
+os.replace = killed
+with folders.replacing(Path('maps')) as folder:
+    (folder / 'new.txt').write_text('new')
+"""
+
+
+@pytest.mark.parametrize("moves", [1, 2])
+@pytest.mark.parametrize("can", [True, False])
+def test_what_is_killed_between_two_steps_is_put_back_or_removed_by_the_next_write(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moves: int, can: bool
+) -> None:
+    if not can:
+        monkeypatch.setattr(folders, "_exchanged", lambda *_: False)
+    target = tmp_path / "maps"
+    target.mkdir()
+    (target / "old.txt").write_text("old")
+    done = subprocess.run([sys.executable, "-c", KILLED.format(moves=moves)], cwd=tmp_path, timeout=120, check=False)
+    assert done.returncode == -9
+    assert target.exists() == (moves == 2)
+    with pytest.raises(FileNotFoundError), replacing(target):
+        (tmp_path / "input.txt").read_text()
+    assert contents(target) == ({"new.txt": "new"} if moves == 2 else {"old.txt": "old"})
+    assert os.listdir(tmp_path) == ["maps"]
+    write_half(target)
+    assert contents(tmp_path) == {"maps/new.txt": "new"}
+    assert os.listdir(tmp_path) == ["maps"]
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems cannot exchange names in one step")
 def test_a_process_that_is_killed_leaves_the_old_folder_or_the_new_one(tmp_path: Path) -> None:
     """Where os.replace would leave, between two steps, nothing in place."""

@@ -8,13 +8,13 @@ import os
 import shutil
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
 from latticework.core.errors import InputError
 from latticework.core.files import sync_folder
-from latticework.core.temporaries import NO_SPACE, telling, temporary_folder, temporary_in
+from latticework.core.temporaries import NO_SPACE, locked, name_of_before, telling, temporary_folder, temporary_in
 
 _HERE: Final = -100  # AT_FDCWD: names are as they are
 _EXCHANGE: Final = 2  # RENAME_EXCHANGE, of Linux 3.15
@@ -60,7 +60,9 @@ def replacing(target: Path) -> Iterator[Path]:
     """A folder to write into, which gets its name once it is complete and takes the place of what had that name.
 
     If anything goes wrong, what was there stays. A process that is killed may leave a hidden folder beside it, which
-    goes when the folder is next written.
+    goes when the folder is next written. Where the system cannot exchange two names in one step, a process that is
+    killed between two may leave nothing under the name: what was there is then under a hidden one, and is put back when
+    the folder is next written.
 
     Parameters
     ----------
@@ -91,6 +93,7 @@ def replacing(target: Path) -> Iterator[Path]:
     """
     with ExitStack() as stack:
         with telling(target):
+            _put_back(target)
             temporary = stack.enter_context(temporary_folder(target))
         with _called(temporary, target):
             yield temporary
@@ -131,22 +134,36 @@ def _put_in_place(temporary: Path, target: Path) -> None:
     """Give a folder its name; what had it is then under the other one, or gone."""
     if target.is_dir() and _exchanged(temporary, target):
         return
-    before = temporary_in(target.parent)
-    if target.is_dir():
-        os.replace(target, before)
-    try:
-        os.replace(temporary, target)
-    except OSError:
-        if before.is_dir():
-            os.replace(before, target)
-        raise
-    shutil.rmtree(before, ignore_errors=True)
+    before = name_of_before(target)
+    if os.path.lexists(before):  # what was left there cannot be removed
+        before = temporary_in(target.parent)
+    with locked(target):  # until it has a name again, or is gone: see `_put_back`
+        if target.is_dir():
+            os.replace(target, before)
+        try:
+            os.replace(temporary, target)
+        except OSError:
+            if before.is_dir():
+                os.replace(before, target)
+            raise
+        shutil.rmtree(before, ignore_errors=True)
+
+
+def _put_back(target: Path) -> None:
+    """Give a folder its name again, if a process was killed as it put another in its place, or remove it."""
+    before = name_of_before(target)
+    with locked(before):  # whoever is putting another in its place now has an end of it first
+        if os.path.lexists(target):
+            shutil.rmtree(before, ignore_errors=True)
+        else:
+            with suppress(FileNotFoundError):
+                os.replace(before, target)
 
 
 def _exchanged(one: Path, other: Path) -> bool:
     """Let two folders have each other's name, in one step; False where the system cannot do that.
 
-    Python has no function for it. Without it, a process that is killed between two steps would leave nothing in place.
+    Python has no function for it.
     """
     rename = getattr(ctypes.CDLL(None), "renameat2", None) if sys.platform == "linux" else None
     names = (argument for path in (one, other) for argument in (_HERE, os.fsencode(path)))

@@ -1,7 +1,8 @@
 """Hidden names under which files and folders are written before they get their own.
 
-Each target has one such name, so that whoever writes it next finds, and removes, what a process that was killed has
-left. Whoever writes holds a lock on it: what is locked is being written, and a second writer takes a name of its own.
+Each target has one such name, and a folder another for what it was before, so that whoever writes it next finds what a
+process that was killed has left, and removes it or puts it back. Whoever writes holds a lock on it: what is locked is
+being written, and a second writer takes a name of its own.
 """
 
 from __future__ import annotations
@@ -133,9 +134,28 @@ def temporary_in(folder: Path) -> Path:
     return folder / f".latticework-{secrets.token_hex(8)}.tmp"
 
 
+def name_of_before(target: Path) -> Path:
+    """The hidden name of what a target was, while what it will be takes its name."""
+    return _hidden(target, b"/before")  # no name of a target has a / in it
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Wait for others that have a lock on a file or folder, and hold one, where there can be one."""
+    lock = _locked(path, wait=True)
+    try:
+        yield
+    finally:
+        _let_go(lock)
+
+
+def _hidden(target: Path, role: bytes = b"") -> Path:
+    return target.parent / f".latticework-{hashlib.sha256(os.fsencode(target.name) + role).hexdigest()[:16]}.tmp"
+
+
 def _made(target: Path, make: Callable[[Path], None]) -> tuple[Path, int | None]:
     """The hidden name under which something was made, and the lock on it, where there can be one."""
-    usual = target.parent / f".latticework-{hashlib.sha256(os.fsencode(target.name)).hexdigest()[:16]}.tmp"
+    usual = _hidden(target)
     while True:
         remove_leftover(usual)
         path = temporary_in(target.parent) if os.path.lexists(usual) else usual
