@@ -16,6 +16,7 @@ import latticework as lw
 from latticework.core import decode_lines, files, gzipped, read_lines, write_atomically
 from latticework.core.errors import InputError, MissingExtraError, require
 from latticework.core.files import read_bytes, write_output
+from latticework.core.together import write_together
 
 TEXT = "ein Haus\nzwei\u2028Häuser\x85\x0b\x0c\x1c\r\ndrei\rvier\n\n日本"
 LINES = ["ein Haus", "zwei\u2028Häuser\x85\x0b\x0c\x1c", "drei\rvier", "", "日本"]
@@ -299,6 +300,19 @@ def test_output_goes_into_a_pipe_and_a_device_and_leaves_them(tmp_path):
     assert pipe.is_fifo()
     write_output("/dev/null", b"lost")
     assert Path("/dev/null").is_char_device()
+
+
+def test_files_that_belong_together_are_at_least_one():
+    with pytest.raises(ValueError, match="at least one file"):
+        write_together({})
+
+
+def test_files_that_belong_together_are_not_written_over_each_other(tmp_path):
+    (tmp_path / "rows.txt").write_bytes(b"before")
+    (tmp_path / "names.txt").symlink_to(tmp_path / "rows.txt")
+    with pytest.raises(InputError, match=r"rows\.txt cannot be written: another of the files would be .*/rows\.txt"):
+        write_together({tmp_path / "names.txt": b"names", tmp_path / "rows.txt": b"rows"})
+    assert (tmp_path / "rows.txt").read_bytes() == b"before"
 
 
 INTO_STREAMS = {

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
+from latticework.core.errors import InputError
 from latticework.core.files import file_to_write, is_stream, sync_folder, write_output
 from latticework.core.temporaries import fill, telling, temporary_file
 
@@ -25,7 +26,9 @@ def write_together(files: Mapping[Path, bytes]) -> None:
     Raises
     ------
     InputError, OSError
-        As `write_output`.
+        As `write_output`, or if two of the names are of one file.
+    ValueError
+        If there are no files.
 
     Examples
     --------
@@ -35,11 +38,18 @@ def write_together(files: Mapping[Path, bytes]) -> None:
     ...     sorted(os.listdir(place))
     ['names.txt', 'rows.txt']
     """
+    if not files:
+        raise ValueError("there must be at least one file to write, got none")
     if any(map(is_stream, files)):
         for path, data in files.items():
             write_output(path, data)
         return
-    targets = {Path(os.path.realpath(path)): data for path, data in files.items()}
+    targets: dict[Path, bytes] = {}
+    for path, data in files.items():
+        target = Path(os.path.realpath(path))
+        if target in targets:
+            raise InputError(f"{path} cannot be written: another of the files would be {target}, too")
+        targets[target] = data
     last = [*targets][-1]
     with ExitStack() as stack:
         complete = {}
