@@ -318,7 +318,7 @@ def test_nothing_is_written_that_would_be_taken_for_the_cloud_of_a_part(tmp_path
 
 def test_a_folder_that_cannot_be_made_is_refused(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match="cannot be made"):
+    with pytest.raises(InputError, match="cannot be written: "):
         Outputs(tmp_path / "file" / "maps")
 
 

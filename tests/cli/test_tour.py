@@ -71,7 +71,7 @@ def test_a_page_that_cannot_be_written_is_found_before_anything_is_trained(
 ) -> None:
     assert main(["tour", "--only", "juggling", "-o", str(tmp_path / "nowhere" / "tour.html")]) == 2
     captured = capsys.readouterr()
-    assert captured.err.endswith("expected the name of a file in a folder that exists\n")
+    assert captured.err.endswith(f"cannot be written: there is no folder {tmp_path / 'nowhere'}\n")
     assert "[1/1]" not in captured.err
 
 

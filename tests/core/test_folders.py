@@ -12,7 +12,7 @@ import pytest
 from latticework.core import folders
 from latticework.core.errors import InputError
 from latticework.core.files import write_atomically
-from latticework.core.folders import folder_to_write, replacing
+from latticework.core.folders import folder_to_write, make_folder, replacing
 
 
 def contents(folder: Path) -> dict[str, str]:
@@ -195,3 +195,13 @@ def test_places_where_no_folder_can_be_are_refused(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_made_is_an_input_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot be written"), replacing(tmp_path / "absent" / "maps"):
         pytest.fail("there is nowhere to write")
+
+
+def test_a_folder_is_made_with_those_above_it_and_only_where_it_can_be(tmp_path):
+    assert make_folder(tmp_path / "some" / "maps") == tmp_path / "some" / "maps"
+    assert make_folder(tmp_path / "some" / "maps").is_dir()
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match=r"file is a file, expected the name of a folder to write"):
+        make_folder(tmp_path / "file")
+    with pytest.raises(InputError, match=r"file/below cannot be written: Not a directory"):
+        make_folder(tmp_path / "file" / "below")

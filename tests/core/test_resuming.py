@@ -216,9 +216,12 @@ def test_checkpoint_of_more_processes_is_refused_before_anything_is_changed(tmp_
 
 def test_folder_that_cannot_be_is_refused(tmp_path):
     (tmp_path / "file").touch()
-    for folder in (tmp_path / "file", tmp_path / "file" / "below"):
-        with pytest.raises(lw.InputError, match="cannot be used as the folder of a run"):
-            learn(Regression(), plan(), folder=folder)
+    for folder, why in (
+        ("file", "is a file, expected the name of a folder"),
+        ("file/below", "cannot be written: Not a "),
+    ):
+        with pytest.raises(lw.InputError, match=f"{folder} {why}"):
+            learn(Regression(), plan(), folder=tmp_path / folder)
 
 
 def test_run_can_go_on_in_another_place(tmp_path):

@@ -119,7 +119,7 @@ def test_targets_that_cannot_be_written_are_refused(basmu, tmp_path, write):
     wrong = tmp_path / ("file" if write is write_maps else "folder")
     with pytest.raises(InputError, match="is a f"):
         write(basmu, wrong)
-    with pytest.raises(InputError, match="cannot be made"):
+    with pytest.raises(InputError, match="is a file, expected the name of a folder"):
         write_effects(basmu, tmp_path / "file")
     assert (tmp_path / "file").read_text() == "kept"
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import traceback
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from latticework.core.commands import Json, Output, Seed, print_result
-from latticework.core.errors import InputError, require
+from latticework.core.commands import Json, Output, Seed, check_output, print_result
+from latticework.core.errors import require
 
 
 def tour(
@@ -29,11 +28,7 @@ def tour(
 
     # What would make the last step fail is found before minutes of training, not after.
     require("jinja2", extra="pages", purpose="writing the tour's page")
-    folder = output.absolute().parent
-    if output.is_dir() or not folder.is_dir():
-        raise InputError(f"{output}: expected the name of a file in a folder that exists")
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise InputError(f"{output} cannot be written: there is no permission to write in {folder}")
+    check_output(output)
     outcomes = []
     for outcome in tours.run(tours.stops(only=only or ()), seed=seed):
         outcomes.append(outcome)

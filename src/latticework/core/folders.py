@@ -55,6 +55,24 @@ def folder_to_write(folder: str | os.PathLike[str]) -> Path:
     return target
 
 
+def make_folder(folder: str | os.PathLike[str]) -> Path:
+    """Make a folder, and those that it is in, where they are not there.
+
+    Raises
+    ------
+    InputError
+        If no folder can be there.
+    OSError
+        If it cannot be made for another reason, such as a full disk.
+    """
+    made = Path(folder)
+    if made.is_file():
+        raise InputError(f"{made} is a file, expected the name of a folder to write")
+    with telling(made):
+        made.mkdir(parents=True, exist_ok=True)
+    return made
+
+
 @contextmanager
 def replacing(target: Path) -> Iterator[Path]:
     """A folder to write into, which gets its name once it is complete and takes the place of what had that name.

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from latticework.core import checkpoint
 from latticework.core.candidates import Candidates, holding
 from latticework.core.checkpoint import Position
-from latticework.core.errors import InputError
+from latticework.core.folders import make_folder
 from latticework.core.hardware import check_agreed, fork_random, gather, make_fabric, random_states, threads
 from latticework.core.loggers import CSVLogger, Logger, Row
 from latticework.core.progress import message, progress
@@ -99,7 +99,7 @@ def train(
         # Each process has looked by itself; and this waits for all, so that none discards what another still reads.
         check_agreed((resumed, loop.position.step, fingerprint), place, fabric.device)
         if fabric.is_global_zero:
-            _make_folder(place)
+            make_folder(place)
             if restart and not resumed:
                 checkpoint.discard(place)
             loop.loggers = [CSVLogger(place / "log.csv", loop.history), *loggers]
@@ -107,13 +107,6 @@ def train(
             stack.callback(logger.close)
         loop.run()
         return loop.history
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"{folder} cannot be used as the folder of a run: {error.strerror}") from error
 
 
 class _Loop:

@@ -19,6 +19,7 @@ from jaxtyping import Int64
 
 from latticework.core.errors import InputError
 from latticework.core.files import read_lines
+from latticework.core.folders import folder_to_write, make_folder
 from latticework.core.together import write_together
 from latticework.core.words import counted, shortened
 from latticework.knowledge.dataset import Splits
@@ -92,10 +93,7 @@ def write_openke(folder: str | os.PathLike[str], splits: Splits) -> None:
     for part, triples in (("valid", splits.valid), ("test", splits.test), ("train", splits.train)):
         rows = [f"{head} {tail} {relation}" for head, relation, tail in triples.tolist()]
         files[folder / _TRIPLES.format(part)] = "\n".join([str(len(rows)), *rows, ""]).encode()
-    try:
-        folder.mkdir(exist_ok=True)
-    except OSError as error:
-        raise InputError(f"{folder} cannot be made: {error.strerror}") from error
+    make_folder(folder_to_write(folder))
     write_together(files)  # the last is one without which there is no such folder
 
 

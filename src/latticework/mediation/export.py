@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from sklearn.utils.validation import check_is_fitted
 
-from latticework.core.errors import InputError
 from latticework.core.files import write_output
+from latticework.core.folders import make_folder
 from latticework.core.values import strict_json
 from latticework.core.version import VERSION
 from latticework.mediation.draws import write_netcdf
@@ -47,7 +46,7 @@ def write_effects(model: FittedModel, folder: str | os.PathLike[str]) -> list[st
         If they cannot be written.
     """
     check_is_fitted(model)
-    target = _made(folder)
+    target = make_folder(folder)
     table = model.effects_table_
     told = model.diagnose()
     about = {
@@ -91,7 +90,7 @@ def write_results(model: FittedModel, folder: str | os.PathLike[str], *, page: P
         If something cannot be written.
     """
     check_is_fitted(model)
-    target = _made(folder)
+    target = make_folder(folder)
     if model.space_ is not None:
         free_for_maps(target / MAPS)  # before anything is written
     written = [*write_effects(model, target), write_netcdf(model, target / DRAWS)]
@@ -109,12 +108,3 @@ def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
         | ({"of": "NIE / TE"} if row["effect"] == PROPORTION else {})
         for row in table.to_dict("records")
     ]
-
-
-def _made(folder: str | os.PathLike[str]) -> Path:
-    target = Path(folder)
-    try:
-        target.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"{target} cannot be made: {error.strerror}") from error
-    return target

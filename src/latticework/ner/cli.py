@@ -51,7 +51,6 @@ CLASSES: Final = {
 }
 Kind = Literal["lattice", "characters", "words", "softlexicon", "flat"]
 Format = Literal["conll", "jsonl", "html"]
-Forget = Literal["coupled", "independent"]
 
 
 @app.command()

@@ -31,6 +31,7 @@ from latticework.anomaly.streaming import each
 from latticework.core.checks import number, whole_number
 from latticework.core.errors import InputError, require
 from latticework.core.files import write_output
+from latticework.core.folders import make_folder
 from latticework.core.persistence import check_writable
 from latticework.core.progress import message, progress
 from latticework.core.temporaries import TEMPORARY_NAME, telling
@@ -160,11 +161,8 @@ def _open_target(source: Path, target: Path, settings: Mapping[str, Any]) -> Non
         raise InputError(f"{target} is the folder of the parts, or in it or around it: nothing is written in place")
     check_writable(target)
     file = target / SETTINGS
-    try:
-        target.mkdir(parents=True, exist_ok=True)
+    with telling(make_folder(target)):
         others = [child.name for child in target.iterdir() if not TEMPORARY_NAME.fullmatch(child.name)]
-    except OSError as error:
-        raise InputError(f"{target} cannot be written to: {error.strerror}") from error
     if not others:
         if names := _class_ids(folder):
             write_output(target / "class_ids.json", names)

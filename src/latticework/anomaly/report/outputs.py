@@ -25,6 +25,7 @@ from latticework.anomaly.scans.inputs import PartOrFile, name_of, read
 from latticework.anomaly.scans.samples import Sample
 from latticework.core.errors import InputError, require
 from latticework.core.files import write_output
+from latticework.core.folders import make_folder
 from latticework.core.values import strict_json
 
 CSV, JSONL = "predictions.csv", "predictions.jsonl"
@@ -55,7 +56,7 @@ class Outputs:
     Raises
     ------
     InputError
-        If the folder cannot be made.
+        If no folder can be there.
     MissingExtraError
         If Pillow or tifffile is not installed.
 
@@ -88,7 +89,7 @@ class Outputs:
         for part in parts:
             self._know(part)
         self._taken = {CSV.casefold(), JSONL.casefold()}
-        _make(self.folder)
+        make_folder(self.folder)
 
     def add(self, part: PartOrFile, told: Inspection | InputError) -> dict[str, Any]:
         """Write what was found in a part, and give its row of the tables; of an error there is a row alone.
@@ -106,7 +107,7 @@ class Outputs:
             files = {what: self.folder / place for what, place in places.items()}
             self._know(part)
             self._check(files)
-            _make(files["map"].parent)
+            make_folder(files["map"].parent)
             write_map(files["map"], told.map)
             write_picture(files["overlay"], shown)
             row |= {what: place.as_posix() for what, place in places.items()}
@@ -241,10 +242,3 @@ def _shown(part: PartOrFile, told: Inspection, level: float | None) -> UInt8[np.
             return overlay(told, read(part), scale=None if level is None else Scale.of([told], level))
     except InputError as error:
         return error
-
-
-def _make(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"{folder} cannot be made: {error.strerror}") from error
