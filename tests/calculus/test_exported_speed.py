@@ -73,6 +73,22 @@ def test_numbers_of_32_bits_stay_so_and_meet_others_as_in_numpy() -> None:
     assert function(root, "numpy")(**mixed).dtype == np.float64
 
 
+def test_a_comparison_has_the_type_of_the_arrays() -> None:
+    found = derive("sum(relu(X*w))", "w", {"X": "N,n", "w": "n"})
+    single = {name: array.astype(np.float32) for name, array in {"X": np.eye(3), "w": np.arange(3.0) - 1}.items()}
+    written: dict[str, Any] = {}
+    exec(found.source("numpy"), written)  # noqa: S102  # code of our own
+    for call in (found.to_numpy(), written["derivative"]):
+        assert call(**single).dtype == np.float32
+        assert call(**single).tolist() == [0, 0, 1]
+
+
+def test_written_code_of_numbers_takes_numbers() -> None:
+    written: dict[str, Any] = {}
+    exec(derive("relu(x)", "x", {"x": ""}).source("numpy"), written)  # noqa: S102  # code of our own
+    assert written["derivative"](0.5) == 1
+
+
 def test_a_call_returns_memory_of_its_own() -> None:
     call = function(parse("2*(x + y)", SHAPES), "numpy")
     arrays = drawn("xy")

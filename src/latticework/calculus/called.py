@@ -5,8 +5,8 @@ Nothing that a user typed is ever evaluated.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -53,15 +53,17 @@ def function(root: Expr, language: str, *, parameters: Mapping[str, Expr] | None
     check_language(language)
     found = program(root, parameters)
     xp, convert = _library(language)
-    names, model = list(found.variables), found.model
-    ranks = [(name, node.rank) for name, node in found.variables.items()]
+    names = list(found.variables)
+    ranks = [node.rank for node in found.variables.values()]
+    model = None if found.model is None else names.index(found.model)
+    told = [(name, names.index(size.parameter), size.of) for name, size in found.sizes.items()]
     start: list[Any] = [None] * len(found.instructions)  # registers of numbers, and empty ones
-    given: list[tuple[int, str]] = []  # registers of variables
+    given: list[tuple[int, int]] = []  # registers of variables, and these
     for place, each in enumerate(found.instructions):
         if each.op == "number":
             start[place] = each.data
         elif each.op == "var":
-            given.append((place, each.data))
+            given.append((place, names.index(each.data)))
     steps = _steps(found, language, xp)
 
     alike = _same_sizes(found)
@@ -69,25 +71,20 @@ def function(root: Expr, language: str, *, parameters: Mapping[str, Expr] | None
 
     # For small arrays the checks and the loop take as long as the operations.
     def derivative(*args: Any, **named: Any) -> Any:
-        arrays = dict(zip(names, args, strict=False))
         if named or len(args) != len(names):
-            arrays |= named
-            if len(args) + len(named) != len(names) or arrays.keys() != found.variables.keys():
-                got = ", ".join(named) or "no names"
-                raise InputError(f"the function takes {', '.join(names)}; got {len(args)} values and {got}")
-        for name, rank in ranks:
-            array = arrays[name] = convert(arrays[name])
-            if array.ndim != rank:
-                shape = found.variables[name].shape_text
-                raise InputError(f"{name} is a {shape}, got an array of shape {tuple(array.shape)}")
+            args = _in_order(names, args, named)
+        arrays = [convert(value) for value in args]
+        if [array.ndim for array in arrays] != ranks:
+            _refuse_rank(found, arrays)
+        shapes = [array.shape for array in arrays]
         for parameter, axis, other, beside in alike:
-            if arrays[parameter].shape[axis] != arrays[other].shape[beside]:
-                _refuse_shapes(found, arrays)
-        sizes = {size: told.of(arrays[told.parameter].shape) for size, told in found.sizes.items()}
-        like = None if model is None else arrays[model]
+            if shapes[parameter][axis] != shapes[other][beside]:
+                _refuse_shapes(found, shapes)
         values = start.copy()
-        for place, name in given:
-            values[place] = arrays[name]
+        for place, parameter in given:
+            values[place] = arrays[parameter]
+        sizes = {name: of(shapes[parameter]) for name, parameter, of in told}
+        like = None if model is None else arrays[model]
         try:
             for place, arity, run, one, two, inputs in steps:
                 if arity == 2:
@@ -104,20 +101,42 @@ def function(root: Expr, language: str, *, parameters: Mapping[str, Expr] | None
     return derivative
 
 
-def _same_sizes(found: Program) -> list[tuple[str, int, str, int]]:
-    """Axes that must be as long as the first of the same size."""
-    first: dict[Dim, tuple[str, int]] = {}
+def _in_order(names: Sequence[str], args: Sequence[Any], named: Mapping[str, Any]) -> tuple[Any, ...]:
+    """The values of variables, some of which are given by name."""
+    values = {**dict(zip(names, args, strict=False)), **named}
+    if len(args) + len(named) != len(names) or values.keys() != set(names):
+        got = ", ".join(named) or "no names"
+        raise InputError(f"the function takes {', '.join(names)}; got {len(args)} values and {got}")
+    return tuple(values[name] for name in names)
+
+
+def _same_sizes(found: Program) -> list[tuple[int, int, int, int]]:
+    """Axes of variables that must be as long as the first of the same size."""
+    first: dict[Dim, tuple[int, int]] = {}
     return [
-        (*first[size], name, axis)
-        for name, node in found.variables.items()
+        (*first[size], place, axis)
+        for place, node in enumerate(found.variables.values())
         for axis, size in enumerate(node.shape)
-        if first.setdefault(size, (name, axis)) != (name, axis)
+        if first.setdefault(size, (place, axis)) != (place, axis)
     ]
 
 
-def _refuse_shapes(found: Program, arrays: Mapping[str, Any]) -> None:
+def _refuse_rank(found: Program, arrays: Sequence[Any]) -> NoReturn:
+    """Say which of the arrays has too many axes, or too few."""
+    name, node, array = next(
+        (name, node, array)
+        for (name, node), array in zip(found.variables.items(), arrays, strict=True)
+        if array.ndim != node.rank
+    )
+    raise InputError(f"{name} is a {node.shape_text}, got an array of shape {tuple(array.shape)}")
+
+
+def _refuse_shapes(found: Program, shapes: Sequence[Sequence[int]]) -> None:
     """Say which of the shapes does not fit."""
-    bound(found.variables, {name: np.broadcast_to(0.0, tuple(array.shape)) for name, array in arrays.items()})
+    bound(
+        found.variables,
+        {name: np.broadcast_to(0.0, tuple(shape)) for name, shape in zip(found.variables, shapes, strict=True)},
+    )
 
 
 def _steps(found: Program, language: str, xp: Any) -> list[tuple[int, int, Function, int, int, tuple[int, ...]]]:

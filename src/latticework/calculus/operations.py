@@ -183,7 +183,7 @@ def in_context(each: Instruction, language: str, xp: Any) -> Function:
         compare = _COMPARISONS[data]
         if of_torch:
             return lambda sizes, like, a, b: compare(a, b).to(like.dtype)
-        return lambda sizes, like, a, b: compare(a, b) + 0.0
+        return lambda sizes, like, a, b: compare(a, b).astype(like.dtype)
     if op == "stack":
         join = xp.cat if of_torch else xp.concatenate
         return lambda sizes, like, *parts: join(list(parts), data)

@@ -122,6 +122,7 @@ class _Writer:
         self.library = LIBRARY[language]
         self.names = names
         self.model = None if found.model is None else names[found.model]
+        self.of_arrays = any(node.rank for node in found.variables.values())  # else numbers may be given for them
 
     @property
     def like(self) -> str:
@@ -143,7 +144,9 @@ class _Writer:
             return template.format(*inputs, xp=xp)
         if op == "compare":
             compared = f"({inputs[0]} {data} {inputs[1]})"
-            return f"{compared}.to({self.model}.dtype)" if self.language == "torch" else f"{compared} + 0.0"
+            if self.language == "torch":
+                return f"{compared}.to({self.model}.dtype)"
+            return f"{compared}.astype({self.model}.dtype)" if self.of_arrays else f"{compared} + 0.0"
         if op == "stack":
             function = "cat" if self.language == "torch" else "concatenate"
             return f"{xp}.{function}([{', '.join(inputs)}], {data})"
