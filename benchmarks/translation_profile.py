@@ -149,12 +149,12 @@ def searching(sentences: int, beam: int) -> tuple[Callable[[int], None], str]:
     from latticework.seq2seq.vocabulary import PAD
 
     model = endless(build(VOCABULARY))
-    texts = drawn_text(sentences, LENGTH, VOCABULARY, 0)
+    texts, kept = drawn_text(sentences, LENGTH, VOCABULARY, 0), model.kept_steps()
 
     def run(steps: int) -> None:
         with torch.inference_mode():
             memory = model.remember(texts.padded(np.arange(sentences), padding=PAD))
-            beam_search(model, memory, beam_size=beam, max_lengths=torch.full((sentences,), steps))
+            beam_search(model, memory, beam_size=beam, max_lengths=torch.full((sentences,), steps), steps=kept)
 
     return run, "32"
 
