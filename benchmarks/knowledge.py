@@ -213,7 +213,7 @@ def update(snapshot: int, rule: str, folder: Path, cap: int | None = None) -> di
     import latticework as lw
     from latticework.knowledge.differences import difference
 
-    model = lw.load(folder).set_params(affected=rule, device="cpu")
+    model = lw.load(folder, device="cpu").set_params(affected=rule)
     if cap is not None:
         model.set_params(config=replace(model.config_, max_triples_per_entity=cap))
     graph, held_back = facts_of(snapshot)

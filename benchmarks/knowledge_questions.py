@@ -122,7 +122,7 @@ def answered(folder: Path, seed: int, count: int, beam_count: int) -> dict[str, 
 
     splits = load(2)
     before, anew = (lw.load(folder / f"{seed}-{snapshot}") for snapshot in (1, 2))
-    after = lw.load(folder / f"{seed}-1").set_params(affected="subgraph", device="cpu")
+    after = lw.load(folder / f"{seed}-1", device="cpu").set_params(affected="subgraph")
     delta = difference(after.graph_, facts_of(2)[0])
     report = after.apply(delta, validation=splits.graph.named(splits.valid))
     graphs = load(1).graph, splits.graph
@@ -220,7 +220,7 @@ def hub(before: Any, after: Any) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         model.save(folder)
         for name, cap in CAPS.items():
-            model = lw.load(folder).set_params(device="cpu")
+            model = lw.load(folder, device="cpu")
             if cap is not None:
                 model.set_params(config=replace(model.config_, max_triples_per_entity=cap))
             report = model.apply(delta)

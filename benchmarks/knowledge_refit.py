@@ -122,7 +122,7 @@ def strains(folder: Path, seed: int) -> dict[str, dict[str, float]]:
     valid = splits.graph.named(splits.valid)
     found = {}
     for part in FALSE:
-        model = lw.load(folder).set_params(device="cpu")
+        model = lw.load(folder, device="cpu")
         delta = difference(model.graph_, graph)
         add = swapped(delta.add, part, np.random.default_rng(seed))
         report = model.apply(Delta(add=add, remove=delta.remove), validation=valid)

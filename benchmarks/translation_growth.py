@@ -253,7 +253,7 @@ def predict(folder: Path, *, long: bool) -> dict[str, Any]:
     import latticework as lw
     from latticework.translation.parts import LongSentences, split_long
 
-    translator = lw.load(folder / "model").set_params(device="cpu")
+    translator = lw.load(folder / "model", device="cpu")
     lines = [*lw.datasets.load("multi30k", split="test_2016_flickr")[0]]
     place = len(lines) // 2
     extra = words_of(lines)

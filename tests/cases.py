@@ -18,6 +18,7 @@ from sklearn.exceptions import NotFittedError
 
 import latticework as lw
 from latticework.core.capability import estimator_class, estimator_key, estimator_references, register, resolve
+from latticework.core.persistence import read_folder, write_folder
 
 MAX_PARAMETERS = 8  # more belong in one config dataclass
 IMMUTABLE = (type(None), bool, int, float, str, tuple)
@@ -169,11 +170,28 @@ class EstimatorCases:
 
     def test_loaded_estimator_answers_as_the_saved_one(self, tmp_path):
         self.fitted().save(tmp_path)
-        for loaded in (lw.load(tmp_path), type(self.fitted()).load(tmp_path), lw.Estimator.load(str(tmp_path))):
+        device = getattr(self.fitted(), "device", "auto")
+        for load in (lw.load, type(self.fitted()).load, lw.Estimator.load):
+            loaded = load(str(tmp_path), device=device)
             assert type(loaded) is type(self.fitted())
             assert_same(loaded.get_params(deep=False), self.fitted().get_params(deep=False))
             assert_same(self.answers(loaded), self.answers(self.fitted()))
             assert loaded.describe() == self.fitted().describe()
+
+    def test_device_is_what_load_is_told_whatever_was_saved(self, tmp_path):
+        self.fitted().save(tmp_path)
+        if "device" in signature(self.fitted()):
+            header, state = read_folder(tmp_path)
+            assert "device" not in header["parameters"]
+            header["parameters"]["device"] = "cuda:99"  # as in older folders
+            write_folder(tmp_path, header=header, state=state)
+        for load in (lw.load, type(self.fitted()).load):
+            for expected, options in (("auto", {}), ("cpu", {"device": "cpu"})):
+                loaded = load(tmp_path, **options)
+                assert getattr(loaded, "device", expected) == expected
+                assert_same(self.answers(loaded), self.answers(self.fitted()))
+            with pytest.raises(lw.InputError, match=r"^device='cuda:99' is not on this machine"):
+                load(tmp_path / "not looked for", device="cuda:99")
 
     def test_loaded_estimator_saves_the_same_bytes(self, tmp_path):
         self.fitted().save(tmp_path / "first")

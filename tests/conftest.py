@@ -45,6 +45,14 @@ def real_data():
     return Path(folder) if folder and Path(folder).is_dir() else None
 
 
+@pytest.fixture(autouse=True, scope="session")
+def cpu_alone():
+    """Hide accelerators from "auto": a model is compared bit for bit with what is loaded of it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("torch.accelerator.is_available", lambda: False)
+        yield
+
+
 @pytest.fixture
 def data_folder():
     """The folder of real data; for tests marked `realdata`."""

@@ -161,8 +161,23 @@ class Tired(fakes.NeighbourBank):
 
 class Trusting(fakes.NeighbourBank):
     @classmethod
-    def load(cls, folder):
-        return lw.load(folder)
+    def load(cls, folder, *, device="auto"):
+        return lw.load(folder, device=device)
+
+
+class Settled(fakes.NeighbourBank):
+    def __init__(self, *, n_neighbors=1, bank_size=256, contamination=0.1, random_state=None, device="auto"):
+        super().__init__(n_neighbors=n_neighbors, bank_size=bank_size, contamination=contamination)
+        self.random_state, self.device = random_state, device
+
+    def to_state(self):
+        state = super().to_state()
+        state.values["device"] = self.device
+        return state
+
+    def from_state(self, state):
+        super().from_state(state)
+        self.device = state.values["device"]
 
 
 class Unasked(fakes.Lexicon):
@@ -195,6 +210,7 @@ BROKEN = [
     (Unasked, "test_every_common_method_is_compared"),
     (Flat, "test_transform_gives_a_finite_float_row_for_every_example"),
     (Lossy, "test_loaded_estimator_answers_as_the_saved_one"),
+    (Settled, "test_device_is_what_load_is_told_whatever_was_saved"),
     (Tired, "test_loaded_estimator_saves_the_same_bytes"),
     (Trusting, "test_loading_as_another_class_is_refused"),
     (Unread, "test_damage_to_any_saved_file_is_noticed"),

@@ -62,10 +62,6 @@ class FakeM3DM:
     def map_threshold_(self):
         return self.threshold_
 
-    def to(self, device):
-        self.device = device
-        return self
-
     def save(self, folder):
         Path(folder).mkdir(parents=True, exist_ok=True)
         kept = {name: value for name, value in vars(self).items() if name not in ("config", "threshold_")}
@@ -74,14 +70,14 @@ class FakeM3DM:
         (Path(folder) / "config.json").write_text(json.dumps(kept, default=str))
 
     @classmethod
-    def load(cls, folder):
+    def load(cls, folder, *, device="auto"):
         from latticework.anomaly.findings.calibration import Threshold
 
         if not (Path(folder) / "config.json").is_file():
             raise InputError(f"{folder} is no saved model")
         kept = json.loads((Path(folder) / "config.json").read_text())
         model = cls()
-        vars(model).update(kept)
+        vars(model).update(kept, device=device)
         model.config = M3DMConfig(**kept["config"])
         model.threshold_ = None if kept["threshold_"] is None else Threshold(**kept["threshold_"])
         return model

@@ -1,8 +1,9 @@
-"""The help of every command of every capability: how it is laid out, and what it says of arguments."""
+"""Every command of every capability: how its help is laid out, what it says of arguments, what a device is to it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import typer
@@ -10,6 +11,8 @@ from typer.core import TyperArgument, TyperCommand, TyperGroup
 
 from latticework.cli.app import app, main
 from latticework.core.capability import capabilities, resolve
+from latticework.core.errors import InputError
+from latticework.core.estimator import Estimator
 
 JOBS = {each.command: each.commands for each in capabilities() if each.command and each.commands}
 
@@ -63,3 +66,40 @@ def test_a_usage_line_has_one_pair_of_brackets_around_what_may_be_left_out(capsy
     assert main(["translate", "predict", "--help"]) == 0
     lines = [line.strip() for line in capsys.readouterr().out.splitlines()]
     assert "Usage: latticework translate predict [OPTIONS] {MODEL} [FILE]" in lines
+
+
+def taking(*names: str) -> pytest.MarkDecorator:
+    """Ask every command, and its job, that takes these arguments and options."""
+    found = [(job, each) for job in sorted(JOBS) for each in of_job(job)]
+    asked = [(job, each) for job, each in found if {*names} <= {name for taken in each.params for name in taken.opts}]
+    return pytest.mark.parametrize("job, command", asked, ids=[f"{job} {each.name}" for job, each in asked])
+
+
+@taking("--device")
+def test_a_device_that_is_not_here_is_refused_before_anything_else(
+    job: str, command: TyperCommand, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([job, str(command.name), "--device", "cuda:99"]) == 2
+    assert capsys.readouterr().err == "error: device='cuda:99' is not on this machine; expected auto or cpu\n"
+
+
+@taking("--device", "model")
+def test_a_model_is_loaded_on_the_device_that_is_named_or_else_on_the_best(
+    job: str, command: TyperCommand, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded = []
+
+    def load(cls: type[Estimator], folder: Path, *, device: str) -> None:
+        loaded.append(device)
+        raise InputError(f"{folder} is empty")
+
+    monkeypatch.setattr(Estimator, "load", classmethod(load))
+    (tmp_path / "changes.tsv").write_text("+\tTurin\tin\tItaly\n", "utf-8")
+    (tmp_path / "model").mkdir()
+    arguments = [
+        str(tmp_path / ("model" if each.name == "model" else "changes.tsv"))
+        for each in command.params
+        if isinstance(each, TyperArgument)
+    ]
+    assert [main([job, str(command.name), *arguments, *options]) for options in ([], ["--device", "cpu"])] == [2, 2]
+    assert loaded == ["auto", "cpu"]

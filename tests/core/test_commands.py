@@ -15,7 +15,6 @@ from typer.testing import CliRunner
 
 from latticework.core import commands
 from latticework.core.errors import InputError
-from latticework.core.estimator import Estimator
 
 
 @dataclass
@@ -127,18 +126,3 @@ def test_a_page_that_cannot_be_written_is_refused_before_the_work(tmp_path: Path
         commands.check_page(tmp_path)
     with pytest.raises(InputError, match="there is no folder"):
         commands.check_page(tmp_path / "absent" / "page.html")
-
-
-def test_a_model_is_loaded_onto_a_device_that_is_looked_for_first(tmp_path: Path) -> None:
-    class Model(Estimator):
-        def __init__(self, *, device: str = "auto") -> None:
-            self.device = device
-
-        @classmethod
-        def load(cls, folder: object) -> Model:
-            assert folder == tmp_path
-            return cls()
-
-    assert commands.load_on(Model, tmp_path, "cpu").device == "cpu"
-    with pytest.raises(InputError, match="no-such"):
-        commands.load_on(Model, tmp_path / "not looked for", "no-such")

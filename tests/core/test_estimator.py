@@ -80,6 +80,13 @@ def test_parameters_that_the_state_keeps_are_not_in_the_header(tmp_path, monkeyp
     assert lw.load(tmp_path).bank_size == 256  # this class's `from_state` does not take it back
 
 
+def test_a_device_is_refused_by_a_class_that_has_none(tmp_path, monkeypatch):
+    fakes.NeighbourBank().fit(POINTS).save(tmp_path)
+    monkeypatch.setattr(estimator, "check_device", lambda device: device)  # as where there is one
+    with pytest.raises(lw.InputError, match=r"device='cuda': NeighbourBank has no device, it computes on the CPU"):
+        lw.load(tmp_path, device="cuda")
+
+
 def test_parameters_keep_their_types(tmp_path):
     values = {"n_neighbors": 1, "bank_size": (1, (2.0, [None])), "contamination": float("inf")}
     model = fakes.NeighbourBank().fit(POINTS).set_params(**values)

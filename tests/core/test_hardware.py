@@ -63,6 +63,15 @@ def test_device_that_is_not_there_is_refused(monkeypatch, kind, name):
         resolve_device(name)
 
 
+def test_a_device_is_checked_as_it_is_resolved_and_auto_is_not_looked_for(monkeypatch):
+    accelerator(monkeypatch, "cuda", count=2)
+    assert [hardware.check_device(name) for name in ("cpu", "cuda:1")] == ["cpu", "cuda:1"]
+    with pytest.raises(lw.InputError, match="device='cuda:2' is not on this machine"):
+        hardware.check_device("cuda:2")
+    monkeypatch.setattr(hardware, "resolve_device", pytest.fail)
+    assert hardware.check_device("auto") == "auto"
+
+
 @pytest.mark.parametrize("name", PRECISIONS)
 def test_precision_is_the_one_asked_for(name):
     assert resolve_precision(name, CPU) == name

@@ -41,7 +41,6 @@ OTHERS = {
     "core/streams.py:read": "what `read_ahead` does there",
     "core/checkpoint.py:read_restarted": "calls `read`",
     "core/commands.py:read_stdin_once": "counts files",
-    "core/commands.py:load_on": "calls `load` of an estimator",
     "translation/io.py:read_multi30k": "calls `read_pairs` of a file with a known checksum",
     "ner/io.py:read_resume": "calls `read_tagged` of a file with a known checksum",
     "knowledge/yago.py:read_yago": "calls `read_openke` of files with known checksums",
@@ -49,7 +48,6 @@ OTHERS = {
     "knowledge/facts.py:read_graph": "of triples, not of files; of a path it calls `read_triples`",
     "knowledge/facts.py:read_named": "as `read_graph`",
     "knowledge/facts.py:read_distinct": "as `read_graph`",
-    "anomaly/cli_parts.py:load": "calls `M3DM.load`",
     "anomaly/encoders/pretrained.py:load": "calls `load_vit` and `load_point_mae`",
     "mediation/cli_study.py:read": "a command that calls `read_study`",
 }

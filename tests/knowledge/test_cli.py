@@ -63,8 +63,9 @@ def refused(latticework):
 # fit
 
 
-def test_options_of_fit_reach_the_model(latticework, write, tmp_path):
-    folder = tmp_path / "model"
+def test_options_of_fit_reach_the_model(latticework, write, tmp_path, monkeypatch):
+    folder, devices, save = tmp_path / "model", [], DKGE.save
+    monkeypatch.setattr(DKGE, "save", lambda self, folder: save(self, folder) or devices.append(self.device))
     options = "--max-context 7 --affected entity --init transe --batch-size 5 --negatives 3 --norm 1 --compat reference"
     options += " --loss margin --margin 2.5 --learning-rate 0.02 --max-triples 9 --seed 4"
     valid = write("valid.tsv", rows([("Lyon", "twin of", "Milan")]))
@@ -93,8 +94,9 @@ def test_options_of_fit_reach_the_model(latticework, write, tmp_path):
         "affected": "entity",
         "init": "transe",
         "random_state": 4,
-        "device": "cpu",
+        "device": "auto",
     }
+    assert devices == ["cpu"]
     assert loaded.validation_ == [("Lyon", "twin of", "Milan")]
     assert sorted(loaded.graph_.named()) == sorted(FACTS)
 

@@ -79,7 +79,11 @@ def test_every_format_gives_the_same_model(fit, write, corpus, tmp_path):
         assert contents(tmp_path / name) == contents(tmp_path / "plain")
 
 
-def test_options_of_fit_reach_the_translator(fit, write, corpus, tmp_path):
+def test_options_of_fit_reach_the_translator(fit, write, corpus, tmp_path, monkeypatch):
+    devices, save = [], TransformerTranslator.save
+    monkeypatch.setattr(
+        TransformerTranslator, "save", lambda self, folder: save(self, folder) or devices.append(self.device)
+    )
     held_out = write("valid.en", corpus.source[:4]), write("valid.de", corpus.target[:4])
     options = {"--vocab-size": 80, "--epochs": 2, "--batch-tokens": 300, "--seed": 9, "--device": "cpu"}
     assert fit(*[word for pair in options.items() for word in pair], "--valid", *held_out).status == 0
@@ -92,9 +96,10 @@ def test_options_of_fit_reach_the_translator(fit, write, corpus, tmp_path):
         "max_epochs": 2,
         "max_steps": None,
         "random_state": 9,
-        "device": "cpu",
+        "device": "auto",
         "precision": "32",
     }
+    assert devices == ["cpu"]
     assert config == model.config_
     assert config.batch_tokens == 300
     assert config.d_model == PRESETS["tiny"].config.d_model

@@ -14,7 +14,7 @@ import typer
 
 from latticework.anomaly.cli_answers import evaluate, explain
 from latticework.anomaly.cli_data import preprocess, synth
-from latticework.anomaly.cli_parts import Maps, OwnUnit, UnitOption, check_apart, load, parts_in
+from latticework.anomaly.cli_parts import Maps, OwnUnit, UnitOption, check_apart, parts_in
 from latticework.anomaly.part_warnings import once
 from latticework.core.commands import Device, Jobs, Model, Output, Seed, given, job, print_json
 from latticework.core.errors import InputError
@@ -93,10 +93,8 @@ def fit(
     from latticework.anomaly.detector import M3DM
     from latticework.anomaly.report.wording import plain
     from latticework.anomaly.scans.folders import find_splits, read_folder
-    from latticework.core.hardware import resolve_device
     from latticework.core.persistence import check_replaceable, check_writable
 
-    resolve_device(device)
     check_replaceable(output)
     check_writable(output)
     settings = given(
@@ -153,10 +151,11 @@ def predict(
     """
     check_apart(maps, paths)
 
+    from latticework.anomaly.detector import M3DM
     from latticework.anomaly.report.outputs import Outputs, row_of
     from latticework.anomaly.streaming import inspect_parts
 
-    detector = load(model, device)
+    detector = M3DM.load(model, device=device)
     parts = parts_in(paths, unit=unit or detector.unit_)
     failed = 0
     if not as_json:

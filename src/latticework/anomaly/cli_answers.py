@@ -16,7 +16,6 @@ from latticework.anomaly.cli_parts import (
     check_apart,
     check_pictures,
     good_in,
-    load,
     parts_in,
 )
 from latticework.anomaly.part_warnings import noted, once
@@ -53,10 +52,11 @@ def evaluate(
     check_apart(maps, [folder])
     check_pictures(page, good)
 
+    from latticework.anomaly.detector import M3DM
     from latticework.anomaly.scans.folders import read_folder
     from latticework.anomaly.scans.partners import check_truths
 
-    detector = load(model, device)
+    detector = M3DM.load(model, device=device)
     parts = read_folder(folder, split=split, unit=unit or detector.unit_, partners="reported")
     check_truths(parts)
     with ExitStack() as stack:
@@ -108,7 +108,10 @@ def explain(
 ) -> None:
     """Say what is wrong with a part, where, how large, and which memory bank says so, beside what it compares with."""
     check_pictures(page, good)
-    detector = load(model, device)
+
+    from latticework.anomaly.detector import M3DM
+
+    detector = M3DM.load(model, device=device)
     parts = parts_in([path], unit=unit or detector.unit_)
     if len(parts) != 1:
         raise InputError(f"{path} holds {counted(len(parts), 'part')}: name a file of one of them")

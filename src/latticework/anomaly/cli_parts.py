@@ -1,4 +1,4 @@
-"""What the commands of `latticework anomaly` share: options, the parts they are given, and models that are loaded."""
+"""What the commands of `latticework anomaly` share: options, and the parts they are given."""
 
 from __future__ import annotations
 
@@ -40,16 +40,6 @@ GoodFolder = Annotated[
         "--good", metavar="DIR", help="What the model was fitted on: the page shows patches of it.", show_default=False
     ),
 ]
-
-
-def load(model: Path, device: str) -> Any:
-    """A saved model, on that device."""
-    from latticework.anomaly.detector import M3DM
-    from latticework.core.hardware import resolve_device
-
-    resolve_device(device)
-    found = M3DM.load(model)
-    return found if device == "auto" else found.to(device)
 
 
 def parts_in(paths: Sequence[Path], *, unit: Unit) -> list[Found]:

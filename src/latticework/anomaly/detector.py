@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
 import numpy as np
-import torch
 from jaxtyping import Float32, Float64, Int64
 from sklearn.utils.validation import check_is_fitted
 
@@ -28,7 +27,6 @@ from latticework.core import Estimator, State
 from latticework.core.checks import number, one_of
 from latticework.core.errors import InputError
 from latticework.core.hardware import resolve_device
-from latticework.core.progress import message
 from latticework.core.seeds import seed_from, spawn
 
 
@@ -53,7 +51,7 @@ class M3DM(Estimator):
     random_state : None, int or generator
         Repeats a fit.
     device : str
-        Where encoders and products of matrices run: "auto", "cpu", "cuda", ...
+        Where encoders and products of matrices run, from `fit` or `load` on: "auto", "cpu", "cuda", ...
 
     Attributes
     ----------
@@ -161,18 +159,10 @@ class M3DM(Estimator):
         """
         if not hasattr(self, "fitted_"):
             return self.fit(X)
-        before = self.fitted_
+        before, device = self.fitted_, resolve_device(self.device)
         seed = spawn(seed_from(self.random_state), f"after {len(before.parts)}")
         train, aside = divided(X, None, before.config, seed, unit=before.unit, again=True)
-        device = resolve_device(self.device)
         self._keep(learn_more(before, train, aside, coreset=self.coreset, device=device))
-        return self
-
-    def to(self, device: str) -> M3DM:
-        """Move a fitted detector to another device: "auto", "cpu", "cuda", ..."""
-        check_is_fitted(self, "fitted_")
-        self.device = device
-        self.from_state(self.to_state())
         return self
 
     def inspect(self, part: PartOrFile) -> Inspection:
@@ -305,7 +295,7 @@ class M3DM(Estimator):
 
     def from_state(self, state: State) -> None:
         """See `Estimator`."""
-        self._keep(fitted_of(state, self.config or M3DMConfig(), self._device_there()))
+        self._keep(fitted_of(state, self.config or M3DMConfig(), resolve_device(self.device)))
 
     def describe(self) -> dict[str, object]:
         """See `Estimator`."""
@@ -324,6 +314,7 @@ class M3DM(Estimator):
         number("coreset", self.coreset, lambda share: 0 < share <= 1, "a share above 0, 1 at most")
         if not (self.config is None or type(self.config) is M3DMConfig):
             raise InputError(f"config={self.config!r}: expected an M3DMConfig")
+        resolve_device(self.device)
         return self.config or M3DMConfig()
 
     def _keep(self, fitted: Fitted) -> None:
@@ -331,15 +322,6 @@ class M3DM(Estimator):
         self.banks_, self.seen_, self.scans_, self.unit_ = fitted.banks, fitted.seen, fitted.scans, fitted.unit
         self.threshold_, self.map_threshold_ = fitted.threshold, fitted.map_threshold
         self.parts_, self.report_ = fitted.parts, fitted.report
-
-    def _device_there(self) -> torch.device:
-        """The model's own device; where this machine does not have it, the best that it has."""
-        try:
-            return resolve_device(self.device)
-        except InputError:
-            message(f"the model was fitted on {self.device}, which is not on this machine: it is used on what there is")
-            self.device = "auto"
-            return resolve_device(self.device)
 
     def _encoders(self, settings: M3DMConfig) -> Pretrained | None:
         if self.features == "handcrafted":

@@ -8,18 +8,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 import typer
 
 from latticework.core.errors import InputError, require
+from latticework.core.hardware import check_device
 from latticework.core.terminal import printable
 from latticework.core.values import strict_json
-
-if TYPE_CHECKING:
-    from latticework.core.estimator import Estimator
-
-    Loaded = TypeVar("Loaded", bound=Estimator)
 
 
 def _some_jobs(jobs: int) -> int:
@@ -43,7 +39,13 @@ ValidPair = Annotated[
 ]
 Seed = Annotated[int, typer.Option("--seed", min=0, metavar="N", help="The same seed gives the same result.")]
 Device = Annotated[
-    str, typer.Option("--device", metavar="NAME", help="auto, cpu, cuda (or cuda:1, the second) or mps.")
+    str,
+    typer.Option(
+        "--device",
+        metavar="NAME",
+        callback=check_device,
+        help="auto (the accelerator if there is one, else the CPU), cpu, cuda (or cuda:1, the second) or mps.",
+    ),
 ]
 Precision = Annotated[str, typer.Option("--precision", metavar="NAME", help="Of the numbers: auto, 64, 32 or bf16.")]
 Restart = Annotated[
@@ -140,22 +142,6 @@ def given(**options: object) -> dict[str, Any]:
     {'epochs': 3}
     """
     return {name: value for name, value in options.items() if value is not None}
-
-
-def load_on(kind: type[Loaded], folder: Path, device: str) -> Loaded:
-    """Load a saved model of a class that has a parameter `device`, to work on that one.
-
-    Raises
-    ------
-    InputError
-        If there is no such device, which is found out first, or no such model.
-    """
-    from latticework.core.hardware import resolve_device
-
-    resolve_device(device)
-    model = kind.load(folder)
-    model.set_params(device=device)
-    return model
 
 
 def check_output(path: Path | None, *, option: str = "--output") -> None:

@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from latticework.core.capability import estimator_class, estimator_key
 from latticework.core.errors import InputError
-from latticework.core.hardware import is_first, wait_for_others
+from latticework.core.hardware import check_device, is_first, wait_for_others
 from latticework.core.persistence import CONFIG, State, read_folder, write_folder
 from latticework.core.values import encode
 from latticework.core.version import VERSION
@@ -26,7 +26,9 @@ class Estimator(BaseEstimator):
 
     A subclass stores its keyword parameters in `__init__` and nothing else, learns in `fit`, which returns `self`,
     gives what was learned names that end in an underscore, and implements `to_state` and `from_state`. What else it
-    can do (`predict`, `transform`, `score`, ...) it adds itself.
+    can do (`predict`, `transform`, `score`, ...) it adds itself. If it can compute elsewhere than on the CPU it has a
+    parameter `device`, a name for `core.hardware.resolve_device`, which is never saved: a device belongs to a machine,
+    not to a model.
 
     Attributes
     ----------
@@ -60,20 +62,22 @@ class Estimator(BaseEstimator):
         save_estimator(self, folder)
 
     @classmethod
-    def load(cls, folder: str | os.PathLike[str]) -> Self:
+    def load(cls, folder: str | os.PathLike[str], *, device: str = "auto") -> Self:
         """Load an estimator of this class.
 
         Parameters
         ----------
         folder : path-like
             Where one was saved.
+        device : str
+            As of `load_estimator`.
 
         Raises
         ------
         InputError
-            If the folder holds an estimator of another class, or is missing, damaged or foreign.
+            If the folder holds an estimator of another class; or as `load_estimator`.
         """
-        estimator: Self = _load(folder, cls)
+        estimator: Self = _load(folder, cls, device)
         return estimator
 
     def describe(self) -> dict[str, object]:
@@ -105,37 +109,42 @@ def save_estimator(estimator: Estimator, folder: str | os.PathLike[str]) -> None
     wait_for_others()
 
 
-def load_estimator(folder: str | os.PathLike[str]) -> Any:
+def load_estimator(folder: str | os.PathLike[str], *, device: str = "auto") -> Any:
     """Load a saved estimator of whatever registered class it is.
 
     Parameters
     ----------
     folder : path-like
         Where it was saved.
+    device : str
+        Its parameter `device`, whatever it was fitted on: "auto", the accelerator of this machine if there is one, else
+        the CPU; or "cpu", "cuda", "cuda:1", "mps". An estimator without that parameter takes "auto" and "cpu".
 
     Returns
     -------
     Estimator
-        Fitted, and equal to the one that was saved.
+        Fitted, and equal to the one that was saved but for its device.
 
     Raises
     ------
     InputError
-        If the folder is missing, damaged, foreign, of a newer format, or of a class that is not registered.
+        If the folder is missing, damaged, foreign, of a newer format, or of a class that is not registered; before that
+        if there is no such device on this machine.
     """
-    return _load(folder, Estimator)
+    return _load(folder, Estimator, device)
 
 
-def _load(folder: str | os.PathLike[str], expected: type[Estimator]) -> Any:
+def _load(folder: str | os.PathLike[str], expected: type[Estimator], device: str) -> Any:
+    check_device(device)
     folder = Path(folder)
     for _ in range(ATTEMPTS):
         before = _version(folder)
         try:
-            return _load_once(folder, expected)
+            return _load_once(folder, expected, device)
         except InputError:
             if _version(folder) == before:
                 raise
-    return _load_once(folder, expected)
+    return _load_once(folder, expected, device)
 
 
 def _version(folder: Path) -> tuple[int, int] | None:
@@ -147,7 +156,7 @@ def _version(folder: Path) -> tuple[int, int] | None:
     return about.st_ino, about.st_mtime_ns
 
 
-def _load_once(folder: Path, expected: type[Estimator]) -> Any:
+def _load_once(folder: Path, expected: type[Estimator], device: str) -> Any:
     header, state = read_folder(folder)
     kind, key, parameters = header.get("kind"), header.get("class"), header.get("parameters")
     if kind != "model":
@@ -161,7 +170,7 @@ def _load_once(folder: Path, expected: type[Estimator]) -> Any:
     if not issubclass(cls, expected):
         raise InputError(f"{folder} holds {cls.__name__}, not {expected.__name__}")
     try:
-        estimator = _build(cls, parameters)
+        estimator = _build(cls, parameters, device)
         estimator.from_state(state)
     except InputError as error:
         if str(folder) in str(error) or str(folder.absolute()) in str(error):
@@ -173,12 +182,12 @@ def _load_once(folder: Path, expected: type[Estimator]) -> Any:
 
 
 def _plain_parameters(estimator: Estimator) -> dict[str, Any]:
-    """Return the constructor parameters but those in the state; a config dataclass is a dict, a path text."""
+    """Return the constructor parameters but the device and those in the state; a dataclass is a dict, a path text."""
     given: dict[str, Any] = estimator.get_params(deep=False)
     parameters = {
         name: os.fspath(value) if isinstance(value, os.PathLike) else value
         for name, value in given.items()
-        if name not in estimator.parameters_in_state
+        if name not in ("device", *estimator.parameters_in_state)
     }
     config = parameters.get("config")
     if estimator.config_class and isinstance(config, estimator.config_class):
@@ -187,8 +196,13 @@ def _plain_parameters(estimator: Estimator) -> dict[str, Any]:
     return parameters
 
 
-def _build(cls: type[Estimator], parameters: dict[str, Any]) -> Estimator:
+def _build(cls: type[Estimator], parameters: dict[str, Any], device: str) -> Estimator:
     config = parameters.get("config")
     if cls.config_class and isinstance(config, dict):
         parameters = {**parameters, "config": cls.config_class(**config)}
-    return cls(**parameters)
+    estimator = cls(**parameters)
+    if "device" in estimator.get_params(deep=False):
+        estimator.set_params(device=device)
+    elif device not in ("auto", "cpu"):
+        raise InputError(f"device={device!r}: {cls.__name__} has no device, it computes on the CPU")
+    return estimator

@@ -52,6 +52,24 @@ def resolve_device(device: str) -> torch.device:
     return resolved
 
 
+def check_device(device: str) -> str:
+    """Give back the name of a device that `resolve_device` finds; "auto" is always there: torch is not imported for it.
+
+    Raises
+    ------
+    InputError
+        As `resolve_device`.
+
+    Examples
+    --------
+    >>> check_device("cpu")
+    'cpu'
+    """
+    if device != "auto":
+        resolve_device(device)
+    return device
+
+
 def resolve_precision(precision: str, device: torch.device) -> str:
     """One of the names in `PRECISIONS`; "auto" is "bf16" where the hardware multiplies bfloat16, and "32" elsewhere.
 

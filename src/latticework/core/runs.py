@@ -212,7 +212,7 @@ def finished(
     restart
         Whether the run starts over; a model that the folder holds stays until the new one replaces it.
     device
-        As in `core.hardware`: what the processes of `torchrun` compare with what they have found.
+        As in `core.hardware`: the model's, and what the processes of `torchrun` compare with what they have found.
 
     Raises
     ------
@@ -222,7 +222,7 @@ def finished(
     """
     folder = Path(folder)
     check_replaceable(folder)
-    model = None if restart or not (folder / CONFIG).exists() else _load_own(folder, fingerprint)
+    model = None if restart or not (folder / CONFIG).exists() else _load_own(folder, fingerprint, device)
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         # A process that finds no model would train, and wait for ever for the others.
         check_agreed(model is None, folder, make_fabric(device, "auto").device)
@@ -231,7 +231,7 @@ def finished(
     return model
 
 
-def _load_own(folder: Path, fingerprint: str) -> Estimator:
+def _load_own(folder: Path, fingerprint: str, device: str) -> Estimator:
     header, state = read_folder(folder)
     if state.values.get("fingerprint") != fingerprint:
         name = header.get("class", "folder of something else")
@@ -239,7 +239,7 @@ def _load_own(folder: Path, fingerprint: str) -> Estimator:
             f"{folder} holds a {name} of other data or settings: "
             "choose another folder, or replace it with --restart (restart=True)"
         )
-    model: Estimator = load_estimator(folder)
+    model: Estimator = load_estimator(folder, device=device)
     return model
 
 

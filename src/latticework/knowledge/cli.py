@@ -83,13 +83,11 @@ def fit(
     if margin is not None and loss != "margin":
         raise InputError("--margin is of --loss margin: the softmax has none")
 
-    from latticework.core.hardware import resolve_device
     from latticework.knowledge.cli_files import part_of
     from latticework.knowledge.config import DKGEConfig
     from latticework.knowledge.estimator import DKGE
     from latticework.knowledge.io import read_triples
 
-    resolve_device(device)
     settings = given(
         compat=compat,
         batch_size=batch_size,

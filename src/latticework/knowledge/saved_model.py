@@ -11,7 +11,6 @@ from dataclasses import astuple, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from latticework.core.hardware import resolve_device
 from latticework.core.persistence import read_folder, write_folder
 from latticework.knowledge.affected import Rule
 from latticework.knowledge.estimator import DKGE
@@ -42,17 +41,10 @@ class SavedModel:
 
     @classmethod
     def load(cls, folder: Path, *, device: str = "auto") -> Self:
-        """Load a model for a device; it is saved for the one that it was saved for.
-
-        Raises
-        ------
-        InputError
-            As `DKGE.load`.
-        """
-        resolve_device(device)
-        model = DKGE.load(folder)
+        """Load a model as `DKGE.load` does."""
+        model = DKGE.load(folder, device=device)
         header, state = read_folder(folder)
-        return cls(model.set_params(device=device), folder, header, (model.learned_, state.tensors))
+        return cls(model, folder, header, (model.learned_, state.tensors))
 
     def update_by(
         self,

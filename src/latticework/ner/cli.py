@@ -22,7 +22,6 @@ from latticework.core.commands import (
     check_output,
     given,
     job,
-    load_on,
     print_json,
     read_stdin_once,
     text_file,
@@ -251,7 +250,7 @@ def _as_found(tagged: TaggedText) -> list[list[str]]:
 def _load(model: Path, device: str, lexicon: str | None) -> Tagger:
     from latticework.ner.estimator import Tagger
 
-    tagger = load_on(Tagger, model, device)
+    tagger = Tagger.load(model, device=device)
     if lexicon is not None:
         tagger = tagger.with_lexicon(lexicon)
         if not len(tagger.lexicon_):

@@ -24,7 +24,6 @@ from latticework.core.commands import (
     Sharded,
     ValidPair,
     job,
-    load_on,
     print_json,
     print_result,
     read_stdin_once,
@@ -191,7 +190,7 @@ def _load(model: Path, device: str, beam: int, alpha: float, n_best: int = 1) ->
     from latticework.seq2seq.decoding import check_search
     from latticework.translation.estimator import TransformerTranslator
 
-    translator = load_on(TransformerTranslator, model, device)
+    translator = TransformerTranslator.load(model, device=device)
     check_search(beam, alpha, n_best, len(translator.vocabulary_))
     return translator
 
