@@ -218,6 +218,9 @@ def tyres() -> list[harness.Row]:
         rows.append(harness.Row.mean(f"{of}: pixel AUROC", areas, "", ">= 0.95" if usual else None))
         areas = [one.figures.aupro[0.3] for one in told]
         rows.append(harness.Row.mean(f"{of}: AUPRO, up to 0.3", areas, "", ">= 0.87" if usual else None))
+        rows.append(harness.Row.mean(f"{of}: defective parts that are found", [one.found for one in told]))
+        alarms = [one.false_alarms for one in told]
+        rows.append(harness.Row.mean(f"{of}: good parts that are taken for defective", alarms))
         for bank in told[0].banks if usual else ():
             own = [one.banks[bank] for one in told]
             rows.append(harness.Row.mean(f"{of}, bank for {bank} alone: image AUROC", [one.image.auroc for one in own]))

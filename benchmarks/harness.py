@@ -1,7 +1,8 @@
 """What every benchmark uses: measured processes, peers in environments of their own, results on record, tables.
 
 A benchmark runs commands with `run_measured` or `interleave`, makes `Row`s, and gives `make_result` to `record`.
-`python -m benchmarks.harness render` writes the tables of all results into `README.md`.
+`python -m benchmarks.harness render` writes the tables of all results into `README.md`, and into the project's pages
+what they quote.
 """
 
 from __future__ import annotations
@@ -18,12 +19,14 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 from typing import Any
+
+from benchmarks.quotes import requoted
 
 Command = Sequence[str | Path]
 Env = dict[str, str]
@@ -259,16 +262,32 @@ def table(result: Result) -> str:
     return "\n".join([*lines, "", f"{result.date}; {versions}; {machine}."])
 
 
+def results(folder: Path = HERE) -> dict[str, Result]:
+    """Read every result, by its name."""
+    return {path.stem: read(path) for path in sorted((folder / "results").glob("*.json"))}
+
+
+def pages(folder: Path = HERE) -> list[Path]:
+    """List the pages that quote results: `README.md` here, the project's, and its documentation."""
+    return [folder / "README.md", *folder.parent.glob("README.md"), *sorted(folder.parent.glob("docs/**/*.md"))]
+
+
 def render(folder: Path = HERE) -> None:
-    """Put the table of every result between its markers in `README.md`."""
-    readme = folder / "README.md"
-    text = readme.read_text(encoding="utf-8")
-    for path in sorted((folder / "results").glob("*.json")):
-        begin, end = (f"<!-- {word} {path.stem} -->" for word in ("begin", "end"))
+    """Put the table of every result between its markers in `README.md`, and what pages quote where they quote it."""
+    known = results(folder)
+    texts = {page: page.read_text(encoding="utf-8") for page in pages(folder)}
+    texts[folder / "README.md"] = _with_tables(texts[folder / "README.md"], known)
+    for page, text in {page: requoted(text, known) for page, text in texts.items()}.items():
+        page.write_text(text, encoding="utf-8")
+
+
+def _with_tables(text: str, known: Mapping[str, Result]) -> str:
+    for name, result in known.items():
+        begin, end = (f"<!-- {word} {name} -->" for word in ("begin", "end"))
         found = re.findall(f"{re.escape(begin)}.*?{re.escape(end)}", text, flags=re.DOTALL)
-        _check(len(found) == 1, f"{readme} needs {begin} and {end} once, for {path}")
-        text = text.replace(found[0], f"{begin}\n{table(read(path))}\n{end}")
-    readme.write_text(text, encoding="utf-8")
+        _check(len(found) == 1, f"the page needs {begin} and {end} once")
+        text = text.replace(found[0], f"{begin}\n{table(result)}\n{end}")
+    return text
 
 
 def _parse(document: Any) -> Result:
