@@ -75,6 +75,8 @@ def test_every_page_quotes_its_results_as_they_are(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     assert requoted(text, RESULTS) == text, "python -m benchmarks.harness render"
     assert text.count("<!-- columns of ") == len(re.findall(r"<!-- columns of .*\n\|", text))
+    for name in re.findall(r"<!-- (?:value|low|high|columns) of ([\w-]+):", text):
+        assert RESULTS[name].command.partition(" --")[0] in text
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -127,31 +126,3 @@ def test_a_model_takes_the_place_of_the_one_before(tmp_path: Path, monkeypatch: 
         (tmp_path / "run" / "model" / text).touch()
         translation.keep_model(tmp_path / "run", seed=3)
     assert [path.name for path in (tmp_path / "models" / "translation-seed-3").iterdir()] == ["two"]
-
-
-def figures_of(page: str) -> dict[str, str]:
-    """Return the rows of the page's two-column table of figures."""
-    return dict(
-        re.findall(r"^\| (\S.*?) \| (.*?) \|$", page.split("## Benchmark")[1].split("## Limits")[0], re.MULTILINE)
-    )
-
-
-def test_the_page_of_the_capability_shows_the_figures_on_record() -> None:
-    result = harness.read(harness.HERE / "results" / "translation.json")
-    found = {row.name: row.value for row in result.rows}
-    after = [found[f"BLEU, test_2016, greedy, after {minutes} min"] for minutes in (10, 15, 20)]
-    page = (harness.HERE.parent / "docs" / "capabilities" / "translation.md").read_text(encoding="utf-8")
-    assert f"`{result.command}`" in page
-    shown = figures_of(page)
-    expected = {
-        "BLEU on test_2016, beam 4 (raw text)": f"{found['BLEU, test_2016, beam 4']:.1f}",
-        "BLEU on test_2016, greedy": f"{found['BLEU, test_2016, greedy']:.1f}",
-        "chrF on test_2016, beam 4": f"{found['chrF, test_2016, beam 4']:.1f}",
-        "training": f"{found['training, wall']:.0f} min",
-        "BLEU after 10 / 15 / 20 min (greedy)": " / ".join(f"{bleu:.1f}" for bleu in after),
-        "peak memory of training / of translating": (
-            f"{found['peak memory of fit']:,.0f} MB / {found['peak memory of predict']:,.0f} MB"
-        ),
-        "translating, beam 4": f"{found['translating test_2016, beam 4']:.0f} sentences/s",
-    }
-    assert {name: shown.get(name) for name in expected} == expected
