@@ -246,7 +246,7 @@ def test_a_full_disk_ends_the_run_and_is_no_fault_of_a_part(source, tmp_path, mo
     def full(path, data):
         raise OSError(28, "No space left on device", str(path))
 
-    monkeypatch.setattr(prepared, "_png", lambda values: b"")
+    monkeypatch.setattr(prepared, "png_bytes", lambda values: b"")
     monkeypatch.setattr(prepared, "_open_target", lambda *_: None)
     monkeypatch.setattr(prepared, "write_output", full)
     with joblib.parallel_config(n_jobs=1), pytest.raises(OSError, match=r"No space left on device: .*ready/"):

@@ -25,7 +25,7 @@ def test_csv_has_a_line_a_row_and_a_column_a_figure(tmp_path):
     log.log({"loss": 0.5, "step": 2})
     log.log({"step": 2})
     log.close()
-    lines = (tmp_path / "run" / "log.csv").read_bytes().decode().split("\r\n")
+    lines = (tmp_path / "run" / "log.csv").read_bytes().decode().split("\n")
     assert lines == ["step,loss", "1,0.30000000000000004", "2,0.5", "2,", ""]
 
 

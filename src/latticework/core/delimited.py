@@ -1,8 +1,9 @@
-"""Rows of comma-separated files and the like (RFC 4180), strictly, each with the line where it starts."""
+"""Rows of comma-separated files and the like (RFC 4180): read strictly, each with its first line, and written."""
 
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Iterable, Iterator
 
 from latticework.core.errors import InputError
@@ -44,3 +45,16 @@ def numbered_rows(lines: Iterable[str], name: str, *, delimiter: str = ",") -> I
             return
         except csv.Error as error:
             raise InputError(f"{name}:{number}: {error}; is a quotation mark not closed?") from error
+
+
+def csv_line(cells: Iterable[object]) -> str:
+    """A row of a comma-separated file without its line end; None is an empty cell.
+
+    Examples
+    --------
+    >>> csv_line(["Paris, Texas", 1.5, None])
+    '"Paris, Texas",1.5,'
+    """
+    line = io.StringIO()
+    csv.writer(line, lineterminator="\n").writerow(cells)
+    return line.getvalue().removesuffix("\n")

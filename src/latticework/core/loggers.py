@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import os
 import secrets
 from collections.abc import Callable, Iterable, Sequence
@@ -11,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from latticework.core.checks import one_of
+from latticework.core.delimited import csv_line
 from latticework.core.errors import InputError, require
 from latticework.core.files import write_atomically
 from latticework.core.persistence import CONFIG
@@ -58,23 +57,22 @@ class CSVLogger:
         self.rows.append(row)
         if set(row) <= set(self.columns):
             with telling(self.path), self.path.open("a", newline="", encoding="utf-8") as file:
-                csv.DictWriter(file, self.columns).writerow(row)
+                file.write(self._line(row))
         else:
             self._rewrite()
 
     def close(self) -> None:
         """Nothing to do: every row is on disk."""
 
+    def _line(self, row: Row) -> str:
+        return f"{csv_line(row.get(name) for name in self.columns)}\n"
+
     def _rewrite(self) -> None:
         self.columns = list(dict.fromkeys(name for row in self.rows for name in row))
-        text = io.StringIO(newline="")
-        writer = csv.DictWriter(text, self.columns)
-        if self.columns:
-            writer.writeheader()
-        writer.writerows(self.rows)
+        lines = [f"{csv_line(self.columns)}\n", *map(self._line, self.rows)] if self.columns else []
         with telling(self.path):
             self.path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(self.path, text.getvalue().encode())
+        write_atomically(self.path, "".join(lines).encode())
 
 
 class TensorBoardLogger:

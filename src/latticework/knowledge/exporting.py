@@ -11,7 +11,7 @@ from __future__ import annotations
 import io
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
@@ -22,6 +22,7 @@ from latticework.core.checks import one_of
 from latticework.core.errors import InputError, require
 from latticework.core.files import write_output
 from latticework.core.together import write_together
+from latticework.core.word2vec import word2vec_bytes
 from latticework.knowledge.embeddings import Embeddings
 from latticework.knowledge.graph import KINDS, Kind
 from latticework.knowledge.names import from_lines, to_lines
@@ -89,7 +90,7 @@ def export_embeddings(
     if format == "parquet":
         write_output(path, parquet_bytes(names, rows))
     elif format == "word2vec":
-        write_output(path, word2vec_bytes(names, rows))
+        write_output(path, word2vec_bytes(words_of(names), rows))
     else:
         data = npy_bytes(rows) if format == "npy" else faiss_bytes(rows, norm=embeddings.norm)
         _write_with_names(path, names, data)
@@ -126,8 +127,8 @@ def parquet_bytes(names: Sequence[str], rows: Float32[np.ndarray, "present dim"]
     return buffer.getvalue()
 
 
-def word2vec_bytes(names: Sequence[str], rows: Float32[np.ndarray, "present dim"]) -> bytes:
-    """A word2vec text file: how many and how wide, then on each line a name and its numbers.
+def words_of(names: Iterable[str]) -> list[str]:
+    """Names as words of word2vec text, each white space an underscore.
 
     Raises
     ------
@@ -140,8 +141,7 @@ def word2vec_bytes(names: Sequence[str], rows: Float32[np.ndarray, "present dim"
         other = words.setdefault(word, name)
         if other != name:
             raise InputError(f"{other!r} and {name!r} are both {word!r} in word2vec text: export .npy or .parquet")
-    lines = (f"{word} {' '.join(f'{x:.9g}' for x in row.tolist())}\n" for word, row in zip(words, rows, strict=True))
-    return "".join([f"{len(rows)} {rows.shape[1]}\n", *lines]).encode()
+    return list(words)
 
 
 def faiss_bytes(rows: Float32[np.ndarray, "present dim"], *, norm: int) -> bytes:

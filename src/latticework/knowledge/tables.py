@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import os
 import warnings
@@ -13,7 +12,7 @@ from typing import Any, Final
 import numpy as np
 
 from latticework.core.arrays import read_npy
-from latticework.core.delimited import numbered_rows
+from latticework.core.delimited import csv_line, numbered_rows
 from latticework.core.errors import InputError, require
 from latticework.core.words import shortened
 from latticework.knowledge.dataset import Columns
@@ -223,9 +222,7 @@ def delimited_lines(triples: Iterable[NamedTriple], *, comma: bool) -> Iterator[
     for triple in (HEADERS[0], *triples):
         if any(mark in name for name in triple for mark in "\r\0"):
             raise InputError(f"{triple!r} cannot be written with commas: a name has a carriage return or NUL in it")
-        buffer = io.StringIO()
-        csv.writer(buffer, lineterminator="\n").writerow(triple)
-        yield buffer.getvalue().removesuffix("\n")
+        yield csv_line(triple)
 
 
 def parquet_bytes(triples: Sequence[NamedTriple]) -> bytes:

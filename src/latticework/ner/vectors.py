@@ -19,6 +19,7 @@ from jaxtyping import Float32
 from latticework.core.decimals import decimals, is_decimal
 from latticework.core.errors import InputError, require
 from latticework.core.files import read_lines, write_output
+from latticework.core.word2vec import word2vec_bytes
 from latticework.ner.text import fold
 
 MAX_SIZE: Final = 2**12  # numbers of a vector
@@ -106,8 +107,7 @@ def write_vectors(
     for index, word in enumerate(words):
         if not word or any(character.isspace() for character in word):
             raise InputError(f"words[{index}] is {word!r}: expected a word without white space")
-    rows = (f"{word} {' '.join(f'{x:.9g}' for x in row.tolist())}\n" for word, row in zip(words, vectors, strict=True))
-    write_output(path, "".join([f"{len(words)} {vectors.shape[1]}\n", *rows]).encode())
+    write_output(path, word2vec_bytes(words, vectors))
 
 
 def train_vectors(

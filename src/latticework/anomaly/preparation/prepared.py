@@ -5,7 +5,6 @@ Differs from the paper's code: nothing is written in place, and where the part i
 
 from __future__ import annotations
 
-import io
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -25,6 +24,7 @@ from latticework.anomaly.scans.arrays import write_xyz
 from latticework.anomaly.scans.clouds import Unit
 from latticework.anomaly.scans.folders import read_class_ids, read_folder
 from latticework.anomaly.scans.found import Found
+from latticework.anomaly.scans.images import png_bytes
 from latticework.anomaly.scans.partners import check_truths
 from latticework.anomaly.scans.samples import Sample
 from latticework.anomaly.streaming import each
@@ -258,10 +258,4 @@ def _write(ready: Mapping[str, Shaped[np.ndarray, "rows columns *_"]], places: M
         if what == "xyz":
             write_xyz(places[what], values)
         else:
-            write_output(places[what], _png(values))
-
-
-def _png(values: Shaped[np.ndarray, "height width *channels"]) -> bytes:
-    stream = io.BytesIO()
-    require("PIL.Image", extra="anomaly", purpose="writing pictures").fromarray(values).save(stream, "PNG")
-    return stream.getvalue()
+            write_output(places[what], png_bytes(values))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import os
 import re
 from collections.abc import Iterable, Mapping
@@ -19,10 +17,13 @@ from latticework.anomaly.findings.results import Inspection
 from latticework.anomaly.part_warnings import noted
 from latticework.anomaly.report.heat import Scale
 from latticework.anomaly.report.overlays import overlay
+from latticework.anomaly.scans.arrays import tiff_bytes
 from latticework.anomaly.scans.folders import read_folder
 from latticework.anomaly.scans.found import Found
+from latticework.anomaly.scans.images import png_bytes
 from latticework.anomaly.scans.inputs import PartOrFile, name_of, read
 from latticework.anomaly.scans.samples import Sample
+from latticework.core.delimited import csv_line
 from latticework.core.errors import InputError, require
 from latticework.core.files import write_output
 from latticework.core.folders import make_folder
@@ -167,17 +168,16 @@ def csv_of(rows: Iterable[Mapping[str, Any]]) -> str:
     rows = list(rows)
     banks = list(dict.fromkeys(bank for row in rows for bank in row.get("banks", ())))
     header = [*_COLUMNS, *(f"worst_{name}" for name in _WORST), *(f"{bank}_score" for bank in banks)]
-    stream = io.StringIO()
-    writer = csv.DictWriter(stream, [*header, "doubt", "map", "overlay"], restval="", lineterminator="\n")
-    writer.writeheader()
+    header += ["doubt", "map", "overlay"]
+    lines = [csv_line(header)]
     for row in rows:
         cells = {name: row.get(name) for name in ("doubt", "map", "overlay", *_COLUMNS)}
         regions = row.get("regions", ())
         cells["regions"] = None if row["error"] else len(regions)
         cells |= {f"worst_{name}": regions[0][name] for name in _WORST if regions}
         cells |= {f"{bank}_score": found["score"] for bank, found in row.get("banks", {}).items()}
-        writer.writerow({name: "" if value is None else value for name, value in cells.items()})
-    return stream.getvalue()
+        lines.append(csv_line(cells.get(name) for name in header))
+    return "".join(f"{line}\n" for line in lines)
 
 
 def safe_place(name: str) -> PurePosixPath:
@@ -215,10 +215,7 @@ def write_map(path: str | os.PathLike[str], scores: Float32[np.ndarray, "height 
     InputError
         If it cannot be written.
     """
-    tifffile = require("tifffile", extra="anomaly", purpose="writing TIFF files")
-    stream = io.BytesIO()
-    tifffile.imwrite(stream, scores.astype(np.float32), photometric="minisblack", metadata=None, software=False)
-    write_output(path, stream.getvalue())
+    write_output(path, tiff_bytes(scores.astype(np.float32), photometric="minisblack"))
 
 
 def write_picture(path: str | os.PathLike[str], rgb: UInt8[np.ndarray, "height width 3"]) -> None:
@@ -229,10 +226,7 @@ def write_picture(path: str | os.PathLike[str], rgb: UInt8[np.ndarray, "height w
     InputError
         If it cannot be written.
     """
-    stream = io.BytesIO()
-    image = require("PIL.Image", extra="anomaly", purpose="writing pictures").fromarray(rgb)
-    image.save(stream, "PNG", compress_level=_COMPRESSION)
-    write_output(path, stream.getvalue())
+    write_output(path, png_bytes(rgb, compress_level=_COMPRESSION))
 
 
 def _shown(part: PartOrFile, told: Inspection, level: float | None) -> UInt8[np.ndarray, "height width 3"] | InputError:

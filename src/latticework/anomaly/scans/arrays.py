@@ -7,7 +7,7 @@ import math
 import os
 import zlib
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import numpy as np
 from jaxtyping import Float32, Shaped
@@ -73,11 +73,29 @@ def write_xyz(path: str | os.PathLike[str], xyz: Float32[np.ndarray, "height wid
         If the array is no such cloud, or the file cannot be written.
     """
     check_written(xyz, None)
+    write_output(path, xyz_bytes(xyz))
+
+
+def xyz_bytes(xyz: Float32[np.ndarray, "height width 3"]) -> bytes:
+    """The file that `write_xyz` writes."""
+    points = np.where(np.isnan(xyz).any(axis=-1, keepdims=True), np.float32(0), xyz)
+    return tiff_bytes(points, photometric="rgb")
+
+
+def tiff_bytes(
+    values: Float32[np.ndarray, "height width *channels"], *, photometric: Literal["rgb", "minisblack"]
+) -> bytes:
+    """An uncompressed TIFF file: the same values give the same bytes.
+
+    Raises
+    ------
+    MissingExtraError
+        If tifffile is not installed.
+    """
     tifffile = require("tifffile", extra="anomaly", purpose="writing TIFF files")
     stream = io.BytesIO()
-    points = np.where(np.isnan(xyz).any(axis=-1, keepdims=True), np.float32(0), xyz)
-    tifffile.imwrite(stream, points, photometric="rgb", metadata=None, software=False)
-    write_output(path, stream.getvalue())
+    tifffile.imwrite(stream, values, photometric=photometric, metadata=None, software=False)
+    return stream.getvalue()
 
 
 def is_points(path: Path) -> bool:

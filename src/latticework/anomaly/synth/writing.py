@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from jaxtyping import Float32, UInt8
-
+from latticework.anomaly.scans.arrays import xyz_bytes
+from latticework.anomaly.scans.images import png_bytes
 from latticework.anomaly.synth.scene import Scene
-from latticework.core.errors import require
 from latticework.core.values import strict_json
-
-_PURPOSE = "writing scans"
 
 
 def write_scene(scene: Scene, folder: Path, name: str, *, truth: bool) -> None:
@@ -30,39 +25,10 @@ def write_scene(scene: Scene, folder: Path, name: str, *, truth: bool) -> None:
     truth
         Whether class ids are written.
     """
-    (folder / "rgb" / f"{name}.png").write_bytes(png(scene.rgb))
-    (folder / "xyz" / f"{name}.tiff").write_bytes(tiff(scene.xyz))
+    (folder / "rgb" / f"{name}.png").write_bytes(png_bytes(scene.rgb))
+    (folder / "xyz" / f"{name}.tiff").write_bytes(xyz_bytes(scene.xyz))
     if truth:
-        (folder / "gt" / f"{name}.png").write_bytes(png(scene.truth))
-
-
-def png(image: UInt8[np.ndarray, "height width *channels"]) -> bytes:
-    """An image as a PNG file.
-
-    Raises
-    ------
-    MissingExtraError
-        If Pillow is not installed.
-    """
-    stream = io.BytesIO()
-    require("PIL.Image", extra="anomaly", purpose=_PURPOSE).fromarray(image).save(stream, format="PNG")
-    return stream.getvalue()
-
-
-def tiff(xyz: Float32[np.ndarray, "height width 3"]) -> bytes:
-    """Points as an uncompressed TIFF file of three floats a pixel, in metres; (0, 0, 0) where there is none.
-
-    Raises
-    ------
-    MissingExtraError
-        If tifffile is not installed.
-    """
-    stream = io.BytesIO()
-    points = np.where(np.isnan(xyz), np.float32(0.0), xyz)
-    require("tifffile", extra="anomaly", purpose=_PURPOSE).imwrite(
-        stream, points, photometric="rgb", metadata=None, software=False
-    )
-    return stream.getvalue()
+        (folder / "gt" / f"{name}.png").write_bytes(png_bytes(scene.truth))
 
 
 def write_json(path: Path, value: Any) -> None:
