@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from latticework.core.sequences import EncodedText
+    from latticework.nn.sequences import EncodedText
     from latticework.seq2seq.model import EncoderDecoder
 
 NAME = "translation_growth"
@@ -315,7 +315,7 @@ def drawn_text(count: int, length: int, vocabulary: int, seed: int) -> EncodedTe
     """Texts of nine tenths of `length` to `length` tokens, END included."""
     import numpy as np
 
-    from latticework.core.sequences import EncodedText
+    from latticework.nn.sequences import EncodedText
     from latticework.seq2seq.vocabulary import END, SPECIAL
 
     generator = np.random.default_rng(seed)

@@ -17,7 +17,7 @@ from benchmarks import harness, translation, translation_peers
 from benchmarks.peers import latticework_driver, timing, torch_driver
 from benchmarks.peers.weights import joeynmt_order, joeynmt_state, torch_state
 from latticework.core import datasets
-from latticework.core.sequences import EncodedText
+from latticework.nn.sequences import EncodedText
 from latticework.seq2seq.config import TransformerConfig
 from latticework.seq2seq.decoding import check_search, search_texts
 from latticework.seq2seq.learning import PairsTask

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from latticework.core.sequences import EncodedText
 from latticework.ner.features import Inputs
 from latticework.ner.lexicon import Lexicon
 from latticework.ner.pretrained import Given
+from latticework.nn.sequences import EncodedText
 
 SENTENCES = [list("南京市长江大桥"), [], list("长江"), list("他1走了")]
 LEXICON = Lexicon.of(["南京", "南京市", "市长", "长江", "大桥", "长江大桥"])

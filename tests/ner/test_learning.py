@@ -5,6 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from latticework.ner import (
     CharacterTagger,
@@ -18,7 +20,7 @@ from latticework.ner import (
 )
 from latticework.ner.decoding import TagSet, decode
 from latticework.ner.features import Inputs
-from latticework.ner.learning import TaggingTask, fingerprint, training_plan, warmup_then_linear
+from latticework.ner.learning import TaggingTask, alike_batches, fingerprint, training_plan, warmup_then_linear
 from latticework.ner.lexicon import Lexicon
 from latticework.ner.metrics import span_scores
 from latticework.ner.pretrained import Given
@@ -47,6 +49,24 @@ def test_an_epoch_has_every_sentence_that_is_not_empty_once_in_an_order_of_its_o
     assert len({str(batches) for batches in epochs}) > 1
     assert [batch.tolist() for batch in task.batches(2)] == [batch.tolist() for batch in task.batches(2)]
     assert task.terms(np.array([0, 2])) == 2
+
+
+@settings(max_examples=150, deadline=None, derandomize=True)
+@given(st.lists(st.integers(0, 60), max_size=80), st.integers(1, 9), st.integers(1, 4), st.integers(0, 99))
+def test_batches_of_texts_alike_have_every_text_once_and_the_size_that_was_asked(lengths, size, pool, seed):
+    found = alike_batches(np.array(lengths, dtype=np.int64), size, np.random.default_rng(seed), pool=pool)
+    assert sorted(index for batch in found for index in batch.tolist()) == list(range(len(lengths)))
+    assert all(0 < len(batch) <= size for batch in found)
+    assert sum(len(batch) < size for batch in found) <= 1
+
+
+def test_batches_of_texts_alike_fill_up_little_and_change_from_draw_to_draw():
+    lengths = np.random.default_rng(0).integers(1, 60, 2000)
+    first, second = (alike_batches(lengths, 16, np.random.default_rng(seed)) for seed in (1, 2))
+    padded = sum(len(batch) * lengths[batch].max() for batch in first)
+    assert padded < 1.1 * lengths.sum()
+    assert {tuple(sorted(batch.tolist())) for batch in first}.isdisjoint(tuple(sorted(b.tolist())) for b in second)
+    assert len({tuple(np.sort(lengths[batch])) for batch in first[:20]}) == 20  # no order by length is left
 
 
 def test_loss_is_the_sum_over_sentences_whatever_the_batch(task):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from latticework.core.sequences import EncodedText
+from latticework.nn.sequences import EncodedText
 from latticework.seq2seq import decoding
 from latticework.seq2seq.config import TransformerConfig
 from latticework.seq2seq.decoding import check_search, search_texts

@@ -7,8 +7,8 @@ import pytest
 import torch
 from reference import transformer as reference
 
-from latticework.core.sequences import EncodedText
 from latticework.core.training import train
+from latticework.nn.sequences import EncodedText
 from latticework.seq2seq import learning
 from latticework.seq2seq.config import TransformerConfig
 from latticework.seq2seq.learning import (

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from latticework.core import InputError
-from latticework.core.sequences import EncodedText
+from latticework.nn.sequences import EncodedText
 from latticework.seq2seq.search import Hypothesis
 from latticework.seq2seq.vocabulary import END
 from latticework.translation import TransformerTranslator, Translation

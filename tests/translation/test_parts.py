@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from latticework.core.sequences import EncodedText
+from latticework.nn.sequences import EncodedText
 from latticework.seq2seq.vocabulary import END
 from latticework.translation.parts import split_long
 

@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 
 from latticework.core.progress import Progress
-from latticework.core.sequences import EncodedText, token_batches
 from latticework.ner.features import Batch, Features
 from latticework.ner.tags import Span, allowed, spans_of, tags_of
 from latticework.nn import AllowedTags
+from latticework.nn.sequences import EncodedText, token_batches
 
 if TYPE_CHECKING:
     from latticework.ner.model import LatticeEncoder, TaggerModel

@@ -12,11 +12,11 @@ import torch
 from torch import Tensor
 
 from latticework.core.movable import Movable, moved
-from latticework.core.sequences import EncodedText
 from latticework.ner.matching import Matcher
 from latticework.ner.pretrained import Given
 from latticework.ner.segmentation import segment, segmentation_tags
 from latticework.ner.vocabulary import Vocabulary, letters, neighbours
+from latticework.nn.sequences import EncodedText
 
 if TYPE_CHECKING:
     from latticework.ner.lexicon import Lexicon

@@ -13,11 +13,11 @@ from typing import Final
 
 import numpy as np
 import torch
+from jaxtyping import Int64
 from torch import nn
 
 from latticework.core.progress import message
 from latticework.core.seeds import spawn
-from latticework.core.sequences import alike_batches
 from latticework.core.task import Plan
 from latticework.ner.config import TaggerConfig
 from latticework.ner.decoding import TagSet, decode
@@ -96,6 +96,29 @@ class TaggingTask:
         found = features.over_characters(decode(self.model, self.tag_set, features, device=device))
         scores = span_scores(gold, found)
         return {"f1": scores.f1, "precision": scores.precision, "recall": scores.recall}
+
+
+def alike_batches(
+    lengths: Int64[np.ndarray, " texts"], size: int, generator: np.random.Generator, *, pool: int = 16
+) -> list[Int64[np.ndarray, " batch"]]:
+    """Batches of `size` texts of like length, every text once, in random order.
+
+    Texts are drawn at random into pools of so many batches and sorted by length there: what meets changes from epoch to
+    epoch, and little is filled up.
+
+    Examples
+    --------
+    >>> batches = alike_batches(np.array([2, 9, 2, 8, 1]), 2, np.random.default_rng(0))
+    >>> sorted(sorted(batch.tolist()) for batch in batches)
+    [[0, 2], [1, 3], [4]]
+    """
+    order = generator.permutation(len(lengths))
+    found = []
+    for start in range(0, len(order), size * pool):
+        drawn = order[start : start + size * pool]
+        drawn = drawn[np.argsort(-lengths[drawn], kind="stable")]
+        found += [drawn[first : first + size] for first in range(0, len(drawn), size)]
+    return [found[index] for index in generator.permutation(len(found))]
 
 
 def warmup_then_linear(step: int, *, peak: float, warmup_steps: int, total: int) -> float:

@@ -18,7 +18,6 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence
 
 from latticework.core.movable import moved
-from latticework.core.sequences import EncodedText
 from latticework.ner.architecture import Architecture
 from latticework.ner.config import TaggerConfig, WordConfig
 from latticework.ner.estimator import Tagger
@@ -29,6 +28,7 @@ from latticework.ner.pretrained import Given
 from latticework.ner.segmentation import segment
 from latticework.ner.tags import Span
 from latticework.ner.vocabulary import Vocabulary, letters
+from latticework.nn.sequences import EncodedText
 
 if TYPE_CHECKING:
     from latticework.ner.features import Arranger

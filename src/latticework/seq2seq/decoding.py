@@ -10,7 +10,7 @@ from jaxtyping import Bool
 from latticework.core.checks import number, whole_number
 from latticework.core.errors import InputError
 from latticework.core.progress import progress
-from latticework.core.sequences import EncodedText, token_batches
+from latticework.nn.sequences import EncodedText, token_batches
 from latticework.seq2seq.model import EncoderDecoder
 from latticework.seq2seq.search import Hypothesis, beam_search
 from latticework.seq2seq.vocabulary import PAD

@@ -13,8 +13,8 @@ from jaxtyping import Int64
 from torch import Tensor, nn
 
 from latticework.core.seeds import spawn
-from latticework.core.sequences import EncodedText, token_batches
 from latticework.core.task import Plan
+from latticework.nn.sequences import EncodedText, token_batches
 from latticework.seq2seq.config import TransformerConfig
 from latticework.seq2seq.model import EncoderDecoder
 from latticework.seq2seq.vocabulary import PAD

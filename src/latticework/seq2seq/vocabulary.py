@@ -18,7 +18,7 @@ import numpy as np
 from jaxtyping import Int32
 
 from latticework.core.errors import InputError, require
-from latticework.core.sequences import EncodedText
+from latticework.nn.sequences import EncodedText
 
 PAD, UNKNOWN, BEGIN, END = 0, 1, 2, 3
 SPECIAL = 4  # how many indices are not text

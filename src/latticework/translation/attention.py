@@ -12,7 +12,7 @@ import numpy as np
 from latticework.core.errors import InputError
 
 if TYPE_CHECKING:
-    from latticework.core.sequences import EncodedText
+    from latticework.nn.sequences import EncodedText
     from latticework.seq2seq.config import TransformerConfig
     from latticework.seq2seq.model import EncoderDecoder
     from latticework.seq2seq.vocabulary import Vocabulary

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 import torch
 
-from latticework.core.sequences import EncodedText, token_batches
+from latticework.nn.sequences import EncodedText, token_batches
 from latticework.seq2seq.config import TransformerConfig
 from latticework.seq2seq.decoding import SearchOptions, search_texts
 from latticework.seq2seq.learning import negative_log_likelihood

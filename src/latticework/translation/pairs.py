@@ -11,7 +11,7 @@ import numpy as np
 from latticework.core.errors import InputError
 
 if TYPE_CHECKING:
-    from latticework.core.sequences import EncodedText
+    from latticework.nn.sequences import EncodedText
     from latticework.seq2seq.vocabulary import Vocabulary
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 if TYPE_CHECKING:
-    from latticework.core.sequences import EncodedText
+    from latticework.nn.sequences import EncodedText
     from latticework.seq2seq.vocabulary import Vocabulary
 
 SENTENCE_ENDS: Final = tuple(".!?;:。！？；…")
@@ -66,7 +66,7 @@ def split_long(text: EncodedText, vocabulary: Vocabulary, max_length: int) -> Pa
 
     A part ends after the last mark that ends a sentence, else before the last space, else where it must.
     """
-    from latticework.core.sequences import EncodedText
+    from latticework.nn.sequences import EncodedText
     from latticework.seq2seq.vocabulary import END
 
     if not (text.lengths > max_length).any():

@@ -110,26 +110,3 @@ def token_batches(
         batches.append(order[start : start + size])
         start += size
     return [batches[i] for i in generator.permutation(len(batches))]
-
-
-def alike_batches(
-    lengths: Int64[np.ndarray, " texts"], size: int, generator: np.random.Generator, *, pool: int = 16
-) -> list[Int64[np.ndarray, " batch"]]:
-    """Batches of `size` texts of like length, every text once, in random order.
-
-    Texts are drawn at random into pools of so many batches and sorted by length there: what meets changes from epoch to
-    epoch, and little is filled up.
-
-    Examples
-    --------
-    >>> batches = alike_batches(np.array([2, 9, 2, 8, 1]), 2, np.random.default_rng(0))
-    >>> sorted(sorted(batch.tolist()) for batch in batches)
-    [[0, 2], [1, 3], [4]]
-    """
-    order = generator.permutation(len(lengths))
-    found = []
-    for start in range(0, len(order), size * pool):
-        drawn = order[start : start + size * pool]
-        drawn = drawn[np.argsort(-lengths[drawn], kind="stable")]
-        found += [drawn[first : first + size] for first in range(0, len(drawn), size)]
-    return [found[index] for index in generator.permutation(len(found))]

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from latticework.core import datasets
-from latticework.core.sequences import EncodedText, alike_batches, token_batches
+from latticework.nn.sequences import EncodedText, token_batches
 from latticework.seq2seq.vocabulary import Vocabulary
 from latticework.translation.presets import PRESETS
 
@@ -125,21 +125,3 @@ def test_padding_is_under_5_percent_on_multi30k():
     assert of_target < 0.05
     assert total < 0.05
     assert of_source < 0.05
-
-
-@some
-@given(st.lists(st.integers(0, 60), max_size=80), st.integers(1, 9), st.integers(1, 4), st.integers(0, 99))
-def test_batches_of_texts_alike_have_every_text_once_and_the_size_that_was_asked(lengths, size, pool, seed):
-    found = alike_batches(np.array(lengths, dtype=np.int64), size, random(seed), pool=pool)
-    assert sorted(index for batch in found for index in batch.tolist()) == list(range(len(lengths)))
-    assert all(0 < len(batch) <= size for batch in found)
-    assert sum(len(batch) < size for batch in found) <= 1
-
-
-def test_batches_of_texts_alike_fill_up_little_and_change_from_draw_to_draw():
-    lengths = random().integers(1, 60, 2000)
-    first, second = (alike_batches(lengths, 16, random(seed)) for seed in (1, 2))
-    padded = sum(len(batch) * lengths[batch].max() for batch in first)
-    assert padded < 1.1 * lengths.sum()
-    assert {tuple(sorted(batch.tolist())) for batch in first}.isdisjoint(tuple(sorted(b.tolist())) for b in second)
-    assert len({tuple(np.sort(lengths[batch])) for batch in first[:20]}) == 20  # no order by length is left
