@@ -23,8 +23,8 @@ def seen_twice(*, images=6, patches=120, latent=6, noise=0.1, shuffled=False, se
     return xyz.astype(np.float32), rgb.astype(np.float32)
 
 
-def fit(pairs, *, config=QUICK, seed=0, held_out=(4, 5), **options):
-    return fit_fusion(pairs, config=config, seed=seed, held_out=held_out, device="cpu", **options)
+def fit(pairs, *, config=QUICK, seed=0, held_out=(4, 5)):
+    return fit_fusion(pairs, config=config, seed=seed, held_out=held_out, device="cpu")
 
 
 def losses(fitted, name="loss"):
@@ -76,17 +76,6 @@ def test_half_precision_on_disk_gives_what_it_gives_in_memory(tmp_path):
     one = fit(PatchPairs.of(*mapped)).fusion.tensors()
     other = fit(PatchPairs.of(*(features.astype(np.float32) for features in halves))).fusion.tensors()
     assert all(torch.equal(one[name], other[name]) for name in one)
-
-
-def test_a_run_goes_on_in_its_folder_and_a_foreign_one_is_refused(tmp_path):
-    pairs = PatchPairs.of(*seen_twice())
-    first = fit(pairs, folder=tmp_path, fingerprint="one")
-    again = fit(pairs, folder=tmp_path, fingerprint="one")
-    assert again.history == first.history
-    assert torch.equal(again.fusion.tensors()["rgb.head.weight"], first.fusion.tensors()["rgb.head.weight"])
-    with pytest.raises(InputError):
-        fit(pairs, folder=tmp_path, fingerprint="another")
-    fit(pairs, folder=tmp_path, fingerprint="another", restart=True)
 
 
 def test_only_patches_that_both_modalities_have_are_learnt_from():

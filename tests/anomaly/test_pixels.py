@@ -10,7 +10,7 @@ from reference import aupro as literal
 from scipy import ndimage
 from sklearn import metrics
 
-from latticework.anomaly.findings.pixels import LIMITS, PUBLISHED_THRESHOLDS, Pixels
+from latticework.anomaly.findings.pixels import LIMITS, Pixels
 from latticework.core.errors import InputError
 
 
@@ -37,7 +37,7 @@ def test_aupro_is_that_of_the_published_evaluations(seed, steps, limit):
     assert found == pytest.approx(literal.every_threshold(maps, truths, limit), abs=1e-12)
     assert found == pytest.approx(literal.sorted_changes(maps, truths, limit), abs=1e-12)
     assert 0 <= found <= 1
-    for thresholds in (7, PUBLISHED_THRESHOLDS):
+    for thresholds in (7, 100):
         sampled = pixels.aupro([limit], thresholds=thresholds)[limit]
         assert sampled == pytest.approx(literal.some_thresholds(maps, truths, limit, thresholds), abs=1e-12)
 
@@ -72,7 +72,7 @@ def test_random_maps_score_about_half_of_the_limit():
 
 def test_pixels_that_touch_at_a_corner_are_one_region():
     truth = np.array([[1, 0, 0], [0, 1, 0], [0, 0, 0]])
-    assert len(Pixels.of([np.zeros((3, 3))], [truth]).kinds) == 1
+    assert Pixels.of([np.zeros((3, 3))], [truth]).region.tolist() == [0, 0]
 
 
 def test_small_regions_count_as_much_as_large_ones():
@@ -80,23 +80,6 @@ def test_small_regions_count_as_much_as_large_ones():
     scores = np.array([[9.0, 0.0, -1.0, -1.0, -1.0, -1.0]])
     pixels = Pixels.of([scores], [truth])
     assert pixels.aupro()[0.3] == pytest.approx(0.5)
-    assert pixels.aupro_by_kind([0.3]) == {1: {0.3: pytest.approx(1.0)}, 2: {0.3: pytest.approx(0.0)}}
-
-
-@pytest.mark.parametrize("thresholds", [None, 100])
-def test_aupro_is_the_mean_over_regions_of_that_of_kinds(thresholds):
-    pixels = Pixels.of(*images(6, count=6))
-    kinds = pixels.aupro_by_kind(thresholds=thresholds)
-    assert set(kinds) == {3, 250}
-    for limit, whole in pixels.aupro(thresholds=thresholds).items():
-        parts = [kinds[kind][limit] for kind in pixels.kinds.tolist()]
-        assert whole == pytest.approx(np.mean(parts), abs=1e-12)
-
-
-def test_a_region_has_the_class_of_most_of_its_pixels():
-    pixels = Pixels.of([np.zeros((1, 6))], [np.array([[7, 9, 9, 0, 4, 5]])])
-    assert pixels.kinds.tolist() == [9, 4]
-    assert pixels.images.tolist() == [0, 0]
 
 
 @pytest.mark.parametrize("steps", [None, 2])

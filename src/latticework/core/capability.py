@@ -35,12 +35,6 @@ class Capability:
         The ``typer.Typer`` that holds them.
     tour_stop : str or None
         The function that runs its part of the tour.
-    probes : tuple of str
-        Measures of representations.
-    serves : tuple of str
-        Types that it can serve.
-    page : str or None
-        The function that renders its page.
     datasets : tuple of str
         Its public data sets (`latticework.core.datasets.Dataset`).
     """
@@ -51,9 +45,6 @@ class Capability:
     command: str | None = None
     commands: str | None = None
     tour_stop: str | None = None
-    probes: tuple[str, ...] = ()
-    serves: tuple[str, ...] = ()
-    page: str | None = None
     datasets: tuple[str, ...] = ()
 
 

@@ -186,18 +186,11 @@ def answer_scores(
     return AnswerScores(len(asked), len(found), mean(1 / found), mean(found <= 1), mean(found <= 10), first)
 
 
-def scores_by_hops(
-    ranks: AnswerRanks,
-    which: Bool[np.ndarray, " questions"] | None = None,
-    *,
-    counted: Bool[np.ndarray, " answers"] | None = None,
-) -> dict[int, AnswerScores]:
+def scores_by_hops(ranks: AnswerRanks, which: Bool[np.ndarray, " questions"] | None = None) -> dict[int, AnswerScores]:
     """As `answer_scores`, of the questions of each number of hops apart."""
     hops = ranks.questions.hops
     among = np.ones(len(hops), dtype=bool) if which is None else which
-    return {
-        length: answer_scores(ranks, among & (hops == length), counted=counted) for length in np.unique(hops).tolist()
-    }
+    return {length: answer_scores(ranks, among & (hops == length)) for length in np.unique(hops).tolist()}
 
 
 @dataclass(frozen=True, eq=False)

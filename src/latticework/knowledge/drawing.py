@@ -126,9 +126,7 @@ def drift_picture(
     return Picture(svg(low + 50, parts), caption, told)
 
 
-def map_picture(
-    mapped: Mapped, names: Sequence[str], moved: Bool[np.ndarray, " objects"], *, objects: str = "entities"
-) -> Picture:
+def map_picture(mapped: Mapped, names: Sequence[str], moved: Bool[np.ndarray, " objects"]) -> Picture:
     """Where objects lie in a plane, with an arrow for each that moved.
 
     Parameters
@@ -139,8 +137,6 @@ def map_picture(
         Of the objects.
     moved
         Which are affected; what is new is so, too.
-    objects
-        What they are, in the plural.
     """
     new = np.isnan(mapped.before).any(1)
     length = np.where(new, np.inf, np.linalg.norm(mapped.after - mapped.before, axis=1))
@@ -181,11 +177,11 @@ def map_picture(
     missing = zip(left_out, ("did not move", "moved"), strict=True)
     drawn = [f"{number:,} of those that {which}" for number, which in missing if number]
     caption = (
-        f"Joint embeddings of {objects} in the plane of their two principal axes, which has {mapped.kept:.0%} of their "
+        f"Joint embeddings of entities in the plane of their two principal axes, which has {mapped.kept:.0%} of their "
         "variance. A line leads from where one was before the update to where it is now."
         + (f" Not drawn: {' and '.join(drawn)}." if drawn else "")
     )
-    return Picture(svg(height + 4, parts), caption, f"Map of {objects}: {told}.")
+    return Picture(svg(height + 4, parts), caption, f"Map of entities: {told}.")
 
 
 def _names(points: Iterable[tuple[tuple[float, float], str, bool]]) -> list[str]:

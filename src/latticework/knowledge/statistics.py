@@ -184,8 +184,8 @@ def _cardinalities(
     return [CARDINALITIES[place] for place in which.tolist()]
 
 
-def overlaps(graph: Graph, *, least: float = ALIKE) -> tuple[Overlap, ...]:
-    """Pairs of relations that have at least that share of the pairs of the smaller one in common; self-loops aside.
+def overlaps(graph: Graph) -> tuple[Overlap, ...]:
+    """Pairs of relations that share at least `ALIKE` of the pairs of the smaller one; self-loops aside.
 
     As the entries of the product of the matrix of relations by pairs with itself: its cost is, over all pairs of
     entities, the square of how many relations they have.
@@ -213,7 +213,7 @@ def overlaps(graph: Graph, *, least: float = ALIKE) -> tuple[Overlap, ...]:
         common = (forwards @ other.T).tocoo()
         one, two = common.row.astype(np.int64), common.col.astype(np.int64)
         share = common.data / np.minimum(sizes[one], sizes[two])
-        for place in np.flatnonzero((one < two + inverse) & (share >= least)).tolist():
+        for place in np.flatnonzero((one < two + inverse) & (share >= ALIKE)).tolist():
             numbers = sorted((int(one[place]), int(two[place])), key=lambda number: (sizes[number], number))
             first, second = graph.relations.named(numbers)
             found.append(Overlap(first, second, inverse, int(common.data[place]), float(share[place])))

@@ -204,12 +204,10 @@ def three_axes(mask: Shaped[np.ndarray, "*grid"], name: str) -> Bool[np.ndarray,
     return np.array(mask.reshape(mask.shape + (1,) * (3 - mask.ndim)))
 
 
-def same_place(
-    shape: tuple[int, ...], one: Float[np.ndarray, "4 4"], other: Float[np.ndarray, "4 4"], near: float = NEAR
-) -> bool:
+def same_place(shape: tuple[int, ...], one: Float[np.ndarray, "4 4"], other: Float[np.ndarray, "4 4"]) -> bool:
     """Whether two affines put all corners of a grid at the same places."""
     corners = np.array(np.meshgrid(*[(0, edge - 1) for edge in shape], indexing="ij")).reshape(3, -1).T
-    return bool(np.abs(_places(corners, one) - _places(corners, other)).max() <= near)
+    return bool(np.abs(_places(corners, one) - _places(corners, other)).max() <= NEAR)
 
 
 def plain_coordinates(points: Float[np.ndarray, "voxels axes"]) -> Float[np.ndarray, "voxels axes_kept"]:

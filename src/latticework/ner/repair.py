@@ -71,7 +71,7 @@ def normalise(
     return Normalised(scheme, [spans_of(sentence, scheme, repair=repair) for sentence in tags], illegal)
 
 
-def convert_tags(tags: Sequence[str], source: Scheme, target: Scheme, *, repair: Repair = "close") -> list[str]:
+def convert_tags(tags: Sequence[str], source: Scheme, target: Scheme) -> list[str]:
     """The tags of a sentence in another scheme; illegal ones are repaired as by `spans_of`.
 
     Raises
@@ -84,4 +84,4 @@ def convert_tags(tags: Sequence[str], source: Scheme, target: Scheme, *, repair:
     >>> convert_tags(["B-LOC", "I-LOC", "O", "B-PER"], "BIO", "BMES")
     ['B-LOC', 'E-LOC', 'O', 'S-PER']
     """
-    return tags_of(spans_of(tags, source, repair=repair), len(tags), target)
+    return tags_of(spans_of(tags, source), len(tags), target)

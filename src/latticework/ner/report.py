@@ -110,8 +110,9 @@ def page(tagger: Tagger, texts: Iterable[str], name: str) -> Page:
     return Page(f"Entities in {file}", f"Types: {', '.join(tagger.labels_)}.", [section])
 
 
-def passages(tagger: Tagger, texts: Sequence[str], caption: str = "Texts with their entities.") -> Passages:
+def passages(tagger: Tagger, texts: Sequence[str]) -> Passages:
     """Texts, none of them blank, with their entities marked; of a lattice with the drawing of it, too."""
+    caption = "Texts with their entities."
     if not _explains(tagger):
         return Passages(_marked(texts, tagger.entities(texts)), caption, tagger.labels_)
     explained = [tagger.explain(text) for text in texts]

@@ -23,6 +23,7 @@ from latticework.core.word2vec import word2vec_bytes
 from latticework.ner.text import fold
 
 MAX_SIZE: Final = 2**12  # numbers of a vector
+WINDOW: Final = 5  # tokens on each side that are the context of one
 _LONGEST_SENTENCE: Final = 10_000  # gensim silently cuts off what comes after as many tokens
 _FEWEST_TO_RECOGNISE: Final = 4  # numbers behind a word by which a file without header is taken for vectors
 
@@ -114,7 +115,6 @@ def train_vectors(
     sentences: Iterable[Sequence[str]],
     *,
     size: int = 50,
-    window: int = 5,
     epochs: int = 5,
     minimum_count: int = 1,
     skip_gram: bool = True,
@@ -130,8 +130,6 @@ def train_vectors(
         Tokens. Whole sentences are used, however long.
     size
         Numbers of a vector.
-    window
-        How many tokens on each side are a token's context.
     epochs
         Passes over the text.
     minimum_count
@@ -162,7 +160,7 @@ def train_vectors(
     ]
     model = models.Word2Vec(
         vector_size=size,
-        window=window,
+        window=WINDOW,
         epochs=epochs,
         min_count=minimum_count,
         sg=int(skip_gram),

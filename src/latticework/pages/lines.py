@@ -37,7 +37,6 @@ def line_plot(
     x_label: str,
     y_label: str,
     caption: str,
-    alt: str | None = None,
 ) -> Picture:
     """Plot named lines; a `y` that is not finite leaves a gap, and the caption then says so.
 
@@ -49,8 +48,6 @@ def line_plot(
         What the axes show, with the unit.
     caption : str
         Stands below the picture.
-    alt : str, optional
-        For screen readers; by default the course of every line in a sentence.
 
     Returns
     -------
@@ -95,7 +92,7 @@ def line_plot(
 
     gaps = sum(int(np.sum(~np.isfinite(y))) for _, y in lines.values())
     told = f"Lines of {y_label} against {x_label}. " + " ".join(_told(name, y) for name, (_, y) in lines.items())
-    return Picture(svg.draw(WIDTH, height, paint), with_gaps(caption, gaps, "A gap"), told if alt is None else alt)
+    return Picture(svg.draw(WIDTH, height, paint), with_gaps(caption, gaps, "A gap"), told)
 
 
 def history_plot(

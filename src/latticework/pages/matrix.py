@@ -40,7 +40,6 @@ def heat_map(
     y_label: str,
     value_label: str,
     caption: str,
-    alt: str | None = None,
 ) -> Picture:
     """Show a matrix; a value that is not finite is a cross, and the caption then says so.
 
@@ -56,8 +55,6 @@ def heat_map(
         What the columns, the rows and the values are.
     caption : str
         Stands below the picture.
-    alt : str, optional
-        For screen readers; by default the size, the range, and where the largest value is.
 
     Returns
     -------
@@ -107,7 +104,7 @@ def heat_map(
         f"from {show(low)} to {show(high)}, the largest at {rows[row]}, {columns[column]}."
     )
     caption = with_gaps(caption, int(np.sum(~finite)), "A cross")
-    return Picture(svg.draw(plan.width, plan.height, paint), caption, told if alt is None else alt)
+    return Picture(svg.draw(plan.width, plan.height, paint), caption, told)
 
 
 @dataclass(frozen=True)

@@ -162,15 +162,13 @@ def deviations(
     return torch.stack([local_planes(xyz, window).deviation for window in windows], dim=1)
 
 
-def curvature(planes: Planes, window: Window = CURVATURE) -> Curvature:
+def curvature(planes: Planes) -> Curvature:
     """Principal curvatures, from how the normals turn within a window. O(pixels · neighbours).
 
     Parameters
     ----------
     planes
         What `local_planes` found.
-    window
-        The neighbours that count.
 
     Returns
     -------
@@ -186,7 +184,7 @@ def curvature(planes: Planes, window: Window = CURVATURE) -> Curvature:
     20.0
     """
     both = torch.cat([planes.centres, planes.normals], dim=1)
-    return Curvature(where_seen(lambda part: _principal(part, window), both, fill=math.nan))
+    return Curvature(where_seen(lambda part: _principal(part, CURVATURE), both, fill=math.nan))
 
 
 def _principal(

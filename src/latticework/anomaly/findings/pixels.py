@@ -26,7 +26,6 @@ from latticework.core.checks import number, whole_number
 from latticework.core.errors import InputError
 
 LIMITS: Final = (0.3, 0.1, 0.05, 0.01)
-PUBLISHED_THRESHOLDS: Final = 100  # of the published evaluation of MVTec 3D-AD
 _EIGHT: Final = np.ones((3, 3), dtype=int)
 _ENDED: Final = object()
 
@@ -45,25 +44,19 @@ class Pixels:
         Of pixels of defects.
     region
         The region that each of these belongs to.
-    kinds
-        The class id that most pixels of each region have.
-    images
-        Which map each region is in.
 
     Examples
     --------
     >>> scores = np.array([[0.1, 0.2, 0.9], [0.3, 0.1, 0.8]])
     >>> truth = np.array([[0, 0, 5], [0, 0, 5]])
     >>> pixels = Pixels.of([scores], [truth])
-    >>> sorted(pixels.good.tolist()), pixels.kinds.tolist(), pixels.aupro()[0.3]
-    ([0.1, 0.1, 0.2, 0.3], [5], 1.0)
+    >>> sorted(pixels.good.tolist()), pixels.region.tolist(), pixels.aupro()[0.3]
+    ([0.1, 0.1, 0.2, 0.3], [0, 0], 1.0)
     """
 
     good: Float[np.ndarray, " good"]
     defective: Float[np.ndarray, " defective"]
     region: Int64[np.ndarray, " defective"]
-    kinds: Int64[np.ndarray, " regions"]
-    images: Int64[np.ndarray, " regions"]
 
     @classmethod
     def of(
@@ -88,7 +81,7 @@ class Pixels:
         InputError
             If sizes or numbers differ, a score that counts is not finite, or there are no good or no defective pixels.
         """
-        good, defective, region, kinds, images = [], [], [], [], []
+        good, defective, region = [], [], []
         regions = 0
         for place, (scores, truth, mask) in enumerate(_together(maps, truths, masks)):
             if not np.isfinite(scores if mask is None else scores[mask]).all():
@@ -103,16 +96,13 @@ class Pixels:
             ids, own = np.unique(numbers[found], return_inverse=True)  # regions outside the mask do not count
             defective.append(scores[found])
             region.append(own + regions)
-            kinds.append(_most(own, truth[found].astype(np.int64), len(ids)))
-            images.append(np.full(len(ids), place))
             regions += len(ids)
         low = np.concatenate(good) if good else np.empty(0)
         del good
         if not len(low) or not regions:
             kind = "defective" if len(low) else "good"
             raise InputError(f"there are no {kind} pixels: a measure needs both kinds in the test parts")
-        parts = (np.concatenate(part) for part in (defective, region, kinds, images))
-        return cls(low, *parts)
+        return cls(low, np.concatenate(defective), np.concatenate(region))
 
     def separation(self) -> Separation:
         """Pixel AUROC, AP, F1 and FPR at 95 % TPR; every pixel counts once."""
@@ -139,21 +129,14 @@ class Pixels:
         InputError
             If a limit or the number of thresholds is out of range.
         """
-        regions = self._areas(limits, thresholds)
-        return {limit: float(areas.mean()) for limit, areas in regions.items()}
-
-    def aupro_by_kind(
-        self, limits: Sequence[float] = LIMITS, *, thresholds: int | None = None
-    ) -> dict[int, dict[float, float]]:
-        """AUPRO of the regions of each class id, against the same good pixels.
-
-        That of all regions is the mean of these, each as often as it has regions.
-        """
-        regions = self._areas(limits, thresholds)
-        return {
-            int(kind): {limit: float(areas[self.kinds == kind].mean()) for limit, areas in regions.items()}
-            for kind in np.unique(self.kinds)
-        }
+        for limit in limits:
+            number("limit", limit, lambda rate: 0 < rate <= 1, "a rate above 0, 1 at most")
+        if thresholds is None:
+            first, last = self._rates(float(max(limits, default=1.0)))
+        else:
+            first, last = self._sampled(whole_number("thresholds", thresholds, least=2))
+        weights = self._weights()
+        return {limit: float(weights @ _ramp(first, last, float(limit)) / limit) for limit in limits}
 
     def pro_curve(self, points: int = 301) -> tuple[Float64[np.ndarray, " points"], Float64[np.ndarray, " points"]]:
         """False positive rates from 0 to 1, and PRO at the highest threshold that allows each: what a page draws.
@@ -203,24 +186,10 @@ class Pixels:
         return first, last
 
     def _weights(self) -> Float64[np.ndarray, " defective"]:
-        sizes = np.bincount(self.region, minlength=len(self.kinds))
-        weights: Float64[np.ndarray, " defective"] = 1 / (sizes[self.region] * len(self.kinds))
+        """What each pixel of a defect counts for, every region as much as any other."""
+        sizes = np.bincount(self.region)
+        weights: Float64[np.ndarray, " defective"] = 1 / (sizes[self.region] * len(sizes))
         return weights
-
-    def _areas(self, limits: Sequence[float], thresholds: int | None) -> dict[float, Float64[np.ndarray, " regions"]]:
-        """Of each region, the mean share that counts as defective up to each limit."""
-        for limit in limits:
-            number("limit", limit, lambda rate: 0 < rate <= 1, "a rate above 0, 1 at most")
-        sizes = np.bincount(self.region, minlength=len(self.kinds))
-        if thresholds is None:
-            first, last = self._rates(float(max(limits, default=1.0)))
-        else:
-            first, last = self._sampled(whole_number("thresholds", thresholds, least=2))
-        found = {}
-        for limit in limits:
-            area = _ramp(first, last, float(limit))
-            found[limit] = np.bincount(self.region, weights=area, minlength=len(sizes)) / sizes / limit
-        return found
 
     def _sampled(self, thresholds: int) -> tuple[Float64[np.ndarray, " defective"], Float64[np.ndarray, " defective"]]:
         """As `_rates`, on the curve through some thresholds only, which finds what scores above them.
@@ -273,15 +242,3 @@ def _together(
         if scores.ndim != 2:
             raise InputError(f"map {place} has the shape {scores.shape}: expected height and width")
         yield scores, truth, None if mask is None else mask.astype(bool)
-
-
-def _most(region: Int64[np.ndarray, " n"], ids: Int64[np.ndarray, " n"], regions: int) -> Int64[np.ndarray, " regions"]:
-    """The class id that most pixels of each region have; of equals the lowest."""
-    if len(ids) and (ids == ids[0]).all():
-        return np.full(regions, ids[0])
-    pairs, counts = np.unique(np.stack([region, ids]), axis=1, return_counts=True)
-    order = np.lexsort((-pairs[1], counts, pairs[0]))
-    most: Int64[np.ndarray, " regions"] = pairs[
-        1, order[np.searchsorted(pairs[0, order], np.arange(regions), "right") - 1]
-    ]
-    return most

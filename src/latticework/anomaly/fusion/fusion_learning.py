@@ -10,7 +10,6 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Final, Literal
 
 import numpy as np
@@ -178,9 +177,6 @@ def fit_fusion(
     config: FusionConfig | None = None,
     seed: int,
     device: str = "auto",
-    folder: Path | None = None,
-    fingerprint: str = "",
-    restart: bool = False,
 ) -> FittedFusion:
     """Train a fusion on good parts.
 
@@ -198,8 +194,6 @@ def fit_fusion(
         Of weights and batches.
     device
         "auto", "cpu", "cuda", "cuda:1", "mps".
-    folder, fingerprint, restart
-        As of `core.training.train`: where a run keeps its checkpoints, and what it belongs to.
 
     Raises
     ------
@@ -227,16 +221,7 @@ def fit_fusion(
     with fork_random(torch.device("cpu"), spawn(seed, "weights")):
         fusion = FeatureFusion(pairs.xyz.shape[-1], pairs.rgb.shape[-1], head=config.head)
     task = FusionTask(fusion, pairs, images, kept, config, seed=spawn(seed, "patches"))
-    history = train(
-        task,
-        fusion_plan(config),
-        seed=seed,
-        device=device,
-        precision="32",
-        folder=folder,
-        fingerprint=fingerprint,
-        restart=restart,
-    )
+    history = train(task, fusion_plan(config), seed=seed, device=device, precision="32")
     found = task.figures() if task.validates else None
     return FittedFusion(fusion.cpu().eval(), found, history)
 

@@ -12,7 +12,7 @@ missing return or a hole through the part is what is to be judged.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from jaxtyping import Bool, Float32, Int32
@@ -55,7 +55,7 @@ class Part:
     doubt: str = ""
 
 
-def foreground(sample: Sample, *, pieces: float = PIECES) -> Bool[np.ndarray, "height width"]:
+def foreground(sample: Sample) -> Bool[np.ndarray, "height width"]:
     """Where the part is in a scan.
 
     See `find_part`, which says more.
@@ -72,13 +72,13 @@ def foreground(sample: Sample, *, pieces: float = PIECES) -> Bool[np.ndarray, "h
     >>> foreground(Sample.of(rgb=rgb))[[10, 30], 30].tolist()
     [False, True]
     """
-    part = find_part(sample, pieces=pieces)
+    part = find_part(sample)
     if part.doubt:
         warn(sample.name, part.doubt, stacklevel=2)
     return part.mask
 
 
-def find_part(sample: Sample, *, pieces: float = PIECES, random_state: Any = 0) -> Part:
+def find_part(sample: Sample, *, pieces: float = PIECES) -> Part:
     """Find the part in a scan: by its points if there are any, else by its colours.
 
     Of points, the ground is taken away if there is one (`fit_plane`), what hangs together is kept, and small holes are
@@ -91,8 +91,6 @@ def find_part(sample: Sample, *, pieces: float = PIECES, random_state: Any = 0) 
         The scan.
     pieces
         Pieces of at least this share of the largest one are kept, too: of 1, only what lies against it is.
-    random_state
-        Of the search for the ground.
 
     Returns
     -------
@@ -106,7 +104,7 @@ def find_part(sample: Sample, *, pieces: float = PIECES, random_state: Any = 0) 
         If `pieces` is not from 0 to 1.
     """
     pieces = number("pieces", pieces, lambda share: 0 <= share <= 1, "a share from 0 to 1")
-    part = _by_colour(sample, pieces) if sample.xyz is None else _by_points(sample, sample.xyz, pieces, random_state)
+    part = _by_colour(sample, pieces) if sample.xyz is None else _by_points(sample, sample.xyz, pieces)
     if sample.mask is None:
         return part
     if (within := part.mask & sample.mask).any():
@@ -115,11 +113,11 @@ def find_part(sample: Sample, *, pieces: float = PIECES, random_state: Any = 0) 
     return Part(sample.mask, part.plane, doubt)
 
 
-def _by_points(sample: Sample, xyz: Float32[np.ndarray, "height width 3"], pieces: float, random_state: Any) -> Part:
+def _by_points(sample: Sample, xyz: Float32[np.ndarray, "height width 3"], pieces: float) -> Part:
     returned = sample.returned
     if sample.mask is not None and not sample.mask.all() and not (returned & ~sample.mask).any():
         return Part(sample.mask)  # it was cut out before, and its flattest face is no ground
-    plane = fit_plane(xyz, random_state=random_state)
+    plane = fit_plane(xyz)
     standing = returned if plane is None else in_front(xyz, plane)
     labels = components(standing, xyz)
     mask = keep_pieces(labels, pieces)
@@ -271,8 +269,8 @@ def keep_pieces(labels: Int32[np.ndarray, "height width"], pieces: float = 1.0) 
     return kept
 
 
-def fill_holes(mask: Bool[np.ndarray, "height width"], share: float = HOLES) -> Bool[np.ndarray, "height width"]:
-    """A copy of a mask with its holes filled that have no more than that share of its pixels.
+def fill_holes(mask: Bool[np.ndarray, "height width"]) -> Bool[np.ndarray, "height width"]:
+    """A copy of a mask with its holes filled that are small beside it.
 
     Larger ones stay, such as that of a ring.
 
@@ -289,7 +287,7 @@ def fill_holes(mask: Bool[np.ndarray, "height width"], share: float = HOLES) -> 
         return filled
     box = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
     labels = ndimage.label(~mask[box])[0]
-    small = np.bincount(labels.ravel()) <= share * np.count_nonzero(mask)
+    small = np.bincount(labels.ravel()) <= HOLES * np.count_nonzero(mask)
     small[0] = False
     for side in (labels[0], labels[-1], labels[:, 0], labels[:, -1]):  # open to what is around
         small[side] = False
