@@ -1,16 +1,15 @@
-"""Folders written as a whole or not at all, and what a folder says of itself in a file of JSON."""
+"""Folders written as a whole or not at all."""
 
 from __future__ import annotations
 
 import ctypes
-import json
 import os
 import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from latticework.core.errors import InputError
 from latticework.core.files import sync_folder
@@ -18,25 +17,6 @@ from latticework.core.temporaries import NO_SPACE, locked, name_of_before, telli
 
 _HERE: Final = -100  # AT_FDCWD: names are as they are
 _EXCHANGE: Final = 2  # RENAME_EXCHANGE, of Linux 3.15
-MAX_ABOUT_BYTES: Final = 2**20  # of what a folder says of itself
-
-
-def described(path: Path, kind: str) -> dict[str, Any] | None:
-    """What a file says of the folder it is in; None if it cannot be read, or is of another kind.
-
-    Parameters
-    ----------
-    path : Path
-        A file with an object of JSON.
-    kind : str
-        What the object must have under "kind".
-    """
-    try:
-        with path.open("rb") as stream:
-            about = json.loads(stream.read(MAX_ABOUT_BYTES))
-    except (OSError, ValueError, RecursionError):
-        return None
-    return about if isinstance(about, dict) and about.get("kind") == kind else None
 
 
 def folder_to_write(folder: str | os.PathLike[str]) -> Path:

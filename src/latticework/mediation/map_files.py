@@ -12,9 +12,10 @@ from jaxtyping import Bool, Float
 from sklearn.utils.validation import check_is_fitted
 
 from latticework.core.errors import InputError, require
-from latticework.core.folders import described, folder_to_write, replacing
+from latticework.core.folders import folder_to_write, replacing
 from latticework.core.values import strict_json
 from latticework.core.version import VERSION
+from latticework.mediation.about import read_about
 from latticework.mediation.maps import rule_of
 
 if TYPE_CHECKING:
@@ -133,7 +134,7 @@ def free_for_maps(folder: str | os.PathLike[str]) -> Path:
 
 def _listed(folder: Path) -> set[str]:
     """Names of the maps that an earlier call wrote."""
-    about = described(folder / ABOUT, KIND) or {}
+    about = read_about(folder / ABOUT, KIND) or {}
     maps = about.get("maps")
     return {f"{name}{SUFFIX}" for name in _WHAT} & set(maps) if isinstance(maps, dict) else set()
 

@@ -13,8 +13,8 @@ from jaxtyping import Float
 
 from latticework.core.errors import InputError
 from latticework.core.files import write_atomically, write_lines
-from latticework.core.folders import described
 from latticework.core.values import strict_json
+from latticework.mediation.about import read_about
 from latticework.mediation.effects import NDE, NIE, PROPORTION, TE
 from latticework.mediation.images import read_map
 from latticework.mediation.simulation import SimulatedStudy
@@ -90,7 +90,7 @@ def read_truth(folder: Path, space: Space | None) -> Truth:
         If there is none, or it is of other images.
     """
     place = folder if (folder / ABOUT).is_file() else folder / FOLDER
-    about = described(place / ABOUT, KIND)
+    about = read_about(place / ABOUT, KIND)
     if about is None:
         raise InputError(f"{folder}: there is no truth of a simulated study in it")
     effects = {name: about.get(name) for name in _EFFECTS}
@@ -114,4 +114,4 @@ def _write_truth(study: SimulatedStudy, folder: Path, about: dict[str, Any]) -> 
 
 
 def _is_ours(folder: Path) -> bool:
-    return described(folder / ABOUT, KIND) is not None and {path.name for path in folder.iterdir()} <= _FILES
+    return read_about(folder / ABOUT, KIND) is not None and {path.name for path in folder.iterdir()} <= _FILES

@@ -16,9 +16,10 @@ from jaxtyping import Int, Shaped
 
 from latticework.core.errors import InputError, require
 from latticework.core.files import write_lines
-from latticework.core.folders import described, folder_to_write, replacing
+from latticework.core.folders import folder_to_write, replacing
 from latticework.core.progress import progress
 from latticework.core.values import strict_json
+from latticework.mediation.about import read_about
 from latticework.mediation.joining import read_ids
 from latticework.mediation.spaces import Space, grid_of
 from latticework.mediation.study import Study
@@ -122,7 +123,7 @@ def about_study(folder: Path) -> dict[str, Any]:
     InputError
         If it is none.
     """
-    about = described(folder / ABOUT, KIND)
+    about = read_about(folder / ABOUT, KIND)
     if about is None:
         raise InputError(
             f"{folder} is no folder that write_study wrote: {ABOUT} cannot be read, or is not of a study. Of a study "
