@@ -636,7 +636,6 @@ def fit_task(folder: Path, job: timing.Job) -> dict[str, Any]:
 
     from latticework.anomaly import M3DM, M3DMConfig, read_folder
     from latticework.anomaly.features.extraction import describe
-    from latticework.anomaly.memory.needs import stated
 
     set_threads(job)
     settings = {} if job["budget"] is None else {"memory": job["budget"]}
@@ -651,7 +650,7 @@ def fit_task(folder: Path, job: timing.Job) -> dict[str, Any]:
         arrays |= {f"{bank}/features": kept.features, f"{bank}/where": kept.where, f"{bank}/radius": kept.radius}
     np.savez(folder / f"{job['name']}.npz", **arrays)
     first = describe(read_folder(folder / job["family"], split="train")[0].read(), model.seen_, config).patches
-    needed = stated(first, job["good"], config, coreset=model.coreset, fusion=True)
+    needed = training_needs(first, job["good"], config, coreset=model.coreset, fusion=True)
     return {"seconds": seconds, "before": before, "stated": needed.memory}
 
 

@@ -146,7 +146,7 @@ def make_jobs(
     from latticework.knowledge.learning import joint_embeddings
     from latticework.knowledge.packing import pack
     from latticework.knowledge.sampling import Sampler
-    from latticework.knowledge.translation import rank_translation
+    from latticework.knowledge.translation_ranking import rank_translation
 
     graph = before.graph
     facts = [tuple(fact) for fact in graph.triples.tolist()]
@@ -419,7 +419,7 @@ def evaluate(folder: Path, job: timing.Job) -> dict[str, float]:
 
     from latticework.knowledge.known_triples import KnownTriples
     from latticework.knowledge.metrics import scores
-    from latticework.knowledge.translation import rank_translation
+    from latticework.knowledge.translation_ranking import rank_translation
 
     torch.set_num_threads(job["threads"])
     data = read_data(folder)

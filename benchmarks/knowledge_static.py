@@ -208,7 +208,7 @@ def judged(data: Data, entities: Any, relations: Any, asked: Any, *, norm: int) 
 
     from latticework.knowledge.known_triples import known_triples
     from latticework.knowledge.metrics import scores
-    from latticework.knowledge.translation import rank_translation
+    from latticework.knowledge.translation_ranking import rank_translation
 
     known = known_triples(data.graph, data.valid, data.test)
     found = scores(rank_translation(torch.from_numpy(entities), torch.from_numpy(relations), asked, known, norm=norm))

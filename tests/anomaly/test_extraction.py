@@ -14,7 +14,7 @@ from latticework.anomaly import M3DMConfig
 from latticework.anomaly.banks import OF_COLOUR
 from latticework.anomaly.encoders.pretrained import Pretrained
 from latticework.anomaly.features import extraction, handcrafted
-from latticework.anomaly.features.extraction import describe, looked_at, place_channels, scans_of
+from latticework.anomaly.features.extraction import describe, patch_descriptions, place_channels, scans_of
 from latticework.anomaly.features.form import CHANNELS, form
 from latticework.anomaly.features.patch_maps import RIM, inside
 from latticework.anomaly.preparation.frames import frames
@@ -34,7 +34,7 @@ def test_more_of_the_edge_is_left_out_where_a_part_was_told_by_its_colours_with_
     for size, margin in ((64, 1), (224, 2), (400, 3)):
         made = frames([part(0)], size)
         for scan, expected in ((made, RIM), (replace(made, xyz=None), RIM + margin)):
-            looked_at(scan, ("colour",), CONFIG)
+            patch_descriptions(scan, ("colour",), CONFIG)
             assert rims.pop() == expected
 
 
@@ -72,7 +72,7 @@ def test_places_can_be_left_out(config):
 
 def test_several_scans_are_looked_at_as_one():
     samples = parts(3)
-    together = looked_at(frames(samples, 64), ALL, CONFIG)
+    together = patch_descriptions(frames(samples, 64), ALL, CONFIG)
     for sample, found in zip(samples, together, strict=True):
         alone = describe(sample, ALL, CONFIG).patches
         for bank in ALL:

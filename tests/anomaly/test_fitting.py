@@ -18,9 +18,9 @@ from latticework.anomaly.fitted import Normal
 from latticework.anomaly.fitting import calibrated, decide, fill, learn
 from latticework.anomaly.fusion import fusion_trial, pseudo
 from latticework.anomaly.fusion.decision import fit_decision
-from latticework.anomaly.fusion.fusion_trial import tried
+from latticework.anomaly.fusion.fusion_trial import trial_score
 from latticework.anomaly.judging import Representation, fused_map, judged_without
-from latticework.anomaly.memory.needs import stated
+from latticework.anomaly.memory.needs import training_needs
 from latticework.anomaly.memory.store import Store
 from latticework.anomaly.memory.whitening import Moments, standardisation, whitening
 
@@ -195,7 +195,7 @@ def test_clear_pseudo_defects_are_found(store, whole, monkeypatch):
     scans = {number: describe(sample, BANKS, CONFIG).frames for number, sample in enumerate(parts(6))}
 
     def told(normal):
-        return np.mean([tried(store, scans, normal, CONFIG, None, seed) for seed in range(3)])
+        return np.mean([trial_score(store, scans, normal, CONFIG, None, seed) for seed in range(3)])
 
     alone = Representation({"form": whole.representation.whitenings["form"]})
     memories = {"form": whole.memories["form"]}
@@ -213,7 +213,7 @@ def test_each_part_is_tried_by_what_banks_hold_of_others(store, whole, monkeypat
 
     monkeypatch.setattr(fusion_trial, "judged_without", recorded)
     scans = {number: describe(part(number), BANKS, CONFIG).frames for number in (1, 4)}
-    tried(store, scans, whole, CONFIG, None, 0)
+    trial_score(store, scans, whole, CONFIG, None, 0)
     assert asked == [1] * (1 + fusion_trial.DEFECTS) + [4] * (1 + fusion_trial.DEFECTS)
 
 
@@ -256,7 +256,8 @@ def test_the_gain_is_what_pseudo_defects_say(rich, quick, monkeypatch):
     poorer, _ = learned(rich, fusion=False)
     halves = [{number: scans[number] for number in list(scans)[begin::2]} for begin in (0, 1)]
     gains = [
-        tried(store, half, richer, CONFIG, None, 0) - tried(store, half, poorer, CONFIG, None, 0) for half in halves
+        trial_score(store, half, richer, CONFIG, None, 0) - trial_score(store, half, poorer, CONFIG, None, 0)
+        for half in halves
     ]
     points = " and ".join(f"{100 * gain:+.1f}" for gain in gains)
     told = f"{points} points of AUROC and AUPRO on pseudo-defects of held-out parts"
@@ -332,14 +333,14 @@ def test_what_learning_takes_is_told_before(store, capsys):
     import latticework as lw
 
     (first,) = store.parts((0,))
-    needed = stated(first, 6, CONFIG, coreset=0.1, fusion=True)
+    needed = training_needs(first, 6, CONFIG, coreset=0.1, fusion=True)
     assert needed.disk == 0
-    assert needed.memory > stated(first, 6, CONFIG, coreset=0.1, fusion=False).memory
-    large = stated(first, 10**6, CONFIG, coreset=0.1, fusion=True)
+    assert needed.memory > training_needs(first, 6, CONFIG, coreset=0.1, fusion=False).memory
+    large = training_needs(first, 10**6, CONFIG, coreset=0.1, fusion=True)
     seen = sum(2 * 10**6 * patches.rows.size for patches in first.values())
     assert large.disk > seen  # in half precision
     with lw.progress.showing():
         detector().fit(parts(4))
-    assert f"to learn 3 parts takes at most {stated(first, 3, CONFIG, coreset=0.1, fusion=False).told()}" in (
+    assert f"to learn 3 parts takes at most {training_needs(first, 3, CONFIG, coreset=0.1, fusion=False).told()}" in (
         capsys.readouterr().err
     )

@@ -10,7 +10,7 @@ from anomaly.detectors import part, parts
 
 from latticework.anomaly import M3DMConfig, Sample, read_folder
 from latticework.anomaly.scans.arrays import write_xyz
-from latticework.anomaly.scans.inputs import divided, listed, name_of, read, unit_of
+from latticework.anomaly.scans.inputs import list_parts, name_of, read, train_held_out_split, unit_of
 from latticework.core.errors import InputError
 
 image_module = pytest.importorskip("PIL.Image")
@@ -39,22 +39,22 @@ def names(found):
 
 
 def test_folders_are_listed_by_split_and_not_read(folder):
-    assert names(listed(folder, split="train")) == ["train/good/000", "train/good/001", "train/good/002"]
-    assert names(listed(str(folder), split="test")) == ["test/good/004"]
+    assert names(list_parts(folder, split="train")) == ["train/good/000", "train/good/001", "train/good/002"]
+    assert names(list_parts(str(folder), split="test")) == ["test/good/004"]
     with pytest.raises(InputError, match="test_private"):
-        listed(folder, split="test_private")
+        list_parts(folder, split="test_private")
 
 
 def test_anything_that_is_a_part_will_do(folder):
     sample, found = part(7), read_folder(folder)[0]
     file = folder / "train/good/rgb/001.png"
-    assert listed(sample, split="test") == [sample]
-    assert listed(found, split="test") == [found]
-    assert len(listed(file, split="test")) == 1
-    mixed = listed((given for given in (sample, found, file, str(file))), split="test")
+    assert list_parts(sample, split="test") == [sample]
+    assert list_parts(found, split="test") == [found]
+    assert len(list_parts(file, split="test")) == 1
+    mixed = list_parts((given for given in (sample, found, file, str(file))), split="test")
     assert mixed[:2] == [sample, found]
     assert [np.array_equal(read(item).rgb, part(1).rgb) for item in mixed[2:]] == [True, True]
-    assert listed(np.array([sample, found], dtype=object).tolist(), split="test") == [sample, found]
+    assert list_parts(np.array([sample, found], dtype=object).tolist(), split="test") == [sample, found]
 
 
 def test_a_part_is_read_however_it_is_given(folder):
@@ -73,14 +73,14 @@ def test_a_part_is_read_however_it_is_given(folder):
 def test_folders_and_files_are_read_in_the_unit_that_is_asked_for(folder):
     file = folder / "train/good/xyz/001.tiff"
     for given in (folder, file, [file, str(file)]):
-        parts = listed(given, split="train", unit="mm")
+        parts = list_parts(given, split="train", unit="mm")
         assert unit_of(parts) == "mm"
     found = read_folder(file)
-    assert listed(found, split="train", unit="mm") == found  # which has its own
+    assert list_parts(found, split="train", unit="mm") == found  # which has its own
     with pytest.warns(UserWarning, match="another unit than mm"):
         scaled = read(file, unit="mm")
     np.testing.assert_allclose(scaled.xyz, read(file).xyz / 1000, rtol=1e-5)
-    train, aside = divided(folder, None, CONFIG, 0, unit="cm")
+    train, aside = train_held_out_split(folder, None, CONFIG, 0, unit="cm")
     assert unit_of([*train, *aside]) == "cm"
     assert unit_of([*train, part(0)]) == "m"
     assert unit_of([part(0)]) == "m"
@@ -103,7 +103,7 @@ def test_folders_and_files_are_read_in_the_unit_that_is_asked_for(folder):
 )
 def test_anything_else_is_refused(wrong, message):
     with pytest.raises(InputError, match=message):
-        listed(wrong, split="train")
+        list_parts(wrong, split="train")
 
 
 @pytest.mark.parametrize("wrong", [None, 3, [part(0)], part(0).rgb])
@@ -114,7 +114,7 @@ def test_one_part_is_asked_for(wrong):
 
 def test_folders_among_files_and_for_one_part_are_refused(folder):
     with pytest.raises(InputError, match="is a folder"):
-        listed([folder], split="train")
+        list_parts([folder], split="train")
     with pytest.raises(InputError, match="is a folder"):
         read(folder)
 
@@ -125,31 +125,31 @@ def test_folders_among_files_and_for_one_part_are_refused(folder):
 )
 def test_a_share_is_set_aside_and_something_is_left(count, share, aside):
     given = parts(count)
-    train, held_out = divided(given, None, M3DMConfig(held_out=share), 0)
+    train, held_out = train_held_out_split(given, None, M3DMConfig(held_out=share), 0)
     assert (len(train), len(held_out)) == (count - aside, aside)
     assert sorted(names(train + held_out)) == sorted(names(given))
     assert names(train) == [name for name in names(given) if name in names(train)]
 
 
 def test_which_are_set_aside_follows_from_the_seed():
-    chosen = [names(divided(parts(12), None, CONFIG, seed)[1]) for seed in (0, 0, 1, 2, 3)]
+    chosen = [names(train_held_out_split(parts(12), None, CONFIG, seed)[1]) for seed in (0, 0, 1, 2, 3)]
     assert chosen[0] == chosen[1]
     assert len({tuple(each) for each in chosen}) > 1
 
 
 def test_parts_that_are_given_are_set_aside_and_all_others_learnt():
-    train, held_out = divided(parts(3), parts(2, first=10), CONFIG, 0)
+    train, held_out = train_held_out_split(parts(3), parts(2, first=10), CONFIG, 0)
     assert names(train) == ["part 0", "part 1", "part 2"]
     assert names(held_out) == ["part 10", "part 11"]
 
 
 def test_the_validation_split_of_a_folder_is_set_aside(folder):
-    train, held_out = divided(folder, None, CONFIG, 0)
+    train, held_out = train_held_out_split(folder, None, CONFIG, 0)
     assert len(train) == 3
     assert names(held_out) == ["validation/good/003"]
-    train, held_out = divided(folder, parts(1), CONFIG, 0)
+    train, held_out = train_held_out_split(folder, parts(1), CONFIG, 0)
     assert names(held_out) == ["part 0"]
-    train, held_out = divided(folder / "train", None, CONFIG, 0)
+    train, held_out = train_held_out_split(folder / "train", None, CONFIG, 0)
     assert (len(train), len(held_out)) == (2, 1)
 
 
@@ -157,11 +157,11 @@ def test_the_validation_split_of_a_folder_is_set_aside(folder):
 def test_defective_parts_are_no_good_ones(bad):
     for given, held_out in (([part(0), bad], None), (parts(3), [bad])):
         with pytest.raises(InputError, match="is labelled as defective"):
-            divided(given, held_out, CONFIG, 0)
+            train_held_out_split(given, held_out, CONFIG, 0)
 
 
 def test_parts_of_which_nothing_is_known_may_be_good():
-    assert len(divided([part(0, label=None, truth=None)], None, CONFIG, 0)[0]) == 1
+    assert len(train_held_out_split([part(0, label=None, truth=None)], None, CONFIG, 0)[0]) == 1
 
 
 def test_defective_parts_of_a_folder_are_refused_before_any_is_read(tmp_path):
@@ -169,7 +169,7 @@ def test_defective_parts_of_a_folder_are_refused_before_any_is_read(tmp_path):
         (tmp_path / f"train/{label}/rgb").mkdir(parents=True)
         (tmp_path / f"train/{label}/rgb/000.png").write_bytes(b"no picture")
     with pytest.raises(InputError, match="train/cut/000 is labelled as defective"):
-        divided(tmp_path, None, CONFIG, 0)
+        train_held_out_split(tmp_path, None, CONFIG, 0)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from anomaly.test_eyecandies import candy
 from anomaly.test_folders import put
 
 from latticework.anomaly.scans.folders import read_folder
-from latticework.anomaly.scans.inputs import listed
+from latticework.anomaly.scans.inputs import list_parts
 from latticework.core.errors import InputError
 
 pytest.importorskip("PIL.Image")
@@ -86,7 +86,7 @@ def test_a_mask_that_others_have_is_needed(tmp_path):
 def test_many_files_list_no_folder(tmp_path, names, monkeypatch):
     put(tmp_path, "intrinsics.json", *(name.format(f"{number:03}") for number in range(9) for name in names))
     given = [tmp_path / names[0].format(f"{number:03}") for number in range(9)]
-    assert listings(monkeypatch, lambda: listed(given, split="test")) == 0
+    assert listings(monkeypatch, lambda: list_parts(given, split="test")) == 0
     assert listings(monkeypatch, lambda: read_folder(tmp_path)) > 0
 
 
@@ -95,8 +95,8 @@ def test_many_files_of_eyecandies_list_no_folder(tmp_path, monkeypatch):
     for number in range(3):
         candy(folder, f"{number:03}")
     given = [folder / f"{number:03}_image_4.png" for number in range(3)]
-    assert listings(monkeypatch, lambda: listed(given, split="test")) == 0
-    assert listed(given, split="test") == read_folder(folder)
+    assert listings(monkeypatch, lambda: list_parts(given, split="test")) == 0
+    assert list_parts(given, split="test") == read_folder(folder)
     monkeypatch.chdir(folder)
     assert read_folder("001_depth.png")[0].label == "good"
 

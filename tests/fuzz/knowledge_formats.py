@@ -14,7 +14,7 @@ from latticework.knowledge.deltas import read_delta, read_transactions
 from latticework.knowledge.exporting import read_names
 from latticework.knowledge.io import read_splits, read_triples
 from latticework.knowledge.openke import read_openke
-from latticework.knowledge.positions import Place, gone_on, resumed
+from latticework.knowledge.positions import Place, find_place, gone_on
 
 NTRIPLES = '<http://x/Rome> <http://x/in> <http://x/Italy> .\n_:b <http://x/name> "Roma"@it .\n'
 NTRIPLES += '<http://x/Rome> <http://x/size> "2.8e6"^^<http://www.w3.org/2001/XMLSchema#double> .\n'
@@ -78,7 +78,7 @@ def positioned(folder: Path) -> None:
     for line in ("+\tRome\tin\tItaly", "-\tMilan\tin\tItaly"):
         place.pass_over(line)
     position = place.position("log.tsv")
-    resumed(folder / "log.tsv", [position])
+    find_place(folder / "log.tsv", [position])
     for _ in gone_on(folder / "log.tsv", read_lines(folder / "log.tsv"), position):
         pass
 

@@ -15,7 +15,7 @@ from latticework.knowledge import ranking
 from latticework.knowledge.distances import distance
 from latticework.knowledge.known_triples import KnownTriples
 from latticework.knowledge.ranking import Ranks, rank_costs
-from latticework.knowledge.translation import rank_translation
+from latticework.knowledge.translation_ranking import rank_translation
 
 ENTITIES, RELATIONS, DIM = 90, 4, 13
 

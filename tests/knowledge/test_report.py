@@ -16,9 +16,9 @@ from latticework.knowledge.estimator import DKGE
 from latticework.knowledge.planted import plant
 from latticework.knowledge.report import (
     MOST_LISTED,
-    came,
     changes,
     entity_map,
+    facts_added,
     moved,
     movements,
     page,
@@ -139,8 +139,8 @@ def test_the_map_marks_what_is_new_and_what_moved(updated):
 
 def test_facts_that_came_are_those_of_the_delta(updated):
     before, after, _ = updated
-    assert set(came(before, after)) == set(WORLD[1].delta.add)
-    assert came(after, after) == []
+    assert set(facts_added(before, after)) == set(WORLD[1].delta.add)
+    assert facts_added(after, after) == []
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from latticework.core.progress import showing
 from latticework.knowledge import saved_model, watching
 from latticework.knowledge.config import DKGEConfig
 from latticework.knowledge.estimator import DKGE
-from latticework.knowledge.positions import Place, Position, resumed
+from latticework.knowledge.positions import Place, Position, find_place
 from latticework.knowledge.saved_model import SavedModel
 from latticework.knowledge.watching import Growing, arrivals, transactions, watch
 
@@ -225,16 +225,16 @@ def test_a_file_is_known_again_by_what_it_begins_with(log):
     for line in LOG.splitlines()[:3]:
         place.pass_over(line)
     positions = [place.position("log.tsv"), Position("other.tsv", 2, "0" * 32)]
-    found, position = resumed(log, positions)
+    found, position = find_place(log, positions)
     assert (found.lines, position) == (3, positions[0])
     for line in LOG.splitlines()[3:]:
         found.pass_over(line)
     elsewhere = log.rename(log.with_name("renamed.tsv"))
     with pytest.warns(UserWarning, match="3 lines of log.tsv, which is no longer there"):
-        assert resumed(elsewhere, positions)[1] == positions[0]
+        assert find_place(elsewhere, positions)[1] == positions[0]
     with pytest.warns(UserWarning, match="13 lines of log.tsv"):
-        assert resumed(elsewhere, [*positions, found.position("log.tsv")])[0].lines == len(LOG.splitlines())
-    assert resumed(elsewhere, [])[0].lines == 0
+        assert find_place(elsewhere, [*positions, found.position("log.tsv")])[0].lines == len(LOG.splitlines())
+    assert find_place(elsewhere, [])[0].lines == 0
 
 
 def test_a_file_that_says_what_another_said_is_applied_all_the_same(folder, tmp_path):

@@ -22,7 +22,7 @@ from latticework.anomaly.inspecting import inspection
 from latticework.anomaly.learning import learn_more, learn_parts
 from latticework.anomaly.part_warnings import once
 from latticework.anomaly.saving import fitted_of, state_of
-from latticework.anomaly.scans.inputs import Part, PartOrFile, Parts, divided, listed, read
+from latticework.anomaly.scans.inputs import Part, PartOrFile, Parts, list_parts, read, train_held_out_split
 from latticework.core import Estimator, State
 from latticework.core.checks import number, one_of
 from latticework.core.errors import InputError
@@ -122,7 +122,7 @@ class M3DM(Estimator):
             If a part cannot be read, is labelled defective, lacks what the others have, or a parameter cannot be.
         """
         settings, seed = self._checked(), seed_from(self.random_state)
-        train, aside = divided(X, held_out, settings, seed)
+        train, aside = train_held_out_split(X, held_out, settings, seed)
         encoders = self._encoders(settings)
         first = read(train[0])
         self._keep(
@@ -161,7 +161,7 @@ class M3DM(Estimator):
             return self.fit(X)
         before, device = self.fitted_, resolve_device(self.device)
         seed = spawn(seed_from(self.random_state), f"after {len(before.parts)}")
-        train, aside = divided(X, None, before.config, seed, unit=before.unit, again=True)
+        train, aside = train_held_out_split(X, None, before.config, seed, unit=before.unit, again=True)
         self._keep(learn_more(before, train, aside, coreset=self.coreset, device=device))
         return self
 
@@ -330,7 +330,7 @@ class M3DM(Estimator):
         return Pretrained.load(vit=settings.vit, point_mae=settings.point_mae, device=device)
 
     def _listed(self, X: Parts) -> list[Part]:
-        return listed(X, split="test", unit=self.unit_)
+        return list_parts(X, split="test", unit=self.unit_)
 
     def _looked_at(self, parts: Sequence[Part]) -> Iterator[Described]:
         return self.fitted_.extractor.each(parts, "looking at parts")

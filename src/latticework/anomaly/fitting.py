@@ -23,7 +23,7 @@ from latticework.anomaly.fitted import Normal
 from latticework.anomaly.fusion.decision import MOST_ROWS, Method, fit_decision
 from latticework.anomaly.fusion.feature_fusion import FeatureFusion
 from latticework.anomaly.fusion.fusion_learning import FusionConfig, fit_fusion
-from latticework.anomaly.fusion.fusion_trial import tried
+from latticework.anomaly.fusion.fusion_trial import trial_score
 from latticework.anomaly.fusion.patch_pairs import PatchPairs
 from latticework.anomaly.judging import Layers, Representation, fused_map, judged_without
 from latticework.anomaly.memory.bank import MemoryBank, places
@@ -84,7 +84,8 @@ def learn(
     if config.paper:
         return richer, []
     gains = [
-        tried(store, half, richer, config, encoders, seed) - tried(store, half, normal, config, encoders, seed)
+        trial_score(store, half, richer, config, encoders, seed)
+        - trial_score(store, half, normal, config, encoders, seed)
         for half in _halves(scans)
     ]
     points = " and ".join(f"{100 * gain:+.1f}" for gain in gains)

@@ -16,7 +16,7 @@ from latticework.anomaly.fitting import HELD_OUT, calibrated, fill, learn
 from latticework.anomaly.fusion.decision import Method
 from latticework.anomaly.fusion.fusion_trial import TRIED
 from latticework.anomaly.held_out import HeldOut
-from latticework.anomaly.memory.needs import stated
+from latticework.anomaly.memory.needs import training_needs
 from latticework.anomaly.memory.store import Store
 from latticework.anomaly.preparation.frames import Frames
 from latticework.anomaly.scans.inputs import Part, unit_of
@@ -66,7 +66,7 @@ def learn_parts(
     for place, described in enumerate(extractor.each([first, *train[1:]], LEARNT)):
         store.add(described)
         if place == 0:
-            needed = stated(described.patches, len(train), config, coreset=coreset, fusion=fusion)
+            needed = training_needs(described.patches, len(train), config, coreset=coreset, fusion=fusion)
             message(f"to learn {counted(len(train), 'part')} takes at most {needed.told()}")
         if tries and place % HELD_OUT == 0 and len(frames) < TRIED:
             frames[place] = described.frames

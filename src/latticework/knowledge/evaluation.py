@@ -16,7 +16,7 @@ from latticework.knowledge.metrics import scores, summary
 from latticework.knowledge.ranking import Ranks
 from latticework.knowledge.results import Evaluation
 from latticework.knowledge.statistics import relation_kinds
-from latticework.knowledge.translation import rank_translation
+from latticework.knowledge.translation_ranking import rank_translation
 
 if TYPE_CHECKING:
     from latticework.knowledge.learned import Learned

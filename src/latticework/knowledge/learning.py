@@ -25,7 +25,7 @@ from latticework.knowledge.metrics import scores
 from latticework.knowledge.model import DKGEModel
 from latticework.knowledge.objective import Objective
 from latticework.knowledge.optimiser import RowAdam, keep_freed_memory
-from latticework.knowledge.translation import rank_translation
+from latticework.knowledge.translation_ranking import rank_translation
 from latticework.knowledge.triples import NamedTriple
 
 PRECISION: Final = "32"
@@ -129,7 +129,7 @@ def training_plan(config: DKGEConfig, *, facts: int, max_epochs: int, sparse: bo
     steps = math.ceil(facts / config.batch_size)
     return Plan(
         optimizer=partial(_adam, rate=config.learning_rate, sparse=sparse),
-        learning_rate=partial(falling, peak=config.learning_rate, total=steps * max_epochs),
+        learning_rate=partial(linear_decay, peak=config.learning_rate, total=steps * max_epochs),
         max_epochs=max_epochs,
         validate_every=config.validate_every * steps,
         decides="mrr",
@@ -145,12 +145,12 @@ def _adam(parameters: Iterable[nn.Parameter], *, rate: float, sparse: bool) -> t
     return RowAdam(parameters, lr=rate) if sparse else torch.optim.Adam(parameters, lr=rate, fused=True)
 
 
-def falling(step: int, *, peak: float, total: int) -> float:
+def linear_decay(step: int, *, peak: float, total: int) -> float:
     """The learning rate of step 1, 2, ...: in a straight line from the peak to nothing after the last.
 
     Examples
     --------
-    >>> [falling(step, peak=1.0, total=4) for step in (1, 3, 4)]
+    >>> [linear_decay(step, peak=1.0, total=4) for step in (1, 3, 4)]
     [1.0, 0.5, 0.25]
     """
     return peak * max(0, total + 1 - step) / total

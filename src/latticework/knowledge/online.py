@@ -24,13 +24,13 @@ from latticework.knowledge.config import DKGEConfig
 from latticework.knowledge.graph import KINDS, Graph
 from latticework.knowledge.index import ContextIndex
 from latticework.knowledge.learned import Learned
-from latticework.knowledge.learning import PRECISION, falling, numbered_batches
+from latticework.knowledge.learning import PRECISION, linear_decay, numbered_batches
 from latticework.knowledge.metrics import scores
 from latticework.knowledge.new_entities import grown, place_by_facts
 from latticework.knowledge.objective import Objective
 from latticework.knowledge.online_model import OnlineBatch, OnlineModel, widened
 from latticework.knowledge.scope import Scope, digests_of
-from latticework.knowledge.translation import rank_translation
+from latticework.knowledge.translation_ranking import rank_translation
 
 MOST_VALIDATED: Final = 500  # facts that decide when an update stops
 JUDGING: Final = 2**40  # a step that no training reaches
@@ -101,7 +101,7 @@ def online_plan(config: DKGEConfig, task: OnlineTask) -> Plan:
     steps = math.ceil(len(task.facts) / config.batch_size)
     return Plan(
         optimizer=partial(torch.optim.Adam, lr=config.update_learning_rate, fused=True),
-        learning_rate=partial(falling, peak=config.update_learning_rate, total=steps * config.update_epochs),
+        learning_rate=partial(linear_decay, peak=config.update_learning_rate, total=steps * config.update_epochs),
         max_epochs=config.update_epochs,
         validate_every=steps,
         decides=task.decides,

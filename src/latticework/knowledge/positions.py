@@ -70,7 +70,7 @@ class Place:
         return Position(name, self.lines, self._digest.hexdigest())
 
 
-def resumed(path: Path, positions: Sequence[Position]) -> tuple[Place, Position | None]:
+def find_place(path: Path, positions: Sequence[Position]) -> tuple[Place, Position | None]:
     """The place in a file up to which it was applied before, and the position that says so; its start if none does.
 
     Raises

@@ -120,7 +120,7 @@ def page(
     sections = [changes(before, after, report), movements(before, after, report)]
     if test is not None:
         sections.append(accuracy(before, after, report, test, refit=refit))
-    asked = asked or next(iter(came(before, after)), None)
+    asked = asked or next(iter(facts_added(before, after)), None)
     if asked is not None:
         sections.append(
             Section(
@@ -255,7 +255,7 @@ def training_curves(history: Sequence[Mapping[str, float]]) -> list[Picture]:
     return [picture for picture in found if picture]
 
 
-def came(before: DKGE, after: DKGE) -> list[NamedTriple]:
+def facts_added(before: DKGE, after: DKGE) -> list[NamedTriple]:
     """The facts that the graph has after an update and had not before it."""
     triples = after.graph_.triples
     new: list[NamedTriple] = after.graph_.named(triples[~before.graph_.contains(triples)])

@@ -23,7 +23,7 @@ from latticework.core.progress import message
 from latticework.core.streams import read_ahead, stream_name
 from latticework.knowledge.deltas import Delta, read_transactions
 from latticework.knowledge.graph import Missing
-from latticework.knowledge.positions import Place, Position, gone_on, resumed
+from latticework.knowledge.positions import Place, Position, find_place, gone_on
 from latticework.knowledge.results import UpdateReport
 from latticework.knowledge.saved_model import SavedModel
 
@@ -78,7 +78,7 @@ def watch(
         lines = read_lines(path)
     else:
         if not from_start:
-            place, begun = resumed(path, saved.positions)
+            place, begun = find_place(path, saved.positions)
         growing = Growing(path, once=once)
         lines = gone_on(path, decode_lines(growing, name), place.position(path.name))  # type: ignore[arg-type]
     message(

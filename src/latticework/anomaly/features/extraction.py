@@ -138,7 +138,7 @@ def describe(
     return Described(
         sample.name,
         made,
-        looked_at(made, banks, config, encoders)[0],
+        patch_descriptions(made, banks, config, encoders)[0],
         _digest(sample),
         sample.label or {True: GOOD, False: "defective", None: None}[sample.is_good],
         None if sample.truth is None else square.marked(sample.truth),
@@ -203,7 +203,7 @@ class Extractor:
         return describe(sample, self.banks, self.config, self.encoders, scans=self.scans)
 
 
-def looked_at(
+def patch_descriptions(
     made: Frames, banks: Sequence[str], config: M3DMConfig, encoders: Pretrained | None = None
 ) -> list[Description]:
     """The patches of each of several scans."""

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Bool
 
 from latticework.anomaly.config import M3DMConfig
-from latticework.anomaly.features.extraction import Description, looked_at
+from latticework.anomaly.features.extraction import Description, patch_descriptions
 from latticework.anomaly.findings.measures import auroc
 from latticework.anomaly.findings.pixels import Pixels
 from latticework.anomaly.fitted import Normal
@@ -27,7 +27,7 @@ TRIED: Final = 16  # held-out parts, at most,
 DEFECTS: Final = 4  # each with so many pseudo-defects
 
 
-def tried(
+def trial_score(
     store: Store,
     scans: Mapping[int, Frames],
     normal: Normal,
@@ -52,7 +52,7 @@ def tried(
         seen: list[tuple[Description, Bool[np.ndarray, "size size"] | None]] = [(description, None)]
         for defect in range(DEFECTS):
             spoilt, where = pseudo_defects(scan, spawn(seed, f"pseudo-defect {number} {defect}"))
-            seen.append((looked_at(spoilt, banks, config, encoders)[0], where[0]))
+            seen.append((patch_descriptions(spoilt, banks, config, encoders)[0], where[0]))
         for found, truth in seen:
             judged = judged_without(normal.representation(found), normal.memories, config, number)
             scores.append(float(normal.layers.image.fuse(judged.scores)))

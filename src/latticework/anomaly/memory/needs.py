@@ -70,7 +70,7 @@ def needs(patches: int, channels: int, *, fraction: float = FRACTION, budget: in
     return Needs(memory, 0 if fits else features // 2)
 
 
-def stated(first: Description, parts: int, config: M3DMConfig, *, coreset: float, fusion: bool) -> Needs:
+def training_needs(first: Description, parts: int, config: M3DMConfig, *, coreset: float, fusion: bool) -> Needs:
     """What it takes at most to learn so many parts like a first one, besides the interpreter and its libraries.
 
     Parameters

@@ -23,7 +23,7 @@ PartOrFile = Part | str | os.PathLike[str]
 Parts = Any  # a folder, a file, a Sample, a Found, or an iterable of files, Sample and Found
 
 
-def listed(parts: Parts, *, split: str, unit: Unit = "m") -> list[Part]:
+def list_parts(parts: Parts, *, split: str, unit: Unit = "m") -> list[Part]:
     """The parts, those of a folder unread.
 
     Parameters
@@ -42,7 +42,7 @@ def listed(parts: Parts, *, split: str, unit: Unit = "m") -> list[Part]:
 
     Examples
     --------
-    >>> [part.name for part in listed([Sample.of(rgb=np.zeros((4, 4, 3)), name="a")], split="test")]
+    >>> [part.name for part in list_parts([Sample.of(rgb=np.zeros((4, 4, 3)), name="a")], split="test")]
     ['a']
     """
     if isinstance(parts, Sample | Found):
@@ -110,7 +110,7 @@ def unit_of(parts: Iterable[Part]) -> Unit:
     return units.pop() if len(units) == 1 else "m"
 
 
-def divided(
+def train_held_out_split(
     parts: Parts,
     held_out: Parts | None,
     config: M3DMConfig,
@@ -126,11 +126,11 @@ def divided(
     InputError
         If there is none, or one is labelled as defective.
     """
-    train = listed(parts, split="train", unit=unit)
+    train = list_parts(parts, split="train", unit=unit)
     if held_out is None and not again and isinstance(parts, str | os.PathLike) and "validation" in find_splits(parts):
         held_out = read_folder(parts, split="validation", unit=unit)
     if held_out is not None:
-        aside = listed(held_out, split="validation", unit=unit_of(train))
+        aside = list_parts(held_out, split="validation", unit=unit_of(train))
     else:
         count = round(config.held_out * len(train))
         if config.held_out and len(train) > 1:
