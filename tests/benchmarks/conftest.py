@@ -39,7 +39,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     import latticework.knowledge
     from latticework.core import datasets
     from latticework.knowledge import DKGE
-    from latticework.knowledge.dataset import Builder, Splits
+    from latticework.knowledge.io.dataset import Builder, Splits
     from latticework.knowledge.planted import plant
 
     snapshots = []

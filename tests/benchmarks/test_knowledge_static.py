@@ -25,7 +25,7 @@ def data(world: list[Any], monkeypatch: pytest.MonkeyPatch) -> Data:
 
 
 def test_what_the_graph_does_not_have_is_left_out() -> None:
-    from latticework.knowledge.dataset import Builder, Splits
+    from latticework.knowledge.io.dataset import Builder, Splits
 
     builder = Builder()
     parts = [

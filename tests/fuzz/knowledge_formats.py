@@ -13,7 +13,7 @@ from latticework.core.files import read_lines
 from latticework.knowledge.deltas import read_delta, read_transactions
 from latticework.knowledge.exporting import read_names
 from latticework.knowledge.io import read_splits, read_triples
-from latticework.knowledge.openke import read_openke
+from latticework.knowledge.io.openke import read_openke
 from latticework.knowledge.positions import Place, find_place, gone_on
 
 NTRIPLES = '<http://x/Rome> <http://x/in> <http://x/Italy> .\n_:b <http://x/name> "Roma"@it .\n'

@@ -43,7 +43,7 @@ OTHERS = {
     "core/commands.py:read_stdin_once": "counts files",
     "translation/io.py:read_multi30k": "calls `read_pairs` of a file with a known checksum",
     "ner/io.py:read_resume": "calls `read_tagged` of a file with a known checksum",
-    "knowledge/yago.py:read_yago": "calls `read_openke` of files with known checksums",
+    "knowledge/io/yago.py:read_yago": "calls `read_openke` of files with known checksums",
     "knowledge/cli_files.py:read_source": "calls `read_triples` or finds a data set",
     "knowledge/facts.py:read_graph": "of triples, not of files; of a path it calls `read_triples`",
     "knowledge/facts.py:read_named": "as `read_graph`",

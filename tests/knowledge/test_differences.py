@@ -5,8 +5,8 @@ from hypothesis import strategies as st
 from latticework.knowledge.deltas import Delta
 from latticework.knowledge.differences import difference
 from latticework.knowledge.graph import Graph
+from latticework.knowledge.io.openke import read_openke
 from latticework.knowledge.names import Names
-from latticework.knowledge.openke import read_openke
 
 A, B = ("New York", "in", "USA"), ("Rome", "in", "Italy")
 TRIPLES = st.tuples(*[st.sampled_from("abc")] * 3)

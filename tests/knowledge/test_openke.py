@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from latticework.core.errors import InputError
-from latticework.knowledge.dataset import Splits
 from latticework.knowledge.io import read_triples
+from latticework.knowledge.io.dataset import Splits
+from latticework.knowledge.io.openke import read_openke, write_openke
 from latticework.knowledge.names import Names
-from latticework.knowledge.openke import read_openke, write_openke
 
 WHOLE = {
     "entity2id": "3\nNew York\t0\nUSA\t2\nRome\t1\n",

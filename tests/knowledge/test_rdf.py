@@ -3,8 +3,8 @@ from collections import Counter
 import pytest
 
 from latticework.core.errors import InputError, MissingExtraError
-from latticework.knowledge import rdf
-from latticework.knowledge.rdf import is_ntriples, ntriples_lines, rdf_columns
+from latticework.knowledge.io import rdf
+from latticework.knowledge.io.rdf import is_ntriples, ntriples_lines, rdf_columns
 
 XSD = "http://www.w3.org/2001/XMLSchema#"
 

@@ -5,8 +5,8 @@ import pytest
 
 from latticework.core.errors import InputError
 from latticework.core.files import read_lines
-from latticework.knowledge import tables
-from latticework.knowledge.tables import (
+from latticework.knowledge.io import tables
+from latticework.knowledge.io.tables import (
     csv_columns,
     delimited_lines,
     integer_bytes,

@@ -9,14 +9,13 @@ import pytest
 from mediation.conftest import NASTY, SHORT, fitted
 
 from latticework.core.errors import InputError
-from latticework.mediation import findings
-from latticework.mediation.charts import Interval, density, interval_chart, ranks, rounded, split_chart, traces
 from latticework.mediation.effects import NDE, NIE, TE
 from latticework.mediation.estimator import BIMA
-from latticework.mediation.mapping import map_section
-from latticework.mediation.methods import assumptions
-from latticework.mediation.pictures import Canvas, Scale, map_picture
-from latticework.mediation.report import page
+from latticework.mediation.report import findings, page
+from latticework.mediation.report.charts import Interval, density, interval_chart, ranks, rounded, split_chart, traces
+from latticework.mediation.report.mapping import map_section
+from latticework.mediation.report.methods import assumptions
+from latticework.mediation.report.pictures import Canvas, Scale, map_picture
 from latticework.mediation.spaces import Space
 from latticework.mediation.study import study_of
 

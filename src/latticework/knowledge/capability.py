@@ -9,5 +9,5 @@ capability = Capability(
     command="kg",
     commands="latticework.knowledge.cli:app",
     tour_stop="latticework.knowledge.tour:stop",
-    datasets=("latticework.knowledge.yago:YAGO",),
+    datasets=("latticework.knowledge.io.yago:YAGO",),
 )

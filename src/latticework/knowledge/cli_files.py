@@ -15,8 +15,8 @@ from latticework.core.terminal import table_lines
 from latticework.core.words import counted
 
 if TYPE_CHECKING:
-    from latticework.knowledge.dataset import Loaded
     from latticework.knowledge.graph import Graph
+    from latticework.knowledge.io.dataset import Loaded
     from latticework.knowledge.statistics import Statistics
     from latticework.knowledge.triples import NamedTriple
 
@@ -108,7 +108,7 @@ def convert(
     only the facts to learn from are taken.
     """
     from latticework.knowledge.io import read_splits, write_triples
-    from latticework.knowledge.openke import write_openke
+    from latticework.knowledge.io.openke import write_openke
 
     if source.is_dir() and not _is_model(source) and from_ is None and _is_folder_name(target) and to is None:
         splits = read_splits(source)
@@ -148,8 +148,8 @@ def export(
 
 def read_source(path: Path, **options: Any) -> Loaded:
     """The facts of a file or folder, or those of a model now."""
-    from latticework.knowledge.dataset import Loaded
     from latticework.knowledge.io import read_triples
+    from latticework.knowledge.io.dataset import Loaded
 
     if _is_model(path):
         from latticework.knowledge.estimator import DKGE

@@ -14,7 +14,7 @@ from jaxtyping import Int64
 from latticework.core.errors import InputError
 from latticework.core.words import counted
 from latticework.knowledge.graph import Graph
-from latticework.knowledge.tables import columns_in_order
+from latticework.knowledge.io.tables import columns_in_order
 from latticework.knowledge.triples import NamedTriple, NamedTriples, columns
 
 Triples = str | os.PathLike[str] | Graph | Iterable[Sequence[str]] | np.ndarray

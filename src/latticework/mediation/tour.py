@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 from latticework.core.seeds import spawn
 
 if TYPE_CHECKING:
-    from latticework.mediation.findings import Estimate
     from latticework.mediation.fitted import FittedModel
+    from latticework.mediation.report.findings import Estimate
     from latticework.mediation.simulation import SimulatedStudy
     from latticework.pages import Picture, Section
 
@@ -40,9 +40,9 @@ def stop(*, seed: int) -> Section:
 
 def section(study: SimulatedStudy, bima: FittedModel, basmu: FittedModel, seconds: dict[str, float]) -> Section:
     """What both analyses say, beside the truth."""
-    from latticework.mediation.charts import Interval, interval_chart, short
     from latticework.mediation.effects import NDE, NIE, TE
-    from latticework.mediation.findings import PERCENT, estimates, leaning
+    from latticework.mediation.report.charts import Interval, interval_chart, short
+    from latticework.mediation.report.findings import PERCENT, estimates, leaning
     from latticework.pages import Section, Table
 
     truth = {NIE: study.nie, NDE: study.nde, TE: study.te}
@@ -105,7 +105,7 @@ def section(study: SimulatedStudy, bima: FittedModel, basmu: FittedModel, second
 def _maps(study: SimulatedStudy, bima: FittedModel, basmu: FittedModel) -> list[Picture]:
     import numpy as np
 
-    from latticework.mediation.pictures import Canvas, Scale, map_picture
+    from latticework.mediation.report.pictures import Canvas, Scale, map_picture
 
     canvas = Canvas.of(study.space, study.coordinates)
     assert canvas is not None, "the simulated study is on a grid"
@@ -131,7 +131,7 @@ def _maps(study: SimulatedStudy, bima: FittedModel, basmu: FittedModel) -> list[
 
 
 def _closer(truth: float, bima: Estimate, basmu: Estimate) -> str:
-    from latticework.mediation.charts import short
+    from latticework.mediation.report.charts import short
 
     off = {name: abs(one.middle - truth) for name, one in (("BIMA", bima), ("BASMU", basmu))}
     nearer, other = sorted(off, key=lambda name: off[name])

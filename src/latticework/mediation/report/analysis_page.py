@@ -7,18 +7,13 @@ from typing import TYPE_CHECKING, Final
 from latticework.core.errors import InputError
 from latticework.core.version import VERSION
 from latticework.core.words import counted
-from latticework.mediation import findings
-from latticework.mediation.charts import (
-    Interval,
-    interval_chart,
-    short,
-    split_chart,
-)
 from latticework.mediation.effects import NDE, NIE, PROPORTION, TE
-from latticework.mediation.findings import PERCENT, Names, allows_for_confounder, estimates
-from latticework.mediation.mapping import map_section
-from latticework.mediation.methods import assumptions, done
-from latticework.mediation.sections import chain_section, region_section, sensitivity_section
+from latticework.mediation.report import findings
+from latticework.mediation.report.charts import Interval, interval_chart, short, split_chart
+from latticework.mediation.report.findings import PERCENT, Names, allows_for_confounder, estimates
+from latticework.mediation.report.mapping import map_section
+from latticework.mediation.report.methods import assumptions, done
+from latticework.mediation.report.sections import chain_section, region_section, sensitivity_section
 from latticework.mediation.truth import Truth, true_effects
 from latticework.pages import Mark, Page, Passage, Passages, Picture, Section, Table
 

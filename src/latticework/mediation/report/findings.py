@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from latticework.core.words import counted
-from latticework.mediation.charts import interval_told, rounded, short
 from latticework.mediation.effects import NDE, NIE, PROPORTION, TE, WORST_RHAT
+from latticework.mediation.report.charts import interval_told, rounded, short
 from latticework.pages.text import printable
 
 if TYPE_CHECKING:

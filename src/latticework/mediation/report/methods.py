@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from latticework.core.words import counted
-from latticework.mediation.charts import short
-from latticework.mediation.findings import Names, allows_for_confounder
 from latticework.mediation.prior import Prior
+from latticework.mediation.report.charts import short
+from latticework.mediation.report.findings import Names, allows_for_confounder
 
 if TYPE_CHECKING:
     from latticework.mediation.diagnosis import Diagnosis

@@ -22,7 +22,7 @@ from latticework.core.files import read_lines
 from latticework.core.folders import folder_to_write, make_folder
 from latticework.core.together import write_together
 from latticework.core.words import counted, shortened
-from latticework.knowledge.dataset import Splits
+from latticework.knowledge.io.dataset import Splits
 from latticework.knowledge.names import Names
 
 _ROW: Final = re.compile(r"\s*([0-9]{1,18})\s+([0-9]{1,18})\s+([0-9]{1,18})\s*")

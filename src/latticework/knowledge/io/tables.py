@@ -15,7 +15,7 @@ from latticework.core.arrays import read_npy
 from latticework.core.delimited import csv_line, numbered_rows
 from latticework.core.errors import InputError, require
 from latticework.core.words import shortened
-from latticework.knowledge.dataset import Columns
+from latticework.knowledge.io.dataset import Columns
 from latticework.knowledge.triples import NamedTriple
 
 HEADERS: Final = (("head", "relation", "tail"), ("h", "r", "t"), ("subject", "predicate", "object"))

@@ -8,8 +8,8 @@ from typing import Final
 
 from latticework.core.datasets import Dataset, RemoteFile
 from latticework.core.errors import InputError
-from latticework.knowledge.dataset import Splits
-from latticework.knowledge.openke import read_openke
+from latticework.knowledge.io.dataset import Splits
+from latticework.knowledge.io.openke import read_openke
 
 SNAPSHOTS: Final = (1, 2, 3)
 _PARTS: Final = ("entity2id", "relation2id", "train2id", "valid2id", "test2id")
@@ -39,7 +39,7 @@ YAGO: Final = Dataset(
             (3, "test2id", "084f7d038d636dacab8102dfbfce2d410d7935aa3e49c5aa6826987b163eeadc", 37_831),
         )
     ),
-    reader="latticework.knowledge.yago:read_yago",
+    reader="latticework.knowledge.io.yago:read_yago",
 )
 
 

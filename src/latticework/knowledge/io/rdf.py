@@ -16,7 +16,7 @@ from typing import Any, Final, Literal, get_args
 from latticework.core.checks import one_of
 from latticework.core.decimals import decimal
 from latticework.core.errors import InputError, require
-from latticework.knowledge.dataset import Columns
+from latticework.knowledge.io.dataset import Columns
 from latticework.knowledge.triples import NamedTriple
 
 Literals = Literal["drop", "keep", "bucket"]

@@ -1,8 +1,8 @@
 """Files of triples, read and written: which format one is in, its name says, or else its first line.
 
-Tab- and comma-separated text, RDF (`latticework.knowledge.rdf`), folders of OpenKE (`latticework.knowledge.openke`),
-parquet, and arrays of integers. Text may be compressed with gzip, which is recognised by content; it is read line by
-line, and a line is at most 16 MiB long, so a small file cannot fill the memory with one.
+Tab- and comma-separated text, RDF, folders of OpenKE, parquet, and arrays of integers. Text may be compressed
+with gzip, which is recognised by content; it is read line by line, and a line is at most 16 MiB long, so a small file
+cannot fill the memory with one.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from latticework.core.checks import one_of
 from latticework.core.errors import InputError
 from latticework.core.files import read_lines, suffix, write_lines, write_output
 from latticework.core.streams import stream_name
-from latticework.knowledge.dataset import Builder, Columns, Loaded, Splits, loaded
 from latticework.knowledge.graph import Graph
-from latticework.knowledge.openke import is_openke, read_openke, write_openke
-from latticework.knowledge.rdf import OTHER_FORMATS, BlankNodes, Literals, is_ntriples, ntriples_lines, rdf_columns
-from latticework.knowledge.tables import (
+from latticework.knowledge.io.dataset import Builder, Columns, Loaded, Splits, loaded
+from latticework.knowledge.io.openke import is_openke, read_openke, write_openke
+from latticework.knowledge.io.rdf import OTHER_FORMATS, BlankNodes, Literals, is_ntriples, ntriples_lines, rdf_columns
+from latticework.knowledge.io.tables import (
     csv_columns,
     delimited_lines,
     integer_bytes,

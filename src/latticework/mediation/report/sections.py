@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from latticework.core.words import counted
-from latticework.mediation.charts import (
+from latticework.mediation.effects import FEW_EFFECTIVE, GOOD_RHAT, NDE, NIE, TE, WORST_RHAT
+from latticework.mediation.report.charts import (
     Interval,
     interval_chart,
     interval_told,
@@ -16,8 +17,7 @@ from latticework.mediation.charts import (
     short,
     traces,
 )
-from latticework.mediation.effects import FEW_EFFECTIVE, GOOD_RHAT, NDE, NIE, TE, WORST_RHAT
-from latticework.mediation.findings import PERCENT, Names
+from latticework.mediation.report.findings import PERCENT, Names
 from latticework.pages import Section, Table
 
 if TYPE_CHECKING:

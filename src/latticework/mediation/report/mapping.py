@@ -8,9 +8,9 @@ import numpy as np
 from jaxtyping import Float
 
 from latticework.core.words import counted
-from latticework.mediation.findings import Names
 from latticework.mediation.maps import Rule, rule_of
-from latticework.mediation.pictures import Canvas, Scale, map_picture
+from latticework.mediation.report.findings import Names
+from latticework.mediation.report.pictures import Canvas, Scale, map_picture
 from latticework.pages import Picture, Section
 
 if TYPE_CHECKING:
