@@ -19,6 +19,7 @@ from anomaly.fakes import FakeM3DM, split
 
 from latticework.anomaly.cli_parts import good_in, parts_in
 from latticework.anomaly.config import M3DMConfig
+from latticework.core import State, write_folder
 from latticework.core.errors import InputError
 
 SYNTH = ("--seed", 1, "--good", 2, "--validation", 1, "--test-good", 1, "--per-defect", 1, "--size", 32)
@@ -113,6 +114,14 @@ def test_fit_replaces_no_folder_of_something_else(refused, rings, tmp_path):
     refused("fit", rings, "-o", tmp_path / "mine")
     assert (tmp_path / "mine" / "config.json").read_text() == "{}"
     assert "is not a folder" in refused("fit", rings, "-o", tmp_path / "mine" / "config.json" / "model")
+
+
+def test_fit_replaces_a_model_when_it_is_told_to(anomaly, refused, rings, tmp_path):
+    words = ("fit", rings / "train" / "good", "-o", tmp_path / "model")
+    write_folder(tmp_path / "model", header={"kind": "model", "class": "anomaly.M3DM"}, state=State())
+    assert f"{tmp_path / 'model'} holds a anomaly.M3DM already: choose another folder, or replace" in refused(*words)
+    assert anomaly(*words, "--restart").status == 0
+    assert FakeM3DM.load(tmp_path / "model").parts_
 
 
 # predict
@@ -248,7 +257,7 @@ def test_several_processes_print_the_same(anomaly, saved, rings, monkeypatch):
 
 
 def test_no_number_of_processes_is_refused(refused, saved, rings):
-    assert "--jobs 0" in refused("predict", saved, rings, "--jobs", 0)
+    assert "--jobs=0" in refused("predict", saved, rings, "--jobs", 0)
 
 
 def test_on_a_terminal_results_go_to_stdout_and_no_bar_is_between_them(anomaly, saved, rings, monkeypatch):
@@ -291,6 +300,18 @@ def test_maps_are_not_written_into_a_file(refused, saved, rings, tmp_path):
     (tmp_path / "file").write_text("mine")
     for verb in ("predict", "evaluate"):
         assert "file is not a folder" in refused(verb, saved, rings, "--maps", tmp_path / "file")
+
+
+def test_maps_are_not_written_over_others_unless_their_run_was_cut_off(anomaly, refused, saved, rings, tmp_path):
+    words = ("predict", saved, rings / "test" / "cut", "--maps", tmp_path / "maps")
+    assert anomaly(*words).status == 0
+    for verb in ("predict", "evaluate"):
+        assert "maps holds other things, such as 0" in refused(verb, saved, rings, "--maps", tmp_path / "maps")
+    before = (tmp_path / "maps" / "predictions.jsonl").read_bytes()
+    (tmp_path / "maps" / "predictions.csv").unlink()
+    (tmp_path / "maps" / "predictions.jsonl").write_bytes(b"")
+    assert anomaly(*words).status == 0
+    assert (tmp_path / "maps" / "predictions.jsonl").read_bytes() == before
 
 
 def test_maps_are_not_written_among_the_parts(refused, saved, rings):
@@ -449,7 +470,7 @@ def test_synth_writes_a_family_directly_or_all_in_folders(anomaly, tmp_path):
 
 def test_synth_refuses_what_it_does_not_know(refused, tmp_path):
     assert "teapot" in refused("synth", "-o", tmp_path / "x", "--seed", 1, "--family", "teapot")
-    assert "--jobs 0" in refused("synth", "-o", tmp_path / "x", "--seed", 1, "--jobs", 0)
+    assert "--jobs=0" in refused("synth", "-o", tmp_path / "x", "--seed", 1, "--jobs", 0)
     assert "--seed" in refused("synth", "-o", tmp_path / "x")
 
 

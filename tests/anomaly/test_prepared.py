@@ -165,7 +165,7 @@ def test_a_link_to_the_folder_is_the_folder(source, tmp_path):
 def test_a_folder_with_other_things_or_settings_is_refused(source, tmp_path):
     (tmp_path / "used").mkdir()
     (tmp_path / "used/note.txt").write_text("mine")
-    with pytest.raises(InputError, match=r"used holds other things, such as note\.txt: give a new folder"):
+    with pytest.raises(InputError, match=r"used holds other things, such as note\.txt: choose another folder"):
         preprocess_folder(source, tmp_path / "used")
     assert contents(tmp_path / "used") == {"note.txt": b"mine"}
     preprocess_folder(source, tmp_path / "ready", split="test")

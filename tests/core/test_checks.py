@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from latticework import InputError
-from latticework.core.checks import flag, keep, number, one_of, positive, text, whole_number
+from latticework.core.checks import flag, keep, n_jobs, number, one_of, positive, text, whole_number
 
 
 def share(value):
@@ -28,6 +28,15 @@ def test_whole_numbers_of_any_type_become_an_int(value):
 def test_what_is_no_whole_number_or_too_small_is_named(value):
     with pytest.raises(InputError, match=f"^{re.escape(f'layers={value!r}')}: expected a whole number of at least 1$"):
         whole_number("layers", value)
+
+
+def test_processes_are_counted_as_joblib_does():
+    found = [n_jobs("n_jobs", value) for value in (None, 2, np.int64(-1), -2)]
+    assert found == [None, 2, -1, -2]
+    assert type(found[2]) is int
+    for value in (0, 1.0, True, "2"):
+        with pytest.raises(InputError, match=re.escape(f"n_jobs={value!r}: expected a number of processes, or -1")):
+            n_jobs("n_jobs", value)
 
 
 @pytest.mark.parametrize("value", [0.5, np.float32(0.5), np.float64(0.5), Fraction(1, 2)])

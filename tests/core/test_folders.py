@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,11 +13,24 @@ import pytest
 from latticework.core import folders
 from latticework.core.errors import InputError
 from latticework.core.files import write_atomically
-from latticework.core.folders import folder_to_write, make_folder, replacing
+from latticework.core.folders import check_new, folder_to_write, make_folder, replacing
 
 
 def contents(folder: Path) -> dict[str, str]:
     return {str(path.relative_to(folder)): path.read_text() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_folder_that_holds_anything_is_not_written_over(tmp_path: Path) -> None:
+    check_new(tmp_path / "new")
+    (tmp_path / ".latticework-0123456789abcdef.tmp").touch()
+    check_new(tmp_path)
+    for name in "ba":
+        (tmp_path / f"{name}.txt").touch()
+    with pytest.raises(InputError, match=r"holds other things, such as a\.txt: choose another folder, or empty it"):
+        check_new(tmp_path)
+    check_new(tmp_path, besides=re.compile(r"\.latticework.*|[ab]\.txt"))
+    with pytest.raises(InputError, match="is a file, expected the name of a folder to write"):
+        check_new(tmp_path / "a.txt")
 
 
 def test_a_new_folder_takes_the_place_of_the_old_one(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import torch
 
 import latticework as lw
 from latticework.core import State, store_tensors, write_folder
+from latticework.core.persistence import check_free
 from latticework.core.temporaries import temporary_file
 
 KILLED_SAVE = Path(__file__).with_name("killed_save.py")
@@ -105,6 +106,23 @@ def test_a_config_of_something_else_is_not_overwritten(tmp_path):
         with pytest.raises(lw.InputError, match="choose another folder"):
             write_folder(tmp_path, header={}, state=State({}, {"bank": {"x": np.ones(2)}}))
         assert contents(tmp_path) == {"config.json": text.encode()}
+
+
+def test_a_model_is_replaced_where_that_is_asked_for_and_other_things_are_not(saved, copied, tmp_path):
+    remedy = "choose another folder"
+    with pytest.raises(lw.InputError, match=rf"holds a fake\.Twofold already: {remedy}$"):
+        check_free(copied)
+    with pytest.raises(lw.InputError, match=rf"already: {remedy}, or replace it with --restart \(restart=True\)$"):
+        check_free(copied, restart=False)
+    check_free(copied, restart=True)
+    (copied / "config.json").unlink()
+    check_free(copied)  # an interrupted save leaves as much
+    (copied / "training").mkdir()
+    with pytest.raises(lw.InputError, match="holds other things, such as training: choose another folder"):
+        check_free(copied, restart=True)
+    (tmp_path / "file").touch()
+    with pytest.raises(lw.InputError, match="is not a folder"):
+        check_free(tmp_path / "file" / "model")
 
 
 def test_a_file_in_the_place_of_the_folder_is_not_overwritten(tmp_path):

@@ -187,6 +187,17 @@ def test_folder_that_cannot_be_written_is_found_out_before_long_work(tmp_path, m
         runs.check_folder(tmp_path, restart=True)
 
 
+def test_a_folder_of_other_things_is_refused_and_one_of_an_unfinished_run_is_not(tmp_path):
+    (tmp_path / "training").mkdir()
+    for name in ("bank-0123456789abcdef.safetensors", ".latticework-0123456789abcdef.tmp"):
+        (tmp_path / name).touch()
+    runs.check_folder(tmp_path)
+    (tmp_path / "notes.txt").touch()
+    for restart in (False, True):
+        with pytest.raises(lw.InputError, match=r"holds other things, such as notes\.txt: choose another folder"):
+            runs.check_folder(tmp_path, restart=restart)
+
+
 def test_check_of_a_folder_changes_nothing(tmp_path):
     runs.check_folder(tmp_path / "new" / "run")
     runs.check_folder(tmp_path, restart=True)

@@ -42,7 +42,7 @@ class Command:
     changes
         Inputs that it changes in place: copied to where it runs.
     refuses
-        Whether it refuses, given again, to write over what it has written.
+        Whether it refuses, given again, to write over what it has written, unless it is given `over`.
     """
 
     name: str
@@ -90,11 +90,9 @@ ANOMALY = "anomaly fit ../inputs/parts -o {to}detector --size 64 --device cpu --
 KG = "kg fit ../inputs/facts.tsv -o {to}graph --dim 4 --epochs 2 --update-epochs 2 --device cpu"
 UPDATE = "kg update {model} ../inputs/changes.tsv --device cpu --page {to}update.html"
 QUICK = "--chains 2 --warmup 10 --draws 10 --jobs 1"
-MEDIATE = f"mediate fit ../inputs/study -o {{to}}effects --results {{to}}results --page {{to}}page.html {QUICK}"
-REPORT = "mediate report ../inputs/{model} --results {to}results --page {to}page.html"
+MEDIATE = f"mediate fit ../inputs/study -o {{to}}effects --page {{to}}page.html {QUICK}"
 SYNTH = "anomaly synth -o {to}ring --family ring --good 1 --validation 1 --test-good 1 --per-defect 1 --size 32"
 EXPLAIN = "anomaly explain ../inputs/{model} ../inputs/parts/test/dent/rgb/000.png --page {to}page.html --device cpu"
-RESULTS = {"results": FILES, "results/maps": FOLDER, "page.html": FILE}
 
 
 def with_model(words: str, model: str) -> str:
@@ -131,18 +129,25 @@ COMMANDS = [
         {"characters.vec": FILE},
         "ner vectors ../inputs/texts.txt -o {to}characters.vec --size 4 --epochs 1 --seed 1",
     ),
-    Command("anomaly-fit", f"{ANOMALY} colour,geometry", {"detector": MODEL}, f"{ANOMALY} colour"),
+    Command(
+        "anomaly-fit",
+        f"{ANOMALY} colour,geometry",
+        {"detector": MODEL},
+        f"{ANOMALY} colour",
+        "--restart",
+        refuses=True,
+    ),
     Command(
         "anomaly-predict",
         "anomaly predict ../inputs/detector ../inputs/parts/test/dent --maps {to}maps --device cpu",
         {"maps": FILES},
-        "anomaly predict ../inputs/other-detector ../inputs/parts/test/dent --maps {to}maps --device cpu",
+        refuses=True,
     ),
     Command(
         "anomaly-evaluate",
         "anomaly evaluate ../inputs/detector ../inputs/parts --maps {to}maps --page {to}page.html --device cpu",
         {"maps": FILES, "page.html": FILE},
-        "anomaly evaluate ../inputs/other-detector ../inputs/parts --maps {to}maps --page {to}page.html --device cpu",
+        refuses=True,
     ),
     Command(
         "anomaly-explain",
@@ -158,7 +163,7 @@ COMMANDS = [
         "kg-update-elsewhere",
         with_model(UPDATE, "../inputs/graph -o {to}updated"),
         {"updated": MODEL, "update.html": FILE},
-        with_model(UPDATE, "../inputs/other-graph -o {to}updated"),
+        refuses=True,
     ),
     Command(
         "kg-watch", "kg watch graph ../inputs/changes.tsv --once --device cpu", {"graph": MODEL}, changes=("graph",)
@@ -186,8 +191,8 @@ COMMANDS = [
     Command(
         "kg-convert-openke",
         "kg convert ../inputs/facts.tsv {to}facts --to openke",
-        {"facts": SET},
-        "kg convert ../inputs/more.tsv {to}facts --to openke",
+        {"facts": FOLDER},
+        refuses=True,
     ),
     *(
         Command(
@@ -198,19 +203,33 @@ COMMANDS = [
         )
         for ending in ("npy", "parquet", "vec", "faiss")
     ),
-    Command("mediate-fit", MEDIATE, {"effects": MODEL} | RESULTS, reseeded(MEDIATE)),
-    Command("mediate-report", with_model(REPORT, "effects"), RESULTS, with_model(REPORT, "other-effects")),
+    Command(
+        "mediate-fit",
+        f"{MEDIATE} --results {{to}}results",
+        {"effects": MODEL, "page.html": FILE, "results": FOLDER},
+        reseeded(MEDIATE),
+        "--restart",
+        refuses=True,
+    ),
+    Command(
+        "mediate-report",
+        "mediate report ../inputs/effects --results {to}results --page {to}page.html",
+        {"page.html": FILE, "results": FOLDER},
+        refuses=True,
+    ),
     Command(
         "mediate-simulate",
         "mediate simulate -o {to}study --subjects 12 --side 5",
         {"study": FOLDER},
-        "mediate simulate -o {to}study --subjects 12 --side 5 --seed 1",
+        refuses=True,
     ),
     Command(
         "mediate-basis",
         "mediate basis ../inputs/study/mask.nii.gz -o {to}basis --components 5",
         {"basis": MODEL},
         "mediate basis ../inputs/study/mask.nii.gz -o {to}basis --components 4",
+        "--restart",
+        refuses=True,
     ),
     Command(
         "derive",
@@ -229,11 +248,10 @@ OFTEN = {
     "anomaly-predict",
     "anomaly-preprocess",
     "kg-watch",
-    "kg-convert-openke",
+    "kg-export-npy",
     "mediate-report",
     "mediate-simulate",
 }
-LAST = {"facts": "facts/train2id.txt"}  # of a set that is a folder; another set is a file, and others named after it
 
 # Options and arguments that are paths: those that a command writes to, and those that it only reads.
 WRITTEN = {"--output", "--page", "--maps", "--results"}

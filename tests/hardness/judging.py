@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from hardness.commands import FILE, FILES, FOLDER, LAST, MODEL, SET
+from hardness.commands import FILE, FILES, FOLDER, MODEL, SET
 
 from latticework.core.errors import InputError
 from latticework.core.loggers import TIMINGS
@@ -67,16 +67,15 @@ def wrong(writes: Mapping[str, str], place: Path, now: Tree, old: Tree, new: Tre
             yield from _wrong_model(place / name, mine, before, after)
         elif kind == FILES:
             for path in sorted({*mine, *before}):
-                if before.get(path, mine.get(path)) is not None and not _leftover(path):
+                if before.get(path, mine.get(path) or None) is not None and not _leftover(path):  # an empty one is none
                     yield from _wrong_files(path, part(mine, path), part(before, path), part(after, path))
         elif kind == SET:
-            last = LAST.get(name, name)
             everything = [
                 {path: data for path, data in one.items() if path.startswith(name) and not _leftover(path) and data}
                 for one in (now, old, new)
             ]
-            if last in now and everything[0] not in everything[1:]:
-                yield f"{last} stands beside what does not belong to it"
+            if name in now and everything[0] not in everything[1:]:
+                yield f"{name} stands beside what does not belong to it"
         elif kind in (FILE, FOLDER):
             yield from _wrong_files(name, mine, before, after)
 

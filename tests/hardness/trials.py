@@ -102,7 +102,9 @@ class Setting:
         """Give the command again, after something happened to it: what is wrong with what is there then."""
         done = tree(self.place) == self.whole[1]
         ended = run(self.words(), self.place)
-        refused = done and self.command.refuses and ended.status == 2
+        refused = done and self.command.refuses and ended.status == BAD_INPUT
+        if ended.status == BAD_INPUT and not refused and self.command.over:  # the model is whole, and the rest is not
+            ended = run(self.command.arguments(self.command.over), self.place)
         told = [] if ended.status == 0 or refused else [f"given again it ends with {ended.status}: {ended.err[-300:]}"]
         left = tree(self.place)
         if left != self.whole[1] and not (self.command.changes and self._as_if_twice(left)):

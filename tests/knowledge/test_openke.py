@@ -138,6 +138,8 @@ def test_names_with_blanks_and_tabs_are_kept(folder):
 def test_what_is_written_is_read_as_the_same(folder, tmp_path):
     splits = read_openke(folder())
     write_openke(tmp_path / "new", splits)
+    with pytest.raises(InputError, match=r"new holds other things, such as entity2id\.txt"):
+        write_openke(tmp_path / "new", splits)
     again = read_openke(tmp_path / "new")
     assert (again.entities, again.relations) == (splits.entities, splits.relations)
     for part in ("train", "valid", "test"):

@@ -75,20 +75,13 @@ def test_simulate_writes_a_study_and_its_truth_which_is_not_in_the_way(latticewo
     assert (about["seed"], about["confounding"], about["subjects"], about["side"]) == (4, "dense", 40, 6)
 
 
-def test_simulate_replaces_what_it_wrote_and_nothing_else(latticework, refused, tmp_path):
+def test_simulate_writes_over_no_folder(latticework, refused, tmp_path):
     begin = ("simulate", "-o", tmp_path / "study", *SIZE)
-    assert latticework("mediate", *begin, "--seed", 1).status == 0
+    (tmp_path / "study").mkdir()
+    assert latticework("mediate", *begin).status == 0
     before = {path: path.read_bytes() for path in (tmp_path / "study").rglob("*.nii.gz")}
-    assert latticework("mediate", *begin, "--seed", 1).status == 0
+    assert "study holds other things, such as images: choose another folder" in refused(*begin, "--seed", 2)
     assert {path: path.read_bytes() for path in (tmp_path / "study").rglob("*.nii.gz")} == before
-    assert latticework("mediate", *begin, "--seed", 2).status == 0
-    assert json.loads((tmp_path / "study" / "truth" / "truth.json").read_text())["seed"] == 2
-    (tmp_path / "study" / "notes.txt").write_text("mine")
-    assert "holds other things, such as notes.txt" in refused(*begin)
-    assert (tmp_path / "study" / "truth" / "truth.json").is_file()
-    (tmp_path / "study" / "notes.txt").unlink()
-    (tmp_path / "study" / "truth" / "notes.txt").write_text("mine")
-    assert "holds other things, such as truth" in refused(*begin)
     assert not [path for path in tmp_path.iterdir() if path.name != "study"]
 
 
@@ -132,9 +125,9 @@ def test_bima_takes_thresholds_a_kernel_and_the_priors_of_the_paper(latticework,
         8,
         Prior.paper(),
     )
-    again = latticework("mediate", "fit", written, "-o", tmp_path / "model", *QUICK, "--orthogonal")
+    again = latticework("mediate", "fit", written, "-o", tmp_path / "other", *QUICK, "--orthogonal")
     assert again.status == 0
-    assert lw.load(tmp_path / "model").prior == Prior(orthogonal=True)
+    assert lw.load(tmp_path / "other").prior == Prior(orthogonal=True)
 
 
 def test_the_table_has_the_effects_and_json_the_diagnosis_too(latticework, written, saved, tmp_path):
@@ -166,6 +159,7 @@ def test_a_table_of_participants_and_images_by_pattern_folder_and_volumes(lattic
         "--mask",
         written / "mask.nii.gz",
         *QUICK,
+        "--restart",
         "--json",
     )
     results = []
@@ -179,7 +173,7 @@ def test_a_table_of_participants_and_images_by_pattern_folder_and_volumes(lattic
     results.append(ended.out)
     ended = latticework(*begin, "--images", four / "mediators.nii.gz", "--ordered", "-o", tmp_path / "model")
     results.append(ended.out)
-    results.append(latticework("mediate", "fit", written, "-o", tmp_path / "model", *QUICK, "--json").out)
+    results.append(latticework("mediate", "fit", written, "-o", tmp_path / "other", *QUICK, "--json").out)
     assert len(set(results)) == 1
 
 
@@ -195,7 +189,7 @@ def test_regions_come_from_an_atlas_or_from_centres(latticework, written, tmp_pa
     assert [line.split()[1] for line in ended.out.splitlines()[5:]] == ["left", "right"]
     labels = np.where(study.space.coordinates()[:, 0] < 0, 1.0, 2.0)
     study.space.image(labels).to_filename(tmp_path / "atlas.nii.gz")
-    ended = latticework(*begin, "--atlas", tmp_path / "atlas.nii.gz", "-o", tmp_path / "model")
+    ended = latticework(*begin, "--atlas", tmp_path / "atlas.nii.gz", "-o", tmp_path / "other")
     assert [line.split()[1] for line in ended.out.splitlines()[5:]] == ["1", "2"]
 
 
@@ -247,7 +241,7 @@ def test_participants_who_lack_a_value_are_refused_or_left_out(latticework, refu
         (("--components", 5, "--explained", 0.5), "--components and --explained"),
         (("--explained", 2), "explained=2"),
         (("--components", 99), "n_components=99"),
-        (("--jobs", 0), "--jobs 0"),
+        (("--jobs", 0), "--jobs=0"),
         (("--mask", "mask.nii.gz"), "leave out --mask"),
         (("--exposure", "age", "--missing", "drop"), "leave out --exposure, --missing"),
         (("--atlas", "a.nii", "--centres", "b.csv"), "--atlas and --centres"),
@@ -288,7 +282,7 @@ def test_what_cannot_be_written_is_refused_before_the_work(refused, written, tmp
     assert "file" in refused("basis", written / "mask.nii.gz", "-o", file)
 
 
-def test_maps_tables_draws_and_a_page_are_written_where_they_are_asked_for(latticework, written, tmp_path):
+def test_maps_tables_draws_and_a_page_are_written_where_they_are_asked_for(latticework, refused, written, tmp_path):
     beside = ("--results", tmp_path / "results", "--page", tmp_path / "page.html")
     ended = latticework("mediate", "fit", written, "-o", tmp_path / "model", *QUICK, *beside)
     assert ended.status == 0, ended.err
@@ -299,6 +293,12 @@ def test_maps_tables_draws_and_a_page_are_written_where_they_are_asked_for(latti
     effect, _ = read_images([tmp_path / "results" / "maps" / "effect_mean.nii.gz"], model.space_)
     np.testing.assert_allclose(effect[0], model.effect_, rtol=1e-6, atol=1e-7)
     assert "<html" in (tmp_path / "page.html").read_text(encoding="utf-8")
+    again = ("fit", written, "-o", tmp_path / "model", *QUICK)
+    assert "holds a mediation.BASMU already: choose another folder, or replace it with --restart" in refused(*again)
+    assert latticework("mediate", *again, "--seed", 1, "--restart").status == 0
+    assert lw.load(tmp_path / "model").random_state == 1
+    for words in ((*again, "--restart"), ("report", tmp_path / "model")):
+        assert "results holds other things, such as draws.nc" in refused(*words, "--results", tmp_path / "results")
 
 
 # report, bias, basis
@@ -342,6 +342,8 @@ def test_basis_says_how_much_it_explains(latticework, refused, written, saved, t
     assert ended.out.splitlines()[1].split() == ["all", "36", str(found.n_components_), f"{found.explained_:.3f}"]
     centres = write("centres.csv", ["name,x,y,z", "left,-6,0,0", "right,6,0,0"])
     words = ("basis", written / "mask.nii.gz", "-o", tmp_path / "basis")
+    assert "holds a mediation.BasisDecomposition already: choose another folder, or replace it" in refused(*words)
+    words = (*words, "--restart")
     told = json.loads(latticework("mediate", *words, "--centres", centres, "--components", 9, "--json").out)
     assert [(row["region"], row["voxels"]) for row in told["regions"]] == [("left", 18), ("right", 18)]
     assert told["components"] == 9

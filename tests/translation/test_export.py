@@ -315,8 +315,8 @@ def test_what_cannot_be_exported_is_refused(translator, tmp_path):
         ("onnx", "new", {}, "^format='onnx': expected one of ctranslate2$"),
         (None, "new", {}, "^format=None: expected one of ctranslate2$"),
         ("ctranslate2", "new", {"quantization": "int4"}, "^quantization='int4': expected one of int8, int8_float32, "),
-        ("ctranslate2", "full", {}, "full exists already: choose the name of a new folder$"),
-        ("ctranslate2", "file", {}, "file exists already: choose the name of a new folder$"),
+        ("ctranslate2", "full", {}, "full holds other things, such as .*: choose another folder, or empty it$"),
+        ("ctranslate2", "file", {}, "file is a file, expected the name of a folder to write$"),
         ("ctranslate2", "file/new", {}, "new cannot be written: .*file is not a folder$"),
     ]
     for format, name, options, message in refused:
@@ -360,7 +360,9 @@ def test_a_folder_that_is_filled_meanwhile_is_left_alone(translator, tmp_path, m
         (tmp_path / "served" / "another").write_text("")
 
     monkeypatch.setattr(TransformerSpec, "save", save_late)
-    with pytest.raises(InputError, match=r"served exists already: choose the name of a new folder$"):
+    with pytest.raises(
+        InputError, match=r"served holds other things, such as another: choose another folder, or empty it$"
+    ):
         translator.export("ctranslate2", tmp_path / "served")
     assert list(tmp_path.rglob("*")) == [tmp_path / "served", tmp_path / "served" / "another"]
 
@@ -400,5 +402,5 @@ def test_bad_exports_are_one_line_on_the_command_line(refused, model_folder, tmp
     assert refused("translate", "export", model_folder, new, "--format", "onnx").startswith("format='onnx': ")
     assert refused("translate", "export", model_folder, new, "--quantization", "x").startswith("quantization='x': ")
     assert refused("translate", "export", new, tmp_path / "other") == f"{new}: there is no such folder"
-    assert "exists already" in refused("translate", "export", model_folder, model_folder)
+    assert "holds other things" in refused("translate", "export", model_folder, model_folder)
     assert os.listdir(tmp_path) == []

@@ -16,7 +16,7 @@ from latticework.anomaly.cli_answers import evaluate, explain
 from latticework.anomaly.cli_data import preprocess, synth
 from latticework.anomaly.cli_parts import Maps, OwnUnit, UnitOption, check_apart, parts_in
 from latticework.anomaly.part_warnings import once
-from latticework.core.commands import Device, Jobs, Model, Output, Seed, given, job, print_json
+from latticework.core.commands import Device, Jobs, Model, Output, Restart, Seed, given, job, print_json
 from latticework.core.errors import InputError
 from latticework.core.progress import Progress, message, progress
 from latticework.core.terminal import printable
@@ -80,6 +80,7 @@ def fit(
     unit: UnitOption = "m",
     seed: Seed = 0,
     device: Device = "auto",
+    restart: Restart = False,
 ) -> None:
     """Learn what good parts look like and save the model in the folder --output.
 
@@ -93,10 +94,9 @@ def fit(
     from latticework.anomaly.detector import M3DM
     from latticework.anomaly.report.wording import plain
     from latticework.anomaly.scans.folders import find_splits, read_folder
-    from latticework.core.persistence import check_replaceable, check_writable
+    from latticework.core.persistence import check_free
 
-    check_replaceable(output)
-    check_writable(output)
+    check_free(output, restart=restart)
     settings = given(
         mode=None if mode == "default" else mode,
         size=size,

@@ -66,24 +66,25 @@ def evaluate(
 
             each = stack.enter_context(Outputs(maps, parts, map_threshold=detector.map_threshold_)).add
         found = detector.evaluate(parts, each=each)
-    for name, why in found.failed.items():
-        message(f"left out: {name}: {why}")
-    if maps is not None:
-        message(f"maps and overlays are in {maps}")
-    if page is not None:
-        from latticework.anomaly.findings.verdicts import errors_of
-        from latticework.anomaly.report.evaluation_page import MOST_ERRORS
-        from latticework.anomaly.report.evaluation_page import page as report_page
+        for name, why in found.failed.items():
+            message(f"left out: {name}: {why}")
+        if page is not None:
+            from latticework.anomaly.findings.verdicts import errors_of
+            from latticework.anomaly.report.evaluation_page import MOST_ERRORS
+            from latticework.anomaly.report.evaluation_page import page as report_page
 
-        named = {part.name: part for part in parts}
-        with noted():  # what there is to warn of was said
-            samples = [named[name].read() for name in errors_of(found).worst(MOST_ERRORS)]
-            shown = [(sample, detector.inspect(sample)) for sample in samples]
-        pictures = good_in(good, folder, detector, unit=unit)
-        title = folder.resolve().name
-        level = detector.map_threshold_
-        report_page(found, shown, good=pictures, name=title, notes=detector.report_, map_threshold=level).write(page)
-        message(f"the page is {page}")
+            named = {part.name: part for part in parts}
+            with noted():  # what there is to warn of was said
+                samples = [named[name].read() for name in errors_of(found).worst(MOST_ERRORS)]
+                shown = [(sample, detector.inspect(sample)) for sample in samples]
+            pictures = good_in(good, folder, detector, unit=unit)
+            title = folder.resolve().name
+            level = detector.map_threshold_
+            written = report_page(found, shown, good=pictures, name=title, notes=detector.report_, map_threshold=level)
+            written.write(page)
+            message(f"the page is {page}")
+    if maps is not None:  # whose tables come last: with them the run is over
+        message(f"maps and overlays are in {maps}")
     if as_json:
         print_json(found.as_dict())
     else:

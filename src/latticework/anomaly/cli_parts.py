@@ -76,8 +76,9 @@ def check_apart(maps: Path | None, paths: Sequence[Path]) -> None:
     Raises
     ------
     InputError
-        If `maps` is such a folder, or in one, or cannot be written.
+        If `maps` is such a folder, or in one, or holds other things, or cannot be written.
     """
+    from latticework.anomaly.report.outputs import check_free_for_maps
     from latticework.core.persistence import check_writable
 
     if maps is None:
@@ -88,6 +89,7 @@ def check_apart(maps: Path | None, paths: Sequence[Path]) -> None:
         if target == source or (source.is_dir() and source in target.parents):
             raise InputError(f"--maps {maps} is {path}, or in it: name another folder")
     check_writable(maps)
+    check_free_for_maps(maps)
 
 
 def good_in(folder: Path | None, otherwise: Path | None, model: Any, *, unit: Unit | None) -> Good:

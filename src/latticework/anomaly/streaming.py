@@ -11,6 +11,7 @@ from typing import Final, Generic, Protocol, TypeVar
 from latticework.anomaly.findings.results import Inspection
 from latticework.anomaly.part_warnings import Note, Once, noted
 from latticework.anomaly.scans.inputs import PartOrFile
+from latticework.core.checks import n_jobs
 from latticework.core.errors import InputError
 
 P = TypeVar("P", bound=PartOrFile)
@@ -127,7 +128,7 @@ def _anywhere(
     from joblib import Parallel, delayed, effective_n_jobs  # heavy, and needed for many parts alone
     from joblib.parallel import get_active_backend
 
-    workers, (backend, _) = effective_n_jobs(jobs), get_active_backend()
+    workers, (backend, _) = effective_n_jobs(n_jobs("jobs", jobs)), get_active_backend()
     returned = "generator" if backend.supports_return_generator else "list"  # which "multiprocessing" does not
     tasks = _batches(parts, AT_ONCE if workers > 1 else 1)
     shared, task = _Shared(work), delayed(_all_tried)

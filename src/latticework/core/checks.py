@@ -33,6 +33,27 @@ def whole_number(name: str, value: object, *, least: int = 1) -> int:
     return int(value)
 
 
+def n_jobs(name: str, value: object) -> int | None:
+    """Return how many processes work, as joblib counts them: -1 is one a processor, -2 one fewer, None as it is told.
+
+    Raises
+    ------
+    InputError
+        If it is no such number.
+
+    Examples
+    --------
+    >>> n_jobs("n_jobs", 0)
+    Traceback (most recent call last):
+    latticework.core.errors.InputError: n_jobs=0: expected a number of processes, or -1 for one a processor
+    """
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, Integral) or value == 0:
+        raise InputError(f"{name}={shortened(value)}: expected a number of processes, or -1 for one a processor")
+    return int(value)
+
+
 def number(name: str, value: object, accepts: Callable[[float], bool], expected: str) -> float:
     """Return a real number, of whatever type, as a float.
 

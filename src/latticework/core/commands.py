@@ -12,16 +12,15 @@ from typing import Annotated, Any
 
 import typer
 
+from latticework.core.checks import n_jobs
 from latticework.core.errors import InputError, require
 from latticework.core.hardware import check_device
 from latticework.core.terminal import printable
 from latticework.core.values import strict_json
 
 
-def _some_jobs(jobs: int) -> int:
-    if jobs == 0:
-        raise InputError("--jobs 0: expected a number of processes, or -1 for one a processor")
-    return jobs
+def _some_jobs(jobs: int) -> int | None:
+    return n_jobs("--jobs", jobs)
 
 
 Model = Annotated[Path, typer.Argument(metavar="MODEL", help="Folder of a saved model.", show_default=False)]
@@ -50,10 +49,7 @@ Device = Annotated[
 Precision = Annotated[str, typer.Option("--precision", metavar="NAME", help="Of the numbers: auto, 64, 32 or bf16.")]
 Restart = Annotated[
     bool,
-    typer.Option(
-        "--restart",
-        help="Start over, and replace what is there. Interrupted, the same command goes on with the new run.",
-    ),
+    typer.Option("--restart", help="Start over, and replace the model that is there."),
 ]
 Loggers = Annotated[
     list[str] | None,
@@ -67,10 +63,9 @@ Jobs = Annotated[
     int,
     typer.Option(
         "--jobs",
-        min=-1,
         metavar="N",
         callback=_some_jobs,
-        help="Processes that work; -1 is one a processor.",
+        help="Processes that work, as joblib counts them: -1 is one a processor.",
     ),
 ]
 OutputFile = Annotated[

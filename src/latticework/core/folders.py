@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import re
 import shutil
 import sys
 from collections.abc import Iterator
@@ -13,7 +14,15 @@ from typing import Final
 
 from latticework.core.errors import InputError
 from latticework.core.files import sync_folder
-from latticework.core.temporaries import NO_SPACE, locked, name_of_before, telling, temporary_folder, temporary_in
+from latticework.core.temporaries import (
+    NO_SPACE,
+    TEMPORARY_NAME,
+    locked,
+    name_of_before,
+    telling,
+    temporary_folder,
+    temporary_in,
+)
 
 _HERE: Final = -100  # AT_FDCWD: names are as they are
 _EXCHANGE: Final = 2  # RENAME_EXCHANGE, of Linux 3.15
@@ -33,6 +42,30 @@ def folder_to_write(folder: str | os.PathLike[str]) -> Path:
     if target.exists() and not target.is_dir():
         raise InputError(f"{folder} is a file, expected the name of a folder to write")
     return target
+
+
+def check_new(folder: str | os.PathLike[str], *, besides: re.Pattern[str] = TEMPORARY_NAME) -> None:
+    """Refuse to write over a folder: none may be there, or an empty one.
+
+    Parameters
+    ----------
+    folder : path-like
+        Where one is to be.
+    besides : Pattern
+        Names that it may hold all the same: by default what a process that was killed has left.
+
+    Raises
+    ------
+    InputError
+        If it holds anything, or is a file.
+    """
+    path = Path(folder)
+    if path.exists() and not path.is_dir():
+        raise InputError(f"{folder} is a file, expected the name of a folder to write")
+    with telling(path):
+        others = [name for name in os.listdir(path) if not besides.fullmatch(name)] if path.is_dir() else []
+    if others:
+        raise InputError(f"{folder} holds other things, such as {min(others)}: choose another folder, or empty it")
 
 
 def make_folder(folder: str | os.PathLike[str]) -> Path:

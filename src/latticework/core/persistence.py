@@ -21,6 +21,7 @@ from typing import Any, Final
 
 from latticework.core.errors import InputError
 from latticework.core.files import sync_folder, write_atomically
+from latticework.core.folders import check_new
 from latticework.core.temporaries import TEMPORARY_NAME, remove_leftover, telling
 from latticework.core.tensors import (
     FRAMEWORKS,
@@ -37,9 +38,11 @@ from latticework.core.values import decode, encode, read_strictly
 FORMAT_VERSION: Final = 1
 CONFIG: Final = "config.json"
 TRAINING: Final = "training"  # inside the folder of a model: the checkpoint of its run while that lasts, and log.csv
+REPLACE: Final = "choose another folder, or replace it with --restart (restart=True)"
 MAX_CONFIG_BYTES: Final = 16 * 2**20  # large things belong in tensors and files
 _OURS: Final = ("format", "values", "tensors", "files", "checksum")
 _PAYLOAD_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}-(?P<hash>[0-9a-f]{16})(\.[A-Za-z0-9]{1,16})?")
+UNFINISHED: Final = re.compile(f"{_PAYLOAD_NAME.pattern}|{TEMPORARY_NAME.pattern}")  # left by an interrupted write
 _PICKLES: Final = (".pkl", ".pickle", ".pt", ".pth", ".bin", ".joblib", ".ckpt")
 
 
@@ -237,6 +240,31 @@ def check_replaceable(folder: str | os.PathLike[str]) -> None:
         If `folder` is a file, or has a `config.json` of something else or a damaged one.
     """
     _listed(Path(folder).absolute())
+
+
+def check_free(folder: str | os.PathLike[str], *, restart: bool | None = None) -> None:
+    """Find out before long work whether a model can be saved in a folder that holds none, or one that may be replaced.
+
+    Parameters
+    ----------
+    folder
+        A new or empty one, where a save may have been interrupted; or that of a model.
+    restart
+        Whether a model there is replaced; None if whoever asks never replaces one.
+
+    Raises
+    ------
+    InputError
+        If the folder holds anything else, a model that stays, or cannot be written.
+    """
+    check_replaceable(folder)
+    check_writable(folder)
+    if not os.path.lexists(Path(folder, CONFIG)):
+        check_new(folder, besides=UNFINISHED)
+    elif not restart:
+        header, _ = read_folder(folder)
+        remedy = "choose another folder" if restart is None else REPLACE
+        raise InputError(f"{folder} holds a {header.get('class', 'folder of something else')} already: {remedy}")
 
 
 def check_writable(folder: str | os.PathLike[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -15,15 +16,25 @@ from filelock import FileLock, Timeout
 from latticework.core import checkpoint, training
 from latticework.core.errors import InputError
 from latticework.core.estimator import Estimator, load_estimator
+from latticework.core.folders import check_new
 from latticework.core.hardware import check_agreed, make_fabric, rank, resolve_device, wait_for_others
 from latticework.core.loggers import Logger, Row, make_loggers
-from latticework.core.persistence import CONFIG, TRAINING, check_replaceable, check_writable, read_folder
+from latticework.core.persistence import (
+    CONFIG,
+    REPLACE,
+    TRAINING,
+    UNFINISHED,
+    check_replaceable,
+    check_writable,
+    read_folder,
+)
 from latticework.core.progress import message
 from latticework.core.seeds import seed_from
 from latticework.core.sharding import Part
 from latticework.core.task import Plan, Task
 
 LOCK: Final = "lock"  # in there while a run lasts
+_UNFINISHED: Final = re.compile(f"{TRAINING}|{UNFINISHED.pattern}")
 
 
 @dataclass(frozen=True)
@@ -150,10 +161,13 @@ def check_folder(folder: str | os.PathLike[str], *, restart: bool = False) -> No
     Raises
     ------
     InputError
-        If the folder holds something that is not ours to replace, or cannot be written and does not hold a model.
+        If the folder holds anything but a model or an unfinished run, or cannot be written and does not hold a model.
     """
     check_replaceable(folder)
-    if restart or not Path(folder, CONFIG).exists():
+    there = Path(folder, CONFIG).exists()
+    if not there:
+        check_new(folder, besides=_UNFINISHED)
+    if restart or not there:
         for place in (Path(folder), Path(folder, TRAINING)):
             check_writable(place)
 
@@ -235,10 +249,7 @@ def _load_own(folder: Path, fingerprint: str, device: str) -> Estimator:
     header, state = read_folder(folder)
     if state.values.get("fingerprint") != fingerprint:
         name = header.get("class", "folder of something else")
-        raise InputError(
-            f"{folder} holds a {name} of other data or settings: "
-            "choose another folder, or replace it with --restart (restart=True)"
-        )
+        raise InputError(f"{folder} holds a {name} of other data or settings: {REPLACE}")
     model: Estimator = load_estimator(folder, device=device)
     return model
 

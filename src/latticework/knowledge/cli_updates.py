@@ -94,11 +94,11 @@ def update(
         raise InputError("--test is for the page of --page: evaluate ranks the facts of a file without one")
     check_page(page)
 
-    from latticework.core.persistence import check_replaceable
+    from latticework.core.persistence import check_free
     from latticework.knowledge.io import read_triples
 
     if output is not None:
-        check_replaceable(output)
+        check_free(output)
     elif model.is_dir() and not os.access(model, os.W_OK):
         raise InputError(f"{model} cannot be written to: --output says where else to save the model")
     delta = _delta(changes, add or (), remove or ())

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from latticework.core.commands import Jobs, Json, Model, Output, PageFile, Seed, check_page, given, job
+from latticework.core.commands import Jobs, Json, Model, Output, PageFile, Restart, Seed, check_page, given, job
 from latticework.core.decimals import decimal
 from latticework.core.errors import InputError
 from latticework.core.progress import message
@@ -133,7 +133,8 @@ def fit(
     results: Results = None,
     page: PageFile = None,
     seed: Seed = 0,
-    jobs: Jobs = -1,
+    jobs: Jobs = 1,
+    restart: Restart = False,
     as_json: Json = False,
 ) -> None:
     """Draw from the posterior of a study, save the model in the folder --output, and print the effects.
@@ -143,13 +144,12 @@ def fit(
     """
     options = _options(model, threshold, inclusion, propagate=propagate)
 
-    from latticework.core.persistence import check_replaceable, check_writable
+    from latticework.core.persistence import check_free
     from latticework.mediation.cli_basis import decomposition
     from latticework.mediation.cli_output import print_model, write_beside
     from latticework.mediation.cli_study import read, told
 
-    check_replaceable(output)
-    check_writable(output)
+    check_free(output, restart=restart)
     _check_beside(results, page)
     prior = _prior(direct_effect_sd, inclusion, orthogonal, paper=paper_prior)
     chosen = (kernel, components, explained)
@@ -275,8 +275,10 @@ def _numbers(name: str, written: str) -> float | tuple[float, float]:
 
 def _check_beside(results: Path | None, page: Path | None) -> None:
     """Find out before long work whether what is asked for can be written."""
+    from latticework.core.folders import check_new
     from latticework.core.persistence import check_writable
 
     if results is not None:
+        check_new(results)
         check_writable(results)
     check_page(page)

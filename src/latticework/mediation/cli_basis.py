@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from latticework.core.commands import Json, Model, Output, print_json, print_result
+from latticework.core.commands import Json, Model, Output, Restart, print_json, print_result
 from latticework.core.errors import InputError
 from latticework.core.progress import message
 from latticework.core.terminal import table_lines
@@ -59,6 +59,7 @@ def basis(
     kernel: Kernel = None,
     components: Components = None,
     explained: Explained = None,
+    restart: Restart = False,
     as_json: Json = False,
 ) -> None:
     """Find the functions that images of a mask are summed up by, save them, and say how much they explain.
@@ -67,7 +68,7 @@ def basis(
     study is needed, and `latticework mediate fit` does not read what is saved: it finds its own, by --kernel,
     --components and --explained. Its default has fewer: at most 500, and a third of the subjects.
     """
-    from latticework.core.persistence import check_replaceable, check_writable
+    from latticework.core.persistence import check_free
     from latticework.mediation.images import as_space
     from latticework.mediation.labels import read_centres
     from latticework.mediation.regions import by_nearest_centre, numbered, voxel_labels
@@ -75,8 +76,7 @@ def basis(
 
     if atlas is not None and centres is not None:
         raise InputError("--atlas and --centres both tell regions: give one of them")
-    check_replaceable(output)
-    check_writable(output)
+    check_free(output, restart=restart)
     space = as_space(mask)
     places = told = None
     if atlas is not None:

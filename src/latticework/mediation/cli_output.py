@@ -102,18 +102,20 @@ def write_beside(
     sensitivity: Any = None,
     truth: Any = None,
 ) -> None:
-    """Write maps, tables and draws into a folder, and a page, where they are asked for."""
-    if results is not None:
-        from latticework.mediation.export import write_results
-
-        write_results(model, results)
-        what = "tables and draws" if model.space_ is None else "maps, tables and draws"
-        message(f"{what} are in {results}")
+    """Write a page, and maps, tables and draws into a new folder, where they are asked for."""
     if page is not None:
         from latticework.mediation.report import page as page_of
 
         page_of(model, sensitivity=sensitivity, truth=truth, name=name).write(page)
         message(f"the page is {page}")
+    if results is not None:
+        from latticework.core.folders import folder_to_write, replacing
+        from latticework.mediation.export import write_results
+
+        with replacing(folder_to_write(results)) as temporary:
+            write_results(model, temporary)
+        what = "tables and draws" if model.space_ is None else "maps, tables and draws"
+        message(f"{what} are in {results}")
 
 
 def _print_sensitivity(table: Any) -> None:

@@ -66,7 +66,7 @@ class BIMA(MediationModel):
         n_warmup: int = 1000,
         n_draws: int = 1000,
         prior: Prior | None = None,
-        n_jobs: int | None = -1,
+        n_jobs: int | None = None,
         random_state: Any = None,
     ) -> None:
         self.basis = basis
@@ -137,7 +137,7 @@ class BASMU(MediationModel):
         n_draws: int = 1000,
         prior: Prior | None = None,
         propagate: bool = False,
-        n_jobs: int | None = -1,
+        n_jobs: int | None = None,
         random_state: Any = None,
     ) -> None:
         self.basis = basis

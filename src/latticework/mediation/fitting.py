@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Sequence
-from numbers import Integral
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted
 
-from latticework.core.checks import whole_number
+from latticework.core.checks import n_jobs, whole_number
 from latticework.core.errors import InputError
 from latticework.core.persistence import State
 from latticework.core.seeds import seed_from, spawn
@@ -182,16 +181,8 @@ class MediationModel(FittedModel):
         """How chains run, checked."""
         if not (self.prior is None or isinstance(self.prior, Prior)):
             raise InputError(f"prior is a {type(self.prior).__name__}: expected a Prior or None")
-        jobs: Any = self.n_jobs
-        if jobs is not None and (isinstance(jobs, bool) or not isinstance(jobs, Integral) or jobs == 0):
-            raise InputError(f"n_jobs={jobs!r}: expected a number of processes, -1 for all processors, or None")
-        count = whole_number("n_chains", self.n_chains)
-        return Chains(
-            count,
-            _length(self.n_warmup, self.n_draws),
-            seed_from(self.random_state),
-            None if jobs is None else int(jobs),
-        )
+        count, workers = whole_number("n_chains", self.n_chains), n_jobs("n_jobs", self.n_jobs)
+        return Chains(count, _length(self.n_warmup, self.n_draws), seed_from(self.random_state), workers)
 
     def _tell(self) -> None:
         """Warn where chains disagree."""

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from latticework.core.checks import one_of
-from latticework.core.errors import InputError, require
-from latticework.core.folders import replacing
+from latticework.core.errors import require
+from latticework.core.folders import check_new, replacing
 from latticework.core.persistence import check_writable
 from latticework.translation.decoding import EXTRA_LENGTH
 from latticework.translation.guide import guide
@@ -66,7 +66,7 @@ def export_ctranslate2(
     folder = Path(folder).resolve()
     if quantization is not None:
         one_of("quantization", quantization, QUANTIZATIONS)
-    _check_new(folder)
+    check_new(folder)
     check_writable(folder.parent if folder.exists() else folder)
     specification = _specification(model, vocabulary)
     specification.validate()
@@ -77,12 +77,7 @@ def export_ctranslate2(
         (temporary / PIECES).write_bytes(vocabulary.model)
         page = guide(model.config.max_length, _positions(model), vocabulary=PIECES)
         (temporary / GUIDE).write_text(page, encoding="utf-8")
-        _check_new(folder)  # it may have been filled meanwhile
-
-
-def _check_new(folder: Path) -> None:
-    if folder.exists() and not (folder.is_dir() and not os.listdir(folder)):
-        raise InputError(f"{folder} exists already: choose the name of a new folder")
+        check_new(folder)  # it may have been filled meanwhile
 
 
 def _positions(model: EncoderDecoder) -> int:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -31,13 +32,15 @@ from latticework.anomaly.streaming import each
 from latticework.core.checks import number, whole_number
 from latticework.core.errors import InputError, require
 from latticework.core.files import write_output
-from latticework.core.folders import make_folder
+from latticework.core.folders import check_new, make_folder
 from latticework.core.persistence import check_writable
 from latticework.core.progress import message, progress
 from latticework.core.temporaries import TEMPORARY_NAME, telling
 from latticework.core.values import read_strictly
 
 SETTINGS: Final = "preprocessed.json"
+CLASS_IDS: Final = "class_ids.json"
+_STOPPED: Final = re.compile(f"{re.escape(CLASS_IDS)}|{TEMPORARY_NAME.pattern}")  # between the two files
 _FORMAT: Final = 1
 _MAX_SETTINGS_BYTES: Final = 2**16
 
@@ -161,22 +164,18 @@ def _open_target(source: Path, target: Path, settings: Mapping[str, Any]) -> Non
         raise InputError(f"{target} is the folder of the parts, or in it or around it: nothing is written in place")
     check_writable(target)
     file = target / SETTINGS
-    with telling(make_folder(target)):
-        others = [child.name for child in target.iterdir() if not TEMPORARY_NAME.fullmatch(child.name)]
-    if not others:
-        if names := _class_ids(folder):
-            write_output(target / "class_ids.json", names)
-        write_output(file, json.dumps(settings, indent=1).encode())
-    elif SETTINGS not in others and others != ["class_ids.json"]:
-        raise InputError(f"{target} holds other things, such as {min(others)}: give a new folder")
-    elif SETTINGS not in others:  # stopped between the two
-        write_output(file, json.dumps(settings, indent=1).encode())
-    else:
+    if file.exists():
         _check_settings(file, settings)
+        return
+    check_new(target, besides=_STOPPED)
+    make_folder(target)
+    if names := _class_ids(folder):
+        write_output(target / CLASS_IDS, names)
+    write_output(file, json.dumps(settings, indent=1).encode())
 
 
 def _class_ids(folder: Path) -> bytes:
-    return (folder / "class_ids.json").read_bytes() if read_class_ids(folder) else b""
+    return (folder / CLASS_IDS).read_bytes() if read_class_ids(folder) else b""
 
 
 def _check_settings(file: Path, settings: Mapping[str, Any]) -> None:

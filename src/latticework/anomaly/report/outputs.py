@@ -26,7 +26,7 @@ from latticework.anomaly.scans.samples import Sample
 from latticework.core.delimited import csv_line
 from latticework.core.errors import InputError, require
 from latticework.core.files import write_output
-from latticework.core.folders import make_folder
+from latticework.core.folders import check_new, make_folder
 from latticework.core.values import strict_json
 
 CSV, JSONL = "predictions.csv", "predictions.jsonl"
@@ -42,7 +42,8 @@ class Outputs:
     """A folder of what was found: for each part a map and an overlay, and two tables of all of them.
 
     Every file is written as a whole or not at all; the tables once all parts are known, when the context is left
-    without an error. Files of the same names, of an earlier run, are replaced.
+    without an error; until then a new folder has an empty ``predictions.jsonl``. Files of the same names, of an earlier
+    run, are replaced.
 
     Parameters
     ----------
@@ -116,6 +117,8 @@ class Outputs:
         return row
 
     def __enter__(self) -> Outputs:
+        if not (self.folder / JSONL).exists():
+            write_output(self.folder / JSONL, b"")
         return self
 
     def __exit__(self, kind: object, *rest: object) -> None:
@@ -146,6 +149,19 @@ class Outputs:
                 raise InputError(f"{file} is a file of a part, and would be written over: name another folder")
         if beside:
             raise InputError(f"{beside[0]} would be taken for a file of the part beside it: name another folder")
+
+
+def check_free_for_maps(folder: Path) -> None:
+    """Refuse to write over a folder, unless it is that of an inspection which did not end.
+
+    Raises
+    ------
+    InputError
+        If it holds other things, or the tables of all parts.
+    """
+    table = folder / JSONL
+    if not (table.is_file() and table.stat().st_size == 0):
+        check_new(folder)
 
 
 def row_of(part: PartOrFile, told: Inspection | InputError) -> dict[str, Any]:

@@ -15,9 +15,9 @@ from latticework.anomaly.synth.defects import CLASS_IDS, KINDS, TARGETS
 from latticework.anomaly.synth.families import FAMILIES
 from latticework.anomaly.synth.scene import THRESHOLDS, VERSION, check, draw
 from latticework.anomaly.synth.writing import write_json, write_scene
-from latticework.core.checks import whole_number
-from latticework.core.errors import InputError, require
-from latticework.core.folders import folder_to_write, replacing
+from latticework.core.checks import n_jobs, whole_number
+from latticework.core.errors import require
+from latticework.core.folders import check_new, folder_to_write, replacing
 from latticework.core.progress import progress
 from latticework.core.seeds import spawn
 
@@ -47,7 +47,7 @@ def generate(
     per_defect: int = 6,
     contrast: str = "medium",
     size: int = 224,
-    jobs: int = 1,
+    jobs: int | None = None,
 ) -> tuple[Path, ...]:
     """Write a data set of synthetic parts: `train`, `validation` and `test`, `calibration` and `class_ids.json`.
 
@@ -68,7 +68,7 @@ def generate(
     size
         Rows and columns of the images.
     jobs
-        How many processes draw (-1: one a processor); a `joblib.parallel_config` of the caller decides which.
+        How many processes draw (-1: one a processor); None is as many as `joblib.parallel_config` says, or else one.
 
     Returns
     -------
@@ -101,13 +101,11 @@ def generate(
         "test_good": whole_number("test_good", test_good, least=0),
         "per_defect": whole_number("per_defect", per_defect, least=0),
     }
-    if jobs != -1:
-        jobs = whole_number("jobs", jobs)
+    jobs = n_jobs("jobs", jobs)
     for library in ("PIL.Image", "tifffile"):
         require(library, extra="anomaly", purpose="writing scans")
     target = folder_to_write(folder)
-    if target.is_dir() and any(target.iterdir()):
-        raise InputError(f"{folder} is not empty, and nothing in it is overwritten: name a new folder, or empty it")
+    check_new(folder)
     places = {one: Path(one) if family == ALL else Path() for one in families}
     with replacing(target) as temporary:
         asked = [scan for one, place in places.items() for scan in _scans(place, seed, one, counts, contrast, size)]

@@ -19,8 +19,7 @@ from jaxtyping import Int64
 
 from latticework.core.errors import InputError
 from latticework.core.files import read_lines
-from latticework.core.folders import folder_to_write, make_folder
-from latticework.core.together import write_together
+from latticework.core.folders import check_new, folder_to_write, replacing
 from latticework.core.words import counted, shortened
 from latticework.knowledge.io.dataset import Splits
 from latticework.knowledge.names import Names
@@ -74,14 +73,15 @@ def is_openke(path: str | os.PathLike[str]) -> bool:
 
 
 def write_openke(folder: str | os.PathLike[str], splits: Splits) -> None:
-    """Write a data set as such a folder, which is made if there is none.
+    """Write a data set as such a folder, a new one, which is there as a whole or not at all.
 
     Raises
     ------
     InputError
-        If a name has a line end in it or ends with white space, or a file cannot be written.
+        If the folder holds anything, a name has a line end in it or ends with white space, or a file cannot be written.
     """
-    folder, files = Path(folder), {}
+    target, files = folder_to_write(folder), {}
+    check_new(folder)
     for kind, names in (("entity", splits.entities), ("relation", splits.relations)):
         wrong = next((name for name in names if re.search(r"[\r\n\0]|^\s|\s$", name)), None)
         if wrong is not None:
@@ -89,12 +89,13 @@ def write_openke(folder: str | os.PathLike[str], splits: Splits) -> None:
                 f"{wrong!r} cannot be a name in {kind}2id.txt: it has a line end, or white space around it"
             )
         rows = [f"{name}\t{number}" for number, name in enumerate(names)]
-        files[folder / f"{kind}2id.txt"] = "\n".join([str(len(names)), *rows, ""]).encode()
+        files[f"{kind}2id.txt"] = "\n".join([str(len(names)), *rows, ""]).encode()
     for part, triples in (("valid", splits.valid), ("test", splits.test), ("train", splits.train)):
         rows = [f"{head} {tail} {relation}" for head, relation, tail in triples.tolist()]
-        files[folder / _TRIPLES.format(part)] = "\n".join([str(len(rows)), *rows, ""]).encode()
-    make_folder(folder_to_write(folder))
-    write_together(files)  # the last is one without which there is no such folder
+        files[_TRIPLES.format(part)] = "\n".join([str(len(rows)), *rows, ""]).encode()
+    with replacing(target) as temporary:
+        for name, data in files.items():
+            (temporary / name).write_bytes(data)
 
 
 def _file(folder: Path, name: str) -> Path | None:
