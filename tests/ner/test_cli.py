@@ -194,7 +194,7 @@ def test_texts_come_from_files_and_pipes_of_all_kinds(predict, write, planted):
 
 def test_order_is_kept_over_many_chunks(predict, monkeypatch, planted):
     expected = predict("--format", "jsonl", stdin=lines(planted.test.texts))
-    monkeypatch.setattr("latticework.ner.cli.CHUNK_LINES", 7)
+    monkeypatch.setattr("latticework.core.streams.CHUNK_LINES", 7)
     chunked = predict("--format", "jsonl", stdin=lines(planted.test.texts))
     assert [json.loads(row)["entities"] for row in chunked.out.splitlines()] == [
         json.loads(row)["entities"] for row in expected.out.splitlines()

@@ -169,7 +169,7 @@ def test_every_line_of_input_gives_one_of_output_in_order(predict, write, shuffl
 
 
 def test_order_is_kept_over_many_chunks(predict, monkeypatch, shuffled):
-    monkeypatch.setattr("latticework.translation.cli.CHUNK_LINES", 7)
+    monkeypatch.setattr("latticework.core.streams.CHUNK_LINES", 7)
     source, expected = shuffled
     assert predict(stdin=lines(source)).out == lines(expected).decode()
 
@@ -228,7 +228,7 @@ def test_a_line_of_thousands_of_words_is_translated_with_a_warning(predict, corp
 
 
 def test_long_lines_are_named_as_lines_of_the_input(predict, latticework, model_folder, write, monkeypatch, corpus):
-    monkeypatch.setattr("latticework.translation.cli.CHUNK_LINES", 7)
+    monkeypatch.setattr("latticework.core.streams.CHUNK_LINES", 7)
     long, long_answer = " ".join(corpus.source[:2]), " ".join(corpus.target[:2])
     numbers = [2, 8, 9, 15, 16, 23]
     source, expected = ([*side[:24]] for side in (corpus.source, corpus.target))

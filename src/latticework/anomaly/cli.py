@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from latticework.anomaly.choices import Fusion
 from latticework.anomaly.cli_answers import evaluate, explain
 from latticework.anomaly.cli_data import preprocess, synth
 from latticework.anomaly.cli_parts import Maps, OwnUnit, UnitOption, check_apart, parts_in
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
 app = job("Find defects on parts scanned in colour and 3D.")
 
-Fusion = Literal["ocsvm", "zsum", "max", "quantile"]
 Features = Literal["handcrafted", "pretrained"]
 Mode = Literal["default", "paper"]
 

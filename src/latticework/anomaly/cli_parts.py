@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from latticework.anomaly.choices import Unit
 from latticework.core.commands import check_page
 from latticework.core.errors import InputError
 
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from latticework.anomaly.report.cards import Good
     from latticework.anomaly.scans.found import Found
 
-Unit = Literal["m", "cm", "mm"]
 Split = Literal["train", "validation", "test", "test_private"]
 UnitOption = Annotated[Unit, typer.Option("--unit", help="Of the points.")]
 OwnUnit = Annotated[

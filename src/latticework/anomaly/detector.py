@@ -10,6 +10,7 @@ from jaxtyping import Float32, Float64, Int64
 from sklearn.utils.validation import check_is_fitted
 
 from latticework.anomaly.banks import banks_of
+from latticework.anomaly.choices import Fusion
 from latticework.anomaly.config import M3DMConfig
 from latticework.anomaly.encoders.pretrained import Pretrained
 from latticework.anomaly.evaluating import Told, evaluate
@@ -17,7 +18,7 @@ from latticework.anomaly.features.extraction import Described, describe
 from latticework.anomaly.findings.calibration import p_values
 from latticework.anomaly.findings.results import Evaluation, Inspection
 from latticework.anomaly.fitted import Fitted
-from latticework.anomaly.fusion.decision import METHODS, Method
+from latticework.anomaly.fusion.decision import METHODS
 from latticework.anomaly.inspecting import inspection
 from latticework.anomaly.learning import learn_more, learn_parts
 from latticework.anomaly.part_warnings import once
@@ -88,7 +89,7 @@ class M3DM(Estimator):
     def __init__(
         self,
         banks: Sequence[str] | None = None,
-        fusion: Method | None = None,
+        fusion: Fusion | None = None,
         features: Literal["handcrafted", "pretrained"] = "handcrafted",
         coreset: float = 0.1,
         config: M3DMConfig | None = None,

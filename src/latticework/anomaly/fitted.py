@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float64
 
+from latticework.anomaly.choices import Unit
 from latticework.anomaly.config import M3DMConfig
 from latticework.anomaly.features.extraction import Described, Extractor
 from latticework.anomaly.findings.calibration import Threshold, threshold
 from latticework.anomaly.held_out import HeldOut
 from latticework.anomaly.judging import Judged, Layers, Representation, judged_without
 from latticework.anomaly.memory.bank import MemoryBank
-from latticework.anomaly.scans.clouds import Unit
 from latticework.core.errors import InputError
 
 if TYPE_CHECKING:

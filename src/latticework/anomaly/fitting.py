@@ -17,10 +17,11 @@ import torch
 from jaxtyping import Float64
 
 from latticework.anomaly.banks import FUSION
+from latticework.anomaly.choices import Fusion
 from latticework.anomaly.config import M3DMConfig
 from latticework.anomaly.features.extraction import Description, place_channels
 from latticework.anomaly.fitted import Normal
-from latticework.anomaly.fusion.decision import MOST_ROWS, Method, fit_decision
+from latticework.anomaly.fusion.decision import MOST_ROWS, fit_decision
 from latticework.anomaly.fusion.feature_fusion import FeatureFusion
 from latticework.anomaly.fusion.fusion_learning import FusionConfig, fit_fusion
 from latticework.anomaly.fusion.fusion_trial import trial_score
@@ -46,7 +47,7 @@ def learn(
     scans: Mapping[int, Frames],
     *,
     fusion: bool,
-    method: Method,
+    method: Fusion,
     coreset: float,
     config: M3DMConfig,
     encoders: Pretrained | None,
@@ -141,7 +142,7 @@ def decide(
     representation: Representation,
     memories: Mapping[str, MemoryBank],
     *,
-    method: Method,
+    method: Fusion,
     config: M3DMConfig,
     seed: int,
 ) -> Layers:

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import torch
 
 from latticework.anomaly.banks import FUSION
+from latticework.anomaly.choices import Fusion
 from latticework.anomaly.config import M3DMConfig
 from latticework.anomaly.features.extraction import Extractor, scans_of
 from latticework.anomaly.fitted import Fitted
 from latticework.anomaly.fitting import HELD_OUT, calibrated, fill, learn
-from latticework.anomaly.fusion.decision import Method
 from latticework.anomaly.fusion.fusion_trial import TRIED
 from latticework.anomaly.held_out import HeldOut
 from latticework.anomaly.memory.needs import training_needs
@@ -36,7 +36,7 @@ def learn_parts(
     aside: Sequence[Part],
     *,
     banks: Sequence[str],
-    method: Method,
+    method: Fusion,
     coreset: float,
     config: M3DMConfig,
     encoders: Pretrained | None,

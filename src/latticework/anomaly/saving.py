@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from latticework.anomaly.banks import FUSION
+from latticework.anomaly.choices import Unit
 from latticework.anomaly.config import M3DMConfig
 from latticework.anomaly.features.extraction import SCANS
 from latticework.anomaly.fitted import Fitted, Normal
@@ -17,7 +18,6 @@ from latticework.anomaly.held_out import HeldOut
 from latticework.anomaly.judging import Layers, Representation
 from latticework.anomaly.memory.bank import MemoryBank
 from latticework.anomaly.memory.whitening import Whitening
-from latticework.anomaly.scans.clouds import Unit
 from latticework.core import State
 from latticework.core.errors import InputError
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 from typer.core import TyperCommand
 
+from latticework.calculus.stages import Layout
 from latticework.core.commands import OutputFile, print_json
 from latticework.core.errors import InputError
 from latticework.core.progress import message
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(add_completion=False, rich_markup_mode="markdown")
 
-Layout = Literal["numerator", "denominator"]
 Format = Literal["text", "latex", "html", "json"]
 Language = Literal["numpy", "torch", "jax"]
 

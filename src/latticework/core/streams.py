@@ -4,8 +4,16 @@ from __future__ import annotations
 
 import os
 import queue
+import sys
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final, TypeVar
+
+from latticework.core.progress import showing
+
+Answer = TypeVar("Answer")
+
+CHUNK_LINES: Final = 2048  # answered together when lines come faster than they are answered
 
 
 def stream_name(path: str | os.PathLike[str]) -> str:
@@ -18,6 +26,28 @@ def stream_name(path: str | os.PathLike[str]) -> str:
     """
     name = os.fspath(path)
     return "<stdin>" if name == "-" else name
+
+
+def answers(lines: Iterable[str], answer: Callable[[list[str]], Iterable[Answer]]) -> Iterator[Answer]:
+    """What lines are answered with as they arrive; what was printed of a chunk of them is out before the next.
+
+    Parameters
+    ----------
+    lines
+        Where they come from.
+    answer
+        Given the next chunk of them.
+
+    Examples
+    --------
+    >>> list(answers(["one", "two"], lambda chunk: [line.upper() for line in chunk]))
+    ['ONE', 'TWO']
+    """
+    for chunk in arriving(lines, most=CHUNK_LINES):
+        with showing(shown=False):  # progress of a chunk says nothing about the whole
+            found = list(answer(chunk))
+        yield from found
+        sys.stdout.flush()
 
 
 def arriving(lines: Iterable[str], *, most: int) -> Iterator[list[str]]:

@@ -10,20 +10,19 @@ is part of the text of one.
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import get_args
 
 import numpy as np
 from jaxtyping import Int64
 
 from latticework.core.checks import one_of
+from latticework.knowledge.choices import Affected
 from latticework.knowledge.deltas import Change
 from latticework.knowledge.index import ContextChange
 
-Rule = Literal["entity", "neighbours", "subgraph"]
-
 
 def affected(
-    rule: Rule, change: Change, context_change: ContextChange
+    rule: Affected, change: Change, context_change: ContextChange
 ) -> tuple[Int64[np.ndarray, " entities"], Int64[np.ndarray, " relations"]]:
     """The entities and the relations that an update affects, of those that are in a triple before and after it.
 
@@ -60,7 +59,7 @@ def affected(
     ['Ann', 'Cid'] ['knows']
     ['Ann', 'Bea', 'Cid'] ['knows']
     """
-    one_of("affected", rule, get_args(Rule))
+    one_of("affected", rule, get_args(Affected))
     if rule == "entity":
         entities = np.append(_beside(change.added, change.new), _beside(change.removed, change.gone))
         came, left = context_change.appeared, context_change.vanished

@@ -22,9 +22,10 @@ from latticework.core.commands import (
 from latticework.core.errors import InputError
 from latticework.core.progress import message
 from latticework.core.streams import stream_name
+from latticework.knowledge.choices import Affected
 from latticework.knowledge.cli_answers import evaluate, explain, query
 from latticework.knowledge.cli_files import GRAPH, BlankNodesOption, LiteralsOption, convert, diff, export, stats
-from latticework.knowledge.cli_updates import AFFECTED, Affected, MaxTriples, UpdateEpochs, update, watch
+from latticework.knowledge.cli_updates import AFFECTED, MaxTriples, UpdateEpochs, update, watch
 
 app = job("Embed a knowledge graph, and keep it up to date as facts come and go.")
 

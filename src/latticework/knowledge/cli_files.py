@@ -13,6 +13,7 @@ from latticework.core.persistence import CONFIG
 from latticework.core.progress import message
 from latticework.core.terminal import table_lines
 from latticework.core.words import counted
+from latticework.knowledge.choices import BlankNodes, ExportFormat, FileFormat, Literals
 
 if TYPE_CHECKING:
     from latticework.knowledge.graph import Graph
@@ -22,17 +23,16 @@ if TYPE_CHECKING:
 
 GRAPH: Final = "Facts: .tsv, .csv, RDF (.nt, .nq, .ttl, .trig), .parquet, .npy, or a folder with train.txt or OpenKE's"
 SOURCE: Final = f"{GRAPH}, or of a model"
-FileFormat = Literal["tsv", "csv", "nt", "nq", "ttl", "trig", "parquet", "npy", "openke"]
 MOST: Final = 20  # rows of a table for people
 
 LiteralsOption = Annotated[
-    Literal["drop", "keep", "bucket"],
+    Literals,
     typer.Option(
         "--literals", help="Of RDF: leave out facts about texts and numbers, keep these, or one for all that are alike."
     ),
 ]
 BlankNodesOption = Annotated[
-    Literal["keep", "drop"], typer.Option("--blank-nodes", help="Of RDF: nodes without a name of their own.")
+    BlankNodes, typer.Option("--blank-nodes", help="Of RDF: nodes without a name of their own.")
 ]
 
 
@@ -129,7 +129,7 @@ def export(
     ],
     *,
     format: Annotated[
-        Literal["npy", "parquet", "word2vec", "faiss"] | None,
+        ExportFormat | None,
         typer.Option(help="What it is written as, if its name does not say it.", show_default=False),
     ] = None,
     relations: Annotated[bool, typer.Option("--relations", help="Those of relations instead of entities.")] = False,

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from copy import copy
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -28,6 +28,7 @@ from latticework.core.progress import showing
 from latticework.core.streams import stream_name
 from latticework.core.values import plain
 from latticework.core.words import counted, listed
+from latticework.knowledge.choices import Affected
 
 if TYPE_CHECKING:
     from latticework.knowledge.deltas import Delta
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
 CHANGES: Final = "Changes, one a line: + or - (or add, remove in JSON), head, relation, tail; with tabs"
 PAUSE: Final = 2.0  # seconds
 
-Affected = Literal["subgraph", "neighbours", "entity"]
 ONCE: Final = "fit saves it, update and watch take it this once."
 AFFECTED: Final = typer.Option(help=f"What an update trains, from all in whose vicinity a fact changed to few. {ONCE}")
 UpdateEpochs = Annotated[int | None, typer.Option(min=1, help=f"Length of an update, at most. {ONCE}")]

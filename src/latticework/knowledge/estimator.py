@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from latticework.core import InputError, State, spawn
 from latticework.core.checks import one_of, whole_number
-from latticework.knowledge.affected import Rule
+from latticework.knowledge.choices import Affected
 from latticework.knowledge.config import DKGEConfig
 from latticework.knowledge.deltas import Delta
 from latticework.knowledge.differences import SinceFit
@@ -22,7 +22,7 @@ from latticework.knowledge.graph import Missing
 from latticework.knowledge.link_prediction import LinkPredictor
 from latticework.knowledge.results import Evaluation, UpdateReport
 
-RULES: Final = get_args(Rule)
+RULES: Final = get_args(Affected)
 UPDATING: Final = ("max_triples_per_entity", "update_epochs", "update_learning_rate", "new_entities")
 INITS: Final = ("xavier", "transe")
 
@@ -81,7 +81,7 @@ class DKGE(LinkPredictor):
         *,
         max_context: int = 30,
         max_epochs: int = 50,
-        affected: Rule = "subgraph",
+        affected: Affected = "subgraph",
         init: str = "xavier",
         config: DKGEConfig | None = None,
         random_state: int | None = None,

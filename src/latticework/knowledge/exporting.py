@@ -13,7 +13,7 @@ import os
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, Final, Literal, get_args
+from typing import Any, Final, get_args
 
 import numpy as np
 from jaxtyping import Float32
@@ -23,12 +23,12 @@ from latticework.core.errors import InputError, require
 from latticework.core.files import write_output
 from latticework.core.together import write_together
 from latticework.core.word2vec import word2vec_bytes
+from latticework.knowledge.choices import ExportFormat
 from latticework.knowledge.embeddings import Embeddings
 from latticework.knowledge.graph import KINDS, Kind
 from latticework.knowledge.names import from_lines, to_lines
 
-Format = Literal["npy", "parquet", "word2vec", "faiss"]
-SUFFIXES: Final[dict[str, Format]] = {
+SUFFIXES: Final[dict[str, ExportFormat]] = {
     ".npy": "npy",
     ".parquet": "parquet",
     ".vec": "word2vec",
@@ -39,7 +39,7 @@ NAMES_SUFFIX: Final = ".names.txt"
 
 
 def export_embeddings(
-    path: str | os.PathLike[str], embeddings: Embeddings, *, kind: Kind = "entities", format: Format | None = None
+    path: str | os.PathLike[str], embeddings: Embeddings, *, kind: Kind = "entities", format: ExportFormat | None = None
 ) -> int:
     r"""Write joint embeddings to a file, and with "npy" and "faiss" their names to one beside it.
 
@@ -182,10 +182,10 @@ def _write_with_names(path: str | os.PathLike[str], names: Sequence[str], data: 
     write_together({names_file(path): to_lines(names), Path(path): data})
 
 
-def _format(path: str | os.PathLike[str], format: Format | None) -> Format:
+def _format(path: str | os.PathLike[str], format: ExportFormat | None) -> ExportFormat:
     if format is None:
         suffix = Path(path).suffix.lower()
         if suffix not in SUFFIXES:
             raise InputError(f"{path}: expected a suffix of {', '.join(SUFFIXES)}, or a format")
         return SUFFIXES[suffix]
-    return one_of("format", format, get_args(Format))
+    return one_of("format", format, get_args(ExportFormat))

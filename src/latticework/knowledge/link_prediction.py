@@ -17,9 +17,9 @@ from latticework.knowledge.results import Explanation
 
 if TYPE_CHECKING:
     from latticework.knowledge.answers import AnswerScores
+    from latticework.knowledge.choices import ExportFormat
     from latticework.knowledge.config import DKGEConfig
     from latticework.knowledge.embeddings import Embeddings
-    from latticework.knowledge.exporting import Format
     from latticework.knowledge.graph import Kind
     from latticework.knowledge.learned import Learned
     from latticework.knowledge.questions import Questions
@@ -202,7 +202,9 @@ class LinkPredictor(Estimator):
 
         return scores_by_hops(rank_answers(self.embeddings_, questions, beam=beam))
 
-    def export(self, path: str | os.PathLike[str], *, kind: Kind = "entities", format: Format | None = None) -> int:
+    def export(
+        self, path: str | os.PathLike[str], *, kind: Kind = "entities", format: ExportFormat | None = None
+    ) -> int:
         """Write joint embeddings for other tools: as an array, parquet, word vectors or a FAISS index.
 
         See `latticework.knowledge.exporting.export_embeddings`.

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from latticework.core.persistence import read_folder, write_folder
-from latticework.knowledge.affected import Rule
+from latticework.knowledge.choices import Affected
 from latticework.knowledge.estimator import DKGE
 from latticework.knowledge.positions import Position
 
@@ -49,7 +49,7 @@ class SavedModel:
     def update_by(
         self,
         *,
-        affected: Rule | None = None,
+        affected: Affected | None = None,
         update_epochs: int | None = None,
         max_triples_per_entity: int | None = None,
     ) -> None:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Int64, UInt64
 
-from latticework.knowledge.affected import Rule, affected
+from latticework.knowledge.affected import affected
+from latticework.knowledge.choices import Affected
 from latticework.knowledge.deltas import Change, Delta
 from latticework.knowledge.graph import Graph, Missing
 from latticework.knowledge.index import ContextIndex
@@ -36,7 +37,7 @@ class Scope:
 
 
 def changed(
-    learned: Learned, delta: Delta, *, rule: Rule, most: int, missing: Missing = "warn"
+    learned: Learned, delta: Delta, *, rule: Affected, most: int, missing: Missing = "warn"
 ) -> tuple[Graph, ContextIndex, Change, Scope]:
     """Apply a transaction to the graph and the contexts, and find what it affects.
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 import warnings
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, Literal
 
@@ -28,15 +28,13 @@ from latticework.core.commands import (
 )
 from latticework.core.errors import InputError
 from latticework.core.files import read_lines, suffix, write_lines
-from latticework.core.progress import message, showing
-from latticework.core.streams import arriving, stream_name
+from latticework.core.progress import message
+from latticework.core.streams import answers, stream_name
 from latticework.ner.cli_files import TAGGED, Words, convert, match, vectors
 
 if TYPE_CHECKING:
     from latticework.ner.estimator import Tagger
     from latticework.ner.tagged import TaggedText
-
-CHUNK_LINES: Final = 2048  # texts tagged together when input comes faster than it is tagged
 
 app = job("Tag entities in Chinese text, with your own word list.")
 
@@ -262,8 +260,4 @@ def _lines(tagger: Tagger, texts: Iterator[str], format: Format) -> Iterator[str
     """What is printed of texts as they come in."""
     from latticework.ner.answers import conll_of, jsonl_of
 
-    for chunk in arriving(texts, most=CHUNK_LINES):
-        with showing(shown=False):  # progress of a chunk says nothing about the whole
-            found = list((conll_of if format == "conll" else jsonl_of)(tagger, chunk))
-        yield from found
-        sys.stdout.flush()
+    return answers(texts, partial(conll_of if format == "conll" else jsonl_of, tagger))

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -30,15 +29,14 @@ from latticework.core.commands import (
     text_file,
 )
 from latticework.core.files import read_lines
-from latticework.core.progress import message, showing
-from latticework.core.streams import arriving, stream_name
+from latticework.core.progress import message
+from latticework.core.streams import answers, stream_name
 from latticework.core.words import listed
 from latticework.translation.io import read_pairs, sentences_in
 
 if TYPE_CHECKING:
+    from latticework.translation.decoding import Translation
     from latticework.translation.estimator import TransformerTranslator
-
-CHUNK_LINES: Final = 2048  # lines translated together when input comes faster than it is translated
 
 app = job("Train a translator on your own parallel text, and translate with it.")
 
@@ -108,18 +106,21 @@ def predict(
     with its translations and their scores.
     """
     translator = _load(model, device, beam, alpha, n_best)
-    name, number = stream_name(file), 1
-    for chunk in arriving(sentences_in(read_lines(file), name), most=CHUNK_LINES):
-        with showing(shown=False), _lines_named(name, number):  # progress of a chunk says nothing about the whole
+    name, first = stream_name(file), 1
+
+    def translated(chunk: list[str]) -> Iterator[tuple[str, list[Translation]]]:
+        nonlocal first
+        with _lines_named(name, first):
             found = translator.translations(chunk, beam_size=beam, length_penalty=alpha, n_best=n_best)
-        number += len(chunk)
-        for sentence, best in zip(chunk, found, strict=True):
-            if as_json:
-                print_json({"source": sentence, "translations": best})
-            else:
-                for translation in best:
-                    print(translation.text)
-        sys.stdout.flush()
+        first += len(chunk)
+        return zip(chunk, found, strict=True)
+
+    for sentence, best in answers(sentences_in(read_lines(file), name), translated):
+        if as_json:
+            print_json({"source": sentence, "translations": best})
+        else:
+            for translation in best:
+                print(translation.text)
 
 
 @app.command()

@@ -20,16 +20,16 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Literal, get_args
+from typing import Any, Final, get_args
 
 import numpy as np
 from jaxtyping import Float, Float32, Float64, Real
 
+from latticework.anomaly.choices import Fusion
 from latticework.core.checks import one_of
 from latticework.core.errors import InputError
 
-Method = Literal["ocsvm", "zsum", "max", "quantile"]
-METHODS: Final[tuple[Method, ...]] = get_args(Method)
+METHODS: Final[tuple[Fusion, ...]] = get_args(Fusion)
 
 # The reference code's: half of the training scores lie on the wrong side of the plane; figures of the SGD.
 NU: Final = 0.5
@@ -68,7 +68,7 @@ class DecisionLayer:
     [-0.0, 8.5]
     """
 
-    method: Method
+    method: Fusion
     knots: Float64[np.ndarray, "banks knots"]
     values: Float64[np.ndarray, "banks knots"]
     below: Float64[np.ndarray, " banks"]
@@ -167,7 +167,7 @@ class DecisionLayer:
         return cls(method, *(np.asarray(arrays[name], np.float64) for name in names))  # type: ignore[arg-type]
 
 
-def fit_decision(scores: Real[np.ndarray, "n banks"], *, method: Method = "ocsvm") -> DecisionLayer:
+def fit_decision(scores: Real[np.ndarray, "n banks"], *, method: Fusion = "ocsvm") -> DecisionLayer:
     """Fit a layer on scores of good parts, or of pixels of them, that the banks do not hold.
 
     Parameters
@@ -237,7 +237,7 @@ def _checked(scores: Real[np.ndarray, "n banks"]) -> Float64[np.ndarray, "n bank
 
 
 def _lines(
-    method: Method, zeros: Float64[np.ndarray, " banks"], slopes: Float64[np.ndarray, " banks"]
+    method: Fusion, zeros: Float64[np.ndarray, " banks"], slopes: Float64[np.ndarray, " banks"]
 ) -> DecisionLayer:
     """f_k(s) = slope_k · (s - zero_k)."""
     return DecisionLayer(method, zeros[:, None], np.zeros((len(zeros), 1)), slopes, slopes)

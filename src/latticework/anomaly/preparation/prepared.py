@@ -18,11 +18,11 @@ from typing import Any, Final
 import numpy as np
 from jaxtyping import Bool, Shaped
 
+from latticework.anomaly.choices import Unit
 from latticework.anomaly.preparation.frames import SIZE
 from latticework.anomaly.preparation.parts import PIECES, find_part
 from latticework.anomaly.preparation.squares import Square
 from latticework.anomaly.scans.arrays import write_xyz
-from latticework.anomaly.scans.clouds import Unit
 from latticework.anomaly.scans.folders import read_class_ids, read_folder
 from latticework.anomaly.scans.found import Found
 from latticework.anomaly.scans.images import png_bytes

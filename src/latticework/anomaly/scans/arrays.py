@@ -12,10 +12,10 @@ from typing import Any, Final, Literal
 import numpy as np
 from jaxtyping import Float32, Shaped
 
+from latticework.anomaly.choices import Unit
 from latticework.anomaly.scans.clouds import (
     MAX_FILE_BYTES,
     MAX_POINTS,
-    Unit,
     check_written,
     metres,
     without_return,

@@ -10,18 +10,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import numpy as np
 from jaxtyping import Bool, Float32, Shaped, UInt8
 
+from latticework.anomaly.choices import Unit
 from latticework.core.checks import one_of
 from latticework.core.errors import InputError
 
 MAX_POINTS: Final = 2**26  # 8192 x 8192: more than any sensor has, and 0.8 GB as xyz
 MAX_FILE_BYTES: Final = 2**31
 
-Unit = Literal["m", "cm", "mm"]
 _METRES: Final = {"m": 1.0, "cm": 0.01, "mm": 0.001}
 
 

@@ -21,7 +21,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final, get_args
 
-from latticework.anomaly.scans.clouds import Unit, metres
+from latticework.anomaly.choices import Unit
+from latticework.anomaly.scans.clouds import metres
 from latticework.anomaly.scans.eyecandies import eyecandies, is_eyecandies, start_of
 from latticework.anomaly.scans.found import Found, Partners
 from latticework.anomaly.scans.images import PICTURES

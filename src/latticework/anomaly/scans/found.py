@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from latticework.anomaly.scans.clouds import Unit
+from latticework.anomaly.choices import Unit
 from latticework.anomaly.scans.sample_files import read_sample
 from latticework.anomaly.scans.samples import GOOD, Sample
 from latticework.core.errors import InputError

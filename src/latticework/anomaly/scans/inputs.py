@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from latticework.anomaly.choices import Unit
 from latticework.anomaly.config import M3DMConfig
-from latticework.anomaly.scans.clouds import Unit
 from latticework.anomaly.scans.folders import find_splits, read_folder
 from latticework.anomaly.scans.found import Found
 from latticework.anomaly.scans.sample_files import read_sample

@@ -8,9 +8,10 @@ from typing import Final
 
 import numpy as np
 
+from latticework.anomaly.choices import Unit
 from latticework.anomaly.scans.arrays import TIFFS, as_xyz, is_points, read_npy, read_tiff
 from latticework.anomaly.scans.cameras import Camera
-from latticework.anomaly.scans.clouds import Cloud, Unit, metres
+from latticework.anomaly.scans.clouds import Cloud, metres
 from latticework.anomaly.scans.images import PICTURES, read_depth, read_mask, read_rgb, read_truth
 from latticework.anomaly.scans.pcd import read_pcd
 from latticework.anomaly.scans.ply import read_ply

@@ -11,9 +11,9 @@ from typing import Any, Final
 import numpy as np
 from jaxtyping import Bool, Float32, UInt8
 
+from latticework.anomaly.choices import Unit
 from latticework.anomaly.part_warnings import warn
 from latticework.anomaly.scans.arrays import as_xyz
-from latticework.anomaly.scans.clouds import Unit
 from latticework.anomaly.scans.images import as_classes, as_rgb
 from latticework.core.errors import InputError
 

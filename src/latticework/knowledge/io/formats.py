@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import chain, islice
 from pathlib import Path
-from typing import Final, Literal, get_args
+from typing import Final, get_args
 
 import numpy as np
 
@@ -21,10 +21,11 @@ from latticework.core.checks import one_of
 from latticework.core.errors import InputError
 from latticework.core.files import read_lines, suffix, write_lines, write_output
 from latticework.core.streams import stream_name
+from latticework.knowledge.choices import BlankNodes, FileFormat, Literals
 from latticework.knowledge.graph import Graph
 from latticework.knowledge.io.dataset import Builder, Columns, Loaded, Splits, loaded
 from latticework.knowledge.io.openke import is_openke, read_openke, write_openke
-from latticework.knowledge.io.rdf import OTHER_FORMATS, BlankNodes, Literals, is_ntriples, ntriples_lines, rdf_columns
+from latticework.knowledge.io.rdf import OTHER_FORMATS, is_ntriples, ntriples_lines, rdf_columns
 from latticework.knowledge.io.tables import (
     csv_columns,
     delimited_lines,
@@ -36,7 +37,6 @@ from latticework.knowledge.io.tables import (
 )
 from latticework.knowledge.triples import NamedTriple
 
-Format = Literal["tsv", "csv", "nt", "nq", "ttl", "trig", "parquet", "npy", "openke"]
 FILES: Final = ".tsv, .csv, .txt, .nt, .nq, .ttl, .trig (each also with .gz), .parquet or .npy"
 _OTHERS: Final = (*OTHER_FORMATS, ".json", ".jsonl", ".xlsx", ".npz", ".zip")
 _PARTS: Final = ("train", "valid", "test")
@@ -46,7 +46,7 @@ _ENDINGS: Final = tuple(f".{ending}{packed}" for ending in ("txt", "tsv", "csv")
 def read_triples(
     path: str | os.PathLike[str],
     *,
-    format: Format | None = None,
+    format: FileFormat | None = None,
     literals: Literals = "drop",
     blank_nodes: BlankNodes = "keep",
 ) -> Loaded:
@@ -127,7 +127,7 @@ def read_splits(folder: str | os.PathLike[str]) -> Splits:
 
 
 def write_triples(
-    path: str | os.PathLike[str], triples: Graph | Sequence[NamedTriple], *, format: Format | None = None
+    path: str | os.PathLike[str], triples: Graph | Sequence[NamedTriple], *, format: FileFormat | None = None
 ) -> None:
     """Write a file as its name says, as a whole or not at all; compressed if a text's name ends in .gz.
 
@@ -145,7 +145,7 @@ def write_triples(
     head,relation,tail
     New York,in,USA
     """
-    kind = one_of("format", format or _to_write(Path(path)), get_args(Format))
+    kind = one_of("format", format or _to_write(Path(path)), get_args(FileFormat))
     if kind in ("parquet", "npy", "openke") and os.fspath(path) == "-":
         raise InputError(f"{kind} is not written to standard output: give a file name")
     if kind == "openke":
@@ -161,10 +161,10 @@ def write_triples(
 
 
 def _opened(
-    path: Path, format: Format | None, literals: Literals, blank_nodes: BlankNodes, dropped: Counter[str]
+    path: Path, format: FileFormat | None, literals: Literals, blank_nodes: BlankNodes, dropped: Counter[str]
 ) -> tuple[str, Iterator[Columns]]:
     """The format of a file and its columns, some at a time; of OpenKE there are none."""
-    kind = _by_name(path) if format is None else one_of("format", format, get_args(Format))
+    kind = _by_name(path) if format is None else one_of("format", format, get_args(FileFormat))
     if kind is None and (ending := suffix(path)) in _OTHERS:
         raise InputError(
             f"{path}: {ending} is not read: convert it to {'N-Triples (.nt)' if ending in OTHER_FORMATS else 'text'}; "
@@ -195,7 +195,7 @@ def _by_name(path: Path) -> str | None:
     if is_openke(path):
         return "openke"
     ending = suffix(path)[1:]
-    return ending if ending in get_args(Format) else None
+    return ending if ending in get_args(FileFormat) else None
 
 
 def _to_write(path: Path) -> str:

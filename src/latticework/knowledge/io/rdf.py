@@ -11,16 +11,15 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from math import isfinite
-from typing import Any, Final, Literal, get_args
+from typing import Any, Final, get_args
 
 from latticework.core.checks import one_of
 from latticework.core.decimals import decimal
 from latticework.core.errors import InputError, require
+from latticework.knowledge.choices import BlankNodes, Literals
 from latticework.knowledge.io.dataset import Columns
 from latticework.knowledge.triples import NamedTriple
 
-Literals = Literal["drop", "keep", "bucket"]
-BlankNodes = Literal["keep", "drop"]
 FORMATS: Final = {".nt": "N_TRIPLES", ".nq": "N_QUADS", ".ttl": "TURTLE", ".trig": "TRIG"}
 OTHER_FORMATS: Final = (".rdf", ".owl", ".jsonld", ".n3", ".xml")
 _BATCH: Final = 65_536
