@@ -468,10 +468,11 @@ def test_synth_writes_a_family_directly_or_all_in_folders(anomaly, tmp_path):
     assert "in 6 folders in " in ended.err
 
 
-def test_synth_refuses_what_it_does_not_know(refused, tmp_path):
+def test_synth_refuses_what_it_does_not_know_and_has_a_seed(anomaly, refused, tmp_path):
     assert "teapot" in refused("synth", "-o", tmp_path / "x", "--seed", 1, "--family", "teapot")
     assert "--jobs=0" in refused("synth", "-o", tmp_path / "x", "--seed", 1, "--jobs", 0)
-    assert "--seed" in refused("synth", "-o", tmp_path / "x")
+    assert anomaly("synth", "-o", tmp_path / "x", "--family", "ring", *SYNTH[2:]).status == 0
+    assert json.loads((tmp_path / "x" / "synth.json").read_text())["seed"] == 0
 
 
 def test_preprocess_writes_elsewhere_and_reports_a_bad_file(anomaly, broken, tmp_path):

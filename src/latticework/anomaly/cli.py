@@ -45,7 +45,7 @@ def fit(
         Path | None,
         typer.Option(
             metavar="DIR",
-            help="Other good parts, which the threshold is set with; the validation split of DIR if it has one.",
+            help="Other good parts, which calibrate the threshold; the validation split of DIR if it has one.",
             show_default=False,
         ),
     ] = None,

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import typer
 
 from latticework.anomaly.cli_parts import Split, UnitOption
-from latticework.core.commands import Jobs, Output
+from latticework.core.commands import Jobs, Output, Seed
 from latticework.core.progress import message
 from latticework.core.words import counted
 
@@ -19,7 +19,6 @@ Contrast = Literal["easy", "medium", "hard"]
 def synth(
     *,
     output: Output,
-    seed: Annotated[int, typer.Option("--seed", min=0, metavar="N", help="The same seed gives the same bytes.")],
     family: Annotated[
         str,
         typer.Option(metavar="NAME", help="Of the parts, written directly into PATH; all writes a folder for each."),
@@ -32,6 +31,7 @@ def synth(
         int, typer.Option(min=0, metavar="N", help="Parts to test with, of each kind of defect.")
     ] = 6,
     size: Annotated[int, typer.Option(min=32, metavar="N", help="Rows and columns of the scans.")] = 224,
+    seed: Seed = 0,
     jobs: Jobs = 1,
 ) -> None:
     """Write scans of synthetic parts, good and defective, in the layout of MVTec 3D-AD."""

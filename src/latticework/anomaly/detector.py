@@ -115,7 +115,7 @@ class M3DM(Estimator):
         y : None
             Not used.
         held_out : the same, or None
-            Good parts to set aside for the threshold; None for a share of the others.
+            Good parts to set aside, which calibrate the threshold; None for a share of the others.
 
         Raises
         ------

@@ -27,12 +27,21 @@ Model = Annotated[Path, typer.Argument(metavar="MODEL", help="Folder of a saved 
 Output = Annotated[
     Path, typer.Option("--output", "-o", metavar="PATH", help="Where to write the result.", show_default=False)
 ]
+Valid = Annotated[
+    Path | None,
+    typer.Option(
+        "--valid",
+        metavar="PATH",
+        help="Validation data, of the same form: training stops, or weights are kept, where they do best on it.",
+        show_default=False,
+    ),
+]
 ValidPair = Annotated[
     tuple[Path, Path] | None,
     typer.Option(
         "--valid",
         metavar="SRC TGT",
-        help="Two files of examples held out from training; one that holds both sides (a .tsv, say) is given twice.",
+        help="Validation data, of the same form; one file that holds both sides (a .tsv, say) is given twice.",
         show_default=False,
     ),
 ]

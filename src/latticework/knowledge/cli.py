@@ -14,6 +14,7 @@ from latticework.core.commands import (
     Restart,
     Seed,
     Sharded,
+    Valid,
     given,
     job,
     read_stdin_once,
@@ -35,15 +36,7 @@ def fit(
     triples: Annotated[Path, text_file("TRIPLES", GRAPH)],
     *,
     output: Output,
-    valid: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="TRIPLES",
-            help="The same, held out: training stops where ranks of them get no better. "
-            "Of a folder, what it has to validate with.",
-            show_default=False,
-        ),
-    ] = None,
+    valid: Valid = None,
     dim: Annotated[int, typer.Option(min=1, help="Width of the embeddings.")] = 100,
     epochs: Annotated[int, typer.Option(min=1, help="Length of training, at most.")] = 50,
     max_context: Annotated[int, typer.Option(min=1, help="Neighbours, or paths, that are heeded at most.")] = 30,
@@ -78,7 +71,8 @@ def fit(
 ) -> None:
     """Learn the facts of a graph and save the model in the folder --output.
 
-    Interrupted, it goes on where it was when the same command is given again.
+    Interrupted, it goes on where it was when the same command is given again. Of a folder with facts to validate with,
+    these are the default of --valid.
     """
     read_stdin_once(triples, valid)
     if margin is not None and loss != "margin":
@@ -112,10 +106,10 @@ def fit(
     )
     loaded = read_triples(triples, literals=literals, blank_nodes=blank_nodes)
     message(f"{stream_name(triples)}: {loaded.told()}")
-    held_out: Any = part_of(triples, "valid")
+    validation: Any = part_of(triples, "valid")
     if valid is not None:
-        held_out = read_triples(valid, literals=literals, blank_nodes=blank_nodes).graph
-    model.fit(loaded.graph, held_out, folder=output, restart=restart, loggers=logger or (), sharded=sharded)
+        validation = read_triples(valid, literals=literals, blank_nodes=blank_nodes).graph
+    model.fit(loaded.graph, validation, folder=output, restart=restart, loggers=logger or (), sharded=sharded)
     message(f'the model is in {output}; try: latticework kg query {output} "an entity" "a relation" "?"')
 
 

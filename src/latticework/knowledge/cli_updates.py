@@ -67,7 +67,7 @@ def update(
     ] = None,
     valid: Annotated[
         Path | None,
-        typer.Option(metavar="TRIPLES", help="Held-out facts instead of those of fit.", show_default=False),
+        typer.Option(metavar="PATH", help="Validation data instead of those of fit.", show_default=False),
     ] = None,
     affected: Annotated[Affected | None, AFFECTED] = None,
     epochs: UpdateEpochs = None,
@@ -102,11 +102,11 @@ def update(
     elif model.is_dir() and not os.access(model, os.W_OK):
         raise InputError(f"{model} cannot be written to: --output says where else to save the model")
     delta = _delta(changes, add or (), remove or ())
-    held_out, judged = (None if path is None else read_triples(path).graph for path in (valid, test))
+    validation, judged = (None if path is None else read_triples(path).graph for path in (valid, test))
     with _alone(model):
         saved = _saved_model(model, device, affected, epochs, max_triples)
         before = copy(saved.model)
-        done = saved.model.apply(delta, validation=held_out, missing="raise" if strict else "warn")
+        done = saved.model.apply(delta, validation=validation, missing="raise" if strict else "warn")
         if page is not None:  # before the model is saved: if there can be no page, nothing has happened
             from latticework.knowledge import report
 

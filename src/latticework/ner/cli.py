@@ -19,6 +19,7 @@ from latticework.core.commands import (
     OutputFile,
     Restart,
     Seed,
+    Valid,
     check_output,
     given,
     job,
@@ -55,10 +56,7 @@ def fit(
     train: Annotated[Path, text_file("TRAIN", f"Sentences with their entities: {TAGGED}")],
     *,
     output: Output,
-    valid: Annotated[
-        Path | None,
-        typer.Option(metavar="DEV", help="The same, held out: the weights that do best on it are kept."),
-    ] = None,
+    valid: Valid = None,
     lexicon: Words = None,
     model: Annotated[
         Kind, typer.Option(help="lattice is the paper's; characters and words are what it is compared with.")
@@ -128,11 +126,11 @@ def fit(
         **given(max_epochs=epochs, hidden_size=hidden_size, config=config),
     )
     training = read_tagged(train)
-    held_out = None if valid is None else read_tagged(valid)
+    validation = None if valid is None else read_tagged(valid)
     tagger.fit(
         training.sentences,
         _as_found(training),
-        None if held_out is None else (held_out.sentences, _as_found(held_out)),
+        None if validation is None else (validation.sentences, _as_found(validation)),
         folder=output,
         restart=restart,
         loggers=logger or (),

@@ -84,8 +84,8 @@ def fit(
         precision=precision,
     )
     training = _read_when_needed(source, target)
-    held_out = _read_when_needed(*valid) if valid else None
-    translator.fit(*training, held_out, folder=output, restart=restart, loggers=logger or (), sharded=sharded)
+    validation = _read_when_needed(*valid) if valid else None
+    translator.fit(*training, validation, folder=output, restart=restart, loggers=logger or (), sharded=sharded)
     message(f"the model is in {output}; try: echo 'a sentence' | latticework translate predict {output}")
 
 
