@@ -90,7 +90,7 @@ def test_every_model_trains_and_answers(fit, latticework, tmp_path, kind):
     lexicon = {"lexicon": None} if kind == "characters" else {}
     assert fit("--model", kind, **lexicon).status == 0
     assert type(lw.load(tmp_path / "model")).__name__ == CLASSES[kind]
-    ended = latticework("ner", "predict", tmp_path / "model", "--format", "jsonl", stdin=lines(SENTENCES))
+    ended = latticework("ner", "predict", tmp_path / "model", "--json", stdin=lines(SENTENCES))
     assert [json.loads(row)["text"] for row in ended.out.splitlines()] == SENTENCES
     page = latticework("ner", "predict", tmp_path / "model", "--format", "html", stdin=lines(SENTENCES))
     assert page.out.count("<article>") == 3
@@ -190,6 +190,13 @@ def test_texts_come_from_files_and_pipes_of_all_kinds(predict, write, planted):
     for file in (write("a.txt", texts), write("a.gz", packed), write("a.jsonl", objects), "-"):
         assert predict(file, "--format", "jsonl", stdin=lines(texts)) == expected
     assert predict("--format", "jsonl", stdin=b"") == (0, "", "")
+
+
+def test_json_is_for_what_is_printed(predict, refused, lattice_folder, tmp_path, planted):
+    texts = lines(planted.test.texts[:3])
+    assert predict("--json", stdin=texts) == predict("--format", "jsonl", stdin=texts)
+    for more in (("-o", tmp_path / "a.jsonl"), ("--format", "conll")):
+        assert "--json is for what is printed" in refused("ner", "predict", lattice_folder, "--json", *more)
 
 
 def test_order_is_kept_over_many_chunks(predict, monkeypatch, planted):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 import typer
 
 from latticework.core.commands import Json, Model, print_json, read_stdin_once, text_file
+from latticework.core.errors import InputError
 from latticework.core.persistence import CONFIG
 from latticework.core.progress import message
 from latticework.core.terminal import table_lines
@@ -62,12 +63,14 @@ def diff(
     *,
     output: Annotated[
         Path,
-        typer.Option("--output", "-o", metavar="FILE", help="Write it there; as JSON if it ends in .jsonl."),
+        typer.Option("--output", "-o", metavar="FILE", help="Write it there; as lines of JSON if it ends in .jsonl."),
     ] = Path("-"),
     as_json: Annotated[bool, typer.Option("--json", help="Print the changes as lines of JSON.")] = False,
 ) -> None:
     """Write what makes one graph of another: changes that kg update applies, of which each is + or -, and a fact."""
     read_stdin_once(old, new)
+    if as_json and output != Path("-"):
+        raise InputError("--json is for what is printed: a file of changes is JSON if its name ends in .jsonl")
 
     from latticework.core.files import write_lines
     from latticework.knowledge.deltas import delta_lines, write_delta

@@ -146,25 +146,28 @@ def predict(
     format: Annotated[
         Format | None,
         typer.Option(
-            help="A character and its tag a line; an object a text; or a page to look at. "
-            "What the name of the file says, or else conll.",
+            help="Of the file: a character and its tag a line; an object a text; or a page to look at. "
+            "What its name says, or else conll.",
             show_default=False,
         ),
     ] = None,
     lexicon: Words = None,
     output: OutputFile = None,
     device: Device = "auto",
+    as_json: Annotated[bool, typer.Option("--json", help="Print a line of JSON for each text.")] = False,
 ) -> None:
     """Tag texts from a file, or from standard input as they come in, in order.
 
-    As jsonl each text gives one line, with the entities' places in it and their probabilities; as conll a line for each
+    As JSON each text gives one line, with the entities' places in it and their probabilities; as conll a line for each
     character in the scheme of the training tags, and a blank line after each text (nothing for a blank one). With
     --lexicon the words of another list match instead of those of the training, without training again.
     """
     read_stdin_once(file, None if lexicon is None else Path(lexicon))
     check_output(output)
+    if as_json and (format or output) is not None:
+        raise InputError("--json is for what is printed: leave out --format and --output, or --json")
     if format is None:
-        format = _format_of(output)
+        format = "jsonl" if as_json else _format_of(output)
     if format == "html":
         from latticework.core.errors import require
 
