@@ -38,6 +38,9 @@ def test_formats(run, tmp_path):
     found = derive("norm2(X*w - y)^2", "w", {"X": "N,n", "w": "n", "y": "N"})
     assert run(*LEAST_SQUARES, "--format", "latex").out == found.latex() + "\n"
     assert json.loads(run(*LEAST_SQUARES, "--format", "json").out)["result"] == str(found)
+    assert run(*LEAST_SQUARES, "--json") == run(*LEAST_SQUARES, "--format", "json")
+    for more in (("--format", "html"), ("-o", tmp_path / "a.json")):
+        assert "--json is for what is printed" in run(*LEAST_SQUARES, "--json", *more).err
     page = tmp_path / "page.html"
     assert run(*LEAST_SQUARES, "--format", "html", "-o", str(page)).out == ""
     assert page.read_text(encoding="utf-8").startswith("<!doctype html>")

@@ -37,10 +37,12 @@ def test_two_plain_files(write, ending, pack):
     assert read_sentences(target) == TARGETS
 
 
-@pytest.mark.parametrize("name", ["pairs.tsv", "pairs.TSV", "pairs.tsv.gz", "pairs.jsonl", "pairs.jsonl.gz"])
+@pytest.mark.parametrize(
+    "name", ["pairs.tsv", "pairs.TSV", "pairs.tsv.gz", "pairs.jsonl", "pairs.jsonl.gz", "pairs.json"]
+)
 def test_one_file_of_pairs(write, name):
     pairs = [(source.replace("\t", " "), target) for source, target in zip(SOURCES, TARGETS, strict=True)]
-    data = lines(as_jsonl(pairs) if "jsonl" in name else as_tsv(pairs))
+    data = lines(as_jsonl(pairs) if "json" in name else as_tsv(pairs))
     path = write(name, gzip.compress(data) if name.endswith(".gz") else data)
     expected = tuple(map(list, zip(*pairs, strict=True)))
     assert read_pairs(path) == expected

@@ -10,7 +10,7 @@ import typer
 from typer.core import TyperCommand
 
 from latticework.calculus.stages import Layout
-from latticework.core.commands import OutputFile, print_json
+from latticework.core.commands import Json, OutputFile, print_json
 from latticework.core.errors import InputError
 from latticework.core.progress import message
 from latticework.core.terminal import table_lines
@@ -79,6 +79,7 @@ def derive(
     ] = None,
     rules: Annotated[bool, typer.Option("--rules", help="List all rules.")] = False,
     output: OutputFile = None,
+    as_json: Json = False,
 ) -> None:
     """Differentiate a matrix or vector expression in closed form.
 
@@ -94,6 +95,10 @@ def derive(
         },
         {"--steps": steps, "--verify": verify, "EXPR": (rules or lesson is not None) and expression is not None},
     )
+    if as_json:
+        if format != "text" or output is not None:
+            raise InputError("--json is for what is printed: leave out --format and --output, or --json")
+        format = "json"
     if check is not None and output is not None:
         raise InputError("--check prints its verdict: it cannot be given with --output")
     if rules:

@@ -180,6 +180,17 @@ def suffix(path: str | os.PathLike[str]) -> str:
     return Path(os.fspath(path).lower().removesuffix(".gz")).suffix
 
 
+def is_jsonl(name: str | os.PathLike[str]) -> bool:
+    """Whether a file of that name holds lines of JSON: .jsonl, and .json, as public data sets call it.
+
+    Examples
+    --------
+    >>> is_jsonl("dev.jsonl.gz"), is_jsonl("dev.json"), is_jsonl("dev.bmes")
+    (True, True, False)
+    """
+    return suffix(name) in (".jsonl", ".json")
+
+
 def file_to_write(path: Path) -> Path:
     """The same path, if a file can be there.
 

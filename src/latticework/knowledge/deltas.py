@@ -18,7 +18,7 @@ from jaxtyping import Int64
 
 from latticework.core.checks import keep
 from latticework.core.errors import InputError
-from latticework.core.files import read_lines, suffix, write_lines
+from latticework.core.files import is_jsonl, read_lines, write_lines
 from latticework.core.streams import stream_name
 from latticework.core.values import read_object
 from latticework.core.words import shortened
@@ -213,7 +213,7 @@ def write_delta(path: str | os.PathLike[str], delta: Delta) -> None:
     InputError
         As `delta_lines`, or if the file cannot be written.
     """
-    write_lines(path, delta_lines(delta, jsonl=suffix(path) in (".jsonl", ".json")))
+    write_lines(path, delta_lines(delta, jsonl=is_jsonl(path)))
 
 
 class _Transaction:

@@ -28,7 +28,7 @@ from latticework.core.commands import (
     text_file,
 )
 from latticework.core.errors import InputError
-from latticework.core.files import read_lines, suffix, write_lines
+from latticework.core.files import is_jsonl, read_lines, suffix, write_lines
 from latticework.core.progress import message
 from latticework.core.streams import answers, stream_name
 from latticework.ner.cli_files import TAGGED, Words, convert, match, vectors
@@ -228,8 +228,6 @@ for each in (match, convert, vectors):
 
 def _format_of(output: Path | None) -> Format:
     """What the name of a file says of its contents."""
-    from latticework.ner.io import is_jsonl
-
     if output is None:
         return "conll"
     if is_jsonl(output):

@@ -16,7 +16,7 @@ from typing import Final
 from latticework.core.checks import one_of
 from latticework.core.datasets import Dataset, RemoteFile
 from latticework.core.errors import InputError
-from latticework.core.files import read_lines, suffix, write_lines
+from latticework.core.files import is_jsonl, read_lines, write_lines
 from latticework.core.streams import stream_name
 from latticework.core.words import listed
 from latticework.ner.conll import conll_lines, read_conll
@@ -63,17 +63,6 @@ def texts_in(lines: Iterable[str], name: str) -> Iterator[str]:
     """
     for number, line in enumerate(lines, start=1):
         yield text_of(line, f"{name}:{number}") if is_jsonl(name) else line
-
-
-def is_jsonl(name: str | os.PathLike[str]) -> bool:
-    """Whether a file of that name holds JSON lines.
-
-    Examples
-    --------
-    >>> is_jsonl("dev.jsonl.gz"), is_jsonl("dev.bmes")
-    (True, False)
-    """
-    return suffix(name) in (".jsonl", ".json")
 
 
 def tagged_lines(tagged: TaggedText, *, jsonl: bool, scheme: Scheme = "BMES") -> Iterator[str]:

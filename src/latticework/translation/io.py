@@ -11,7 +11,7 @@ from typing import Final, Literal
 from latticework.core.checks import one_of
 from latticework.core.datasets import Dataset, RemoteFile
 from latticework.core.errors import InputError
-from latticework.core.files import read_lines, suffix
+from latticework.core.files import is_jsonl, read_lines, suffix
 from latticework.core.values import read_object
 from latticework.translation.text import check_sentence
 
@@ -42,7 +42,7 @@ def read_sentences(path: str | Path, side: Side = "source") -> list[str]:
 def sentences_in(lines: Iterable[str], name: str, side: Side = "source") -> Iterator[str]:
     """The sentences of one side, as the lines of a file of that name come in."""
     one_of("side", side, _COLUMNS)
-    extract = {".tsv": _from_tsv, ".jsonl": _from_json}.get(suffix(name))
+    extract = _from_json if is_jsonl(name) else _from_tsv if suffix(name) == ".tsv" else None
     for number, line in enumerate(lines, start=1):
         yield line if extract is None else extract(line, side, f"{name}:{number}")
 
@@ -77,7 +77,7 @@ def read_pairs(source: str | Path, target: str | Path | None = None) -> tuple[li
     """
     if target is None:
         target = source
-        if suffix(source) not in (".tsv", ".jsonl"):
+        if suffix(source) != ".tsv" and not is_jsonl(source):
             raise InputError(
                 f"{source} is one side only: name the file with the translations too (or a .tsv or .jsonl)"
             )
