@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from dataclasses import replace
 
 import numpy as np
@@ -324,6 +326,19 @@ def test_what_was_stored_in_half_precision_makes_nearly_the_same_detector(store,
         assert np.corrcoef(heat[0].ravel(), heat[1].ravel())[0, 1] > 0.99
     small.close()
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(not hasattr(os, "posix_fallocate"), reason="room cannot be asked for")
+def test_where_a_disk_has_no_room_for_the_pictures_is_told_and_does_not_end_the_process(monkeypatch, tmp_path):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    config = M3DMConfig(size=64, memory=0, cache_folder=str(tmp_path))
+    assert fitting._room((2, 3), config).tolist() == [[0, 0, 0], [0, 0, 0]]
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    with pytest.raises(OSError, match="No space left") as caught:
+        fitting._room((2, 3), config)
+    assert caught.value.filename == str(tmp_path)
 
 
 # What it takes

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import pickle
 import tracemalloc
 from pathlib import Path
@@ -131,22 +133,37 @@ def test_a_cache_gives_back_what_it_was_given_before_and_after_it_moves_to_a_dis
         cache.close()
 
 
-def test_a_full_disk_is_an_error_that_says_so(monkeypatch):
-    class Full:
-        def write(self, data):
-            raise OSError(28, "No space left on device")
+class Disk(io.BytesIO):
+    """A file on a disk that takes 10 bytes at a time, and has room for so many."""
 
-        def close(self):
-            pass
+    room = 1000
 
-    cache = Cache(budget=0)
-    monkeypatch.setattr(cache, "_opened", Full)
-    with pytest.raises(InputError, match="has no room for the features: No space left"):
-        cache.append(np.zeros((2, 2), dtype=np.float32))
+    def write(self, data):
+        if self.tell() >= self.room:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return super().write(data[:10])
+
+
+@pytest.mark.parametrize("rows", [300, 5000])
+def test_a_full_disk_is_no_bad_input_and_told_with_the_folder(monkeypatch, tmp_path, rows):
+    monkeypatch.setattr(caching, "nameless_file", lambda _: Disk())
+    cache = Cache(budget=0, folder=tmp_path)
+    with pytest.raises(OSError, match="No space left") as caught:
+        cache.append(np.zeros((rows, 2), dtype=np.float32))
+    assert caught.value.filename == str(tmp_path)
+    cache.close()
+
+
+def test_what_a_disk_takes_in_parts_is_written_whole(monkeypatch):
+    disk = Disk()
+    monkeypatch.setattr(caching, "nameless_file", lambda _: disk)
+    cache, rows = Cache(budget=0), np.random.default_rng(0).normal(size=(20, 4)).astype(np.float32)
+    cache.append(rows)
+    assert disk.getvalue() == HalfRows.pack(rows)[0].tobytes()
 
 
 def test_a_folder_that_is_not_there_is_an_error(tmp_path):
-    with pytest.raises(InputError, match="no file can be made there"):
+    with pytest.raises(InputError, match="missing cannot be written: No such file"):
         filled(range(2), budget=0, folder=tmp_path / "missing")
 
 

@@ -1,3 +1,4 @@
+import errno
 import hashlib
 import json
 import os
@@ -194,6 +195,17 @@ def test_a_download_cut_off_is_refused_and_not_kept(places, server):
     server.answer, server.promised = CONTENT[:100], len(CONTENT)
     with pytest.raises(lw.InputError, match=r"words.*cut off"):
         datasets.load("words", download=True)
+    assert everything(places[1]) == []
+
+
+def test_a_full_disk_is_no_fault_of_the_address(places, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left") as caught:
+        datasets.load("words", download=True)
+    assert caught.value.filename == str(places[1] / "words/train.txt")
     assert everything(places[1]) == []
 
 

@@ -9,8 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from functools import partial
 from http.client import HTTPException
@@ -21,8 +20,9 @@ from urllib.request import Request, urlopen
 from latticework.core.capability import capabilities, resolve
 from latticework.core.errors import InputError
 from latticework.core.files import sync_folder
+from latticework.core.folders import make_folder
 from latticework.core.progress import progress
-from latticework.core.temporaries import temporary_file
+from latticework.core.temporaries import telling, temporary_file
 
 DATA_VARIABLE: Final = "LATTICEWORK_DATA"
 CACHE_VARIABLE: Final = "LATTICEWORK_CACHE"
@@ -229,38 +229,40 @@ def _download(dataset: Dataset, file: RemoteFile) -> Path:
     if not (file.url and file.sha256):
         raise InputError(f"{dataset.name} cannot be downloaded: it needs {_how_to_get(dataset, file, None)}")
     target = cache_folder() / file.path
-    target.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with _open(file.url) as source, temporary_file(target) as (temporary, sink):
-            with sink:
-                found = _copy(source, sink, file)
-                sink.flush()
-                os.fsync(sink.fileno())
-            if found != file.sha256:
-                reason = f"has the checksum {found}, expected {file.sha256}: it is cut off or not the file we know"
-                raise InputError(f"{dataset.name}: {file.url} {reason}")
-            os.replace(temporary, target)
+    make_folder(target.parent)
+    with telling(target), temporary_file(target) as (temporary, sink):
+        with sink:
+            found = _copy(_fetched(dataset, file), sink, file)
+            sink.flush()
+            os.fsync(sink.fileno())
+        if found != file.sha256:
+            reason = f"has the checksum {found}, expected {file.sha256}: it is cut off or not the file we know"
+            raise InputError(f"{dataset.name}: {file.url} {reason}")
+        os.replace(temporary, target)
         sync_folder(target.parent)
-    except (OSError, HTTPException) as error:
-        reason = f"{dataset.name}: {file.url} cannot be downloaded ({error})"
-        raise InputError(f"{reason}. It needs {_how_to_get(dataset, file, None)}") from error
     return target
 
 
-@contextmanager
-def _open(url: str) -> Iterator[BinaryIO]:
+def _fetched(dataset: Dataset, file: RemoteFile) -> Iterator[bytes]:
+    """What comes from the official address, piece by piece."""
+    url = str(file.url)
     if not url.startswith(("https://", "http://")):  # the checksum, not the channel, says that it is the right file
         raise InputError(f"{url} is not a web address")
-    with urlopen(Request(url, headers={"User-Agent": "latticework"}), timeout=_SILENCE_SECONDS) as response:
-        yield response
+    try:
+        with urlopen(Request(url, headers={"User-Agent": "latticework"}), timeout=_SILENCE_SECONDS) as response:
+            while chunk := response.read(_CHUNK):
+                yield chunk
+    except (OSError, HTTPException) as error:
+        reason = f"{dataset.name}: {url} cannot be downloaded ({error})"
+        raise InputError(f"{reason}. It needs {_how_to_get(dataset, file, None)}") from error
 
 
-def _copy(source: BinaryIO, sink: BinaryIO, file: RemoteFile) -> str:
+def _copy(chunks: Iterable[bytes], sink: BinaryIO, file: RemoteFile) -> str:
     """Copy no more bytes than are due, and return their checksum."""
     limit = file.size if file.size is not None else MAX_DOWNLOAD_BYTES
     checksum = hashlib.sha256()
     with progress(f"downloading {Path(file.path).name}", total=file.size, unit="bytes") as bar:
-        while chunk := source.read(_CHUNK):
+        for chunk in chunks:
             if bar.done + len(chunk) > limit:
                 raise InputError(f"{file.url} is larger than {limit:,} bytes: it is not the file we know")
             sink.write(chunk)

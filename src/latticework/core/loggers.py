@@ -12,6 +12,7 @@ from latticework.core.checks import one_of
 from latticework.core.delimited import csv_line
 from latticework.core.errors import InputError, require
 from latticework.core.files import write_atomically
+from latticework.core.folders import make_folder
 from latticework.core.persistence import CONFIG
 from latticework.core.temporaries import telling
 from latticework.core.values import from_json
@@ -70,8 +71,7 @@ class CSVLogger:
     def _rewrite(self) -> None:
         self.columns = list(dict.fromkeys(name for row in self.rows for name in row))
         lines = [f"{csv_line(self.columns)}\n", *map(self._line, self.rows)] if self.columns else []
-        with telling(self.path):
-            self.path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(self.path.parent)
         write_atomically(self.path, "".join(lines).encode())
 
 
@@ -115,7 +115,7 @@ class WandbLogger:
     def log(self, row: Row) -> None:
         """Send the figures of a step."""
         if self._run is None:  # not sooner: of all the processes of a run, one logs
-            self._folder.mkdir(parents=True, exist_ok=True)
+            make_folder(self._folder)
             self._run = self._wandb.init(
                 project=os.environ.get("WANDB_PROJECT", "latticework"),
                 dir=str(self._folder),

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from latticework.core.checks import one_of
 from latticework.core.errors import require
-from latticework.core.folders import check_new, replacing
+from latticework.core.folders import check_new, make_folder, replacing
 from latticework.core.persistence import check_writable
 from latticework.translation.decoding import EXTRA_LENGTH
 from latticework.translation.guide import guide
@@ -71,7 +71,7 @@ def export_ctranslate2(
     specification = _specification(model, vocabulary)
     specification.validate()
     specification.optimize(quantization=quantization)
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(folder.parent)
     with replacing(folder) as temporary:
         specification.save(str(temporary))
         (temporary / PIECES).write_bytes(vocabulary.model)

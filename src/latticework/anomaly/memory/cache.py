@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import tempfile
 import weakref
-from typing import IO, Any, Final
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import FileIO
+from typing import Any, Final
 
 import numpy as np
 from jaxtyping import Float, Float16, Float32, Int16
 
-from latticework.core.errors import InputError
+from latticework.core.temporaries import telling
 
 _GROWTH: Final = 1.25  # of the memory that is asked for, when more is needed
 _MANTISSA: Final = 15  # the largest number of a row becomes at most 2 to this: half precision ends at 65,504
@@ -61,6 +64,19 @@ class HalfRows:
         return np.ldexp(rows, -exponents[:, None]).astype(np.float16), exponents.astype(np.int16)
 
 
+@contextmanager
+def telling_of(folder: str | os.PathLike[str] | None) -> Iterator[None]:
+    """Let an error name the folder of a file that has no name; None is the system's for temporary files."""
+    with telling(tempfile.gettempdir() if folder is None else folder):
+        yield
+
+
+def nameless_file(folder: str | os.PathLike[str] | None) -> FileIO:
+    """A file that is gone once it is closed."""
+    with telling_of(folder):
+        return tempfile.TemporaryFile(dir=folder, buffering=0)
+
+
 class Cache:
     """Rows that come image by image: in memory while they fit a budget, and from then on in a file without a name.
 
@@ -86,7 +102,7 @@ class Cache:
         self.channels: int | None = None
         self._count = 0
         self._memory = np.empty((0, 0), dtype=np.float32)
-        self._file: IO[bytes] | None = None
+        self._file: FileIO | None = None
         self._exponents: list[Int16[np.ndarray, " rows"]] = []
 
     def __len__(self) -> int:
@@ -103,6 +119,8 @@ class Cache:
         Raises
         ------
         InputError
+            If there can be no file in the folder.
+        OSError
             If the disk has no room for them.
         """
         if self.channels is None:
@@ -110,14 +128,14 @@ class Cache:
             self._memory = np.empty((0, self.channels), dtype=np.float32)
         total = self._count + len(rows)
         if self._file is None and 4 * total * self.channels > self.budget:
-            self._file = self._opened()
+            self._file = nameless_file(self.folder)
             self._closing = weakref.finalize(self, self._file.close)
             for begin in range(0, self._count, _BLOCK):
-                self._write(self._memory[begin : min(begin + _BLOCK, self._count)])
+                self._write(self._file, self._memory[begin : min(begin + _BLOCK, self._count)])
             self._memory = np.empty((0, self.channels), dtype=np.float32)
         if self._file is not None:
             for begin in range(0, len(rows), _BLOCK):
-                self._write(rows[begin : begin + _BLOCK])
+                self._write(self._file, rows[begin : begin + _BLOCK])
         else:
             if total > len(self._memory):
                 room = min(int(total * _GROWTH), self.budget // (4 * max(1, self.channels)))
@@ -129,7 +147,6 @@ class Cache:
         """All rows, to be read a few at a time."""
         if self._file is None:
             return self._memory[: self._count]
-        self._file.flush()
         shape = (self._count, self.channels or 0)
         values = np.memmap(self._file, dtype=np.float16, mode="r", shape=shape)
         return HalfRows(values, np.concatenate(self._exponents))
@@ -140,22 +157,10 @@ class Cache:
         if self._file is not None:
             self._closing()
 
-    def _opened(self) -> IO[bytes]:
-        try:
-            return tempfile.TemporaryFile(dir=self.folder)
-        except OSError as error:
-            raise InputError(f"{self._place()}: no file can be made there: {error.strerror or error}") from error
-
-    def _write(self, rows: Float32[np.ndarray, "rows channels"]) -> None:
+    def _write(self, file: FileIO, rows: Float32[np.ndarray, "rows channels"]) -> None:
         values, exponents = HalfRows.pack(rows)
-        try:
-            self._file.write(values.data)  # type: ignore[union-attr]
-        except OSError as error:
-            more = "give another folder, a larger budget of memory, or fewer parts"
-            raise InputError(
-                f"{self._place()} has no room for the features: {error.strerror or error}; {more}"
-            ) from error
+        rest = values.reshape(-1).view(np.uint8).data
+        with telling_of(self.folder):
+            while rest:
+                rest = rest[file.write(rest) :]
         self._exponents.append(exponents)
-
-    def _place(self) -> str:
-        return os.fspath(self.folder) if self.folder is not None else tempfile.gettempdir()
