@@ -1,10 +1,12 @@
 """Whatever is typed or passed: an `InputError` or an answer, within seconds and without recursion."""
 
 import time
+from fractions import Fraction
 
 import numpy as np
 import pytest
 
+from latticework.calculus.course import lesson
 from latticework.calculus.derivation import derive
 from latticework.calculus.expression import make, number, variable
 from latticework.calculus.parser import parse
@@ -275,10 +277,32 @@ def test_an_order_is_a_whole_number_of_any_type(order):
     assert str(derive("x'*A*x", "x", order=order)) == str(derive("x'*A*x", "x", order=2)) == "A + A'"
 
 
-@pytest.mark.parametrize("order", [0, -1, 5, np.int64(5), np.True_, np.float64(2), 1.0, "1", None, True, 10**9])
+@pytest.mark.parametrize(
+    "order", [0, -1, 5, np.int64(5), np.True_, np.float64(2), 1.0, "1", None, True, 10**9, 10**5000], ids=type
+)
 def test_an_order_that_is_none_is_refused(order):
     with pytest.raises(InputError, match="order"):
         derive("x*2", "x", {"x": ""}, order=order)
+
+
+@pytest.mark.parametrize(
+    "text", ["*".join(["9" * 40] * 150), "x/" + "/".join(["9" * 40] * 150), "*".join(["2^60"] * 99)]
+)
+def test_numbers_that_grow_past_all_floating_point_are_refused(text):
+    with pytest.raises(InputError, match=r"^a number is larger than 2\^1023"):
+        str(derive(f"{text}*x", "x", {"x": ""}))
+
+
+def test_a_number_of_too_many_digits_is_refused():
+    for value in (10**5000, Fraction(1, 10**5000)):
+        with pytest.raises(InputError, match=r"^a number is larger than 2\^1023"):
+            variable("x", "") * value
+
+
+def test_a_lesson_of_any_name_is_refused():
+    for name in (10**5000, "x" * 10**6, None):
+        with pytest.raises(InputError, match=r"^there is no lesson .{0,60}: expected one of"):
+            lesson(name)
 
 
 @pytest.mark.parametrize("layout", [None, "n", "NUMERATOR", 3, ["numerator"]])

@@ -30,13 +30,24 @@ def test_what_is_no_whole_number_or_too_small_is_named(value):
         whole_number("layers", value)
 
 
-def test_processes_are_counted_as_joblib_does():
-    found = [n_jobs("n_jobs", value) for value in (None, 2, np.int64(-1), -2)]
-    assert found == [None, 2, -1, -2]
-    assert type(found[2]) is int
-    for value in (0, 1.0, True, "2"):
-        with pytest.raises(InputError, match=re.escape(f"n_jobs={value!r}: expected a number of processes, or -1")):
-            n_jobs("n_jobs", value)
+@pytest.mark.parametrize("value", [2**31, np.uint64(2**63), 10**5000], ids=type)
+def test_more_than_is_ever_counted_is_refused_at_once(value):
+    with pytest.raises(InputError, match=r"^layers=.*: expected at most 2,147,483,647$"):
+        whole_number("layers", value)
+    with pytest.raises(InputError, match=r"^order=.*: expected at most 4$"):
+        whole_number("order", value, most=4)
+
+
+@pytest.mark.parametrize("value", [1, -1, -2, np.int64(8)])
+def test_processes_are_counted_as_joblib_does(value):
+    assert (n_jobs("jobs", value), type(n_jobs("jobs", value))) == (value, int)
+    assert n_jobs("jobs", None) is None
+
+
+@pytest.mark.parametrize("value", [0, True, 1.0, "2", 10**12, -(10**5000)], ids=type)
+def test_what_is_no_number_of_processes_is_named(value):
+    with pytest.raises(InputError, match=r"^jobs=.*: expected a number of processes up to 4,096, or -1"):
+        n_jobs("jobs", value)
 
 
 @pytest.mark.parametrize("value", [0.5, np.float32(0.5), np.float64(0.5), Fraction(1, 2)])

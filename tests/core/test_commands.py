@@ -115,7 +115,7 @@ def test_no_processes_at_all_are_refused() -> None:
     assert [CliRunner().invoke(app, ["--jobs", count]).output for count in ("-1", "-2")] == ["-1\n", "-2\n"]
     result = CliRunner().invoke(app, ["--jobs", "0"])
     assert isinstance(result.exception, InputError)
-    assert str(result.exception) == "--jobs=0: expected a number of processes, or -1 for one a processor"
+    assert str(result.exception) == "--jobs=0: expected a number of processes up to 4,096, or -1 for one a processor"
 
 
 def test_a_page_that_cannot_be_written_is_refused_before_the_work(tmp_path: Path) -> None:

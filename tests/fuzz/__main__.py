@@ -26,6 +26,7 @@ sys.path.insert(0, str(TESTS))  # as pytest finds what the tests share
 
 MEMORY = 4 * 2**30
 SILENCE = 30  # seconds without news after which a process is ended
+START = 120  # seconds that imports and seeds may take besides, on a busy machine
 
 
 class Record:
@@ -51,6 +52,7 @@ class Record:
         failures = self.found["failures"]
         if key not in failures:
             place = self.folder / f"failure-{len(failures) + 1}"
+            place.mkdir()
             for name, data in files.items():
                 (place / "files" / name).parent.mkdir(parents=True, exist_ok=True)
                 (place / "files" / name).write_bytes(data)
@@ -172,7 +174,7 @@ def _watched(process: subprocess.Popen[bytes], folder: Path) -> int | None:
             return process.wait(timeout=1)
         except subprocess.TimeoutExpired:
             told = folder / "record.json"
-            last = max(begun + SILENCE, told.stat().st_mtime if told.exists() else 0)  # imports and seeds take time
+            last = max(begun + START, told.stat().st_mtime if told.exists() else 0)
             if time.time() - last > SILENCE:
                 process.kill()
                 process.wait()

@@ -305,7 +305,9 @@ def test_functions_that_voxels_cannot_tell_apart_are_left_out():
     assert hermite_basis(flat, 4, degree=3)[0].shape == (81, 4)
 
 
-@pytest.mark.parametrize("options", [{"degree": -1}, {"a": 0.0}, {"b": -1.0}, {"n_components": 0}])
+@pytest.mark.parametrize(
+    "options", [{"degree": -1}, {"degree": 10**6}, {"degree": 2**31 - 1}, {"a": 0.0}, {"b": -1.0}, {"n_components": 0}]
+)
 def test_hermite_options_out_of_range_are_refused(options):
     with pytest.raises(InputError, match=next(iter(options))):
         hermite_basis(grid(4, 4), **options)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from latticework.anomaly.preparation.parts import PIECES
-from latticework.core.checks import keep, number, one_of, whole_number
+from latticework.core.checks import INT64, keep, number, one_of, whole_number
 from latticework.core.errors import InputError
 
 MODES: Final = ("default", "paper")
@@ -43,7 +43,7 @@ class M3DMConfig:
             keep(self, name, whole_number(name, getattr(self, name)))
         if self.size % 16 or self.size < 32:
             raise InputError(f"size={self.size}: expected a multiple of 16, 32 at least")
-        keep(self, "memory", whole_number("memory", self.memory, least=0))
+        keep(self, "memory", whole_number("memory", self.memory, least=0, most=INT64))
         keep(self, "held_out", number("held_out", self.held_out, lambda share: 0 <= share < 1, "a share below 1"))
         rate = number("false_alarm_rate", self.false_alarm_rate, lambda share: 0 < share < 1, "a rate between 0 and 1")
         keep(self, "false_alarm_rate", rate)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from latticework.calculus.lessons import Example, Exercise, Lesson
 from latticework.core.errors import InputError
+from latticework.core.words import shortened
 
 
 def lesson(name: str) -> Lesson:
@@ -29,7 +30,7 @@ def lesson(name: str) -> Lesson:
     'wrong'
     """
     if not isinstance(name, str) or name not in LESSONS:
-        raise InputError(f"there is no lesson {str(name)[:40]!r}: expected one of {', '.join(LESSONS)}")
+        raise InputError(f"there is no lesson {shortened(name, most=40)}: expected one of {', '.join(LESSONS)}")
     return LESSONS[name]
 
 

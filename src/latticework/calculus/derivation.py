@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import cached_property
-from numbers import Integral
 from typing import Any, Literal
 
 from latticework.calculus.assumptions import Assume, assumptions
@@ -17,6 +16,7 @@ from latticework.calculus.plain import explained, part_text
 from latticework.calculus.stages import Layout, Stage, staged
 from latticework.calculus.tree import variables
 from latticework.calculus.verify import Verification, verify
+from latticework.core.checks import whole_number
 from latticework.core.errors import InputError
 
 LAYOUTS = ("numerator", "denominator")
@@ -151,7 +151,7 @@ def derive(
     """
     if layout not in LAYOUTS:
         raise InputError(f"layout={layout!r}: expected numerator or denominator")
-    order = _checked_order(order)
+    order = whole_number("order", order, most=HIGHEST_ORDER)
     if not isinstance(wrt, str):
         raise InputError(f"wrt is the name of a variable, got {wrt!r}")
     expression = expr if isinstance(expr, Expr) else parse(expr, shapes)
@@ -224,12 +224,6 @@ def hessian(expr: str | Expr, wrt: str, shapes: Shapes | None = None, *, assume:
     X'*diag(y.^2 .* sigmoid(-y .* (X*w)) .* (1 - sigmoid(-y .* (X*w))))*X
     """
     return _of_scalar("Hessian", derive(expr, wrt, shapes, order=2, assume=assume))
-
-
-def _checked_order(order: object) -> int:
-    if isinstance(order, bool) or not isinstance(order, Integral) or not 1 <= int(order) <= HIGHEST_ORDER:
-        raise InputError(f"order={order!r}: expected a whole number from 1 to {HIGHEST_ORDER}")
-    return int(order)
 
 
 def _of_scalar(name: str, found: Derivation) -> Derivation:

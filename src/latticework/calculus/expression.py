@@ -14,9 +14,11 @@ from latticework.calculus.shapes import Match, shape_of
 from latticework.calculus.text import text
 from latticework.calculus.tree import Shape, Tree, order
 from latticework.core.errors import InputError
+from latticework.core.words import shortened
 
 DEEPEST = 2000  # levels of an expression
 MOST_OPERANDS = 2000  # of one sum or product
+MOST_BITS = 1023  # of a number above or below a fraction line: what is larger is no floating-point number
 
 
 class Expr(Tree):
@@ -147,12 +149,17 @@ def make(op: str, *args: Expr, data: Any = None, match: Match = _SAME) -> Expr:
 def number(value: int | float | Fraction) -> Expr:
     """A number; whole ones and fractions stay exact."""
     if isinstance(value, bool) or not isinstance(value, int | float | Fraction):
-        raise InputError(f"expected a number, got {value!r}")
+        raise InputError(f"expected a number, got {shortened(value)}")
     if isinstance(value, float) and not math.isfinite(value):
         raise InputError(f"a number must be finite, got {value}")
     if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
         value = int(value)
-    return make("number", data=value if isinstance(value, float) else Fraction(value))
+    if isinstance(value, float):
+        return make("number", data=value)
+    exact = Fraction(value)
+    if max(exact.numerator.bit_length(), exact.denominator.bit_length()) > MOST_BITS:
+        raise InputError(f"a number is larger than 2^{MOST_BITS}, or has more digits than that")
+    return make("number", data=exact)
 
 
 def length(size: Dim) -> Expr:

@@ -6,16 +6,19 @@ import math
 import sys
 from collections.abc import Callable, Iterable
 from numbers import Integral, Real
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from latticework.core.errors import InputError
 from latticework.core.words import shortened
 
 T = TypeVar("T")
+LARGEST: Final = 2**31 - 1  # of what is counted: more is a slip, and would take all time or memory
+INT64: Final = 2**63 - 1  # of bytes and seeds
+MOST_PROCESSES: Final = 4096
 
 
-def whole_number(name: str, value: object, *, least: int = 1) -> int:
-    """Return a number of at least `least`, of whatever integer type, as an int.
+def whole_number(name: str, value: object, *, least: int = 1, most: int = LARGEST) -> int:
+    """Return a number from `least` to `most`, of whatever integer type, as an int.
 
     Raises
     ------
@@ -30,7 +33,10 @@ def whole_number(name: str, value: object, *, least: int = 1) -> int:
     """
     if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
         raise InputError(f"{name}={shortened(value)}: expected a whole number of at least {least}")
-    return int(value)
+    found = int(value)
+    if found > most:
+        raise InputError(f"{name}={shortened(found)}: expected at most {most:,}")
+    return found
 
 
 def n_jobs(name: str, value: object) -> int | None:
@@ -39,18 +45,19 @@ def n_jobs(name: str, value: object) -> int | None:
     Raises
     ------
     InputError
-        If it is no such number.
+        If it is no such number, or more than is ever meant.
 
     Examples
     --------
     >>> n_jobs("n_jobs", 0)
     Traceback (most recent call last):
-    latticework.core.errors.InputError: n_jobs=0: expected a number of processes, or -1 for one a processor
+    latticework.core.errors.InputError: n_jobs=0: expected a number of processes up to 4,096, or -1 for one a processor
     """
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, Integral) or value == 0:
-        raise InputError(f"{name}={shortened(value)}: expected a number of processes, or -1 for one a processor")
+    if isinstance(value, bool) or not isinstance(value, Integral) or not 0 < abs(int(value)) <= MOST_PROCESSES:
+        expected = f"a number of processes up to {MOST_PROCESSES:,}, or -1 for one a processor"
+        raise InputError(f"{name}={shortened(value)}: expected {expected}")
     return int(value)
 
 

@@ -8,6 +8,7 @@ from operator import index
 from typing import Any, Final, SupportsIndex
 
 from latticework.core.errors import InputError
+from latticework.core.words import shortened
 
 _BITS: Final = 63  # what NumPy, torch and a signed 64-bit integer all take
 
@@ -40,7 +41,7 @@ def seed_from(random_state: Any) -> int:
     if isinstance(random_state, SupportsIndex) and not isinstance(random_state, bool):
         seed = index(random_state)
         if not 0 <= seed < 2**_BITS:
-            raise InputError(f"random_state must be at least 0 and below 2**{_BITS}, got {seed}")
+            raise InputError(f"random_state must be at least 0 and below 2**{_BITS}, got {shortened(seed)}")
         return seed
     import numpy as np
 

@@ -23,6 +23,7 @@ from latticework.mediation.spike_slab import ConfounderData, ConfounderState
 
 S = TypeVar("S")  # the state of a chain
 
+MOST_CHAINS: Final = 10_000
 STARTS: Final = (0.0, 0.02, 0.1, 0.3)  # share of voxels that carry the confounder where a chain begins
 
 

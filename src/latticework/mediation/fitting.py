@@ -15,7 +15,7 @@ from latticework.core.checks import n_jobs, whole_number
 from latticework.core.errors import InputError
 from latticework.core.persistence import State
 from latticework.core.seeds import seed_from, spawn
-from latticework.mediation.chains import Length
+from latticework.mediation.chains import MOST_CHAINS, Length
 from latticework.mediation.draws import inference_data
 from latticework.mediation.effects import NDE, NIE, TE, WORST_RHAT, effects_table, require_libraries
 from latticework.mediation.fitted import FittedModel
@@ -181,7 +181,8 @@ class MediationModel(FittedModel):
         """How chains run, checked."""
         if not (self.prior is None or isinstance(self.prior, Prior)):
             raise InputError(f"prior is a {type(self.prior).__name__}: expected a Prior or None")
-        count, workers = whole_number("n_chains", self.n_chains), n_jobs("n_jobs", self.n_jobs)
+        count = whole_number("n_chains", self.n_chains, most=MOST_CHAINS)
+        workers = n_jobs("n_jobs", self.n_jobs)
         return Chains(count, _length(self.n_warmup, self.n_draws), seed_from(self.random_state), workers)
 
     def _tell(self) -> None:

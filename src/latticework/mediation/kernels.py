@@ -30,6 +30,7 @@ DECAY: Final = 0.01  # the paper's a
 CONCENTRATION: Final = 10.0  # the paper's b
 HERMITE_REACH: Final = 6.0
 LARGEST_SMOOTHNESS: Final = 50.0  # beyond, Bessel functions overflow where the kernel is not yet 1
+MOST_FUNCTIONS: Final = 100_000  # of whatever degree
 NEGLIGIBLE: Final = 1e-10  # of the largest eigenvalue: what is below is rounding
 
 
@@ -200,7 +201,8 @@ def hermite_basis(
     order = np.lexsort(coordinates.T)
     voxels = standardise(coordinates[order], HERMITE_REACH)
     axes = voxels.shape[1]
-    powers = _powers(axes, whole_number("degree", degree, least=0))
+    hermite_count(axes, whole_number("degree", degree, least=0))
+    powers = _powers(axes, degree)
     count = None if n_components is None else whole_number("n_components", n_components)
     spread, total, ratio = _mehler(a, b)
     alone = [_hermite_functions(voxels[:, axis], degree, spread) for axis in range(axes)]
@@ -229,12 +231,20 @@ def hermite_trace(axes: int, a: float = DECAY, b: float = CONCENTRATION) -> floa
 def hermite_count(axes: int, degree: int) -> int:
     """Return how many functions of `axes` variables have a total degree of at most `degree`.
 
+    Raises
+    ------
+    InputError
+        If they are more than is ever meant.
+
     Examples
     --------
     >>> hermite_count(2, 10)
     66
     """
-    return math.comb(degree + axes, axes)
+    count = math.comb(degree + axes, axes)
+    if count > MOST_FUNCTIONS:
+        raise InputError(f"degree={degree}: {count:,} functions of {axes} axes, expected at most {MOST_FUNCTIONS:,}")
+    return count
 
 
 def _mehler(a: float, b: float) -> tuple[float, float, float]:

@@ -13,7 +13,6 @@ import numpy as np
 from latticework.core.checks import whole_number
 from latticework.core.errors import InputError
 from latticework.core.seeds import seed_from
-from latticework.core.words import shortened
 
 LIMIT: Final = 1_000_000
 BLOCK: Final = 100  # numbers that share everything but their last two digits
@@ -106,9 +105,7 @@ def german(number: int) -> str:
 
 
 def _checked(number: int) -> int:
-    if whole_number("number", number, least=0) >= LIMIT:
-        raise InputError(f"number={shortened(int(number))}: expected less than {LIMIT:,}")
-    return int(number)
+    return whole_number("number", number, least=0, most=LIMIT - 1)
 
 
 def _below_thousand(number: int) -> str:

@@ -18,7 +18,7 @@ from latticework.anomaly.memory.cache import Cache
 from latticework.anomaly.memory.coreset import Coreset, greedy, size
 from latticework.anomaly.memory.distances import Rows
 from latticework.anomaly.memory.neighbours import Neighbours
-from latticework.core.checks import number, whole_number
+from latticework.core.checks import INT64, number, whole_number
 from latticework.core.errors import InputError
 
 FRACTION: Final = 0.1
@@ -88,7 +88,7 @@ class MemoryBank:
         folder: str | os.PathLike[str] | None = None,
         device: str | torch.device = "cpu",
     ) -> None:
-        self.budget = whole_number("budget", budget, least=0)
+        self.budget = whole_number("budget", budget, least=0, most=INT64)
         self.folder, self.device = folder, device
         self.seen = 0
         self._cache: Cache | None = None

@@ -21,7 +21,7 @@ from latticework.anomaly.synth.families import FAMILIES, draw_part
 from latticework.anomaly.synth.spots import draw_spot, suitable
 from latticework.anomaly.synth.studio import Studio, Surface, image_of
 from latticework.anomaly.synth.view import displaced, draw_pose, look
-from latticework.core.checks import one_of, whole_number
+from latticework.core.checks import INT64, one_of, whole_number
 from latticework.core.errors import InputError
 from latticework.core.seeds import seed_from, spawn
 
@@ -141,7 +141,7 @@ def check(seed: object, family: object, defect: object, contrast: object, size: 
     InputError
         As `draw`.
     """
-    number = seed_from(whole_number("seed", seed, least=0))
+    number = seed_from(whole_number("seed", seed, least=0, most=INT64))
     one_of("family", family, FAMILIES)
     if defect is not None:
         one_of("defect", defect, defects.KINDS)
