@@ -51,6 +51,12 @@ def test_parts_are_listed_with_what_their_labels_say(candies):
     assert labels == ["good", "bumps", "combined", "defect", None, None]
 
 
+def test_a_label_that_is_told_twice_is_refused_with_its_line(candies):
+    (candies / "test_public/data/01_metadata.yaml").write_text("anomalous: 1\nother: 1\nother: 2\nanomalous: 0\n")
+    with pytest.raises(InputError, match=r"01_metadata\.yaml: line 4 is the second with anomalous$"):
+        read_folder(candies)
+
+
 def test_one_file_brings_its_partners_and_what_lacks_is_told_when_it_is_read(candies):
     folder = candies / "test_public/data"
     (folder / "00_depth.png").unlink()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -179,20 +179,31 @@ def _camera(values: Mapping[str, Any], path: Path) -> Camera:
     )
 
 
-def flat_yaml(text: str) -> dict[str, str]:
-    r"""The values that stand on lines ``key: value``, whatever they are nested in, which is all that Eyecandies needs.
+def flat_yaml(text: str, names: Collection[str]) -> dict[str, str]:
+    r"""The values of names on lines ``name: value``, whatever they are nested in, which is all that Eyecandies needs.
+
+    Raises
+    ------
+    ValueError
+        If one of them is there twice.
 
     Examples
     --------
-    >>> flat_yaml("normalization:\n  max: 3.5 # m\n  min: 2\n")
-    {'normalization': '', 'max': '3.5', 'min': '2'}
+    >>> flat_yaml("normalization:\n  max: 3.5 # m\n  min: 2\n", ("min", "max"))
+    {'max': '3.5', 'min': '2'}
     """
-    lines = (_YAML_LINE.fullmatch(line) for line in text.splitlines())
-    return {found[1]: found[2].strip("'\"") for found in lines if found}
+    values: dict[str, str] = {}
+    for number, line in enumerate(text.split("\n"), 1):
+        found = _YAML_LINE.fullmatch(line)
+        if found and found[1] in names:
+            if found[1] in values:
+                raise ValueError(f"line {number} is the second with {found[1]}")
+            values[found[1]] = found[2].strip("'\"")
+    return values
 
 
 def _of_yaml(text: str) -> dict[str, float]:
-    values = flat_yaml(text)
-    if not {"min", "max"} <= values.keys():
+    values = flat_yaml(text, ("min", "max"))
+    if len(values) < 2:
         raise ValueError("there are no lines min: and max:, as info_depth.yaml of Eyecandies has")
     return {name: decimal(values[name]) for name in ("min", "max")}

@@ -41,7 +41,7 @@ def eyecandies(folder: Path, prefix: str, start: str | None = None) -> Iterator[
     Raises
     ------
     InputError
-        If a picture lacks its depth, or what the depth means.
+        If a picture lacks its depth, or what the depth means, or a part is told twice whether it is good.
     """
     ending = f"_{LIGHT}.png"
     missing = []
@@ -66,9 +66,13 @@ def eyecandies(folder: Path, prefix: str, start: str | None = None) -> Iterator[
 def _label_of(file: Path) -> str | None:
     """What kind of defect a part of Eyecandies has; None where that is private, or not to be read."""
     try:
-        values = flat_yaml(read_bytes(file, most=_MAX_YAML_BYTES).decode())
+        text = read_bytes(file, most=_MAX_YAML_BYTES).decode()
     except ValueError:
         return None
+    try:
+        values = flat_yaml(text, ("anomalous", *DEFECTS))
+    except ValueError as error:
+        raise InputError(f"{file}: {error}") from error
     wrong = {name for name, value in values.items() if value.lower() in ("1", "true")}
     if "anomalous" not in values:
         return None
