@@ -3,7 +3,8 @@
 `python -m benchmarks.mutation` copies the checkout, lets mutmut change one operator, number or argument at a time in
 the modules below, and runs the tests named beside each. It writes results/mutation.json, and the mutants that lived,
 each with the lines it changed, to results/mutants.txt. --sample tests so many mutants of each module, drawn at random,
-which tells the share in hours, not days. --only takes capabilities or modules, and records nothing.
+which tells the shares in hours, not days: those of a capability, and of all, are then estimates, in which a module
+counts by the mutants that it has, not by those drawn. --only takes capabilities or modules, and records nothing.
 """
 
 from __future__ import annotations
@@ -128,15 +129,16 @@ MATHS: Final[dict[str, dict[str, str]]] = {
 
 @dataclass(frozen=True)
 class Tally:
-    """What became of the mutants of a module."""
+    """What became of the mutants of a module that were tested, and how many it has."""
 
     killed: int
     lived: tuple[str, ...]
     untested: int
+    mutants: int
 
     @property
     def total(self) -> int:
-        """All mutants."""
+        """All that were tested, or would have been."""
         return self.killed + len(self.lived) + self.untested
 
 
@@ -185,9 +187,11 @@ def mutate(module: str, tests: Sequence[str], work: Path, jobs: int, most: int |
     if most is None:
         _output(run, work, environment)
         states = _states(work, environment)
+        mutants = len(states)
     else:
         _output([*run, "*__mutmut_1"], work, environment)  # which makes them all first
         names = sorted(_states(work, environment))
+        mutants = len(names)
         drawn = set(random.Random(module).sample(names, min(most, len(names))))
         _output([*run, *drawn], work, environment)
         states = {name: state for name, state in _states(work, environment).items() if name in drawn}
@@ -197,7 +201,7 @@ def mutate(module: str, tests: Sequence[str], work: Path, jobs: int, most: int |
     lived = [name for name, state in states.items() if state == LIVED_ON]
     shown = (f"{name}: {_change(_output(['show', name], work, environment))}" for name in lived)
     untested = sum(state == UNTESTED for state in states.values())
-    return Tally(len(states) - len(lived) - untested, tuple(shown), untested)
+    return Tally(len(states) - len(lived) - untested, tuple(shown), untested, mutants)
 
 
 def settings(module: str, tests: Iterable[str]) -> str:
@@ -218,15 +222,25 @@ def lines_of(tallies: dict[str, dict[str, Tally]]) -> Iterable[str]:
 
 
 def result(tallies: dict[str, dict[str, Tally]], jobs: int, sample: int | None = None) -> harness.Result:
-    """Shares that are killed, by capability."""
-    command = COMMAND if sample is None else f"{COMMAND} --sample {sample}"
-    rows = []
+    """Shares that are killed, of all, by capability and by module."""
+    command, title = COMMAND, "Mutants of the equations that the tests notice"
+    if sample is not None:
+        command += f" --sample {sample}"
+        title += f"; of each module at most {sample} were drawn, and the shares of several modules are estimates that"
+        title += " weigh each by the mutants it has"
+    rows = [_row("all", [found for modules in tallies.values() for found in modules.values()])]
     for capability, modules in tallies.items():
-        killed, total = (sum(getattr(found, what) for found in modules.values()) for what in ("killed", "total"))
-        rows.append(
-            harness.Row(f"{capability}: {len(modules)} modules, {total:,} mutants", 100 * killed / total, "% killed")
-        )
-    return harness.make_result(NAME, "Mutants of the equations that the tests notice", command, rows, threads=jobs)
+        rows.append(_row(capability, list(modules.values())))
+        rows += [_row(module, [found]) for module, found in modules.items()]
+    return harness.make_result(NAME, title, command, rows, threads=jobs)
+
+
+def _row(name: str, found: Sequence[Tally]) -> harness.Row:
+    """The share of some modules, each with the weight of the mutants that it has."""
+    mutants, tested = sum(one.mutants for one in found), sum(one.total for one in found)
+    killed = sum(one.mutants * one.killed / one.total for one in found if one.total)
+    modules = f"{len(found)} modules, " if len(found) > 1 else ""
+    return harness.Row(f"{name}: {modules}{tested:,} of {mutants:,} mutants", 100 * killed / mutants, "% killed")
 
 
 def _output(arguments: Sequence[str], work: Path, environment: dict[str, str]) -> str:

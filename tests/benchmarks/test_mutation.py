@@ -55,7 +55,7 @@ def test_every_capability_has_maths_that_is_mutated() -> None:
 
 def test_what_mutmut_says_is_counted(mutmut: list[list[str]], tmp_path: Path) -> None:
     found = mutation.mutate("nn/crf", ["nn/test_crf"], tmp_path / "work", jobs=3)
-    assert found == Tally(2, ("latticework.nn.crf.x_score__mutmut_2: - return a + b  + return a - b",), 1)
+    assert found == Tally(2, ("latticework.nn.crf.x_score__mutmut_2: - return a + b  + return a - b",), 1, 4)
     assert found.total == 4
     assert mutmut[0] == ["mutmut", "run", "--max-children", "3"]
     assert mutmut[2] == ["mutmut", "show", "latticework.nn.crf.x_score__mutmut_2"]
@@ -73,13 +73,36 @@ def test_of_a_sample_only_what_was_drawn_is_run_and_counted(mutmut: list[list[st
     names = {line.split(":")[0].strip() for line in STATES.split("\n") if line}
     assert len(runs[1][4:]) == 3
     assert set(runs[1][4:]) < names
-    assert found.total == 3
+    assert (found.total, found.mutants) == (3, 4)
     assert mutation.mutate("nn/crf", ["nn/test_crf"], tmp_path / "work", jobs=1, most=3) == found
 
 
-def test_the_table_has_the_share_of_each_capability() -> None:
-    tallies = {"nn": {"nn/crf": Tally(8, ("nn.one",), 1), "nn/chain": Tally(10, (), 0)}}
-    (row,) = mutation.result(tallies, jobs=2).rows
-    assert (row.name, row.value) == ("nn: 2 modules, 20 mutants", 90.0)
+def test_the_table_has_the_share_of_each_capability_and_module() -> None:
+    tallies = {"nn": {"nn/crf": Tally(8, ("nn.one",), 1, 10), "nn/chain": Tally(10, (), 0, 10)}}
+    found = mutation.result(tallies, jobs=2)
+    assert [(row.name, row.value) for row in found.rows] == [
+        ("all: 2 modules, 20 of 20 mutants", 90.0),
+        ("nn: 2 modules, 20 of 20 mutants", 90.0),
+        ("nn/crf: 10 of 10 mutants", 80.0),
+        ("nn/chain: 10 of 10 mutants", 100.0),
+    ]
     assert list(mutation.lines_of(tallies)) == ["nn/crf: nn.one"]
-    assert mutation.result(tallies, jobs=2, sample=60).command == "python -m benchmarks.mutation --sample 60"
+    assert "estimates" not in found.title
+
+
+def test_of_a_sample_a_module_counts_by_the_mutants_that_it_has() -> None:
+    tallies = {
+        "nn": {"nn/crf": Tally(5, (), 5, 900), "nn/chain": Tally(10, (), 0, 90)},
+        "ner": {"ner/tags": Tally(10, (), 0, 10)},
+    }
+    found = mutation.result(tallies, jobs=2, sample=10)
+    shares = {row.name: row.value for row in found.rows}
+    assert (
+        shares["all: 3 modules, 30 of 1,000 mutants"] == 55.0
+    )  # (450 + 90 + 10) / 1,000; drawn alike it would be 83 %
+    assert shares["nn: 2 modules, 20 of 990 mutants"] == pytest.approx(100 * 540 / 990)
+    assert shares["nn/crf: 10 of 900 mutants"] == 50.0
+    assert shares["ner: 10 of 10 mutants"] == shares["ner/tags: 10 of 10 mutants"] == 100.0
+    assert found.command == "python -m benchmarks.mutation --sample 10"
+    assert "at most 10 were drawn" in found.title
+    assert "estimates that weigh each by the mutants it has" in found.title
