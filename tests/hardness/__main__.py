@@ -23,7 +23,7 @@ sys.dont_write_bytecode = True
 
 from hardness import inputs, trials  # noqa: E402
 from hardness.commands import COMMANDS, OFTEN, folder_of_inputs  # noqa: E402
-from hardness.judging import digests  # noqa: E402
+from hardness.judging import differences, digests, tree  # noqa: E402
 from hardness.trial import run  # noqa: E402
 from hardness.trials import Setting  # noqa: E402
 
@@ -63,6 +63,7 @@ def tried(setting: Setting, what: str, points: int) -> Iterator[tuple[str, list[
 def told(root: Path, *, suite: bool) -> dict[str, Any]:
     """What every command writes, by checksums; with a few trials of some commands, and what went wrong in them."""
     found: dict[str, Any] = {"digests": {}, "tried": dict.fromkeys(TRIALS, 0), "wrong": {what: [] for what in TRIALS}}
+    inputs_before = tree(folder_of_inputs(root))
     for number, command in enumerate(COMMANDS):
         kinds = trials.settings(command, root)
         found["digests"][command.name] = digests(kinds[0].whole[1], root)
@@ -78,6 +79,7 @@ def told(root: Path, *, suite: bool) -> dict[str, Any]:
             for case, complaints in cases:
                 found["tried"][what] += 1
                 found["wrong"][what] += [f"{case}: {one}" for one in complaints]
+    found["inputs"] = differences(tree(folder_of_inputs(root)), inputs_before)
     return found
 
 

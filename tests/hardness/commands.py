@@ -253,7 +253,7 @@ OFTEN = {
     "mediate-simulate",
 }
 
-# Options and arguments that are paths: those that a command writes to, and those that it only reads.
+# Options and arguments that are paths: those that any command writes to, and those that each only reads.
 WRITTEN = {"--output", "--page", "--maps", "--results"}
 WRITTEN_ARGUMENTS = {
     ("translate", "export"): "folder",
@@ -264,10 +264,36 @@ WRITTEN_ARGUMENTS = {
     ("kg", "watch"): "model",
 }
 READ = {
-    *("--valid", "--vit", "--point-mae", "--good", "--add", "--remove", "--test", "--images", "--mask", "--atlas"),
-    *("--centres", "--coordinates", "--volumes", "--truth", "--nu", "--char-vectors", "--word-vectors", "--lexicon"),
-    *("folder", "model", "paths", "path", "triples", "changes", "test", "old", "new", "source", "target", "study"),
-    *("mask", "train", "file", "text", "reference"),
+    "show": {"model"},
+    "translate fit": {"source", "target", "--valid"},
+    "translate predict": {"model", "file"},
+    "translate evaluate": {"model", "source", "reference"},
+    "translate export": {"model"},
+    "ner fit": {"train", "--valid", "--char-vectors", "--word-vectors", "--lexicon"},
+    "ner predict": {"model", "file", "--lexicon"},
+    "ner evaluate": {"model", "file", "--lexicon"},
+    "ner match": {"--lexicon"},
+    "ner convert": {"source"},
+    "ner vectors": {"text", "--lexicon"},
+    "anomaly fit": {"folder", "--valid", "--vit", "--point-mae"},
+    "anomaly predict": {"model", "paths"},
+    "anomaly evaluate": {"model", "folder", "--good"},
+    "anomaly explain": {"model", "path", "--good"},
+    "anomaly preprocess": {"folder"},
+    "kg fit": {"triples", "--valid"},
+    "kg update": {"changes", "--add", "--remove", "--valid", "--test"},
+    "kg watch": {"changes"},
+    "kg query": {"model"},
+    "kg explain": {"model"},
+    "kg evaluate": {"model", "test"},
+    "kg stats": {"triples"},
+    "kg diff": {"old", "new"},
+    "kg convert": {"source"},
+    "kg export": {"model"},
+    "mediate fit": {"study", "--images", "--mask", "--atlas", "--centres", "--coordinates", "--volumes"},
+    "mediate report": {"model", "--truth"},
+    "mediate bias": {"model", "--nu"},
+    "mediate basis": {"mask", "--atlas", "--centres"},
 }
 
 
@@ -282,5 +308,6 @@ def paths() -> Iterator[tuple[tuple[str, ...], str]]:
         for path, command in {(*own, name): one for name, one in found.items()}.items() if found else [(own, tool)]:
             for parameter in command.params:
                 kind = getattr(parameter, "type_descriptor", None)
-                if kind is not None and "Path" in str(kind.annotation):
+                called = getattr(parameter, "metavar", None)
+                if kind is not None and ("Path" in str(kind.annotation) or called in ("PATH", "WORDS")):
                     yield path, parameter.opts[0]

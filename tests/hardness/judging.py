@@ -9,8 +9,10 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
-from hardness.commands import FILE, FILES, FOLDER, MODEL, SET
+from hardness.commands import FILE, FILES, FOLDER, INPUTS, MODEL, SET, folder_of_inputs
+from markupsafe import escape
 
 from latticework.core.errors import InputError
 from latticework.core.loggers import TIMINGS
@@ -19,7 +21,8 @@ from latticework.core.temporaries import TEMPORARY_NAME
 from latticework.core.tensors import Stored
 
 # How long an update took, and each stop of a tour: on the pages that tell of them.
-SECONDS = re.compile(rb"<dt>seconds[^<]*</dt><dd>[\d.]+</dd>|up to date in [\d.e-]+ s|(?<=<dd>)\d+\.\d(?=</dd>)")
+SECONDS = re.compile(rb"(?<=seconds</dt><dd>)[\d.]+|(?<=seconds for both</dt><dd>)[\d.]+|(?<=up to date in )[\d.e-]+")
+HASH = re.compile(r"-[0-9a-f]{16}(?=\.)")  # in the name of a file of a model
 Tree = dict[str, bytes | None]  # what is in a folder, by name; of folders in it nothing is told
 
 
@@ -43,11 +46,33 @@ def _comparable(path: Path) -> bytes:
 
 
 def digests(found: Tree, root: Path) -> dict[str, str]:
-    """The checksum of each file, wherever it lies."""
-    place = json.dumps(str(root))[1:-1].encode()
-    return {
-        name: hashlib.sha256(data.replace(place, b"")).hexdigest() for name, data in found.items() if data is not None
-    }
+    """The checksum of each file, and of each value of what a model says of itself, wherever the inputs lie."""
+    written: dict[str, bytes] = {}
+    for name, data in found.items():
+        if data is None:
+            continue
+        data = _placeless(data, root)
+        plain = HASH.sub("", name)
+        assert plain not in written, f"{name} is there twice"
+        values = _values(json.loads(data)) if name.endswith("/config.json") else {"": data}
+        written |= {f"{plain}{path}": value for path, value in values.items()}
+    return {name: hashlib.sha256(data).hexdigest() for name, data in written.items()}
+
+
+def _placeless(data: bytes, root: Path) -> bytes:
+    """Without the folders of the run and of the inputs, as JSON and pages write them in whatever locale."""
+    for name, plain in ((str(root), ""), (folder_of_inputs(root).name, INPUTS)):
+        page = re.sub("[\ud800-\udfff]", "\ufffd", str(escape(name)))
+        for one in (json.dumps(name)[1:-1], page):
+            data = data.replace(one.encode(), plain.encode())
+    return data
+
+
+def _values(whole: Any, path: str = "") -> dict[str, bytes]:
+    """All values in an object of JSON, each with the keys that lead to it."""
+    if not isinstance(whole, dict) or not whole:
+        return {path: json.dumps(whole).encode()}
+    return {inner: value for key, one in whole.items() for inner, value in _values(one, f"{path} > {key}").items()}
 
 
 def part(found: Tree, name: str) -> Tree:
