@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from latticework.core.words import shortened
+from latticework.core.words import listed, shortened
 
 SIMPLE = st.none() | st.integers() | st.floats() | st.text("ab\n") | st.just(b"ab" * 40)
 VALUES = st.recursive(SIMPLE, lambda inner: st.lists(inner) | st.tuples(inner, inner) | st.dictionaries(SIMPLE, inner))
@@ -43,3 +43,7 @@ class Unwritable(list):
 @pytest.mark.parametrize("value", [Unwritable(), [Unwritable()], {1: Unwritable()}, 10**5000, (-(10**5000),)], ids=type)
 def test_what_cannot_be_written_is_told_by_its_kind(value):
     assert shortened(value) == f"<{type(value).__name__} that cannot be written>"
+
+
+def test_long_names_of_a_list_are_cut():
+    assert listed(["a" * 10**6, "b"]) == f"{'a' * 200}..., b"

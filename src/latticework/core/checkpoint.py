@@ -20,6 +20,7 @@ from latticework.core.persistence import CONFIG, State, check_replaceable, read_
 from latticework.core.sharding import share
 from latticework.core.tensors import Stored, digest
 from latticework.core.values import to_json
+from latticework.core.words import shortened
 
 CHECKPOINT: Final = "checkpoint"
 HISTORY: Final = "history.json"  # a file: in a long run it is too large for a plain value
@@ -112,7 +113,9 @@ def damage_told(folder: Path) -> Iterator[None]:
     except InputError:
         raise
     except (LookupError, ArithmeticError, TypeError, ValueError, AttributeError, RuntimeError, MemoryError) as error:
-        raise InputError(f"{folder} holds a damaged checkpoint ({error!r}): start over with --restart") from error
+        raise InputError(
+            f"{folder} holds a damaged checkpoint ({shortened(error, most=200)}): start over with --restart"
+        ) from error
 
 
 def _read(folder: Path, header: dict[str, Any], state: State, fingerprint: str, device: torch.device) -> Checkpoint:

@@ -17,6 +17,7 @@ from latticework.core.hardware import check_device, is_first, wait_for_others
 from latticework.core.persistence import CONFIG, State, read_folder, write_folder
 from latticework.core.values import encode
 from latticework.core.version import VERSION
+from latticework.core.words import shortened
 
 ATTEMPTS: Final = 4  # to load a model that other processes save meanwhile
 
@@ -177,7 +178,9 @@ def _load_once(folder: Path, expected: type[Estimator], device: str) -> Any:
             raise
         raise InputError(f"{folder}: {error}") from error
     except (LookupError, ArithmeticError, TypeError, ValueError, AttributeError, RuntimeError, MemoryError) as error:
-        raise InputError(f"{folder} does not hold a {cls.__name__} that can be rebuilt ({error!r})") from error
+        raise InputError(
+            f"{folder} does not hold a {cls.__name__} that can be rebuilt ({shortened(error, most=200)})"
+        ) from error
     return estimator
 
 

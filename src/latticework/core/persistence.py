@@ -34,6 +34,7 @@ from latticework.core.tensors import (
     store_tensors,
 )
 from latticework.core.values import decode, encode, read_strictly
+from latticework.core.words import shortened
 
 FORMAT_VERSION: Final = 1
 CONFIG: Final = "config.json"
@@ -171,7 +172,7 @@ def read_folder(folder: str | os.PathLike[str]) -> tuple[dict[str, Any], State]:
             name, sha256, size = _entry(folder, f"{group}.safetensors", entry)
             regular_file(folder, name, size)
             if entry["framework"] not in FRAMEWORKS:
-                raise damaged(folder, f"{CONFIG} knows no {entry['framework']!r} tensors")
+                raise damaged(folder, f"{CONFIG} knows no {shortened(entry['framework'])} tensors")
             tensors[group] = Stored(folder, name, sha256, size, entry["framework"])
         files = {}
         for logical, entry in config["files"].items():
@@ -189,7 +190,9 @@ def read_folder(folder: str | os.PathLike[str]) -> tuple[dict[str, Any], State]:
     except OSError as error:
         raise InputError(f"{folder} cannot be read: {error.strerror or error}") from error
     except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
-        raise damaged(folder, f"{CONFIG} is incomplete or holds what we do not write ({error!r})") from error
+        raise damaged(
+            folder, f"{CONFIG} is incomplete or holds what we do not write ({shortened(error, most=200)})"
+        ) from error
 
 
 def _read_config(folder: Path) -> dict[str, Any]:
@@ -227,7 +230,9 @@ def _entry(folder: Path, logical: str, entry: dict[str, Any]) -> tuple[str, str,
     if not (type(size) is int and re.fullmatch("[0-9a-f]{64}", sha256)):
         raise damaged(folder, f"{CONFIG} gives no proper size and checksum for {logical!r}")
     if not PLAIN_NAME.fullmatch(logical) or name != payload_name(logical, sha256):
-        raise damaged(folder, f"{CONFIG} lists {name!r} for {logical!r}, a file name that Latticework never gives")
+        raise damaged(
+            folder, f"{CONFIG} lists {shortened(name)} for {logical!r}, a file name that Latticework never gives"
+        )
     return name, sha256, size
 
 

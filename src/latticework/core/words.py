@@ -25,14 +25,14 @@ def counted(number: int, one: str, many: str | None = None) -> str:
 
 
 def listed(names: Iterable[object], *, most: int = 5) -> str:
-    """The first few of names, and how many more there are.
+    """The first few of names, long ones cut, and how many more there are.
 
     Examples
     --------
     >>> listed("abc"), listed("abcdefg")
     ('a, b, c', 'a, b, c, d, e and 2 more')
     """
-    every = [str(name) for name in names]
+    every = [_cut(str(name), 200) for name in names]
     more = f" and {len(every) - most:,} more" if len(every) > most else ""
     return ", ".join(every[:most]) + more
 
@@ -55,4 +55,8 @@ def shortened(value: object, *, most: int = 60) -> str:
         written = repr(value)
     except Exception:  # the repr of whatever users hand over
         return f"<{type(value).__name__} that cannot be written>"
-    return written if len(written) <= most else f"{written[:most]}..."
+    return _cut(written, most)
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[:most]}..."

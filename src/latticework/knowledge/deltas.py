@@ -201,7 +201,7 @@ def delta_lines(delta: Delta, *, jsonl: bool = False) -> Iterator[str]:
                 continue
             line = "\t".join([sign, *triple])
             if line.count("\t") != 3 or any(mark in line for mark in "\n\r\0"):
-                raise InputError(f"{triple!r} has a tab, line end or NUL in it: write a .jsonl file")
+                raise InputError(f"{shortened(triple, most=300)} has a tab, line end or NUL in it: write a .jsonl file")
             yield line
 
 
@@ -269,10 +269,12 @@ def _distinct(triples: Iterable[Any], name: str) -> tuple[NamedTriple, ...]:
     distinct: dict[NamedTriple, None] = {}
     for index, triple in enumerate(triples):
         if not is_row(triple):
-            raise InputError(f"{name}[{index}]: {triple!r} is not (head, relation, tail)")
+            raise InputError(f"{name}[{index}]: {shortened(triple, most=300)} is not (head, relation, tail)")
         try:
             check_names(list(triple))
         except InputError as error:
-            raise InputError(f"{name}[{index}]: {triple!r} is not (head, relation, tail): {error}") from error
+            raise InputError(
+                f"{name}[{index}]: {shortened(triple, most=300)} is not (head, relation, tail): {error}"
+            ) from error
         distinct[(str(triple[0]), str(triple[1]), str(triple[2]))] = None
     return tuple(distinct)

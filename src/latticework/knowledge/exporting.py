@@ -23,6 +23,7 @@ from latticework.core.errors import InputError, require
 from latticework.core.files import write_output
 from latticework.core.together import write_together
 from latticework.core.word2vec import word2vec_bytes
+from latticework.core.words import shortened
 from latticework.knowledge.choices import ExportFormat
 from latticework.knowledge.embeddings import Embeddings
 from latticework.knowledge.graph import KINDS, Kind
@@ -140,7 +141,8 @@ def words_of(names: Iterable[str]) -> list[str]:
         word = re.sub(r"\s", "_", name.replace("\0", "_"))
         other = words.setdefault(word, name)
         if other != name:
-            raise InputError(f"{other!r} and {name!r} are both {word!r} in word2vec text: export .npy or .parquet")
+            both = f"{shortened(other)} and {shortened(name)} are both {shortened(word)}"
+            raise InputError(f"{both} in word2vec text: export .npy or .parquet")
     return list(words)
 
 

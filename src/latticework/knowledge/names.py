@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Int64, UInt64
 
 from latticework.core.errors import InputError
+from latticework.core.words import shortened
 
 _PLAIN: Final = {"\\": "\\", "n": "\n", "r": "\r", "0": "\0"}  # what follows a backslash, and what it stands for
 _ESCAPED: Final = str.maketrans({plain: f"\\{letter}" for letter, plain in _PLAIN.items()})
@@ -49,7 +50,7 @@ class Names:
         self._numbers = dict(zip(self._names, count()))
         if len(self._numbers) < len(self._names):
             first = next(index for index, name in enumerate(self._names) if self._numbers[name] != index)
-            raise InputError(f"names[{first}]: {self._names[first]!r} is there twice")
+            raise InputError(f"names[{first}]: {shortened(self._names[first])} is there twice")
 
     def __len__(self) -> int:
         return len(self._names)
@@ -122,7 +123,7 @@ class Names:
             told = f"; near it are: {near}" if near else ""
             if not near and 0 < len(self) <= _FEW:
                 told = f"; all there are: {', '.join(map(repr, self._names))}"
-            raise InputError(f"there is no {what} {name!r}{told}")
+            raise InputError(f"there is no {what} {shortened(name)}{told}")
         return number
 
     def extended(self, new: Iterable[str]) -> Names:
@@ -202,11 +203,13 @@ def check_names(names: Sequence[object]) -> None:
         pass
     for index, name in enumerate(names):
         if not isinstance(name, str) or not name:
-            raise InputError(f"names[{index}]: {name!r} cannot be a name: expected a text that is not empty")
+            raise InputError(f"names[{index}]: {shortened(name)} cannot be a name: expected a text that is not empty")
         try:
             name.encode()
         except UnicodeEncodeError as error:
-            raise InputError(f"names[{index}]: {name!r} is not valid Unicode (half of a surrogate pair)") from error
+            raise InputError(
+                f"names[{index}]: {shortened(name)} is not valid Unicode (half of a surrogate pair)"
+            ) from error
 
 
 def _folded(name: str) -> str:

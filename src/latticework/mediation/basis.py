@@ -15,6 +15,7 @@ from jaxtyping import Float, Int, Real
 
 from latticework.core.checks import whole_number
 from latticework.core.errors import InputError
+from latticework.core.words import shortened
 
 _ARRAYS: Final = ("voxels", "vectors", "eigenvalues")  # of a block
 _CHUNK_BYTES: Final = 2**26  # of images in double precision at a time
@@ -81,11 +82,13 @@ class Basis:
         for block in self.blocks:
             if block.vectors.shape != (len(block.voxels), len(block.eigenvalues)):
                 shapes = f"{len(block.voxels)} voxels, {len(block.eigenvalues)} eigenvalues"
-                raise InputError(f"region {block.name!r}: vectors have shape {block.vectors.shape}, but {shapes}")
+                raise InputError(
+                    f"region {shortened(block.name)}: vectors have shape {block.vectors.shape}, but {shapes}"
+                )
             if not ((block.eigenvalues > 0) & (block.eigenvalues < np.inf)).all():
-                raise InputError(f"region {block.name!r}: an eigenvalue is not positive, or not finite")
+                raise InputError(f"region {shortened(block.name)}: an eigenvalue is not positive, or not finite")
             if not np.isfinite(block.vectors).all():
-                raise InputError(f"region {block.name!r}: a vector is not finite")
+                raise InputError(f"region {shortened(block.name)}: a vector is not finite")
 
     @classmethod
     def of_state(cls, values: Mapping[str, Any], tensors: Mapping[str, Any]) -> Self:

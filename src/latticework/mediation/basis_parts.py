@@ -16,6 +16,7 @@ from jaxtyping import Float, Int
 from latticework.core.datasets import cache_folder
 from latticework.core.errors import InputError
 from latticework.core.files import read_bytes, write_atomically
+from latticework.core.words import shortened
 from latticework.mediation.kernels import hermite_basis, hermite_trace, matern_basis, standardise
 
 CACHED_VOXELS: Final = 300  # fewer are decomposed sooner than a file is read
@@ -48,12 +49,12 @@ class Wanted(NamedTuple):
                 return Part(*matern_basis(standard, count, explained=self.share, **self.options))
             part = Part(*hermite_basis(coordinates, self.counts[region], **self.options))
         except InputError as error:
-            raise InputError(f"region {self.names[region]!r}: {error}") from error
+            raise InputError(f"region {shortened(self.names[region])}: {error}") from error
         if self.share is None:
             return part
         shares = np.cumsum(part.eigenvalues) / hermite_trace(coordinates.shape[1])
         if shares[-1] < self.share:
-            reason = f"{len(shares)} functions explain {shares[-1]:.3f} of region {self.names[region]!r}"
+            reason = f"{len(shares)} functions explain {shares[-1]:.3f} of region {shortened(self.names[region])}"
             raise InputError(
                 f"explained={self.share}: {reason}; raise degree={self.options['degree']}, or ask for less"
             )

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from latticework.core.errors import InputError
-from latticework.core.words import counted, listed
+from latticework.core.words import counted, listed, shortened
 
 LARGEST: Final = 1e100  # squares of larger numbers are beyond float64
 _BLOCK: Final = 2**21  # values looked at at once: a mediator matrix may be mapped from a file
@@ -74,7 +74,9 @@ def plain_numbers(values: Any, what: str) -> Float[np.ndarray, "*shape"]:
     if array.dtype.kind in "OUS":
         levels = sorted({str(value) for value in array.flat})
         if len(levels) == 2:
-            raise InputError(f"{what}: two levels, {levels[0]!r} and {levels[1]!r}: code them as 0 and 1")
+            raise InputError(
+                f"{what}: two levels, {shortened(levels[0])} and {shortened(levels[1])}: code them as 0 and 1"
+            )
         raise InputError(
             f"{what}: text, such as {listed(levels[:3])}: expected numbers; of categories choose two, coded as 0 and 1"
         )
@@ -104,7 +106,7 @@ def check_finite(values: Float[np.ndarray, " subjects"], what: str, subjects: Se
 
 def subject_told(row: int, subjects: Sequence[str] | None) -> str:
     """A subject by its id, or by its row, counted from 0."""
-    return f"subject {row}" if subjects is None else f"subject {subjects[row]!r}"
+    return f"subject {row}" if subjects is None else f"subject {shortened(subjects[row])}"
 
 
 def check_design(
@@ -126,24 +128,26 @@ def check_design(
     for what, values in (("exposure", exposure), ("outcome", outcome)):
         if _is_constant(values.values):
             raise InputError(
-                f"the {what} {values.name!r} is {values.values[0]:g} for all subjects, expected it to vary"
+                f"the {what} {shortened(values.name)} is {values.values[0]:g} for all subjects, expected it to vary"
             )
     before: list[int] = []
     for place, name in enumerate(names):
         if _is_constant(confounders[:, place]):
             raise InputError(
-                f"the confounder {name!r} is {confounders[0, place]:g} for all subjects: leave it out, the "
+                f"the confounder {shortened(name)} is {confounders[0, place]:g} for all subjects: leave it out, the "
                 "intercept is there already"
             )
         if (others := _reproduced_by(confounders[:, place], confounders[:, before])) is not None:
-            told = " and ".join(repr(names[before[other]]) for other in others)
-            raise InputError(f"the confounder {name!r} is what {told} and the intercept give: leave one of them out")
+            told = " and ".join(shortened(names[before[other]]) for other in others)
+            raise InputError(
+                f"the confounder {shortened(name)} is what {told} and the intercept give: leave one of them out"
+            )
         before.append(place)
     if (others := _reproduced_by(exposure.values, confounders)) is not None:
-        told = " and ".join(repr(names[other]) for other in others)
+        told = " and ".join(shortened(names[other]) for other in others)
         raise InputError(
-            f"the exposure {exposure.name!r} is what the confounders {told} and the intercept give, so that its effect "
-            "cannot be told from theirs: leave one of them out"
+            f"the exposure {shortened(exposure.name)} is what the confounders {told} and the intercept give, so that "
+            "its effect cannot be told from theirs: leave one of them out"
         )
 
 

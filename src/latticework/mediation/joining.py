@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from latticework.core.errors import InputError
 from latticework.core.files import read_lines
-from latticework.core.words import counted, listed
+from latticework.core.words import counted, listed, shortened
 from latticework.mediation.nifti import is_nifti
 
 FIELD: Final = "participant_id"
@@ -114,7 +114,7 @@ def read_ids(path: str | os.PathLike[str], *, id_column: str = FIELD) -> tuple[s
             column = cells.index(id_column)
             continue
         if number == 1 and len(cells) > 1:
-            raise InputError(f"{path}:1: several columns, and none is {id_column!r}")
+            raise InputError(f"{path}:1: several columns, and none is {shortened(id_column)}")
         if not line.strip():
             continue
         if len(cells) <= column or not cells[column]:
@@ -177,16 +177,16 @@ def _by_pattern(ids: Sequence[str], images: object, pattern: str, left_out: set[
     try:
         pieces = list(Formatter().parse(pattern))
     except ValueError as error:
-        raise InputError(f"pattern {pattern!r}: {error}") from error
+        raise InputError(f"pattern {shortened(pattern)}: {error}") from error
     fields = [name for _, name, _, _ in pieces if name is not None]
     plain = all(not form and not conversion for _, _, form, conversion in pieces)
     if not fields or set(fields) != {FIELD} or not plain:
-        raise InputError(f"pattern {pattern!r}: expected {{{FIELD}}} in it, and nothing else in braces")
+        raise InputError(f"pattern {shortened(pattern)}: expected {{{FIELD}}} in it, and nothing else in braces")
     if Path(pattern).is_absolute() or ".." in Path(pattern).parts or "\\" in pattern or "\0" in pattern:
-        raise InputError(f"pattern {pattern!r} leads out of the folder")
+        raise InputError(f"pattern {shortened(pattern)} leads out of the folder")
     for one in (*ids, *left_out):
         if _PARTS.search(one) or ".." in one:
-            raise InputError(f"participant {one!r}: an id that names a file may not have /, \\ or .. in it")
+            raise InputError(f"participant {shortened(one)}: an id that names a file may not have /, \\ or .. in it")
     folder = Path(images)
     files = {one: folder / pattern.format(participant_id=one) for one in ids}
     without = [one for one in ids if not files[one].is_file()]
@@ -204,7 +204,9 @@ def _owners(ids: Iterable[str]) -> dict[Words, list[str]]:
     for one in ids:
         words = tuple(_WORD.findall(one))
         if not words:
-            raise InputError(f"participant {one!r}: an id needs a letter or a digit to be found in a file's name")
+            raise InputError(
+                f"participant {shortened(one)}: an id needs a letter or a digit to be found in a file's name"
+            )
         for key in {words, words[1:] if words[0] == "sub" and len(words) > 1 else words}:
             owners.setdefault(key, []).append(one)
     return owners

@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from latticework.core.errors import InputError
+from latticework.core.words import shortened
 from latticework.mediation.images import one_volume, onto
 from latticework.mediation.nifti import SUFFIXES, Volumes, is_image, open_volumes
 from latticework.mediation.spaces import Space
@@ -115,7 +116,7 @@ def read_centres(path: str | os.PathLike[str]) -> Centres:
         raise InputError(f"{path}: expected columns x, y and z, got {', '.join(map(str, table.columns))}")
     for axis in axes:
         if table[axis].dtype.kind != "f" or not np.isfinite(table[axis].to_numpy()).all():
-            raise InputError(f"{path}: the column {axis!r} is to hold a number in every row")
+            raise InputError(f"{path}: the column {shortened(axis)} is to hold a number in every row")
     named = next((columns[name] for name in _NAMES if name in columns), None)
     names = range(1, len(table) + 1) if named is None else table[named].tolist()
     told = (f"{name:g}" if isinstance(name, float) else str(name) for name in names)

@@ -10,7 +10,7 @@ from jaxtyping import Float
 
 from latticework.core.decimals import decimal, decimals
 from latticework.core.errors import InputError
-from latticework.core.words import listed
+from latticework.core.words import listed, shortened
 from latticework.mediation.images import MAX_VALUES
 from latticework.mediation.tables import MISSING, read_rows
 
@@ -47,7 +47,7 @@ def read_matrix(path: str | os.PathLike[str]) -> tuple[tuple[str, ...], Float[np
     ids, values = [], []
     for row in rows:
         ids.append(row[0].strip())
-        values.append(_numbers(row[1:], header[1:], f"{path}: {ids[-1]!r}"))
+        values.append(_numbers(row[1:], header[1:], f"{path}: {shortened(ids[-1])}"))
         if len(values) * len(header) > MAX_VALUES // 2:
             raise InputError(f"{path}: more values than are held in memory")
     if not ids:
@@ -67,5 +67,5 @@ def _numbers(cells: list[str], names: list[str], where: str) -> Float[np.ndarray
         try:
             numbers.append(math.nan if cell.strip() in MISSING else decimal(cell))
         except ValueError as error:
-            raise InputError(f"{where}, column {name!r}: {cell!r} is no number") from error
+            raise InputError(f"{where}, column {shortened(name)}: {shortened(cell)} is no number") from error
     return np.array(numbers, dtype=np.float64)

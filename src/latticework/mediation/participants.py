@@ -15,7 +15,7 @@ from jaxtyping import Float
 from latticework.core.checks import one_of
 from latticework.core.decimals import decimals, is_decimal
 from latticework.core.errors import InputError, require
-from latticework.core.words import counted, listed
+from latticework.core.words import counted, listed, shortened
 from latticework.mediation.tables import MISSING, read_table
 
 _CATEGORIES: Final = re.compile(r"C\((.+)\)")  # as formulas have it
@@ -105,7 +105,7 @@ def participants(
     for name in wanted:
         _check_column(name, list(frame.columns), where)
         if wanted.count(name) > 1:
-            raise InputError(f"{name!r} is named twice among id, exposure, outcome and confounders")
+            raise InputError(f"{shortened(name)} is named twice among id, exposure, outcome and confounders")
     ids = _ids(frame[id_column].tolist(), where, id_column)
     frame = frame[wanted[1:]]
     lacking = frame.isna().to_numpy()
@@ -141,8 +141,8 @@ def _check_column(name: str, columns: list[Any], where: str) -> None:
     if name in columns:
         return
     near = difflib.get_close_matches(str(name), list(map(str, columns)), n=1)
-    hint = f" Is {near[0]!r} meant?" if near else ""
-    raise InputError(f"{where}: there is no column {name!r}.{hint} There are {', '.join(map(str, columns[:50]))}")
+    hint = f" Is {shortened(near[0])} meant?" if near else ""
+    raise InputError(f"{where}: there is no column {shortened(name)}.{hint} There are {listed(columns, most=50)}")
 
 
 def _ids(values: list[Any], where: str, column: str) -> list[str]:
@@ -166,15 +166,17 @@ def _measured(column: Any, name: str, what: str, where: str, ids: Sequence[str])
         return np.asarray(column.to_numpy(), dtype=np.float64)
     texts = [str(value) for value in column]
     levels = sorted(set(texts))
-    told = f"{where}: the {what} {name!r}"
+    told = f"{where}: the {what} {shortened(name)}"
     wrong = [(one, text) for one, text in zip(ids, texts, strict=True) if not is_decimal(text)]
     if not wrong:  # what was none was of a participant that was left out
         return decimals(texts)
     if len(levels) == 2:
-        raise InputError(f"{told} holds text, {listed(levels)}: code it as 0 and 1, for example 1 for {levels[1]!r}")
+        raise InputError(
+            f"{told} holds text, {listed(levels)}: code it as 0 and 1, for example 1 for {shortened(levels[1])}"
+        )
     if len(wrong) < len(texts):
         more = f", and text for {len(wrong) - 1:,} more" if len(wrong) > 1 else ""
-        raise InputError(f"{told} is {wrong[0][1]!r} for {wrong[0][0]}{more}: expected numbers")
+        raise InputError(f"{told} is {shortened(wrong[0][1])} for {wrong[0][0]}{more}: expected numbers")
     hint = "expected numbers; of categories choose two, coded as 0 and 1"
     raise InputError(f"{told} holds text, such as {listed(levels[:3])}: {hint}")
 
@@ -185,11 +187,13 @@ def _confounder(column: Any, name: str, where: str, *, categorical: bool) -> dic
     texts = [f"{value:g}" if isinstance(value, float) else str(value) for value in column]
     levels = sorted(set(texts))
     if len(levels) == 1:
-        raise InputError(f"{where}: the confounder {name!r} is {levels[0]!r} for all participants: leave it out")
+        raise InputError(
+            f"{where}: the confounder {shortened(name)} is {shortened(levels[0])} for all participants: leave it out"
+        )
     if len(levels) > len(texts) / 2 and len(levels) > 2:
         raise InputError(
-            f"{where}: the confounder {name!r} holds text with {len(levels)} levels among {len(texts)} participants, "
-            f"such as {listed(levels[:3])}: expected numbers, or a few categories"
+            f"{where}: the confounder {shortened(name)} holds text with {len(levels)} levels among {len(texts)} "
+            f"participants, such as {listed(levels[:3])}: expected numbers, or a few categories"
         )
     values = np.array(texts, dtype=object)
     return {f"{name}={level}": (values == level).astype(np.float64) for level in levels[1:]}

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from latticework.core.errors import InputError
-from latticework.core.words import counted
+from latticework.core.words import counted, shortened
 from latticework.mediation.guards import (
     Column,
     check_design,
@@ -205,10 +205,10 @@ def _check_columns(
     names: Sequence[str],
     ids: Sequence[str] | None,
 ) -> None:
-    check_finite(exposure.values, f"the exposure {exposure.name!r}", ids)
-    check_finite(outcome.values, f"the outcome {outcome.name!r}", ids)
+    check_finite(exposure.values, f"the exposure {shortened(exposure.name)}", ids)
+    check_finite(outcome.values, f"the outcome {shortened(outcome.name)}", ids)
     for place, name in enumerate(names):
-        check_finite(confounders[:, place], f"the confounder {name!r}", ids)
+        check_finite(confounders[:, place], f"the confounder {shortened(name)}", ids)
     check_design(exposure, outcome, confounders, names)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from latticework.core.errors import InputError
+from latticework.core.words import shortened
 from latticework.mediation.guards import column, is_labelled, plain_numbers
 
 
@@ -26,7 +27,10 @@ def confounder_columns(values: Any, n: int) -> tuple[Float[np.ndarray, "subjects
         names = tuple(map(str, values.columns))
         if len(set(names)) < len(names):
             raise InputError(f"two confounders have the same name: {', '.join(names)}")
-        columns = [column(values.iloc[:, place], f"the confounder {name!r}").values for place, name in enumerate(names)]
+        columns = [
+            column(values.iloc[:, place], f"the confounder {shortened(name)}").values
+            for place, name in enumerate(names)
+        ]
         return np.array(columns, dtype=np.float64).reshape(len(names), len(values)).T.copy(), names
     named = getattr(values, "name", None) if is_labelled(values) else None
     numbers = plain_numbers(values, "confounders").astype(np.float64)
@@ -73,7 +77,11 @@ def subject_ids(
             )
         strange = next((one for one in index if one not in set(given[first])), None)
         lacking = next((one for one in given[first] if one not in set(index)), None)
-        which = f"{strange!r} is in {what} alone" if strange is not None else f"{lacking!r} is in {first} alone"
+        which = (
+            f"{shortened(strange)} is in {what} alone"
+            if strange is not None
+            else f"{shortened(lacking)} is in {first} alone"
+        )
         raise InputError(f"{first} and {what} have other subjects, {which}: nothing is aligned, select the same ones")
     index = given[first]
     if index == tuple(range(len(index))):
@@ -81,5 +89,5 @@ def subject_ids(
     ids = tuple(map(str, index))
     if len(set(ids)) < len(ids):
         twice = next(one for one in ids if ids.count(one) > 1)
-        raise InputError(f"subject {twice!r} is there more than once: expected one row a subject")
+        raise InputError(f"subject {shortened(twice)} is there more than once: expected one row a subject")
     return ids

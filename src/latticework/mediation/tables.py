@@ -14,7 +14,7 @@ from latticework.core.decimals import decimals
 from latticework.core.delimited import numbered_rows
 from latticework.core.errors import InputError, require
 from latticework.core.files import read_lines, suffix
-from latticework.core.words import counted
+from latticework.core.words import counted, shortened
 
 MISSING: Final = frozenset({"", "n/a", "N/A", "NA", "NaN", "nan"})  # BIDS writes n/a, R NA, and NumPy nan
 MAX_CELLS: Final = 2**26
@@ -68,7 +68,10 @@ def read_table(path: str | os.PathLike[str], *, id_column: str | None = None) ->
             raise InputError(f"{path}: more than {MAX_CELLS:,} cells, which is no table of participants")
     columns = zip(*cells, strict=True) if cells else [() for _ in header]
     named = zip(header, columns, strict=True)
-    kept = {name: list(column) if name == id_column else _values(column, f"{path}: {name!r}") for name, column in named}
+    kept = {
+        name: list(column) if name == id_column else _values(column, f"{path}: {shortened(name)}")
+        for name, column in named
+    }
     return pandas.DataFrame(kept)
 
 
@@ -90,7 +93,7 @@ def read_rows(path: str | os.PathLike[str]) -> Iterator[list[str]]:
         if not names:
             names = [name.strip() for name in row]
             if twice := [name for name in names if names.count(name) > 1]:
-                raise InputError(f"{path}: two columns are named {twice[0]!r}")
+                raise InputError(f"{path}: two columns are named {shortened(twice[0])}")
             yield names
         elif len(row) == len(names):
             yield row

@@ -13,6 +13,7 @@ from itertools import accumulate
 from typing import Final, NamedTuple
 
 from latticework.core.errors import InputError
+from latticework.core.words import shortened
 from latticework.ner.repair import Normalised, convert_tags, normalise
 from latticework.ner.tagged import TaggedText
 from latticework.ner.tags import Repair, Scheme, Span
@@ -81,7 +82,7 @@ def _blocks(lines: Iterable[str], name: str) -> Iterator[_Block]:
                 block = _Block([], [], [])
             continue
         if len(columns) == 1:
-            raise InputError(f"{name}:{number}: expected a token and a tag, got {columns[0]!r} alone")
+            raise InputError(f"{name}:{number}: expected a token and a tag, got {shortened(columns[0])} alone")
         if expected and len(columns) != expected:
             raise InputError(f"{name}:{number}: {len(columns)} columns, where the lines before have {expected}")
         expected = len(columns)
@@ -127,6 +128,8 @@ def conll_lines(tokens: Sequence[str], tags: Sequence[str], *, scheme: Scheme = 
     lines = []
     for index, (token, tag) in enumerate(zip(tokens, tags, strict=True)):
         if not token.strip() or token == DOCUMENT_START or _UNWRITABLE.search(token) or _UNWRITABLE.search(tag):
-            raise InputError(f"token {index} with its tag, {token!r} {tag!r}, cannot be a line of a CoNLL file")
+            raise InputError(
+                f"token {index} with its tag, {shortened(token)} {shortened(tag)}, cannot be a line of a CoNLL file"
+            )
         lines.append(f"{token}\t{tag}" if " " in token + tag else f"{token} {tag}")
     return [*lines, ""]

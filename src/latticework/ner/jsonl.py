@@ -100,7 +100,7 @@ def _entities(entry: dict[str, Any], place: str) -> Iterator[Span]:
     elif isinstance(found, list):
         yield from (_entity(item, place) for item in found)
     else:
-        raise InputError(f"{place}: {key!r} is {shortened(found)}, expected a list")
+        raise InputError(f"{place}: {shortened(key)} is {shortened(found)}, expected a list")
 
 
 def _entity(item: object, place: str) -> Span:
@@ -125,15 +125,14 @@ def _by_wording(types: dict[str, Any], text: str, place: str) -> Iterator[Span]:
                 except (TypeError, ValueError):
                     right = False
                 if not right:
-                    raise InputError(
-                        f"{place}: {shortened(occurrence)} is not where {wording!r} ({label}) first and last is"
-                    )
+                    told = f"{shortened(wording)} ({shortened(label)})"
+                    raise InputError(f"{place}: {shortened(occurrence)} is not where {told} first and last is")
                 yield Span(start, last + 1, _label(label, place))
 
 
 def _label(label: str, place: str) -> str:
     if not label or label != label.strip() or any(mark in label for mark in "\t\r\n"):
-        raise InputError(f"{place}: {label!r} cannot be the type of an entity")
+        raise InputError(f"{place}: {shortened(label)} cannot be the type of an entity")
     return checks.text(place, label)
 
 
@@ -145,7 +144,7 @@ def _checked(spans: Iterable[Span], text: str, place: str) -> list[Span]:
         if not 0 <= start < end <= len(text):
             raise InputError(f"{place}: {described} is empty or not within the text, which is 0-{len(text)}")
         if text[start].isspace() or text[end - 1].isspace():
-            raise InputError(f"{place}: {described} begins or ends with white space: {text[start:end]!r}")
+            raise InputError(f"{place}: {described} begins or ends with white space: {shortened(text[start:end])}")
         if start < reached:
             raise InputError(f"{place}: {described} shares characters with {before}")
         reached, before = end, described

@@ -25,6 +25,7 @@ from jaxtyping import Int64
 
 from latticework.core.errors import InputError, MissingExtraError
 from latticework.core.files import decode_lines, read_lines
+from latticework.core.words import shortened
 from latticework.ner.vectors import folded_word, looks_like_vectors, vector_rows
 
 MAX_WORD_LENGTH: Final = 64  # a word this long names nothing, and matching costs its length for every character
@@ -242,7 +243,7 @@ def _collect_words(collected: _Collected, source: Iterable[str]) -> None:
         ) from error
     for place, word in enumerate(words):
         if not isinstance(word, str) or "\0" in word or not _is_unicode(word):
-            raise InputError(f"lexicon[{place}] is {word!r}: expected a word")
+            raise InputError(f"lexicon[{place}] is {shortened(word)}: expected a word")
     frequencies = repeat(_WITHOUT_FREQUENCY, len(words))
     collected.add(words, map(_frequency, source.items()) if isinstance(source, Mapping) else frequencies)
 
@@ -258,7 +259,7 @@ def _is_unicode(word: str) -> bool:
 def _frequency(item: tuple[str, int]) -> int:
     word, frequency = item
     if not isinstance(frequency, SupportsIndex) or not 0 <= index(frequency) < 10**MAX_FREQUENCY_DIGITS:
-        raise InputError(f"lexicon[{word!r}] is {frequency!r}: expected a whole number of at least 0")
+        raise InputError(f"lexicon[{shortened(word)}] is {shortened(frequency)}: expected a whole number of at least 0")
     return index(frequency)
 
 

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from latticework.core.checks import one_of
 from latticework.core.errors import InputError
+from latticework.core.words import shortened
 
 Scheme = Literal["BMES", "BIOES", "BIO"]
 Repair = Literal["close", "drop", "refuse"]
@@ -157,7 +158,7 @@ def _parts(tags: Sequence[str], scheme: Scheme, place: Callable[[int], str] = "t
             found.append((parts[part], label))
         else:
             expected = ", ".join(f"{letter}-TYPE" for letter in parts)
-            raise InputError(f"{place(index)}: {tag!r} is no {scheme} tag, expected O, {expected}")
+            raise InputError(f"{place(index)}: {shortened(tag)} is no {scheme} tag, expected O, {expected}")
     return found
 
 

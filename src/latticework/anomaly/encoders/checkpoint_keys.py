@@ -11,7 +11,7 @@ from latticework.anomaly.encoders.point_mae import PointMAEConfig
 from latticework.anomaly.encoders.vit import ViTConfig
 from latticework.core.errors import InputError
 from latticework.core.terminal import printable
-from latticework.core.words import counted, listed
+from latticework.core.words import counted, listed, shortened
 
 SHOWN: Final = 3  # names in a message,
 LONGEST: Final = 100  # and letters of a name there
@@ -121,7 +121,8 @@ def match(names: Iterable[str], keys: Iterable[str], naming: Naming) -> KeyRepor
     group, candidates = best
     for key, same in candidates.items():
         if len(same) > 1:
-            raise InputError(f"{same[0]!r} and {same[1]!r} are both {key!r} of the encoder: keep one of them")
+            one, other = map(shortened, same[:2])
+            raise InputError(f"{one} and {other} are both {key!r} of the encoder: keep one of them")
     found = {key: name for key, (name,) in candidates.items()}
     used = set(found.values())
     missing = tuple(key for key in keys if key not in found)

@@ -29,7 +29,7 @@ from latticework.anomaly.encoders.checkpoints import read_tensors
 from latticework.anomaly.encoders.point_mae import POINT_MAE, PointMAE, PointMAEConfig
 from latticework.anomaly.encoders.vit import VIT_B8, VisionTransformer, ViTConfig
 from latticework.core.errors import InputError
-from latticework.core.words import counted
+from latticework.core.words import counted, shortened
 
 
 def load_vit(path: str | os.PathLike[str], config: ViTConfig = VIT_B8) -> tuple[VisionTransformer, KeyReport]:
@@ -126,7 +126,7 @@ def _load(path: Path, encoder: nn.Module, keys: Mapping[str, str], naming: Namin
         shape = (*own[keys[key]].shape, *[1] * ("_conv." in key and own[keys[key]].dim() == 2))  # of a convolution
         state[keys[key]] = _weight(path, name, tensors[name], shape).reshape(own[keys[key]].shape)
         if key.endswith("running_var") and (state[keys[key]] < 0).any():
-            raise InputError(f"{path}: {name!r} has a variance below 0")
+            raise InputError(f"{path}: {shortened(name)} has a variance below 0")
     encoder.load_state_dict(state, assign=True)
     encoder.requires_grad_(False)
     return report
@@ -135,10 +135,12 @@ def _load(path: Path, encoder: nn.Module, keys: Mapping[str, str], naming: Namin
 def _weight(path: Path, name: str, tensor: Tensor, shape: tuple[int, ...]) -> Tensor:
     """A copy in float32: what was read may lie in a file that changes."""
     if tuple(tensor.shape) != shape:
-        raise InputError(f"{path}: {name!r} has the shape {tuple(tensor.shape)}, expected {shape}: other sizes?")
+        raise InputError(
+            f"{path}: {shortened(name)} has the shape {tuple(tensor.shape)}, expected {shape}: other sizes?"
+        )
     if tensor.layout != torch.strided or tensor.is_meta or not tensor.is_floating_point():
-        raise InputError(f"{path}: {name!r} is {tensor.dtype}, {tensor.layout}, expected dense real numbers")
+        raise InputError(f"{path}: {shortened(name)} is {tensor.dtype}, {tensor.layout}, expected dense real numbers")
     weight = tensor.to(torch.float32, copy=True, memory_format=torch.contiguous_format)
     if not weight.isfinite().all():
-        raise InputError(f"{path}: {name!r} has values that are not finite in float32")
+        raise InputError(f"{path}: {shortened(name)} has values that are not finite in float32")
     return weight

@@ -37,6 +37,7 @@ from latticework.core.persistence import check_writable
 from latticework.core.progress import message, progress
 from latticework.core.temporaries import TEMPORARY_NAME, telling
 from latticework.core.values import read_strictly
+from latticework.core.words import shortened
 
 SETTINGS: Final = "preprocessed.json"
 CLASS_IDS: Final = "class_ids.json"
@@ -187,7 +188,9 @@ def _check_settings(file: Path, settings: Mapping[str, Any]) -> None:
     if before != settings:
         old = before if isinstance(before, dict) else {}
         other = [
-            f"{name}={old.get(name)!r}, not {value!r}" for name, value in settings.items() if old.get(name) != value
+            f"{name}={shortened(old.get(name))}, not {shortened(value)}"
+            for name, value in settings.items()
+            if old.get(name) != value
         ]
         raise InputError(f"{file.parent} was written with {', '.join(other) or 'more settings'}: give a new folder")
 

@@ -23,6 +23,7 @@ from latticework.core.decimals import decimal
 from latticework.core.errors import InputError
 from latticework.core.files import read_bytes
 from latticework.core.values import read_strictly
+from latticework.core.words import shortened
 
 MILLIMETRE: Final = 0.001  # what one of a 16-bit depth picture is with nearly every sensor
 EYECANDIES_FOCAL: Final = 711.11  # pixels, of all its pictures, which are 512 x 512
@@ -143,7 +144,9 @@ def _camera(values: Mapping[str, Any], path: Path) -> Camera:
 
     if {"focus", "sx", "sy"} <= values.keys():  # HALCON's, in metres on the sensor
         if values.get("camera_type", "area_scan_division") != "area_scan_division":
-            raise InputError(f"{path}: camera_type is {values['camera_type']!r}, expected 'area_scan_division'")
+            raise InputError(
+                f"{path}: camera_type is {shortened(values['camera_type'])}, expected 'area_scan_division'"
+            )
         focus = number("focus", positive=True)
         return Camera(
             fx=focus / number("sx", positive=True),

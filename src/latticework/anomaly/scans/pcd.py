@@ -35,6 +35,7 @@ from latticework.anomaly.scans.tables import (
 )
 from latticework.core.errors import InputError
 from latticework.core.files import read_bytes, write_output
+from latticework.core.words import shortened
 
 _TYPES: Final = {
     (kind, size) for kind, sizes in {"F": (4, 8), "I": (1, 2, 4, 8), "U": (1, 2, 4, 8)}.items() for size in sizes
@@ -199,7 +200,7 @@ def _fields(said: _Said) -> list[_Field]:
     fields = [_field(*words, where) for words in zip(names, sizes, types, counts, strict=True)]
     often = Counter(field.name for field in fields if field.name != _PADDING)
     if often and often.most_common(1)[0][1] > 1:
-        raise InputError(f"{where}: there are two fields {often.most_common(1)[0][0]!r}")
+        raise InputError(f"{where}: there are two fields {shortened(often.most_common(1)[0][0])}")
     for axis in "xyz":
         if not any(field.name == axis and field.many == 1 for field in fields):
             raise InputError(f"{where}: there is no field {axis} with one number a point")

@@ -19,6 +19,7 @@ from latticework.anomaly.scans.tables import (
     whole,
 )
 from latticework.core.errors import InputError
+from latticework.core.words import shortened
 
 _TYPES: Final = {
     "char": "i1",
@@ -114,7 +115,7 @@ def read_header(data: bytes, path: Path) -> Header:
                 grid[name] = whole(found[2], where, found[1], MAX_POINTS)
         elif word == "element" and len(values) == 2:
             if any(element.name == values[0] for element in elements):
-                raise InputError(f"{where}: there are two elements {values[0]!r}")
+                raise InputError(f"{where}: there are two elements {shortened(values[0])}")
             elements.append(Element(values[0], whole(values[1], where, "the count", MAX_FILE_BYTES), []))
         elif word == "property" and elements:
             elements[-1].properties.append(_property(values, elements[-1], where))
@@ -129,7 +130,7 @@ def _property(values: list[str], element: Element, where: str) -> Property:
     if len(types) != 1 + listed or not all(kind in _TYPES for kind in types):
         raise InputError(f"{where}: a property is {' '.join(values)[:60]!r}, expected a type that PLY knows and a name")
     if any(property.name == name for property in element.properties):
-        raise InputError(f"{where}: there are two properties {name!r}")
+        raise InputError(f"{where}: there are two properties {shortened(name)}")
     if element.size >= MAX_RECORD_BYTES:
         raise InputError(f"{where}: {element.name} has more than the {MAX_RECORD_BYTES:,} bytes that are read")
     dtypes = [np.dtype(_TYPES[kind]) for kind in types]

@@ -86,7 +86,7 @@ def write_openke(folder: str | os.PathLike[str], splits: Splits) -> None:
         wrong = next((name for name in names if re.search(r"[\r\n\0]|^\s|\s$", name)), None)
         if wrong is not None:
             raise InputError(
-                f"{wrong!r} cannot be a name in {kind}2id.txt: it has a line end, or white space around it"
+                f"{shortened(wrong)} cannot be a name in {kind}2id.txt: it has a line end, or white space around it"
             )
         rows = [f"{name}\t{number}" for number, name in enumerate(names)]
         files[f"{kind}2id.txt"] = "\n".join([str(len(names)), *rows, ""]).encode()
@@ -136,7 +136,7 @@ def _read_names(path: Path) -> Names:
         if given >= count:
             raise InputError(f"{path}:{number}: the number {given} is not below {count}, the count in line 1")
         if given in names or name in numbers:
-            twice = f"the number {given}" if given in names else f"the name {name!r}"
+            twice = f"the number {given}" if given in names else f"the name {shortened(name)}"
             raise InputError(f"{path}:{number}: {twice} is there twice")
         names[given], numbers[name] = name, given
     if len(names) != count:

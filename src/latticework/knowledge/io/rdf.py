@@ -16,6 +16,7 @@ from typing import Any, Final, get_args
 from latticework.core.checks import one_of
 from latticework.core.decimals import decimal
 from latticework.core.errors import InputError, require
+from latticework.core.words import shortened
 from latticework.knowledge.choices import BlankNodes, Literals
 from latticework.knowledge.io.dataset import Columns
 from latticework.knowledge.triples import NamedTriple
@@ -99,7 +100,9 @@ def ntriples_lines(triples: Iterable[NamedTriple]) -> Iterator[str]:
         head, relation, tail = triple
         written = _written(head), _written(relation), _written(tail)
         if None in written or _LITERAL.fullmatch(head) or not _is_iri(relation):
-            raise InputError(f"{triple!r} cannot be written as RDF: expected IRIs, such as http://example.org/Rome")
+            raise InputError(
+                f"{shortened(triple, most=300)} cannot be written as RDF: expected IRIs, such as http://example.org/Rome"
+            )
         yield f"{written[0]} {written[1]} {written[2]} ."
 
 

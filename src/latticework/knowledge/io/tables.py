@@ -44,7 +44,7 @@ def tsv_columns(lines: Iterable[str], name: str) -> Iterator[Columns]:
     if header is not None:
         cells = tuple(header.strip().lower().split("\t"))
         if cells in _TELLING:
-            warnings.warn(f"{name}:1: {header!r} looks like a header, but is taken for a fact", stacklevel=2)
+            warnings.warn(f"{name}:1: {shortened(header)} looks like a header, but is taken for a fact", stacklevel=2)
         elif tuple(sorted(cells)) in map(tuple, map(sorted, _TELLING)):
             raise InputError(
                 f"{name}:1: {', '.join(cells)} looks like a header of columns in another order: expected head, "
@@ -134,7 +134,7 @@ def _wanted(schema: Any, arrow: Any, path: str | os.PathLike[str]) -> list[str]:
         kind = schema.field(name).type
         kind = kind.value_type if arrow.types.is_dictionary(kind) else kind
         if not (arrow.types.is_string(kind) or arrow.types.is_large_string(kind) or arrow.types.is_integer(kind)):
-            raise InputError(f"{path}: the column {name!r} holds {kind}, expected texts or integers")
+            raise InputError(f"{path}: the column {shortened(name)} holds {kind}, expected texts or integers")
     return wanted
 
 
@@ -216,12 +216,14 @@ def delimited_lines(triples: Iterable[NamedTriple], *, comma: bool) -> Iterator[
         for triple in triples:
             line = "\t".join(triple)
             if line.count("\t") != 2 or any(mark in line for mark in "\n\r\0") or line.startswith("\ufeff"):
-                raise InputError(f"{triple!r} cannot be written with tabs: a name has a tab, line end or NUL in it")
+                told = shortened(triple, most=300)
+                raise InputError(f"{told} cannot be written with tabs: a name has a tab, line end or NUL in it")
             yield line
         return
     for triple in (HEADERS[0], *triples):
         if any(mark in name for name in triple for mark in "\r\0"):
-            raise InputError(f"{triple!r} cannot be written with commas: a name has a carriage return or NUL in it")
+            told = shortened(triple, most=300)
+            raise InputError(f"{told} cannot be written with commas: a name has a carriage return or NUL in it")
         yield csv_line(triple)
 
 
@@ -246,7 +248,9 @@ def integer_bytes(triples: Sequence[NamedTriple]) -> bytes:
     """
     for triple in triples:
         if not all(name.isdecimal() and name.isascii() and str(int(name)) == name for name in triple):
-            raise InputError(f"{triple!r} cannot be written as integers: the names are no decimal numbers")
+            raise InputError(
+                f"{shortened(triple, most=300)} cannot be written as integers: the names are no decimal numbers"
+            )
     buffer = io.BytesIO()
     np.save(buffer, np.array([list(map(int, triple)) for triple in triples], dtype=np.int64).reshape(-1, 3))
     return buffer.getvalue()
