@@ -26,7 +26,7 @@ sys.path.insert(0, str(TESTS))  # as pytest finds what the tests share
 
 MEMORY = 4 * 2**30
 SILENCE = 30  # seconds without news after which a process is ended
-START = 120  # seconds that imports and seeds may take besides, on a busy machine
+START = 600  # seconds that imports and seeds may take besides, on a busy machine
 
 
 class Record:
@@ -72,13 +72,20 @@ def limit() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + MEMORY,) * 2)
 
 
+def warmed(form: Any, record: Record) -> None:
+    """Read a sound example, so that what reading imports is there before time and memory are bounded."""
+    from fuzz.examples import exhausted, write
+
+    exhausted(form.read(write(form.sealed(form.made[0]), record.current)))
+    limit()
+
+
 def by_chance(name: str, record: Record, seconds: float, seed: int) -> None:
     from fuzz.examples import tried
     from fuzz.formats import FORMATS
 
     form, end = FORMATS[name], time.monotonic() + seconds
-    form.made  # noqa: B018 - made before memory is bounded
-    limit()
+    warmed(form, record)
     while time.monotonic() < end:
         files = form.example(Random(f"{seed} {record.found['examples']}"))
         record.take(tried(form, files, record.current), files)
@@ -110,7 +117,7 @@ def guided(name: str, record: Record, seconds: float, seed: int) -> None:
             return bytes(atheris.Mutate(data, most))
         return mutated(data, file, rng, rng.choice(seeds)[file])[:most]
 
-    limit()
+    warmed(form, record)
     options = [
         f"-max_total_time={max(1, int(seconds))}",
         "-timeout=0",

@@ -21,6 +21,7 @@ from latticework.core.errors import InputError, MissingExtraError
 
 Files = dict[str, bytes]
 SECONDS = 5.0  # that an example may take
+LETTERS = 10_000  # of an error's text, which quotes what a file holds only in part
 MEGABYTES = 512  # by which an example may add to what the process takes at most
 UNSEALED = 0.1  # share of examples damaged after they were sealed
 
@@ -129,6 +130,8 @@ def tried(form: Format, files: Files, folder: Path) -> Failure | None:
     except (InputError, MissingExtraError) as error:
         if not form.claims and (memory := _memory_error(error)) is not None:
             failure = Failure("memory", _where(memory), _trace(error))
+        elif len(str(error)) > LETTERS:
+            failure = Failure("a long text", _where(error), _trace(error))
     except KeyboardInterrupt:
         raise
     except BaseException as error:

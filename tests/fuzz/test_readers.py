@@ -12,12 +12,13 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from fuzz.examples import exhausted, tried, write
+from fuzz.examples import Format, exhausted, tried, write
 from fuzz.formats import FORMATS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import latticework
+from latticework.core.errors import InputError
 
 SOURCE = Path(latticework.__file__).parent
 OPENERS = {"read_lines", "decode_lines", "read_bytes", "read_text", "read_strictly", "read_object", "safe_open", "open"}
@@ -70,6 +71,14 @@ def test_what_is_damaged_is_read_or_refused(name, tmp_path_factory, seed):
     folder = tmp_path_factory.getbasetemp() / f"fuzz-{name}"
     failure = tried(form, form.example(Random(seed)), folder)
     assert failure is None, f"{failure.what} at {failure.where}\n{failure.trace}"
+
+
+def test_a_refusal_that_quotes_a_whole_file_is_a_failure(tmp_path):
+    def read(folder):
+        raise InputError(f"no: {(folder / 'a').read_text()}")
+
+    assert tried(Format("a", list, read), {"a": b"b" * 100}, tmp_path / "a") is None
+    assert tried(Format("a", list, read), {"a": b"b" * 10**5}, tmp_path / "a").what == "a long text"
 
 
 def opens(function: ast.FunctionDef) -> bool:

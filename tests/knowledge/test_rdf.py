@@ -114,6 +114,13 @@ def test_a_wrong_line_is_refused_with_its_place(line):
         rows(["<http://x/a> <http://x/r> <http://x/b> .", line])
 
 
+def test_a_refusal_does_not_quote_all_of_a_long_line():
+    for line in ("<" + "a" * 10**6, "a" * 10**6 + ":b", f'<http://x/a> <http://x/r> "b"^^{"c" * 10**6} .'):
+        for suffix in (".nt", ".ttl"):
+            with pytest.raises(InputError, match=r"^some:1: .{1,400}$"):
+                rows([line], suffix)
+
+
 def test_mistakes_of_the_lines_come_through():
     def lines():
         yield "<http://x/a> <http://x/r> <http://x/b> ."

@@ -104,6 +104,7 @@ BAD_FILES = {
     "长江 1 nan 2": r":1: nan is not a finite number",
     "长江 1 -inf 2": r":1: -inf is not a finite number",
     "长江 1 1e39 2": r":1: 1e39 is not a finite number",
+    "长江 1 " + "9" * 10**5: r":1: 9{60}\.\.\. is not a finite number$",
     ROWS + "南京 1 2 x": r":3: could not convert string to float: 'x'",
     ROWS + "南京 1 2 3_0": r":3: could not convert string to float: '3_0'",
     ROWS + "南京 1 2 ٣": r":3: could not convert string to float: '٣'",

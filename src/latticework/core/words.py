@@ -32,7 +32,7 @@ def listed(names: Iterable[object], *, most: int = 5) -> str:
     >>> listed("abc"), listed("abcdefg")
     ('a, b, c', 'a, b, c, d, e and 2 more')
     """
-    every = [_cut(str(name), 200) for name in names]
+    every = [cut(str(name), 200) for name in names]
     more = f" and {len(every) - most:,} more" if len(every) > most else ""
     return ", ".join(every[:most]) + more
 
@@ -55,8 +55,9 @@ def shortened(value: object, *, most: int = 60) -> str:
         written = repr(value)
     except Exception:  # the repr of whatever users hand over
         return f"<{type(value).__name__} that cannot be written>"
-    return _cut(written, most)
+    return cut(written, most)
 
 
-def _cut(text: str, most: int) -> str:
+def cut(text: str, most: int) -> str:
+    """A text as far as there is room."""
     return text if len(text) <= most else f"{text[:most]}..."

@@ -20,6 +20,7 @@ from latticework.core.decimals import decimals, is_decimal
 from latticework.core.errors import InputError, require
 from latticework.core.files import read_lines, write_output
 from latticework.core.word2vec import word2vec_bytes
+from latticework.core.words import cut
 from latticework.ner.text import fold
 
 MAX_SIZE: Final = 2**12  # numbers of a vector
@@ -89,7 +90,8 @@ def _vector(columns: str, place: str) -> Float32[np.ndarray, " size"]:
     except ValueError as error:
         raise InputError(f"{place}: {error}") from error
     if not np.isfinite(vector).all():
-        raise InputError(f"{place}: {columns.split(' ')[int(np.isfinite(vector).argmin())]} is not a finite number")
+        wrong = columns.split(" ")[int(np.isfinite(vector).argmin())]
+        raise InputError(f"{place}: {cut(wrong, 60)} is not a finite number")
     return vector
 
 

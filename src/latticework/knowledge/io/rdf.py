@@ -16,7 +16,7 @@ from typing import Any, Final, get_args
 from latticework.core.checks import one_of
 from latticework.core.decimals import decimal
 from latticework.core.errors import InputError, require
-from latticework.core.words import shortened
+from latticework.core.words import cut, shortened
 from latticework.knowledge.choices import BlankNodes, Literals
 from latticework.knowledge.io.dataset import Columns
 from latticework.knowledge.triples import NamedTriple
@@ -122,7 +122,7 @@ def _quads(oxigraph: Any, lines: Iterable[str], name: str, suffix: str) -> Itera
         yield from oxigraph.parse(_Source(lines), format=getattr(oxigraph.RdfFormat, FORMATS[suffix]))
     except SyntaxError as error:
         place = name if error.lineno is None else f"{name}:{error.lineno}"
-        raise InputError(f"{place}: {error.msg}") from error
+        raise InputError(f"{place}: {cut(error.msg, 300)}") from error
     except MemoryError as error:  # pyoxigraph's own bound
         raise InputError(f"{name}: a single triple is too long: {error}") from error
 
