@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from latticework.core.errors import InputError
-from latticework.core.words import shortened
+from latticework.core.words import listed, shortened
 from latticework.mediation.images import one_volume, onto
 from latticework.mediation.nifti import SUFFIXES, Volumes, is_image, open_volumes
 from latticework.mediation.spaces import Space
@@ -113,7 +113,7 @@ def read_centres(path: str | os.PathLike[str]) -> Centres:
     columns = {str(column).strip().lower(): column for column in table.columns}
     axes = [columns[axis] for axis in _CENTRES if axis in columns]
     if not axes:
-        raise InputError(f"{path}: expected columns x, y and z, got {', '.join(map(str, table.columns))}")
+        raise InputError(f"{path}: expected columns x, y and z, got {listed(table.columns)}")
     for axis in axes:
         if table[axis].dtype.kind != "f" or not np.isfinite(table[axis].to_numpy()).all():
             raise InputError(f"{path}: the column {shortened(axis)} is to hold a number in every row")
@@ -163,7 +163,7 @@ def _names_beside(path: Path) -> dict[int, str]:
         return {}
     table = read_table(table_path, id_column="name")
     if not {"index", "name"} <= set(table.columns):
-        raise InputError(f"{table_path}: expected columns index and name, got {', '.join(map(str, table.columns))}")
+        raise InputError(f"{table_path}: expected columns index and name, got {listed(table.columns)}")
     numbers = table["index"].to_numpy()
     if numbers.dtype.kind != "f" or not (np.isfinite(numbers) & (numbers == np.rint(numbers))).all():
         raise InputError(f"{table_path}: the column 'index' is to hold whole numbers")

@@ -14,7 +14,7 @@ from jaxtyping import Shaped
 from latticework.core.arrays import read_npy, read_npz
 from latticework.core.errors import InputError
 from latticework.core.files import suffix
-from latticework.core.words import counted
+from latticework.core.words import counted, listed
 from latticework.mediation.guards import Column
 from latticework.mediation.images import look_at, read_images
 from latticework.mediation.joining import join, read_ids, rows_of
@@ -231,7 +231,7 @@ def _written(folder: Path) -> Study:
 def _of_npz(path: str | os.PathLike[str], mask: Any, atlas: Any, centres: Any) -> Study:
     arrays = read_npz(path, STUDY_ARRAYS)
     if missing := [name for name in ("exposure", "mediators", "outcome") if name not in arrays]:
-        raise InputError(f"{path}: there is no {', '.join(missing)} in it, got {', '.join(arrays) or 'nothing'}")
+        raise InputError(f"{path}: there is no {', '.join(missing)} in it, got {listed(arrays) or 'nothing'}")
     if mask is None and "mask" in arrays:
         affine = arrays.get("affine", np.eye(4))
         if affine.shape != (4, 4) or affine.dtype.kind not in "biuf" or not np.isfinite(affine).all():

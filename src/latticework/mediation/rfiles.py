@@ -15,6 +15,7 @@ import numpy as np
 
 from latticework.core.errors import InputError, require
 from latticework.core.files import read_bytes
+from latticework.core.words import listed
 from latticework.mediation.study import Study, study_of
 
 MAX_FILE_BYTES: Final = 2**30
@@ -88,7 +89,7 @@ def study_of_r(
         If a field is not there, or as `study_of`.
     """
     if missing := [name for name in _FIELDS if name not in fields]:
-        raise InputError(f"there is no {', '.join(missing)} in the list: expected X, M and Y, got {', '.join(fields)}")
+        raise InputError(f"there is no {', '.join(missing)} in the list: expected X, M and Y, got {listed(fields)}")
     exposure, outcome = np.ravel(np.asarray(fields["X"])), np.ravel(np.asarray(fields["Y"]))
     mediators = np.asarray(fields["M"])
     confounders = None if fields.get("C") is None else np.asarray(fields["C"])

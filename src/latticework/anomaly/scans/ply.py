@@ -29,6 +29,7 @@ from latticework.anomaly.scans.ply_elements import Binary, Element, Header, List
 from latticework.anomaly.scans.tables import table_bytes
 from latticework.core.errors import InputError
 from latticework.core.files import read_bytes, write_output
+from latticework.core.words import listed
 
 _COLOURS: Final = (("red", "green", "blue"), ("diffuse_red", "diffuse_green", "diffuse_blue"), ("r", "g", "b"))
 _HOW: Final = "PLY with obj_info num_cols and num_rows"
@@ -153,7 +154,7 @@ def _view(camera: dict[str, np.ndarray], points: int) -> dict[str, int]:
 def _check_vertex(vertex: Element, path: Path) -> None:
     names = [property.name for property in vertex.properties]
     if not set("xyz") <= set(names):
-        raise InputError(f"{path}: vertex has {', '.join(names) or 'nothing'}, expected x, y and z among them")
+        raise InputError(f"{path}: vertex has {listed(names) or 'nothing'}, expected x, y and z among them")
     if vertex.lists:
         raise InputError(f"{path}: vertex has a list, which is not read: save it with single numbers only")
     if vertex.rows > MAX_POINTS:

@@ -14,7 +14,7 @@ import numpy as np
 from latticework.core.arrays import read_npy
 from latticework.core.delimited import csv_line, numbered_rows
 from latticework.core.errors import InputError, require
-from latticework.core.words import shortened
+from latticework.core.words import listed, shortened
 from latticework.knowledge.io.dataset import Columns
 from latticework.knowledge.triples import NamedTriple
 
@@ -125,10 +125,10 @@ def _wanted(schema: Any, arrow: Any, path: str | os.PathLike[str]) -> list[str]:
     """The names of the three columns."""
     names = list(schema.names)
     if len(set(names)) < len(names):
-        raise InputError(f"{path} has two columns of one name: {', '.join(names)}")
+        raise InputError(f"{path} has two columns of one name: {listed(names)}")
     order = columns_in_order(names)
     if order is None and len(names) != 3:
-        raise InputError(f"{path} has the columns {', '.join(names)}: expected {', '.join(HEADERS[0])}")
+        raise InputError(f"{path} has the columns {listed(names)}: expected {', '.join(HEADERS[0])}")
     wanted = [names[place] for place in order] if order else names
     for name in wanted:
         kind = schema.field(name).type
