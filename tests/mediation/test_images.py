@@ -306,6 +306,8 @@ def test_centres_are_read_and_the_nearest_taken(write):
         nearest_centre_labels(points[:, :2], read.points)
     with refused("x, y and z"):
         read_centres(write("e.csv", ["a,b", "1,2"]))
+    with refused(f"got {'a' * 200}..., b"):
+        read_centres(write("e.csv", ["a" * 10**5 + ",b", "1,2"]))
     with refused("'y'"):
         read_centres(write("e.csv", ["x,y", "1,n/a"]))
 

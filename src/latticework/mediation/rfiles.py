@@ -15,7 +15,7 @@ import numpy as np
 
 from latticework.core.errors import InputError, require
 from latticework.core.files import read_bytes
-from latticework.core.words import listed
+from latticework.core.words import cut, listed
 from latticework.mediation.study import Study, study_of
 
 MAX_FILE_BYTES: Final = 2**30
@@ -60,9 +60,8 @@ def read_r(path: str | os.PathLike[str]) -> dict[str, Any]:
     except InputError:
         raise
     except Exception as error:  # whatever a foreign reader stumbles over
-        raise InputError(
-            f"{path} is no file of R that is read, or damaged ({type(error).__name__}: {error})"
-        ) from error
+        reason = f"{type(error).__name__}: {cut(str(error), 300)}"
+        raise InputError(f"{path} is no file of R that is read, or damaged ({reason})") from error
     if not isinstance(held, dict):
         return {path.stem: held}
     return {str(name): value for name, value in held.items()}
