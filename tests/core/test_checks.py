@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from latticework import InputError
-from latticework.core.checks import flag, keep, n_jobs, number, one_of, positive, text, whole_number
+from latticework.core.checks import flag, n_jobs, number, one_of, positive, set_frozen, text, whole_number
 
 
 def share(value):
@@ -150,6 +150,6 @@ def test_a_frozen_dataclass_keeps_plain_values():
         size: int
 
         def __post_init__(self):
-            keep(self, "size", whole_number("size", self.size))
+            set_frozen(self, "size", whole_number("size", self.size))
 
     assert type(Config(np.int64(3)).size) is int

@@ -15,7 +15,7 @@ import pytest
 from latticework.core.errors import InputError
 from latticework.core.files import write_atomically
 from latticework.core.folders import replacing
-from latticework.core.temporaries import TEMPORARY_NAME, telling, temporary_file, temporary_folder
+from latticework.core.temporaries import TEMPORARY_NAME, temporary_file, temporary_folder, write_errors_of
 
 BEGIN = """
 import os, signal
@@ -91,7 +91,7 @@ def test_where_nothing_can_be_locked_all_is_written_and_nothing_removed(
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EMFILE, None])
 def test_a_full_disk_is_no_fault_of_the_input_and_names_the_file_as_it_was_to_be_called(number: int | None) -> None:
-    with pytest.raises(OSError, match="what is wrong") as told, telling("/there/note"):
+    with pytest.raises(OSError, match="what is wrong") as told, write_errors_of("/there/note"):
         raise OSError(number, "what is wrong", "/there/hidden")
     assert (told.value.errno, told.value.filename) == (number, "/there/note")
     assert not isinstance(told.value, InputError)
@@ -99,10 +99,13 @@ def test_a_full_disk_is_no_fault_of_the_input_and_names_the_file_as_it_was_to_be
 
 @pytest.mark.parametrize("number", [errno.ENOENT, errno.EACCES, errno.EROFS, errno.ENAMETOOLONG, errno.EISDIR])
 def test_a_place_where_nothing_can_be_written_is_bad_input(number: int) -> None:
-    with pytest.raises(InputError, match=r"^/there/note cannot be written: what is wrong$"), telling("/there/note"):
+    with (
+        pytest.raises(InputError, match=r"^/there/note cannot be written: what is wrong$"),
+        write_errors_of("/there/note"),
+    ):
         raise OSError(number, "what is wrong", "/there/hidden")
 
 
 def test_a_reader_that_has_gone_is_told_as_such() -> None:
-    with pytest.raises(BrokenPipeError), telling("/there/pipe"):
+    with pytest.raises(BrokenPipeError), write_errors_of("/there/pipe"):
         raise BrokenPipeError(errno.EPIPE, "Broken pipe")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from latticework.anomaly.preparation.parts import PIECES
-from latticework.core.checks import INT64, keep, number, one_of, whole_number
+from latticework.core.checks import INT64, number, one_of, set_frozen, whole_number
 from latticework.core.errors import InputError
 
 MODES: Final = ("default", "paper")
@@ -40,18 +40,18 @@ class M3DMConfig:
     def __post_init__(self) -> None:
         one_of("mode", self.mode, MODES)
         for name in ("size", "components", "worst"):
-            keep(self, name, whole_number(name, getattr(self, name)))
+            set_frozen(self, name, whole_number(name, getattr(self, name)))
         if self.size % 16 or self.size < 32:
             raise InputError(f"size={self.size}: expected a multiple of 16, 32 at least")
-        keep(self, "memory", whole_number("memory", self.memory, least=0, most=INT64))
-        keep(self, "held_out", number("held_out", self.held_out, lambda share: 0 <= share < 1, "a share below 1"))
+        set_frozen(self, "memory", whole_number("memory", self.memory, least=0, most=INT64))
+        set_frozen(self, "held_out", number("held_out", self.held_out, lambda share: 0 <= share < 1, "a share below 1"))
         rate = number("false_alarm_rate", self.false_alarm_rate, lambda share: 0 < share < 1, "a rate between 0 and 1")
-        keep(self, "false_alarm_rate", rate)
-        keep(self, "places", number("places", self.places, lambda weight: 0 <= weight <= 100, "from 0 to 100"))
-        keep(self, "pieces", number("pieces", self.pieces, lambda share: 0 <= share <= 1, "a share from 0 to 1"))
+        set_frozen(self, "false_alarm_rate", rate)
+        set_frozen(self, "places", number("places", self.places, lambda weight: 0 <= weight <= 100, "from 0 to 100"))
+        set_frozen(self, "pieces", number("pieces", self.pieces, lambda share: 0 <= share <= 1, "a share from 0 to 1"))
         if self.smoothing is not None:
             wide = number("smoothing", self.smoothing, lambda pixels: 0 <= pixels <= 50, "pixels from 0 to 50")
-            keep(self, "smoothing", wide)
+            set_frozen(self, "smoothing", wide)
         for name in ("cache_folder", "vit", "point_mae"):
             self._keep_path(name)
 
@@ -74,4 +74,4 @@ class M3DMConfig:
             return
         if not isinstance(path, str | os.PathLike):
             raise InputError(f"{name}={path!r}: expected a path, or None")
-        keep(self, name, os.fspath(path))
+        set_frozen(self, name, os.fspath(path))

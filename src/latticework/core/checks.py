@@ -167,7 +167,7 @@ def one_of(name: str, value: T, choices: Iterable[object]) -> T:
     return value
 
 
-def keep(config: object, name: str, value: object) -> None:
+def set_frozen(config: object, name: str, value: object) -> None:
     """Store a checked value in a frozen dataclass, from its `__post_init__`: NumPy's numbers could not be saved."""
     object.__setattr__(config, name, value)
 

@@ -22,7 +22,7 @@ from latticework.core.errors import InputError
 from latticework.core.files import sync_folder
 from latticework.core.folders import make_folder
 from latticework.core.progress import progress
-from latticework.core.temporaries import telling, temporary_file
+from latticework.core.temporaries import temporary_file, write_errors_of
 
 DATA_VARIABLE: Final = "LATTICEWORK_DATA"
 CACHE_VARIABLE: Final = "LATTICEWORK_CACHE"
@@ -230,7 +230,7 @@ def _download(dataset: Dataset, file: RemoteFile) -> Path:
         raise InputError(f"{dataset.name} cannot be downloaded: it needs {_how_to_get(dataset, file, None)}")
     target = cache_folder() / file.path
     make_folder(target.parent)
-    with telling(target), temporary_file(target) as (temporary, sink):
+    with write_errors_of(target), temporary_file(target) as (temporary, sink):
         with sink:
             found = _copy(_fetched(dataset, file), sink, file)
             sink.flush()

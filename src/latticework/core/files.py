@@ -14,7 +14,7 @@ from typing import BinaryIO, Final
 
 from latticework.core.errors import InputError
 from latticework.core.gzipped import decompressed
-from latticework.core.temporaries import fill, telling, temporary_file
+from latticework.core.temporaries import fill, temporary_file, write_errors_of
 
 MAX_LINE_BYTES: Final = 16 * 2**20  # a text file without line ends must not fill the memory
 _BUFFER_BYTES: Final = 2**17
@@ -233,7 +233,7 @@ def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
     b'kept'
     """
     path = file_to_write(Path(path))
-    with telling(path):
+    with write_errors_of(path):
         with temporary_file(path) as (temporary, stream):
             fill(stream, data)
             os.replace(temporary, path)
@@ -252,7 +252,7 @@ def write_output(path: str | os.PathLike[str], data: bytes) -> None:
         As `write_atomically`.
     """
     if is_stream(path):
-        with telling(path):
+        with write_errors_of(path):
             Path(path).write_bytes(data)
     else:
         write_atomically(os.path.realpath(path), data)

@@ -19,9 +19,9 @@ from latticework.core.temporaries import (
     TEMPORARY_NAME,
     locked,
     name_of_before,
-    telling,
     temporary_folder,
     temporary_in,
+    write_errors_of,
 )
 
 _HERE: Final = -100  # AT_FDCWD: names are as they are
@@ -62,7 +62,7 @@ def check_new(folder: str | os.PathLike[str], *, besides: re.Pattern[str] = TEMP
     path = Path(folder)
     if path.exists() and not path.is_dir():
         raise InputError(f"{folder} is a file, expected the name of a folder to write")
-    with telling(path):
+    with write_errors_of(path):
         others = [name for name in os.listdir(path) if not besides.fullmatch(name)] if path.is_dir() else []
     if others:
         raise InputError(f"{folder} holds other things, such as {min(others)}: choose another folder, or empty it")
@@ -81,7 +81,7 @@ def make_folder(folder: str | os.PathLike[str]) -> Path:
     made = Path(folder)
     if made.is_file():
         raise InputError(f"{made} is a file, expected the name of a folder to write")
-    with telling(made):
+    with write_errors_of(made):
         made.mkdir(parents=True, exist_ok=True)
     return made
 
@@ -123,12 +123,12 @@ def replacing(target: Path) -> Iterator[Path]:
     ['one.txt']
     """
     with ExitStack() as stack:
-        with telling(target):
+        with write_errors_of(target):
             _put_back(target)
             temporary = stack.enter_context(temporary_folder(target))
         with _called(temporary, target):
             yield temporary
-        with telling(target):
+        with write_errors_of(target):
             _sync(temporary)
             _put_in_place(temporary, target)
             sync_folder(target.parent)
@@ -144,10 +144,10 @@ def _called(temporary: Path, target: Path) -> Iterator[None]:
     except OSError as error:
         name = Path(error.filename) if isinstance(error.filename, str | os.PathLike) else None
         if name is not None and name.is_relative_to(temporary):
-            with telling(target / name.relative_to(temporary)):
+            with write_errors_of(target / name.relative_to(temporary)):
                 raise
         if name is None and error.errno in NO_SPACE:  # an open file does not tell its name; what is written is here
-            with telling(target):
+            with write_errors_of(target):
                 raise
         raise
 

@@ -14,7 +14,7 @@ from latticework.core.errors import InputError, require
 from latticework.core.files import write_atomically
 from latticework.core.folders import make_folder
 from latticework.core.persistence import CONFIG
-from latticework.core.temporaries import telling
+from latticework.core.temporaries import write_errors_of
 from latticework.core.values import from_json
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class CSVLogger:
         """Append a row."""
         self.rows.append(row)
         if set(row) <= set(self.columns):
-            with telling(self.path), self.path.open("a", newline="", encoding="utf-8") as file:
+            with write_errors_of(self.path), self.path.open("a", newline="", encoding="utf-8") as file:
                 file.write(self._line(row))
         else:
             self._rewrite()

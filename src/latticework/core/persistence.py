@@ -22,7 +22,7 @@ from typing import Any, Final
 from latticework.core.errors import InputError
 from latticework.core.files import sync_folder, write_atomically
 from latticework.core.folders import check_new
-from latticework.core.temporaries import TEMPORARY_NAME, remove_leftover, telling
+from latticework.core.temporaries import TEMPORARY_NAME, remove_leftover, write_errors_of
 from latticework.core.tensors import (
     FRAMEWORKS,
     PLAIN_NAME,
@@ -106,7 +106,7 @@ def write_folder(folder: str | os.PathLike[str], *, header: Mapping[str, Any], s
     config |= encode(dict(header), "header")
     config["values"] = encode(state.values, "values")
     existed, listed = folder.exists(), _listed(folder)
-    with telling(folder):
+    with write_errors_of(folder):
         folder.mkdir(parents=True, exist_ok=True)
         sync_folder(folder.parent)
         before = set(os.listdir(folder))
@@ -130,7 +130,7 @@ def write_folder(folder: str | os.PathLike[str], *, header: Mapping[str, Any], s
         text = json.dumps(config, indent=2, allow_nan=False).encode()
         if len(text) > MAX_CONFIG_BYTES:
             raise InputError(f"{folder}: the plain values take {len(text):,} bytes, at most {MAX_CONFIG_BYTES:,} fit")
-        with telling(folder):
+        with write_errors_of(folder):
             sync_folder(folder)
         write_atomically(folder / CONFIG, text)
     except BaseException:

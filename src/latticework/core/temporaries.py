@@ -47,7 +47,7 @@ WRONG_PLACE: Final = frozenset(  # what another name would mend
 
 
 @contextmanager
-def telling(path: str | os.PathLike[str]) -> Iterator[None]:
+def write_errors_of(path: str | os.PathLike[str]) -> Iterator[None]:
     """Let an error name the file, or the folder, that cannot be written.
 
     Raises

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from latticework.core.errors import InputError
-from latticework.core.temporaries import telling, temporary_file
+from latticework.core.temporaries import temporary_file, write_errors_of
 
 FRAMEWORKS: Final = {"numpy": "np", "torch": "pt"}  # our names, and safetensors'
 _DTYPES: Final = {
@@ -140,7 +140,7 @@ def store_tensors(folder: str | os.PathLike[str], group: str, tensors: Mapping[s
     framework, header = _header(group, tensors)
     payload_name(f"{group}.safetensors", "")  # what is no name is refused before anything is written
     target = folder / f"{group}.safetensors"
-    with telling(target):
+    with write_errors_of(target):
         folder.mkdir(parents=True, exist_ok=True)
         with temporary_file(target) as (temporary, stream):
             checksum = hashlib.sha256()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from latticework.core.errors import InputError
 from latticework.core.files import file_to_write, is_stream, sync_folder, write_output
-from latticework.core.temporaries import fill, telling, temporary_file
+from latticework.core.temporaries import fill, temporary_file, write_errors_of
 
 
 def write_together(files: Mapping[Path, bytes]) -> None:
@@ -54,12 +54,12 @@ def write_together(files: Mapping[Path, bytes]) -> None:
     with ExitStack() as stack:
         complete = {}
         for path, data in targets.items():
-            with telling(path):
+            with write_errors_of(path):
                 complete[path], stream = stack.enter_context(temporary_file(file_to_write(path)))
                 fill(stream, data)
-        with telling(last):
+        with write_errors_of(last):
             last.unlink(missing_ok=True)
         for path, temporary in complete.items():
-            with telling(path):
+            with write_errors_of(path):
                 os.replace(temporary, path)
                 sync_folder(path.parent)

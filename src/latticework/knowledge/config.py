@@ -7,7 +7,7 @@ on the development triples of YAGO-3SP.
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from latticework.core.checks import keep, one_of, positive, whole_number
+from latticework.core.checks import one_of, positive, set_frozen, whole_number
 
 WHOLE: Final = ("batch_size", "negatives", "validate_every", "warm_epochs", "max_triples_per_entity", "update_epochs")
 POSITIVE: Final = ("margin", "sharpness", "learning_rate", "update_learning_rate")
@@ -55,10 +55,10 @@ class DKGEConfig:
 
     def __post_init__(self) -> None:
         for name in WHOLE:
-            keep(self, name, whole_number(name, getattr(self, name)))
+            set_frozen(self, name, whole_number(name, getattr(self, name)))
         if self.patience is not None:
-            keep(self, "patience", whole_number("patience", self.patience))
+            set_frozen(self, "patience", whole_number("patience", self.patience))
         for name in POSITIVE:
-            keep(self, name, positive(name, getattr(self, name)))
+            set_frozen(self, name, positive(name, getattr(self, name)))
         for name, choices in CHOICES.items():
             one_of(name, getattr(self, name), choices)

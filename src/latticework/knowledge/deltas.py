@@ -16,7 +16,7 @@ from typing import Any, Final
 import numpy as np
 from jaxtyping import Int64
 
-from latticework.core.checks import keep
+from latticework.core.checks import set_frozen
 from latticework.core.errors import InputError
 from latticework.core.files import is_jsonl, read_lines, write_lines
 from latticework.core.streams import stream_name
@@ -66,7 +66,7 @@ class Delta:
 
     def __post_init__(self) -> None:
         for name in ("add", "remove", "undone"):
-            keep(self, name, _distinct(getattr(self, name), name))
+            set_frozen(self, name, _distinct(getattr(self, name), name))
 
     def __bool__(self) -> bool:
         return bool(self.add or self.remove)

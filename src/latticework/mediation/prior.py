@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from numbers import Real
 from typing import Any, Final
 
-from latticework.core.checks import keep, number, positive
+from latticework.core.checks import number, positive, set_frozen
 from latticework.core.errors import InputError
 
 PAPER_INCLUSION: Final = 0.5  # of a voxel, in the paper
@@ -68,18 +68,18 @@ class Prior:
 
     def __post_init__(self) -> None:
         for name in ("direct_effect_sd", "shape", "rate", "noise_rate"):
-            keep(self, name, positive(name, getattr(self, name)))
+            set_frozen(self, name, positive(name, getattr(self, name)))
         if self.confounder_variance is not None:
-            keep(self, "confounder_variance", positive("confounder_variance", self.confounder_variance))
+            set_frozen(self, "confounder_variance", positive("confounder_variance", self.confounder_variance))
         given: Any = self.inclusion
         if given is None:
             return
         if isinstance(given, Real):
             share = number("inclusion", given, lambda share: 0 < share < 1, "a probability between 0 and 1, or (a, b)")
-            return keep(self, "inclusion", share)
+            return set_frozen(self, "inclusion", share)
         if not (isinstance(given, tuple | list) and len(given) == 2):
             raise InputError(f"inclusion={given!r}: expected a probability, or the two numbers of a beta prior")
-        keep(self, "inclusion", tuple(positive("inclusion", value) for value in given))
+        set_frozen(self, "inclusion", tuple(positive("inclusion", value) for value in given))
 
     @classmethod
     def paper(cls) -> Prior:

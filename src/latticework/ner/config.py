@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from latticework.core.checks import flag, keep, number, one_of, positive, whole_number
+from latticework.core.checks import flag, number, one_of, positive, set_frozen, whole_number
 from latticework.core.errors import InputError
 
 WHOLE: Final = ("char_size", "word_size", "batch_size", "warmup_steps", "average_checkpoints")
@@ -45,17 +45,17 @@ class TaggerConfig:
 
     def __post_init__(self) -> None:
         for name in WHOLE:
-            keep(self, name, whole_number(name, getattr(self, name), least=1))
+            set_frozen(self, name, whole_number(name, getattr(self, name), least=1))
         if self.patience is not None:
-            keep(self, "patience", whole_number("patience", self.patience))
+            set_frozen(self, "patience", whole_number("patience", self.patience))
         for name in SHARES:
             share = "a share of at least 0 and below 1"
-            keep(self, name, number(name, getattr(self, name), lambda found: 0 <= found < 1, share))
+            set_frozen(self, name, number(name, getattr(self, name), lambda found: 0 <= found < 1, share))
         for name in ("char_unknown_rate", "word_unknown_rate", "weight_decay"):
             amount = "a finite number of at least 0"
-            keep(self, name, number(name, getattr(self, name), lambda found: 0 <= found < math.inf, amount))
+            set_frozen(self, name, number(name, getattr(self, name), lambda found: 0 <= found < math.inf, amount))
         for name in ("learning_rate",) if self.clip_norm is None else ("learning_rate", "clip_norm"):
-            keep(self, name, positive(name, getattr(self, name)))
+            set_frozen(self, name, positive(name, getattr(self, name)))
         for name in ("bigrams", "softword"):
             flag(name, getattr(self, name))
         one_of("forget", self.forget, ("coupled", "independent"))
@@ -104,6 +104,8 @@ class FlatConfig(TaggerConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         for name in ("heads", "feed_forward"):
-            keep(self, name, whole_number(name, getattr(self, name)))
+            set_frozen(self, name, whole_number(name, getattr(self, name)))
         share = "a share of at least 0 and below 1"
-        keep(self, "layer_dropout", number("layer_dropout", self.layer_dropout, lambda found: 0 <= found < 1, share))
+        set_frozen(
+            self, "layer_dropout", number("layer_dropout", self.layer_dropout, lambda found: 0 <= found < 1, share)
+        )

@@ -6,7 +6,7 @@ The defaults are the paper's base model (Vaswani et al. 2017, table 3 and sectio
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from latticework.core.checks import flag, keep, number, one_of, positive, whole_number
+from latticework.core.checks import flag, number, one_of, positive, set_frozen, whole_number
 from latticework.core.errors import InputError
 
 WHOLE: Final = (
@@ -51,15 +51,15 @@ class TransformerConfig:
 
     def __post_init__(self) -> None:
         for name, least in {**dict.fromkeys(WHOLE, 1), "max_length": 2}.items():
-            keep(self, name, whole_number(name, getattr(self, name), least=least))
+            set_frozen(self, name, whole_number(name, getattr(self, name), least=least))
         for name in ("validate_every", "patience"):
             if getattr(self, name) is not None:
-                keep(self, name, whole_number(name, getattr(self, name)))
+                set_frozen(self, name, whole_number(name, getattr(self, name)))
         for name in ("dropout", "label_smoothing"):
             share = "a share of at least 0 and below 1"
-            keep(self, name, number(name, getattr(self, name), lambda found: 0 <= found < 1, share))
+            set_frozen(self, name, number(name, getattr(self, name), lambda found: 0 <= found < 1, share))
         for name in ("learning_rate",) if self.clip_norm is None else ("learning_rate", "clip_norm"):
-            keep(self, name, positive(name, getattr(self, name)))
+            set_frozen(self, name, positive(name, getattr(self, name)))
         if self.d_model % self.heads or self.d_model % 2:
             raise InputError(f"d_model={self.d_model} must be even and a multiple of heads={self.heads}")
         flag("norm_first", self.norm_first)

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from latticework.anomaly.fusion.feature_fusion import HEAD, TEMPERATURE, FeatureFusion, FusionFigures, contrast, figures
 from latticework.anomaly.fusion.patch_pairs import PatchPairs, drawn
-from latticework.core.checks import keep, one_of, positive, whole_number
+from latticework.core.checks import one_of, positive, set_frozen, whole_number
 from latticework.core.errors import InputError
 from latticework.core.hardware import fork_random
 from latticework.core.loggers import Row
@@ -53,11 +53,11 @@ class FusionConfig:
 
     def __post_init__(self) -> None:
         for name in ("head", "images_per_batch", "steps", "validate_every"):
-            keep(self, name, whole_number(name, getattr(self, name)))
-        keep(self, "most_patches", whole_number("most_patches", self.most_patches, least=2))
-        keep(self, "warmup_steps", whole_number("warmup_steps", self.warmup_steps, least=0))
+            set_frozen(self, name, whole_number(name, getattr(self, name)))
+        set_frozen(self, "most_patches", whole_number("most_patches", self.most_patches, least=2))
+        set_frozen(self, "warmup_steps", whole_number("warmup_steps", self.warmup_steps, least=0))
         for name in ("temperature", "learning_rate"):
-            keep(self, name, positive(name, getattr(self, name)))
+            set_frozen(self, name, positive(name, getattr(self, name)))
         one_of("mode", self.mode, MODES)
         if self.warmup_steps >= self.steps:
             raise InputError(f"warmup_steps={self.warmup_steps}: expected fewer than steps={self.steps}")

@@ -13,7 +13,7 @@ from typing import Any, Final
 import numpy as np
 from jaxtyping import Float, Float16, Float32, Int16
 
-from latticework.core.temporaries import telling
+from latticework.core.temporaries import write_errors_of
 
 _GROWTH: Final = 1.25  # of the memory that is asked for, when more is needed
 _MANTISSA: Final = 15  # the largest number of a row becomes at most 2 to this: half precision ends at 65,504
@@ -67,7 +67,7 @@ class HalfRows:
 @contextmanager
 def telling_of(folder: str | os.PathLike[str] | None) -> Iterator[None]:
     """Let an error name the folder of a file that has no name; None is the system's for temporary files."""
-    with telling(tempfile.gettempdir() if folder is None else folder):
+    with write_errors_of(tempfile.gettempdir() if folder is None else folder):
         yield
 
 

@@ -35,7 +35,7 @@ from latticework.core.files import write_output
 from latticework.core.folders import check_new, make_folder
 from latticework.core.persistence import check_writable
 from latticework.core.progress import message, progress
-from latticework.core.temporaries import TEMPORARY_NAME, telling
+from latticework.core.temporaries import TEMPORARY_NAME, write_errors_of
 from latticework.core.values import read_strictly
 from latticework.core.words import shortened
 
@@ -255,7 +255,7 @@ def _ready(
 def _write(ready: Mapping[str, Shaped[np.ndarray, "rows columns *_"]], places: Mapping[str, Path]) -> None:
     """Write what there is of a part, its mask last, which says that all the rest is there."""
     for what, values in ready.items():
-        with telling(places[what]):
+        with write_errors_of(places[what]):
             places[what].parent.mkdir(parents=True, exist_ok=True)
         if what == "xyz":
             write_xyz(places[what], values)
