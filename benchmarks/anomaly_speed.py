@@ -636,6 +636,7 @@ def fit_task(folder: Path, job: timing.Job) -> dict[str, Any]:
 
     from latticework.anomaly import M3DM, M3DMConfig, read_folder
     from latticework.anomaly.features.extraction import describe
+    from latticework.anomaly.memory.needs import training_needs
 
     set_threads(job)
     settings = {} if job["budget"] is None else {"memory": job["budget"]}
