@@ -19,6 +19,7 @@ from latticework.anomaly.findings.intervals import auroc_interval
 from latticework.anomaly.findings.measures import separation
 from latticework.anomaly.findings.pixels import LIMITS, Pixels
 from latticework.anomaly.findings.results import BankScore, Evaluation, Figures, Inspection, Nearest, Region
+from latticework.anomaly.part_warnings import warn
 from latticework.anomaly.preparation.parts import find_part
 from latticework.anomaly.scans.found import Found
 from latticework.anomaly.scans.inputs import read, unit_of
@@ -266,3 +267,11 @@ class Counting:
         self.__dict__.update(state)
         if self.folder is not None:
             (self.folder / f"{os.getpid()}-{os.urandom(8).hex()}").touch()
+
+
+class Doubting(Counting):
+    """Warns of every part; here, where the processes of joblib find it."""
+
+    def inspect(self, part):
+        warn(part, "it is odd")
+        return super().inspect(part)

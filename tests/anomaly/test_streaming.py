@@ -8,7 +8,7 @@ from pathlib import Path
 
 import joblib
 import pytest
-from anomaly.fakes import Counting, split
+from anomaly.fakes import Counting, Doubting, split
 
 from latticework.anomaly.part_warnings import noted, once, warn
 from latticework.anomaly.scans.folders import read_folder
@@ -87,14 +87,6 @@ def test_a_folder_with_a_damaged_file(rings, model, tmp_path):
     broken = {name for name, told in found.items() if isinstance(told, InputError)}
     assert broken == {"test/cut/000"}
     assert "000.png" in str(found["test/cut/000"])
-
-
-class Doubting(Counting):
-    """Warns of every part."""
-
-    def inspect(self, part):
-        warn(part, "it is odd")
-        return super().inspect(part)
 
 
 @pytest.mark.parametrize("jobs, backend", [(1, "threading"), (2, "threading"), (2, "loky")])

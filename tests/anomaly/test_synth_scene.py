@@ -262,7 +262,7 @@ def test_what_a_seed_stands_for_changes_with_the_version_only(family):
     [
         ((-1, "ring"), "seed=-1"),
         ((1.5, "ring"), "seed=1.5"),
-        ((2**63, "ring"), "below 2"),
+        ((2**63, "ring"), "at most 9,223,372,036,854,775,807"),
         ((0, "sphere"), "expected one of superellipsoid"),
         ((0, None), "family=None"),
         ((0, ["ring"]), "family="),

@@ -28,12 +28,14 @@ def test_deriving_imports_nothing_but_numpy_and_the_standard_library():
     assert {name for name in foreign if not name.startswith("_")} == set()
 
 
-def test_of_the_house_the_engine_needs_errors_and_lazy_imports_alone():
+def test_of_the_house_the_engine_needs_checks_errors_and_lazy_imports_alone():
     house = [name for name in modules_after_deriving() if name.startswith("latticework.")]
     others = [name for name in house if not name.startswith("latticework.calculus")]
     assert set(others) <= {
         "latticework.core",
+        "latticework.core.checks",
         "latticework.core.errors",
         "latticework.core.lazy",
         "latticework.core.version",
+        "latticework.core.words",
     }

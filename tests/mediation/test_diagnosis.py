@@ -11,12 +11,13 @@ from mediation.conftest import SHORT
 from scipy.stats import norm
 
 from latticework.core.errors import MissingExtraError
-from latticework.mediation import BASMU, BIMA, Prior, findings, fitting
+from latticework.mediation import BASMU, BIMA, Prior, fitting
 from latticework.mediation.basis import Basis, Block
 from latticework.mediation.diagnosis import condition_number, diagnose, total_effect, unconfounded
 from latticework.mediation.effects import NDE, NIE
 from latticework.mediation.posterior import Posterior
 from latticework.mediation.preparation import prepare
+from latticework.mediation.report import findings
 from latticework.mediation.scan import compiled
 
 BASIS = basis_of(12)

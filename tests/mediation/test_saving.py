@@ -125,7 +125,7 @@ def test_damage_to_a_saved_model_on_a_grid_is_refused_or_its_maps_can_be_written
         (("thresholds",), [0.1], "thresholds are"),
         (("accepted",), [1.5, 0.5], "accepted shares are"),
         (("accepted",), [float("nan"), 0.5], "accepted shares are"),
-        (("basis", "n_voxels"), 2**33, "each of the 8,589,934,592 voxels once"),
+        (("basis", "n_voxels"), 2**31 - 1, "each of the 2,147,483,647 voxels once"),
     ],
 )
 def test_saved_values_that_would_fail_later_are_refused_by_name(volume, tmp_path, path, wrong, told):

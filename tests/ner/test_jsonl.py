@@ -118,10 +118,10 @@ def test_empty_texts_stay_empty_sentences():
             '{"text": "a bcd", "entities": [[0, 3, "A"], [2, 5, "B"]]}',
             "the entity 2-5 (B) shares characters with the entity 0-3 (A)",
         ),
-        ('{"text": "abc", "label": {"A": {"bc": [[0, 1]]}}}', "[0, 1] is not where 'bc' (A) first and last is"),
-        ('{"text": "abc", "label": {"A": {"bc": [[1]]}}}', "[1] is not where 'bc' (A)"),
-        ('{"text": "abc", "label": {"A": {"bc": 5}}}', "5 is not where 'bc' (A)"),
-        ('{"text": "abc", "label": {"A": [[0, 1]]}}', "[0, 1] is not where '' (A)"),
+        ('{"text": "abc", "label": {"A": {"bc": [[0, 1]]}}}', "[0, 1] is not where 'bc' ('A') first and last is"),
+        ('{"text": "abc", "label": {"A": {"bc": [[1]]}}}', "[1] is not where 'bc' ('A')"),
+        ('{"text": "abc", "label": {"A": {"bc": 5}}}', "5 is not where 'bc' ('A')"),
+        ('{"text": "abc", "label": {"A": [[0, 1]]}}', "[0, 1] is not where '' ('A')"),
     ],
 )
 def test_a_bad_line_of_json_is_named(line, message):
