@@ -83,10 +83,14 @@ def test_a_comparison_has_the_type_of_the_arrays() -> None:
         assert call(**single).tolist() == [0, 0, 1]
 
 
-def test_written_code_of_numbers_takes_numbers() -> None:
+@pytest.mark.parametrize(
+    "expression, values, expected",
+    [("relu(x)", {"x": 0.5}, 1), ("max(x, b)*sum(v)", {"x": 2.0, "b": 1.0, "v": np.ones(3, np.float32)}, 3)],
+)
+def test_written_code_takes_numbers_for_scalars(expression: str, values: dict[str, Any], expected: float) -> None:
     written: dict[str, Any] = {}
-    exec(derive("relu(x)", "x", {"x": ""}).source("numpy"), written)  # noqa: S102  # code of our own
-    assert written["derivative"](0.5) == 1
+    exec(derive(expression, "x", {"x": "", "b": "", "v": "n"}).source("numpy"), written)  # noqa: S102  # code of our own
+    assert written["derivative"](**values) == expected
 
 
 def test_a_call_returns_memory_of_its_own() -> None:

@@ -146,7 +146,7 @@ class _Writer:
             compared = f"({inputs[0]} {data} {inputs[1]})"
             if self.language == "torch":
                 return f"{compared}.to({self.model}.dtype)"
-            return f"{compared}.astype({self.model}.dtype)" if self.of_arrays else f"{compared} + 0.0"
+            return f"{xp}.asarray({compared[1:-1]}, {self.model}.dtype)" if self.of_arrays else f"{compared} + 0.0"
         if op == "stack":
             function = "cat" if self.language == "torch" else "concatenate"
             return f"{xp}.{function}([{', '.join(inputs)}], {data})"
