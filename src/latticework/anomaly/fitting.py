@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import os
+import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
@@ -28,11 +29,12 @@ from latticework.anomaly.fusion.fusion_trial import trial_score
 from latticework.anomaly.fusion.patch_pairs import PatchPairs
 from latticework.anomaly.judging import Layers, Representation, fused_map, judged_without
 from latticework.anomaly.memory.bank import MemoryBank, places
-from latticework.anomaly.memory.cache import nameless_file, telling_of
+from latticework.anomaly.memory.cache import nameless_file
 from latticework.anomaly.memory.store import Store
 from latticework.anomaly.memory.whitening import Moments, Whitening, standardisation, whitening
 from latticework.anomaly.preparation.frames import Frames
 from latticework.core.seeds import spawn
+from latticework.core.temporaries import write_errors_of
 
 if TYPE_CHECKING:
     from latticework.anomaly.encoders.pretrained import Pretrained
@@ -213,8 +215,9 @@ def _room(shape: tuple[int, ...], config: M3DMConfig) -> np.ndarray:
     """Zeros in half precision: in memory while they fit, in a file without a name beyond."""
     if 2 * math.prod(shape) <= config.memory:
         return np.zeros(shape, np.float16)
-    with nameless_file(config.cache_folder) as file:  # the map keeps it until it is gone itself
+    folder = config.cache_folder or tempfile.gettempdir()
+    with nameless_file(folder) as file:  # the map keeps it until it is gone itself
         if hasattr(os, "posix_fallocate"):  # to write where a map has no room on the disk would end the process
-            with telling_of(config.cache_folder):
+            with write_errors_of(folder):
                 os.posix_fallocate(file.fileno(), 0, 2 * math.prod(shape))
         return np.memmap(file, np.float16, "w+", shape=shape)

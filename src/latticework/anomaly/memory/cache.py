@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import tempfile
 import weakref
-from collections.abc import Iterator
-from contextlib import contextmanager
 from io import FileIO
 from typing import Any, Final
 
@@ -64,16 +62,9 @@ class HalfRows:
         return np.ldexp(rows, -exponents[:, None]).astype(np.float16), exponents.astype(np.int16)
 
 
-@contextmanager
-def telling_of(folder: str | os.PathLike[str] | None) -> Iterator[None]:
-    """Let an error name the folder of a file that has no name; None is the system's for temporary files."""
-    with write_errors_of(tempfile.gettempdir() if folder is None else folder):
-        yield
-
-
-def nameless_file(folder: str | os.PathLike[str] | None) -> FileIO:
+def nameless_file(folder: str | os.PathLike[str]) -> FileIO:
     """A file that is gone once it is closed."""
-    with telling_of(folder):
+    with write_errors_of(folder):
         return tempfile.TemporaryFile(dir=folder, buffering=0)
 
 
@@ -98,7 +89,7 @@ class Cache:
     """
 
     def __init__(self, *, budget: int, folder: str | os.PathLike[str] | None = None) -> None:
-        self.budget, self.folder = budget, folder
+        self.budget, self.folder = budget, folder or tempfile.gettempdir()
         self.channels: int | None = None
         self._count = 0
         self._memory = np.empty((0, 0), dtype=np.float32)
@@ -160,7 +151,7 @@ class Cache:
     def _write(self, file: FileIO, rows: Float32[np.ndarray, "rows channels"]) -> None:
         values, exponents = HalfRows.pack(rows)
         rest = values.reshape(-1).view(np.uint8).data
-        with telling_of(self.folder):
+        with write_errors_of(self.folder):
             while rest:
                 rest = rest[file.write(rest) :]
         self._exponents.append(exponents)
