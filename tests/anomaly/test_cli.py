@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import json
 import math
@@ -15,7 +16,7 @@ from pathlib import Path
 
 import pytest
 import tifffile
-from anomaly.fakes import FakeM3DM, split
+from anomaly.fakes import FakeM3DM, as_calibrated, split
 
 from latticework.anomaly.cli_parts import good_in, parts_in
 from latticework.anomaly.config import M3DMConfig
@@ -302,16 +303,28 @@ def test_maps_are_not_written_into_a_file(refused, saved, rings, tmp_path):
         assert "file is not a folder" in refused(verb, saved, rings, "--maps", tmp_path / "file")
 
 
-def test_maps_are_not_written_over_others_unless_their_run_was_cut_off(anomaly, refused, saved, rings, tmp_path):
+def test_maps_are_not_written_over_others_unless_their_run_was_cut_off(
+    anomaly, refused, saved, rings, tmp_path, monkeypatch
+):
+    def full(path, rgb):
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
     words = ("predict", saved, rings / "test" / "cut", "--maps", tmp_path / "maps")
+    with monkeypatch.context() as patch:
+        patch.setattr("latticework.anomaly.report.outputs.write_picture", full)
+        assert anomaly(*words).status == 1
+    other = tmp_path / "other"
+    as_calibrated(FakeM3DM.load(saved), 0.5).save(other)
+    for verb, model, parts in (
+        ("predict", saved, rings),
+        ("evaluate", saved, rings),
+        ("predict", other, rings / "test" / "cut"),
+    ):
+        assert "maps of other parts or by another model" in refused(verb, model, parts, "--maps", tmp_path / "maps")
     assert anomaly(*words).status == 0
+    assert (tmp_path / "maps" / "predictions.jsonl").stat().st_size > 0
     for verb in ("predict", "evaluate"):
         assert "maps holds other things, such as 0" in refused(verb, saved, rings, "--maps", tmp_path / "maps")
-    before = (tmp_path / "maps" / "predictions.jsonl").read_bytes()
-    (tmp_path / "maps" / "predictions.csv").unlink()
-    (tmp_path / "maps" / "predictions.jsonl").write_bytes(b"")
-    assert anomaly(*words).status == 0
-    assert (tmp_path / "maps" / "predictions.jsonl").read_bytes() == before
 
 
 def test_maps_are_not_written_among_the_parts(refused, saved, rings):

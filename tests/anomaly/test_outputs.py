@@ -179,9 +179,9 @@ def test_maps_are_floats_of_the_size_of_the_picture_and_overlays_are_what_overla
     np.testing.assert_array_equal(written, found.map)
     picture = np.asarray(Image.open(tmp_path / "new" / "maps" / "cut" / "000.png"))
     np.testing.assert_array_equal(picture, overlay(found, sample()))
-    with Outputs(tmp_path, map_threshold=threshold([0.5, 1.5], rate=0.4)) as outputs:
+    with Outputs(tmp_path / "other", map_threshold=threshold([0.5, 1.5], rate=0.4)) as outputs:
         outputs.add(sample(), found)
-    picture = np.asarray(Image.open(tmp_path / "cut" / "000.png"))
+    picture = np.asarray(Image.open(tmp_path / "other" / "cut" / "000.png"))
     np.testing.assert_array_equal(picture, overlay(found, sample(), scale=Scale.of([found], 1.5)))
 
 
@@ -225,18 +225,60 @@ def test_a_part_that_can_no_longer_be_read_has_an_error_and_no_map(tmp_path):
     )
 
 
-def test_no_table_is_written_after_an_error_and_an_older_one_stays(tmp_path):
-    (tmp_path / "predictions.csv").write_text("older")
+def cut_off(folder, parts, **model):
+    """An inspection that ends after its first part."""
 
-    def stopped():
-        with Outputs(tmp_path) as outputs:
-            outputs.add(sample(), inspection())
+    def inspected():
+        with Outputs(folder, parts, **model) as outputs:
+            outputs.add(parts[0], inspection(parts[0].name))
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        stopped()
-    assert (tmp_path / "predictions.csv").read_text() == "older"
-    assert not list(tmp_path.glob(".latticework-*"))
+        inspected()
+
+
+def test_no_table_is_written_after_an_error_and_the_maps_stay(tmp_path):
+    cut_off(tmp_path, [sample("000")])
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["000.png", "000.tiff", "predictions.unfinished"]
+
+
+def test_only_the_same_inspection_goes_on_where_one_did_not_end(tmp_path):
+    parts = [sample("000"), sample("unfinished/001")]
+    cut_off(tmp_path, parts, model="a")
+    for others, model in ((parts, "b"), (parts, ""), (parts[:1], "a"), ([*parts, sample("002")], "a")):
+        with (
+            pytest.raises(InputError, match="maps of other parts or by another model"),
+            Outputs(tmp_path, others, model=model),
+        ):
+            pass
+    with Outputs(tmp_path, parts, model="a") as outputs:
+        for part in parts:
+            outputs.add(part, inspection(part.name))
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "000.png",
+        "000.tiff",
+        "predictions.csv",
+        "predictions.jsonl",
+        "unfinished",
+    ]
+
+
+def test_parts_of_one_name_in_other_files_are_others(tmp_path):
+    first, second = (Found("000", file=tmp_path / folder / "000.png") for folder in ("first", "second"))
+    for part in (first, second):
+        part.file.parent.mkdir()
+        Image.fromarray(np.zeros((*SIZE, 3), dtype=np.uint8)).save(part.file)
+    cut_off(tmp_path / "maps", [first])
+    with pytest.raises(InputError, match="maps of other parts"), Outputs(tmp_path / "maps", [second]):
+        pass
+
+
+@pytest.mark.parametrize("name", ["predictions.csv", "predictions.jsonl", "000.tiff"])
+def test_nothing_is_written_among_other_things(tmp_path, name):
+    (tmp_path / name).write_text("")
+    with pytest.raises(InputError, match=f"holds other things, such as {name}"), Outputs(tmp_path):
+        pass
+    assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
 def test_a_table_of_nothing_has_its_header():

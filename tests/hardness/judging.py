@@ -14,6 +14,7 @@ from typing import Any
 from hardness.commands import FILE, FILES, FOLDER, INPUTS, MODEL, SET, folder_of_inputs
 from markupsafe import escape
 
+from latticework.anomaly.report.outputs import UNFINISHED
 from latticework.core.errors import InputError
 from latticework.core.loggers import TIMINGS
 from latticework.core.persistence import read_folder
@@ -91,8 +92,8 @@ def wrong(writes: Mapping[str, str], place: Path, now: Tree, old: Tree, new: Tre
         if kind == MODEL:
             yield from _wrong_model(place / name, mine, before, after)
         elif kind == FILES:
-            for path in sorted({*mine, *before}):
-                if before.get(path, mine.get(path) or None) is not None and not _leftover(path):  # an empty one is none
+            for path in sorted({*mine, *before} - {f"{name}/{UNFINISHED}"}):
+                if before.get(path, mine.get(path)) is not None and not _leftover(path):
                     yield from _wrong_files(path, part(mine, path), part(before, path), part(after, path))
         elif kind == SET:
             everything = [
@@ -117,12 +118,17 @@ def _wrong_model(folder: Path, mine: Tree, before: Tree, after: Tree) -> Iterato
         yield f"{config} is neither what it was nor what it should be"
     elif found is not None:
         try:
-            _, state = read_folder(folder)
-            for group in state.tensors.values():
-                if isinstance(group, Stored):
-                    group.read()
+            read_model(folder)
         except InputError as error:
             yield f"{folder.name} does not load: {error}"
+
+
+def read_model(folder: Path) -> None:
+    """Read all of a model; an error says what is wrong with it."""
+    _, state = read_folder(folder)
+    for group in state.tensors.values():
+        if isinstance(group, Stored):
+            group.read()
 
 
 def _leftover(path: str) -> bool:

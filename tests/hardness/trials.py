@@ -5,15 +5,17 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from hardness.commands import Command, arguments, folder_of_inputs
-from hardness.judging import Tree, differences, tree, wrong
+from hardness.commands import MODEL, Command, arguments, folder_of_inputs
+from hardness.judging import Tree, differences, read_model, tree, wrong
 from hardness.trial import BROKEN, Ended, fresh, run
 
 from latticework.cli.errors import BAD_INPUT, FAILED
+from latticework.core.errors import InputError
 from latticework.core.temporaries import TEMPORARY_NAME
 
 NOWHERE = ("/proc/", "file/", "missing/")  # where nothing can be written: not by root, either
@@ -103,13 +105,21 @@ class Setting:
         done = tree(self.place) == self.whole[1]
         ended = run(self.words(), self.place)
         refused = done and self.command.refuses and ended.status == BAD_INPUT
-        if ended.status == BAD_INPUT and not refused and self.command.over:  # the model is whole, and the rest is not
-            ended = run(self.command.arguments(self.command.over), self.place)
+        if ended.status == BAD_INPUT and not refused and self.command.refuses and self._model_is_whole():
+            ended = run(self.command.arguments(self.command.over), self.place)  # for what else it writes
         told = [] if ended.status == 0 or refused else [f"given again it ends with {ended.status}: {ended.err[-300:]}"]
         left = tree(self.place)
         if left != self.whole[1] and not (self.command.changes and self._as_if_twice(left)):
             told += [f"given again: {one}" for one in differences(left, self.whole[1])]
         return told
+
+    def _model_is_whole(self) -> bool:
+        models = [name for name, kind in self.command.writes.items() if kind == MODEL]
+        with suppress(InputError):
+            for name in models:
+                read_model(self.place / name)
+            return bool(models)
+        return False
 
     def _as_if_twice(self, left: Tree) -> bool:
         """Whether there is what there is when a command that goes on from what is there is run twice.

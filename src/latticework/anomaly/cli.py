@@ -15,7 +15,7 @@ import typer
 from latticework.anomaly.choices import Fusion
 from latticework.anomaly.cli_answers import evaluate, explain
 from latticework.anomaly.cli_data import preprocess, synth
-from latticework.anomaly.cli_parts import Maps, OwnUnit, UnitOption, check_apart, parts_in
+from latticework.anomaly.cli_parts import Maps, OwnUnit, UnitOption, check_apart, outputs_of, parts_in
 from latticework.anomaly.part_warnings import once
 from latticework.core.commands import Device, Jobs, Model, Output, Restart, Seed, given, job, print_json
 from latticework.core.errors import InputError
@@ -152,18 +152,16 @@ def predict(
     check_apart(maps, paths)
 
     from latticework.anomaly.detector import M3DM
-    from latticework.anomaly.report.outputs import Outputs, row_of
+    from latticework.anomaly.report.outputs import row_of
     from latticework.anomaly.streaming import inspect_parts
 
     detector = M3DM.load(model, device=device)
     parts = parts_in(paths, unit=unit or detector.unit_)
     failed = 0
-    if not as_json:
-        print(f"{'':<9}  {'score':>8}  {'p':>6}  part")
     with ExitStack() as stack:
-        outputs = (
-            None if maps is None else stack.enter_context(Outputs(maps, parts, map_threshold=detector.map_threshold_))
-        )
+        outputs = None if maps is None else stack.enter_context(outputs_of(maps, parts, model, detector))
+        if not as_json:
+            print(f"{'':<9}  {'score':>8}  {'p':>6}  part")
         bar = stack.enter_context(_progress(len(parts)))
         for part, told in inspect_parts(detector, parts, jobs=jobs):
             row = row_of(part, told) if outputs is None else outputs.add(part, told)

@@ -16,6 +16,7 @@ from latticework.anomaly.cli_parts import (
     check_apart,
     check_pictures,
     good_in,
+    outputs_of,
     parts_in,
 )
 from latticework.anomaly.part_warnings import noted, once
@@ -60,11 +61,7 @@ def evaluate(
     parts = read_folder(folder, split=split, unit=unit or detector.unit_, partners="reported")
     check_truths(parts)
     with ExitStack() as stack:
-        each = None
-        if maps is not None:
-            from latticework.anomaly.report.outputs import Outputs
-
-            each = stack.enter_context(Outputs(maps, parts, map_threshold=detector.map_threshold_)).add
+        each = None if maps is None else stack.enter_context(outputs_of(maps, parts, model, detector)).add
         found = detector.evaluate(parts, each=each)
         for name, why in found.failed.items():
             message(f"left out: {name}: {why}")

@@ -16,7 +16,9 @@ from latticework.core.commands import check_page
 from latticework.core.errors import InputError
 
 if TYPE_CHECKING:
+    from latticework.anomaly.detector import M3DM
     from latticework.anomaly.report.cards import Good
+    from latticework.anomaly.report.outputs import Outputs
     from latticework.anomaly.scans.found import Found
 
 Split = Literal["train", "validation", "test", "test_private"]
@@ -90,6 +92,15 @@ def check_apart(maps: Path | None, paths: Sequence[Path]) -> None:
             raise InputError(f"--maps {maps} is {path}, or in it: name another folder")
     check_writable(maps)
     check_free_for_maps(maps)
+
+
+def outputs_of(maps: Path, parts: Sequence[Found], model: Path, detector: M3DM) -> Outputs:
+    """The folder of maps of what a saved model finds in these parts."""
+    from latticework.anomaly.report.outputs import Outputs
+    from latticework.core.persistence import CONFIG
+    from latticework.core.tensors import digest
+
+    return Outputs(maps, parts, model=digest(model / CONFIG), map_threshold=detector.map_threshold_)
 
 
 def good_in(folder: Path | None, otherwise: Path | None, model: Any, *, unit: Unit | None) -> Good:

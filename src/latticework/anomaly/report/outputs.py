@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from collections.abc import Iterable, Mapping
@@ -30,6 +31,7 @@ from latticework.core.folders import check_new, make_folder
 from latticework.core.values import strict_json
 
 CSV, JSONL = "predictions.csv", "predictions.jsonl"
+UNFINISHED: Final = "predictions.unfinished"  # there until the tables are: which inspection the maps are of
 LONGEST: Final = 200  # bytes of a piece of a name: file systems take 255
 _COLUMNS: Final = ("name", "label", "error", "defective", "score", "p_value", "regions")
 _WORST: Final = ("bank", "top", "left", "bottom", "right", "pixels", "peak", "area_mm2", "depth_mm")
@@ -42,23 +44,25 @@ class Outputs:
     """A folder of what was found: for each part a map and an overlay, and two tables of all of them.
 
     Every file is written as a whole or not at all; the tables once all parts are known, when the context is left
-    without an error; until then a new folder has an empty ``predictions.jsonl``. Files of the same names, of an earlier
-    run, are replaced.
+    without an error. Until then the folder has a file ``predictions.unfinished``, by which only the same parts,
+    inspected by the same model, may be written there again.
 
     Parameters
     ----------
     folder
-        Where to; it is made if it is not there.
+        Where to: a new or empty folder, or that of the same inspection, which did not end.
     parts
         Those that are to come, if they are known: none of their files may be written over, and nothing beside one of
         them under its name, where it would be taken for their cloud or picture the next time.
+    model
+        What tells the model from others, such as a checksum.
     map_threshold
         `M3DM.map_threshold_`: heat shows what is above it. None compares places of each part alone.
 
     Raises
     ------
     InputError
-        If no folder can be there.
+        If no folder can be there; as the context is entered, if it holds other things.
     MissingExtraError
         If Pillow or tifffile is not installed.
 
@@ -80,6 +84,7 @@ class Outputs:
         folder: str | os.PathLike[str],
         parts: Iterable[PartOrFile] = (),
         *,
+        model: str = "",
         map_threshold: Threshold | None = None,
     ) -> None:
         for module in ("PIL.Image", "tifffile"):
@@ -88,8 +93,8 @@ class Outputs:
         self._level = None if map_threshold is None else map_threshold.value
         self.rows: list[dict[str, Any]] = []
         self._inputs: set[str] = set()  # without their endings
-        for part in parts:
-            self._know(part)
+        known = [(name_of(part), self._know(part)) for part in parts]
+        self._inspection = hashlib.sha256(repr((model, known)).encode()).hexdigest().encode()
         self._taken = {CSV.casefold(), JSONL.casefold()}
         make_folder(self.folder)
 
@@ -117,8 +122,14 @@ class Outputs:
         return row
 
     def __enter__(self) -> Outputs:
-        if not (self.folder / JSONL).exists():
-            write_output(self.folder / JSONL, b"")
+        check_free_for_maps(self.folder)
+        mark = self.folder / UNFINISHED
+        if mark.exists() and mark.read_bytes() != self._inspection:
+            raise InputError(
+                f"{self.folder} holds maps of other parts or by another model, whose inspection did not end: "
+                "choose another folder, or empty it"
+            )
+        write_output(mark, self._inspection)
         return self
 
     def __exit__(self, kind: object, *rest: object) -> None:
@@ -128,6 +139,7 @@ class Outputs:
                 (JSONL, "".join(f"{strict_json(row)}\n" for row in self.rows)),
             ):
                 write_output(self.folder / name, text.encode("utf-8", "backslashreplace"))
+            (self.folder / UNFINISHED).unlink()
 
     def _places(self, name: str) -> dict[str, PurePosixPath]:
         """Where a part's files go, below the folder: each part's elsewhere, in whatever case its name is."""
@@ -139,8 +151,11 @@ class Outputs:
         self._taken |= taken | {f"{own}.tiff".casefold(), f"{own}.png".casefold()}
         return {"map": own.with_name(f"{own.name}.tiff"), "overlay": own.with_name(f"{own.name}.png")}
 
-    def _know(self, part: PartOrFile) -> None:
-        self._inputs |= {os.path.splitext(os.path.realpath(file))[0] for file in files_of(part)}
+    def _know(self, part: PartOrFile) -> list[str]:
+        """Keep the files of a part from being written over; where they truly are."""
+        files = [os.path.realpath(file) for file in files_of(part)]
+        self._inputs |= {os.path.splitext(file)[0] for file in files}
+        return files
 
     def _check(self, files: Mapping[str, Path]) -> None:
         beside = [file for file in files.values() if os.path.splitext(os.path.realpath(file))[0] in self._inputs]
@@ -157,10 +172,9 @@ def check_free_for_maps(folder: Path) -> None:
     Raises
     ------
     InputError
-        If it holds other things, or the tables of all parts.
+        If it holds other things.
     """
-    table = folder / JSONL
-    if not (table.is_file() and table.stat().st_size == 0):
+    if not (folder / UNFINISHED).is_file():
         check_new(folder)
 
 
