@@ -23,6 +23,7 @@ from shape_check import install  # noqa: E402
 install()
 
 from latticework.cli import main  # noqa: E402
+from latticework.core import hardware  # noqa: E402
 
 settings.register_profile("latticework", deadline=None)  # a busy machine is no defect
 settings.load_profile("latticework")
@@ -49,7 +50,7 @@ def real_data():
 def cpu_alone():
     """Hide accelerators from "auto": a model is compared bit for bit with what is loaded of it."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("torch.accelerator.is_available", lambda: False)
+        patch.setattr(hardware, "best_device", lambda: hardware.resolve_device("cpu"))
         yield
 
 

@@ -10,6 +10,7 @@ import typer
 from typer.core import TyperArgument, TyperCommand, TyperGroup
 
 from latticework.cli.app import app, main
+from latticework.core import estimator
 from latticework.core.capability import capabilities, resolve
 from latticework.core.errors import InputError
 from latticework.core.estimator import Estimator
@@ -68,11 +69,37 @@ def test_a_usage_line_has_one_pair_of_brackets_around_what_may_be_left_out(capsy
     assert "Usage: latticework translate predict [OPTIONS] {MODEL} [FILE]" in lines
 
 
-def taking(*names: str) -> pytest.MarkDecorator:
-    """Ask every command, and its job, that takes these arguments and options."""
-    found = [(job, each) for job in sorted(JOBS) for each in of_job(job)]
-    asked = [(job, each) for job, each in found if {*names} <= {name for taken in each.params for name in taken.opts}]
+def taking(*names: str, without: str = "") -> pytest.MarkDecorator:
+    """Ask every command, and its job, that takes these arguments and options, and not that one."""
+    found = [
+        (job, each, {name for taken in each.params for name in taken.opts})
+        for job in sorted(JOBS)
+        for each in of_job(job)
+    ]
+    asked = [(job, each) for job, each, taken in found if {*names} <= taken and without not in taken]
     return pytest.mark.parametrize("job, command", asked, ids=[f"{job} {each.name}" for job, each in asked])
+
+
+@pytest.fixture
+def loaded_on(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The devices that models are loaded on, which goes no further."""
+    devices = []
+
+    def load(folder: Path, *, device: str) -> None:
+        devices.append(device)
+        raise InputError(f"{folder} is empty")
+
+    monkeypatch.setattr(estimator, "load_estimator", load)
+    monkeypatch.setattr(Estimator, "load", load)
+    return devices
+
+
+def arguments_of(command: TyperCommand, folder: Path) -> list[str]:
+    """What a command takes: a folder for a model, and a file of changes for all else."""
+    (folder / "changes.tsv").write_text("+\tTurin\tin\tItaly\n", "utf-8")
+    (folder / "model").mkdir()
+    arguments = [each.name for each in command.params if isinstance(each, TyperArgument)]
+    return [str(folder / ("model" if name == "model" else "changes.tsv")) for name in arguments]
 
 
 @taking("--device")
@@ -85,21 +112,21 @@ def test_a_device_that_is_not_here_is_refused_before_anything_else(
 
 @taking("--device", "model")
 def test_a_model_is_loaded_on_the_device_that_is_named_or_else_on_the_best(
-    job: str, command: TyperCommand, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    job: str, command: TyperCommand, tmp_path: Path, loaded_on: list[str]
 ) -> None:
-    loaded = []
-
-    def load(cls: type[Estimator], folder: Path, *, device: str) -> None:
-        loaded.append(device)
-        raise InputError(f"{folder} is empty")
-
-    monkeypatch.setattr(Estimator, "load", classmethod(load))
-    (tmp_path / "changes.tsv").write_text("+\tTurin\tin\tItaly\n", "utf-8")
-    (tmp_path / "model").mkdir()
-    arguments = [
-        str(tmp_path / ("model" if each.name == "model" else "changes.tsv"))
-        for each in command.params
-        if isinstance(each, TyperArgument)
-    ]
+    arguments = arguments_of(command, tmp_path)
     assert [main([job, str(command.name), *arguments, *options]) for options in ([], ["--device", "cpu"])] == [2, 2]
-    assert loaded == ["auto", "cpu"]
+    assert loaded_on == ["auto", "cpu"]
+
+
+@taking("model", without="--device")
+def test_a_model_that_computes_on_no_device_is_loaded_on_the_cpu(
+    job: str, command: TyperCommand, tmp_path: Path, loaded_on: list[str]
+) -> None:
+    assert main([job, str(command.name), *arguments_of(command, tmp_path)]) == 2
+    assert loaded_on == ["cpu"]
+
+
+def test_what_a_model_is_can_be_shown_without_its_device(tmp_path: Path, loaded_on: list[str]) -> None:
+    assert main(["show", str(tmp_path)]) == 2
+    assert loaded_on == ["cpu"]

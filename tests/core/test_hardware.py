@@ -9,6 +9,7 @@ import latticework as lw
 from latticework.core import hardware
 from latticework.core.hardware import (
     PRECISIONS,
+    best_device,
     computing,
     fork_random,
     make_fabric,
@@ -23,7 +24,8 @@ CPU = torch.device("cpu")
 
 
 def accelerator(monkeypatch, kind, count=1):
-    """Pretend that the machine has accelerators."""
+    """Pretend that the machine has accelerators, which "auto" sees."""
+    monkeypatch.setattr(hardware, "best_device", best_device)
     monkeypatch.setattr(torch.accelerator, "is_available", lambda: kind is not None)
     monkeypatch.setattr(torch.accelerator, "current_accelerator", lambda: kind and torch.device(kind))
     monkeypatch.setattr(torch.accelerator, "device_count", lambda: count)
@@ -63,13 +65,13 @@ def test_device_that_is_not_there_is_refused(monkeypatch, kind, name):
         resolve_device(name)
 
 
-def test_a_device_is_checked_as_it_is_resolved_and_auto_is_not_looked_for(monkeypatch):
+def test_a_device_is_checked_as_it_is_resolved_unless_it_is_always_there(monkeypatch):
     accelerator(monkeypatch, "cuda", count=2)
     assert [hardware.check_device(name) for name in ("cpu", "cuda:1")] == ["cpu", "cuda:1"]
     with pytest.raises(lw.InputError, match="device='cuda:2' is not on this machine"):
         hardware.check_device("cuda:2")
     monkeypatch.setattr(hardware, "resolve_device", pytest.fail)
-    assert hardware.check_device("auto") == "auto"
+    assert [hardware.check_device(name) for name in ("auto", "cpu")] == ["auto", "cpu"]
 
 
 @pytest.mark.parametrize("name", PRECISIONS)

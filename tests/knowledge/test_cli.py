@@ -468,6 +468,14 @@ def test_stats_say_what_is_in_a_graph(latticework, saved, write):
     assert (json.loads(ended.out)["triples"], ended.err) == (15, "")
 
 
+def test_of_a_model_its_facts_are_taken_without_its_device(latticework, saved, monkeypatch):
+    devices, load = [], DKGE.load
+    monkeypatch.setattr(DKGE, "load", lambda folder, *, device: devices.append(device) or load(folder, device=device))
+    for words in (("stats", saved), ("diff", saved, saved), ("convert", saved, "-")):
+        assert latticework("kg", *words).status == 0
+    assert devices == ["cpu"] * 4
+
+
 def test_one_is_told_of_in_the_singular(latticework, write, tmp_path):
     one = write("one.nt", ["<http://x/a> <http://x/r> <http://x/a> .", '<http://x/a> <http://x/name> "A" .'])
     shown = latticework("kg", "stats", one).out

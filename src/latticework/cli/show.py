@@ -13,7 +13,7 @@ def show(model: Model, as_json: Json = False) -> None:
     from latticework.core.estimator import load_estimator
     from latticework.core.persistence import read_folder
 
-    estimator = load_estimator(model)
+    estimator = load_estimator(model, device="cpu")
     header, _ = read_folder(model)
     about = {"class": header["class"], "latticework": header["latticework"]}
     print_result(about | estimator.describe(), as_json=as_json)

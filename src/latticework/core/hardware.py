@@ -38,8 +38,7 @@ def resolve_device(device: str) -> torch.device:
     import torch
 
     if device == "auto":
-        accelerator = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
-        return accelerator or torch.device("cpu")
+        return best_device()
     try:
         resolved = torch.device(device)
     except (RuntimeError, TypeError) as error:
@@ -52,8 +51,16 @@ def resolve_device(device: str) -> torch.device:
     return resolved
 
 
+def best_device() -> torch.device:
+    """What "auto" takes: the accelerator of this machine if there is one, else the CPU."""
+    import torch
+
+    accelerator = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
+    return accelerator or torch.device("cpu")
+
+
 def check_device(device: str) -> str:
-    """Give back the name of a device that `resolve_device` finds; "auto" is always there: torch is not imported for it.
+    """Give back the name of a device that `resolve_device` finds; for "auto" and "cpu", always there, without torch.
 
     Raises
     ------
@@ -65,7 +72,7 @@ def check_device(device: str) -> str:
     >>> check_device("cpu")
     'cpu'
     """
-    if device != "auto":
+    if device not in ("auto", "cpu"):
         resolve_device(device)
     return device
 

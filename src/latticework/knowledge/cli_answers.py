@@ -56,7 +56,7 @@ def query(
 
     from latticework.knowledge.estimator import DKGE
 
-    estimator = DKGE.load(model)
+    estimator = DKGE.load(model, device="cpu")
     facts: list[tuple[str, str, str]] | None = None
     if path:
         steps = _steps(path, estimator)
@@ -99,7 +99,7 @@ def explain(
     """Say why a fact has its score: how much each part heeds itself, and which of its context."""
     from latticework.knowledge.estimator import DKGE
 
-    found = DKGE.load(model).explain(head, relation, tail)
+    found = DKGE.load(model, device="cpu").explain(head, relation, tail)
     if as_json:
         print_json(found)
         return
@@ -125,7 +125,7 @@ def evaluate(
     facts: Any = part_of(test, "test") if test.is_dir() else test
     if facts is None:
         raise InputError(f"{test} has no facts to test with: expected test.txt, or test2id.txt, with some")
-    found = DKGE.load(model).evaluate(facts)
+    found = DKGE.load(model, device="cpu").evaluate(facts)
     if as_json:
         print_json(found)
     else:

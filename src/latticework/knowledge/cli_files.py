@@ -144,7 +144,7 @@ def export(
     from latticework.knowledge.estimator import DKGE
 
     kind: Literal["entities", "relations"] = "relations" if relations else "entities"
-    rows = DKGE.load(model).export(target, kind=kind, format=format)
+    rows = DKGE.load(model, device="cpu").export(target, kind=kind, format=format)
     what = counted(rows, "relation") if relations else counted(rows, "entity", "entities")
     message(f"the embeddings of {what} are in {target}")
 
@@ -157,7 +157,7 @@ def read_source(path: Path, **options: Any) -> Loaded:
     if _is_model(path):
         from latticework.knowledge.estimator import DKGE
 
-        return Loaded(_present(DKGE.load(path).graph_))
+        return Loaded(_present(DKGE.load(path, device="cpu").graph_))
     return read_triples(path, **options)
 
 

@@ -178,7 +178,7 @@ def loaded(folder: Path) -> MediationModel:
     from latticework.core.estimator import load_estimator
     from latticework.mediation.fitting import MediationModel
 
-    model = load_estimator(folder)
+    model = load_estimator(folder, device="cpu")
     if not isinstance(model, MediationModel):
         raise InputError(f"{folder} holds a {type(model).__name__}, not a BIMA or BASMU")
     return model

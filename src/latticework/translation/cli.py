@@ -172,7 +172,7 @@ def export(
     """Write a translator for CTranslate2, which serves it without torch. README.md in FOLDER says how."""
     from latticework.translation.estimator import TransformerTranslator
 
-    TransformerTranslator.load(model).export(format, folder, quantization=quantization)
+    TransformerTranslator.load(model, device="cpu").export(format, folder, quantization=quantization)
     message(f"the model for {format} is in {folder}; {folder / 'README.md'} says how to use it")
 
 
