@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import latticework as lw
-from latticework.mediation import BASMU, BIMA, BasisDecomposition, Prior, read_study, simulate, write_study
+from latticework.mediation import BASMU, BIMA, BasisDecomposition, Prior, fitting, read_study, simulate, write_study
 from latticework.mediation.images import read_images, read_map
 from latticework.mediation.spaces import Space
 from latticework.mediation.truth import read_truth
@@ -108,7 +108,7 @@ def test_options_of_fit_reach_the_model(latticework, written, tmp_path):
         "n_draws": 20,
         "prior": Prior(direct_effect_sd=2.5, inclusion=(2, 30)),
         "propagate": True,
-        "n_jobs": 1,
+        "n_jobs": None,  # as many as there are here, not where it was fitted
         "random_state": 5,
     }
 
@@ -319,6 +319,19 @@ def test_report_shows_the_truth_and_what_other_priors_say(latticework, refused, 
     shutil.copytree(written / "truth", tmp_path / "truth")
     (tmp_path / "truth" / "truth.json").write_text('{"kind": "latticework mediation truth", "nie": "a"}')
     assert "truth.json is damaged" in refused("report", saved, "--truth", tmp_path)
+
+
+def test_chains_run_in_as_many_processes_as_are_asked_for(latticework, refused, written, tmp_path, monkeypatch):
+    jobs = []
+    for name, draw in (("draw", fitting.draw), ("draw_again", fitting.draw_again)):
+        monkeypatch.setattr(fitting, name, lambda *given, draw=draw: jobs.append(given[-1].n_jobs) or draw(*given))
+    saved = tmp_path / "model"
+    assert latticework("mediate", "fit", written, "-o", saved, *QUICK, "--jobs", 2).status == 0
+    one, two = (latticework("mediate", "report", saved, "--sensitivity", *options) for options in ((), ("--jobs", 2)))
+    assert jobs == [2, 1, 2]
+    assert one.out == two.out
+    assert (one.status, two.status) == (0, 0)
+    assert refused("report", saved, "--sensitivity", "--jobs", 0).startswith("error: --jobs=0: expected a number of")
 
 
 def test_bias_tells_what_a_confounder_would_do(latticework, refused, written, saved):

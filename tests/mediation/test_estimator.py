@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from copy import copy
 from dataclasses import replace
 
 import numpy as np
@@ -74,6 +75,7 @@ class MediationCases:
         yield "nu of other voxels", lambda model: model.bias_if_omitted(SMALL.nu[1:])
         yield "nu that is infinite", lambda model: model.bias_if_omitted(np.full(64, np.inf))
         yield "no draws", lambda model: model.sensitivity(n_draws=0)
+        yield "no processes", lambda model: copy(model).set_params(n_jobs=0).sensitivity()
 
 
 class TestBASMU(MediationCases, EstimatorCases):

@@ -19,6 +19,7 @@ from latticework.core.values import encode
 from latticework.core.version import VERSION
 from latticework.core.words import shortened
 
+OF_MACHINES: Final = ("device", "n_jobs")  # parameters that belong to a machine, not to a model: they are not saved
 ATTEMPTS: Final = 4  # to load a model that other processes save meanwhile
 
 
@@ -28,8 +29,8 @@ class Estimator(BaseEstimator):
     A subclass stores its keyword parameters in `__init__` and nothing else, learns in `fit`, which returns `self`,
     gives what was learned names that end in an underscore, and implements `to_state` and `from_state`. What else it
     can do (`predict`, `transform`, `score`, ...) it adds itself. If it can compute elsewhere than on the CPU it has a
-    parameter `device`, a name for `core.hardware.resolve_device`, which is never saved: a device belongs to a machine,
-    not to a model.
+    parameter `device`, a name for `core.hardware.resolve_device`, and if it can in several processes `n_jobs`, None by
+    default, for `core.checks.n_jobs`. Neither is ever saved: they belong to a machine, not to a model.
 
     Attributes
     ----------
@@ -124,7 +125,7 @@ def load_estimator(folder: str | os.PathLike[str], *, device: str = "auto") -> A
     Returns
     -------
     Estimator
-        Fitted, and equal to the one that was saved but for its device.
+        Fitted, and equal to the one that was saved but for its device and, by default again, its number of processes.
 
     Raises
     ------
@@ -185,12 +186,12 @@ def _load_once(folder: Path, expected: type[Estimator], device: str) -> Any:
 
 
 def _plain_parameters(estimator: Estimator) -> dict[str, Any]:
-    """Return the constructor parameters but the device and those in the state; a dataclass is a dict, a path text."""
+    """Return constructor parameters but those of machines and in the state; a dataclass is a dict, a path text."""
     given: dict[str, Any] = estimator.get_params(deep=False)
     parameters = {
         name: os.fspath(value) if isinstance(value, os.PathLike) else value
         for name, value in given.items()
-        if name not in ("device", *estimator.parameters_in_state)
+        if name not in (*OF_MACHINES, *estimator.parameters_in_state)
     }
     config = parameters.get("config")
     if estimator.config_class and isinstance(config, estimator.config_class):
@@ -203,7 +204,7 @@ def _build(cls: type[Estimator], parameters: dict[str, Any], device: str) -> Est
     config = parameters.get("config")
     if cls.config_class and isinstance(config, dict):
         parameters = {**parameters, "config": cls.config_class(**config)}
-    estimator = cls(**parameters)
+    estimator = cls(**{name: value for name, value in parameters.items() if name not in OF_MACHINES})
     if "device" in estimator.get_params(deep=False):
         estimator.set_params(device=device)
     elif device not in ("auto", "cpu"):

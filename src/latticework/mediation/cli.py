@@ -205,6 +205,7 @@ def report(
         Path | None,
         typer.Option(metavar="FOLDER", help="Of a simulated study: show its truth beside.", show_default=False),
     ] = None,
+    jobs: Jobs = 1,
     as_json: Json = False,
 ) -> None:
     """Print the effects that a saved model found, and whether its draws can be trusted; write a page, or maps."""
@@ -213,6 +214,7 @@ def report(
 
     _check_beside(results, page)
     fitted = loaded(model)
+    fitted.set_params(n_jobs=jobs)
     true = None if truth is None else read_truth(truth, fitted.space_)
     swept = fitted.sensitivity() if sensitivity else None
     print_model(fitted, as_json=as_json, truth=true, sensitivity=swept, diagnosed=True)

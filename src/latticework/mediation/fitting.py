@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
@@ -138,7 +139,7 @@ class MediationModel(FittedModel):
         warmup = self.n_warmup if n_warmup is None else n_warmup
         draws = self.n_draws if n_draws is None else n_draws
         seed = spawn(seed_from(0 if self.random_state is None else self.random_state), "sensitivity")
-        chains = Chains(self.n_chains, _length(warmup, draws), seed, self.n_jobs)
+        chains = replace(self._chains(), length=_length(warmup, draws), seed=seed)
         priors = varied(self.prior_, direct_effect_sd, confounded=method.confounded)
         posteriors = draw_again(self.posterior_, self.prepared_, method, priors, chains)
         return sweep_table(priors, posteriors, self.prior_)
