@@ -50,12 +50,12 @@ class FakeM3DM:
         self.banks, self.fusion, self.features, self.coreset = tuple(banks), fusion, features, coreset
         self.config, self.random_state, self.device = config or M3DMConfig(), random_state, device
 
-    def fit(self, parts, y=None, *, held_out=None):
+    def fit(self, parts, y=None, *, validation=None):
         self.parts_, self.unit_ = [part.name for part in parts], unit_of(parts)
         self.banks_, self.report_ = self.banks, ["the fusion bank did not help on pseudo-defects: it is left out"]
         self.threshold_ = None
-        if held_out is not None:
-            scores = [self.inspect(part).score for part in held_out]
+        if validation is not None:
+            scores = [self.inspect(part).score for part in validation]
             self.threshold_ = threshold(scores, rate=self.config.false_alarm_rate)
         return self
 

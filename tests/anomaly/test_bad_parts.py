@@ -26,17 +26,17 @@ ALL = ("colour", "texture", "geometry", "form")
 
 @pytest.fixture(scope="module")
 def model():
-    return detector(ALL).fit(parts(8), held_out=parts(3, first=50))
+    return detector(ALL).fit(parts(8), validation=parts(3, first=50))
 
 
 @pytest.fixture(scope="module")
 def colours():
-    return detector(None).fit(parts(8, xyz=None), held_out=parts(3, first=50, xyz=None))
+    return detector(None).fit(parts(8, xyz=None), validation=parts(3, first=50, xyz=None))
 
 
 @pytest.fixture(scope="module")
 def points():
-    return detector(None).fit(parts(8, rgb=None), held_out=parts(3, first=50, rgb=None))
+    return detector(None).fit(parts(8, rgb=None), validation=parts(3, first=50, rgb=None))
 
 
 def finite(found):
@@ -163,11 +163,11 @@ def test_good_parts_are_all_alike(first):
     given = given if first else [given[1], given[0], given[2]]
     for banks in (("colour",), None):
         with pytest.raises(InputError, match="xyz"):
-            detector(banks).fit(given, held_out=parts(1, first=50))
+            detector(banks).fit(given, validation=parts(1, first=50))
     with pytest.raises(InputError, match="xyz"):
-        detector(("colour",)).fit(parts(2), held_out=[part(3, xyz=None)])
+        detector(("colour",)).fit(parts(2), validation=[part(3, xyz=None)])
     with pytest.raises(InputError, match="give it for all or for none"):
-        detector(("colour",)).fit(parts(2, xyz=None), held_out=[part(3)])
+        detector(("colour",)).fit(parts(2, xyz=None), validation=[part(3)])
 
 
 def test_colours_alone(colours):
@@ -237,7 +237,7 @@ def test_grey_pictures_are_learnt_like_others(tmp_path):
 
 def test_pictures_of_many_sizes_are_brought_to_one():
     given = [part(0), part(1, size=96), cropped(part(2), slice(0, 64), slice(0, 60)), part(3, size=130)]
-    model = detector(ALL).fit(given, held_out=parts(2, first=50))
+    model = detector(ALL).fit(given, validation=parts(2, first=50))
     for sample in (*given, part(40, "hole", size=100), cropped(part(41, size=80), slice(4, 80), slice(0, 80))):
         found = model.inspect(sample)
         assert finite(found)
@@ -249,7 +249,7 @@ def test_pictures_of_many_sizes_are_brought_to_one():
 @pytest.mark.parametrize("level", [0, 128, 255])
 def test_constant_colours_are_no_trouble_and_others_are_seen(level):
     flat = np.full((SIZE, SIZE, 3), level, np.uint8)
-    model = detector(ALL).fit(parts(5, rgb=flat), held_out=parts(2, first=50, rgb=flat))
+    model = detector(ALL).fit(parts(5, rgb=flat), validation=parts(2, first=50, rgb=flat))
     good, bad = model.inspect(part(30, rgb=flat)), model.inspect(part(40, "hole", rgb=flat))
     assert finite(good)
     assert finite(bad)
@@ -266,8 +266,8 @@ def test_a_part_cannot_be_learnt_from_and_certify():
     with pytest.raises(InputError, match=r"copy \d, which is set aside, .* are the same scan"):
         detector(ALL).fit(same)
     with pytest.raises(InputError, match="the parts copy 0 and copy 1 are the same scan, set aside twice"):
-        detector(ALL).fit(parts(3, first=10), held_out=same[:2])
-    model = detector(ALL).fit(parts(3, first=10), held_out=same[:1])
+        detector(ALL).fit(parts(3, first=10), validation=same[:2])
+    model = detector(ALL).fit(parts(3, first=10), validation=same[:1])
     with pytest.raises(InputError, match=r"copy 0, which was set aside|copy 0 and copy 1 are the same scan"):
         model.partial_fit([same[1], part(14)])
     with pytest.raises(InputError, match=r"the part copy 0 was set aside before|copy 0 and copy 0 are the same scan"):
@@ -288,7 +288,7 @@ def test_both_names_of_a_scan_that_is_given_twice_are_told():
 
 def test_parts_that_are_all_the_same_are_learnt_too():
     same = [replace(part(0), name=f"copy {number}") for number in range(6)]
-    model = detector(ALL).fit(same, held_out=parts(2, first=50))
+    model = detector(ALL).fit(same, validation=parts(2, first=50))
     found = model.inspect(part(0))
     assert finite(found)
     assert model.inspect(part(40, "hole")).score > 10 * max(found.score, 1)
@@ -362,7 +362,7 @@ def test_one_entry_a_bank_is_enough():
 def test_good_parts_with_masks_are_learnt_in_them():
     mask = np.zeros((SIZE, SIZE), bool)
     mask[:, :36] = True
-    model = detector(ALL).fit(parts(5, mask=mask), held_out=parts(2, first=50, mask=mask))
+    model = detector(ALL).fit(parts(5, mask=mask), validation=parts(2, first=50, mask=mask))
     for memory in model.normal_.memories.values():
         assert memory.where[:, 2].max() <= 36 // 8
     found = model.inspect(part(30, mask=mask))
@@ -381,7 +381,7 @@ def test_masks_that_leave_nothing_to_learn_are_told():
 def test_one_good_part_may_have_nothing_to_learn_from(model):
     mask = np.zeros((SIZE, SIZE), bool)
     mask[32, 32] = True
-    fitted = detector(ALL).fit([part(0), part(1, mask=mask), part(2)], held_out=[part(50, mask=mask), part(51)])
+    fitted = detector(ALL).fit([part(0), part(1, mask=mask), part(2)], validation=[part(50, mask=mask), part(51)])
     assert finite(fitted.inspect(part(30)))
     assert fitted.parts_ == ["part 0", "part 1", "part 2"]
     assert {number for memory in fitted.normal_.memories.values() for number in memory.where[:, 0]} == {0, 2}

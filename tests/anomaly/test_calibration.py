@@ -106,7 +106,7 @@ def nearest(train, test, *, values):
 @pytest.mark.parametrize(
     "scores, told",
     [
-        ([], "no good parts were set aside, to compare scores with: fit with more, or held_out="),
+        ([], "no good parts were set aside, to compare scores with: fit with more, or validation="),
         ([[1.0]], r"one axis with at least 1 score, got \(1, 1\)"),
         ([1.0, float("nan")], "held-out part 1 is nan"),
         ([float("inf")], "held-out part 0 is inf"),

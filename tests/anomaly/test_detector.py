@@ -59,8 +59,8 @@ class TestM3DM(EstimatorCases):
             ("a folder that is not there", (("nowhere",), {})),
             ("one without points", (([*parts(3), part(4, xyz=None)],), {})),
             ("the first without points", (([part(4, xyz=None), *parts(3)],), {})),
-            ("one set aside without points", ((parts(3),), {"held_out": [part(4, xyz=None)]})),
-            ("a defective one set aside", ((parts(3),), {"held_out": [part(40, "dent")]})),
+            ("one set aside without points", ((parts(3),), {"validation": [part(4, xyz=None)]})),
+            ("a defective one set aside", ((parts(3),), {"validation": [part(40, "dent")]})),
         ]
 
     def bad_inputs(self):
@@ -128,14 +128,14 @@ class _Learnt:
 
 @pytest.fixture(scope="module")
 def model():
-    return detector().fit(parts(9), held_out=parts(3, first=50))
+    return detector().fit(parts(9), validation=parts(3, first=50))
 
 
 def test_the_order_of_parts_does_not_matter_where_all_patches_are_kept():
     given, aside, asked = parts(4), parts(2, first=50), [part(30), part(41, "dent")]
     found = []
     for order in list(permutations(range(4)))[::7]:
-        fitted = detector(coreset=1.0).fit([given[number] for number in order], held_out=aside)
+        fitted = detector(coreset=1.0).fit([given[number] for number in order], validation=aside)
         found.append([*fitted.score_samples(asked), fitted.threshold_.value])
         assert fitted.inspect(asked[0]).banks[0].nearest.part == "part 2" or len(set(fitted.parts_)) == 4
     np.testing.assert_allclose(found, np.tile(found[0], (len(found), 1)), rtol=1e-3)
@@ -218,7 +218,7 @@ def test_few_parts_certify_no_small_rate_and_say_so(model, parts_aside):
 
 def test_a_score_at_the_threshold_is_no_alarm():
     aside = parts(3, first=50)
-    model = detector().fit(parts(6), held_out=aside)
+    model = detector().fit(parts(6), validation=aside)
     scores = model.score_samples(aside)
     assert model.threshold_.value == scores.max()  # to the last bit
     assert model.predict(aside).tolist() == [1, 1, 1]
@@ -234,20 +234,22 @@ def test_what_is_certified_is_told(model):
 
 def test_a_part_set_aside_that_is_nothing_like_the_others_is_named():
     odd = replace(part(104), rgb=np.zeros_like(part(104).rgb), name="black")
-    told = detector().fit(parts(6), held_out=[*parts(4, first=100), odd]).report_
+    told = detector().fit(parts(6), validation=[*parts(4, first=100), odd]).report_
     assert [line.partition(",")[0] for line in told] == ["it is doubtful that black"]
-    assert detector().fit(parts(6), held_out=parts(4, first=100)).report_ == []
+    assert detector().fit(parts(6), validation=parts(4, first=100)).report_ == []
 
 
 def test_what_is_set_aside_is_looked_at_before_anything_is_learnt(monkeypatch):
     monkeypatch.setattr("latticework.anomaly.learning.learn", lambda *given, **options: pytest.fail("it was learnt"))
     with pytest.raises(InputError, match="damaged"):
-        detector().fit(parts(3), held_out=[part(100), part(101, xyz=np.full((SIZE, SIZE, 3), np.nan), name="damaged")])
+        detector().fit(
+            parts(3), validation=[part(100), part(101, xyz=np.full((SIZE, SIZE, 3), np.nan), name="damaged")]
+        )
 
 
 def test_good_parts_in_the_long_run(model):
     """Real scores of parts that were drawn alike: alarms are about as frequent as stated."""
-    more = detector(("colour", "form")).fit(parts(8), held_out=parts(19, first=100))
+    more = detector(("colour", "form")).fit(parts(8), validation=parts(19, first=100))
     alarms = (more.predict(parts(40, first=200)) == -1).mean()
     assert more.threshold_.certified == pytest.approx(0.05)
     assert alarms <= more.threshold_.rate_at_most(confidence=0.99) + 0.1
@@ -266,7 +268,7 @@ def test_without_parts_set_aside_nothing_can_be_decided():
 
 
 def test_more_parts_join_the_banks_and_keep_their_numbers():
-    grown = detector(coreset=1.0).fit(parts(4), held_out=parts(2, first=50))
+    grown = detector(coreset=1.0).fit(parts(4), validation=parts(2, first=50))
     before = {bank: memory.features.copy() for bank, memory in grown.normal_.memories.items()}
     threshold = grown.threshold_
     assert grown.partial_fit(parts(4, first=10)) is grown
@@ -322,7 +324,7 @@ def test_a_bad_part_among_those_set_aside_changes_nothing_either(tmp_path):
 def test_a_refit_that_fails_leaves_the_detector_as_it_was(tmp_path):
     fitted = detector().fit(parts(4))
     fitted.save(tmp_path / "before")
-    for arguments, options in (((parts(3, first=9),), {"held_out": [part(4, xyz=None)]}), (([],), {})):
+    for arguments, options in (((parts(3, first=9),), {"validation": [part(4, xyz=None)]}), (([],), {})):
         with pytest.raises(InputError):
             fitted.fit(*arguments, **options)
     fitted.save(tmp_path / "after")
@@ -472,7 +474,7 @@ def test_what_holds_for_many_parts_is_said_once():
 
 
 def test_more_of_a_folder(folder):
-    fitted = detector().fit(parts(3), held_out=parts(2, first=50)).partial_fit(folder)
+    fitted = detector().fit(parts(3), validation=parts(2, first=50)).partial_fit(folder)
     assert (len(fitted.parts_), fitted.threshold_.parts) == (7, 4)  # a share of its train; its validation is for `fit`
 
 

@@ -25,7 +25,7 @@ BAD = [part(seed, kind) for kind in ("stain", "dent", "hole") for seed in (40, 4
 
 @pytest.fixture(scope="module")
 def model():
-    return detector().fit(parts(9), held_out=parts(3, first=50))
+    return detector().fit(parts(9), validation=parts(3, first=50))
 
 
 @pytest.fixture(scope="module")

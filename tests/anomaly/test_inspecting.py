@@ -27,7 +27,7 @@ def whole():
 
 @pytest.fixture(scope="module")
 def model():
-    return detector(config=LARGE).fit(parts(12, size=96), held_out=parts(4, first=60, size=96))
+    return detector(config=LARGE).fit(parts(12, size=96), validation=parts(4, first=60, size=96))
 
 
 def shifted(sample, down, right):
@@ -139,7 +139,7 @@ def test_good_parts_are_without_regions_about_as_often_as_stated(model):
 
 def test_dents_are_deep_and_bumps_are_high():
     model = detector(("geometry",), config=M3DMConfig(size=224))
-    model.fit(parts(6, size=224), held_out=parts(3, first=60, size=224))
+    model.fit(parts(6, size=224), validation=parts(3, first=60, size=224))
     told = {"dent": [], "bump": []}
     for defect, depths in told.items():
         for seed in range(70, 74):

@@ -17,7 +17,7 @@ from latticework.anomaly.cli_answers import evaluate, explain
 from latticework.anomaly.cli_data import preprocess, synth
 from latticework.anomaly.cli_parts import Maps, OwnUnit, UnitOption, check_apart, outputs_of, parts_in
 from latticework.anomaly.part_warnings import once
-from latticework.core.commands import Device, Jobs, Model, Output, Restart, Seed, given, job, print_json
+from latticework.core.commands import Device, Jobs, Model, Output, Restart, Seed, given, job, print_json, valid_data
 from latticework.core.errors import InputError
 from latticework.core.progress import Progress, message, progress
 from latticework.core.terminal import printable
@@ -43,10 +43,8 @@ def fit(
     output: Output,
     valid: Annotated[
         Path | None,
-        typer.Option(
-            metavar="DIR",
-            help="Other good parts, which calibrate the threshold; the validation split of DIR if it has one.",
-            show_default=False,
+        valid_data(
+            ": other good parts, which calibrate the threshold; DIR's own if it has a validation split.", metavar="DIR"
         ),
     ] = None,
     held_out: Annotated[
@@ -116,7 +114,7 @@ def fit(
     others: list[Found] | None = None
     if valid is not None or "validation" in find_splits(folder):
         others = read_folder(valid or folder, split="validation", unit=unit)
-    model.fit(parts, held_out=others)
+    model.fit(parts, validation=others)
     model.save(output)
     for line in model.report_:
         message(line)

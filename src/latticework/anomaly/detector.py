@@ -105,7 +105,7 @@ class M3DM(Estimator):
         self.device = device
 
     @once()
-    def fit(self, X: Parts, y: Any = None, *, held_out: Parts | None = None) -> M3DM:
+    def fit(self, X: Parts, y: Any = None, *, validation: Parts | None = None) -> M3DM:
         """Learn good parts.
 
         Parameters
@@ -114,7 +114,7 @@ class M3DM(Estimator):
             Good parts. Of a folder with splits, those of "train"; its "validation" is then set aside.
         y : None
             Not used.
-        held_out : the same, or None
+        validation : the same, or None
             Good parts to set aside, which calibrate the threshold; None for a share of the others.
 
         Raises
@@ -123,7 +123,7 @@ class M3DM(Estimator):
             If a part cannot be read, is labelled defective, lacks what the others have, or a parameter cannot be.
         """
         settings, seed = self._checked(), seed_from(self.random_state)
-        train, aside = train_held_out_split(X, held_out, settings, seed)
+        train, aside = train_held_out_split(X, validation, settings, seed)
         encoders = self._encoders(settings)
         first = read(train[0])
         self._keep(
@@ -215,7 +215,7 @@ class M3DM(Estimator):
         """
         check_is_fitted(self, "fitted_")
         if self.threshold_ is None:
-            raise InputError("no good parts were set aside, so there is no threshold: fit with more, or held_out=...")
+            raise InputError("no good parts were set aside, so there is no threshold: fit with more, or validation=...")
         return np.where(self.score_samples(X) > self.threshold_.value, -1, 1)
 
     def p_values(self, X: Parts) -> Float64[np.ndarray, " parts"]:

@@ -19,8 +19,25 @@ from latticework.core.terminal import printable
 from latticework.core.values import strict_json
 
 
-def _some_jobs(jobs: int) -> int | None:
-    return n_jobs("--jobs", jobs)
+def valid_data(help: str, *, metavar: str = "PATH") -> typer.models.OptionInfo:
+    """Declare `--valid`: what a model is judged by as it is fitted, and does not learn from.
+
+    Parameters
+    ----------
+    help
+        What it is for, as what follows "Validation data".
+    metavar
+        Its value in the list of options.
+
+    Examples
+    --------
+    >>> valid_data(" instead of those of fit.").help
+    'Validation data instead of those of fit.'
+    """
+    information: typer.models.OptionInfo = typer.Option(
+        "--valid", metavar=metavar, help=f"Validation data{help}", show_default=False
+    )
+    return information
 
 
 Model = Annotated[Path, typer.Argument(metavar="MODEL", help="Folder of a saved model.", show_default=False)]
@@ -29,21 +46,11 @@ Output = Annotated[
 ]
 Valid = Annotated[
     Path | None,
-    typer.Option(
-        "--valid",
-        metavar="PATH",
-        help="Validation data, of the same form: training stops, or weights are kept, where they do best on it.",
-        show_default=False,
-    ),
+    valid_data(", of the same form: training stops, or weights are kept, where they do best on it."),
 ]
 ValidPair = Annotated[
     tuple[Path, Path] | None,
-    typer.Option(
-        "--valid",
-        metavar="SRC TGT",
-        help="Validation data, of the same form; one file that holds both sides (a .tsv, say) is given twice.",
-        show_default=False,
-    ),
+    valid_data(", of the same form; one file that holds both sides (a .tsv, say) is given twice.", metavar="SRC TGT"),
 ]
 Seed = Annotated[int, typer.Option("--seed", min=0, metavar="N", help="The same seed gives the same result.")]
 Device = Annotated[
@@ -73,7 +80,7 @@ Jobs = Annotated[
     typer.Option(
         "--jobs",
         metavar="N",
-        callback=_some_jobs,
+        callback=lambda jobs: n_jobs("--jobs", jobs),
         help="Processes that work, as joblib counts them: -1 is one a processor.",
     ),
 ]

@@ -22,6 +22,7 @@ from latticework.core.commands import (
     print_result,
     read_stdin_once,
     text_file,
+    valid_data,
 )
 from latticework.core.errors import InputError
 from latticework.core.progress import showing
@@ -67,7 +68,7 @@ def update(
     ] = None,
     valid: Annotated[
         Path | None,
-        typer.Option(metavar="PATH", help="Validation data instead of those of fit.", show_default=False),
+        valid_data(" instead of those of fit."),
     ] = None,
     affected: Annotated[Affected | None, AFFECTED] = None,
     epochs: UpdateEpochs = None,

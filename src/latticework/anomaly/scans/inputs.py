@@ -112,7 +112,7 @@ def unit_of(parts: Iterable[Part]) -> Unit:
 
 def train_held_out_split(
     parts: Parts,
-    held_out: Parts | None,
+    validation: Parts | None,
     config: M3DMConfig,
     seed: int,
     *,
@@ -127,10 +127,10 @@ def train_held_out_split(
         If there is none, or one is labelled as defective.
     """
     train = list_parts(parts, split="train", unit=unit)
-    if held_out is None and not again and isinstance(parts, str | os.PathLike) and "validation" in find_splits(parts):
-        held_out = read_folder(parts, split="validation", unit=unit)
-    if held_out is not None:
-        aside = list_parts(held_out, split="validation", unit=unit_of(train))
+    if validation is None and not again and isinstance(parts, str | os.PathLike) and "validation" in find_splits(parts):
+        validation = read_folder(parts, split="validation", unit=unit)
+    if validation is not None:
+        aside = list_parts(validation, split="validation", unit=unit_of(train))
     else:
         count = round(config.held_out * len(train))
         if config.held_out and len(train) > 1:
