@@ -8,11 +8,11 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, redirect_stdout
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from latticework.anomaly.choices import Fusion
+from latticework.anomaly.choices import Features, Fusion, Mode
 from latticework.anomaly.cli_answers import evaluate, explain
 from latticework.anomaly.cli_data import preprocess, synth
 from latticework.anomaly.cli_parts import Maps, OwnUnit, UnitOption, check_apart, outputs_of, parts_in
@@ -28,9 +28,6 @@ if TYPE_CHECKING:
     from latticework.anomaly.scans.found import Found
 
 app = job("Find defects on parts scanned in colour and 3D.")
-
-Features = Literal["handcrafted", "pretrained"]
-Mode = Literal["default", "paper"]
 
 
 @app.command()

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import get_args
 
+from latticework.anomaly.choices import Mode
 from latticework.anomaly.preparation.parts import PIECES
 from latticework.core.checks import INT64, number, one_of, set_frozen, whole_number
 from latticework.core.errors import InputError
-
-MODES: Final = ("default", "paper")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,7 +22,7 @@ class M3DMConfig:
     (5.0, 4.0)
     """
 
-    mode: Literal["default", "paper"] = "default"
+    mode: Mode = "default"
     size: int = 224  # pixels to each side, to which scans are brought
     held_out: float = 0.25  # of the good parts that are set aside for the threshold
     false_alarm_rate: float = 0.05  # of good parts that may be taken for defective
@@ -38,7 +37,7 @@ class M3DMConfig:
     point_mae: str | None = None  # and of Point-MAE
 
     def __post_init__(self) -> None:
-        one_of("mode", self.mode, MODES)
+        one_of("mode", self.mode, get_args(Mode))
         for name in ("size", "components", "worst"):
             set_frozen(self, name, whole_number(name, getattr(self, name)))
         if self.size % 16 or self.size < 32:

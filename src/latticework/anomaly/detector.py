@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Literal
+from typing import Any, get_args
 
 import numpy as np
 from jaxtyping import Float32, Float64, Int64
 from sklearn.utils.validation import check_is_fitted
 
 from latticework.anomaly.banks import banks_of
-from latticework.anomaly.choices import Fusion
+from latticework.anomaly.choices import Features, Fusion
 from latticework.anomaly.config import M3DMConfig
 from latticework.anomaly.encoders.pretrained import Pretrained
 from latticework.anomaly.evaluating import Told, evaluate
@@ -90,7 +90,7 @@ class M3DM(Estimator):
         self,
         banks: Sequence[str] | None = None,
         fusion: Fusion | None = None,
-        features: Literal["handcrafted", "pretrained"] = "handcrafted",
+        features: Features = "handcrafted",
         coreset: float = 0.1,
         config: M3DMConfig | None = None,
         random_state: Any = None,
@@ -311,7 +311,7 @@ class M3DM(Estimator):
         """The configuration, once the parameters were found to be possible."""
         if self.fusion is not None:
             one_of("fusion", self.fusion, METHODS)
-        one_of("features", self.features, ("handcrafted", "pretrained"))
+        one_of("features", self.features, get_args(Features))
         number("coreset", self.coreset, lambda share: 0 < share <= 1, "a share above 0, 1 at most")
         if not (self.config is None or type(self.config) is M3DMConfig):
             raise InputError(f"config={self.config!r}: expected an M3DMConfig")

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Final, get_args
+
+from latticework.calculus.choices import Language
 from latticework.core.errors import InputError
 
-LANGUAGES = ("numpy", "torch", "jax")
+LANGUAGES: Final = get_args(Language)
 
 
 def check_language(language: str) -> None:

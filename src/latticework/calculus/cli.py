@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 from typer.core import TyperCommand
 
-from latticework.calculus.stages import Layout
+from latticework.calculus.choices import Language, Layout
 from latticework.core.commands import Json, OutputFile, print_json
 from latticework.core.errors import InputError
 from latticework.core.progress import message
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 app = typer.Typer(add_completion=False, rich_markup_mode="markdown")
 
 Format = Literal["text", "latex", "html", "json"]
-Language = Literal["numpy", "torch", "jax"]
 
 
 class _Command(TyperCommand):

@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import Any, Literal
 
 from latticework.calculus.assumptions import Assume, assumptions
+from latticework.calculus.choices import Layout
 from latticework.calculus.derivative import Derivative
 from latticework.calculus.explain import Explanation
 from latticework.calculus.expression import Expr, substitute, variable
@@ -13,7 +14,7 @@ from latticework.calculus.latex import align, latex
 from latticework.calculus.mathml import mathml, tables
 from latticework.calculus.parser import Shapes, declared_shapes, parse
 from latticework.calculus.plain import explained, part_text
-from latticework.calculus.stages import Layout, Stage, staged
+from latticework.calculus.stages import Stage, staged
 from latticework.calculus.tree import variables
 from latticework.calculus.verify import Verification, verify
 from latticework.core.checks import whole_number

@@ -9,12 +9,13 @@ from typing import Any
 
 from latticework.calculus.binding import Array, bound
 from latticework.calculus.called import function
+from latticework.calculus.choices import Layout
 from latticework.calculus.evaluate import evaluate
 from latticework.calculus.expression import Expr
 from latticework.calculus.graph import Graph
 from latticework.calculus.graph import graph as graph_of
 from latticework.calculus.source import source as written
-from latticework.calculus.stages import Layout, Stage
+from latticework.calculus.stages import Stage
 from latticework.calculus.steps import Step
 from latticework.calculus.steps import steps as steps_of
 from latticework.calculus.tree import Shape, variables

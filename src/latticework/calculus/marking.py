@@ -10,12 +10,12 @@ from typing import Any, Literal
 import numpy as np
 
 from latticework.calculus.binding import Array
+from latticework.calculus.choices import Layout
 from latticework.calculus.derivation import Derivation, derive
 from latticework.calculus.evaluate import evaluate
 from latticework.calculus.expression import Expr, substitute
 from latticework.calculus.parser import Shapes, parse
 from latticework.calculus.points import difference, point, size_sets
-from latticework.calculus.stages import Layout
 from latticework.calculus.tree import symbols, variables
 from latticework.core.errors import InputError
 

@@ -5,18 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
-from typing import Literal
 
 from latticework.calculus import forms
 from latticework.calculus.backward import Sum, Visit, accumulate, as_einsum, in_matrix_form
+from latticework.calculus.choices import Layout
 from latticework.calculus.expression import Expr, make
 from latticework.calculus.kronecker import kronecker_form
 from latticework.calculus.labels import indices
 from latticework.calculus.stable import rewritten
 from latticework.calculus.tensor import Term
 from latticework.calculus.tree import count
-
-Layout = Literal["numerator", "denominator"]
 
 
 @dataclass(frozen=True)

@@ -15,12 +15,13 @@ import numpy as np
 from latticework.calculus import forms
 from latticework.calculus.backward import Sum, as_einsum, in_matrix_form
 from latticework.calculus.binding import Array, bound
+from latticework.calculus.choices import Layout
 from latticework.calculus.citations import Citations
 from latticework.calculus.evaluate import evaluate
 from latticework.calculus.expression import UNIT, ZERO, Expr, make, substitute
 from latticework.calculus.rules import RULES, Rule
 from latticework.calculus.stable import rewritten
-from latticework.calculus.stages import Layout, Stage
+from latticework.calculus.stages import Stage
 from latticework.calculus.tree import variables
 from latticework.core.errors import InputError
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 
@@ -23,7 +23,7 @@ from latticework.core.commands import (
 from latticework.core.errors import InputError
 from latticework.core.progress import message
 from latticework.core.streams import stream_name
-from latticework.knowledge.choices import Affected
+from latticework.knowledge.choices import Affected, Compat, Init, Loss
 from latticework.knowledge.cli_answers import evaluate, explain, query
 from latticework.knowledge.cli_files import GRAPH, BlankNodesOption, LiteralsOption, convert, diff, export, stats
 from latticework.knowledge.cli_updates import AFFECTED, MaxTriples, UpdateEpochs, update, watch
@@ -41,16 +41,14 @@ def fit(
     epochs: Annotated[int, typer.Option(min=1, help="Length of training, at most.")] = 50,
     max_context: Annotated[int, typer.Option(min=1, help="Neighbours, or paths, that are heeded at most.")] = 30,
     affected: Annotated[Affected, AFFECTED] = "subgraph",
-    init: Annotated[
-        Literal["xavier", "transe"], typer.Option(help="transe begins with embeddings that TransE has learnt.")
-    ] = "xavier",
+    init: Annotated[Init, typer.Option(help="transe begins with embeddings that TransE has learnt.")] = "xavier",
     compat: Annotated[
-        Literal["paper", "reference"] | None,
+        Compat | None,
         typer.Option(help="reference computes what the published code does where it differs."),
     ] = None,
     batch_size: Annotated[int | None, typer.Option(min=1, help="Facts of a batch.")] = None,
     loss: Annotated[
-        Literal["softmax", "margin"] | None,
+        Loss | None,
         typer.Option(help="softmax asks which of many entities it is; margin is the paper's, with corrupted facts."),
     ] = None,
     negatives: Annotated[int | None, typer.Option(min=1, help="Wrong answers for each fact.")] = None,

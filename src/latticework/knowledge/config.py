@@ -5,19 +5,20 @@ on the development triples of YAGO-3SP.
 """
 
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, get_args
 
 from latticework.core.checks import one_of, positive, set_frozen, whole_number
+from latticework.knowledge.choices import Compat, Corruption, Gate, Loss, NewEntities, Norm
 
 WHOLE: Final = ("batch_size", "negatives", "validate_every", "warm_epochs", "max_triples_per_entity", "update_epochs")
 POSITIVE: Final = ("margin", "sharpness", "learning_rate", "update_learning_rate")
 CHOICES: Final = {
-    "norm": (1, 2),
-    "compat": ("paper", "reference"),
-    "gate": ("learned", "open"),
-    "loss": ("softmax", "margin"),
-    "corruption": ("bernoulli", "uniform"),
-    "new_entities": ("translation", "random"),
+    "norm": Norm,
+    "compat": Compat,
+    "gate": Gate,
+    "loss": Loss,
+    "corruption": Corruption,
+    "new_entities": NewEntities,
 }
 
 
@@ -31,16 +32,14 @@ class DKGEConfig:
     2
     """
 
-    norm: Literal[1, 2] = 2  # of h + r - t; the code's
-    compat: Literal["paper", "reference"] = "paper"  # "reference": what the published code does where it differs
-    gate: Literal["learned", "open"] = "learned"  # "open": contexts say nothing, and the model is TransE
-    loss: Literal["softmax", "margin"] = (
-        "softmax"  # among a pool of entities, or against corrupted triples as the paper
-    )
+    norm: Norm = 2  # of h + r - t; the code's
+    compat: Compat = "paper"  # "reference": what the published code does where it differs
+    gate: Gate = "learned"  # "open": contexts say nothing, and the model is TransE
+    loss: Loss = "softmax"  # among a pool of entities, or against corrupted triples as the paper
     negatives: int = 1000  # entities of the pool, or corrupted triples of each fact; the code has the margin and 1
     sharpness: float = 10.0  # of the softmax: what distances are multiplied by
     margin: float = 10.0  # the code's
-    corruption: Literal["bernoulli", "uniform"] = "bernoulli"  # for the margin: TransH's rule, or head and tail alike
+    corruption: Corruption = "bernoulli"  # for the margin: TransH's rule, or head and tail alike
     batch_size: int = 1000  # facts; the code's is 500
     learning_rate: float = 5e-3  # of Adam; the older code's
     validate_every: int = 5  # epochs
@@ -49,9 +48,7 @@ class DKGEConfig:
     max_triples_per_entity: int = 100  # of those that an affected entity or relation is in, what an update trains with
     update_epochs: int = 15  # of an update, at most
     update_learning_rate: float = 5e-3
-    new_entities: Literal["translation", "random"] = (
-        "translation"  # where new ones begin: where facts put them, or random
-    )
+    new_entities: NewEntities = "translation"  # where new ones begin: where facts put them, or random
 
     def __post_init__(self) -> None:
         for name in WHOLE:
@@ -61,4 +58,4 @@ class DKGEConfig:
         for name in POSITIVE:
             set_frozen(self, name, positive(name, getattr(self, name)))
         for name, choices in CHOICES.items():
-            one_of(name, getattr(self, name), choices)
+            one_of(name, getattr(self, name), get_args(choices))

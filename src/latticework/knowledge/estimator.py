@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from latticework.core import InputError, State, spawn
 from latticework.core.checks import one_of, whole_number
-from latticework.knowledge.choices import Affected
+from latticework.knowledge.choices import Affected, Init
 from latticework.knowledge.config import DKGEConfig
 from latticework.knowledge.deltas import Delta
 from latticework.knowledge.differences import SinceFit
@@ -24,7 +24,6 @@ from latticework.knowledge.results import Evaluation, UpdateReport
 
 RULES: Final = get_args(Affected)
 UPDATING: Final = ("max_triples_per_entity", "update_epochs", "update_learning_rate", "new_entities")
-INITS: Final = ("xavier", "transe")
 
 
 class DKGE(LinkPredictor):
@@ -309,7 +308,7 @@ class DKGE(LinkPredictor):
         if type(config) is not DKGEConfig:
             raise InputError(f"config={self.config!r}: expected a DKGEConfig")
         one_of("affected", self.affected, RULES)
-        one_of("init", self.init, INITS)
+        one_of("init", self.init, get_args(Init))
         dim, max_context, epochs = (
             whole_number(name, getattr(self, name)) for name in ("dim", "max_context", "max_epochs")
         )

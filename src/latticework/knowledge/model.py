@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Final
+from typing import Final, get_args
 
 import numpy as np
 import torch
@@ -11,12 +11,12 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from latticework.core.checks import one_of
+from latticework.knowledge.choices import Compat
 from latticework.knowledge.contexts import Contexts
 from latticework.knowledge.encoding import Weights, encode, encode_attending, project, rows_of
 from latticework.knowledge.graph import Kind
 from latticework.knowledge.packing import Packed, pack
 
-COMPAT: Final = ("paper", "reference")
 BLOCK: Final = 4096  # objects that are encoded at a time when all are
 
 
@@ -113,7 +113,7 @@ class DKGEModel(nn.Module):
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__()
-        one_of("compat", compat, COMPAT)
+        one_of("compat", compat, get_args(Compat))
         self.norm = norm
         self.padded_to = max_context if compat == "reference" else None
         self.entities = Encoder(entities, dim, compat=compat, sparse=sparse, generator=generator)

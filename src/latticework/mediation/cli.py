@@ -14,6 +14,7 @@ from latticework.core.decimals import decimal
 from latticework.core.errors import InputError
 from latticework.core.progress import message
 from latticework.core.words import counted
+from latticework.mediation.choices import Missing
 from latticework.mediation.cli_basis import Atlas, Centres, Components, Explained, Kernel, basis, bias, loaded
 from latticework.mediation.cli_study import simulate
 
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
 app = job("Ask whether an image carries the effect of an exposure on an outcome.")
 
-Missing = Literal["error", "drop"]
 Kind = Literal["basmu", "bima"]
 Results = Annotated[
     Path | None,

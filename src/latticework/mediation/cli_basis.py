@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,11 +13,11 @@ from latticework.core.errors import InputError
 from latticework.core.progress import message
 from latticework.core.terminal import table_lines
 from latticework.core.words import counted
+from latticework.mediation.choices import KernelName
 
 if TYPE_CHECKING:
     from latticework.mediation.fitting import MediationModel
 
-KernelName = Literal["matern", "modified_squared_exponential"]
 Kernel = Annotated[
     KernelName | None,
     typer.Option("--kernel", help="Of the functions that images are summed up by.", show_default="matern"),

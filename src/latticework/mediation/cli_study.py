@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,11 +12,10 @@ from latticework.core.errors import InputError
 from latticework.core.files import suffix
 from latticework.core.progress import message
 from latticework.core.words import counted
+from latticework.mediation.choices import Confounding
 
 if TYPE_CHECKING:
     from latticework.mediation.study import Study
-
-Confounding = Literal["sparse", "dense", "none"]
 
 
 def simulate(

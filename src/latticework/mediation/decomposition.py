@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import Any, Final, Literal, Self
+from typing import Any, Final, Literal, Self, get_args
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -20,10 +20,10 @@ from latticework.core.estimator import Estimator
 from latticework.core.persistence import State
 from latticework.mediation.basis import Basis, Block
 from latticework.mediation.basis_parts import Wanted, decomposed, share_out
+from latticework.mediation.choices import KernelName
 from latticework.mediation.guards import check_coordinates, check_regions, plain_numbers
 from latticework.mediation.kernels import DEGREE, LENGTH_SCALE, SMOOTHNESS, hermite_count
 
-KERNELS: Final = ("matern", "modified_squared_exponential")
 SHARE: Final = 0.3  # components for every voxel, default from the paper
 
 
@@ -70,7 +70,7 @@ class BasisDecomposition(Estimator):
 
     def __init__(
         self,
-        kernel: Literal["matern", "modified_squared_exponential"] = "matern",
+        kernel: KernelName = "matern",
         n_components: int | None = None,
         explained: float | None = None,
         smoothness: float = SMOOTHNESS,
@@ -207,7 +207,7 @@ class BasisDecomposition(Estimator):
 
     def _wanted(self, axes: int, names: Sequence[str], voxels: Int[np.ndarray, " regions"]) -> Wanted:
         """The options, checked, and how many components each region gets."""
-        one_of("kernel", self.kernel, KERNELS)
+        one_of("kernel", self.kernel, get_args(KernelName))
         if self.n_components is not None and self.explained is not None:
             given = f"n_components={self.n_components!r} and explained={self.explained!r}"
             raise InputError(f"{given}: give one of them, since each says how many components there are")

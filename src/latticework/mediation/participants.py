@@ -7,7 +7,7 @@ import re
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 import numpy as np
 from jaxtyping import Float
@@ -16,6 +16,7 @@ from latticework.core.checks import one_of
 from latticework.core.decimals import decimals, is_decimal
 from latticework.core.errors import InputError, require
 from latticework.core.words import counted, listed, shortened
+from latticework.mediation.choices import Missing
 from latticework.mediation.tables import MISSING, read_table
 
 _CATEGORIES: Final = re.compile(r"C\((.+)\)")  # as formulas have it
@@ -92,7 +93,7 @@ def participants(
     (('site=B',), [1.0, 0.0, 1.0])
     """
     pandas = require("pandas", extra="mediation", purpose="reading tables")
-    one_of("missing", missing, ("error", "drop"))
+    one_of("missing", missing, get_args(Missing))
     where = "the table" if isinstance(table, pandas.DataFrame) else str(table)
     frame = table if isinstance(table, pandas.DataFrame) else read_table(table, id_column=id_column)
     if isinstance(confounders, str):

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final, get_args
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -19,12 +19,12 @@ from jaxtyping import Bool, Float
 from latticework.core.checks import number, one_of, whole_number
 from latticework.core.seeds import seed_from, spawn
 from latticework.mediation.basis import Basis
+from latticework.mediation.choices import Confounding
 from latticework.mediation.decomposition import SHARE, BasisDecomposition
 from latticework.mediation.spaces import Space
 from latticework.mediation.study import Study
 from latticework.mediation.thresholded import soft_threshold
 
-CONFOUNDING: Final = ("sparse", "dense", "none")
 CONFOUNDERS: Final = 2
 CONFOUNDER_SCALE: Final = 0.1
 OUTCOME_WEIGHT: Final = 10  # confounders' effects on the outcome are whole numbers from -10 to 10
@@ -77,7 +77,7 @@ class SimulatedStudy(Study):
 def simulate(
     n: int = 300,
     side: int = 40,
-    confounding: Literal["sparse", "dense", "none"] = "sparse",
+    confounding: Confounding = "sparse",
     random_state: Any = 0,
     *,
     n_components: int | None = None,
@@ -132,7 +132,7 @@ def simulate(
     True
     """
     n, side = whole_number("n", n, least=CONFOUNDERS + 3), whole_number("side", side, least=5)
-    one_of("confounding", confounding, CONFOUNDING)
+    one_of("confounding", confounding, get_args(Confounding))
     direct_effect = number("direct_effect", direct_effect, math.isfinite, "a finite number")
     sigma_mediator = _deviation("sigma_mediator", sigma_mediator)
     sigma_eta = _deviation("sigma_eta", sigma_eta)

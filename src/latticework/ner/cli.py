@@ -31,6 +31,7 @@ from latticework.core.errors import InputError
 from latticework.core.files import is_jsonl, read_lines, suffix, write_lines
 from latticework.core.progress import message
 from latticework.core.streams import answers, stream_name
+from latticework.ner.choices import Forget
 from latticework.ner.cli_files import TAGGED, Words, convert, match, vectors
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def fit(
         bool | None, typer.Option("--char-lstm", help="Of the word tagger: read the characters of each word too.")
     ] = None,
     forget: Annotated[
-        Literal["coupled", "independent"] | None,
+        Forget | None,
         typer.Option(help="Of the lattice: 1 - input gate, or the gate of its own in the paper."),
     ] = None,
     hidden_size: Annotated[int | None, typer.Option(min=2, help="Width of a character's state.")] = None,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final
 
 import typer
 
@@ -11,6 +11,7 @@ from latticework.core.commands import Json, Output, Seed, check_output, print_js
 from latticework.core.files import read_lines
 from latticework.core.progress import message
 from latticework.core.streams import stream_name
+from latticework.ner.choices import Scheme
 
 TAGGED: Final = "CoNLL columns, or a .jsonl of texts with entities"
 
@@ -53,7 +54,7 @@ def convert(
         Path, typer.Argument(metavar="TARGET", help="A .jsonl, or else CoNLL; .gz compresses, - for standard output.")
     ],
     *,
-    scheme: Annotated[Literal["BMES", "BIOES", "BIO"], typer.Option(help="Of the tags, if TARGET is CoNLL.")] = "BMES",
+    scheme: Annotated[Scheme, typer.Option(help="Of the tags, if TARGET is CoNLL.")] = "BMES",
 ) -> None:
     """Read tagged sentences of any format and scheme, and write them in another.
 

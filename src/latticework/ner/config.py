@@ -5,10 +5,11 @@ Sizes are those of Zhang & Yang 2018, table 3; what of their training is not is 
 
 import math
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, get_args
 
 from latticework.core.checks import flag, number, one_of, positive, set_frozen, whole_number
 from latticework.core.errors import InputError
+from latticework.ner.choices import Forget, Repair
 
 WHOLE: Final = ("char_size", "word_size", "batch_size", "warmup_steps", "average_checkpoints")
 SHARES: Final = ("char_dropout", "word_dropout", "state_dropout")
@@ -28,7 +29,7 @@ class TaggerConfig:
     word_size: int = 50  # of a lexicon word's vector
     bigrams: bool = False  # a vector for each pair of neighbouring characters too ("+bichar")
     softword: bool = False  # a vector for the place of a character in its word, by segmentation ("+softword")
-    forget: Literal["coupled", "independent"] = "coupled"  # where no word ends: 1 - input gate, or a gate of its own
+    forget: Forget = "coupled"  # where no word ends: 1 - input gate, or a gate of its own
     char_dropout: float = 0.5
     word_dropout: float = 0.2  # the paper's is 0.5
     state_dropout: float = 0.5
@@ -41,7 +42,7 @@ class TaggerConfig:
     clip_norm: float | None = 5.0
     average_checkpoints: int = 5  # the model is the mean of this many last validations
     patience: int | None = None  # stop after this many validations without a better F1
-    repair: Literal["close", "drop", "refuse"] = "close"  # what to do about illegal gold tags
+    repair: Repair = "close"  # what to do about illegal gold tags
 
     def __post_init__(self) -> None:
         for name in WHOLE:
@@ -58,8 +59,8 @@ class TaggerConfig:
             set_frozen(self, name, positive(name, getattr(self, name)))
         for name in ("bigrams", "softword"):
             flag(name, getattr(self, name))
-        one_of("forget", self.forget, ("coupled", "independent"))
-        one_of("repair", self.repair, ("close", "drop", "refuse"))
+        one_of("forget", self.forget, get_args(Forget))
+        one_of("repair", self.repair, get_args(Repair))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,9 +14,10 @@ from typing import Final, NamedTuple
 
 from latticework.core.errors import InputError
 from latticework.core.words import shortened
+from latticework.ner.choices import Repair, Scheme
 from latticework.ner.repair import Normalised, convert_tags, normalise
 from latticework.ner.tagged import TaggedText
-from latticework.ner.tags import Repair, Scheme, Span
+from latticework.ner.tags import Span
 
 DOCUMENT_START: Final = "-DOCSTART-"
 _SPACES: Final = re.compile(" +")

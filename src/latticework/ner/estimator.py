@@ -19,12 +19,13 @@ from latticework.core.persistence import State
 from latticework.core.progress import message
 from latticework.core.seeds import spawn
 from latticework.ner.architecture import Architecture
+from latticework.ner.choices import Scheme
 from latticework.ner.config import TaggerConfig
 from latticework.ner.labelled import check_labelled, check_training
 from latticework.ner.lexicon import Lexicon, plain_source
 from latticework.ner.metrics import span_scores
 from latticework.ner.results import Entity, Match, entities_in, matches_in
-from latticework.ner.tags import Scheme, tags_of
+from latticework.ner.tags import tags_of
 from latticework.ner.text import characters, check_sentences, check_texts
 
 if TYPE_CHECKING:

@@ -19,10 +19,11 @@ from latticework.core.errors import InputError
 from latticework.core.files import is_jsonl, read_lines, write_lines
 from latticework.core.streams import stream_name
 from latticework.core.words import listed
+from latticework.ner.choices import Repair, Scheme
 from latticework.ner.conll import conll_lines, read_conll
 from latticework.ner.jsonl import jsonl_line, read_jsonl, text_of
 from latticework.ner.tagged import TaggedText
-from latticework.ner.tags import REPAIRS, SCHEMES, Repair, Scheme
+from latticework.ner.tags import REPAIRS, SCHEMES
 
 
 def read_tagged(path: str | os.PathLike[str], *, repair: Repair = "close") -> TaggedText:

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from latticework.core.errors import InputError
+from latticework.ner.choices import Repair, Scheme
 from latticework.ner.repair import normalise
-from latticework.ner.tags import Repair, Scheme, Span
+from latticework.ner.tags import Span
 from latticework.ner.text import check_sentences
 
 

@@ -9,13 +9,14 @@ import numpy as np
 import torch
 
 from latticework.core.progress import progress
+from latticework.ner.choices import Scheme
 from latticework.ner.config import TaggerConfig
 from latticework.ner.decoding import TagSet, decode, decode_with_scores, states
 from latticework.ner.lexicon import Lexicon
 from latticework.ner.matching import Matcher
 from latticework.ner.model import TaggerModel
 from latticework.ner.parts import Parts
-from latticework.ner.tags import Scheme, Span
+from latticework.ner.tags import Span
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,7 +8,8 @@ from typing import Final, NamedTuple
 
 from latticework.core.errors import InputError
 from latticework.core.words import listed
-from latticework.ner.tags import REPAIRS, Repair, Scheme, Span, faults, guess_scheme, spans_of, tags_of
+from latticework.ner.choices import Repair, Scheme
+from latticework.ner.tags import REPAIRS, Span, faults, guess_scheme, spans_of, tags_of
 
 SHOWN_PLACES: Final = 3
 

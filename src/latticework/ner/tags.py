@@ -6,7 +6,7 @@ Inside the library tags are BMES: S-X, or B-X, any number of M-X, and E-X, are a
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Final, Literal, NamedTuple
+from typing import Final, NamedTuple, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -14,10 +14,9 @@ import numpy.typing as npt
 from latticework.core.checks import one_of
 from latticework.core.errors import InputError
 from latticework.core.words import shortened
+from latticework.ner.choices import Repair, Scheme
 
-Scheme = Literal["BMES", "BIOES", "BIO"]
-Repair = Literal["close", "drop", "refuse"]
-SCHEMES: Final[tuple[Scheme, ...]] = ("BMES", "BIOES", "BIO")
+SCHEMES: Final[tuple[Scheme, ...]] = get_args(Scheme)
 REPAIRS: Final[dict[Repair, str]] = {
     "close": "a piece that continues nothing begins an entity, one that is not ended ends where it stops",
     "drop": "pieces that make no legal entity count as outside",

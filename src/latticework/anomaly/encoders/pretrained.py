@@ -16,12 +16,13 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, get_args
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from latticework.anomaly.choices import Mode
 from latticework.anomaly.encoders.alignment import at_patches, interpolation
 from latticework.anomaly.encoders.checkpoint_keys import KeyReport, some
 from latticework.anomaly.encoders.point_mae import POINT_MAE, PointMAE, PointMAEConfig
@@ -35,7 +36,7 @@ from latticework.core.hardware import evaluating, resolve_device
 
 FINE: Final = 4  # pixels along the side of a patch of points: 56 x 56 of a picture of 224 x 224
 FEWEST: Final = 3  # points of a part that has a surface
-MODES: Final = ("default", "paper")
+MODES: Final = get_args(Mode)
 LARGEST: Final = 1 << 16  # size that a saved encoder may say it has
 DECIMALS: Final = 5  # of a share of points: weights that add up to 1 do so but for rounding
 _PRECISION: Final = "32"
