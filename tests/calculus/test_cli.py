@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 
 import pytest
@@ -39,11 +40,30 @@ def test_formats(run, tmp_path):
     assert run(*LEAST_SQUARES, "--format", "latex").out == found.latex() + "\n"
     assert json.loads(run(*LEAST_SQUARES, "--format", "json").out)["result"] == str(found)
     assert run(*LEAST_SQUARES, "--json") == run(*LEAST_SQUARES, "--format", "json")
-    for more in (("--format", "html"), ("-o", tmp_path / "a.json")):
+    for more in (("--format", "html"), ("-o", tmp_path / "a.json"), ("-o", "-")):
         assert "--json is for what is printed" in run(*LEAST_SQUARES, "--json", *more).err
-    page = tmp_path / "page.html"
-    assert run(*LEAST_SQUARES, "--format", "html", "-o", str(page)).out == ""
-    assert page.read_text(encoding="utf-8").startswith("<!doctype html>")
+    assert run("--lesson", "sum-reduction", "--format", "html").out.startswith("<!doctype html>")
+
+
+@pytest.mark.parametrize(
+    "name, format",
+    [("a.html", "html"), ("a.HTM", "html"), ("a.tex", "latex"), ("a.json", "json"), ("a.txt", "text"), ("a", "text")],
+)
+def test_the_name_of_a_file_says_its_format(run, tmp_path, name, format):
+    written, asked = tmp_path / name, tmp_path / "asked"
+    assert run(*LEAST_SQUARES, "-o", written) == (0, "", "")
+    assert run(*LEAST_SQUARES, "-o", asked, "--format", format).status == 0
+    assert written.read_bytes() == asked.read_bytes()
+    told = {"html": "<!doctype html>", "latex": r"2 \left(", "json": "{", "text": "2*(X*w - y)'*X\n"}[format]
+    assert written.read_text(encoding="utf-8").startswith(told)
+    assert run(*LEAST_SQUARES, "-o", tmp_path / "b.html", "--format", "latex").status == 0
+    assert not (tmp_path / "b.html").read_text(encoding="utf-8").startswith("<")
+
+
+def test_a_file_is_compressed_if_its_name_says_so_and_a_dash_is_standard_output(run, tmp_path):
+    assert run(*LEAST_SQUARES, "-o", tmp_path / "a.json.gz").status == 0
+    assert json.loads(gzip.decompress((tmp_path / "a.json.gz").read_bytes()))["result"] == "2*(X*w - y)'*X"
+    assert run(*LEAST_SQUARES, "-o", "-") == run(*LEAST_SQUARES)
 
 
 @pytest.mark.parametrize("language", ["numpy", "torch", "jax"])
@@ -94,6 +114,9 @@ def test_rules_and_lessons_are_printed(run):
         (("x'*x", "--wrt", "x", "--shape", "x"), "expected a name, a colon and sizes"),
         (("x'*x", "--wrt", "x", "--shape", "x:n", "--shape", "x:m"), "'x' is declared twice"),
         (("x'*x", "--wrt", "x", "--assume", "x large"), "expected symmetric or positive of x, got 'large'"),
+        (("--rules", "-o", "rules.html"), "--rules: format='html': expected one of text, json"),
+        (("--lesson", "sum-reduction", "-o", "a.tex"), "--lesson: format='latex': expected one of text, html, json"),
+        (("--lesson", "list", "--json"), "--lesson list: format='json': expected one of text"),
         (("--lesson", "algebra"), "there is no lesson 'algebra'"),
         (("x'*x", "--wrt", "x", "--shape", "y:n"), "--shape: there is no variable 'y'; the expression has x"),
         (

@@ -448,7 +448,9 @@ def test_a_difference_of_snapshots_is_what_update_applies(latticework, model, wr
     printed = latticework("kg", "diff", model, new)
     assert printed.out == "-\tRome\tlies in\tItaly\n+\tTurin\tlies in\tItaly\n"
     as_json = latticework("kg", "diff", model, new, "--json").out
-    assert latticework("kg", "diff", model, new, "--json", "-o", delta).status == 2
+    for output in (delta, "-"):
+        assert "--json is for what is printed" in latticework("kg", "diff", model, new, "--json", "-o", output).err
+    assert latticework("kg", "diff", model, new, "-o", "-").out == printed.out
     assert [json.loads(line)["op"] for line in as_json.splitlines()] == ["remove", "add"]
     assert latticework("kg", "update", model, "-", stdin=printed.out.encode()).status == 0
     assert latticework("kg", "diff", model, new).out == ""

@@ -195,7 +195,7 @@ def test_texts_come_from_files_and_pipes_of_all_kinds(predict, write, planted):
 def test_json_is_for_what_is_printed(predict, refused, lattice_folder, tmp_path, planted):
     texts = lines(planted.test.texts[:3])
     assert predict("--json", stdin=texts) == predict("--format", "jsonl", stdin=texts)
-    for more in (("-o", tmp_path / "a.jsonl"), ("--format", "conll")):
+    for more in (("-o", tmp_path / "a.jsonl"), ("-o", "-"), ("--format", "conll")):
         assert "--json is for what is printed" in refused("ner", "predict", lattice_folder, "--json", *more)
 
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import itertools
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import typer
 from typer.core import TyperCommand
 
 from latticework.calculus.choices import Language, Layout
-from latticework.core.commands import Json, OutputFile, print_json
+from latticework.core.checks import one_of
+from latticework.core.commands import Json, OutputFile, check_json, print_json
 from latticework.core.errors import InputError
+from latticework.core.files import suffix, write_lines
 from latticework.core.progress import message
 from latticework.core.terminal import table_lines
 from latticework.core.values import strict_json
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 app = typer.Typer(add_completion=False, rich_markup_mode="markdown")
 
 Format = Literal["text", "latex", "html", "json"]
+_FORMATS: Final[dict[str, Format]] = {".tex": "latex", ".html": "html", ".htm": "html", ".json": "json"}
 
 
 class _Command(TyperCommand):
@@ -67,7 +70,10 @@ def derive(
     ] = "numerator",
     assume: Annotated[list[str] | None, typer.Option(metavar="WHAT", help="Such as 'A symmetric'; repeat it.")] = None,
     steps: Annotated[bool, typer.Option("--steps", help="Show every step and the rule that it follows.")] = False,
-    format: Annotated[Format, typer.Option(help="Of the derivation.")] = "text",
+    format: Annotated[
+        Format | None,
+        typer.Option(help="Of the derivation: what the name of the file says, or else text.", show_default=False),
+    ] = None,
     export: Annotated[Language | None, typer.Option(help="Print the code of a function instead.")] = None,
     check: Annotated[str | None, typer.Option(metavar="ANSWER", help="Say whether this is the derivative.")] = None,
     verify: Annotated[
@@ -94,13 +100,13 @@ def derive(
         },
         {"--steps": steps, "--verify": verify, "EXPR": (rules or lesson is not None) and expression is not None},
     )
-    if as_json:
-        if format != "text" or output is not None:
-            raise InputError("--json is for what is printed: leave out --format and --output, or --json")
-        format = "json"
+    check_json(as_json, format=format, output=output)
+    if format is None:
+        format = "json" if as_json else _format_of(output)
     if check is not None and output is not None:
         raise InputError("--check prints its verdict: it cannot be given with --output")
     if rules:
+        one_of("--rules: format", format, ("text", "json"))
         from latticework.calculus.reference import rules_json, rules_text
 
         return _print(rules_json() if format == "json" else rules_text(), output)
@@ -133,6 +139,11 @@ def derive(
         if not verification:
             raise typer.Exit(1)
     return None
+
+
+def _format_of(output: Path | None) -> Format:
+    """What the name of a file says of its contents."""
+    return "text" if output is None else _FORMATS.get(suffix(output), "text")
 
 
 def _refuse_together(jobs: dict[str, bool], others: dict[str, bool]) -> None:
@@ -229,8 +240,10 @@ def _lesson(name: str, format: Format, output: Path | None) -> None:
     from latticework.calculus.course import LESSONS, lesson
 
     if name == "list":
+        one_of("--lesson list: format", format, ("text",))
         rows = [(each.name, each.title) for each in LESSONS.values()]
         return _print("\n".join(table_lines(["lesson", "title"], rows, texts=2)), output)
+    one_of("--lesson: format", format, ("text", "html", "json"))
     found = lesson(name)
     if format == "html":
         return _print(found.html(), output)
@@ -239,10 +252,8 @@ def _lesson(name: str, format: Format, output: Path | None) -> None:
 
 def _print(result: object, output: Path | None) -> None:
     if output is not None:
-        from latticework.core.files import write_output
-
         text = result if isinstance(result, str) else strict_json(result, indent=1)
-        write_output(output, (text.rstrip("\n") + "\n").encode())
+        write_lines(output, [text.rstrip("\n")])
     elif isinstance(result, str):
         typer.echo(result.rstrip("\n"))
     else:

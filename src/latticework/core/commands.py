@@ -155,6 +155,31 @@ def given(**options: object) -> dict[str, Any]:
     return {name: value for name, value in options.items() if value is not None}
 
 
+def check_json(as_json: bool, /, **others: object) -> None:
+    """Refuse `--json`, which is for what is printed, beside options that say how or where to write something else.
+
+    Parameters
+    ----------
+    as_json
+        What `--json` says.
+    others
+        Such options by name; None is not given.
+
+    Raises
+    ------
+    InputError
+        If it is asked for together with another.
+
+    Examples
+    --------
+    >>> check_json(True, format=None, output=Path("tags.bmes"))
+    Traceback (most recent call last):
+    latticework.core.errors.InputError: --json is for what is printed: leave out --output, or --json
+    """
+    if as_json and (names := [f"--{name}" for name in given(**others)]):
+        raise InputError(f"--json is for what is printed: leave out {' and '.join(names)}, or --json")
+
+
 def check_output(path: Path | None, *, option: str = "--output") -> None:
     """Find out before long work whether a file can be written where an option says; what is no file is not looked at.
 

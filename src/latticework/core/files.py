@@ -17,6 +17,8 @@ from latticework.core.gzipped import decompressed
 from latticework.core.temporaries import fill, temporary_file, write_errors_of
 
 MAX_LINE_BYTES: Final = 16 * 2**20  # a text file without line ends must not fill the memory
+_JSONL: Final = (".jsonl", ".json")
+JSON_LINES: Final = " or ".join(_JSONL)  # as help and errors say it
 _BUFFER_BYTES: Final = 2**17
 _UTF8_BOM: Final = b"\xef\xbb\xbf"
 _UTF16_BOMS: Final = (b"\xff\xfe", b"\xfe\xff")
@@ -181,14 +183,14 @@ def suffix(path: str | os.PathLike[str]) -> str:
 
 
 def is_jsonl(name: str | os.PathLike[str]) -> bool:
-    """Whether a file of that name holds lines of JSON: .jsonl, and .json, as public data sets call it.
+    """Whether a file of that name holds lines of JSON; public data sets call them .json.
 
     Examples
     --------
     >>> is_jsonl("dev.jsonl.gz"), is_jsonl("dev.json"), is_jsonl("dev.bmes")
     (True, True, False)
     """
-    return suffix(name) in (".jsonl", ".json")
+    return suffix(name) in _JSONL
 
 
 def file_to_write(path: Path) -> Path:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import typer
 
-from latticework.core.commands import Json, Model, print_json, read_stdin_once, text_file
-from latticework.core.errors import InputError
+from latticework.core.commands import Json, Model, check_json, print_json, read_stdin_once, text_file
+from latticework.core.files import JSON_LINES
 from latticework.core.persistence import CONFIG
 from latticework.core.progress import message
 from latticework.core.terminal import table_lines
@@ -62,15 +62,20 @@ def diff(
     new: Annotated[Path, text_file("NEW", SOURCE)],
     *,
     output: Annotated[
-        Path,
-        typer.Option("--output", "-o", metavar="FILE", help="Write it there; as lines of JSON if it ends in .jsonl."),
-    ] = Path("-"),
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            help=f"Write it there instead; as lines of JSON if it ends in {JSON_LINES}.",
+            show_default=False,
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the changes as lines of JSON.")] = False,
 ) -> None:
     """Write what makes one graph of another: changes that kg update applies, of which each is + or -, and a fact."""
     read_stdin_once(old, new)
-    if as_json and output != Path("-"):
-        raise InputError("--json is for what is printed: a file of changes is JSON if its name ends in .jsonl")
+    check_json(as_json, output=output)
 
     from latticework.core.files import write_lines
     from latticework.knowledge.deltas import delta_lines, write_delta
@@ -78,9 +83,9 @@ def diff(
 
     delta = difference(read_source(old).graph, read_source(new).graph)
     if as_json:
-        write_lines(output, delta_lines(delta, jsonl=True))
+        write_lines("-", delta_lines(delta, jsonl=True))
     else:
-        write_delta(output, delta)
+        write_delta(output or "-", delta)
     message(f"{counted(len(delta.add), 'fact')} came, {len(delta.remove):,} went")
 
 

@@ -206,7 +206,7 @@ def delta_lines(delta: Delta, *, jsonl: bool = False) -> Iterator[str]:
 
 
 def write_delta(path: str | os.PathLike[str], delta: Delta) -> None:
-    """Write a file of changes; JSON if its name ends in .jsonl, compressed if in .gz; ``"-"`` is standard output.
+    """Write a file of changes: JSON if its name says .jsonl or .json, compressed if .gz; ``"-"`` is standard output.
 
     Raises
     ------

@@ -20,6 +20,7 @@ from latticework.core.commands import (
     Restart,
     Seed,
     Valid,
+    check_json,
     check_output,
     given,
     job,
@@ -28,7 +29,7 @@ from latticework.core.commands import (
     text_file,
 )
 from latticework.core.errors import InputError
-from latticework.core.files import is_jsonl, read_lines, suffix, write_lines
+from latticework.core.files import JSON_LINES, is_jsonl, read_lines, suffix, write_lines
 from latticework.core.progress import message
 from latticework.core.streams import answers, stream_name
 from latticework.ner.choices import Forget
@@ -142,7 +143,7 @@ def fit(
 @app.command()
 def predict(
     model: Model,
-    file: Annotated[Path, text_file("FILE", 'Texts, one a line (or the "text" of a .jsonl)')] = Path("-"),
+    file: Annotated[Path, text_file("FILE", f'Texts, one a line (or the "text" of a {JSON_LINES})')] = Path("-"),
     *,
     format: Annotated[
         Format | None,
@@ -165,8 +166,7 @@ def predict(
     """
     read_stdin_once(file, None if lexicon is None else Path(lexicon))
     check_output(output)
-    if as_json and (format or output) is not None:
-        raise InputError("--json is for what is printed: leave out --format and --output, or --json")
+    check_json(as_json, format=format, output=output)
     if format is None:
         format = "jsonl" if as_json else _format_of(output)
     if format == "html":

@@ -8,12 +8,12 @@ from typing import Annotated, Final
 import typer
 
 from latticework.core.commands import Json, Output, Seed, check_output, print_json, read_stdin_once, text_file
-from latticework.core.files import read_lines
+from latticework.core.files import JSON_LINES, read_lines
 from latticework.core.progress import message
 from latticework.core.streams import stream_name
 from latticework.ner.choices import Scheme
 
-TAGGED: Final = "CoNLL columns, or a .jsonl of texts with entities"
+TAGGED: Final = f"CoNLL columns, or a {JSON_LINES} of texts with entities"
 
 Words = Annotated[
     str | None,
@@ -51,7 +51,8 @@ def match(
 def convert(
     source: Annotated[Path, text_file("SOURCE", f"Sentences with their entities: {TAGGED}")],
     target: Annotated[
-        Path, typer.Argument(metavar="TARGET", help="A .jsonl, or else CoNLL; .gz compresses, - for standard output.")
+        Path,
+        typer.Argument(metavar="TARGET", help=f"A {JSON_LINES}, or else CoNLL; .gz compresses, - for standard output."),
     ],
     *,
     scheme: Annotated[Scheme, typer.Option(help="Of the tags, if TARGET is CoNLL.")] = "BMES",
@@ -70,7 +71,7 @@ def convert(
 
 
 def vectors(
-    text: Annotated[Path, text_file("TEXT", 'Texts without tags, one a line (or the "text" of a .jsonl)')],
+    text: Annotated[Path, text_file("TEXT", f'Texts without tags, one a line (or the "text" of a {JSON_LINES})')],
     *,
     output: Output,
     lexicon: Words = None,

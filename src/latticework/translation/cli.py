@@ -32,7 +32,7 @@ from latticework.core.files import read_lines
 from latticework.core.progress import message
 from latticework.core.streams import answers, stream_name
 from latticework.core.words import listed
-from latticework.translation.io import read_pairs, sentences_in
+from latticework.translation.io import PAIRS, read_pairs, sentences_in
 
 if TYPE_CHECKING:
     from latticework.translation.decoding import Translation
@@ -43,10 +43,8 @@ app = job("Train a translator on your own parallel text, and translate with it."
 
 @app.command()
 def fit(
-    source: Annotated[Path, text_file("SRC", "Sentences to translate from, one a line (or a .tsv or .jsonl of pairs)")],
-    target: Annotated[
-        Path | None, text_file("TGT", "Their translations, line by line (none for a .tsv or .jsonl of pairs)")
-    ] = None,
+    source: Annotated[Path, text_file("SRC", f"Sentences to translate from, one a line (or {PAIRS})")],
+    target: Annotated[Path | None, text_file("TGT", f"Their translations, line by line (none for {PAIRS})")] = None,
     *,
     output: Output,
     valid: ValidPair = None,
@@ -92,7 +90,7 @@ def fit(
 @app.command()
 def predict(
     model: Model,
-    file: Annotated[Path, text_file("FILE", "Sentences, one a line (or the sources of a .tsv or .jsonl)")] = Path("-"),
+    file: Annotated[Path, text_file("FILE", f"Sentences, one a line (or the sources of {PAIRS})")] = Path("-"),
     *,
     beam: Annotated[int, typer.Option("--beam", min=1, help="Hypotheses kept at each step; 1 is greedy.")] = 4,
     alpha: Annotated[float, typer.Option("--alpha", min=0, help="Length penalty: larger favours longer output.")] = 0.6,
@@ -126,7 +124,7 @@ def predict(
 @app.command()
 def evaluate(
     model: Model,
-    source: Annotated[Path, text_file("SRC", "Sentences to translate (or a .tsv or .jsonl of pairs)")],
+    source: Annotated[Path, text_file("SRC", f"Sentences to translate (or {PAIRS})")],
     reference: Annotated[Path | None, text_file("REF", "Their reference translations, line by line")] = None,
     *,
     beam: Annotated[int, typer.Option("--beam", min=1, help="Hypotheses kept at each step; 1 is greedy.")] = 4,

@@ -1,7 +1,7 @@
-"""Parallel text: two line-aligned files, or one TSV or JSONL file; plain or gzip-compressed.
+"""Parallel text: two line-aligned files, or one of TSV or JSON lines; plain or gzip-compressed.
 
-A file named .tsv gives its first column as source and its second as target; one named .jsonl an object a line, with
-"source" and "target". Any other file is plain text, a sentence a line. All of them may end in .gz.
+A file named .tsv gives its first column as source and its second as target; one named .jsonl or .json an object a line,
+with "source" and "target". Any other file is plain text, a sentence a line. All of them may end in .gz.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -11,11 +11,12 @@ from typing import Final, Literal
 from latticework.core.checks import one_of
 from latticework.core.datasets import Dataset, RemoteFile
 from latticework.core.errors import InputError
-from latticework.core.files import is_jsonl, read_lines, suffix
+from latticework.core.files import JSON_LINES, is_jsonl, read_lines, suffix
 from latticework.core.values import read_object
 from latticework.translation.text import check_sentence
 
 Side = Literal["source", "target"]
+PAIRS: Final = f"a .tsv, {JSON_LINES} of pairs"  # as help and errors say it
 _COLUMNS: Final = {"source": 0, "target": 1}
 
 
@@ -68,7 +69,7 @@ def read_pairs(source: str | Path, target: str | Path | None = None) -> tuple[li
     Parameters
     ----------
     source, target
-        Two files, or one TSV or JSONL file that holds both.
+        Two files, or one of TSV or JSON lines that holds both.
 
     Raises
     ------
@@ -78,9 +79,7 @@ def read_pairs(source: str | Path, target: str | Path | None = None) -> tuple[li
     if target is None:
         target = source
         if suffix(source) != ".tsv" and not is_jsonl(source):
-            raise InputError(
-                f"{source} is one side only: name the file with the translations too (or a .tsv or .jsonl)"
-            )
+            raise InputError(f"{source} is one side only: name the file with the translations too (or {PAIRS})")
     sources, targets = read_sentences(source, "source"), read_sentences(target, "target")
     if len(sources) != len(targets):
         raise InputError(
