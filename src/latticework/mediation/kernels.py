@@ -201,7 +201,8 @@ def hermite_basis(
     order = np.lexsort(coordinates.T)
     voxels = standardise(coordinates[order], HERMITE_REACH)
     axes = voxels.shape[1]
-    hermite_count(axes, whole_number("degree", degree, least=0))
+    degree = whole_number("degree", degree, least=0)
+    hermite_count(axes, degree)  # refuses what would take all memory
     powers = _powers(axes, degree)
     count = None if n_components is None else whole_number("n_components", n_components)
     spread, total, ratio = _mehler(a, b)
