@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 
@@ -85,6 +87,13 @@ def test_where_nothing_is_near_a_few_names_are_told_all_and_many_not_at_all():
         Names(["Rome", "Oslo"]).number("xyz")
     with pytest.raises(InputError, match=r"there is no name 'xyz'$"):
         Names([f"other {number}" for number in range(11)]).number("xyz")
+
+
+def test_long_names_are_told_in_part():
+    told = "'" + "a" * 59 + "..."
+    for asked, begin in (("a" * 999, "near it are: "), ("xyz", "all there are: 'Rome', ")):
+        with pytest.raises(InputError, match=f"{begin}{re.escape(told)}$"):
+            Names(["Rome", "a" * 1000]).number(asked)
 
 
 def test_among_many_names_only_those_that_begin_alike_are_compared():

@@ -46,7 +46,7 @@ def test_what_python_alone_takes_for_numbers_is_text(write, one, other):
 
 
 def test_an_outcome_that_python_alone_takes_for_a_number_is_refused(write):
-    with refused("the outcome 'memory' is '1_0' for 11: expected numbers"):
+    with refused("the outcome 'memory' is '1_0' for '11': expected numbers"):
         participants(write("p.tsv", [*PEOPLE, "11\t30\tM\tA\t1\t1_0"]), exposure="dose", outcome="memory")
 
 
@@ -99,7 +99,7 @@ def test_confounders_that_cannot_be_used_are_refused(write):
     with refused("'site'", "levels"):
         participants(table, exposure="dose", outcome="memory", confounders=["site"])
     table = write("q.csv", ["participant_id,x,y,sex,sex=M"] + [f"{n},{n},{n * n},{'FM'[n % 2]},{n}" for n in range(9)])
-    with refused("two confounders have the same name: sex=M, sex=M"):
+    with refused("two confounders have the same name, 'sex=M'"):
         participants(table, exposure="x", outcome="y", confounders=["sex", "sex=M"])
 
 
@@ -117,7 +117,7 @@ def test_columns_that_are_not_there_are_told_with_the_nearest(write):
 
 def test_text_among_numbers_is_found(write):
     lines = [*PEOPLE, "11\t30\tM\tA\t1\thigh", "12\t30\tM\tA\t1\tlow"]
-    with refused("the outcome 'memory' is 'high' for 11, and text for 1 more: expected numbers"):
+    with refused("the outcome 'memory' is 'high' for '11', and text for 1 more: expected numbers"):
         participants(write("p.tsv", lines), exposure="dose", outcome="memory")
 
 

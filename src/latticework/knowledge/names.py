@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Int64, UInt64
 
 from latticework.core.errors import InputError
-from latticework.core.words import shortened
+from latticework.core.words import listed, shortened
 
 _PLAIN: Final = {"\\": "\\", "n": "\n", "r": "\r", "0": "\0"}  # what follows a backslash, and what it stands for
 _ESCAPED: Final = str.maketrans({plain: f"\\{letter}" for letter, plain in _PLAIN.items()})
@@ -119,10 +119,10 @@ class Names:
         """
         number = self._numbers.get(name)
         if number is None:
-            near = ", ".join(map(repr, self._near(name))) if isinstance(name, str) else ""
+            near = listed(map(shortened, self._near(name))) if isinstance(name, str) else ""
             told = f"; near it are: {near}" if near else ""
             if not near and 0 < len(self) <= _FEW:
-                told = f"; all there are: {', '.join(map(repr, self._names))}"
+                told = f"; all there are: {listed(map(shortened, self._names), most=_FEW)}"
             raise InputError(f"there is no {what} {shortened(name)}{told}")
         return number
 

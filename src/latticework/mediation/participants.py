@@ -17,6 +17,7 @@ from latticework.core.decimals import decimals, is_decimal
 from latticework.core.errors import InputError, require
 from latticework.core.words import counted, listed, shortened
 from latticework.mediation.choices import Missing
+from latticework.mediation.subjects import check_distinct
 from latticework.mediation.tables import MISSING, read_table
 
 _CATEGORIES: Final = re.compile(r"C\((.+)\)")  # as formulas have it
@@ -112,7 +113,7 @@ def participants(
     lacking = frame.isna().to_numpy()
     left_out = tuple(np.array(ids, dtype=object)[lacking.any(axis=1)].tolist())
     if left_out:
-        columns = ", ".join(str(name) for name, some in zip(frame.columns, lacking.any(axis=0), strict=True) if some)
+        columns = listed(name for name, some in zip(frame.columns, lacking.any(axis=0), strict=True) if some)
         told = f"{where}: {counted(len(left_out), 'participant')} without a value in {columns}: {listed(left_out)}"
         if missing == "error":
             raise InputError(f"{told}. missing='drop' (--missing drop) leaves them out")
@@ -122,8 +123,7 @@ def participants(
         raise InputError(f"{where}: no participant has a value in every column")
     levels = [_confounder(frame[name], name, where, categorical=name in forced) for name in plain]
     names = tuple(name for some in levels for name in some)
-    if len(set(names)) < len(names):
-        raise InputError(f"two confounders have the same name: {', '.join(names)}")
+    check_distinct(names)
     return Participants(
         ids=tuple(ids),
         exposure=_measured(frame[exposure], exposure, "exposure", where, ids),
@@ -177,7 +177,7 @@ def _measured(column: Any, name: str, what: str, where: str, ids: Sequence[str])
         )
     if len(wrong) < len(texts):
         more = f", and text for {len(wrong) - 1:,} more" if len(wrong) > 1 else ""
-        raise InputError(f"{told} is {shortened(wrong[0][1])} for {wrong[0][0]}{more}: expected numbers")
+        raise InputError(f"{told} is {shortened(wrong[0][1])} for {shortened(wrong[0][0])}{more}: expected numbers")
     hint = "expected numbers; of categories choose two, coded as 0 and 1"
     raise InputError(f"{told} holds text, such as {listed(levels[:3])}: {hint}")
 

@@ -25,8 +25,7 @@ def confounder_columns(values: Any, n: int) -> tuple[Float[np.ndarray, "subjects
         return np.empty((n, 0)), ()
     if is_labelled(values) and hasattr(values, "columns"):
         names = tuple(map(str, values.columns))
-        if len(set(names)) < len(names):
-            raise InputError(f"two confounders have the same name: {', '.join(names)}")
+        check_distinct(names)
         columns = [
             column(values.iloc[:, place], f"the confounder {shortened(name)}").values
             for place, name in enumerate(names)
@@ -44,6 +43,19 @@ def confounder_columns(values: Any, n: int) -> tuple[Float[np.ndarray, "subjects
         raise InputError(f"confounders are {list(numbers.shape)} for {n} subjects: are they transposed?")
     names = tuple(f"confounder_{place}" for place in range(1, numbers.shape[1] + 1))
     return numbers, (str(named),) if named is not None and len(names) == 1 else names
+
+
+def check_distinct(names: Sequence[str]) -> None:
+    """Refuse confounders of which two have the same name.
+
+    Raises
+    ------
+    InputError
+        With the first that is there before.
+    """
+    for place, name in enumerate(names):
+        if name in names[:place]:
+            raise InputError(f"two confounders have the same name, {shortened(name)}")
 
 
 def subject_ids(

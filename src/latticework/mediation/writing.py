@@ -19,6 +19,7 @@ from latticework.core.files import write_lines
 from latticework.core.folders import folder_to_write, replacing
 from latticework.core.progress import progress
 from latticework.core.values import strict_json
+from latticework.core.words import listed, shortened
 from latticework.mediation.about import read_about
 from latticework.mediation.joining import read_ids
 from latticework.mediation.spaces import Space, grid_of
@@ -157,7 +158,7 @@ def _ids(study: Study) -> tuple[str, ...]:
     for one in study.subjects:
         if not _ID.fullmatch(one) or ".." in one or one in MISSING:
             raise InputError(
-                f"subject {one!r}: an id that is to name a file has letters, digits, and _ - . between them alone"
+                f"subject {shortened(one)}: an id that names a file has letters, digits, and _ - . between them alone"
             )
     if len({one.casefold() for one in study.subjects}) < len(study.subjects):
         raise InputError("two subjects have ids that differ in capitals alone, and would name one file")
@@ -168,9 +169,10 @@ def _columns(study: Study) -> list[str]:
     names = [study.exposure_name, study.outcome_name, *study.confounder_names]
     for name in names:
         if not name.strip() or name != name.strip() or _CELL.search(name):
-            raise InputError(f"{name!r} cannot head a column of a table")
+            raise InputError(f"{shortened(name)} cannot head a column of a table")
     if len({"participant_id", *names}) <= len(names):
-        raise InputError(f"exposure, outcome and confounders need names of their own, got {', '.join(names)}")
+        got = listed(map(shortened, names))
+        raise InputError(f"exposure, outcome and confounders need names of their own, got {got}")
     return names
 
 

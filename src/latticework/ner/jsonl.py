@@ -140,7 +140,7 @@ def _checked(spans: Iterable[Span], text: str, place: str) -> list[Span]:
     checked = sorted(set(spans))
     reached, before = 0, ""
     for start, end, label in checked:
-        described = f"the entity {start}-{end} ({label})"
+        described = f"the entity {shortened(start)}-{shortened(end)} ({shortened(label)})"
         if not 0 <= start < end <= len(text):
             raise InputError(f"{place}: {described} is empty or not within the text, which is 0-{len(text)}")
         if text[start].isspace() or text[end - 1].isspace():
