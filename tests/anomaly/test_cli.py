@@ -120,7 +120,8 @@ def test_fit_replaces_no_folder_of_something_else(refused, rings, tmp_path):
 def test_fit_replaces_a_model_when_it_is_told_to(anomaly, refused, rings, tmp_path):
     words = ("fit", rings / "train" / "good", "-o", tmp_path / "model")
     write_folder(tmp_path / "model", header={"kind": "model", "class": "anomaly.M3DM"}, state=State())
-    assert f"{tmp_path / 'model'} holds a anomaly.M3DM already: choose another folder, or replace" in refused(*words)
+    told = f"{tmp_path / 'model'} holds a model (anomaly.M3DM) already: choose another folder, or replace"
+    assert told in refused(*words)
     assert anomaly(*words, "--restart").status == 0
     assert FakeM3DM.load(tmp_path / "model").parts_
 

@@ -13,7 +13,7 @@ import pytest
 from latticework.core import folders
 from latticework.core.errors import InputError
 from latticework.core.files import write_atomically
-from latticework.core.folders import check_new, folder_to_write, make_folder, replacing
+from latticework.core.folders import check_empty, check_new, folder_to_write, make_folder, new_folder, replacing
 
 
 def contents(folder: Path) -> dict[str, str]:
@@ -21,16 +21,66 @@ def contents(folder: Path) -> dict[str, str]:
 
 
 def test_a_folder_that_holds_anything_is_not_written_over(tmp_path: Path) -> None:
-    check_new(tmp_path / "new")
+    check_empty(tmp_path / "new")
     (tmp_path / ".latticework-0123456789abcdef.tmp").touch()
-    check_new(tmp_path)
+    check_empty(tmp_path)
     for name in "ba":
         (tmp_path / f"{name}.txt").touch()
     with pytest.raises(InputError, match=r"holds other things, such as a\.txt: choose another folder, or empty it"):
-        check_new(tmp_path)
-    check_new(tmp_path, besides=re.compile(r"\.latticework.*|[ab]\.txt"))
+        check_empty(tmp_path)
+    check_empty(tmp_path, besides=re.compile(r"\.latticework.*|[ab]\.txt"))
     with pytest.raises(InputError, match="is a file, expected the name of a folder to write"):
-        check_new(tmp_path / "a.txt")
+        check_empty(tmp_path / "a.txt")
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_new_folder_is_made_with_those_above_it_or_takes_the_place_of_an_empty_one(
+    tmp_path: Path, there: bool
+) -> None:
+    target = tmp_path / "some" / "maps"
+    if there:
+        target.mkdir(parents=True)
+    check_new(target)
+    with new_folder(target) as folder:
+        (folder / "one.txt").write_text("1")
+    assert contents(tmp_path) == {"some/maps/one.txt": "1"}
+    assert os.listdir(target.parent) == ["maps"]
+
+
+def test_where_no_new_folder_can_be_is_told_before_one_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "full" / "empty").mkdir(parents=True)
+    (tmp_path / "file").touch()
+    for name, reason in (
+        ("full", "holds other things, such as empty"),
+        ("file", "is a file, expected"),
+        ("file/maps", "file is not a folder"),
+    ):
+        with pytest.raises(InputError, match=f"{name} .*{reason}"), new_folder(tmp_path / name):
+            pytest.fail("there is nowhere to write")
+    monkeypatch.setattr("os.access", lambda path, _: Path(path) != tmp_path / "full")
+    with pytest.raises(InputError, match=r"there is no permission to write in .*full$"):
+        check_new(tmp_path / "full" / "empty")  # which another folder is to take the place of
+    assert sorted(os.listdir(tmp_path)) == ["file", "full"]
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_folder_that_is_filled_meanwhile_is_left_alone(tmp_path: Path, there: bool) -> None:
+    target = tmp_path / "maps"
+    if there:
+        target.mkdir()
+
+    def fill() -> None:
+        with new_folder(target) as folder:
+            (folder / "one.txt").write_text("1")
+            target.mkdir(exist_ok=True)
+            (target / "mine.txt").write_text("mine")
+
+    with pytest.raises(InputError, match=r"maps holds other things, such as mine\.txt"):
+        fill()
+    assert contents(tmp_path) == {"maps/mine.txt": "mine"}
+    assert os.listdir(tmp_path) == ["maps"]
 
 
 def test_a_new_folder_takes_the_place_of_the_old_one(tmp_path: Path) -> None:
@@ -197,8 +247,6 @@ def test_a_full_disk_that_names_no_file_names_the_folder(tmp_path: Path) -> None
 
 def test_places_where_no_folder_can_be_are_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match="there is no folder"):
-        folder_to_write(tmp_path / "absent" / "maps")
     with pytest.raises(InputError, match="is a file, expected the name of a folder"):
         folder_to_write(tmp_path / "file")
     (tmp_path / "real").mkdir()
@@ -207,7 +255,8 @@ def test_places_where_no_folder_can_be_are_refused(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_cannot_be_made_is_an_input_error(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="cannot be written"), replacing(tmp_path / "absent" / "maps"):
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match="file/absent cannot be written"), replacing(tmp_path / "file/absent/maps"):
         pytest.fail("there is nowhere to write")
 
 

@@ -110,7 +110,7 @@ def test_a_config_of_something_else_is_not_overwritten(tmp_path):
 
 def test_a_model_is_replaced_where_that_is_asked_for_and_other_things_are_not(saved, copied, tmp_path):
     remedy = "choose another folder"
-    with pytest.raises(lw.InputError, match=rf"holds a fake\.Twofold already: {remedy}$"):
+    with pytest.raises(lw.InputError, match=rf"holds a model \(fake\.Twofold\) already: {remedy}$"):
         check_free(copied)
     with pytest.raises(lw.InputError, match=rf"already: {remedy}, or replace it with --restart \(restart=True\)$"):
         check_free(copied, restart=False)

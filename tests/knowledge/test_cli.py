@@ -190,7 +190,7 @@ def test_update_leaves_the_model_if_it_is_told_to_write_elsewhere(latticework, r
     assert (model / "config.json").read_bytes() == before
     assert len(lw.load(tmp_path / "other").graph_) == len(FACTS) + 1
     told = refused("update", model, write("delta.tsv", CHANGES), "-o", tmp_path / "other")
-    assert told == f"error: {tmp_path / 'other'} holds a knowledge.DKGE already: choose another folder\n"
+    assert told == f"error: {tmp_path / 'other'} holds a model (knowledge.DKGE) already: choose another folder\n"
 
 
 def test_facts_to_add_and_to_remove_are_files_of_any_format(latticework, model, write):
@@ -503,6 +503,23 @@ def test_convert_goes_by_the_names(latticework, saved, write, tmp_path):
     assert latticework("kg", "convert", "-", "-", "--from", "csv", stdin=ended.out.encode()).status == 0
 
 
+def test_convert_looks_at_its_target_before_it_reads(latticework, write, tmp_path):
+    (tmp_path / "full").mkdir()
+    write("full/notes.txt", ["mine"])
+    broken = write("broken.tsv", ["no fact"])
+    for target, reason in (
+        ("full", "full holds other things, such as notes.txt: choose another folder, or empty it"),
+        ("full/notes.txt/openke", "is not a folder"),
+        ("none/facts.tsv", "there is no folder"),
+        ("facts.pdf", "expected a name that ends in"),
+    ):
+        for source in (broken, tmp_path / "none.tsv", tmp_path):
+            ended = latticework("kg", "convert", source, tmp_path / target)
+            assert (ended.status, ended.err.count("\n")) == (2, 1)
+            assert reason in ended.err
+    assert (tmp_path / "full" / "notes.txt").read_text() == "mine\n"
+
+
 def test_literals_of_rdf_are_left_out_or_kept(latticework, write):
     file = write("a.nt", ["<http://x/a> <http://x/r> <http://x/b> .", '<http://x/a> <http://x/name> "A" .'])
     ended = latticework("kg", "convert", file, "-")
@@ -514,10 +531,11 @@ def test_a_data_set_is_converted_with_all_its_parts(latticework, write, tmp_path
     (tmp_path / "set").mkdir()
     for name, facts in (("train", FACTS[:-1]), ("valid", FACTS[-1:]), ("test", [("Oslo", "twin of", "Lyon")])):
         write(f"set/{name}.txt", rows(facts))
-    assert latticework("kg", "convert", tmp_path / "set", tmp_path / "openke").status == 0
-    splits = read_splits(tmp_path / "openke")
-    assert (len(splits.train), len(splits.valid), len(splits.test)) == (14, 1, 1)
-    assert part_of(tmp_path / "openke", "test") == [("Oslo", "twin of", "Lyon")]
+    for target in (["some/openke"], ["a.folder", "--to", "openke"]):
+        assert latticework("kg", "convert", tmp_path / "set", tmp_path / target[0], *target[1:]).status == 0
+        splits = read_splits(tmp_path / target[0])
+        assert (len(splits.train), len(splits.valid), len(splits.test)) == (14, 1, 1)
+    assert part_of(tmp_path / "a.folder", "test") == [("Oslo", "twin of", "Lyon")]
 
 
 @pytest.mark.parametrize("name", ["a.npy", "a.parquet", "a.vec", "a.faiss"])

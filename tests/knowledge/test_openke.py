@@ -150,8 +150,9 @@ def test_a_name_that_the_files_cannot_hold_is_refused(tmp_path):
     none = np.empty((0, 3), dtype=np.int64)
     with pytest.raises(InputError, match="white space around it"):
         write_openke(tmp_path / "new", Splits(Names([" a"]), Names("r"), none, none, none))
+    (tmp_path / "file").touch()
     with pytest.raises(InputError, match="cannot be written: "):
-        write_openke(tmp_path / "no" / "new", Splits(Names("a"), Names("r"), none, none, none))
+        write_openke(tmp_path / "file" / "new", Splits(Names("a"), Names("r"), none, none, none))
 
 
 @pytest.mark.realdata

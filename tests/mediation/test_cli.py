@@ -283,22 +283,45 @@ def test_what_cannot_be_written_is_refused_before_the_work(refused, written, tmp
 
 
 def test_maps_tables_draws_and_a_page_are_written_where_they_are_asked_for(latticework, refused, written, tmp_path):
-    beside = ("--results", tmp_path / "results", "--page", tmp_path / "page.html")
+    results = tmp_path / "some" / "results"
+    beside = ("--results", results, "--page", tmp_path / "page.html")
     ended = latticework("mediate", "fit", written, "-o", tmp_path / "model", *QUICK, *beside)
     assert ended.status == 0, ended.err
-    assert {"effects.csv", "effects.json", "draws.nc", "maps"} <= {
-        path.name for path in (tmp_path / "results").iterdir()
-    }
+    assert {"effects.csv", "effects.json", "draws.nc", "maps"} <= {path.name for path in results.iterdir()}
     model = lw.load(tmp_path / "model")
-    effect, _ = read_images([tmp_path / "results" / "maps" / "effect_mean.nii.gz"], model.space_)
+    effect, _ = read_images([results / "maps" / "effect_mean.nii.gz"], model.space_)
     np.testing.assert_allclose(effect[0], model.effect_, rtol=1e-6, atol=1e-7)
     assert "<html" in (tmp_path / "page.html").read_text(encoding="utf-8")
     again = ("fit", written, "-o", tmp_path / "model", *QUICK)
-    assert "holds a mediation.BASMU already: choose another folder, or replace it with --restart" in refused(*again)
+    told = refused(*again)
+    assert "holds a model (mediation.BASMU) already: choose another folder, or replace it with --restart" in told
     assert latticework("mediate", *again, "--seed", 1, "--restart").status == 0
     assert lw.load(tmp_path / "model").random_state == 1
     for words in ((*again, "--restart"), ("report", tmp_path / "model")):
-        assert "results holds other things, such as draws.nc" in refused(*words, "--results", tmp_path / "results")
+        assert "results holds other things, such as draws.nc" in refused(*words, "--results", results)
+
+
+def test_results_are_written_into_no_folder_of_the_model_or_the_page(latticework, refused, written, saved, tmp_path):
+    (tmp_path / "x").mkdir()
+    for output, results in (("x", "x"), ("x/model", "x"), ("x", "x/results"), ("y/../x", "x")):
+        told = refused("fit", written, "-o", tmp_path / output, *QUICK, "--results", tmp_path / results)
+        assert f"--results {tmp_path / results} is --output {tmp_path / output}, or in it or around it" in told
+    for words in (("report", saved), ("fit", written, "-o", tmp_path / "model", *QUICK)):
+        told = refused(*words, "--results", tmp_path / "x", "--page", tmp_path / "x" / "page.html")
+        assert f"--page {tmp_path / 'x' / 'page.html'} is in --results {tmp_path / 'x'}" in told
+    assert [path.name for path in tmp_path.rglob("*")] == ["x"]
+
+
+def test_a_folder_that_is_filled_meanwhile_gets_no_results(latticework, saved, tmp_path, monkeypatch):
+    def fill(*_):
+        (tmp_path / "results").mkdir()
+        (tmp_path / "results" / "notes.txt").write_text("mine")
+
+    monkeypatch.setattr("latticework.mediation.export.write_results", fill)
+    ended = latticework("mediate", "report", saved, "--results", tmp_path / "results")
+    assert ended.status == 2
+    assert "results holds other things, such as notes.txt: choose another folder, or empty it" in ended.err
+    assert [path.name for path in tmp_path.rglob("*")] == ["results", "notes.txt"]
 
 
 # report, bias, basis
@@ -355,7 +378,8 @@ def test_basis_says_how_much_it_explains(latticework, refused, written, saved, t
     assert ended.out.splitlines()[1].split() == ["all", "36", str(found.n_components_), f"{found.explained_:.3f}"]
     centres = write("centres.csv", ["name,x,y,z", "left,-6,0,0", "right,6,0,0"])
     words = ("basis", written / "mask.nii.gz", "-o", tmp_path / "basis")
-    assert "holds a mediation.BasisDecomposition already: choose another folder, or replace it" in refused(*words)
+    told = refused(*words)
+    assert "holds a model (mediation.BasisDecomposition) already: choose another folder, or replace it" in told
     words = (*words, "--restart")
     told = json.loads(latticework("mediate", *words, "--centres", centres, "--components", 9, "--json").out)
     assert [(row["region"], row["voxels"]) for row in told["regions"]] == [("left", 18), ("right", 18)]

@@ -219,8 +219,8 @@ def test_nothing_else_is_written_over(tmp_path):
     (tmp_path / "other" / "mask.nii.gz").touch()
     with refused("other", "study.json"):
         write_study(with_space(), tmp_path / "other")
-    with refused("no folder"):
-        write_study(with_space(), tmp_path / "none" / "s")
+    with refused("notes.txt is a file"):
+        write_study(with_space(), folder / "notes.txt" / "s")
     with refused("is a file"):
         write_study(with_space(), tmp_path / "s" / "notes.txt")
 

@@ -81,7 +81,7 @@ def check_apart(maps: Path | None, paths: Sequence[Path]) -> None:
         If `maps` is such a folder, or in one, or holds other things, or cannot be written.
     """
     from latticework.anomaly.report.outputs import check_free_for_maps
-    from latticework.core.persistence import check_writable
+    from latticework.core.folders import check_writable
 
     if maps is None:
         return

@@ -201,7 +201,7 @@ def check_output(path: Path | None, *, option: str = "--output") -> None:
         raise InputError(f"{option} {path} is a folder, expected the name of a file to write")
     if not folder.is_dir():
         raise InputError(f"{option} {path} cannot be written: there is no folder {folder}")
-    from latticework.core.persistence import check_writable
+    from latticework.core.folders import check_writable
 
     check_writable(folder)
 

@@ -7,7 +7,7 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Final
@@ -29,28 +29,43 @@ _EXCHANGE: Final = 2  # RENAME_EXCHANGE, of Linux 3.15
 
 
 def folder_to_write(folder: str | os.PathLike[str]) -> Path:
-    """Where a folder will be, through symbolic links, if one can be there.
+    """Where a folder will be, through symbolic links.
 
     Raises
     ------
     InputError
-        If the folder that it is to be in is not there, or it is a file.
+        If a file is there.
     """
     target = Path(os.path.realpath(folder))
-    if not target.parent.is_dir():
-        raise InputError(f"{folder} cannot be written: there is no folder {target.parent}")
     if target.exists() and not target.is_dir():
         raise InputError(f"{folder} is a file, expected the name of a folder to write")
     return target
 
 
-def check_new(folder: str | os.PathLike[str], *, besides: re.Pattern[str] = TEMPORARY_NAME) -> None:
-    """Refuse to write over a folder: none may be there, or an empty one.
+def check_writable(folder: str | os.PathLike[str]) -> None:
+    """Find out before long work whether files can be written into a folder, which need not exist yet.
+
+    Raises
+    ------
+    InputError
+        If it, or the nearest folder above it that exists, is a file or not ours to write.
+    """
+    place = Path(folder).absolute()
+    while not os.path.lexists(place):
+        place = place.parent
+    if not place.is_dir():
+        raise InputError(f"{folder} cannot be written: {place} is not a folder")
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise InputError(f"{folder} cannot be written: there is no permission to write in {place}")
+
+
+def check_empty(folder: str | os.PathLike[str], *, besides: re.Pattern[str] = TEMPORARY_NAME) -> None:
+    """Refuse to write into a folder that holds anything: none may be there, or an empty one.
 
     Parameters
     ----------
     folder : path-like
-        Where one is to be.
+        Where files are to be.
     besides : Pattern
         Names that it may hold all the same: by default what a process that was killed has left.
 
@@ -59,13 +74,36 @@ def check_new(folder: str | os.PathLike[str], *, besides: re.Pattern[str] = TEMP
     InputError
         If it holds anything, or is a file.
     """
-    path = Path(folder)
-    if path.exists() and not path.is_dir():
-        raise InputError(f"{folder} is a file, expected the name of a folder to write")
+    path = folder_to_write(folder)
     with write_errors_of(path):
         others = [name for name in os.listdir(path) if not besides.fullmatch(name)] if path.is_dir() else []
     if others:
         raise InputError(f"{folder} holds other things, such as {min(others)}: choose another folder, or empty it")
+
+
+def check_new(folder: str | os.PathLike[str]) -> None:
+    """Find out before long work whether `new_folder` will take a folder: none may be there, or an empty one.
+
+    Raises
+    ------
+    InputError
+        If it holds anything, is a file, or there can be none.
+    """
+    target = folder_to_write(folder)
+    check_empty(folder)
+    check_writable(target.parent if target.exists() else target)
+
+
+def nested(one: str | os.PathLike[str], other: str | os.PathLike[str]) -> bool:
+    """Whether two places are one, or one of them is in the other, through symbolic links.
+
+    Examples
+    --------
+    >>> nested("a", "a/b"), nested("a/../b", "b"), nested("a", "ab")
+    (True, True, False)
+    """
+    one, other = (Path(os.path.realpath(path)) for path in (one, other))
+    return one.is_relative_to(other) or other.is_relative_to(one)
 
 
 def make_folder(folder: str | os.PathLike[str]) -> Path:
@@ -78,27 +116,61 @@ def make_folder(folder: str | os.PathLike[str]) -> Path:
     OSError
         If it cannot be made for another reason, such as a full disk.
     """
+    folder_to_write(folder)
     made = Path(folder)
-    if made.is_file():
-        raise InputError(f"{made} is a file, expected the name of a folder to write")
     with write_errors_of(made):
         made.mkdir(parents=True, exist_ok=True)
     return made
 
 
 @contextmanager
-def replacing(target: Path) -> Iterator[Path]:
-    """A folder to write into, which gets its name once it is complete and takes the place of what had that name.
-
-    If anything goes wrong, what was there stays. A process that is killed may leave a hidden folder beside it, which
-    goes when the folder is next written. Where the system cannot exchange two names in one step, a process that is
-    killed between two may leave nothing under the name: what was there is then under a hidden one, and is put back when
-    the folder is next written.
+def new_folder(folder: str | os.PathLike[str]) -> Iterator[Path]:
+    """A folder to write into, which gets its name once it is complete, if there is still nothing under that name.
 
     Parameters
     ----------
-    target : Path
-        As by `folder_to_write`; the caller has seen that what is there may go.
+    folder : path-like
+        Where it will be: made, with those that it is in; or an empty one.
+
+    Yields
+    ------
+    Path
+        The folder under another name.
+
+    Raises
+    ------
+    InputError
+        As `check_new`, at the beginning and at the end; and as `replacing`.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as place:
+    ...     with new_folder(Path(place) / "some" / "maps") as folder:
+    ...         _ = (folder / "one.txt").write_text("1")
+    ...     [path.name for path in (Path(place) / "some" / "maps").iterdir()]
+    ['one.txt']
+    """
+    check_new(folder)
+    with replacing(folder, check=check_new) as temporary:
+        yield temporary
+
+
+@contextmanager
+def replacing(folder: str | os.PathLike[str], *, check: Callable[[Path], object] = folder_to_write) -> Iterator[Path]:
+    """A folder to write into, which gets its name once it is complete and takes the place of what had that name.
+
+    Those that it is in are made. If anything goes wrong, what was there stays. A process that is killed may leave a
+    hidden folder beside it, which goes when the folder is next written. Where the system cannot exchange two names in
+    one step, a process that is killed between two may leave nothing under the name: what was there is then under a
+    hidden one, and is put back when the folder is next written.
+
+    Parameters
+    ----------
+    folder : path-like
+        Where it will be.
+    check : callable
+        Raises an error unless what is there may go, asked at the very end: it may have been filled meanwhile.
 
     Yields
     ------
@@ -122,6 +194,8 @@ def replacing(target: Path) -> Iterator[Path]:
     ...     [path.name for path in (Path(place) / "maps").iterdir()]
     ['one.txt']
     """
+    target = folder_to_write(folder)
+    make_folder(target.parent)
     with ExitStack() as stack:
         with write_errors_of(target):
             _put_back(target)
@@ -130,6 +204,7 @@ def replacing(target: Path) -> Iterator[Path]:
             yield temporary
         with write_errors_of(target):
             _sync(temporary)
+            check(target)
             _put_in_place(temporary, target)
             sync_folder(target.parent)
 

@@ -21,7 +21,7 @@ from typing import Any, Final
 
 from latticework.core.errors import InputError
 from latticework.core.files import sync_folder, write_atomically
-from latticework.core.folders import check_new
+from latticework.core.folders import check_empty, check_writable, folder_to_write
 from latticework.core.temporaries import TEMPORARY_NAME, remove_leftover, write_errors_of
 from latticework.core.tensors import (
     FRAMEWORKS,
@@ -265,34 +265,17 @@ def check_free(folder: str | os.PathLike[str], *, restart: bool | None = None) -
     check_replaceable(folder)
     check_writable(folder)
     if not os.path.lexists(Path(folder, CONFIG)):
-        check_new(folder, besides=UNFINISHED)
+        check_empty(folder, besides=UNFINISHED)
     elif not restart:
         header, _ = read_folder(folder)
         remedy = "choose another folder" if restart is None else REPLACE
-        raise InputError(f"{folder} holds a {header.get('class', 'folder of something else')} already: {remedy}")
-
-
-def check_writable(folder: str | os.PathLike[str]) -> None:
-    """Find out before long work whether files can be written into a folder, which need not exist yet.
-
-    Raises
-    ------
-    InputError
-        If it, or the nearest folder above it that exists, is a file or not ours to write.
-    """
-    place = Path(folder).absolute()
-    while not os.path.lexists(place):
-        place = place.parent
-    if not place.is_dir():
-        raise InputError(f"{folder} cannot be written: {place} is not a folder")
-    if not os.access(place, os.W_OK | os.X_OK):
-        raise InputError(f"{folder} cannot be written: there is no permission to write in {place}")
+        found = f"a model ({header['class']})" if "class" in header else "something else"
+        raise InputError(f"{folder} holds {found} already: {remedy}")
 
 
 def _listed(folder: Path) -> set[str]:
     """Return the payload files that a folder about to be written lists now, or refuse to overwrite a foreign one."""
-    if folder.exists() and not folder.is_dir():
-        raise InputError(f"{folder} is a file, expected the name of a folder to write")
+    folder_to_write(folder)
     if not os.path.lexists(folder / CONFIG):
         return set()
     try:

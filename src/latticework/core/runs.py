@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 from latticework.core import checkpoint, training
 from latticework.core.errors import InputError
 from latticework.core.estimator import Estimator, load_estimator
-from latticework.core.folders import check_new
+from latticework.core.folders import check_empty, check_writable
 from latticework.core.hardware import check_agreed, make_fabric, rank, resolve_device, wait_for_others
 from latticework.core.loggers import Logger, Row, make_loggers
 from latticework.core.persistence import (
@@ -25,7 +25,6 @@ from latticework.core.persistence import (
     TRAINING,
     UNFINISHED,
     check_replaceable,
-    check_writable,
     read_folder,
 )
 from latticework.core.progress import message
@@ -166,7 +165,7 @@ def check_folder(folder: str | os.PathLike[str], *, restart: bool = False) -> No
     check_replaceable(folder)
     there = Path(folder, CONFIG).exists()
     if not there:
-        check_new(folder, besides=_UNFINISHED)
+        check_empty(folder, besides=_UNFINISHED)
     if restart or not there:
         for place in (Path(folder), Path(folder, TRAINING)):
             check_writable(place)

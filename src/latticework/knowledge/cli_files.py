@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import typer
 
-from latticework.core.commands import Json, Model, check_json, print_json, read_stdin_once, text_file
+from latticework.core.commands import Json, Model, check_json, check_output, print_json, read_stdin_once, text_file
 from latticework.core.files import JSON_LINES
 from latticework.core.persistence import CONFIG
 from latticework.core.progress import message
@@ -116,9 +116,13 @@ def convert(
     only the facts to learn from are taken.
     """
     from latticework.knowledge.io import read_splits, write_triples
+    from latticework.knowledge.io.formats import kind_to_write
     from latticework.knowledge.io.openke import write_openke
 
-    if source.is_dir() and not _is_model(source) and from_ is None and _is_folder_name(target) and to is None:
+    kind = kind_to_write(target, format=to)
+    if kind != "openke" and target != Path("-"):
+        check_output(target, option="TARGET")
+    if kind == "openke" and source.is_dir() and not _is_model(source) and from_ is None:
         splits = read_splits(source)
         write_openke(target, splits)
         count = len(splits.train) + len(splits.valid) + len(splits.test)
@@ -215,10 +219,6 @@ def _table(header: Sequence[str], rows: Sequence[Sequence[str]], *, texts: int =
 
 def _is_model(path: Path) -> bool:
     return (path / CONFIG).is_file()
-
-
-def _is_folder_name(path: Path) -> bool:
-    return path != Path("-") and not path.suffix
 
 
 def _present(graph: Graph) -> Graph:

@@ -144,12 +144,15 @@ def fit(
     """
     options = _options(model, threshold, inclusion, propagate=propagate)
 
+    from latticework.core.folders import nested
     from latticework.core.persistence import check_free
     from latticework.mediation.cli_basis import decomposition
     from latticework.mediation.cli_output import print_model, write_beside
     from latticework.mediation.cli_study import read, told
 
     check_free(output, restart=restart)
+    if results is not None and nested(results, output):
+        raise InputError(f"--results {results} is --output {output}, or in it or around it: name another folder")
     _check_beside(results, page)
     prior = _prior(direct_effect_sd, inclusion, orthogonal, paper=paper_prior)
     chosen = (kernel, components, explained)
@@ -277,10 +280,10 @@ def _numbers(name: str, written: str) -> float | tuple[float, float]:
 
 def _check_beside(results: Path | None, page: Path | None) -> None:
     """Find out before long work whether what is asked for can be written."""
-    from latticework.core.folders import check_new
-    from latticework.core.persistence import check_writable
+    from latticework.core.folders import check_new, nested
 
     if results is not None:
         check_new(results)
-        check_writable(results)
+        if page is not None and nested(results, page):
+            raise InputError(f"--page {page} is in --results {results}, which is to be a new folder: name another file")
     check_page(page)

@@ -109,10 +109,10 @@ def write_beside(
         page_of(model, sensitivity=sensitivity, truth=truth, name=name).write(page)
         message(f"the page is {page}")
     if results is not None:
-        from latticework.core.folders import folder_to_write, replacing
+        from latticework.core.folders import new_folder
         from latticework.mediation.export import write_results
 
-        with replacing(folder_to_write(results)) as temporary:
+        with new_folder(results) as temporary:
             write_results(model, temporary)
         what = "tables and draws" if model.space_ is None else "maps, tables and draws"
         message(f"{what} are in {results}")

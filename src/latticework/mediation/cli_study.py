@@ -35,12 +35,10 @@ def simulate(
     It is the design of Xu et al. (2024). `latticework mediate fit` takes the folder.
     """
     from latticework.core.folders import check_new
-    from latticework.core.persistence import check_writable
     from latticework.mediation.simulation import simulate as simulated
     from latticework.mediation.truth import write_simulated
 
     check_new(output)
-    check_writable(output)
     study = simulated(subjects, side, confounding, seed)
     write_simulated(study, output, {"subjects": subjects, "side": side, "confounding": confounding, "seed": seed})
     print_result({"NIE": study.nie, "NDE": study.nde, "TE": study.te}, as_json=as_json)

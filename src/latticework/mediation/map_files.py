@@ -112,7 +112,7 @@ def write_maps(model: FittedModel, folder: str | os.PathLike[str]) -> list[str]:
             for name in values
         },
     }
-    with replacing(target) as temporary:
+    with replacing(target, check=free_for_maps) as temporary:
         for name, map_ in values.items():
             image = space.image_of(space.grid(map_))
             (temporary / f"{name}{SUFFIX}").write_bytes(gzip.compress(image.to_bytes(), mtime=0))

@@ -13,19 +13,19 @@ from jaxtyping import Float
 
 from latticework.core.errors import InputError
 from latticework.core.files import write_atomically, write_lines
+from latticework.core.folders import new_folder
 from latticework.core.values import strict_json
 from latticework.mediation.about import read_about
 from latticework.mediation.effects import NDE, NIE, PROPORTION, TE
 from latticework.mediation.images import read_map
 from latticework.mediation.simulation import SimulatedStudy
 from latticework.mediation.spaces import Space
-from latticework.mediation.writing import writing_study
+from latticework.mediation.writing import fill_with_study
 
 FOLDER: Final = "truth"  # in that of the study
 ABOUT: Final = "truth.json"
 KIND: Final = "latticework mediation truth"
 MAPS: Final = ("alpha", "beta", "nu")
-_FILES: Final = frozenset({ABOUT, *(f"{name}.nii.gz" for name in (*MAPS, "effect"))})
 _EFFECTS: Final = ("nie", "nde", "te")
 
 
@@ -61,16 +61,15 @@ def true_effects(truth: Truth | SimulatedStudy) -> dict[str, float]:
 
 
 def write_simulated(study: SimulatedStudy, folder: Path, about: dict[str, Any]) -> None:
-    """Write a study as `write_study` does, and its truth into a folder in it; both of an earlier call are replaced.
+    """Write a study as `write_study` does, and its truth into a folder in it; the folder is a new one.
 
     Raises
     ------
     InputError
-        If the folder holds anything else, or cannot be written.
+        If the folder holds anything, or cannot be written.
     """
-    there = folder / FOLDER
-    beside = {FOLDER} if there.is_dir() and _is_ours(there) else ()
-    with writing_study(study, folder, beside=beside) as place:
+    with new_folder(folder) as place:
+        fill_with_study(place, study)
         _write_truth(study, place / FOLDER, about)
 
 
@@ -111,7 +110,3 @@ def _write_truth(study: SimulatedStudy, folder: Path, about: dict[str, Any]) -> 
         write_atomically(folder / f"{name}.nii.gz", gzip.compress(image, mtime=0))
     effects = {"nie": study.nie, "nde": study.nde, "te": study.te}
     write_lines(folder / ABOUT, [strict_json({"kind": KIND, "version": 1, **effects, **about}, indent=1)])
-
-
-def _is_ours(folder: Path) -> bool:
-    return read_about(folder / ABOUT, KIND) is not None and {path.name for path in folder.iterdir()} <= _FILES

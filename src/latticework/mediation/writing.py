@@ -5,8 +5,7 @@ from __future__ import annotations
 import gzip
 import os
 import re
-from collections.abc import Collection, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from io import BufferedIOBase
 from pathlib import Path
 from typing import Any, Final
@@ -76,44 +75,27 @@ def write_study(study: Study, folder: str | os.PathLike[str], *, four_d: bool = 
     ...     sorted(path.name for path in written.iterdir())
     ['mask.nii.gz', 'mediators.nii.gz', 'participants.tsv', 'study.json', 'volumes.tsv']
     """
-    with writing_study(study, folder, four_d=four_d):
-        return Path(os.path.realpath(folder))
+    target = _free(folder)
+    with replacing(target, check=_free) as temporary:
+        fill_with_study(temporary, study, four_d=four_d)
+    return target
 
 
-@contextmanager
-def writing_study(
-    study: Study, folder: str | os.PathLike[str], *, four_d: bool = False, beside: Collection[str] = ()
-) -> Iterator[Path]:
-    """Write a study as `write_study` does, with what else there is to be in its folder.
-
-    Parameters
-    ----------
-    study, folder, four_d
-        As of `write_study`.
-    beside
-        Names in the folder that may be replaced, too.
-
-    Yields
-    ------
-    Path
-        Where the study is until all is written.
-    """
+def fill_with_study(folder: Path, study: Study, *, four_d: bool = False) -> None:
+    """Write a study as `write_study` does, into an empty folder."""
     require("nibabel", extra="mediation", purpose="writing NIfTI images")
-    target = _free(folder, beside)
     ids = _ids(study)
     space, order = (study.space, np.arange(study.n_voxels)) if study.space is not None else grid_of(study.coordinates)
     names = _columns(study)
-    with replacing(target) as temporary:
-        write_lines(temporary / TABLE, _table(study, ids, names))
-        _write_grid(temporary / MASK, space, space.mask.astype(np.uint8))
-        if study.regions is not None:
-            labels = space.grid(study.regions[order] + 1).astype(np.int32)
-            _write_grid(temporary / ATLAS, space, labels)
-            write_lines(temporary / ATLAS_NAMES, _names(study.region_names))
-        _write_images(temporary, study, space, order, ids, four_d=four_d)
-        about = {"kind": KIND, "version": 1, "exposure": names[0], "outcome": names[1], "confounders": names[2:]}
-        write_lines(temporary / ABOUT, [strict_json(about | {"four_d": four_d}, indent=1)])
-        yield temporary
+    write_lines(folder / TABLE, _table(study, ids, names))
+    _write_grid(folder / MASK, space, space.mask.astype(np.uint8))
+    if study.regions is not None:
+        labels = space.grid(study.regions[order] + 1).astype(np.int32)
+        _write_grid(folder / ATLAS, space, labels)
+        write_lines(folder / ATLAS_NAMES, _names(study.region_names))
+    _write_images(folder, study, space, order, ids, four_d=four_d)
+    about = {"kind": KIND, "version": 1, "exposure": names[0], "outcome": names[1], "confounders": names[2:]}
+    write_lines(folder / ABOUT, [strict_json(about | {"four_d": four_d}, indent=1)])
 
 
 def about_study(folder: Path) -> dict[str, Any]:
@@ -137,12 +119,12 @@ def about_study(folder: Path) -> dict[str, Any]:
     return about
 
 
-def _free(folder: str | os.PathLike[str], beside: Collection[str]) -> Path:
+def _free(folder: str | os.PathLike[str]) -> Path:
     """The folder, if it is new, empty, or one of ours."""
     target = folder_to_write(folder)
     if target.is_dir() and any(target.iterdir()):
         about_study(target)
-        others = sorted(path.name for path in target.iterdir() if path.name not in {*_OURS, *beside})
+        others = sorted(path.name for path in target.iterdir() if path.name not in _OURS)
         images = target / IMAGES
         if images.is_dir():
             known = {f"{one}.nii.gz" for one in read_ids(target / TABLE)}

@@ -7,13 +7,11 @@ for what `README.md` in the folder lists; the settings it gives are the nearest 
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from latticework.core.checks import one_of
 from latticework.core.errors import require
-from latticework.core.folders import check_new, make_folder, replacing
-from latticework.core.persistence import check_writable
+from latticework.core.folders import check_new, new_folder
 from latticework.translation.decoding import EXTRA_LENGTH
 from latticework.translation.guide import guide
 
@@ -63,21 +61,17 @@ def export_ctranslate2(
     MissingExtraError
         If CTranslate2 is not installed.
     """
-    folder = Path(folder).resolve()
     if quantization is not None:
         one_of("quantization", quantization, QUANTIZATIONS)
     check_new(folder)
-    check_writable(folder.parent if folder.exists() else folder)
     specification = _specification(model, vocabulary)
     specification.validate()
     specification.optimize(quantization=quantization)
-    make_folder(folder.parent)
-    with replacing(folder) as temporary:
+    with new_folder(folder) as temporary:
         specification.save(str(temporary))
         (temporary / PIECES).write_bytes(vocabulary.model)
         page = guide(model.config.max_length, _positions(model), vocabulary=PIECES)
         (temporary / GUIDE).write_text(page, encoding="utf-8")
-        check_new(folder)  # it may have been filled meanwhile
 
 
 def _positions(model: EncoderDecoder) -> int:

@@ -32,8 +32,7 @@ from latticework.anomaly.streaming import each
 from latticework.core.checks import number, whole_number
 from latticework.core.errors import InputError, require
 from latticework.core.files import write_output
-from latticework.core.folders import check_new, make_folder
-from latticework.core.persistence import check_writable
+from latticework.core.folders import check_empty, check_writable, make_folder, nested
 from latticework.core.progress import message, progress
 from latticework.core.temporaries import TEMPORARY_NAME, write_errors_of
 from latticework.core.values import read_strictly
@@ -161,14 +160,14 @@ def preprocess_folder(
 def _open_target(source: Path, target: Path, settings: Mapping[str, Any]) -> None:
     """Make the folder to write to, with its settings, or see that it is one with the same."""
     folder = source.parent if source.is_file() else source
-    if folder == target or folder in target.parents or target in folder.parents:
+    if nested(folder, target):
         raise InputError(f"{target} is the folder of the parts, or in it or around it: nothing is written in place")
     check_writable(target)
     file = target / SETTINGS
     if file.exists():
         _check_settings(file, settings)
         return
-    check_new(target, besides=_STOPPED)
+    check_empty(target, besides=_STOPPED)
     make_folder(target)
     if names := _class_ids(folder):
         write_output(target / CLASS_IDS, names)

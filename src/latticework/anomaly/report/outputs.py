@@ -27,7 +27,7 @@ from latticework.anomaly.scans.samples import Sample
 from latticework.core.delimited import csv_line
 from latticework.core.errors import InputError, require
 from latticework.core.files import write_output
-from latticework.core.folders import check_new, make_folder
+from latticework.core.folders import check_empty, make_folder
 from latticework.core.values import strict_json
 
 CSV, JSONL = "predictions.csv", "predictions.jsonl"
@@ -175,7 +175,7 @@ def check_free_for_maps(folder: Path) -> None:
         If it holds other things.
     """
     if not (folder / UNFINISHED).is_file():
-        check_new(folder)
+        check_empty(folder)
 
 
 def row_of(part: PartOrFile, told: Inspection | InputError) -> dict[str, Any]:

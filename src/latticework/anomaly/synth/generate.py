@@ -17,7 +17,7 @@ from latticework.anomaly.synth.scene import THRESHOLDS, VERSION, check, draw
 from latticework.anomaly.synth.writing import write_json, write_scene
 from latticework.core.checks import n_jobs, whole_number
 from latticework.core.errors import require
-from latticework.core.folders import check_new, folder_to_write, replacing
+from latticework.core.folders import new_folder
 from latticework.core.progress import progress
 from latticework.core.seeds import spawn
 
@@ -54,7 +54,8 @@ def generate(
     Parameters
     ----------
     folder
-        Where to; it must not be there, or be empty. A folder beside it takes what is not yet complete.
+        Where to: made, with those that it is in; it may be there if it is empty. One beside it takes what is not yet
+        complete.
     seed
         The same seed, of the same version and with the same libraries, gives the same bytes.
     family
@@ -78,7 +79,7 @@ def generate(
     Raises
     ------
     InputError
-        If the folder is a file, is not empty or is nowhere, or an argument is out of range: see `draw`.
+        If the folder is a file, is not empty or cannot be made, or an argument is out of range: see `draw`.
     MissingExtraError
         If Pillow or tifffile is not installed.
 
@@ -104,10 +105,8 @@ def generate(
     jobs = n_jobs("jobs", jobs)
     for library in ("PIL.Image", "tifffile"):
         require(library, extra="anomaly", purpose="writing scans")
-    target = folder_to_write(folder)
-    check_new(folder)
     places = {one: Path(one) if family == ALL else Path() for one in families}
-    with replacing(target) as temporary:
+    with new_folder(folder) as temporary:
         asked = [scan for one, place in places.items() for scan in _scans(place, seed, one, counts, contrast, size)]
         for place in {scan.folder for scan in asked}:
             for kind in ("rgb", "xyz", *(("gt",) if "test" in place.parts else ())):
@@ -117,7 +116,7 @@ def generate(
         with progress("drawing parts", total=len(asked), unit="scans") as bar:
             for _ in Parallel(n_jobs=jobs, return_as="generator")(delayed(_write)(temporary, scan) for scan in asked):
                 bar.advance()
-    return tuple(target / place for place in places.values())
+    return tuple(Path(os.path.realpath(folder), place) for place in places.values())
 
 
 def _scans(place: Path, seed: int, family: str, counts: dict[str, int], contrast: str, size: int) -> Iterable[_Asked]:

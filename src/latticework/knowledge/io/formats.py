@@ -20,6 +20,7 @@ import numpy as np
 from latticework.core.checks import one_of
 from latticework.core.errors import InputError
 from latticework.core.files import read_lines, suffix, write_lines, write_output
+from latticework.core.folders import check_new
 from latticework.core.streams import stream_name
 from latticework.knowledge.choices import BlankNodes, FileFormat, Literals
 from latticework.knowledge.graph import Graph
@@ -145,9 +146,7 @@ def write_triples(
     head,relation,tail
     New York,in,USA
     """
-    kind = one_of("format", format or _to_write(Path(path)), get_args(FileFormat))
-    if kind in ("parquet", "npy", "openke") and os.fspath(path) == "-":
-        raise InputError(f"{kind} is not written to standard output: give a file name")
+    kind = kind_to_write(path, format=format)
     if kind == "openke":
         graph = triples if isinstance(triples, Graph) else Graph.of(triples)
         none = np.empty((0, 3), dtype=np.int64)
@@ -158,6 +157,27 @@ def write_triples(
         write_output(path, parquet_bytes(named) if kind == "parquet" else integer_bytes(named))
         return
     write_lines(path, delimited_lines(named, comma=kind == "csv") if kind in ("tsv", "csv") else ntriples_lines(named))
+
+
+def kind_to_write(path: str | os.PathLike[str], *, format: FileFormat | None = None) -> str:
+    """What `write_triples` writes there, to find out before long work whether it will.
+
+    Raises
+    ------
+    InputError
+        If the name says nothing that can be written, or the folder that it names cannot be, or holds anything.
+
+    Examples
+    --------
+    >>> kind_to_write("facts.csv.gz"), kind_to_write("facts"), kind_to_write("-")
+    ('csv', 'openke', 'tsv')
+    """
+    kind = one_of("format", format or _to_write(Path(path)), get_args(FileFormat))
+    if kind in ("parquet", "npy", "openke") and os.fspath(path) == "-":
+        raise InputError(f"{kind} is not written to standard output: give a file name")
+    if kind == "openke":
+        check_new(path)
+    return kind
 
 
 def _opened(

@@ -19,7 +19,7 @@ from jaxtyping import Int64
 
 from latticework.core.errors import InputError
 from latticework.core.files import read_lines
-from latticework.core.folders import check_new, folder_to_write, replacing
+from latticework.core.folders import new_folder
 from latticework.core.words import counted, shortened
 from latticework.knowledge.io.dataset import Splits
 from latticework.knowledge.names import Names
@@ -80,22 +80,21 @@ def write_openke(folder: str | os.PathLike[str], splits: Splits) -> None:
     InputError
         If the folder holds anything, a name has a line end in it or ends with white space, or a file cannot be written.
     """
-    target, files = folder_to_write(folder), {}
-    check_new(folder)
-    for kind, names in (("entity", splits.entities), ("relation", splits.relations)):
-        wrong = next((name for name in names if re.search(r"[\r\n\0]|^\s|\s$", name)), None)
-        if wrong is not None:
-            raise InputError(
-                f"{shortened(wrong)} cannot be a name in {kind}2id.txt: it has a line end, or white space around it"
-            )
-        rows = [f"{name}\t{number}" for number, name in enumerate(names)]
-        files[f"{kind}2id.txt"] = "\n".join([str(len(names)), *rows, ""]).encode()
-    for part, triples in (("valid", splits.valid), ("test", splits.test), ("train", splits.train)):
-        rows = [f"{head} {tail} {relation}" for head, relation, tail in triples.tolist()]
-        files[_TRIPLES.format(part)] = "\n".join([str(len(rows)), *rows, ""]).encode()
-    with replacing(target) as temporary:
-        for name, data in files.items():
-            (temporary / name).write_bytes(data)
+    with new_folder(folder) as temporary:
+        for kind, names in (("entity", splits.entities), ("relation", splits.relations)):
+            wrong = next((name for name in names if re.search(r"[\r\n\0]|^\s|\s$", name)), None)
+            if wrong is not None:
+                raise InputError(
+                    f"{shortened(wrong)} cannot be a name in {kind}2id.txt: it has a line end, or white space around it"
+                )
+            _write(temporary / f"{kind}2id.txt", [f"{name}\t{number}" for number, name in enumerate(names)])
+        for part, triples in (("train", splits.train), ("valid", splits.valid), ("test", splits.test)):
+            rows = [f"{head} {tail} {relation}" for head, relation, tail in triples.tolist()]
+            _write(temporary / _TRIPLES.format(part), rows)
+
+
+def _write(path: Path, rows: list[str]) -> None:
+    path.write_bytes("\n".join([str(len(rows)), *rows, ""]).encode())
 
 
 def _file(folder: Path, name: str) -> Path | None:
