@@ -126,3 +126,11 @@ def test_a_page_that_cannot_be_written_is_refused_before_the_work(tmp_path: Path
         commands.check_page(tmp_path)
     with pytest.raises(InputError, match="there is no folder"):
         commands.check_page(tmp_path / "absent" / "page.html")
+
+
+def test_standard_output_is_no_file_to_look_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("-").mkdir()
+    commands.check_output(Path("-"))
+    with pytest.raises(InputError, match="is a folder, expected the name of a file"):
+        commands.check_output(Path("./-").absolute())

@@ -451,6 +451,7 @@ def test_a_difference_of_snapshots_is_what_update_applies(latticework, model, wr
     for output in (delta, "-"):
         assert "--json is for what is printed" in latticework("kg", "diff", model, new, "--json", "-o", output).err
     assert latticework("kg", "diff", model, new, "-o", "-").out == printed.out
+    assert "there is no folder" in latticework("kg", "diff", "absent", new, "-o", delta / "absent" / "x").err
     assert [json.loads(line)["op"] for line in as_json.splitlines()] == ["remove", "add"]
     assert latticework("kg", "update", model, "-", stdin=printed.out.encode()).status == 0
     assert latticework("kg", "diff", model, new).out == ""

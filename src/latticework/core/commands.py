@@ -183,6 +183,8 @@ def check_json(as_json: bool, /, **others: object) -> None:
 def check_output(path: Path | None, *, option: str = "--output") -> None:
     """Find out before long work whether a file can be written where an option says; what is no file is not looked at.
 
+    Nor is `-`, standard output.
+
     Raises
     ------
     InputError
@@ -194,7 +196,7 @@ def check_output(path: Path | None, *, option: str = "--output") -> None:
     Traceback (most recent call last):
     latticework.core.errors.InputError: --output no such folder/tags.jsonl cannot be written: there is no folder ...
     """
-    if path is None or (path.exists() and not path.is_file() and not path.is_dir()):
+    if path in (None, Path("-")) or (path.exists() and not path.is_file() and not path.is_dir()):
         return
     folder = path.absolute().parent
     if path.is_dir():
