@@ -268,12 +268,6 @@ def test_random_numbers_of_a_device_are_forked_and_restored_with_the_processors(
     assert card.state == 1
 
 
-def test_one_process_works_alone():
-    assert hardware.processes() == 1
-    assert not hardware.distributed()
-    hardware.wait_for_others()
-
-
 def test_a_module_is_evaluated_without_gradients_and_then_trains_as_before():
     module = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.Dropout(0.5))
     with hardware.evaluating(module, "cpu", "bf16") as device:

@@ -15,7 +15,7 @@ from typing import Final, TextIO
 import typer
 
 from latticework.core.errors import InputError, MissingExtraError
-from latticework.core.hardware import rank
+from latticework.core.processes import rank
 from latticework.core.temporaries import NO_SPACE, WRONG_PLACE
 from latticework.core.terminal import printable
 

@@ -14,9 +14,10 @@ import torch
 from torch import Tensor, nn
 
 from latticework.core.errors import InputError
-from latticework.core.hardware import processes, random_states, restore_random
+from latticework.core.hardware import random_states, restore_random
 from latticework.core.loggers import history_of
 from latticework.core.persistence import CONFIG, State, check_replaceable, read_folder, write_folder
+from latticework.core.processes import process_count
 from latticework.core.sharding import share
 from latticework.core.tensors import Stored, digest
 from latticework.core.values import to_json
@@ -156,7 +157,7 @@ def read_restarted(folder: str | os.PathLike[str], fingerprint: str, device: tor
 
 
 def _check_hardware(folder: Path, generators: Mapping[str, Tensor], device: torch.device) -> None:
-    had, has = len(generators["cpu"]), processes()
+    had, has = len(generators["cpu"]), process_count()
     if had != has:
         raise InputError(f"{folder} holds an unfinished run of {had} processes, this one has {has}: {_REMEDY}")
     if generators.keys() != random_states(device).keys():

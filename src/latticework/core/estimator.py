@@ -13,8 +13,9 @@ from sklearn.utils.validation import check_is_fitted
 
 from latticework.core.capability import estimator_class, estimator_key
 from latticework.core.errors import InputError
-from latticework.core.hardware import check_device, is_first, wait_for_others
+from latticework.core.hardware import check_device
 from latticework.core.persistence import CONFIG, State, read_folder, write_folder
+from latticework.core.processes import is_first, wait_for_others
 from latticework.core.values import encode
 from latticework.core.version import VERSION
 from latticework.core.words import shortened

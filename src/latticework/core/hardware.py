@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import atexit
-import hashlib
 import logging
 import os
-import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from latticework.core.errors import InputError
+from latticework.core.processes import distributed, leave
 
 if TYPE_CHECKING:
     import torch
@@ -184,7 +183,7 @@ def make_fabric(device: str, precision: str, *, shard: Callable[..., Any] | None
         )
         fabric.launch()
     if distributed() and not joined:
-        atexit.register(_leave)  # not sooner: a process may train many models, and cannot join twice
+        atexit.register(leave)  # not sooner: a process may train many models, and cannot join twice
     return fabric
 
 
@@ -196,72 +195,6 @@ def _double() -> DoublePrecision:
             return data  # Fabric's own rounds the loss to float32, and with it every gradient
 
     return Double()
-
-
-def rank() -> int:
-    """The number of this process among those that `torchrun` started, known before they work together."""
-    return int(os.environ.get("RANK", "0"))
-
-
-def distributed() -> bool:
-    """Whether this process works together with others."""
-    torch = sys.modules.get("torch")  # who has not imported it has no others, and need not wait for it
-    return bool(torch and torch.distributed.is_available() and torch.distributed.is_initialized())
-
-
-def is_first() -> bool:
-    """Whether this is the process that writes for all that work together."""
-    return not distributed() or sys.modules["torch"].distributed.get_rank() == 0
-
-
-def processes() -> int:
-    """How many processes work together."""
-    import torch
-
-    return torch.distributed.get_world_size() if distributed() else 1
-
-
-def gather(tensor: torch.Tensor) -> torch.Tensor:
-    """The tensor that each process has, one after the other along a new first axis; all of one shape."""
-    import torch
-
-    if not distributed():
-        return tensor[None]
-    found = [torch.empty_like(tensor) for _ in range(processes())]
-    torch.distributed.all_gather(found, tensor)
-    return torch.stack(found)
-
-
-def check_agreed(found: object, folder: str | os.PathLike[str], device: torch.device) -> None:
-    """Go on when all processes have come this far, if all have found the same, a plain value, in the folder of a run.
-
-    Raises
-    ------
-    InputError
-        In every process, if they have not.
-    """
-    import torch
-
-    digest = hashlib.sha256(repr(found).encode()).digest()
-    digests = gather(torch.tensor(list(digest), dtype=torch.uint8, device=device))
-    if not (digests == digests[0]).all():
-        raise InputError(
-            f"the processes of torchrun do not find the same run in {folder}: "
-            "give a folder that all of them share, and all of them the same data and settings"
-        )
-
-
-def wait_for_others() -> None:
-    """Go on when all processes have come this far."""
-    if distributed():
-        sys.modules["torch"].distributed.barrier()
-
-
-def _leave() -> None:
-    import torch
-
-    if distributed():
-        torch.distributed.destroy_process_group()
 
 
 @contextmanager

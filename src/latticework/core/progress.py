@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Final
 
-from latticework.core.hardware import rank
+from latticework.core.processes import rank
 
 show_progress: ContextVar[bool] = ContextVar("show_progress", default=False)
 

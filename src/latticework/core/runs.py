@@ -17,7 +17,7 @@ from latticework.core import checkpoint, training
 from latticework.core.errors import InputError
 from latticework.core.estimator import Estimator, load_estimator
 from latticework.core.folders import check_empty, check_writable
-from latticework.core.hardware import check_agreed, make_fabric, rank, resolve_device, wait_for_others
+from latticework.core.hardware import make_fabric, resolve_device
 from latticework.core.loggers import Logger, Row, make_loggers
 from latticework.core.persistence import (
     CONFIG,
@@ -27,6 +27,7 @@ from latticework.core.persistence import (
     check_replaceable,
     read_folder,
 )
+from latticework.core.processes import check_agreed, rank, wait_for_others
 from latticework.core.progress import message
 from latticework.core.seeds import seed_from
 from latticework.core.sharding import Part

@@ -17,7 +17,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from latticework.core.hardware import gather
+from latticework.core.processes import gather
 
 if TYPE_CHECKING:
     from torch.distributed.device_mesh import DeviceMesh

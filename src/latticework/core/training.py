@@ -24,8 +24,9 @@ from latticework.core import checkpoint
 from latticework.core.candidates import Candidates, holding
 from latticework.core.checkpoint import Position
 from latticework.core.folders import make_folder
-from latticework.core.hardware import check_agreed, fork_random, gather, make_fabric, random_states, threads
+from latticework.core.hardware import fork_random, make_fabric, random_states, threads
 from latticework.core.loggers import CSVLogger, Logger, Row
+from latticework.core.processes import check_agreed, gather
 from latticework.core.progress import message, progress
 from latticework.core.seeds import spawn
 from latticework.core.sharding import Part, set_aside, sharding, whole

@@ -11,8 +11,8 @@ from jaxtyping import Int64
 from torch import nn
 
 from latticework.core import checkpoint
-from latticework.core.hardware import is_first
 from latticework.core.loggers import Row
+from latticework.core.processes import is_first
 from latticework.core.runs import Run
 from latticework.core.seeds import spawn
 from latticework.core.training import train

@@ -1,0 +1,15 @@
+"""One process; `test_distributed` has two."""
+
+import torch
+
+from latticework.core import processes
+
+
+def test_one_process_works_alone(tmp_path):
+    assert (processes.rank(), processes.process_count()) == (0, 1)
+    assert processes.is_first()
+    assert not processes.distributed()
+    assert processes.gather(torch.arange(3)).tolist() == [[0, 1, 2]]
+    processes.check_agreed({"seed": 0}, tmp_path, torch.device("cpu"))
+    processes.wait_for_others()
+    processes.leave()
