@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 import latticework as lw
 from latticework.core import decode_lines, files, gzipped, read_lines, write_atomically
 from latticework.core.errors import InputError, MissingExtraError, require
-from latticework.core.files import read_bytes, write_output
+from latticework.core.files import holds, read_bytes, write_output
 from latticework.core.together import write_together
 
 TEXT = "ein Haus\nzwei\u2028Häuser\x85\x0b\x0c\x1c\r\ndrei\rvier\n\n日本"
@@ -367,3 +367,11 @@ def test_what_is_no_ordinary_file_is_not_waited_for(tmp_path):
 def test_a_device_that_never_ends_is_refused():
     with pytest.raises(InputError, match="is no ordinary file"):
         read_bytes("/dev/zero", most=10)
+
+
+def test_whether_a_file_holds_exactly_this(tmp_path):
+    note = tmp_path / "note"
+    assert not holds(note, b"")
+    assert not holds(tmp_path, b"")
+    note.write_bytes(b"ab")
+    assert [holds(note, data) for data in (b"ab", b"a", b"abc", b"")] == [True, False, False, False]

@@ -27,7 +27,7 @@ OTHERS = {
     "core/folders.py:_sync": "opens what it has written",
     "core/loggers.py:log": "writes",
     "core/loggers.py:_id": "reads what it has written",
-    "core/persistence.py:_holds": "compares with what it has written",
+    "core/files.py:holds": "compares with what is to be written",
     "core/persistence.py:_listed": "reads which files a model has that is to be replaced; `load` reads more of it",
     "cli/errors.py:_forget_broken_pipe": "opens /dev/null",
     "pages/page.py:_file": "reads files of the package",

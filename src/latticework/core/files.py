@@ -171,6 +171,14 @@ def read_bytes(path: str | os.PathLike[str], *, most: int) -> bytes:
         raise InputError(f"{os.fspath(path)!r} is no name of a file: {error}") from error
 
 
+def holds(path: Path, data: bytes) -> bool:
+    """Whether a path is a file of exactly these bytes; no more of it is read."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as stream:
+        return stream.read(len(data) + 1) == data
+
+
 def suffix(path: str | os.PathLike[str]) -> str:
     """The ending of a name that says its format, in small letters; .gz is none.
 

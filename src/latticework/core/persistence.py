@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from latticework.core.errors import InputError
-from latticework.core.files import sync_folder, write_atomically
+from latticework.core.files import holds, sync_folder, write_atomically
 from latticework.core.folders import check_empty, check_writable, folder_to_write
 from latticework.core.temporaries import TEMPORARY_NAME, remove_leftover, write_errors_of
 from latticework.core.tensors import (
@@ -134,7 +134,7 @@ def write_folder(folder: str | os.PathLike[str], *, header: Mapping[str, Any], s
             sync_folder(folder)
         write_atomically(folder / CONFIG, text)
     except BaseException:
-        if not _holds(folder / CONFIG, text):  # an interrupt may come just after the commit
+        if not holds(folder / CONFIG, text):  # an interrupt may come just after the commit
             for name in written - before:
                 (folder / name).unlink(missing_ok=True)
             if not existed and not os.listdir(folder):
@@ -309,10 +309,6 @@ def _remove_unlisted(folder: Path, *, keep: set[str], known: set[str]) -> None:
 
 def _is_file(path: Path) -> bool:
     return stat.S_ISREG(path.lstat().st_mode)
-
-
-def _holds(path: Path, data: bytes) -> bool:
-    return path.is_file() and path.read_bytes() == data
 
 
 def _checksum(config: dict[str, Any]) -> str:

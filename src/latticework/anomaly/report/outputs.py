@@ -26,7 +26,7 @@ from latticework.anomaly.scans.inputs import PartOrFile, name_of, read
 from latticework.anomaly.scans.samples import Sample
 from latticework.core.delimited import csv_line
 from latticework.core.errors import InputError, require
-from latticework.core.files import write_output
+from latticework.core.files import holds, write_output
 from latticework.core.folders import check_empty, make_folder
 from latticework.core.values import strict_json
 
@@ -124,7 +124,7 @@ class Outputs:
     def __enter__(self) -> Outputs:
         check_free_for_maps(self.folder)
         mark = self.folder / UNFINISHED
-        if mark.exists() and mark.read_bytes() != self._inspection:
+        if mark.exists() and not holds(mark, self._inspection):
             raise InputError(
                 f"{self.folder} holds maps of other parts or by another model, whose inspection did not end: "
                 "choose another folder, or empty it"
