@@ -67,7 +67,7 @@ def test_what_is_restored_goes_on_to_the_last_bit(tmp_path, kind):
 
 
 def test_each_process_gets_its_own_random_numbers_back(tmp_path, monkeypatch):
-    monkeypatch.setattr(checkpoint, "processes", lambda: 2)
+    monkeypatch.setattr(checkpoint, "process_count", lambda: 2)
     module, optimizer = learner()
     rows = torch.stack([torch.Generator().manual_seed(seed).get_state() for seed in (5, 6)])
     checkpoint.write(tmp_path, "run", state_of(module, optimizer, generators={"cpu": rows}))
@@ -130,7 +130,7 @@ def test_another_number_of_processes_is_refused(folder, monkeypatch, had, has):
     module, optimizer = learner()
     states = torch.stack([torch.get_rng_state()] * had)
     checkpoint.write(folder, "run", state_of(module, optimizer, generators={"cpu": states}))
-    monkeypatch.setattr(checkpoint, "processes", lambda: has)
+    monkeypatch.setattr(checkpoint, "process_count", lambda: has)
     with pytest.raises(lw.InputError, match=f"of {had} processes, this one has {has}: .*--restart"):
         checkpoint.read(folder, "run", CPU)
 

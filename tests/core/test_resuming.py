@@ -206,7 +206,7 @@ def test_checkpoint_of_more_processes_is_refused_before_anything_is_changed(tmp_
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path, stop_at=12)
     before = contents(tmp_path)
-    monkeypatch.setattr(checkpoint, "processes", lambda: 3)
+    monkeypatch.setattr(checkpoint, "process_count", lambda: 3)
     task = Regression(SIZES, dropout=0.3, validates=True)
     with pytest.raises(lw.InputError, match=r"unfinished run of 1 processes, this one has 3: .*--restart"):
         run(tmp_path, task=task)
