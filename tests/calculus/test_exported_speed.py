@@ -83,6 +83,13 @@ def test_a_comparison_has_the_type_of_the_arrays() -> None:
         assert call(**single).tolist() == [0, 0, 1]
 
 
+@pytest.mark.parametrize("language", ["numpy", "torch"])
+def test_a_comparison_of_numbers_alone_is_a_number(language: str) -> None:
+    written: dict[str, Any] = {}
+    exec(source(parse("3 > 2"), language, name="compared"), written)  # noqa: S102  # code of our own
+    assert function(parse("3 > 2"), language)() == written["compared"]() == 1
+
+
 @pytest.mark.parametrize(
     "expression, values, expected",
     [("relu(x)", {"x": 0.5}, 1), ("max(x, b)*sum(v)", {"x": 2.0, "b": 1.0, "v": np.ones(3, np.float32)}, 3)],

@@ -182,8 +182,8 @@ def in_context(each: Instruction, language: str, xp: Any) -> Function:
     if op == "compare":
         compare = _COMPARISONS[data]
         if of_torch:
-            return lambda sizes, like, a, b: compare(a, b).to(like.dtype)
-        return lambda sizes, like, a, b: compare(a, b).astype(like.dtype)
+            return lambda sizes, like, a, b: compare(a, b).to(xp.float64 if like is None else like.dtype)
+        return lambda sizes, like, a, b: compare(a, b).astype(float if like is None else like.dtype)
     if op == "stack":
         join = xp.cat if of_torch else xp.concatenate
         return lambda sizes, like, *parts: join(list(parts), data)

@@ -143,10 +143,10 @@ class _Writer:
         if template is not None:
             return template.format(*inputs, xp=xp)
         if op == "compare":
-            compared = f"({inputs[0]} {data} {inputs[1]})"
+            compared = f"{inputs[0]} {data} {inputs[1]}"
             if self.language == "torch":
-                return f"{compared}.to({self.model}.dtype)"
-            return f"{xp}.asarray({compared[1:-1]}, {self.model}.dtype)" if self.of_arrays else f"{compared} + 0.0"
+                return f"({compared}).to({f'{self.model}.dtype' if self.model else 'torch.float64'})"
+            return f"{xp}.asarray({compared}, {self.model}.dtype)" if self.of_arrays else f"({compared}) + 0.0"
         if op == "stack":
             function = "cat" if self.language == "torch" else "concatenate"
             return f"{xp}.{function}([{', '.join(inputs)}], {data})"
