@@ -176,7 +176,7 @@ def reverse(sequence):
 
 @pytest.fixture(scope="module")
 def reversing():
-    return learn(reverse, steps=1600)
+    return learn(reverse, steps=1200)
 
 
 def test_model_learns_to_reverse(reversing):
