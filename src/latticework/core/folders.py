@@ -144,12 +144,10 @@ def new_folder(folder: str | os.PathLike[str]) -> Iterator[Path]:
 
     Examples
     --------
-    >>> from tempfile import TemporaryDirectory
-    >>> with TemporaryDirectory() as place:
-    ...     with new_folder(Path(place) / "some" / "maps") as folder:
-    ...         _ = (folder / "one.txt").write_text("1")
-    ...     [path.name for path in (Path(place) / "some" / "maps").iterdir()]
-    ['one.txt']
+    >>> with new_folder(os.curdir):
+    ...     pass
+    Traceback (most recent call last):
+    latticework.core.errors.InputError: . holds other things, such as ...: choose another folder, or empty it
     """
     check_new(folder)
     with replacing(folder, check=check_new) as temporary:

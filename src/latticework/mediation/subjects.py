@@ -53,9 +53,11 @@ def check_distinct(names: Sequence[str]) -> None:
     InputError
         With the first that is there before.
     """
-    for place, name in enumerate(names):
-        if name in names[:place]:
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
             raise InputError(f"two confounders have the same name, {shortened(name)}")
+        seen.add(name)
 
 
 def subject_ids(

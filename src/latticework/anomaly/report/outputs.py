@@ -139,7 +139,7 @@ class Outputs:
                 (JSONL, "".join(f"{strict_json(row)}\n" for row in self.rows)),
             ):
                 write_output(self.folder / name, text.encode("utf-8", "backslashreplace"))
-            (self.folder / UNFINISHED).unlink()
+            (self.folder / UNFINISHED).unlink(missing_ok=True)
 
     def _places(self, name: str) -> dict[str, PurePosixPath]:
         """Where a part's files go, below the folder: each part's elsewhere, in whatever case its name is."""
