@@ -319,9 +319,15 @@ def _number(value: float) -> str:
 
 
 def _cpu() -> str:
+    """Name the processor; its family and model tell apart those whose name a host of virtual machines hides."""
     known = Path("/proc/cpuinfo")
-    model = re.search(r"model name\s*: (.+)", known.read_text() if known.exists() else "")
-    return model.group(1) if model else platform.processor() or platform.machine()
+    told = dict(
+        re.findall(r"^(cpu family|model|model name)\s*: (.+)$", known.read_text() if known.exists() else "", re.M)
+    )
+    if "model name" not in told:
+        return platform.processor() or platform.machine()
+    numbers = [f"{word} {told[key]}" for key, word in (("cpu family", "family"), ("model", "model")) if key in told]
+    return f"{told['model name']} ({', '.join(numbers)})" if numbers else told["model name"]
 
 
 def _commit() -> str:
