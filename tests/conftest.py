@@ -6,6 +6,7 @@ from pathlib import Path
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(variable, "1")  # read when the libraries are first imported
 
+import gc  # noqa: E402
 import io  # noqa: E402
 import re  # noqa: E402
 import subprocess  # noqa: E402
@@ -151,6 +152,12 @@ def pytest_collection_modifyitems(items):
         for item in items:
             if item.get_closest_marker("realdata"):
                 item.add_marker(skip)
+
+
+def pytest_collection_finish():
+    """Tests live until the end, thousands of them: let no collection of garbage look at them again."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_terminal_summary(terminalreporter):
