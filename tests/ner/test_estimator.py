@@ -13,6 +13,7 @@ from taggers import CONFIG, QUERIES, SENTENCES, TAGS, WORDS, TaggerCases
 import latticework as lw
 from latticework.core import InputError
 from latticework.ner import CharacterTagger, LatticeTagger, Lexicon, TaggerConfig, WordConfig, WordTagger
+from latticework.ner.repair import convert_tags
 
 
 class TestLatticeTagger(TaggerCases):
@@ -221,6 +222,34 @@ def test_an_interrupted_run_goes_on_to_the_same_bytes(tmp_path, monkeypatch):
     assert again.predict(QUERIES) == whole.predict(QUERIES)
     with pytest.raises(InputError, match="other data or settings"):
         make().set_params(lexicon=["长江"]).fit(SENTENCES, TAGS, folder=tmp_path / "whole")
+
+
+def small(tagger=LatticeTagger, lexicon=WORDS):
+    return tagger(lexicon, hidden_size=8, max_epochs=1, config=CONFIG, random_state=0, device="cpu")
+
+
+@pytest.mark.parametrize(
+    "sentences, scheme",
+    [
+        ([sentence.replace("江", "河") for sentence in SENTENCES], "BMES"),  # as many of each character as before
+        (SENTENCES, "BIO"),
+    ],
+)
+def test_other_characters_and_another_scheme_are_another_run(sentences, scheme, tmp_path):
+    def fit(sentences, scheme):
+        rows = [convert_tags(tags, "BMES", scheme) for tags in TAGS[:1]]
+        return small(CharacterTagger).fit(sentences[:1], rows, folder=tmp_path / "model")
+
+    fit(SENTENCES, "BMES")
+    with pytest.raises(InputError, match="other data or settings"):
+        fit(sentences, scheme)
+
+
+def test_a_model_with_another_lexicon_is_not_the_one_that_its_run_made(tmp_path):
+    small().fit(SENTENCES, TAGS, folder=tmp_path).with_lexicon(["我爱"]).save(tmp_path)
+    with pytest.raises(InputError, match="other data or settings"):
+        small().fit(SENTENCES, TAGS, folder=tmp_path)
+    assert lw.load(tmp_path).lexicon_.words == ("我爱",)
 
 
 @pytest.mark.parametrize(

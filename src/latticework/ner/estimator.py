@@ -184,8 +184,16 @@ class Tagger(Estimator):
         )
         filled = sum(map(bool, training.tokens))
         epochs = epochs or usual_epochs(self.default_epochs, config, sentences=filled)
-        settings = {"class": type(self).__name__, "seed": run.seed, "epochs": epochs, "hidden_size": hidden_size}
-        run_fingerprint = fingerprint(settings | {"lexicon": lexicon.sha256}, config, task)
+        settings = {
+            "class": type(self).__name__,
+            "seed": run.seed,
+            "epochs": epochs,
+            "hidden_size": hidden_size,
+            "lexicon": lexicon.sha256,
+            "scheme": training.scheme,
+            "vocabularies": inputs.to_values(),
+        }
+        run_fingerprint = fingerprint(settings, config, task)
 
         def learn() -> None:
             plan = training_plan(config, sentences=filled, max_epochs=epochs)
@@ -334,6 +342,7 @@ class Tagger(Estimator):
         other = copy.copy(self)
         other.lexicon = lexicon
         other.learned_ = self.learned_.with_lexicon(Lexicon.of(lexicon))
+        other.fingerprint_ = ""  # no run ends in this model
         return other
 
     def describe(self) -> dict[str, object]:
