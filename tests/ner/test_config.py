@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from latticework.core import InputError
-from latticework.ner import TaggerConfig
+from latticework.ner import TaggerConfig, WordConfig
 
 
 @pytest.mark.parametrize(
@@ -37,9 +37,11 @@ def test_what_cannot_be_is_refused_by_name(name, value):
 
 
 def test_numbers_of_numpy_become_plain():
-    config = TaggerConfig(char_size=np.int64(7), char_dropout=np.float32(0.5), clip_norm=None)
+    config = WordConfig(char_size=np.int64(7), char_dropout=np.float32(0.5), clip_norm=None, char_lstm=np.True_)
     assert type(config.char_size) is int
     assert type(config.char_dropout) is float
+    assert config.char_lstm is True
+    assert TaggerConfig(bigrams=np.True_).bigrams is True
 
 
 def test_every_field_has_a_default():

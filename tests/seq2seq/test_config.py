@@ -98,6 +98,7 @@ def test_extremes_that_can_be_built_are_accepted():
 
 def test_numbers_of_numpy_become_plain_so_that_they_can_be_saved():
     given = {name: np.int64(4) for name in WHOLE} | {name: np.float32(0.5) for name in [*SHARES, *FACTORS]}
+    given["norm_first"] = np.True_
     kept = asdict(TransformerConfig(**given))
     assert {name: kept[name] for name in given} == given
     assert {type(kept[name]) for name in WHOLE} == {int}

@@ -58,7 +58,7 @@ class TaggerConfig:
         for name in ("learning_rate",) if self.clip_norm is None else ("learning_rate", "clip_norm"):
             set_frozen(self, name, positive(name, getattr(self, name)))
         for name in ("bigrams", "softword"):
-            flag(name, getattr(self, name))
+            set_frozen(self, name, flag(name, getattr(self, name)))
         one_of("forget", self.forget, get_args(Forget))
         one_of("repair", self.repair, get_args(Repair))
 
@@ -79,7 +79,7 @@ class WordConfig(TaggerConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        flag("char_lstm", self.char_lstm)
+        set_frozen(self, "char_lstm", flag("char_lstm", self.char_lstm))
         for name in ("bigrams", "softword"):
             if getattr(self, name):
                 raise InputError(f"{name}=True: a word tagger does not read them; use CharacterTagger")

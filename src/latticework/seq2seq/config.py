@@ -62,7 +62,7 @@ class TransformerConfig:
             set_frozen(self, name, positive(name, getattr(self, name)))
         if self.d_model % self.heads or self.d_model % 2:
             raise InputError(f"d_model={self.d_model} must be even and a multiple of heads={self.heads}")
-        flag("norm_first", self.norm_first)
+        set_frozen(self, "norm_first", flag("norm_first", self.norm_first))
         one_of("positions", self.positions, ("paper", "t2t"))
         if self.positions == "t2t" and self.d_model < 4:
             raise InputError("positions='t2t' needs d_model of at least 4")
