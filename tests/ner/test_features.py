@@ -6,6 +6,7 @@ import torch
 
 from latticework.ner.features import Inputs
 from latticework.ner.lexicon import Lexicon
+from latticework.ner.matching import Matcher
 from latticework.ner.pretrained import Given
 from latticework.nn.sequences import EncodedText
 
@@ -35,6 +36,13 @@ def test_a_batch_holds_what_belongs_to_its_sentences():
     words = [learned.words.entries[number - 1] for number in batch.words]
     found = ["".join(SENTENCES[chosen[sentence]][begin:end]) for sentence, begin, end in batch.arcs.T.tolist()]
     assert words == found == ["长江", "南京", "南京市", "市长", "长江", "长江大桥", "大桥"]
+
+
+def test_words_are_matched_once_though_places_in_them_are_read_too(monkeypatch):
+    learned, matched, match = inputs(), [], Matcher.match
+    monkeypatch.setattr(Matcher, "match", lambda *arguments: matched.append(arguments) or match(*arguments))
+    learned.encode(SENTENCES)
+    assert len(matched) == 1
 
 
 def test_what_a_model_does_not_read_is_not_there():

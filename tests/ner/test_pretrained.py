@@ -54,6 +54,13 @@ def test_training_begins_with_the_vectors_and_changes_them(vectors):
     torch.testing.assert_close(still.model_.encoder.words(number), torch.tensor([[1.0, 2.0, 3.0]]))
 
 
+def test_of_vectors_of_several_digits_the_first_counts(vectors):
+    vectors[0].write_text("2 3 4\n1 1 0\n0 0 1\n", encoding="utf-8")
+    tagger = make(vectors, config=replace(CONFIG, learning_rate=1e-12)).fit(["我爱长江2"], [[*TAGS[0], "O"]])
+    number = torch.tensor(tagger.learned_.inputs.characters.encode(["0"]))
+    torch.testing.assert_close(tagger.model_.vectors.characters(number), torch.tensor([[0.6, 0.8]]))
+
+
 def test_given_vectors_are_saved_with_the_model(vectors, tmp_path):
     tagger = make(vectors).fit(SENTENCES, TAGS)
     tagger.save(tmp_path / "model")

@@ -119,7 +119,7 @@ def test_inputs_come_back_from_plain_values():
 def test_given_vectors_of_words_and_characters_are_begun_with(tmp_path):
     words, characters = tmp_path / "words.vec", tmp_path / "characters.vec"
     words.write_text("2 3\n长江 1 2 3\n黑河 4 5 6\n", encoding="utf-8")
-    characters.write_text("1 2\n长 3 4\n", encoding="utf-8")
+    characters.write_text("2 2\n长 3 4\n长江 1 0\n", encoding="utf-8")
     config = WordConfig(char_lstm=True, learning_rate=1e-9)
     tagger = WordTagger(
         [*WORDS, "黑河"],
@@ -136,6 +136,20 @@ def test_given_vectors_of_words_and_characters_are_begun_with(tmp_path):
     np.testing.assert_allclose(vectors.words(known).detach(), [[1, 2, 3], [4, 5, 6]], atol=1e-5)
     letter = torch.tensor(tagger.learned_.inputs.characters.numbers["长"])
     np.testing.assert_allclose(vectors.characters(letter).detach(), [0.6, 0.8], atol=1e-5)
+    assert "长江" not in tagger.learned_.inputs.characters.entries  # pairs are nothing it could look up
+
+
+def test_given_vectors_of_words_with_digits_are_begun_with(tmp_path):
+    file, words = tmp_path / "words.vec", ["5G基站", "6G基站", "7号线"]
+    file.write_text("5G基站 1 2 3\n6G基站 4 5 6\n7号线 7 8 9\n", encoding="utf-8")
+    config = WordConfig(learning_rate=1e-9)
+    options = {"word_vectors": file, "hidden_size": 8, "max_epochs": 1, "random_state": 0, "device": "cpu"}
+    tagger = WordTagger(words, config=config, **options).fit(["在6G基站"], [["O", "B-X", "M-X", "M-X", "E-X"]])
+    known = tagger.learned_.inputs.words
+    assert known.entries == ("在", "0G基站", "0号线")
+    numbers = torch.from_numpy(known.encode(["0G基站", "0号线"]).astype(np.int64))
+    found = tagger.model_.vectors.words(numbers).detach()
+    np.testing.assert_allclose(found, [[1, 2, 3], [7, 8, 9]], atol=1e-5)  # of the two that are one word the first
 
 
 def test_an_entity_within_a_word_is_found_as_the_whole_word():

@@ -183,15 +183,19 @@ class Inputs:
     @cached_property
     def numbers(self) -> np.ndarray | None:
         """The model's number of each word of the lexicon."""
-        return None if self.words is None else self.words.encode(self.lexicon.words)
+        return self.encode_words(self.lexicon.words)
+
+    def encode_words(self, words: Sequence[str]) -> np.ndarray | None:
+        """The model's number of each word, as a lexicon has it; None if the model reads no words."""
+        return None if self.words is None else self.words.encode(words)
 
     def encode(self, sentences: Sequence[Sequence[str]]) -> Features:
         """Encode sentences, with the words that match in them."""
         places = arcs = pairs = None
-        if self.places:
-            places = _text(map(segmentation_tags, segment(sentences, self.matcher)))
         if self.numbers is not None:
             arcs = self.matcher.match(sentences)
+        if self.places:
+            places = _text(map(segmentation_tags, segment(sentences, self.matcher, arcs=arcs)))
         if self.pairs is not None:
             pairs = _text(map(self.pairs.encode, map(neighbours, sentences)))
         characters = _text(map(self.characters.encode, map(letters, sentences)))

@@ -75,8 +75,9 @@ class Embedding(nn.Module):
 
     @torch.no_grad()
     def begin_with(self, numbers: np.ndarray, vectors: np.ndarray) -> int:
-        """Set the vectors of entries, but for the unknown one; how many of them training shows."""
-        rows, values = torch.from_numpy(numbers.astype(np.int64)), torch.from_numpy(vectors).to(self.table.dtype)
+        """Set the vectors of entries but the unknown one, the first where one comes again; how many training shows."""
+        numbers, first = np.unique(numbers, return_index=True)
+        rows, values = torch.from_numpy(numbers.astype(np.int64)), torch.from_numpy(vectors[first]).to(self.table.dtype)
         learnt = (rows > 0) & (rows < self.learnt)
         self.table[rows[learnt]] = values[learnt]
         self.given[rows[rows >= self.learnt] - self.learnt] = values[rows >= self.learnt]
@@ -159,8 +160,8 @@ class TaggerModel(nn.Module):
                 numbers = vocabulary.encode(given.characters)
                 begun["char_vectors"] += embedding.begin_with(numbers, given.character_vectors)
         words: Any = getattr(self.encoder, "words", getattr(self.vectors, "words", None))
-        if words is not None and inputs.words is not None and len(given.words):
-            begun["word_vectors"] = words.begin_with(inputs.words.encode(given.words), given.word_vectors)
+        if words is not None and len(given.words):
+            begun["word_vectors"] = words.begin_with(inputs.encode_words(given.words), given.word_vectors)
         return begun
 
     def states(self, batch: Batch) -> Float[Tensor, "batch time state"]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from latticework.ner.vectors import read_vectors
-from latticework.ner.vocabulary import letter
+from latticework.ner.vocabulary import letters
 
 if TYPE_CHECKING:
     from latticework.ner.config import TaggerConfig
@@ -26,7 +26,7 @@ class Given:
     Attributes
     ----------
     characters, words
-        The entries.
+        The entries; what differs in digits alone may be one to the model, which begins with the first.
     character_vectors, word_vectors
         A row for each; those of characters have length 1, as in the published code.
     """
@@ -43,10 +43,7 @@ class Given:
         if characters is not None:
             entries, vectors = read_vectors(characters, None)
             norms = np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
-            kept = dict(
-                zip(map(letter, reversed(entries)), reversed(range(len(entries))), strict=True)
-            )  # the first of each
-            found = cls(list(kept), (vectors / norms)[list(kept.values())].astype(np.float32))
+            found = cls(letters(entries), (vectors / norms).astype(np.float32))
         if words is not None:
             entries, vectors = read_vectors(words, set(lexicon.words))
             found = cls(found.characters, found.character_vectors, entries, vectors)

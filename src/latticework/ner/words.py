@@ -148,8 +148,8 @@ class WordInputs:
         """Learn the vocabularies."""
         matcher = Matcher(lexicon)
         cut = map(_words, sentences, segment(sentences, matcher))
-        characters = Vocabulary.learn(map(letters, sentences), given.characters) if spelling else None
-        return cls(matcher, Vocabulary.learn(cut, given.words), characters)
+        characters = Vocabulary.learn(map(letters, sentences), given.entries(1)) if spelling else None
+        return cls(matcher, Vocabulary.learn(cut, map(_spelled, given.words)), characters)
 
     @property
     def lexicon(self) -> Lexicon:
@@ -168,6 +168,10 @@ class WordInputs:
             offsets = np.concatenate([[0], np.cumsum(list(chain.from_iterable(sizes)), dtype=np.int64)])
             spelling = EncodedText(numbers, offsets.astype(np.int64))
         return WordFeatures(words, np.concatenate([np.zeros(0, np.int64), *ends]), spelling)
+
+    def encode_words(self, words: Sequence[str]) -> np.ndarray:
+        """The number of each word, as a lexicon has it."""
+        return self.words.encode(list(map(_spelled, words)))
 
     def vocabularies(self) -> dict[str, Vocabulary]:
         """Those that there are."""
@@ -260,6 +264,11 @@ class WordTagger(Tagger):
 
     config_class: ClassVar[type[Any] | None] = WordConfig
     architecture: ClassVar[Architecture] = OfWords()
+
+
+def _spelled(word: str) -> str:
+    """A word as a vocabulary knows it: with every digit a 0."""
+    return "".join(letters(word))
 
 
 def _words(tokens: Sequence[str], sizes: Iterable[int]) -> list[str]:
