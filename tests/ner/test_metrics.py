@@ -176,6 +176,12 @@ def test_an_entity_that_is_missed_is_paired_with_what_covers_most_of_it():
     ]
 
 
+def test_entities_that_can_be_read_only_once_are_enough():
+    report = evaluate_spans([iter([(0, 2, "LOC")])], [iter([])], ["中国"])
+    assert (report.overall.recall, report.perfect) == (0, 0)
+    assert [mistake.kind for mistake in report.mistakes] == ["missed"]
+
+
 def test_sides_and_sentences_must_fit():
     with pytest.raises(InputError, match=r"^the entities of 1 sentences cannot be scored against those of 2$"):
         span_scores([[], []], [[]])

@@ -79,6 +79,12 @@ def test_the_same_seed_gives_the_same_sentences():
     assert plant(4, **sizes) != plant(5, **sizes)
 
 
+def test_where_no_entity_is_none_is_right():
+    test = plant(0, train=1, validation=1, test=1).test
+    assert test.spans == [[]]
+    assert test.share_right([[]]) == 0
+
+
 @pytest.mark.parametrize("sizes", [{"train": 0}, {"test": 2000}, {"validation": 1.5}])
 def test_sizes_that_cannot_be_are_refused(sizes):
     with pytest.raises(InputError):

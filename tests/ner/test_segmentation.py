@@ -84,6 +84,11 @@ def test_without_frequencies_the_fewest_words_win_and_then_the_earlier_longer():
     assert segment(["中国人民", "国人民", "中国人"], matcher) == [[2, 2], [2, 1], [2, 1]]
 
 
+def test_frequencies_may_add_up_to_more_than_64_bits():
+    words = dict.fromkeys(["长江", "大桥", "长江大桥", *(f"{digit}号" for digit in range(7))], 10**18 - 1)
+    assert segment(["长江大桥"], Matcher(Lexicon.of(words))) == [[4]]
+
+
 def test_letters_and_digits_stay_together():
     matcher = Matcher(Lexicon.of(["T恤", "卡拉OK", "OK", "K歌", "05年"]))
     sentences = ["T恤", "卡拉OK", "OK歌", "2005年", "ＡＢ1中", ["2005", "a", "年"]]

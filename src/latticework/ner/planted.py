@@ -55,9 +55,9 @@ class Sentences:
         return [tags_of(spans, len(text)) for text, spans in zip(self.texts, self.spans, strict=True)]
 
     def share_right(self, found: Sequence[Sequence[Span]]) -> float:
-        """The share of the entities that are among those found."""
+        """The share of the entities that are among those found; 0 where there are none."""
         right = [span in said for spans, said in zip(self.spans, found, strict=True) for span in spans]
-        return sum(right) / len(right)
+        return sum(right) / len(right) if right else 0.0
 
 
 @dataclass(frozen=True)

@@ -115,7 +115,7 @@ def _log_probabilities(
 ) -> tuple[Float64[np.ndarray, " arcs"], Float64[np.ndarray, " tokens"]]:
     """Of the words of the arcs, and of each token, or the run of letters and digits that begins there, as a word."""
     frequencies, characters = lexicon.frequencies, lexicon.characters
-    total = len(lexicon) if frequencies is None else int(frequencies.sum()) + sum(characters.values())
+    total = len(lexicon) if frequencies is None else frequencies.sum(dtype=np.float64) + sum(characters.values())
     counts = np.ones(len(words)) if frequencies is None else np.maximum(frequencies[words], 1)
     count_of = {token: max(characters.get(fold(token), 1), 1) for token in set(tokens)}
     token_counts = np.fromiter((count_of[token] for token in tokens), np.float64, len(tokens))
