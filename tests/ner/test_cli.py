@@ -372,6 +372,16 @@ def test_options_that_do_not_go_together_are_refused(refused, write, words, tmp_
     assert not (tmp_path / "model").exists()
 
 
+def test_another_list_for_a_model_that_reads_no_words_is_refused_but_tells_entities_apart(
+    latticework, fit, refused, write, words, tmp_path
+):
+    assert fit("--model", "characters", lexicon=None).status == 0
+    model, file = tmp_path / "model", write("a.bio", conll())
+    assert "reads no words: leave out --lexicon" in refused("ner", "predict", model, "--lexicon", words)
+    found = json.loads(latticework("ner", "evaluate", model, file, "--lexicon", words, "--json").out)
+    assert found["by_lexicon"]["in"]["gold"] == 4
+
+
 @pytest.mark.parametrize(
     "options, expected",
     [

@@ -174,6 +174,8 @@ def predict(
 
         require("jinja2", extra="pages", purpose="writing HTML pages")
     tagger = _load(model, device, lexicon)
+    if lexicon is not None and not tagger.architecture.reads_lexicon(tagger.config_):
+        raise InputError(f"{model} is a model that reads no words: leave out --lexicon")
 
     from latticework.ner.io import texts_in
 
