@@ -150,6 +150,12 @@ def test_a_lexicon_of_any_kind_is_saved_with_the_model(lexicon, tmp_path):
     assert loaded.predict(QUERIES) == tagger.predict(QUERIES)
 
 
+def test_frequencies_may_be_whole_numbers_of_any_kind(tmp_path):
+    words = {"长江": np.array(3), "长城": np.uint8(2)}
+    small(lexicon=words).fit(SENTENCES, TAGS).save(tmp_path)
+    assert lw.load(tmp_path).lexicon == {"长江": 3, "长城": 2}
+
+
 def test_a_lexicon_may_be_an_array(tmp_path):
     tagger = LatticeTagger(np.array(WORDS), hidden_size=8, max_epochs=1, config=CONFIG, random_state=0, device="cpu")
     tagger.fit(SENTENCES[:5], TAGS[:5]).save(tmp_path)

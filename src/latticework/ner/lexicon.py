@@ -171,14 +171,16 @@ def plain_source(lexicon: object) -> Any:
     Raises
     ------
     InputError
-        If it can be read only once, or is of another kind.
+        If it can be read only once, or is of another kind, or a frequency is none.
     """
     if isinstance(lexicon, Lexicon):
         return None
     if isinstance(lexicon, os.PathLike):
         return os.fspath(lexicon)
-    if lexicon is None or isinstance(lexicon, str | list | tuple | dict):
+    if lexicon is None or isinstance(lexicon, str | list | tuple):
         return lexicon
+    if isinstance(lexicon, dict):
+        return dict(zip(lexicon, map(_frequency, lexicon.items()), strict=True))
     if hasattr(lexicon, "tolist"):  # an array or a column
         return lexicon.tolist()
     kind = type(lexicon).__name__
