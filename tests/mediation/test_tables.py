@@ -92,6 +92,15 @@ def test_participants_become_columns_with_categories(write):
     assert participants(table, exposure="x", outcome="y").confounders.shape == (9, 0)
 
 
+@pytest.mark.parametrize("levels", [(45217001, 45217002, 99000001), (0.1234567, 0.1234568, 2)])
+def test_levels_that_differ_in_late_digits_stay_apart(write, levels):
+    lines = ["participant_id,x,y,scanner"] + [f"{n},{n},{n * n},{levels[n % 3]}" for n in range(9)]
+    people = participants(write("q.csv", lines), exposure="x", outcome="y", confounders=["C(scanner)"])
+    _, *others = sorted(map(str, levels))
+    assert people.confounder_names == tuple(f"scanner={level}" for level in others)
+    assert people.confounders.sum(axis=0).tolist() == [3, 3]
+
+
 def test_confounders_that_cannot_be_used_are_refused(write):
     table = write("p.tsv", [PEOPLE[0], *(line.replace("F", "M") for line in PEOPLE[1:])])
     with refused("'sex'", "for all participants"):
@@ -154,6 +163,10 @@ def test_data_frames_are_tables():
     assert people.outcome.tolist() == [1, 0, 1]
     with refused("row 3 has no participant_id"):
         participants(table.assign(participant_id=["a", "b", None]), exposure="x", outcome="y")
+    with refused("the table: two columns are named 'y'"):
+        participants(pd.concat([table, table["y"]], axis=1), exposure="x", outcome="y")
+    with refused("the table: two columns are named 'participant_id'"):
+        participants(pd.concat([table, table[["participant_id"]]], axis=1), exposure="x", outcome="y")
     with refused("no participant has"), pytest.warns(UserWarning, match="left out"):
         participants(table.assign(y=[None] * 3), exposure="x", outcome="y", missing="drop")
 

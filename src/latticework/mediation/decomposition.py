@@ -21,7 +21,7 @@ from latticework.core.persistence import State
 from latticework.mediation.basis import Basis, Block
 from latticework.mediation.basis_parts import Wanted, decomposed, share_out
 from latticework.mediation.choices import KernelName
-from latticework.mediation.guards import check_coordinates, check_regions, plain_numbers
+from latticework.mediation.guards import check_coordinates, check_regions, plain_numbers, repeated
 from latticework.mediation.kernels import DEGREE, LENGTH_SCALE, SMOOTHNESS, hermite_count
 
 SHARE: Final = 0.3  # components for every voxel, default from the paper
@@ -235,9 +235,8 @@ def _called(labels: Sequence[str], names: Sequence[str]) -> tuple[str, ...]:
         called = tuple(str(names[int(label)]) for label in labels)
     except (ValueError, IndexError) as error:
         raise InputError(f"{len(names)} names of regions: expected labels from 0 to {len(names) - 1}") from error
-    if len(set(called)) < len(called):
-        again = next(name for name in called if called.count(name) > 1)
-        raise InputError(f"two regions are called {again!r}: expected names that tell them apart")
+    if twice := repeated(called):
+        raise InputError(f"two regions are called {twice[0]!r}: expected names that tell them apart")
     return called
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -23,6 +24,11 @@ class Column(NamedTuple):
     values: Float[np.ndarray, " subjects"]
     name: str
     subjects: tuple[Any, ...] | None
+
+
+def repeated(names: Iterable[str]) -> list[str]:
+    """Those that are there more than once, in the order in which they come first."""
+    return [name for name, times in Counter(names).items() if times > 1]
 
 
 def is_labelled(values: object) -> bool:

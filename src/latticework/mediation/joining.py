@@ -12,6 +12,7 @@ from typing import Any, Final
 from latticework.core.errors import InputError
 from latticework.core.files import read_lines
 from latticework.core.words import counted, listed, shortened
+from latticework.mediation.guards import repeated
 from latticework.mediation.nifti import is_nifti
 
 FIELD: Final = "participant_id"
@@ -124,9 +125,8 @@ def read_ids(path: str | os.PathLike[str], *, id_column: str = FIELD) -> tuple[s
             raise InputError(f"{path}: more than {MAX_IDS:,} ids")
     if not ids:
         raise InputError(f"{path}: there is no id in it")
-    if len(set(ids)) < len(ids):
-        twice = sorted({one for one in ids if ids.count(one) > 1})
-        raise InputError(f"{path}: ids that are there more than once: {listed(twice)}")
+    if twice := repeated(ids):
+        raise InputError(f"{path}: ids that are there more than once: {listed(sorted(twice))}")
     return tuple(ids)
 
 

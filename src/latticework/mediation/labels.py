@@ -16,7 +16,7 @@ from latticework.core.words import listed, shortened
 from latticework.mediation.images import one_volume, onto
 from latticework.mediation.nifti import SUFFIXES, Volumes, is_image, open_volumes
 from latticework.mediation.spaces import Space
-from latticework.mediation.tables import read_table
+from latticework.mediation.tables import cell_text, read_table
 
 MAX_LABEL: Final = 2**31 - 1
 _CENTRES: Final = ("x", "y", "z")
@@ -119,8 +119,7 @@ def read_centres(path: str | os.PathLike[str]) -> Centres:
             raise InputError(f"{path}: the column {shortened(axis)} is to hold a number in every row")
     named = next((columns[name] for name in _NAMES if name in columns), None)
     names = range(1, len(table) + 1) if named is None else table[named].tolist()
-    told = (f"{name:g}" if isinstance(name, float) else str(name) for name in names)
-    return Centres(tuple(told), table[axes].to_numpy(dtype=np.float64))
+    return Centres(tuple(map(cell_text, names)), table[axes].to_numpy(dtype=np.float64))
 
 
 def nearest_centre_labels(

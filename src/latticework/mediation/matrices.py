@@ -11,6 +11,7 @@ from jaxtyping import Float
 from latticework.core.decimals import decimal, decimals
 from latticework.core.errors import InputError
 from latticework.core.words import listed, shortened
+from latticework.mediation.guards import repeated
 from latticework.mediation.images import MAX_VALUES
 from latticework.mediation.tables import MISSING, read_rows
 
@@ -52,9 +53,8 @@ def read_matrix(path: str | os.PathLike[str]) -> tuple[tuple[str, ...], Float[np
             raise InputError(f"{path}: more values than are held in memory")
     if not ids:
         raise InputError(f"{path}: there is no row below the header")
-    if len(set(ids)) < len(ids) or "" in ids:
-        twice = sorted({one for one in ids if not one or ids.count(one) > 1})
-        raise InputError(f"{path}: ids that are empty or there more than once: {listed(map(repr, twice))}")
+    if wrong := {*repeated(ids), *(one for one in ids if not one)}:
+        raise InputError(f"{path}: ids that are empty or there more than once: {listed(map(repr, sorted(wrong)))}")
     return tuple(ids), np.array(values)
 
 

@@ -7,6 +7,7 @@ import re
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import compress
 from typing import Any, Final, get_args
 
 import numpy as np
@@ -17,8 +18,9 @@ from latticework.core.decimals import decimals, is_decimal
 from latticework.core.errors import InputError, require
 from latticework.core.words import counted, listed, shortened
 from latticework.mediation.choices import Missing
+from latticework.mediation.guards import repeated
 from latticework.mediation.subjects import check_distinct
-from latticework.mediation.tables import MISSING, read_table
+from latticework.mediation.tables import MISSING, cell_text, read_table
 
 _CATEGORIES: Final = re.compile(r"C\((.+)\)")  # as formulas have it
 
@@ -106,19 +108,20 @@ def participants(
     wanted = [id_column, exposure, outcome, *plain]
     for name in wanted:
         _check_column(name, list(frame.columns), where)
-        if wanted.count(name) > 1:
-            raise InputError(f"{shortened(name)} is named twice among id, exposure, outcome and confounders")
+    if twice := repeated(wanted):
+        raise InputError(f"{shortened(twice[0])} is named twice among id, exposure, outcome and confounders")
     ids = _ids(frame[id_column].tolist(), where, id_column)
     frame = frame[wanted[1:]]
     lacking = frame.isna().to_numpy()
-    left_out = tuple(np.array(ids, dtype=object)[lacking.any(axis=1)].tolist())
+    complete = ~lacking.any(axis=1)
+    left_out = tuple(compress(ids, ~complete))
     if left_out:
-        columns = listed(name for name, some in zip(frame.columns, lacking.any(axis=0), strict=True) if some)
+        columns = listed(compress(frame.columns, lacking.any(axis=0)))
         told = f"{where}: {counted(len(left_out), 'participant')} without a value in {columns}: {listed(left_out)}"
         if missing == "error":
             raise InputError(f"{told}. missing='drop' (--missing drop) leaves them out")
         warnings.warn(f"{told}: left out", stacklevel=2)
-        frame, ids = frame[~lacking.any(axis=1)], [one for one in ids if one not in set(left_out)]
+        frame, ids = frame[complete], list(compress(ids, complete))
     if not ids:
         raise InputError(f"{where}: no participant has a value in every column")
     levels = [_confounder(frame[name], name, where, categorical=name in forced) for name in plain]
@@ -139,8 +142,10 @@ def participants(
 
 
 def _check_column(name: str, columns: list[Any], where: str) -> None:
-    if name in columns:
+    if columns.count(name) == 1:
         return
+    if name in columns:
+        raise InputError(f"{where}: two columns are named {shortened(name)}")
     near = difflib.get_close_matches(str(name), list(map(str, columns)), n=1)
     hint = f" Is {shortened(near[0])} meant?" if near else ""
     raise InputError(f"{where}: there is no column {shortened(name)}.{hint} There are {listed(columns, most=50)}")
@@ -151,10 +156,9 @@ def _ids(values: list[Any], where: str, column: str) -> list[str]:
     for row, one in enumerate(ids, 1):
         if one in MISSING:
             raise InputError(f"{where}: row {row} has no {column}")
-    if len(set(ids)) < len(ids):
-        seen: set[str] = set()
-        twice = sorted({one for one in ids if one in seen or seen.add(one)})  # type: ignore[func-returns-value]
-        raise InputError(f"{where}: {column} is there more than once: {listed(twice)}. Expected one row a participant")
+    if twice := repeated(ids):
+        told = listed(sorted(twice))
+        raise InputError(f"{where}: {column} is there more than once: {told}. Expected one row a participant")
     return ids
 
 
@@ -185,7 +189,7 @@ def _measured(column: Any, name: str, what: str, where: str, ids: Sequence[str])
 def _confounder(column: Any, name: str, where: str, *, categorical: bool) -> dict[str, Float[np.ndarray, " subjects"]]:
     if _is_number(column) and not categorical:
         return {name: np.asarray(column.to_numpy(), dtype=np.float64)}
-    texts = [f"{value:g}" if isinstance(value, float) else str(value) for value in column]
+    texts = list(map(cell_text, column))
     levels = sorted(set(texts))
     if len(levels) == 1:
         raise InputError(

@@ -11,7 +11,7 @@ from jaxtyping import Float, Int
 
 from latticework.core.errors import InputError
 from latticework.core.words import counted
-from latticework.mediation.guards import is_labelled
+from latticework.mediation.guards import is_labelled, repeated
 from latticework.mediation.labels import MAX_LABEL, Centres, LabelImage, label_image, nearest_centre_labels
 from latticework.mediation.nifti import is_image
 from latticework.mediation.spaces import Space
@@ -73,9 +73,7 @@ def numbered(
     ([1, 0, 1], ('insula', '7'))
     """
     there, places = np.unique(labels, return_inverse=True)
-    told = tuple(names.get(int(label), str(label)) for label in there)
-    if len(set(told)) < len(told):
-        told = tuple(
-            f"{name} ({label})" if told.count(name) > 1 else name for name, label in zip(told, there, strict=True)
-        )
-    return places.astype(np.int64).reshape(-1), told
+    told = [names.get(int(label), str(label)) for label in there]
+    twice = set(repeated(told))
+    apart = (f"{name} ({label})" if name in twice else name for name, label in zip(told, there, strict=True))
+    return places.astype(np.int64).reshape(-1), tuple(apart)

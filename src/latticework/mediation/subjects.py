@@ -10,7 +10,7 @@ from jaxtyping import Float
 
 from latticework.core.errors import InputError
 from latticework.core.words import shortened
-from latticework.mediation.guards import column, is_labelled, plain_numbers
+from latticework.mediation.guards import column, is_labelled, plain_numbers, repeated
 
 
 def confounder_columns(values: Any, n: int) -> tuple[Float[np.ndarray, "subjects confounders"], tuple[str, ...]]:
@@ -51,13 +51,10 @@ def check_distinct(names: Sequence[str]) -> None:
     Raises
     ------
     InputError
-        With the first that is there before.
+        With the first of them.
     """
-    seen: set[str] = set()
-    for name in names:
-        if name in seen:
-            raise InputError(f"two confounders have the same name, {shortened(name)}")
-        seen.add(name)
+    if twice := repeated(names):
+        raise InputError(f"two confounders have the same name, {shortened(twice[0])}")
 
 
 def subject_ids(
@@ -89,8 +86,9 @@ def subject_ids(
                 f"{first} and {what} have the same subjects in another order, from row {row} on: bring them into one, "
                 f"for example with .loc[{first}.index]"
             )
-        strange = next((one for one in index if one not in set(given[first])), None)
-        lacking = next((one for one in given[first] if one not in set(index)), None)
+        here, there = set(given[first]), set(index)
+        strange = next((one for one in index if one not in here), None)
+        lacking = next((one for one in given[first] if one not in there), None)
         which = (
             f"{shortened(strange)} is in {what} alone"
             if strange is not None
@@ -101,7 +99,6 @@ def subject_ids(
     if index == tuple(range(len(index))):
         return None
     ids = tuple(map(str, index))
-    if len(set(ids)) < len(ids):
-        twice = next(one for one in ids if ids.count(one) > 1)
-        raise InputError(f"subject {shortened(twice)} is there more than once: expected one row a subject")
+    if twice := repeated(ids):
+        raise InputError(f"subject {shortened(twice[0])} is there more than once: expected one row a subject")
     return ids

@@ -15,6 +15,7 @@ from latticework.core.delimited import numbered_rows
 from latticework.core.errors import InputError, require
 from latticework.core.files import read_lines, suffix
 from latticework.core.words import counted, shortened
+from latticework.mediation.guards import repeated
 
 MISSING: Final = frozenset({"", "n/a", "N/A", "NA", "NaN", "nan"})  # BIDS writes n/a, R NA, and NumPy nan
 MAX_CELLS: Final = 2**26
@@ -92,13 +93,24 @@ def read_rows(path: str | os.PathLike[str]) -> Iterator[list[str]]:
     for number, row in numbered_rows(chain([header], lines), str(path), delimiter=delimiter):
         if not names:
             names = [name.strip() for name in row]
-            if twice := [name for name in names if names.count(name) > 1]:
+            if twice := repeated(names):
                 raise InputError(f"{path}: two columns are named {shortened(twice[0])}")
             yield names
         elif len(row) == len(names):
             yield row
         elif any(map(str.strip, row)):
             raise InputError(f"{path}:{number}: {counted(len(row), 'cell')}, and the header has {len(names)}")
+
+
+def cell_text(value: object) -> str:
+    """A value of a table as text; whole numbers without the point that they get among float64.
+
+    Examples
+    --------
+    >>> cell_text(45217001.0), cell_text(0.5), cell_text("v1.0")
+    ('45217001', '0.5', 'v1.0')
+    """
+    return str(value).removesuffix(".0") if isinstance(value, float) else str(value)
 
 
 def _values(column: Sequence[str], where: str) -> Any:
