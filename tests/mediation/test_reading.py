@@ -403,6 +403,40 @@ def test_a_table_needs_images_and_columns(table):
         read_study(table, 3, **NAMES)
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"exposure": "dose"},
+        {"outcome": "memory"},
+        {"confounders": ["site"]},
+        {"coordinates": np.zeros((6, 2))},
+        {"id_column": "id"},
+        {"pattern": "{participant_id}.nii"},
+        {"volumes": IDS},
+        {"ordered": True},
+        {"missing": "drop"},
+        {"mask": MASK},
+        {"atlas": "atlas.nii.gz"},
+        {"centres": "centres.csv"},
+    ],
+    ids=lambda options: next(iter(options)),
+)
+def test_what_a_folder_or_a_file_of_arrays_says_itself_is_refused_beside_it(tmp_path, options):
+    (name,) = options
+    folder = write_study(with_space(), tmp_path / "s")
+    with refused(f"s is a folder, which says itself what is what: leave out {name}"):
+        read_study(folder, **options)
+    if name not in ("mask", "atlas", "centres"):
+        np.savez(tmp_path / "s.npz", **{key: getattr(study(), key) for key in ("exposure", "mediators", "outcome")})
+        with refused(f"s.npz holds arrays, not a table: leave out {name}"):
+            read_study(tmp_path / "s.npz", **options)
+
+
+def test_a_file_of_arrays_takes_its_regions_from_one_source(tmp_path):
+    with refused("one of them"):
+        read_study(tmp_path / "s.npz", atlas=[1, 1, 2], centres="c.csv")
+
+
 def test_the_description_of_a_study_is_plain(tmp_path):
     folder = write_study(with_space(), tmp_path / "s")
     assert json.loads((folder / "study.json").read_text())["exposure"] == "exposure"

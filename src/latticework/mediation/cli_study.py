@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from latticework.core.commands import Json, Output, Seed, given, print_result
+from latticework.core.commands import Json, Output, Seed, print_result
 from latticework.core.errors import InputError
 from latticework.core.files import suffix
 from latticework.core.progress import message
@@ -68,7 +68,7 @@ def read(
     InputError
         If it cannot be read, or an option is missing or does not apply.
     """
-    from latticework.mediation.reading import read_study
+    from latticework.mediation.reading import none_of, read_study
 
     of_table = {
         "--images": images,
@@ -87,10 +87,10 @@ def read(
     if not study.exists():
         raise InputError(f"{study}: there is no such file or folder")
     if study.is_dir():
-        _none_of(of_table | of_voxels, f"{study} is a folder, which says itself what is what")
+        none_of(of_table | of_voxels, f"{study} is a folder, which says itself what is what")
         return read_study(study)
     if suffix(study) == ".npz":
-        _none_of(of_table, f"{study} holds arrays, not a table")
+        none_of(of_table, f"{study} holds arrays, not a table")
         return read_study(study, mask=mask, atlas=atlas, centres=centres)
     lacking = [name for name in ("--images", "--exposure", "--outcome") if of_table[name] is None]
     if lacking:
@@ -132,8 +132,3 @@ def _pattern(images: str) -> tuple[Path, str | None]:
     parts = Path(images).parts
     first = next(number for number, part in enumerate(parts) if "{" in part)
     return Path(*parts[:first]), str(Path(*parts[first:]))
-
-
-def _none_of(options: dict[str, Any], reason: str) -> None:
-    if named := given(**options):
-        raise InputError(f"{reason}: leave out {', '.join(named)}")

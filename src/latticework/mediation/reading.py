@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -63,9 +63,9 @@ def read_study(
     Parameters
     ----------
     table : path or pandas.DataFrame
-        One row a participant: .csv or .tsv. Or alone, without any other argument: a folder that `write_study` wrote, or
-        a .npz file of ``exposure``, ``mediators``, ``outcome`` and ``coordinates`` or ``mask`` (and ``affine``),
-        perhaps ``confounders``, ``regions`` and ``subjects``.
+        One row a participant: .csv or .tsv. Or without any other argument a folder that `write_study` wrote. Or, with
+        at most `mask`, `atlas` or `centres`, a .npz file of ``exposure``, ``mediators``, ``outcome`` and
+        ``coordinates`` or ``mask`` (and ``affine``), perhaps ``confounders``, ``regions`` and ``subjects``.
     images : path or list of them
         A folder, or files, one a participant, found by `pattern` or by ids in their names; a 4-D .nii or .nii.gz file;
         a .npy file of shape (subjects, voxels); or a .csv or .tsv table, ids in its first column and a voxel in each
@@ -100,7 +100,7 @@ def read_study(
     Raises
     ------
     InputError
-        If anything cannot be read or joined, or as `study_of`.
+        If anything cannot be read or joined, an argument does not apply, or as `study_of`.
     MissingExtraError
         If a library that reads them is not installed.
 
@@ -122,15 +122,29 @@ def read_study(
     >>> read, read.subjects[:2]
     (Study(6 subjects, 6 voxels, 0 confounders), ('sub-0001', 'sub-0002'))
     """
+    if atlas is not None and centres is not None:
+        raise InputError("atlas and centres both tell regions: give one of them")
     if isinstance(table, str | os.PathLike) and images is None:
+        of_table = {
+            "exposure": exposure,
+            "outcome": outcome,
+            "confounders": tuple(confounders) or None,
+            "coordinates": coordinates,
+            "id_column": None if id_column == "participant_id" else id_column,
+            "pattern": pattern,
+            "volumes": volumes,
+            "ordered": ordered or None,
+            "missing": None if missing == "error" else missing,
+        }
         if Path(table).is_dir():
+            of_voxels = {"mask": mask, "atlas": atlas, "centres": centres}
+            none_of(of_table | of_voxels, f"{table} is a folder, which says itself what is what")
             return _written(Path(table))
         if suffix(table) == ".npz":
+            none_of(of_table, f"{table} holds arrays, not a table")
             return _of_npz(table, mask, atlas, centres)
     if exposure is None or outcome is None or images is None:
         raise InputError("a table needs images, and the names of its exposure and outcome columns")
-    if atlas is not None and centres is not None:
-        raise InputError("atlas and centres both tell regions: give one of them")
     people = participants(
         table, exposure=exposure, outcome=outcome, confounders=confounders, id_column=id_column, missing=missing
     )
@@ -145,6 +159,18 @@ def read_study(
         coordinates=points, mask=mask if space is None else space, regions=atlas, drop_constant=space is not None,
     )  # fmt: skip
     return study if centres is None else _by_centres(study, centres)
+
+
+def none_of(options: Mapping[str, Any], reason: str) -> None:
+    """Refuse options, by name, that do not apply; None is not given.
+
+    Raises
+    ------
+    InputError
+        With those that were given.
+    """
+    if named := [name for name, value in options.items() if value is not None]:
+        raise InputError(f"{reason}: leave out {', '.join(named)}")
 
 
 def _by_centres(study: Study, centres: str | os.PathLike[str]) -> Study:
