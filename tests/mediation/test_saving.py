@@ -8,10 +8,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from cases import assert_same
+from mediation.conftest import SHORTER, SMALL, fitted
 
 import latticework as lw
 from latticework.core import InputError
 from latticework.core.persistence import State, read_folder, write_folder
+from latticework.mediation import BIMA, BasisDecomposition
 
 
 def test_the_learned_answers_do_not_depend_on_being_saved(models, tmp_path):
@@ -27,6 +29,21 @@ def test_a_thresholded_model_that_was_loaded_says_what_it_cannot_do(thresholded,
     thresholded.save(tmp_path)
     with pytest.raises(InputError, match="a threshold needs the images, which a saved model does not keep"):
         lw.load(tmp_path).sensitivity()
+
+
+def test_a_basis_kept_in_a_path_is_saved(tmp_path):
+    basis = BasisDecomposition(n_components=12, cache=tmp_path / "bases")
+    fitted(BIMA(basis, **SHORTER), SMALL).save(tmp_path / "model")
+    assert lw.load(tmp_path / "model").basis.cache == str(tmp_path / "bases")
+
+
+@pytest.mark.parametrize("change", [{"threshold": 0.5}, {"propagate": True}])
+def test_what_was_fitted_is_saved_and_not_what_the_options_are_since(models, tmp_path, change):
+    model = next(copy.copy(one) for one in models if set(change) <= set(one.get_params()))
+    model.set_params(**change).save(tmp_path)
+    loaded = lw.load(tmp_path)
+    assert loaded.get_params()[next(iter(change))] == change[next(iter(change))]
+    assert loaded.method_ == model.method_ != model._method()
 
 
 WRONG = (None, "x", -1, 0, 1e300, [], {}, [None], True)
@@ -123,6 +140,7 @@ def test_damage_to_a_saved_model_on_a_grid_is_refused_or_its_maps_can_be_written
         (("thresholds",), [-0.1, 0.0], "thresholds are"),
         (("thresholds",), [float("nan"), 0.0], "thresholds are"),
         (("thresholds",), [0.1], "thresholds are"),
+        (("propagate",), "yes", "propagate='yes'"),
         (("accepted",), [1.5, 0.5], "accepted shares are"),
         (("accepted",), [float("nan"), 0.5], "accepted shares are"),
         (("basis", "n_voxels"), 2**31 - 1, "each of the 2,147,483,647 voxels once"),

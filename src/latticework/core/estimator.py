@@ -85,7 +85,7 @@ class Estimator(BaseEstimator):
 
     def describe(self) -> dict[str, object]:
         """Return what is worth knowing about the estimator, as plain values; `latticework show` prints it."""
-        return {"parameters": _plain_parameters(self)}
+        return {"parameters": plain_parameters(self)}
 
     def to_state(self) -> State:
         """Return everything that was learned."""
@@ -104,7 +104,7 @@ def save_estimator(estimator: Estimator, folder: str | os.PathLike[str]) -> None
     if not (random_state is None or isinstance(random_state, Integral)):
         kind = type(random_state).__name__
         raise InputError(f"random_state is a {kind}, which cannot be saved: use None or an int")
-    parameters = _plain_parameters(estimator)
+    parameters = plain_parameters(estimator)
     header = {"kind": "model", "class": key, "latticework": VERSION, "parameters": parameters}
     encode(header, type(estimator).__name__)  # refuse odd parameters before anything else is done
     if is_first():  # under torchrun one process writes, and all wait until it has
@@ -186,7 +186,7 @@ def _load_once(folder: Path, expected: type[Estimator], device: str) -> Any:
     return estimator
 
 
-def _plain_parameters(estimator: Estimator) -> dict[str, Any]:
+def plain_parameters(estimator: Estimator) -> dict[str, Any]:
     """Return constructor parameters but those of machines and in the state; a dataclass is a dict, a path text."""
     given: dict[str, Any] = estimator.get_params(deep=False)
     parameters = {

@@ -159,7 +159,6 @@ class MediationModel(FittedModel):
     def from_state(self, state: State) -> None:
         """Take back everything that was learned."""
         take_back(self, state)
-        self.method_ = self._method()
         self._forget()
         self.effects_table_ = effects_table(self.posterior_)
 

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from latticework.core.checks import flag
 from latticework.core.errors import InputError
+from latticework.core.estimator import plain_parameters
 from latticework.core.persistence import State
 from latticework.mediation.basis import Basis
 from latticework.mediation.decomposition import BasisDecomposition
@@ -17,6 +19,7 @@ from latticework.mediation.posterior import Posterior
 from latticework.mediation.preparation import Prepared, Units
 from latticework.mediation.prior import Prior
 from latticework.mediation.spaces import Space, check_fields
+from latticework.mediation.stages import Method
 
 if TYPE_CHECKING:
     from latticework.mediation.fitted import FittedModel
@@ -45,12 +48,13 @@ def state_of(model: FittedModel) -> State:
         data |= {"mask": space.mask.astype(np.uint8), "affine": space.affine}
     values: dict[str, Any] = {
         "basis": basis,
-        "settings": None if model.basis is None else model.basis.get_params(),
+        "settings": None if model.basis is None else plain_parameters(model.basis),
         "prior": None if model.prior is None else asdict(model.prior),
         "fitted_prior": asdict(model.prior_),
         "explained": model.explained_,
         "names": model.names_,
         "thresholds": list(posterior.thresholds),
+        "propagate": model.method_.propagate,
         "accepted": None if posterior.accepted is None else list(posterior.accepted),
         "units": {
             "exposure": prepared.units.exposure,
@@ -98,6 +102,7 @@ def take_back(model: FittedModel, state: State) -> None:
         accepted=None if accepted is None else (float(accepted[0]), float(accepted[1])),
         **confounder,
     )
+    model.method_ = Method(model.posterior_.thresholds, confounded, flag("propagate", values["propagate"]))
 
 
 def _checked(groups: dict[str, dict[str, Any]], values: dict[str, Any], components: int, voxels: int) -> bool:
