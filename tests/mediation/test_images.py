@@ -285,6 +285,10 @@ def test_label_images_hold_whole_numbers_and_have_names(tmp_path, write):
         label_image(image(labels + np.float32(0.5)))
     with refused("whole numbers"):
         label_image(image((labels - 1).astype(np.int16)))
+    far = labels.astype(np.float64) + 312782546
+    assert np.array_equal(label_image(image(far)).of(as_space(MASK_IMAGE)), far[MASK])
+    with refused("float32 does not tell labels from 16,777,216 on apart: save them as int32"):
+        label_image(image(far.astype(np.float32)))
     write("atlas.tsv", ["index\tname", "1\tinsula", "1\tacc"])
     with refused("two names"):
         label_image(file)

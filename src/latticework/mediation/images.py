@@ -136,7 +136,7 @@ def as_space(mask: Any) -> Space:
     return Space.of(np.asarray(mask))
 
 
-def one_volume(volumes: Volumes) -> Float32[np.ndarray, "rows columns slices"]:
+def one_volume(volumes: Volumes, dtype: type[np.floating] = np.float32) -> Float[np.ndarray, "rows columns slices"]:
     """The values of an image of a single volume.
 
     Raises
@@ -147,7 +147,7 @@ def one_volume(volumes: Volumes) -> Float32[np.ndarray, "rows columns slices"]:
     if volumes.count > 1:
         raise InputError(f"{volumes.name} has {volumes.count:,} volumes, expected a single one")
     (values,) = volumes.stored()  # to the end, where the check sum of a compressed file is
-    return volumes.scaled(values)
+    return volumes.scaled(values, dtype)
 
 
 def onto(volumes: Volumes, space: Space, what: str = "the mask") -> Turn:

@@ -65,12 +65,14 @@ class Volumes:
             whole = self.source if len(self.source.shape) <= 3 else self.source[:, :, :, number]
             yield np.asarray(whole).reshape(self.shape)
 
-    def scaled(self, values: Shaped[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]:
-        """What stored values mean, in float32."""
+    def scaled(
+        self, values: Shaped[np.ndarray, "*shape"], dtype: type[np.floating] = np.float32
+    ) -> Float[np.ndarray, "*shape"]:
+        """What stored values mean."""
         with np.errstate(all="ignore"):  # what overflows is infinite, and is refused as that
             if (self.slope, self.inter) != (1.0, 0.0):
                 values = values.astype(np.float64) * self.slope + self.inter
-            return values.astype(np.float32)
+            return values.astype(dtype)
 
     def _from_file(self, path: Path) -> Iterator[Shaped[np.ndarray, "rows columns slices"]]:
         size = math.prod(self.shape) * self.dtype.itemsize
