@@ -145,6 +145,18 @@ def test_iterations_find_what_a_dense_decomposition_finds(places, monkeypatch):
     np.testing.assert_allclose(found.T @ found, np.eye(25), atol=1e-12)
 
 
+def test_more_components_than_are_iterated_for_are_found_as_long_as_the_kernel_fits(monkeypatch):
+    places = grid(20, 20)
+    expected = matern_basis(places, 25)
+    monkeypatch.setattr(eigen, "DENSE_VOXELS", 0)
+    monkeypatch.setattr(eigen, "MOST_ITERATED", 24)
+    for found, wanted in zip(matern_basis(places, 25), expected, strict=True):
+        np.testing.assert_allclose(found, wanted, atol=1e-7)
+    monkeypatch.setattr(eigen, "STORED_VOXELS", 399)
+    with pytest.raises(InputError, match="25 components of a region of 400 voxels: at most 24 are found in a region"):
+        matern_basis(places, 25)
+
+
 def test_iterations_find_every_copy_of_an_eigenvalue_that_repeats():
     eigenvalues = np.repeat([9.0, 7.0, 5.0, 3.0, 1.0], [1, 5, 4, 20, 70])
     found, vectors = eigen.lanczos(lambda vector: eigenvalues * vector, 100, 10)

@@ -116,7 +116,7 @@ def leading(
     size = len(voxels)
     wanted = min(count + _SPARE, size)
     grid = Grid.of(voxels)
-    few = wanted < FEW * size
+    few = wanted < FEW * size and count <= MOST_ITERATED
     if size <= DENSE_VOXELS or (not few and size <= STORED_VOXELS):
         matrix = _dense(voxels, grid, kernel)
         values, vectors = eigh(matrix, subset_by_index=[size - wanted, size - 1], overwrite_a=True, check_finite=False)

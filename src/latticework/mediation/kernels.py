@@ -98,9 +98,9 @@ def matern_basis(
 ) -> tuple[Float[np.ndarray, "voxels components"], Float[np.ndarray, " components"]]:
     """Leading eigenvectors and eigenvalues of the Matérn kernel over voxels.
 
-    Up to 2,000 voxels take a dense decomposition, O(p³), and up to 15,000 if more than a tenth of all components are
-    asked for. Else there are Lanczos iterations, whose products cost O(p log p) on a grid along the axes, and O(p²)
-    elsewhere, where at most 15,000 voxels fit.
+    Up to 2,000 voxels take a dense decomposition, O(p³), and up to 15,000 if more than a tenth of all components, or
+    more than 1,000, are asked for. Else there are Lanczos iterations, whose products cost O(p log p) on a grid along
+    the axes, and O(p²) elsewhere, where at most 15,000 voxels fit.
 
     Parameters
     ----------
