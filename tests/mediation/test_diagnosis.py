@@ -19,6 +19,7 @@ from latticework.mediation.posterior import Posterior
 from latticework.mediation.preparation import prepare
 from latticework.mediation.report import findings
 from latticework.mediation.scan import compiled
+from latticework.mediation.sensitivity import sweep_table
 
 BASIS = basis_of(12)
 DENSE = BASIS.expand(np.eye(4)).T  # voxels x components
@@ -192,6 +193,22 @@ def test_a_page_says_what_a_large_condition_number_is(condition, large):
     told = findings.equations(replace(found, condition=condition))
     assert f"is {condition:.0f}; above 30" in told
     assert ("nearly repeat each other" in told) == large
+
+
+def test_an_effect_that_is_nought_in_every_draw_is_no_disagreement_of_chains():
+    posterior = replace(posterior_of(), thresholds=(1e3, 0.0))
+    found = diagnose(posterior, Study().prepared, Prior())
+    assert found.constant == ("NIE",)
+    assert found.warnings[0].startswith("NIE is the same in every draw: is the threshold above all effects?")
+    assert not any("disagree about NIE" in told for told in found.warnings)
+    assert not findings.unreliable(found)
+    assert sweep_table([Prior()], [posterior], Prior()).rhat.item() == found.rhat[NDE]
+
+
+def test_draws_of_which_nothing_is_known_are_no_agreement_of_chains():
+    unknown = posterior_of(np.where(np.eye(2, 100), np.nan, 1.0))
+    assert np.isnan(sweep_table([Prior()], [unknown], Prior()).rhat.item())
+    assert findings.unreliable(diagnose(unknown, Study().prepared, Prior()))
 
 
 @pytest.mark.parametrize("name", ["basmu", "thresholded"])

@@ -90,6 +90,7 @@ def test_chains_that_disagree_come_before_any_figure(basmu):
     assert findings.answer(basmu, told).startswith("The chains have not converged: no figure")
     unknown = replace(told, rhat=dict.fromkeys((NIE, NDE, TE), float("nan")))
     assert findings.unreliable(unknown)
+    assert not findings.unreliable(replace(unknown, constant=(NIE, NDE, TE)))
 
 
 @pytest.mark.parametrize(

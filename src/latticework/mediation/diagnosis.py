@@ -32,6 +32,8 @@ class Diagnosis:
     ----------
     rhat, ess
         Of NIE, NDE and TE: R-hat should be below 1.01, the effective number of draws above 400.
+    constant
+        Which of them are the same in every draw, and so have neither: NIE, where a threshold is above all effects.
     accepted
         Share of Hamiltonian moves that were accepted in each stage, if there were any.
     subjects, components, unknowns
@@ -63,6 +65,7 @@ class Diagnosis:
 
     rhat: dict[str, float]
     ess: dict[str, float]
+    constant: tuple[str, ...]
     accepted: tuple[float, float] | None
     subjects: int
     components: int
@@ -91,6 +94,7 @@ def diagnose(posterior: Posterior, prepared: Prepared, prior: Prior) -> Diagnosi
     found: dict[str, Any] = {
         "rhat": {name: one["rhat"] for name, one in summaries.items()},
         "ess": {name: one["ess"] for name, one in summaries.items()},
+        "constant": tuple(name for name, one in summaries.items() if not one["sd"]),
         "accepted": posterior.accepted,
         "subjects": design.shape[1],
         "components": len(prepared.mediators),
@@ -177,9 +181,12 @@ def unconfounded(posterior: Posterior, prepared: Prepared, prior: Prior) -> dict
 
 
 def _warnings(found: dict[str, Any], confounded: bool) -> list[str]:
-    told = []
+    told = [
+        f"{name} is the same in every draw: is the threshold above all effects? Take a smaller one"
+        for name in found["constant"]
+    ]
     for name, rhat in found["rhat"].items():
-        if not rhat <= GOOD_RHAT:  # NaN too
+        if not rhat <= GOOD_RHAT and name not in found["constant"]:  # NaN too
             told.append(f"chains disagree about {name}: R-hat is {rhat:.3f}, expected below {GOOD_RHAT}; draw more")
     for name, ess in found["ess"].items():
         if ess < FEW_EFFECTIVE:

@@ -131,10 +131,11 @@ def sweep_table(priors: Sequence[Prior], posteriors: Sequence[Posterior], fitted
             "inclusion": _told(prior.inclusion),
             "fitted": prior == fitted,
         }
-        for name in (NIE, NDE, TE):
-            found = summary(draws[name])
+        summaries = {name: summary(draws[name]) for name in (NIE, NDE, TE)}
+        for name, found in summaries.items():
             row |= {name: found["mean"], f"{name} lower": found["lower"], f"{name} upper": found["upper"]}
-            row["rhat"] = max(row.get("rhat", 0.0), found["rhat"])
+        # what never varies has none
+        row["rhat"] = float(np.max([found["rhat"] for found in summaries.values() if found["sd"]]))
         rows.append(row)
     return pandas.DataFrame(rows)
 

@@ -160,7 +160,7 @@ def moved(told: Diagnosis) -> Estimate:
 
 def unreliable(told: Diagnosis) -> bool:
     """Whether chains disagree so much that figures are of no use."""
-    return any(not value <= WORST_RHAT for value in told.rhat.values())
+    return any(not rhat <= WORST_RHAT for effect, rhat in told.rhat.items() if effect not in told.constant)
 
 
 def proportion(model: FittedModel) -> str:

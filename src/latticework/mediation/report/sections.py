@@ -127,7 +127,8 @@ def chain_section(model: FittedModel, diagnosis: Diagnosis) -> Section:
         [effect, _figure(diagnosis.rhat[effect], "{:.3f}"), _figure(diagnosis.ess[effect], "{:,.0f}")]
         for effect in (NIE, NDE, TE)
     ]
-    fine = all(rhat <= GOOD_RHAT for rhat in diagnosis.rhat.values()) and min(diagnosis.ess.values()) >= FEW_EFFECTIVE
+    moving = [effect for effect in (NIE, NDE, TE) if effect not in diagnosis.constant]
+    fine = all(diagnosis.rhat[e] <= GOOD_RHAT and diagnosis.ess[e] >= FEW_EFFECTIVE for e in moving)
     return Section(
         "Chains",
         "Chains agree, and there are enough effective draws."
