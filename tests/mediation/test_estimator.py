@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from copy import copy
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pandas as pd
@@ -27,6 +27,10 @@ from latticework.mediation import (
     study_of,
     write_study,
 )
+from latticework.mediation import posterior as posterior_module
+from latticework.mediation.basis import Basis
+from latticework.mediation.maps import ROPE
+from latticework.mediation.posterior import Posterior
 from latticework.mediation.rfiles import read_r, study_of_r
 from latticework.mediation.simulation import square_grid
 
@@ -113,7 +117,7 @@ def test_the_total_effect_is_the_sum_and_regions_add_up_draw_by_draw(models, thr
         assert model.nie_.shape == model.nde_.shape == model.te_.shape == model.proportion_mediated_.shape == (draws,)
         np.testing.assert_array_equal(model.te_, model.nie_ + model.nde_)
         np.testing.assert_allclose(model.proportion_mediated_ * model.te_, model.nie_)
-        regional = model.posterior_.regional()
+        regional = model.posterior_.regional
         np.testing.assert_allclose(regional.sum(axis=-1).ravel(), model.nie_, rtol=1e-12)
         table = model.effects_table_
         whole = table[table.region == ""].set_index("effect")
@@ -223,6 +227,30 @@ def test_the_bias_for_a_given_confounder_is_that_of_the_formula():
     assert found.nde["mean"] == pytest.approx(nde, rel=0.05)
     exact = model.basis_.project(model.alpha_) @ (model.posterior_.shrinkage * model.basis_.project(SMALL.nu))
     assert found.nie["mean"] == pytest.approx(float(exact))
+
+
+def test_the_exposures_effects_under_a_threshold_are_projected_draw_by_draw(thresholded, monkeypatch):
+    monkeypatch.setattr(posterior_module, "NUMBERS", 3 * 64)  # three draws at a time
+    posterior = replace(thresholded.posterior_)
+    for draw in np.ndindex(posterior.direct.shape):
+        image = posterior.basis.expand(posterior.alpha[draw])
+        shrunk = np.sign(image) * np.maximum(np.abs(image) - 0.1, 0)
+        np.testing.assert_allclose(posterior.projected_alpha[draw], posterior.basis.project(shrunk), atol=1e-12)
+
+
+def test_what_follows_from_draws_is_computed_once_and_not_pickled(models, thresholded, monkeypatch):
+    for model in (*models, thresholded):
+        with monkeypatch.context() as patched:
+            wide = ROPE * np.abs(model.effect_).max()
+            chosen, told = model.select(rope=wide), repr(model.diagnose())
+            np.testing.assert_array_equal(model.select(), chosen)
+            patched.setattr(Posterior, "images", None)
+            patched.setattr(Basis, "expand", None)
+            np.testing.assert_array_equal(model.select(), chosen)
+            assert repr(model.diagnose()) == told
+        posterior = copy(model.posterior_)  # as a pickle does
+        assert set(vars(posterior)) == {field.name for field in fields(Posterior)}
+        np.testing.assert_array_equal(posterior.regional, model.posterior_.regional)
 
 
 # Voxels that are chosen

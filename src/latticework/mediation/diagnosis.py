@@ -85,7 +85,7 @@ class Diagnosis:
 
 def diagnose(posterior: Posterior, prepared: Prepared, prior: Prior) -> Diagnosis:
     """Look at the draws and at the equations they come from."""
-    draws = draws_of(posterior.regional(), posterior.direct)
+    draws = draws_of(posterior.regional, posterior.direct)
     summaries = {name: summary(draws[name]) for name in (NIE, NDE, TE)}
     design = np.vstack([prepared.mediators, prepared.regressors])
     individual = posterior.shrinkage[:, None] * residual_of(prepared.mediators, prepared.regressors)
@@ -169,7 +169,7 @@ def unconfounded(posterior: Posterior, prepared: Prepared, prior: Prior) -> dict
     factor = posterior_factor(data, state, prepared.outcome_prior(flat))
     covariance = np.linalg.inv(factor @ factor.T)
     mean = covariance @ data.outcome / state.noise
-    alpha = posterior.projected_alpha().reshape(-1, components) / units.alpha
+    alpha = posterior.projected_alpha.reshape(-1, components) / units.alpha
     indirect = alpha @ mean[:components]
     mean_alpha = alpha.mean(axis=0)
     spread = float(indirect.var() + mean_alpha @ covariance[:components, :components] @ mean_alpha)

@@ -44,7 +44,7 @@ def inference_data(model: FittedModel) -> Any:
     check_is_fitted(model)
     arviz = import_arviz("draws for ArviZ")
     posterior, basis = model.posterior_, model.basis_
-    regional = posterior.regional()
+    regional = posterior.regional
     effects = draws_of(regional, posterior.direct)
     draws: dict[str, Any] = {
         "nie": effects[NIE],

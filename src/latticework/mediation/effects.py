@@ -36,7 +36,7 @@ def effects_table(posterior: Posterior, *, level: float = 0.95) -> pd.DataFrame:
         mean need not exist, has a median and an interval alone.
     """
     pandas = import_pandas()
-    regional = posterior.regional()
+    regional = posterior.regional
     draws = [(effect, "", values) for effect, values in draws_of(regional, posterior.direct).items()]
     if len(posterior.basis.blocks) > 1:
         draws += [(NIE, block.name, regional[..., number]) for number, block in enumerate(posterior.basis.blocks)]

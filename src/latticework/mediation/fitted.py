@@ -15,7 +15,7 @@ from latticework.core.estimator import Estimator
 from latticework.mediation.basis import Basis
 from latticework.mediation.decomposition import BasisDecomposition, coefficients_of
 from latticework.mediation.diagnosis import Diagnosis, diagnose
-from latticework.mediation.maps import ROPE, RULES, Maps, Rule, maps_of, selected
+from latticework.mediation.maps import ROPE, RULES, Maps, Rule, beyond, maps_of, selected
 from latticework.mediation.mediator_model import residual_of
 from latticework.mediation.posterior import Posterior
 from latticework.mediation.preparation import Prepared
@@ -53,7 +53,8 @@ class FittedModel(Estimator):
     @property
     def nie_(self) -> Float[np.ndarray, " all_draws"]:
         """Draws of the natural indirect effect, the sum of alpha(s) beta(s): chain after chain."""
-        return self._regional.sum(axis=-1).ravel()
+        check_is_fitted(self)
+        return self.posterior_.regional.sum(axis=-1).ravel()
 
     @property
     def nde_(self) -> Float[np.ndarray, " all_draws"]:
@@ -103,7 +104,7 @@ class FittedModel(Estimator):
         """Posterior mean of the individual effects in the basis."""
         check_is_fitted(self)
         prepared, posterior = self.prepared_, self.posterior_
-        alpha = None if self.prior_.orthogonal else posterior.projected_alpha().mean(axis=(0, 1)) / prepared.units.alpha
+        alpha = None if self.prior_.orthogonal else posterior.projected_alpha.mean(axis=(0, 1)) / prepared.units.alpha
         residual = residual_of(prepared.mediators, prepared.regressors, alpha) * prepared.units.mediators
         return (posterior.shrinkage[:, None] * residual).T
 
@@ -119,9 +120,8 @@ class FittedModel(Estimator):
         return maps_of(self.posterior_)
 
     @cached_property
-    def _regional(self) -> Float[np.ndarray, "chains draws regions"]:
-        check_is_fitted(self)
-        return self.posterior_.regional()
+    def _beyond(self) -> Float[np.ndarray, " voxels"]:
+        return beyond(self.posterior_, ROPE * float(np.abs(self.maps_.effect).max()))
 
     def transform(self, mediators: Any) -> Float[np.ndarray, "subjects components"]:
         """Coefficients of images in the basis.
@@ -185,11 +185,11 @@ class FittedModel(Estimator):
             )
         if rule != "rope":
             maps = self.maps_ if level == 0.95 or rule != "interval" else maps_of(self.posterior_, level=level)
-            return selected(maps, rule, level=level, threshold=threshold, rate=rate)
+            return selected(maps, rule, threshold=threshold, rate=rate)
         if rope is None:
-            rope = ROPE * float(np.abs(self.maps_.effect).max())
+            return self._beyond >= level
         wide = number("rope", rope, lambda value: 0 <= value < np.inf, "a number of at least 0")
-        return selected(maps_of(self.posterior_, rope=wide), rule, level=level)
+        return beyond(self.posterior_, wide) >= level
 
     def diagnose(self) -> Diagnosis:
         """Whether the draws can be trusted, and how much of the split of NIE and NDE is the prior's."""
@@ -238,5 +238,5 @@ class FittedModel(Estimator):
         }
 
     def _forget(self) -> None:
-        for name in ("maps_", "_regional"):
+        for name in ("maps_", "_beyond"):
             self.__dict__.pop(name, None)

@@ -29,8 +29,6 @@ class Maps:
         Mean, standard deviation and interval of the indirect effect through the voxel, alpha(s) beta(s).
     positive, negative
         Probabilities that it is above and below nought.
-    beyond
-        Probability that it is above `rope`, or that it is below -`rope`: the larger of the two.
     """
 
     alpha: Float[np.ndarray, " voxels"]
@@ -43,7 +41,6 @@ class Maps:
     effect_upper: Float[np.ndarray, " voxels"]
     positive: Float[np.ndarray, " voxels"]
     negative: Float[np.ndarray, " voxels"]
-    beyond: Float[np.ndarray, " voxels"]
 
     @property
     def pip(self) -> Float[np.ndarray, " voxels"]:
@@ -56,7 +53,7 @@ class Maps:
         return 1 - np.maximum(self.positive, self.negative)
 
 
-def maps_of(posterior: Posterior, *, level: float = 0.95, rope: float = 0.0) -> Maps:
+def maps_of(posterior: Posterior, *, level: float = 0.95) -> Maps:
     """Sum up the posterior voxel by voxel: O(p L / R) a draw, in blocks."""
     found = {name: np.empty(posterior.basis.n_voxels) for name in Maps.__dataclass_fields__}
     tails = [(1 - level) / 2, (1 + level) / 2]
@@ -67,21 +64,25 @@ def maps_of(posterior: Posterior, *, level: float = 0.95, rope: float = 0.0) -> 
             found[f"{name}_sd"][voxels] = draws.std(axis=1)
         found["positive"][voxels] = (effect > 0).mean(axis=1)
         found["negative"][voxels] = (effect < 0).mean(axis=1)
-        found["beyond"][voxels] = np.maximum((effect > rope).mean(axis=1), (effect < -rope).mean(axis=1))
         found["effect_lower"][voxels], found["effect_upper"][voxels] = np.quantile(effect, tails, axis=1)
     return Maps(**found)
 
 
-def selected(
-    maps: Maps, rule: Rule, *, level: float = 0.95, threshold: float = 0.5, rate: float = 0.1
-) -> Bool[np.ndarray, " voxels"]:
-    """Choose voxels by a rule; see `MediationModel.select`."""
+def beyond(posterior: Posterior, rope: float) -> Float[np.ndarray, " voxels"]:
+    """By voxel, the probability that the effect is above `rope`, or that it is below -`rope`: the larger of the two."""
+    found = np.empty(posterior.basis.n_voxels)
+    for _, voxels, alpha, beta in posterior.images():
+        effect = alpha * beta
+        found[voxels] = np.maximum((effect > rope).mean(axis=1), (effect < -rope).mean(axis=1))
+    return found
+
+
+def selected(maps: Maps, rule: Rule, *, threshold: float = 0.5, rate: float = 0.1) -> Bool[np.ndarray, " voxels"]:
+    """Choose voxels by a rule other than "rope"; see `MediationModel.select`."""
     if rule == "pip":
         return maps.pip > threshold
     if rule == "interval":
         return (maps.effect_lower > 0) | (maps.effect_upper < 0)
-    if rule == "rope":
-        return maps.beyond >= level
     order = np.argsort(maps.sign_error, kind="stable")
     expected = np.cumsum(maps.sign_error[order]) / np.arange(1, len(order) + 1)
     chosen = np.zeros(len(order), bool)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
@@ -84,11 +85,16 @@ class Posterior:
         alpha = self.alpha[:chains, :draws]
         return replace(self, alpha=alpha, sigmas=kept | _sigmas(outcomes, units), **_of_outcomes(outcomes, units))
 
+    def __getstate__(self) -> dict[str, Any]:
+        """What a pickle holds: draws, and nothing that follows from them."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
     @property
     def thresholded(self) -> bool:
         """Whether effects can be exactly nought."""
         return any(self.thresholds)
 
+    @cached_property
     def regional(self) -> Float[np.ndarray, "chains draws regions"]:
         """Draws of the indirect effect through each region: the sum of alpha(s) beta(s) over its voxels."""
         found = np.zeros((*self.direct.shape, len(self.basis.blocks)))
@@ -127,21 +133,25 @@ class Posterior:
         """
         if self.projected is None:
             return np.zeros_like(self.direct)
-        return np.einsum("cdl,cdl->cd", self.projected_alpha(), self.shrinkage * self.projected)
+        return np.einsum("cdl,cdl->cd", self.projected_alpha, self.shrinkage * self.projected)
 
     def shrinkage_draws(self) -> Float[np.ndarray, "chains draws components"]:
         """By draw, the share w of what is left of the mediators that belongs to individual effects."""
         individual = self.sigmas["sigma_eta"][..., None] ** 2 * self.basis.eigenvalues
         return individual / (individual + self.sigmas["sigma_mediators"][..., None] ** 2)
 
+    @cached_property
     def projected_alpha(self) -> Float[np.ndarray, "chains draws components"]:
         """Draws of alpha* = Q' alpha."""
         if not self.thresholds[0]:
             return self.alpha
-        found = np.empty_like(self.alpha)
-        for place in np.ndindex(self.direct.shape):
-            found[place] = self.basis.project(soft_threshold(self.basis.expand(self.alpha[place]), self.thresholds[0]))
-        return found
+        step = max(1, NUMBERS // self.basis.n_voxels)
+        draws = self.alpha.reshape(-1, self.basis.n_components)
+        found = [
+            self.basis.project(soft_threshold(self.basis.expand(draws[begin : begin + step]), self.thresholds[0]))
+            for begin in range(0, len(draws), step)
+        ]
+        return np.concatenate(found).reshape(self.alpha.shape)
 
 
 def _of_outcomes(outcomes: Sequence[OutcomeDraws], units: Units) -> dict[str, Any]:

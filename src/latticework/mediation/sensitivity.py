@@ -90,11 +90,11 @@ def bias_of(posterior: Posterior, nu: Float[np.ndarray, " voxels"] | None = None
         moved = posterior.moved()
     else:
         weighted = posterior.shrinkage * posterior.basis.project(nu)
-        moved = posterior.projected_alpha() @ weighted
-    alpha = posterior.projected_alpha().mean(axis=(0, 1))
+        moved = posterior.projected_alpha @ weighted
+    alpha = posterior.projected_alpha.mean(axis=(0, 1))
     beta = _projected_beta(posterior)
     own = float(alpha @ (posterior.shrinkage * beta))
-    indirect = float(posterior.regional().sum(axis=-1).mean())
+    indirect = float(posterior.regional.sum(axis=-1).mean())
     return Bias(summary(moved), summary(-moved), indirect / own if own else float("inf"))
 
 
@@ -125,7 +125,7 @@ def sweep_table(priors: Sequence[Prior], posteriors: Sequence[Posterior], fitted
     pandas = import_pandas()
     rows = []
     for prior, posterior in zip(priors, posteriors, strict=True):
-        draws = draws_of(posterior.regional(), posterior.direct)
+        draws = draws_of(posterior.regional, posterior.direct)
         row: dict[str, Any] = {
             "direct_effect_sd": prior.direct_effect_sd,
             "inclusion": _told(prior.inclusion),
