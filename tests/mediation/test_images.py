@@ -138,6 +138,16 @@ def test_maps_keep_the_header_that_says_where_they_are(tmp_path, codes):
     assert back.get_data_dtype() == np.float32
 
 
+@pytest.mark.parametrize("kind", [nibabel.MGHImage, nibabel.Nifti1Image])
+def test_maps_of_other_images_and_of_changed_affines_have_voxels_of_their_size(kind):
+    mask = kind(MASK.astype(np.uint8), np.eye(4))
+    mask.affine[:] = AFFINE
+    space = as_space(mask)
+    back = space.image(np.ones(space.n_voxels))
+    assert back.header.get_zooms() == (2, 2, 3)
+    assert np.array_equal(back.affine, AFFINE)
+
+
 def test_coordinates_are_world_millimetres_in_the_order_of_the_mask():
     space = as_space(MASK_IMAGE)
     assert np.allclose(space.coordinates(), nibabel.affines.apply_affine(AFFINE, np.argwhere(MASK)))

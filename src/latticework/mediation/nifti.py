@@ -142,9 +142,11 @@ def open_volumes(image: Any) -> Volumes:
 def _of_image(image: Any, nibabel: Any) -> Volumes:
     name = str(image.get_filename() or f"the {type(image).__name__}")
     affine = np.array(image.affine, dtype=np.float64) if image.affine is not None else np.eye(4)
+    _check_affine(affine, name)
     header = nibabel.Nifti1Header()
     header.set_data_shape(image.shape)
     header.set_sform(affine, code="aligned")
+    header["pixdim"][1:4] = nibabel.affines.voxel_sizes(affine)
     own = image.header
     # That of NIfTI-2 extends it. After a change to either the affine is what counts.
     if isinstance(own, nibabel.Nifti1Header) and np.allclose(own.get_best_affine(), affine, atol=1e-6):
@@ -157,7 +159,6 @@ def _of_image(image: Any, nibabel: Any) -> Volumes:
     if plain and isinstance(file, str | os.PathLike) and is_nifti(file) and Path(file).is_file():
         source, slope, inter, offset = Path(file), float(proxy.slope), float(proxy.inter), int(proxy.offset)
         _check_length(source, offset, math.prod(shape) * count * dtype.itemsize)
-    _check_affine(affine, name)
     return Volumes(
         name=name, shape=shape, count=count, affine=affine, fields=header_fields(header),
         slope=slope, inter=inter, source=source, dtype=dtype, offset=offset,
