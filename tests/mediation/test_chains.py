@@ -1,5 +1,6 @@
 """Chains: the same wherever they run, whatever the units, whatever the order of subjects and voxels."""
 
+import tracemalloc
 import warnings
 from dataclasses import fields, replace
 
@@ -9,7 +10,7 @@ import pytest
 from mediation.confounded import basis_of, confounder_data
 from mediation.montecarlo import assert_same_mean
 
-from latticework.mediation.basis import Basis
+from latticework.mediation.basis import Basis, Block
 from latticework.mediation.chains import ConfoundedChain, Length, MediatorChain, OutcomeChain, run
 from latticework.mediation.mediator_model import residual_of
 from latticework.mediation.preparation import prepare
@@ -141,6 +142,19 @@ def test_units_scale_all_draws(exposure, mediators, outcome, confounders):
         left, right = natural(one(), before.units), natural(other(), after.units)
         assert len(left) >= 2
         assert_close(left, right, factors)
+
+
+def test_images_are_held_once_in_double_precision():
+    rng = np.random.default_rng(0)
+    images = rng.standard_normal((1000, 2000)).astype(np.float32)
+    basis = Basis((Block("all", np.arange(2000), np.full((2000, 1), 2000**-0.5), np.ones(1)),), 2000)
+    exposure, outcome = rng.standard_normal((2, 1000))
+    tracemalloc.start()
+    prepared = prepare(exposure, images, outcome, np.empty((1000, 0)), basis, keep_images=True)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    np.testing.assert_allclose(prepared.images * prepared.units.mediators, images - images.mean(axis=0), atol=1e-6)
+    assert peak < 1.2 * prepared.images.nbytes
 
 
 def test_the_order_of_subjects_does_not_matter():

@@ -155,12 +155,15 @@ def prepare(
     regressors = np.ascontiguousarray(regressors - regressors.mean(axis=1, keepdims=True))
     centred = outcome - outcome.mean()
     one = Units(1.0, 1.0, 1.0, np.ones(confounders.shape[1]))
-    images = mediators - mediators.mean(axis=0, dtype=float) if keep_images else None
-    prepared = Prepared(coefficients, regressors, centred, basis, one, images)
-    if not standardise:
+    prepared = Prepared(coefficients, regressors, centred, basis, one)
+    if standardise:
+        sizes = regressors.std(axis=1)
+        prepared = prepared.in_units(Units(float(sizes[0]), spread, float(centred.std()), sizes[1:]))
+    if not keep_images:
         return prepared
-    sizes = regressors.std(axis=1)
-    return prepared.in_units(Units(float(sizes[0]), spread, float(centred.std()), sizes[1:]))
+    images = mediators - mediators.mean(axis=0, dtype=float)
+    images *= 1 / prepared.units.mediators  # in place: they are the largest array of a fit
+    return replace(prepared, images=images)
 
 
 def _project(
