@@ -51,7 +51,7 @@ class SimulatedStudy(Study):
     nu : array "voxels"
         Effect of individual differences at each voxel on the outcome: the unmeasured confounding.
     eta_coefficients : array "subjects components"
-        Individual differences, in the basis; exposure and confounders have nothing in common with them.
+        Individual differences, in the basis; see `orthogonal` of `simulate`.
     nde : float
         Natural direct effect of one unit of the exposure.
     """
@@ -110,8 +110,8 @@ def simulate(
         Standard deviations of ε in the mediator, of individual differences η (times the root of the eigenvalues), and
         of ε in the outcome.
     orthogonal : bool
-        Whether individual differences are made exactly uncorrelated with exposure and confounders in the sample, as the
-        authors' are; False leaves them as they are drawn.
+        Whether individual differences are made exactly orthogonal to exposure and confounders over the subjects, as the
+        authors' are. As neither is centred, correlations of about 1/n are left. False leaves all as it is drawn.
 
     Returns
     -------
