@@ -13,6 +13,7 @@ from latticework.core.files import read_lines
 from latticework.knowledge.deltas import read_delta, read_transactions
 from latticework.knowledge.exporting import read_names
 from latticework.knowledge.io import read_splits, read_triples
+from latticework.knowledge.io.formats import read_rows
 from latticework.knowledge.io.openke import read_openke
 from latticework.knowledge.positions import Place, find_place, gone_on
 
@@ -94,7 +95,7 @@ FORMATS = [
     Format(
         "knowledge-splits",
         lambda: [{"train.tsv": b"a\tr\tb\n", "valid.tsv": b"b\tr\ta\n", "test.txt": b"a\tr\ta\n"}],
-        read_splits,
+        lambda folder: (read_splits(folder), read_rows(folder, "valid")),
     ),
     Format(
         "knowledge-openke",

@@ -14,11 +14,11 @@ import pytest
 import latticework as lw
 from latticework.core import InputError
 from latticework.core.runs import alone
-from latticework.knowledge.cli_files import part_of
 from latticework.knowledge.config import DKGEConfig
 from latticework.knowledge.deltas import read_delta
 from latticework.knowledge.estimator import DKGE
 from latticework.knowledge.io import read_splits, read_triples
+from latticework.knowledge.io.formats import read_rows
 from latticework.knowledge.saved_model import SavedModel
 
 CITIES = {"Rome": "Italy", "Milan": "Italy", "Oslo": "Norway", "Bergen": "Norway", "Paris": "France", "Lyon": "France"}
@@ -122,9 +122,43 @@ def test_of_a_folder_its_own_facts_to_validate_with_are_taken(latticework, write
     ended = latticework("kg", "fit", tmp_path / "set", "-o", tmp_path / "model", *QUICK)
     assert ended.status == 0
     assert "valid" in ended.err  # "twin of" is in no fact to learn from, so that all are left out
-    assert part_of(tmp_path / "set", "valid") == FACTS[-1:]
-    assert part_of(tmp_path / "set", "test") == [("Oslo", "twin of", "Lyon")]
-    assert part_of(write("one.tsv", rows(FACTS)), "test") is None
+    assert lw.load(tmp_path / "model").validation_ == FACTS[-1:]
+    (tmp_path / "set" / "valid.txt").unlink()
+    assert latticework("kg", "fit", tmp_path / "set", "-o", tmp_path / "other", *QUICK).status == 0
+    assert lw.load(tmp_path / "other").validation_ == []
+
+
+@pytest.mark.filterwarnings("ignore:validation")
+def test_of_another_folder_the_held_out_facts_are_taken(latticework, refused, model, write, tmp_path):
+    (tmp_path / "set").mkdir()
+    train, valid, test = FACTS[:3], [("Lyon", "twin of", "Milan")], [("Oslo", "borders", "Lyon")]
+    write("set/train.txt", rows(train))
+    changes = write("delta.tsv", CHANGES)
+    facts, page = write("facts.tsv", rows(FACTS)), ("--page", tmp_path / "update.html")
+    assert "has no facts to validate with" in refused("update", model, changes, "--valid", tmp_path / "set")
+    assert "has no facts to test with" in refused("update", model, changes, *page, "--test", tmp_path / "set")
+    for part, held_out in (("valid", valid), ("test", test)):
+        write(f"set/{part}.txt", rows(held_out))
+    options = ("--valid", tmp_path / "set")
+    assert latticework("kg", "fit", facts, *options, "-o", tmp_path / "other", *QUICK).status == 0
+    assert lw.load(tmp_path / "other").validation_ == valid
+    assert latticework("kg", "update", model, changes, *options, *page, "--test", tmp_path / "set").status == 0
+    assert lw.load(model).validation_ == valid
+    assert "1 of the held-out facts are about" in page[1].read_text("utf-8")
+    assert lw.load(model).evaluate(tmp_path / "set") == lw.load(model).evaluate(test)
+
+
+def test_literals_of_a_data_set_are_kept_in_all_its_parts(latticework, write, tmp_path):
+    (tmp_path / "set").mkdir()
+    fact = '<http://x/{}> <http://x/{}> "A{}" .'
+    write("set/train.nt", [*(fact.format(i, "r", i % 2) for i in range(4)), "<http://x/0> <http://x/r> <http://x/1> ."])
+    write("set/valid.nt", [fact.format(0, "r", 1)])
+    begin = ("fit", tmp_path / "set", "-o", tmp_path / "model", *QUICK)
+    assert latticework("kg", *begin, "--literals", "keep").status == 0
+    assert lw.load(tmp_path / "model").validation_ == [("http://x/0", "http://x/r", '"A1"')]
+    for policy, told in (("drop", "1 fact; left out: 5 triples with literals"), ("keep", "6 facts")):
+        ended = latticework("kg", "convert", tmp_path / "set", tmp_path / policy, "--literals", policy)
+        assert ended.err == f"{tmp_path / policy}: {told}\n"
 
 
 def test_facts_come_from_standard_input_too(latticework, tmp_path):
@@ -536,7 +570,7 @@ def test_a_data_set_is_converted_with_all_its_parts(latticework, write, tmp_path
         assert latticework("kg", "convert", tmp_path / "set", tmp_path / target[0], *target[1:]).status == 0
         splits = read_splits(tmp_path / target[0])
         assert (len(splits.train), len(splits.valid), len(splits.test)) == (14, 1, 1)
-    assert part_of(tmp_path / "a.folder", "test") == [("Oslo", "twin of", "Lyon")]
+    assert read_rows(tmp_path / "a.folder", "test") == [("Oslo", "twin of", "Lyon")]
 
 
 @pytest.mark.parametrize("name", ["a.npy", "a.parquet", "a.vec", "a.faiss"])

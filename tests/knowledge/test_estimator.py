@@ -95,6 +95,12 @@ def test_answers_have_the_scores_of_their_triples(model):
     assert sorted((score for _, score in found), reverse=True) == [score for _, score in found]
 
 
+def test_rows_of_a_file_have_their_scores(model, tmp_path):
+    rows = [("Rome", "in", "Italy"), ("Austria", "has", "Graz"), ("Rome", "has", "Graz"), ("Austria", "has", "Graz")]
+    (tmp_path / "facts.tsv").write_text("".join("\t".join(row) + "\n" for row in rows))
+    assert model.score_triples(tmp_path / "facts.tsv").tolist() == model.score_triples(rows).tolist()
+
+
 def test_attention_adds_up_to_one(model):
     explanation = model.explain("Italy", "has", "Rome")
     for part in (explanation.head, explanation.relation, explanation.tail):

@@ -29,6 +29,22 @@ def test_triples_come_from_files(tmp_path):
     assert sorted(read_named(str(tmp_path / "facts.tsv"), "triples")) == sorted(ROWS)
 
 
+def test_rows_of_a_file_are_read_in_its_order_and_as_often_as_they_are_there(tmp_path):
+    rows = [("a", "r", "b"), ("b", "r", "c"), ("a", "r", "c"), ("b", "r", "c")]
+    (tmp_path / "facts.tsv").write_text("".join("\t".join(row) + "\n" for row in rows))
+    assert read_named(tmp_path / "facts.tsv", "triples") == rows
+    (tmp_path / "none.tsv").touch()
+    with pytest.raises(InputError, match="holds no triple"):
+        read_named(tmp_path / "none.tsv", "triples")
+
+
+@pytest.mark.parametrize("what, part", [("triples", "train"), ("validation", "valid"), ("test", "test")])
+def test_of_a_folder_the_part_is_read_that_is_meant(tmp_path, what, part):
+    for name in ("train", "valid", "test"):
+        (tmp_path / f"{name}.tsv").write_text(f"a\t{name}\tb\n")
+    assert read_named(tmp_path, what) == [("a", part, "b")]
+
+
 @pytest.mark.parametrize("given", [[], 3, None, [("Rome", "Italy")], ["Rome in Italy"], [("Rome", "", "Italy")]])
 def test_what_is_no_graph_is_refused(given):
     with pytest.raises(InputError, match="triples"):

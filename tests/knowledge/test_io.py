@@ -8,6 +8,7 @@ import pytest
 from latticework.core.errors import InputError
 from latticework.knowledge.graph import Graph
 from latticework.knowledge.io import read_splits, read_triples, write_triples
+from latticework.knowledge.io.formats import read_rows
 
 TRIPLES = [("New York", "in", "USA"), ("Rome", "in", "Italy"), ("Rome", "likes", "Rome")]
 TSV = "".join("\t".join(triple) + "\n" for triple in TRIPLES)
@@ -89,7 +90,7 @@ def test_what_a_policy_left_out_is_told(tmp_path):
     assert "left out: 1 triple with literals" in read_triples(file).told()
     assert len(read_triples(file, literals="bucket").graph) == 2
     file.write_text('<http://x/a> <http://x/r> "b" .\n')
-    with pytest.raises(InputError, match=r"a.nt holds no triple \(left out: 1 triple with literals\)"):
+    with pytest.raises(InputError, match=r"a.nt holds no triple; left out: 1 triple with literals$"):
         read_triples(file)
 
 
@@ -121,6 +122,11 @@ def test_names_that_mean_no_format_or_no_file_are_refused(tmp_path):
             read_triples(tmp_path / name)
     with pytest.raises(InputError, match=r"holds neither train\.txt"):
         read_triples(tmp_path)
+    for name in ("entity2id.txt", "a.openke"):
+        (tmp_path / name).touch()
+        with pytest.raises(InputError, match=rf"{name} has no triples of OpenKE: give its folder, or train2id\.txt"):
+            read_triples(tmp_path / name, format="openke")
+    (tmp_path / "entity2id.txt").unlink()
     with pytest.raises(InputError, match="format='xml': expected one of tsv, csv"):
         read_triples(tmp_path / "a", format="xml")
     with pytest.raises(InputError, match="format='xml'"):
@@ -157,6 +163,32 @@ def test_splits_share_their_numbers_and_keep_their_order(tmp_path):
     assert splits.graph.present.tolist() == [True] * 4 + [False] * 2
     assert splits.without_leaks()[1] == {"valid": 0, "test": 1}
     assert len(read_triples(tmp_path).graph) == 3
+
+
+@pytest.mark.parametrize("kind", ["csv.gz", "nt", "parquet"])
+def test_parts_of_a_folder_are_of_any_format(tmp_path, kind):
+    pytest.importorskip({"nt": "pyoxigraph", "parquet": "pyarrow"}.get(kind, "gzip"))
+    for part in ("train", "test"):
+        write_triples(tmp_path / f"{part}.{kind}", IRIS[: 3 if part == "train" else 1])
+    splits = read_splits(tmp_path)
+    assert (len(splits.train), len(splits.valid), len(splits.test)) == (3, 0, 1)
+    assert read_rows(tmp_path, "train") == IRIS
+    assert read_rows(tmp_path, "test") == IRIS[:1]
+    assert read_rows(tmp_path, "valid", needed=False) == []
+
+
+def test_of_a_folder_only_the_part_that_is_asked_for_is_read(tmp_path):
+    (tmp_path / "train.tsv").write_text("no fact\n")
+    (tmp_path / "test.tsv").write_text(TSV)
+    assert read_rows(tmp_path, "test") == TRIPLES
+    for name, text in (
+        ("entity", "2\na\t0\nb\t1\n"),
+        ("relation", "1\nr\t0\n"),
+        ("train", "?"),
+        ("test", "1\n1 0 0\n"),
+    ):
+        (tmp_path / f"{name}2id.txt").write_text(text)
+    assert read_rows(tmp_path, "test") == [("b", "r", "a")]
 
 
 def test_numbers_are_given_as_names_come_first(tmp_path):

@@ -8,6 +8,7 @@ FileFormat = Literal["tsv", "csv", "nt", "nq", "ttl", "trig", "parquet", "npy", 
 ExportFormat = Literal["npy", "parquet", "word2vec", "faiss"]
 Literals = Literal["drop", "keep", "bucket"]  # of RDF: what becomes of facts about texts and numbers
 BlankNodes = Literal["keep", "drop"]
+Part = Literal["train", "valid", "test"]  # of a data set in a folder
 Init = Literal["xavier", "transe"]
 Norm = Literal[1, 2]
 Compat = Literal["paper", "reference"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -76,10 +76,9 @@ def fit(
     if margin is not None and loss != "margin":
         raise InputError("--margin is of --loss margin: the softmax has none")
 
-    from latticework.knowledge.cli_files import part_of
     from latticework.knowledge.config import DKGEConfig
     from latticework.knowledge.estimator import DKGE
-    from latticework.knowledge.io import read_triples
+    from latticework.knowledge.io.formats import read_rows, read_triples
 
     settings = given(
         compat=compat,
@@ -104,9 +103,10 @@ def fit(
     )
     loaded = read_triples(triples, literals=literals, blank_nodes=blank_nodes)
     message(f"{stream_name(triples)}: {loaded.told()}")
-    validation: Any = part_of(triples, "valid")
-    if valid is not None:
-        validation = read_triples(valid, literals=literals, blank_nodes=blank_nodes).graph
+    validation = None
+    if valid or triples.is_dir():
+        source, needed = valid or triples, valid is not None
+        validation = read_rows(source, "valid", needed=needed, literals=literals, blank_nodes=blank_nodes)
     model.fit(loaded.graph, validation, folder=output, restart=restart, loggers=logger or (), sharded=sharded)
     message(f'the model is in {output}; try: latticework kg query {output} "an entity" "a relation" "?"')
 

@@ -119,13 +119,9 @@ def evaluate(
 
     Beside it stands what relations alone tell that hold between the same entities: a floor for a model.
     """
-    from latticework.knowledge.cli_files import part_of
     from latticework.knowledge.estimator import DKGE
 
-    facts: Any = part_of(test, "test") if test.is_dir() else test
-    if facts is None:
-        raise InputError(f"{test} has no facts to test with: expected test.txt, or test2id.txt, with some")
-    found = DKGE.load(model, device="cpu").evaluate(facts)
+    found = DKGE.load(model, device="cpu").evaluate(test)
     if as_json:
         print_json(found)
     else:

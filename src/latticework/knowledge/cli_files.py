@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from latticework.knowledge.graph import Graph
     from latticework.knowledge.io.dataset import Loaded
     from latticework.knowledge.statistics import Statistics
-    from latticework.knowledge.triples import NamedTriple
 
 GRAPH: Final = "Facts: .tsv, .csv, RDF (.nt, .nq, .ttl, .trig), .parquet, .npy, or a folder with train.txt or OpenKE's"
 SOURCE: Final = f"{GRAPH}, or of a model"
@@ -117,6 +116,7 @@ def convert(
     only the facts to learn from are taken.
     """
     from latticework.knowledge.io import read_splits, write_triples
+    from latticework.knowledge.io.dataset import told_left_out
     from latticework.knowledge.io.formats import kind_to_write
     from latticework.knowledge.io.openke import write_openke
 
@@ -124,10 +124,10 @@ def convert(
     if kind != "openke":
         check_output(target, option="TARGET")
     if kind == "openke" and source.is_dir() and not _is_model(source) and from_ is None:
-        splits = read_splits(source)
+        splits = read_splits(source, literals=literals, blank_nodes=blank_nodes)
         write_openke(target, splits)
         count = len(splits.train) + len(splits.valid) + len(splits.test)
-        message(f"{target}: {counted(count, 'fact')}")
+        message(f"{target}: {counted(count, 'fact')}{told_left_out(splits.dropped)}")
         return
     loaded = read_source(source, format=from_, literals=literals, blank_nodes=blank_nodes)
     write_triples(target, loaded.graph, format=to)
@@ -169,17 +169,6 @@ def read_source(path: Path, **options: Any) -> Loaded:
 
         return Loaded(_present(DKGE.load(path, device="cpu").graph_))
     return read_triples(path, **options)
-
-
-def part_of(path: Path, part: Literal["valid", "test"]) -> list[NamedTriple] | None:
-    """The facts of a part of a data set in a folder, by name; None if this is no folder, or has no such part."""
-    from latticework.knowledge.graph import Graph
-    from latticework.knowledge.io import read_splits
-
-    if not path.is_dir():
-        return None
-    splits = read_splits(path)
-    return Graph(splits.entities, splits.relations, getattr(splits, part)).named() or None
 
 
 def statistics_lines(found: Statistics) -> list[str]:

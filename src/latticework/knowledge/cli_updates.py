@@ -78,7 +78,9 @@ def update(
     test: Annotated[
         Path | None,
         typer.Option(
-            metavar="TRIPLES", help="Held-out facts that the page ranks before and after.", show_default=False
+            metavar="TRIPLES",
+            help="Held-out facts that the page ranks before and after, or a folder with some to test with.",
+            show_default=False,
         ),
     ] = None,
     device: Device = "auto",
@@ -96,14 +98,15 @@ def update(
     check_page(page)
 
     from latticework.core.persistence import check_free
-    from latticework.knowledge.io import read_triples
+    from latticework.knowledge.facts import read_named
 
     if output is not None:
         check_free(output)
     elif model.is_dir() and not os.access(model, os.W_OK):
         raise InputError(f"{model} cannot be written to: --output says where else to save the model")
     delta = _delta(changes, add or (), remove or ())
-    validation, judged = (None if path is None else read_triples(path).graph for path in (valid, test))
+    validation = None if valid is None else read_named(valid, "validation")
+    judged = None if test is None else read_named(test, "test")
     with _alone(model):
         saved = _saved_model(model, device, affected, epochs, max_triples)
         before = copy(saved.model)

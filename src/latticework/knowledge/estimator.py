@@ -110,11 +110,12 @@ class DKGE(LinkPredictor):
         Parameters
         ----------
         triples
-            (head, relation, tail) by name, as rows, an array, a table, a `Graph`, or the name of a file.
+            (head, relation, tail) by name, as rows, an array, a table, a `Graph`, or the name of a file, or of a
+            folder with a data set.
         validation
-            Held-out facts: training keeps the weights with the best filtered MRR on them, and stops where that no
-            longer grows. Those that the graph has, or whose names it does not have, are left out with a warning, until
-            an update makes them of use.
+            Held-out facts, of a folder those to validate with: training keeps the weights with the best filtered MRR on
+            them, and stops where that no longer grows. Those that the graph has, or whose names it does not have, are
+            left out with a warning, until an update makes them of use.
         folder
             Where to save the model. The run checkpoints there too: the same call, made again after a crash, goes on
             where it was, and once the model is finished just loads it. Needs a `random_state`.
@@ -263,6 +264,7 @@ class DKGE(LinkPredictor):
     def evaluate(self, test: Triples) -> Evaluation:
         """Rank held-out facts among all entities there are, leaving out other facts that are known to be true.
 
+        Of a folder these are the facts to test with.
         Known are those of the graph, of the validation and of the test. Facts of the graph, and such whose names it
         does not have, are left out with a warning; one that is there twice counts once. Ties count as they would on
         average in any order.

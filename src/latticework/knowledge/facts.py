@@ -6,17 +6,19 @@ import os
 import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import numpy as np
 from jaxtyping import Int64
 
 from latticework.core.errors import InputError
 from latticework.core.words import counted
+from latticework.knowledge.choices import Part
 from latticework.knowledge.graph import Graph
 from latticework.knowledge.io.tables import columns_in_order
 from latticework.knowledge.triples import NamedTriple, NamedTriples, columns
 
+PARTS: Final[dict[str, Part]] = {"validation": "valid", "test": "test"}  # of a folder; all else is its train
 Triples = str | os.PathLike[str] | Graph | Iterable[Sequence[str]] | np.ndarray
 
 
@@ -84,9 +86,24 @@ def _check_iterable(triples: Any, what: str) -> None:
 
 
 def read_named(triples: Triples, what: str) -> list[NamedTriple]:
-    """Triples by name, in the order given, repetitions kept; of a file or a graph in ascending order."""
-    if isinstance(triples, str | os.PathLike | Graph):
-        return _graph(triples, what).named()
+    """Triples by name, in the order given, repetitions kept; of a folder those that it has for "validation" or "test".
+
+    Raises
+    ------
+    InputError
+        If they are none, or a file or folder has not one.
+
+    Examples
+    --------
+    >>> read_named([("Oslo", "in", "Norway"), ("Oslo", "in", "Norway")], "test")
+    [('Oslo', 'in', 'Norway'), ('Oslo', 'in', 'Norway')]
+    """
+    if isinstance(triples, Graph):
+        return triples.named()
+    if isinstance(triples, str | os.PathLike):
+        from latticework.knowledge.io.formats import read_rows
+
+        return read_rows(triples, PARTS.get(what, "train"))
     triples = cast("NamedTriples", _rows(triples))
     _check_iterable(triples, what)
     try:

@@ -47,17 +47,28 @@ class Loaded:
         sizes = len(self.graph.entities), len(self.graph.relations)
         entities, relations = counted(sizes[0], "entity", "entities"), counted(sizes[1], "relation")
         held = f"{counted(len(self.graph), 'triple')} of {entities} and {relations}"
-        left_out = [counted(self.duplicates, "duplicate")] if self.duplicates else []
-        for reason, number in self.dropped.items():
-            left_out += [f"{counted(number, 'triple')} with {reason}"] if number else []
-        return held + (f"; left out: {', '.join(left_out)}" if left_out else "")
+        return held + told_left_out(self.dropped, self.duplicates)
+
+
+def told_left_out(dropped: Mapping[str, int], duplicates: int = 0) -> str:
+    """What was left out, as the end of a line; nothing if nothing was.
+
+    Examples
+    --------
+    >>> told_left_out({"literals": 2, "blank nodes": 0})
+    '; left out: 2 triples with literals'
+    """
+    left_out = [counted(duplicates, "duplicate")] if duplicates else []
+    left_out += [f"{counted(number, 'triple')} with {reason}" for reason, number in dropped.items() if number]
+    return f"; left out: {', '.join(left_out)}" if left_out else ""
 
 
 @dataclass(frozen=True, eq=False)
 class Splits:
     """A data set cut into parts whose triples share the same numbers; in the order of the files, repetitions kept.
 
-    Entities that only `valid` or `test` have are numbered too: they are not `present` in the graph.
+    Entities that only `valid` or `test` have are numbered too: they are not `present` in the graph. `dropped` counts
+    the triples that a policy left out, by reason.
 
     Examples
     --------
@@ -72,6 +83,7 @@ class Splits:
     train: Int64[np.ndarray, "train 3"]
     valid: Int64[np.ndarray, "valid 3"]
     test: Int64[np.ndarray, "test 3"]
+    dropped: Mapping[str, int] = field(default_factory=dict)
 
     @cached_property
     def graph(self) -> Graph:
@@ -93,8 +105,8 @@ class Builder:
     >>> builder = Builder()
     >>> builder.add(["Rome", "Milan"], ["in", "in"], ["Italy", "Italy"]).tolist()
     [[0, 0, 1], [2, 0, 1]]
-    >>> builder.loaded().graph.named()
-    [('Rome', 'in', 'Italy'), ('Milan', 'in', 'Italy')]
+    >>> list(builder.names()[0]), len(builder.triples())
+    (['Rome', 'Italy', 'Milan'], 2)
     """
 
     def __init__(self) -> None:
@@ -115,9 +127,9 @@ class Builder:
         """The entities and the relations so far."""
         return Names(self._entities), Names(self._relations)
 
-    def loaded(self, dropped: Mapping[str, int] | None = None) -> Loaded:
-        """The graph of all that was taken in."""
-        return loaded(np.concatenate(self._parts), *self.names(), dropped=dropped)
+    def triples(self) -> Int64[np.ndarray, "triples 3"]:
+        """All that was taken in, in its order."""
+        return np.concatenate(self._parts)
 
 
 def loaded(

@@ -16,16 +16,17 @@ from pathlib import Path
 from typing import Final, get_args
 
 import numpy as np
+from jaxtyping import Int64
 
 from latticework.core.checks import one_of
 from latticework.core.errors import InputError
 from latticework.core.files import read_lines, suffix, write_lines, write_output
 from latticework.core.folders import check_new
 from latticework.core.streams import stream_name
-from latticework.knowledge.choices import BlankNodes, FileFormat, Literals
+from latticework.knowledge.choices import BlankNodes, FileFormat, Literals, Part
 from latticework.knowledge.graph import Graph
-from latticework.knowledge.io.dataset import Builder, Columns, Loaded, Splits, loaded
-from latticework.knowledge.io.openke import is_openke, read_openke, write_openke
+from latticework.knowledge.io.dataset import Builder, Columns, Loaded, Splits, loaded, told_left_out
+from latticework.knowledge.io.openke import is_openke, read_openke, read_openke_part, write_openke
 from latticework.knowledge.io.rdf import OTHER_FORMATS, is_ntriples, ntriples_lines, rdf_columns
 from latticework.knowledge.io.tables import (
     csv_columns,
@@ -36,12 +37,13 @@ from latticework.knowledge.io.tables import (
     parquet_columns,
     tsv_columns,
 )
-from latticework.knowledge.triples import NamedTriple
+from latticework.knowledge.names import Names
+from latticework.knowledge.triples import NO_TRIPLES, NamedTriple
 
 FILES: Final = ".tsv, .csv, .txt, .nt, .nq, .ttl, .trig (each also with .gz), .parquet or .npy"
 _OTHERS: Final = (*OTHER_FORMATS, ".json", ".jsonl", ".xlsx", ".npz", ".zip")
-_PARTS: Final = ("train", "valid", "test")
-_ENDINGS: Final = tuple(f".{ending}{packed}" for ending in ("txt", "tsv", "csv") for packed in ("", ".gz"))
+_ENDINGS: Final = tuple(f".{kind}{packed}" for kind in ("txt", *get_args(FileFormat)) for packed in ("", ".gz"))
+_USES: Final[dict[Part, str]] = {"train": "learn from", "valid": "validate with", "test": "test with"}
 
 
 def read_triples(
@@ -86,28 +88,44 @@ def read_triples(
     ...     read_triples(file).told()
     '1 triple of 2 entities and 1 relation; left out: 1 duplicate'
     """
-    where = Path(path)
-    if where.is_dir() and not is_openke(where):
-        where = _part(where, "train", needed=True) or where
     dropped: Counter[str] = Counter()
-    kind, batches = _opened(where, format, literals, blank_nodes, dropped)
-    if kind == "openke":
-        result = _of_openke(where)
-    else:
-        builder = Builder()
-        for columns in batches:
-            builder.add(*columns)
-        result = builder.loaded(dropped)
-    if not len(result.graph):
-        left_out = result.told().partition("; ")[2]
-        raise InputError(f"{stream_name(path)} holds no triple" + (f" ({left_out})" if left_out else ""))
-    return result
+    triples, entities, relations = _numbered(Path(path), "train", format, literals, blank_nodes, dropped)
+    if not len(triples):
+        raise InputError(f"{stream_name(path)} holds no triple{told_left_out(dropped)}")
+    return loaded(triples, entities, relations, dropped=dropped)
 
 
-def read_splits(folder: str | os.PathLike[str]) -> Splits:
+def read_rows(
+    path: str | os.PathLike[str],
+    part: Part = "train",
+    *,
+    needed: bool = True,
+    literals: Literals = "drop",
+    blank_nodes: BlankNodes = "keep",
+) -> list[NamedTriple]:
+    """The triples of a file by name, in its order and as often as they are there; of a folder those of one part.
+
+    Raises
+    ------
+    InputError
+        As `read_triples`; but for none only if some are needed.
+    """
+    dropped: Counter[str] = Counter()
+    triples, entities, relations = _numbered(Path(path), part, None, literals, blank_nodes, dropped)
+    if needed and not len(triples):
+        told = f"{stream_name(path)} holds no triple"
+        if Path(path).is_dir():
+            told = f"{path} has no facts to {_USES[part]}: expected {part}.txt, or {part}2id.txt, with some"
+        raise InputError(told + told_left_out(dropped))
+    return Graph(entities, relations, triples).named()
+
+
+def read_splits(
+    folder: str | os.PathLike[str], *, literals: Literals = "drop", blank_nodes: BlankNodes = "keep"
+) -> Splits:
     """Read a folder with files named train, valid and test (such as ``train.txt.gz``), or one of OpenKE.
 
-    A part that has no file, other than train, is empty.
+    A part that has no file, other than train, is empty. The policies are those of `read_triples`.
 
     Raises
     ------
@@ -117,14 +135,13 @@ def read_splits(folder: str | os.PathLike[str]) -> Splits:
     folder = Path(folder)
     if is_openke(folder):
         return read_openke(folder)
-    builder = Builder()
-    parts = []
-    for part in _PARTS:
-        path = _part(folder, part, needed=part == "train")
-        batches = _opened(path, None, "drop", "keep", Counter())[1] if path else iter(())
-        none = np.empty((0, 3), dtype=np.int64)
-        parts.append(np.concatenate([none, *(builder.add(*columns) for columns in batches)]))
-    return Splits(*builder.names(), *parts)
+    builder, dropped, parts = Builder(), Counter[str](), []
+    for part in get_args(Part):
+        path = _file_of(folder, part)
+        batches = _opened(path, None, literals, blank_nodes, dropped)[1] if path else iter(())
+        parts.append(np.concatenate([NO_TRIPLES, *(builder.add(*columns) for columns in batches)]))
+    train, valid, test = parts
+    return Splits(*builder.names(), train, valid, test, dropped)
 
 
 def write_triples(
@@ -149,8 +166,7 @@ def write_triples(
     kind = kind_to_write(path, format=format)
     if kind == "openke":
         graph = triples if isinstance(triples, Graph) else Graph.of(triples)
-        none = np.empty((0, 3), dtype=np.int64)
-        write_openke(path, Splits(graph.entities, graph.relations, graph.triples, none, none))
+        write_openke(path, Splits(graph.entities, graph.relations, graph.triples, NO_TRIPLES, NO_TRIPLES))
         return
     named = triples.named() if isinstance(triples, Graph) else triples
     if kind in ("parquet", "npy"):
@@ -178,6 +194,29 @@ def kind_to_write(path: str | os.PathLike[str], *, format: FileFormat | None = N
     if kind == "openke":
         check_new(path)
     return kind
+
+
+def _numbered(
+    path: Path,
+    part: Part,
+    format: FileFormat | None,
+    literals: Literals,
+    blank_nodes: BlankNodes,
+    dropped: Counter[str],
+) -> tuple[Int64[np.ndarray, "triples 3"], Names, Names]:
+    """The triples of a file, or of a part of a folder, as they stand there, by number, and the names; maybe none."""
+    where: Path | None = path
+    if path.is_dir() and not is_openke(path):
+        where = _file_of(path, part)
+    if where is None:
+        return NO_TRIPLES, Names(), Names()
+    kind, batches = _opened(where, format, literals, blank_nodes, dropped)
+    if kind == "openke":
+        return _of_openke(where, part)
+    builder = Builder()
+    for columns in batches:
+        builder.add(*columns)
+    return builder.triples(), *builder.names()
 
 
 def _opened(
@@ -246,16 +285,24 @@ def _by_line(line: str, name: str) -> str:
     return "tsv"
 
 
-def _part(folder: Path, part: str, *, needed: bool) -> Path | None:
+def _file_of(folder: Path, part: Part) -> Path | None:
+    """The file of a part; None if it has none, which train must have."""
     paths = [folder / f"{part}{ending}" for ending in _ENDINGS]
     found = next((path for path in paths if path.is_file()), None)
-    if found is None and needed:
-        raise InputError(f"{folder} holds neither {part}.txt, {part}.tsv or {part}.csv nor a data set of OpenKE")
+    if found is None and part == "train":
+        raise InputError(
+            f"{folder} holds neither train.txt, nor a file of another format named train, nor a data set of OpenKE"
+        )
     return found
 
 
-def _of_openke(path: Path) -> Loaded:
-    """What is to be learnt from of a folder, or one of its parts."""
-    splits = read_openke(path if path.is_dir() else path.parent)
-    part = "train" if path.is_dir() else path.name.split("2id")[0]
-    return loaded(getattr(splits, part), splits.entities, splits.relations)
+def _of_openke(path: Path, part: Part) -> tuple[Int64[np.ndarray, "part 3"], Names, Names]:
+    """A part of a folder, or that which a file in it is."""
+    if path.is_dir():
+        return read_openke_part(path, part)
+    own = next((each for each in get_args(Part) if path.name.removesuffix(".gz") == f"{each}2id.txt"), None)
+    if own is None:
+        raise InputError(
+            f"{path} has no triples of OpenKE: give its folder, or train2id.txt, valid2id.txt or test2id.txt"
+        )
+    return read_openke_part(path.parent, own)

@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
-from typing import Final, Never
+from typing import Final, Never, get_args
 
 import numpy as np
 from jaxtyping import Int64
@@ -21,8 +21,10 @@ from latticework.core.errors import InputError
 from latticework.core.files import read_lines
 from latticework.core.folders import new_folder
 from latticework.core.words import counted, shortened
+from latticework.knowledge.choices import Part
 from latticework.knowledge.io.dataset import Splits
 from latticework.knowledge.names import Names
+from latticework.knowledge.triples import NO_TRIPLES
 
 _ROW: Final = re.compile(r"\s*([0-9]{1,18})\s+([0-9]{1,18})\s+([0-9]{1,18})\s*")
 _COUNT: Final = re.compile(r"\s*([0-9]{1,18})\s*")
@@ -49,13 +51,16 @@ def read_openke(folder: str | os.PathLike[str]) -> Splits:
     [('Rome', 'in', 'Italy')]
     """
     folder = Path(folder)
-    entities, relations = _read_names(_needed(folder, "entity")), _read_names(_needed(folder, "relation"))
-    sizes = len(entities), len(relations)
-    train = _read_triples(_needed(folder, "train"), *sizes)
-    none = np.empty((0, 3), dtype=np.int64)
-    others = [_file(folder, part) for part in ("valid", "test")]
-    valid, test = (_read_triples(path, *sizes) if path else none for path in others)
+    entities, relations = _both_names(folder)
+    train, valid, test = (_part(folder, part, len(entities), len(relations)) for part in get_args(Part))
     return Splits(entities, relations, train, valid, test)
+
+
+def read_openke_part(folder: str | os.PathLike[str], part: Part) -> tuple[Int64[np.ndarray, "part 3"], Names, Names]:
+    """As `read_openke`, the triples of one part, with the entities and the relations; the other parts are not read."""
+    folder = Path(folder)
+    entities, relations = _both_names(folder)
+    return _part(folder, part, len(entities), len(relations)), entities, relations
 
 
 def is_openke(path: str | os.PathLike[str]) -> bool:
@@ -67,7 +72,7 @@ def is_openke(path: str | os.PathLike[str]) -> bool:
     (True, False)
     """
     name = Path(path).name.removesuffix(".gz")
-    if name in [_TRIPLES.format(part) for part in ("train", "valid", "test")]:
+    if name in [_TRIPLES.format(part) for part in get_args(Part)]:
         return True
     return any((Path(path) / f"entity2id.txt{end}").is_file() for end in ("", ".gz"))
 
@@ -107,6 +112,15 @@ def _needed(folder: Path, name: str) -> Path:
     if path is None:
         raise InputError(f"{folder} is no folder of OpenKE: there is no {name}2id.txt in it")
     return path
+
+
+def _both_names(folder: Path) -> tuple[Names, Names]:
+    return _read_names(_needed(folder, "entity")), _read_names(_needed(folder, "relation"))
+
+
+def _part(folder: Path, part: Part, entities: int, relations: int) -> Int64[np.ndarray, "part 3"]:
+    path = _needed(folder, part) if part == "train" else _file(folder, part)
+    return _read_triples(path, entities, relations) if path else NO_TRIPLES
 
 
 def _rows(path: Path) -> tuple[int, Iterator[str]]:
