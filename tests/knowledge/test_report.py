@@ -16,6 +16,7 @@ from latticework.knowledge.estimator import DKGE
 from latticework.knowledge.planted import plant
 from latticework.knowledge.report import (
     MOST_LISTED,
+    MOST_MAPPED,
     changes,
     entity_map,
     facts_added,
@@ -125,12 +126,24 @@ def test_models_are_compared_by_the_facts_that_all_can_rank_and_the_floor_stands
     assert rows[WHOLE, BEFORE][1] == pytest.approx(expected)
 
 
+def test_a_fact_that_the_update_removed_is_not_about_what_is_new(updated):
+    before, after, report = updated
+    gone = next(fact for fact in WORLD[1].delta.remove if ranked(after, [fact]))
+    section = accuracy(before, after, report, [*WORLD[1].test, gone])
+    expected = accuracy(before, after, report, WORLD[1].test)
+    counts, without = ([row[:3] for row in each.tables[0].rows] for each in (section, expected))
+    assert counts == without
+    assert section.paragraphs == [f"{expected.paragraphs[0][:-1]}; its graph had 1 more."]
+
+
 def test_without_a_fact_to_judge_by_there_is_no_comparison(updated):
     with pytest.raises(InputError, match="not a single fact"):
         accuracy(*updated, [("Nobody", "lives in", "Nowhere")])
 
 
-def test_the_map_marks_what_is_new_and_what_moved(updated):
+@pytest.mark.parametrize("most", [MOST_MAPPED, 30])
+def test_the_map_marks_what_is_new_and_what_moved(updated, monkeypatch, most):
+    monkeypatch.setattr("latticework.knowledge.report.MOST_MAPPED", most)
     before, after, report = updated
     told = entity_map(before, after, report).alt
     still = int(after.graph_.present.sum()) - len(report.affected) - len(report.new)

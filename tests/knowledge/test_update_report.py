@@ -80,6 +80,21 @@ def test_held_out_facts_count_once_an_update_makes_them_of_use(tmp_path):
     assert model.evaluate(test).tail.mr == 1 + sum(far[place] < far[number["b0"]] for place in others)
 
 
+def test_what_an_update_removes_is_held_out_no_more(tmp_path):
+    gone, stays = FACTS[0], ("a1", "r", "b0")
+    config = DKGEConfig(negatives=8, batch_size=8, update_epochs=1)
+    model = DKGE(6, max_epochs=1, config=config, random_state=0, device="cpu")
+    with pytest.warns(UserWarning, match="in the graph and left out"):
+        model.fit(FACTS, [gone, stays])
+    before = copy.copy(model)
+    model.partial_fit(remove=[gone])
+    assert (model.validation_, before.validation_) == ([stays], sorted([gone, stays]))
+    model.save(tmp_path / "model")
+    assert lw.load(tmp_path / "model").validation_ == [stays]
+    model.partial_fit(remove=[FACTS[1]], validation=[FACTS[1]])  # the caller says so
+    assert model.validation_ == [FACTS[1]]
+
+
 def test_held_out_facts_are_read_even_if_nothing_changes():
     with pytest.raises(lw.InputError, match="validation"):
         fitted().partial_fit(validation=[("x",)])

@@ -58,9 +58,11 @@ def accuracy(before: DKGE, after: DKGE, report: UpdateReport, test: Triples, *, 
     found = {model: ranked(each, test) for model, each in models.items()}
     found[FLOOR] = floor(after, test)
     facts = [fact for fact in found[AFTER] if all(fact in ranks for ranks in found.values())]
-    later = [fact for fact in found[AFTER] if fact not in found[BEFORE]]
     if not found[AFTER]:
         raise InputError("test: there is not a single fact to judge by")
+    others = [fact for fact in found[AFTER] if fact not in found[BEFORE]]
+    removed = before.graph_.contains(before.graph_.numbered(others))
+    later = [fact for fact, known in zip(others, removed, strict=True) if not known]
     about = [fact for fact in facts if not report.affected.isdisjoint(fact[::2])]
     rest = [fact for fact in facts if report.affected.isdisjoint(fact[::2])]
     rows: list[list[object]] = []
@@ -83,7 +85,8 @@ def accuracy(before: DKGE, after: DKGE, report: UpdateReport, test: Triples, *, 
         facts=said,
         paragraphs=[
             f"{len(facts):,} of the held-out facts are about entities and relations that all models know; "
-            f"{len(later):,} name something new, which the model before the update cannot rank."
+            f"{len(later):,} name something new, which the model before the update cannot rank"
+            + (f"; its graph had {removed.sum():,} more." if removed.any() else ".")
         ],
         pictures=pictures,
         tables=[

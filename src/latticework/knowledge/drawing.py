@@ -126,7 +126,9 @@ def drift_picture(
     return Picture(svg(low + 50, parts), caption, told)
 
 
-def map_picture(mapped: Mapped, names: Sequence[str], moved: Bool[np.ndarray, " objects"]) -> Picture:
+def map_picture(
+    mapped: Mapped, names: Sequence[str], moved: Bool[np.ndarray, " objects"], *, others: int = 0
+) -> Picture:
     """Where objects lie in a plane, with an arrow for each that moved.
 
     Parameters
@@ -137,12 +139,14 @@ def map_picture(mapped: Mapped, names: Sequence[str], moved: Bool[np.ndarray, " 
         Of the objects.
     moved
         Which are affected; what is new is so, too.
+    others
+        How many more there are that did not move.
     """
     new = np.isnan(mapped.before).any(1)
     length = np.where(new, np.inf, np.linalg.norm(mapped.after - mapped.before, axis=1))
     still, arrows = np.flatnonzero(~moved & ~new), np.flatnonzero(moved | new)
     arrows = arrows[np.argsort(-length[arrows], kind="stable")]
-    total = len(still), len(arrows)
+    total = len(still) + others, len(arrows)
     still = still[:: max(1, -(-len(still) // MOST_POINTS))]
     arrows = arrows[:MOST_ARROWS]
     left_out = total[0] - len(still), total[1] - len(arrows)
@@ -166,7 +170,7 @@ def map_picture(mapped: Mapped, names: Sequence[str], moved: Bool[np.ndarray, " 
             start = place(mapped.before[number])
             parts += [line(*start, *end, "series-2", width=1.4, opacity=0.8), dot(*end, 3.0, "series-2")]
     parts += _names([(place(mapped.after[number]), names[number], bool(new[number])) for number in arrows.tolist()])
-    counted = {"did not move": ("muted", int((~moved & ~new).sum())), "moved": ("series-2", int((moved & ~new).sum()))}
+    counted = {"did not move": ("muted", total[0]), "moved": ("series-2", int((moved & ~new).sum()))}
     counted["new"] = ("series-3", int(new.sum()))
     x = 0.0
     for what, (colour, number) in counted.items():

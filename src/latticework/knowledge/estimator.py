@@ -195,7 +195,8 @@ class DKGE(LinkPredictor):
         add, remove
             As `fit` takes them. A fact that is in both is there afterwards.
         validation
-            Held-out facts by which to stop; those about what is trained count. When absent those of `fit`.
+            Held-out facts by which to stop; those about what is trained count. When absent those of `fit`, without what
+            was removed since.
         missing
             What becomes of a fact to remove that the graph does not have: "warn" passes over it with a warning,
             "ignore" without, "raise" refuses the transaction.
@@ -223,7 +224,7 @@ class DKGE(LinkPredictor):
 
         started = time.monotonic()
         before, config = self.learned_, self._updating()
-        kept = read_distinct(validation, "validation")
+        given = read_distinct(validation, "validation")
         graph, index, change, scope = changed(
             before, delta, rule=self.affected, most=config.max_triples_per_entity, missing=missing
         )
@@ -233,7 +234,9 @@ class DKGE(LinkPredictor):
             seconds = time.monotonic() - started
             share = len(self.since_fit_) / len(graph)
             return report_of(before, before, change, scope, epochs=0, seconds=seconds, changed=share)
-        held_out = HeldOut.of(self.validation_ if validation is None else kept, graph, "validation")
+        removed = set(graph.named(change.removed))  # what was taken away is true no more
+        kept = [fact for fact in self.validation_ if fact not in removed] if validation is None else given
+        held_out = HeldOut.of(kept, graph, "validation")
         if validation is not None:
             held_out.warn("validation")
         after, epochs = learn_online(
@@ -256,9 +259,7 @@ class DKGE(LinkPredictor):
             seconds=time.monotonic() - started,
             changed=len(since_fit) / len(graph),
         )
-        self.learned_, self.updates_, self.since_fit_ = after, self.updates_ + 1, since_fit
-        if validation is not None:
-            self.validation_ = kept
+        self.learned_, self.updates_, self.since_fit_, self.validation_ = after, self.updates_ + 1, since_fit, kept
         return report
 
     def evaluate(self, test: Triples) -> Evaluation:

@@ -230,16 +230,18 @@ def entity_map(before: DKGE, after: DKGE, report: UpdateReport) -> Picture:
     numbers = np.flatnonzero(there)
     names = after.graph_.entities.named(numbers)
     changed = np.array([name in report.affected or name in report.new for name in names], dtype=bool)
-    if len(numbers) > MOST_MAPPED:
-        step = -(-len(numbers) // MOST_MAPPED)
-        kept = changed | (np.arange(len(numbers)) % step == 0)
+    present = len(numbers)
+    if present > MOST_MAPPED:
+        step = -(-present // MOST_MAPPED)
+        kept = changed | (np.arange(present) % step == 0)
         numbers, changed = numbers[kept], changed[kept]
         names = [name for name, keep in zip(names, kept, strict=True) if keep]
     old = np.full((len(numbers), after.entity_embeddings_.shape[1]), np.nan)
     known = numbers < len(was)
     known[known] = was[numbers[known]]
     old[known] = before.entity_embeddings_[numbers[known]]
-    return map_picture(plane(old, after.entity_embeddings_[numbers].astype(np.float64)), names, changed)
+    mapped = plane(old, after.entity_embeddings_[numbers].astype(np.float64))
+    return map_picture(mapped, names, changed, others=present - len(numbers))
 
 
 def training_curves(history: Sequence[Mapping[str, float]]) -> list[Picture]:
