@@ -123,13 +123,15 @@ def test_selected_questions_keep_their_answers():
     assert named(questions.select(questions.hops == 2)) == named(questions)[10:20]
 
 
-@pytest.mark.parametrize("options", [{"count": 0}, {"hops": []}, {"hops": [0]}, {"hops": [1, 1]}, {"most_answers": 0}])
+@pytest.mark.parametrize(
+    "options", [{"count": 0}, {"hops": []}, {"hops": [0]}, {"hops": [1, 1]}, {"most_answers": 0}, {"seed": -1}]
+)
 def test_bad_arguments_are_refused(options):
     with pytest.raises(InputError, match=next(iter(options))):
         sample_questions(Graph.of(many_triples(0)), **({"count": 3} | options))
 
 
-@pytest.mark.parametrize("path", ["in", [], ["nowhere"], ["~nowhere"]])
+@pytest.mark.parametrize("path", ["in", [], ["nowhere"], ["~nowhere"], [1], [["in"]]])
 def test_a_path_is_a_list_of_known_relations(path):
     with pytest.raises(InputError):
         steps_of(path, Graph.of([("a", "in", "b")]))

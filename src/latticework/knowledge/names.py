@@ -62,7 +62,7 @@ class Names:
         return iter(self._names)
 
     def __contains__(self, name: object) -> bool:
-        return name in self._numbers
+        return isinstance(name, str) and name in self._numbers
 
     def __eq__(self, other: object) -> bool:
         return self._names == other._names if isinstance(other, Names) else NotImplemented
@@ -117,14 +117,13 @@ class Names:
             ...
         latticework.core.errors.InputError: there is no entity 'Roma'; near it are: 'Rome'
         """
-        number = self._numbers.get(name)
-        if number is None:
+        if name not in self:
             near = listed(map(shortened, self._near(name))) if isinstance(name, str) else ""
             told = f"; near it are: {near}" if near else ""
             if not near and 0 < len(self) <= _FEW:
                 told = f"; all there are: {listed(map(shortened, self._names), most=_FEW)}"
             raise InputError(f"there is no {what} {shortened(name)}{told}")
-        return number
+        return self._numbers[name]
 
     def extended(self, new: Iterable[str]) -> Names:
         """These names and after them the new ones, in the order in which each comes first; known ones are passed over.

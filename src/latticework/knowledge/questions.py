@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 from jaxtyping import Bool, Int64
 
-from latticework.core.checks import whole_number
+from latticework.core.checks import INT64, whole_number
 from latticework.core.errors import InputError
 from latticework.knowledge.graph import Graph
 from latticework.knowledge.moves import Moves, Reached
@@ -44,7 +44,7 @@ def steps_of(path: Sequence[str], graph: Graph) -> list[tuple[int, int]]:
         raise InputError(f"path={path!r}: expected a list of relations")
     steps = []
     for name in path:
-        backwards = name not in graph.relations and name.startswith(BACKWARDS)
+        backwards = name not in graph.relations and isinstance(name, str) and name.startswith(BACKWARDS)
         steps.append((graph.relation(name[1:] if backwards else name), -1 if backwards else 1))
     return steps
 
@@ -150,6 +150,7 @@ def sample_questions(
     lengths = [whole_number("hops", length, least=1) for length in hops]
     if not lengths or len(set(lengths)) < len(lengths):
         raise InputError(f"hops={hops!r}: expected numbers of hops, each once")
+    seed = whole_number("seed", seed, least=0, most=INT64)
     entities = _by_digest(graph.entities, graph.present)
     relations = _by_digest(graph.relations, graph.relations_present)
     ranks = _places(entities, len(graph.entities)), _places(relations, len(graph.relations))

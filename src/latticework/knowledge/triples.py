@@ -45,6 +45,8 @@ def columns(triples: NamedTriples) -> tuple[list[str], list[str], list[str]]:
     """
     rows = triples.tolist() if isinstance(triples, np.ndarray) else list(triples)
     if isinstance(triples, np.ndarray) and np.issubdtype(triples.dtype, np.integer):
+        if triples.size and triples.shape[1:] != (3,):
+            raise InputError(f"triples: an array of integers of shape {triples.shape}, expected (triples, 3)")
         rows = [[str(number) for number in row] for row in rows]
     if not set(map(type, rows)) <= {tuple, list} or not set(map(len, rows)) <= {3}:
         wrong = next((index for index, row in enumerate(rows) if not is_row(row)), None)
