@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from latticework.core import InputError
-from latticework.knowledge import DKGE, DKGEConfig
+from latticework.knowledge import DKGE, DKGEConfig, online_model
 from latticework.knowledge import online as module
 from latticework.knowledge.deltas import Delta, read_delta
 from latticework.knowledge.graph import Graph
@@ -126,8 +126,10 @@ def test_an_update_learns_beside_the_joint_embeddings_that_the_others_have_after
         there = learned.graph.present if side == "entities" else learned.graph.relation_counts > 0
         constants = getattr(online, side).joint.numpy()
         np.testing.assert_array_equal(constants[beside & there], getattr(learned, side)[beside & there])
-        trained = getattr(online, side).current(padded_to).numpy()
-        np.testing.assert_allclose(trained[there], getattr(learned, side)[there], rtol=1e-5, atol=1e-6)
+        for block in (4096, 3):  # in one go, and in several
+            monkeypatch.setattr(online_model, "BLOCK", block)
+            trained = getattr(online, side).current(padded_to).numpy()
+            np.testing.assert_allclose(trained[there], getattr(learned, side)[there], rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("compat, padded_to", [("paper", None), ("reference", 7)])

@@ -88,7 +88,7 @@ class OnlineTask:
                 loss = self.model(self.model.pack(self.judged, wrong).to(self.model.entities.joint.device))
             return {"loss": float(loss) / len(self.judged)}
         entities, relations = (
-            side.current(self.model.padded_to) for side in (self.model.entities, self.model.relations)
+            side.current(self.model.padded_to).cpu() for side in (self.model.entities, self.model.relations)
         )
         ranks = rank_translation(
             entities, relations, self.validation, self.known, present=self.graph.present, norm=self.config.norm

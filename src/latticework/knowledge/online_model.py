@@ -19,7 +19,7 @@ from latticework.knowledge.encoding import Weights, encode
 from latticework.knowledge.graph import KINDS
 from latticework.knowledge.index import ContextIndex
 from latticework.knowledge.learned import Learned
-from latticework.knowledge.model import DKGEModel, Encoder
+from latticework.knowledge.model import BLOCK, DKGEModel, Encoder
 from latticework.knowledge.objective import Wrong
 from latticework.knowledge.packing import Packed, pack
 from latticework.knowledge.ragged import offsets, ranges
@@ -119,17 +119,20 @@ class OnlineEncoder(nn.Module):
 
     def forward(self, packed: Packed, frozen: Int64[Tensor, " frozen"]) -> Float[Tensor, "rows dim"]:
         """Joint embeddings of trained objects, and after them those of frozen ones, as they are."""
-        return torch.cat([self.trained(packed), self.joint.index_select(0, frozen)])
+        return torch.cat([self.trained(packed, self.table()), self.joint.index_select(0, frozen)])
 
-    def trained(self, packed: Packed) -> Float[Tensor, "batch dim"]:
+    def table(self) -> Float[Tensor, "elements dim"]:
+        """The products of c of the context elements with W, as they are now."""
+        if self.open_gate or not len(self.fresh):
+            return self.projected
+        return self.projected.index_copy(0, self.fresh, self.context @ self.projection)
+
+    def trained(self, packed: Packed, table: Float[Tensor, "elements dim"]) -> Float[Tensor, "batch dim"]:
         """Joint embeddings of trained objects."""
         knowledge = self.knowledge.index_select(0, packed.objects)
         if self.open_gate:
             return knowledge
         weights = Weights(self.projection, self.gate, self.attention)
-        table = self.projected
-        if len(self.fresh):
-            table = table.index_copy(0, self.fresh, self.context @ self.projection)
         projected = table.index_select(0, packed.first)
         if packed.second is not None:
             there = packed.second >= 0
@@ -140,10 +143,11 @@ class OnlineEncoder(nn.Module):
     @torch.no_grad()
     def current(self, padded_to: int | None) -> Float[Tensor, "objects dim"]:
         """The joint embeddings of all, trained ones as they are now."""
-        joint = self.joint.clone()
-        if len(self.side.objects):
-            packed = pack(self.side.contexts, np.arange(len(self.side.objects)), padded_to=padded_to)
-            joint[torch.from_numpy(self.side.objects)] = self.trained(packed.to(joint.device))
+        joint, table, objects = self.joint.clone(), self.table(), self.side.objects
+        for begin in range(0, len(objects), BLOCK):
+            block = np.arange(begin, min(begin + BLOCK, len(objects)))
+            packed = pack(self.side.contexts, block, padded_to=padded_to).to(joint.device)
+            joint[torch.from_numpy(objects[block])] = self.trained(packed, table)
         return joint
 
     @torch.no_grad()
