@@ -51,7 +51,10 @@ def fit(
         Loss | None,
         typer.Option(help="softmax asks which of many entities it is; margin is the paper's, with corrupted facts."),
     ] = None,
-    negatives: Annotated[int | None, typer.Option(min=1, help="Wrong answers for each fact.")] = None,
+    negatives: Annotated[
+        int | None,
+        typer.Option(min=1, help="Wrong answers for each fact; if nothing is said 1000, or 1 with the margin."),
+    ] = None,
     margin: Annotated[
         float | None, typer.Option(help="By which facts are to be nearer than corrupted ones, if that is the loss.")
     ] = None,

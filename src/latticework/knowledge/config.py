@@ -11,6 +11,7 @@ from latticework.core.checks import one_of, positive, set_frozen, whole_number
 from latticework.knowledge.choices import Compat, Corruption, Gate, Loss, NewEntities, Norm
 
 WHOLE: Final = ("batch_size", "negatives", "validate_every", "warm_epochs", "max_triples_per_entity", "update_epochs")
+NEGATIVES: Final[dict[Loss, int]] = {"softmax": 1000, "margin": 1}  # of the margin, the paper's
 POSITIVE: Final = ("margin", "sharpness", "learning_rate", "update_learning_rate")
 CHOICES: Final = {
     "norm": Norm,
@@ -30,13 +31,15 @@ class DKGEConfig:
     --------
     >>> DKGEConfig(margin=1.0).norm
     2
+    >>> DKGEConfig().negatives, DKGEConfig(loss="margin").negatives
+    (1000, 1)
     """
 
     norm: Norm = 2  # of h + r - t; the code's
     compat: Compat = "paper"  # "reference": what the published code does where it differs
     gate: Gate = "learned"  # "open": contexts say nothing, and the model is TransE
     loss: Loss = "softmax"  # among a pool of entities, or against corrupted triples as the paper
-    negatives: int = 1000  # entities of the pool, or corrupted triples of each fact; the code has the margin and 1
+    negatives: int | None = None  # entities of the pool, or corrupted triples of each fact; None: as `NEGATIVES` says
     sharpness: float = 10.0  # of the softmax: what distances are multiplied by
     margin: float = 10.0  # the code's
     corruption: Corruption = "bernoulli"  # for the margin: TransH's rule, or head and tail alike
@@ -51,11 +54,13 @@ class DKGEConfig:
     new_entities: NewEntities = "translation"  # where new ones begin: where facts put them, or random
 
     def __post_init__(self) -> None:
+        for name, choices in CHOICES.items():
+            one_of(name, getattr(self, name), get_args(choices))
+        if self.negatives is None:
+            set_frozen(self, "negatives", NEGATIVES[self.loss])
         for name in WHOLE:
             set_frozen(self, name, whole_number(name, getattr(self, name)))
         if self.patience is not None:
             set_frozen(self, "patience", whole_number("patience", self.patience))
         for name in POSITIVE:
             set_frozen(self, name, positive(name, getattr(self, name)))
-        for name, choices in CHOICES.items():
-            one_of(name, getattr(self, name), get_args(choices))

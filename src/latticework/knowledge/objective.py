@@ -149,7 +149,8 @@ class Objective:
     """
 
     def __init__(self, graph: Graph, config: DKGEConfig, *, seed: int) -> None:
-        self.config, self.seed = config, seed
+        assert config.negatives is not None  # a configuration that is made has a number
+        self.config, self.seed, self.negatives = config, seed, config.negatives
         rates = head_rates(
             graph.triples, len(graph.relations), rule="reference" if config.compat == "reference" else config.corruption
         )
@@ -159,12 +160,12 @@ class Objective:
         """Wrong answers for facts; `numbers` are those of the examples, `step` is the same for all of a batch."""
         entities = self.sampler.entities
         if self.config.loss == "margin":
-            wrong = self.sampler.corrupt(facts, numbers, negatives=self.config.negatives)
+            wrong = self.sampler.corrupt(facts, numbers, negatives=self.negatives)
             at_head = wrong[:, :, 0] != facts[:, None, 0]
             taken = np.where(at_head, wrong[:, :, 0], wrong[:, :, 2])
             return Corrupted(torch.from_numpy(taken), torch.from_numpy(at_head), self.config.margin)
         generator = np.random.default_rng([self.seed & 0xFFFF_FFFF_FFFF_FFFF, step])
-        size = min(self.config.negatives, len(entities))
+        size = min(self.negatives, len(entities))
         pool = np.sort(generator.choice(entities, size, replace=False, shuffle=False))
         return Pool(torch.from_numpy(pool), torch.from_numpy(self._known(facts, pool)), self.config.sharpness)
 
