@@ -44,9 +44,19 @@ def test_costs_order_candidates_as_the_rule_does(seed):
 
 def test_confidence_is_the_share_of_pairs():
     train = np.array([[0, 0, 1], [0, 1, 1], [0, 2, 1], [2, 0, 1], [3, 0, 1], [3, 2, 1], [0, 0, 1]])
-    confidence = CoOccurrence.of(train, entities=4, relations=4).confidence
+    confidence = CoOccurrence.of(train, entities=4, relations=4).confidence.toarray()
     third = 1 / 3
     assert confidence.tolist() == [[1, third, 2 * third, 0], [1, 1, 1, 0], [1, 0.5, 1, 0], [0, 0, 0, 0]]
+
+
+def test_memory_goes_by_the_relations_that_meet_and_not_by_all_pairs_of_relations():
+    count = 200_000  # of whose pairs a table would take 320 GB
+    numbers = np.arange(count)
+    train = np.stack([numbers // 2, numbers, np.full(count, count)], axis=1)
+    rule = CoOccurrence.of(train, entities=count + 1, relations=count)
+    assert rule.confidence.nnz == 2 * count
+    costs = rule.costs("tail", np.array([1]), np.array([2]))  # 3 holds between the same
+    assert costs[0, count] < costs[0, 0] == 0
 
 
 def test_a_rule_without_triples_makes_everything_a_tie():

@@ -58,6 +58,9 @@ class TestDKGE(EstimatorCases):
             ("unknown relation", lambda model: model.predict_tails("Rome", "near")),
             ("no answers wanted", lambda model: model.similar("Rome", 0)),
             ("an empty path", lambda model: model.answer("Rome", [])),
+            ("a number in a path", lambda model: model.answer("Rome", [1])),
+            ("rows of a column", lambda model: model.transform([["Rome"]])),
+            ("a relation in a list", lambda model: model.predict_tails("Rome", ["in"])),
             ("nothing to judge by", lambda model: model.evaluate([("Rome", "in", "Italy")])),
         ]
 
@@ -93,6 +96,16 @@ def test_answers_have_the_scores_of_their_triples(model):
     again = model.score_triples([("Graz", "capital of", name) for name, _ in found])
     np.testing.assert_allclose([score for _, score in found], again, rtol=1e-5)
     assert sorted((score for _, score in found), reverse=True) == [score for _, score in found]
+
+
+def test_the_score_is_the_mrr_and_takes_no_more_than_the_ranks(model, monkeypatch):
+    test = [("Graz", "capital of", "Austria"), ("Rome", "in", "Norway")]
+    expected = model.evaluate(test).all.mrr
+    monkeypatch.delattr("latticework.knowledge.cooccurrence.CoOccurrence.of")
+    assert model.score(test) == expected
+    with pytest.warns(UserWarning, match="in the graph and left out") as caught:
+        model.score([*test, FACTS[0]])
+    assert caught[0].filename == __file__
 
 
 def test_rows_of_a_file_have_their_scores(model, tmp_path):
@@ -141,6 +154,11 @@ def test_figures_are_checked(wrong):
     [name] = wrong
     with pytest.raises(InputError, match=name):
         DKGEConfig(**wrong)
+
+
+def test_how_many_wrong_answers_there_are_goes_by_the_loss():
+    assert (DKGEConfig().negatives, DKGEConfig(loss="margin").negatives) == (1000, 1)
+    assert [DKGEConfig(loss=loss, negatives=7).negatives for loss in ("softmax", "margin")] == [7, 7]
 
 
 def test_a_large_graph_is_trained_with_sparse_gradients(monkeypatch):

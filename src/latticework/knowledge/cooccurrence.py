@@ -20,8 +20,10 @@ from functools import cached_property
 import numpy as np
 import torch
 from jaxtyping import Bool, Float64, Int64
+from scipy.sparse import csr_array
 from torch import Tensor
 
+from latticework.knowledge.keys import places_of
 from latticework.knowledge.known_triples import KnownTriples
 from latticework.knowledge.ranking import Ranks, rank_costs
 from latticework.knowledge.triples import Side
@@ -38,13 +40,13 @@ class CoOccurrence:
     entities
         How many there are.
     confidence
-        Of relation r' for relation r: the share of the pairs of r' that are also pairs of r.
+        Of relation r' for relation r: the share of the pairs of r' that are also pairs of r; a sparse matrix.
 
     Examples
     --------
     >>> triples = np.array([[0, 0, 2], [0, 1, 2], [1, 0, 3], [4, 1, 3]])
     >>> rule = CoOccurrence.of(triples, entities=5, relations=2)
-    >>> rule.confidence.tolist()  # of the two pairs of each relation one is also of the other
+    >>> rule.confidence.toarray().tolist()  # of the two pairs of each relation one is also of the other
     [[1.0, 0.5], [0.5, 1.0]]
     >>> rule.costs("tail", np.array([1]), np.array([1])).argmin().item()  # 1 is linked to 3 by relation 0
     3
@@ -52,7 +54,7 @@ class CoOccurrence:
 
     triples: Int64[np.ndarray, "triples 3"]
     entities: int
-    confidence: Float64[np.ndarray, "relations relations"]
+    confidence: csr_array
 
     @staticmethod
     def of(triples: Int64[np.ndarray, "triples 3"], *, entities: int, relations: int) -> CoOccurrence:
@@ -60,21 +62,16 @@ class CoOccurrence:
 
         Examples
         --------
-        >>> CoOccurrence.of(np.array([[0, 0, 1]]), entities=2, relations=2).confidence.tolist()
+        >>> CoOccurrence.of(np.array([[0, 0, 1]]), entities=2, relations=2).confidence.toarray().tolist()
         [[1.0, 0.0], [0.0, 0.0]]
         """
         keys = np.unique((triples[:, 0] * entities + triples[:, 2]) * relations + triples[:, 1])
         pairs, kinds = np.divmod(keys, relations)
-        together = np.zeros((relations, relations))
-        np.add.at(together, (kinds, kinds), 1)
-        # The triples of a pair stand together: each meets the next, then the one after that, as far as pairs reach.
-        for apart in range(1, len(pairs)):
-            same = np.flatnonzero(pairs[apart:] == pairs[:-apart])
-            if not len(same):
-                break
-            np.add.at(together, (kinds[same], kinds[same + apart]), 1)
-            np.add.at(together, (kinds[same + apart], kinds[same]), 1)
-        confidence = together / np.maximum(together.diagonal(), 1)[:, None]
+        distinct_pairs, places = np.unique(pairs, return_inverse=True)
+        held = csr_array((np.ones(len(pairs)), (kinds, places)), shape=(relations, len(distinct_pairs)))
+        confidence = (held @ held.T).tocsr()
+        confidence.sort_indices()
+        confidence.data /= np.repeat(confidence.diagonal(), np.diff(confidence.indptr))
         heads, tails = np.divmod(pairs, entities)
         return CoOccurrence(np.stack([heads, kinds, tails], axis=1), entities, confidence)
 
@@ -111,7 +108,9 @@ class CoOccurrence:
         costs = np.zeros((len(ends), self.entities))
         rows, places = links.of_keys(ends)
         kinds, others = links.values[places].T
-        np.maximum.at(costs, (rows, others), self._steps[kinds, relations[rows]])
+        keys, steps = self._steps
+        found = places_of(kinds * self.confidence.shape[0] + relations[rows], keys)
+        np.maximum.at(costs, (rows, others), np.where(found < 0, 0, steps[found]))
         costs *= -1.0 - self._most
         rows, places = popularity.of_keys(relations)
         entities, counts = popularity.values[places].T
@@ -132,14 +131,17 @@ class CoOccurrence:
 
     def _popularity(self, kinds: Int64[np.ndarray, " triples"], ends: Int64[np.ndarray, " triples"]) -> _Table:
         keys, counts = np.unique(kinds * self.entities + ends, return_counts=True)
-        return _Table.of(*np.divmod(keys, self.entities), counts, len(self.confidence))
+        return _Table.of(*np.divmod(keys, self.entities), counts, self.confidence.shape[0])
 
     @cached_property
-    def _steps(self) -> Int64[np.ndarray, "relations relations"]:
-        """The place of each confidence among all that there are, 0 for none; a relation says nothing of itself."""
-        others = np.where(np.eye(len(self.confidence), dtype=bool), 0.0, self.confidence)
-        steps: Int64[np.ndarray, " all"] = np.unique(np.append(others, 0.0), return_inverse=True)[1]
-        return steps[:-1].reshape(others.shape)
+    def _steps(self) -> tuple[Int64[np.ndarray, " n"], Int64[np.ndarray, " n"]]:
+        """Relations r' · all + r, ascending, and the place of their confidence among all that there are, from 1 on.
+
+        A relation says nothing of itself: its own is none, whose place is 0.
+        """
+        own, other = self.confidence.nonzero()
+        places = np.unique(np.where(own == other, 0.0, self.confidence.data), return_inverse=True)[1]
+        return own.astype(np.int64) * self.confidence.shape[0] + other, places
 
     @cached_property
     def _most(self) -> int:

@@ -7,7 +7,7 @@ import time
 import warnings
 from collections.abc import Sequence
 from dataclasses import asdict, replace
-from typing import Any, ClassVar, Final, Self, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, get_args
 
 from sklearn.utils.validation import check_is_fitted
 
@@ -21,6 +21,9 @@ from latticework.knowledge.facts import HeldOut, Triples, read_distinct, read_gr
 from latticework.knowledge.graph import Missing
 from latticework.knowledge.link_prediction import LinkPredictor
 from latticework.knowledge.results import Evaluation, UpdateReport
+
+if TYPE_CHECKING:
+    from latticework.knowledge.known_triples import KnownTriples
 
 RULES: Final = get_args(Affected)
 UPDATING: Final = ("max_triples_per_entity", "update_epochs", "update_learning_rate", "new_entities")
@@ -278,19 +281,32 @@ class DKGE(LinkPredictor):
         check_is_fitted(self)
         from latticework.knowledge.evaluation import judge
 
-        held_out = HeldOut.of(test, self.graph_, "test")
+        held_out, known = self._judged_by(test)
+        return judge(self.learned_, held_out, known, seen=self.since_fit_.seen(self.graph_))
+
+    def score(self, test: Triples) -> float:
+        """The filtered MRR on held-out facts, from 0 to 1; see `evaluate`."""
+        check_is_fitted(self)
+        from latticework.knowledge.evaluation import ranks_of
+        from latticework.knowledge.metrics import scores
+
+        held_out, known = self._judged_by(test)
+        return scores(ranks_of(self.learned_, held_out.triples, known)).mrr
+
+    def _judged_by(self, test: Triples) -> tuple[HeldOut, KnownTriples]:
+        """Held-out facts, and all that are known to be true."""
+        from latticework.knowledge.known_triples import known_triples
+
+        graph = self.graph_
+        held_out = HeldOut.of(test, graph, "test")
         if not len(held_out.triples):
             raise InputError(
                 f"test: there is no fact to judge by; {held_out.leaked:,} are in the graph, {held_out.unknown:,} name "
                 "what it does not have"
             )
-        held_out.warn("test")
-        validation = HeldOut.of(self.validation_, self.graph_, "validation").triples
-        return judge(self.learned_, held_out, validation, seen=self.since_fit_.seen(self.graph_))
-
-    def score(self, test: Triples) -> float:
-        """The filtered MRR on held-out facts, from 0 to 1."""
-        return self.evaluate(test).all.mrr
+        held_out.warn("test", stacklevel=4)
+        validation = HeldOut.of(self.validation_, graph, "validation").triples
+        return held_out, known_triples(graph, validation, held_out.triples)
 
     def describe(self) -> dict[str, object]:
         """Return what is worth knowing about the model, as plain values; `latticework show` prints it."""

@@ -11,7 +11,7 @@ from jaxtyping import Bool, Int64
 from latticework.knowledge.cooccurrence import CoOccurrence
 from latticework.knowledge.facts import HeldOut
 from latticework.knowledge.graph import Graph
-from latticework.knowledge.known_triples import KnownTriples, known_triples
+from latticework.knowledge.known_triples import KnownTriples
 from latticework.knowledge.metrics import scores, summary
 from latticework.knowledge.ranking import Ranks
 from latticework.knowledge.results import Evaluation
@@ -37,23 +37,24 @@ def floor_of(graph: Graph, facts: Int64[np.ndarray, "n 3"], known: KnownTriples)
 def judge(
     learned: Learned,
     held_out: HeldOut,
-    validation: Int64[np.ndarray, "validation 3"],
+    known: KnownTriples,
     *,
     seen: Bool[np.ndarray, " entities"],
 ) -> Evaluation:
-    """Rank held-out facts, filtered by the graph, the validation and themselves.
+    """Rank held-out facts, filtered by all that are known.
 
     Parameters
     ----------
     learned
         The state of the model.
-    held_out, validation
+    held_out
         By number.
+    known
+        What is true, themselves included.
     seen
         Which entities the model was fitted with.
     """
     graph = learned.graph
-    known = known_triples(graph, validation, held_out.triples)
     ranks, floor = ranks_of(learned, held_out.triples, known), floor_of(graph, held_out.triples, known)
     told = summary(ranks, kinds=relation_kinds(graph.triples, len(graph.relations)), seen=seen)
     return Evaluation(

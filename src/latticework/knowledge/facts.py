@@ -156,10 +156,10 @@ class HeldOut:
         leaked = graph.contains(numbers)
         return cls(np.unique(numbers[~leaked], axis=0), unknown, int(leaked.sum()))
 
-    def warn(self, what: str) -> None:
+    def warn(self, what: str, *, stacklevel: int = 3) -> None:
         """Say which were left out."""
         if self.leaked:
-            warnings.warn(f"{what}: in the graph and left out: {counted(self.leaked, 'fact')}", stacklevel=3)
+            warnings.warn(f"{what}: in the graph and left out: {counted(self.leaked, 'fact')}", stacklevel=stacklevel)
         if self.unknown:
             told = f"{what}: names what the graph does not have and is left out: {counted(self.unknown, 'fact')}"
-            warnings.warn(told, stacklevel=3)
+            warnings.warn(told, stacklevel=stacklevel)
