@@ -65,6 +65,31 @@ def test_where_no_new_folder_can_be_is_told_before_one_is_written(
     assert sorted(os.listdir(tmp_path)) == ["file", "full"]
 
 
+def test_where_a_file_system_is_mounted_no_folder_takes_the_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "out").mkdir()
+    monkeypatch.setattr("os.path.ismount", lambda path: Path(path) == tmp_path / "out")
+    for check in (check_new, lambda folder: replacing(folder).__enter__()):
+        with pytest.raises(InputError, match="/out cannot be replaced, a file system is mounted there: choose a folder"):
+            check(tmp_path / "out")
+    write_half(tmp_path / "out" / "maps")
+    assert contents(tmp_path) == {"out/maps/new.txt": "new"}
+
+
+def test_a_folder_that_is_held_without_a_sign_of_it_is_bad_input(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def busy(*_: object) -> None:
+        raise OSError(16, "Device or resource busy")
+
+    (tmp_path / "out").mkdir()
+    monkeypatch.setattr(folders, "_exchanged", lambda *_: False)
+    monkeypatch.setattr("os.replace", busy)
+    with pytest.raises(InputError, match="/out cannot be written: Device or resource busy"):
+        write_half(tmp_path / "out")
+
+
 @pytest.mark.parametrize("there", [True, False])
 def test_a_folder_that_is_filled_meanwhile_is_left_alone(tmp_path: Path, there: bool) -> None:
     target = tmp_path / "maps"

@@ -42,6 +42,20 @@ def folder_to_write(folder: str | os.PathLike[str]) -> Path:
     return target
 
 
+def folder_to_replace(folder: str | os.PathLike[str]) -> Path:
+    """Where a folder will be that takes the place of what is there, through symbolic links.
+
+    Raises
+    ------
+    InputError
+        If a file is there, or a file system is mounted there.
+    """
+    target = folder_to_write(folder)
+    if os.path.ismount(target):
+        raise InputError(f"{folder} cannot be replaced, a file system is mounted there: choose a folder in it")
+    return target
+
+
 def check_writable(folder: str | os.PathLike[str]) -> None:
     """Find out before long work whether files can be written into a folder, which need not exist yet.
 
@@ -89,7 +103,7 @@ def check_new(folder: str | os.PathLike[str]) -> None:
     InputError
         If it holds anything, is a file, or there can be none.
     """
-    target = folder_to_write(folder)
+    target = folder_to_replace(folder)
     check_empty(folder)
     check_writable(target.parent if target.exists() else target)
 
@@ -155,7 +169,7 @@ def new_folder(folder: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 @contextmanager
-def replacing(folder: str | os.PathLike[str], *, check: Callable[[Path], object] = folder_to_write) -> Iterator[Path]:
+def replacing(folder: str | os.PathLike[str], *, check: Callable[[Path], object] = folder_to_replace) -> Iterator[Path]:
     """A folder to write into, which gets its name once it is complete and takes the place of what had that name.
 
     Those that it is in are made. If anything goes wrong, what was there stays. A process that is killed may leave a
@@ -192,7 +206,7 @@ def replacing(folder: str | os.PathLike[str], *, check: Callable[[Path], object]
     ...     [path.name for path in (Path(place) / "maps").iterdir()]
     ['one.txt']
     """
-    target = folder_to_write(folder)
+    target = folder_to_replace(folder)
     make_folder(target.parent)
     with ExitStack() as stack:
         with write_errors_of(target):

@@ -42,6 +42,7 @@ WRONG_PLACE: Final = frozenset(  # what another name would mend
         errno.EINVAL,
         errno.EXDEV,
         errno.ENXIO,
+        errno.EBUSY,
     }
 )
 
