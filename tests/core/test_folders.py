@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from latticework.core import folders
 from latticework.core.errors import InputError
 from latticework.core.files import write_atomically
 from latticework.core.folders import check_empty, check_new, folder_to_write, make_folder, new_folder, replacing
+from latticework.core.temporaries import temporary_folder
 
 
 def contents(folder: Path) -> dict[str, str]:
@@ -167,6 +169,27 @@ def test_a_folder_takes_the_place_of_another_whatever_the_system_can(
     (tmp_path / "maps").mkdir()
     (tmp_path / "maps" / "old.txt").write_text("old")
     write_half(tmp_path / "maps")
+    assert contents(tmp_path) == {"maps/new.txt": "new"}
+    assert os.listdir(tmp_path) == ["maps"]
+
+
+@pytest.mark.parametrize("can", [True, False])
+def test_who_puts_a_folder_in_place_leaves_what_the_next_writer_of_it_is_writing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, can: bool
+) -> None:
+    if not can:
+        monkeypatch.setattr(folders, "_exchanged", lambda *_: False)
+    target = tmp_path / "maps"
+    target.mkdir()
+    with ExitStack() as others:
+
+        def overtaken(folder: Path) -> None:
+            if folder == tmp_path:
+                (others.enter_context(temporary_folder(target)) / "next.txt").write_text("next")
+
+        monkeypatch.setattr(folders, "sync_folder", overtaken)
+        write_half(target)
+        assert sorted(contents(tmp_path).values()) == ["new", "next"]
     assert contents(tmp_path) == {"maps/new.txt": "new"}
     assert os.listdir(tmp_path) == ["maps"]
 

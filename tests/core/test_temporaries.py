@@ -5,9 +5,11 @@ from __future__ import annotations
 import errno
 import os
 import signal
+import stat
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 
 import pytest
@@ -87,6 +89,61 @@ def test_where_nothing_can_be_locked_all_is_written_and_nothing_removed(
         (name,) = os.listdir(tmp_path)
         write_atomically(tmp_path / "target", b"whole")
         assert name in os.listdir(tmp_path)
+
+
+def test_what_must_be_open_for_writing_to_be_locked_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fcntl = pytest.importorskip("fcntl")
+    flock = fcntl.flock
+
+    def flock_over_nfs(descriptor: int, operation: int) -> None:
+        readable_only = fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY
+        if readable_only and stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EBADF, "Bad file descriptor")
+        flock(descriptor, operation)
+
+    with temporary_file(tmp_path / "target") as (path, _):
+        pass
+    path.touch()  # as by a process that was killed
+    monkeypatch.setattr(fcntl, "flock", flock_over_nfs)
+    write_atomically(tmp_path / "target", b"whole")
+    assert os.listdir(tmp_path) == ["target"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="nothing that is open is removed there")
+@pytest.mark.parametrize("kind", [temporary_file, temporary_folder])
+def test_a_name_that_another_writer_takes_before_it_is_locked_is_that_writer_s(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: Callable[[Path], AbstractContextManager[object]]
+) -> None:
+    opened, target = os.open, tmp_path / "target"
+    with ExitStack() as others:
+
+        def overtaken(path: Path, flags: int, *mode: int) -> int:
+            if flags & os.O_CREAT:
+                return opened(path, flags, *mode)
+            monkeypatch.setattr(os, "open", opened)
+            path.rmdir() if path.is_dir() else path.unlink()
+            others.enter_context(kind(target))
+            raise FileNotFoundError(errno.ENOENT, "No such file or directory")
+
+        monkeypatch.setattr(os, "open", overtaken)
+        with kind(target):
+            assert len(os.listdir(tmp_path)) == 2
+        assert len(os.listdir(tmp_path)) == 1
+    assert not os.listdir(tmp_path)
+
+
+@pytest.mark.parametrize("kind", [temporary_file, temporary_folder])
+def test_who_has_finished_leaves_what_the_next_writer_of_the_same_is_writing(
+    tmp_path: Path, kind: Callable[[Path], AbstractContextManager[object]]
+) -> None:
+    with ExitStack() as others:
+        with kind(tmp_path / "target"):
+            (name,) = os.listdir(tmp_path)
+            os.replace(tmp_path / name, tmp_path / "target")
+            others.enter_context(kind(tmp_path / "target"))
+            assert sorted(os.listdir(tmp_path)) == [name, "target"]
+        assert sorted(os.listdir(tmp_path)) == [name, "target"]
+    assert os.listdir(tmp_path) == ["target"]
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EMFILE, None])

@@ -218,7 +218,6 @@ def replacing(folder: str | os.PathLike[str], *, check: Callable[[Path], object]
             _sync(temporary)
             check(target)
             _put_in_place(temporary, target)
-            sync_folder(target.parent)
 
 
 @contextmanager
@@ -249,22 +248,27 @@ def _sync(folder: Path) -> None:
 
 
 def _put_in_place(temporary: Path, target: Path) -> None:
-    """Give a folder its name; what had it is then under the other one, or gone."""
-    if target.is_dir() and _exchanged(temporary, target):
-        return
+    """Give a folder its name; what had it is then gone."""
+    with locked(target):  # until it has a name again, or is gone: see `_put_back`
+        before = temporary if target.is_dir() and _exchanged(temporary, target) else _replaced(temporary, target)
+        sync_folder(target.parent)
+        shutil.rmtree(before, ignore_errors=True)
+
+
+def _replaced(temporary: Path, target: Path) -> Path:
+    """Give a folder its name, in two steps; what had it, if anything, is then under the name that is returned."""
     before = name_of_before(target)
     if os.path.lexists(before):  # what was left there cannot be removed
         before = temporary_in(target.parent)
-    with locked(target):  # until it has a name again, or is gone: see `_put_back`
-        if target.is_dir():
-            os.replace(target, before)
-        try:
-            os.replace(temporary, target)
-        except OSError:
-            if before.is_dir():
-                os.replace(before, target)
-            raise
-        shutil.rmtree(before, ignore_errors=True)
+    if target.is_dir():
+        os.replace(target, before)
+    try:
+        os.replace(temporary, target)
+    except OSError:
+        if before.is_dir():
+            os.replace(before, target)
+        raise
+    return before
 
 
 def _put_back(target: Path) -> None:

@@ -15,7 +15,7 @@ import secrets
 import shutil
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -69,7 +69,7 @@ def write_errors_of(path: str | os.PathLike[str]) -> Iterator[None]:
 
 @contextmanager
 def temporary_file(target: Path) -> Iterator[tuple[Path, BinaryIO]]:
-    """A new file beside a target, which the caller writes, closes and gives its name; it goes if anything goes wrong.
+    """A new file beside a target, which the caller writes, closes and gives its name; else it is gone at the end.
 
     Parameters
     ----------
@@ -94,32 +94,19 @@ def temporary_file(target: Path) -> Iterator[tuple[Path, BinaryIO]]:
     ...     os.listdir(place)
     ['note.txt']
     """
-    path, lock = _made(target, partial(Path.touch, exist_ok=False))
-    try:
-        with path.open("wb") as stream:
-            yield path, stream
-    except BaseException:
-        path.unlink(missing_ok=True)
-        raise
-    finally:
-        _let_go(lock)
+    with _temporary(target, partial(Path.touch, exist_ok=False)) as path, path.open("wb") as stream:
+        yield path, stream
 
 
-@contextmanager
-def temporary_folder(target: Path) -> Iterator[Path]:
-    """A new folder beside a target, gone at the end with all that is then under its name.
+def temporary_folder(target: Path) -> AbstractContextManager[Path]:
+    """A new folder beside a target, which the caller fills and gives its name; else it is gone at the end.
 
     Parameters
     ----------
     target : Path
-        What it, or something in it, will be; the folder that it is in must exist.
+        The folder that it will be; the one that it is in must exist.
     """
-    path, lock = _made(target, Path.mkdir)
-    try:
-        yield path
-    finally:
-        shutil.rmtree(path, ignore_errors=True)
-        _let_go(lock)
+    return _temporary(target, Path.mkdir)
 
 
 def fill(stream: BinaryIO, data: bytes) -> None:
@@ -143,7 +130,9 @@ def name_of_before(target: Path) -> Path:
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
     """Wait for others that have a lock on a file or folder, and hold one, where there can be one."""
-    lock = _locked(path, wait=True)
+    lock = None
+    with suppress(FileNotFoundError):
+        lock = _locked(path, wait=True)
     try:
         yield
     finally:
@@ -152,6 +141,20 @@ def locked(path: Path) -> Iterator[None]:
 
 def _hidden(target: Path, role: bytes = b"") -> Path:
     return target.parent / f".latticework-{hashlib.sha256(os.fsencode(target.name) + role).hexdigest()[:16]}.tmp"
+
+
+@contextmanager
+def _temporary(target: Path, make: Callable[[Path], None]) -> Iterator[Path]:
+    """The hidden name under which something was made; at the end it is gone, unless it has another by then."""
+    path, lock = _made(target, make)
+    made = os.lstat(path)
+    try:
+        yield path
+    finally:
+        with suppress(OSError):
+            if _is_at(made, path):  # another writer may have that name now
+                _remove(path)
+        _let_go(lock)
 
 
 def _made(target: Path, make: Callable[[Path], None]) -> tuple[Path, int | None]:
@@ -164,14 +167,25 @@ def _made(target: Path, make: Callable[[Path], None]) -> tuple[Path, int | None]
             make(path)
         except FileExistsError:
             continue
-        lock = _locked(path, wait=True)
-        if os.path.lexists(path) and (lock is None or _is_at(lock, path)):
-            return path, lock
-        _let_go(lock)  # another writer took it for left over before it was locked
+        with suppress(FileNotFoundError):  # another writer took it for left over before it was locked
+            lock = _locked(path, wait=True)
+            if lock is None or _is_at(os.fstat(lock), path):
+                return path, lock
+            _let_go(lock)
 
 
-def _is_at(lock: int, path: Path) -> bool:
-    return os.path.samestat(os.fstat(lock), os.lstat(path))
+def _is_at(made: os.stat_result, path: Path) -> bool:
+    try:
+        return os.path.samestat(made, os.lstat(path))
+    except FileNotFoundError:
+        return False
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink()
 
 
 def remove_leftover(path: Path) -> None:
@@ -185,18 +199,26 @@ def remove_leftover(path: Path) -> None:
         lock = _locked(path, wait=False)
         try:
             # What was renamed before it was locked is no longer ours.
-            if lock is not None and _is_at(lock, path):
-                shutil.rmtree(path) if path.is_dir() else path.unlink()
+            if lock is not None and _is_at(os.fstat(lock), path):
+                _remove(path)
         finally:
             _let_go(lock)
 
 
 def _locked(path: Path, *, wait: bool) -> int | None:
-    """A descriptor that holds a lock until it is closed, at the latest as the process ends; None if there is none."""
+    """A descriptor that holds a lock until it is closed, at the latest as the process ends; None if there is none.
+
+    Raises
+    ------
+    FileNotFoundError
+        If nothing is there to lock.
+    """
     if sys.platform == "win32":
         return None
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        descriptor = _opened(path)
+    except FileNotFoundError:
+        raise
     except OSError:
         return None
     try:
@@ -205,6 +227,14 @@ def _locked(path: Path, *, wait: bool) -> int | None:
         os.close(descriptor)
         return None
     return descriptor
+
+
+def _opened(path: Path) -> int:
+    flags = os.O_NOFOLLOW | os.O_NONBLOCK
+    try:
+        return os.open(path, flags | os.O_RDWR)  # over NFS only what may be written can be locked
+    except (IsADirectoryError, PermissionError):
+        return os.open(path, flags | os.O_RDONLY)
 
 
 def _let_go(lock: int | None) -> None:
