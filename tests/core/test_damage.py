@@ -188,7 +188,7 @@ def test_deep_configs_are_read_or_refused_but_nothing_else(copied, key, opening,
 
 @pytest.mark.parametrize("key", ["values", "parameters", "class", "odd"])
 @pytest.mark.parametrize(
-    "text", ["1e999", "-1e999", "NaN", "-Infinity", '{"$float":"one"}', '{"$tuple":1}', "1" * 5000]
+    "text", ["1e999", "-1e999", "NaN", "-Infinity", '{"$float":"one"}', '{"$tuple":1}', '{"$dict":1}', "1" * 5000]
 )
 def test_numbers_that_json_has_not_are_refused(copied, key, text):
     forge_raw(copied, key, text)

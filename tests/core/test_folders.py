@@ -73,7 +73,7 @@ def test_where_a_file_system_is_mounted_no_folder_takes_the_place(
     (tmp_path / "out").mkdir()
     monkeypatch.setattr("os.path.ismount", lambda path: Path(path) == tmp_path / "out")
     for check in (check_new, lambda folder: replacing(folder).__enter__()):
-        with pytest.raises(InputError, match="/out cannot be replaced, a file system is mounted there: choose a folder"):
+        with pytest.raises(InputError, match="/out cannot be replaced, a file system is mounted there: choose"):
             check(tmp_path / "out")
     write_half(tmp_path / "out" / "maps")
     assert contents(tmp_path) == {"out/maps/new.txt": "new"}

@@ -239,7 +239,7 @@ def test_a_run_learns_once_and_afterwards_is_given_what_it_learnt(tmp_path, mode
         return learn
 
     first, again = Remembered(random_state=0), Remembered(random_state=0)
-    run = Run.begin(tmp_path, random_state=0, device="cpu")
+    run = Run.begin(first, tmp_path)
     run.once(first, "this run", learn_into(first))
     with lw.progress.showing():
         run.once(again, "this run", learn_into(again))
@@ -254,15 +254,16 @@ def test_a_run_learns_once_and_afterwards_is_given_what_it_learnt(tmp_path, mode
 def test_a_run_without_a_folder_learns_and_saves_nothing(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     calls = []
-    run = Run.begin(None, random_state=0, device="cpu")
-    run.once(Remembered(random_state=0), "this run", lambda: calls.append("learnt"))
+    learner = Remembered(random_state=0)
+    run = Run.begin(learner, None)
+    run.once(learner, "this run", lambda: calls.append("learnt"))
     assert calls == ["learnt"]
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_run_trains_where_its_folder_says_and_leaves_the_model_alone(tmp_path, model):
     learner = Remembered(random_state=0)
-    run = Run.begin(tmp_path, random_state=learner.random_state, device="cpu")
+    run = Run.begin(learner, tmp_path)
     rows = []
 
     def learn():
@@ -277,6 +278,26 @@ def test_a_run_trains_where_its_folder_says_and_leaves_the_model_alone(tmp_path,
 
 
 def test_a_run_on_a_device_that_is_not_there_is_refused_before_anything_is_made(tmp_path):
+    class Elsewhere(Remembered):
+        def __init__(self, random_state=None, device="auto"):
+            super().__init__(random_state=random_state)
+            self.device = device
+
     with pytest.raises(lw.InputError, match="device='none'"):
-        Run.begin(tmp_path / "model", random_state=0, device="none")
+        Run.begin(Elsewhere(random_state=0, device="none"), tmp_path / "model")
+    assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "parameters, told",
+    [
+        ({"random_state": np.random.default_rng(0)}, "random_state is a Generator, which cannot be saved"),
+        ({"contamination": {"share": {1, 2}}}, r"contamination\.share is a set, which a folder cannot hold"),
+    ],
+)
+def test_what_a_folder_cannot_hold_is_refused_before_a_run_that_saves(tmp_path, parameters, told):
+    learner = Remembered(**{"random_state": 0, **parameters})
+    Run.begin(learner, None)
+    with pytest.raises(lw.InputError, match=told):
+        Run.begin(learner, tmp_path / "model")
     assert not any(tmp_path.iterdir())

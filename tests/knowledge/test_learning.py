@@ -68,7 +68,7 @@ def test_with_an_open_gate_the_embeddings_are_those_of_transe():
 def test_a_start_as_transe_trains_k_alone_and_opens_the_gate():
     task = make_task(warm_epochs=2)
     before = {name: value.clone() for name, value in task.model.state_dict().items()}
-    start_as_transe(task, Run.begin(None, random_state=0, device="cpu"), fingerprint="")
+    start_as_transe(task, Run(seed=0, device="cpu", folder=None, restart=False, loggers=[]), fingerprint="")
     after = task.model.state_dict()
     for side in ("entities", "relations"):
         assert not torch.equal(after[f"{side}.knowledge"], before[f"{side}.knowledge"])

@@ -99,6 +99,20 @@ class Estimator(BaseEstimator):
 def save_estimator(estimator: Estimator, folder: str | os.PathLike[str]) -> None:
     """Save a fitted estimator of a registered class; see `Estimator.save`."""
     check_is_fitted(estimator)
+    header = header_of(estimator)  # refuse odd parameters before anything else is done
+    if is_first():  # under torchrun one process writes, and all wait until it has
+        write_folder(folder, header=header, state=estimator.to_state())
+    wait_for_others()
+
+
+def header_of(estimator: Estimator) -> dict[str, Any]:
+    """What a folder says of an estimator: its class and its parameters.
+
+    Raises
+    ------
+    InputError
+        If a folder cannot hold it: the class is not registered, or a parameter more than a plain value.
+    """
     key = estimator_key(type(estimator))
     random_state = estimator.get_params(deep=False).get("random_state")
     if not (random_state is None or isinstance(random_state, Integral)):
@@ -106,10 +120,8 @@ def save_estimator(estimator: Estimator, folder: str | os.PathLike[str]) -> None
         raise InputError(f"random_state is a {kind}, which cannot be saved: use None or an int")
     parameters = plain_parameters(estimator)
     header = {"kind": "model", "class": key, "latticework": VERSION, "parameters": parameters}
-    encode(header, type(estimator).__name__)  # refuse odd parameters before anything else is done
-    if is_first():  # under torchrun one process writes, and all wait until it has
-        write_folder(folder, header=header, state=estimator.to_state())
-    wait_for_others()
+    encode(header, type(estimator).__name__)
+    return header
 
 
 def load_estimator(folder: str | os.PathLike[str], *, device: str = "auto") -> Any:
@@ -187,13 +199,10 @@ def _load_once(folder: Path, expected: type[Estimator], device: str) -> Any:
 
 
 def plain_parameters(estimator: Estimator) -> dict[str, Any]:
-    """Return constructor parameters but those of machines and in the state; a dataclass is a dict, a path text."""
+    """Return constructor parameters but those of machines and in the state; a dataclass is a dict."""
     given: dict[str, Any] = estimator.get_params(deep=False)
-    parameters = {
-        name: os.fspath(value) if isinstance(value, os.PathLike) else value
-        for name, value in given.items()
-        if name not in (*OF_MACHINES, *estimator.parameters_in_state)
-    }
+    left_out = (*OF_MACHINES, *estimator.parameters_in_state)
+    parameters = {name: value for name, value in given.items() if name not in left_out}
     config = parameters.get("config")
     if estimator.config_class and isinstance(config, estimator.config_class):
         fields = dataclasses.fields(config)

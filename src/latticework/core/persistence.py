@@ -103,7 +103,7 @@ def write_folder(folder: str | os.PathLike[str], *, header: Mapping[str, Any], s
     if reserved := [key for key in header if key in _OURS]:
         raise ValueError(f"a header must not use the keys {reserved}: they are the format's own")
     config: dict[str, Any] = {"format": FORMAT_VERSION}
-    config |= encode(dict(header), "header")
+    config |= {key: encode(value, f"header.{key}") for key, value in header.items()}
     config["values"] = encode(state.values, "values")
     existed, listed = folder.exists(), _listed(folder)
     with write_errors_of(folder):

@@ -9,13 +9,13 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from numbers import Integral
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Final, Self
 
 from filelock import FileLock, Timeout
 
 from latticework.core import checkpoint, training
 from latticework.core.errors import InputError
-from latticework.core.estimator import Estimator, load_estimator
+from latticework.core.estimator import Estimator, header_of, load_estimator
 from latticework.core.folders import check_empty, check_writable
 from latticework.core.hardware import make_fabric, resolve_device
 from latticework.core.loggers import Logger, Row, make_loggers
@@ -67,10 +67,9 @@ class Run:
     @classmethod
     def begin(
         cls,
+        estimator: Estimator,
         folder: str | os.PathLike[str] | None,
         *,
-        random_state: Any,
-        device: str,
         restart: bool = False,
         loggers: Sequence[str] = (),
     ) -> Self:
@@ -78,18 +77,21 @@ class Run:
 
         Parameters
         ----------
+        estimator
+            Whose `fit` it is; on the CPU if it has no parameter `device`.
         folder, restart, loggers
             What the user gave `fit`: where the model goes, whether to start over, and the names of `core.loggers`.
-        random_state, device
-            The estimator's.
 
         Raises
         ------
         InputError
-            If what was given does not go together, there is no such device, or the folder cannot be used.
+            If what was given does not go together, there is no such device, or the folder cannot be used, or cannot
+            hold the estimator.
         MissingExtraError
             If the library of a logger is not installed.
         """
+        parameters = estimator.get_params(deep=False)
+        random_state, device = parameters["random_state"], parameters.get("device", "cpu")
         resolve_device(device)
         if int(os.environ.get("WORLD_SIZE", "1")) > 1 and not isinstance(random_state, Integral):
             raise InputError("under torchrun random_state must be an int, so that all processes share one seed")
@@ -103,7 +105,9 @@ class Run:
             raise InputError("a run that saves to a folder needs random_state: only a repeatable one can be resumed")
         told = make_loggers(loggers, Path(folder, TRAINING))
         check_folder(folder, restart=restart)
-        return cls(seed_from(random_state), device, Path(folder), restart, told)
+        seed = seed_from(random_state)
+        header_of(estimator)  # which refuses what a folder cannot hold
+        return cls(seed, device, Path(folder), restart, told)
 
     @property
     def training(self) -> Path | None:

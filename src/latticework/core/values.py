@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import sys
 from collections import Counter
 from collections.abc import Mapping
@@ -22,7 +23,7 @@ def encode(value: Any, place: str) -> Any:
     Parameters
     ----------
     value : None, bool, int, float, str, or list, tuple or dict of them
-        NumPy scalars count as the Python numbers they are.
+        NumPy scalars count as the Python numbers they are, paths as texts.
     place : str
         What to call the value in an error.
 
@@ -42,10 +43,14 @@ def encode(value: Any, place: str) -> Any:
     {'sizes': {'$tuple': [64, 64]}, 'limit': {'$float': 'inf'}}
     >>> decode(_)
     {'sizes': (64, 64), 'limit': inf}
+    >>> encode({"$TSLA": 3}, "words")
+    {'$dict': {'$TSLA': 3}}
     """
     numpy = sys.modules.get("numpy")
     if numpy and isinstance(value, numpy.generic):
         value = value.item()
+    if isinstance(value, os.PathLike):
+        value = os.fspath(value)
     if value is None or isinstance(value, bool | int | str):
         return value
     if isinstance(value, float):
@@ -54,8 +59,9 @@ def encode(value: Any, place: str) -> Any:
         return {"$tuple": [encode(item, place) for item in value]}
     if isinstance(value, list):
         return [encode(item, place) for item in value]
-    if isinstance(value, dict) and all(isinstance(key, str) and not key.startswith("$") for key in value):
-        return {key: encode(item, f"{place}.{key}") for key, item in value.items()}
+    if isinstance(value, dict) and all(isinstance(key, str) for key in value):
+        items = {key: encode(item, f"{place}.{key}") for key, item in value.items()}
+        return {"$dict": items} if any(key.startswith("$") for key in items) else items
     raise InputError(f"{place} is a {type(value).__name__}, which a folder cannot hold: expected plain values")
 
 
@@ -69,6 +75,8 @@ def decode(value: Any) -> Any:
         return float(value["$float"])
     if value.keys() == {"$tuple"}:
         return tuple(decode(item) for item in value["$tuple"])
+    if value.keys() == {"$dict"}:
+        value = value["$dict"]
     return {key: decode(item) for key, item in value.items()}
 
 

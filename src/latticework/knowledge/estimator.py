@@ -145,7 +145,7 @@ class DKGE(LinkPredictor):
         from latticework.knowledge.fitting import fit_facts
         from latticework.knowledge.learning import fingerprint
 
-        run = Run.begin(folder, random_state=self.random_state, device=self.device, restart=restart, loggers=loggers)
+        run = Run.begin(self, folder, restart=restart, loggers=loggers)
         graph = read_graph(triples)
         kept = read_distinct(validation, "validation")
         held_out = HeldOut.of(kept, graph, "validation")

@@ -153,7 +153,7 @@ class Tagger(Estimator):
         from latticework.ner.learning import TaggingTask, fingerprint, tell_of, training_plan, usual_epochs
         from latticework.ner.pretrained import Given
 
-        run = Run.begin(folder, random_state=self.random_state, device=self.device, restart=restart, loggers=loggers)
+        run = Run.begin(self, folder, restart=restart, loggers=loggers)
         training, held_out = check_training(sentences, tags, validation, repair=config.repair)
         reads_lexicon = self.architecture.reads_lexicon(config)
         lexicon = Lexicon.of(self.lexicon if reads_lexicon else None)

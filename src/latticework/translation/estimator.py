@@ -161,7 +161,7 @@ class TransformerTranslator(Estimator):
         from latticework.seq2seq.vocabulary import Vocabulary
         from latticework.translation.learned import Learned
 
-        run = Run.begin(folder, random_state=self.random_state, device=self.device, restart=restart, loggers=loggers)
+        run = Run.begin(self, folder, restart=restart, loggers=loggers)
         precision = resolve_precision(self.precision, resolve_device(self.device))
         held_out = None if validation is None else without_empty(*check_validation(validation), "validation")
         pairs = without_empty(*check_pairs(source, target, "training"), "training")
