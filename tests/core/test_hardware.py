@@ -1,6 +1,7 @@
 import logging
 import os
 import warnings
+from contextlib import nullcontext
 
 import pytest
 import torch
@@ -29,6 +30,7 @@ def accelerator(monkeypatch, kind, count=1):
     monkeypatch.setattr(torch.accelerator, "is_available", lambda: kind is not None)
     monkeypatch.setattr(torch.accelerator, "current_accelerator", lambda: kind and torch.device(kind))
     monkeypatch.setattr(torch.accelerator, "device_count", lambda: count)
+    monkeypatch.setattr(torch.accelerator, "current_device_index", lambda: count - 1)
 
 
 @pytest.mark.parametrize(
@@ -37,10 +39,10 @@ def accelerator(monkeypatch, kind, count=1):
         (None, "auto", "cpu"),
         (None, "cpu", "cpu"),
         (None, "cpu:0", "cpu"),
-        ("cuda", "auto", "cuda"),
+        ("cuda", "auto", "cuda:1"),
         ("cuda", "cpu", "cpu"),
-        ("cuda", "cuda", "cuda"),
-        ("cuda", "cuda:1", "cuda:1"),
+        ("cuda", "cuda", "cuda:1"),
+        ("cuda", "cuda:0", "cuda:0"),
         ("mps", "auto", "mps"),
         ("mps", "mps", "mps"),
     ],
@@ -48,6 +50,21 @@ def accelerator(monkeypatch, kind, count=1):
 def test_device_is_the_one_asked_for(monkeypatch, kind, name, expected):
     accelerator(monkeypatch, kind, count=2)
     assert resolve_device(name) == torch.device(expected)
+
+
+@pytest.mark.parametrize("world, expected", [("1", [0, 1, None, None]), ("2", [])])
+def test_a_card_is_the_current_one_meanwhile_unless_the_process_has_its_own(monkeypatch, world, expected):
+    accelerator(monkeypatch, "cuda", count=2)
+    asked = []
+    monkeypatch.setattr(torch.accelerator, "device_index", lambda index: asked.append(index) or nullcontext())
+    monkeypatch.setenv("WORLD_SIZE", world)
+    for name in ("cuda:0", "cuda", "cpu"):
+        with hardware.current(name):
+            pass
+    accelerator(monkeypatch, "mps")
+    with hardware.current("auto"):
+        pass
+    assert asked == expected
 
 
 @pytest.mark.parametrize("name", ["gpu", "", "cuda:x", "cuda:-2", "cpu,cuda", None])

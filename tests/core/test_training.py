@@ -3,6 +3,7 @@
 import math
 import random
 import tempfile
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -245,6 +246,25 @@ def test_module_is_left_in_evaluation_mode_with_weights_to_train_on():
     assert all(seen)
     assert not task.module.training
     assert task.module.weight.requires_grad
+
+
+def test_the_current_card_is_as_before(monkeypatch):
+    now, before = [1], torch.accelerator.device_index
+
+    @contextmanager
+    def switched(index):
+        now.append(index)
+        with before(index):
+            yield
+        now.pop()
+
+    monkeypatch.setattr(torch.accelerator, "device_index", switched)
+    task = Regression()
+    task.module.register_forward_hook(lambda *_: seen.append(now[-1]))
+    seen = []
+    learn(task, plan())
+    assert set(seen) == {None}  # a processor has no number
+    assert now == [1]
 
 
 def test_threads_are_as_before(monkeypatch):

@@ -7,7 +7,7 @@ import logging
 import os
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, Final
 
 from latticework.core.errors import InputError
@@ -22,7 +22,7 @@ PRECISIONS: Final = {"64": "64-true", "32": "32-true", "bf16": "bf16-mixed"}  # 
 
 
 def resolve_device(device: str) -> torch.device:
-    """The torch device of a name; "auto" takes the accelerator if there is one.
+    """The torch device of a name; "auto" takes the accelerator if there is one, and "cuda" the current card.
 
     Raises
     ------
@@ -47,7 +47,7 @@ def resolve_device(device: str) -> torch.device:
     available = torch.accelerator.is_available() and torch.accelerator.current_accelerator()
     if not available or available.type != resolved.type or (resolved.index or 0) >= torch.accelerator.device_count():
         raise InputError(f"device={device!r} is not on this machine; expected auto or cpu")
-    return resolved
+    return _numbered(resolved)
 
 
 def best_device() -> torch.device:
@@ -55,7 +55,16 @@ def best_device() -> torch.device:
     import torch
 
     accelerator = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
-    return accelerator or torch.device("cpu")
+    return _numbered(accelerator or torch.device("cpu"))
+
+
+def _numbered(device: torch.device) -> torch.device:
+    """A card with its number: without one it is whichever is the current one when it is used."""
+    import torch
+
+    if device == torch.device("cuda"):
+        return torch.device("cuda", torch.accelerator.current_device_index())
+    return device
 
 
 def check_device(device: str) -> str:
@@ -125,6 +134,15 @@ def evaluating(module: torch.nn.Module, device: str, precision: str) -> Iterator
         module.eval()
     with torch.inference_mode(), computing(resolved, chosen):
         yield resolved
+
+
+def current(device: str) -> AbstractContextManager[object]:
+    """Let the card of that name be the current one meanwhile; a process of `torchrun` has one for good."""
+    import torch
+
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        return nullcontext()
+    return torch.accelerator.device_index(resolve_device(device).index)
 
 
 @contextmanager

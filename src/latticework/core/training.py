@@ -24,7 +24,7 @@ from latticework.core import checkpoint
 from latticework.core.candidates import Candidates, holding
 from latticework.core.checkpoint import Position
 from latticework.core.folders import make_folder
-from latticework.core.hardware import fork_random, make_fabric, random_states, threads
+from latticework.core.hardware import current, fork_random, make_fabric, random_states, threads
 from latticework.core.loggers import CSVLogger, Logger, Row
 from latticework.core.processes import check_agreed, gather
 from latticework.core.progress import message, progress
@@ -91,6 +91,7 @@ def train(
     with ExitStack() as stack:
         place = Path(folder) if folder is not None else Path(stack.enter_context(TemporaryDirectory()))
         stack.enter_context(threads())
+        stack.enter_context(current(device))  # Fabric makes it so, and leaves it
         fabric = make_fabric(device, precision, shard=None if shards is None else sharding(task.module, shards))
         stack.enter_context(fork_random(fabric.device, spawn(seed, f"training-{fabric.global_rank}")))
         spread = shards if fabric.world_size > 1 else None
