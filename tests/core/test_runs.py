@@ -3,6 +3,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -27,10 +28,20 @@ def model():
     return Remembered(random_state=0).fit(np.random.default_rng(0).normal(size=(6, 2)), "this run")
 
 
-def checkpointed(folder, fingerprint="this run"):
+def checkpointed(folder, fingerprint="this run", *, task=None):
     options = {"device": "cpu", "precision": "64", "fingerprint": fingerprint}
-    training.train(Regression(), plan(), seed=0, folder=folder, **options)
+    with nullcontext() if task is None else pytest.raises(KeyboardInterrupt):
+        training.train(task or Regression(), plan(), seed=0, folder=folder, **options)
     assert (folder / "config.json").exists()
+
+
+class Interrupted(Regression):
+    """After its first epoch."""
+
+    def batches(self, epoch):
+        if self.served:
+            raise KeyboardInterrupt
+        return super().batches(epoch)
 
 
 def contents(folder):
@@ -73,11 +84,9 @@ def test_checkpoint_that_a_crash_left_beside_the_model_is_dropped(tmp_path, mode
 
 
 @pytest.mark.parametrize("kind", ["unfinished", "another run", "damaged"])
-def test_checkpoint_of_a_run_that_has_not_saved_its_model_stays_beside_one(tmp_path, model, capsys, monkeypatch, kind):
-    with monkeypatch.context() as patched:
-        if kind == "unfinished":
-            patched.setattr(training._Loop, "_finish", lambda *_: None)
-        checkpointed(tmp_path / "training", "another run" if kind == "another run" else "this run")
+def test_checkpoint_of_a_run_that_has_not_saved_its_model_stays_beside_one(tmp_path, model, capsys, kind):
+    task = Interrupted() if kind == "unfinished" else None
+    checkpointed(tmp_path / "training", "another run" if kind == "another run" else "this run", task=task)
     if kind == "damaged":
         (tmp_path / "training" / "config.json").write_text("{")
     model.save(tmp_path)

@@ -326,7 +326,21 @@ def test_checkpoints_that_take_long_are_made_less_often(tmp_path, monkeypatch):
     monkeypatch.setattr(training, "time", clock)
     monkeypatch.setattr(checkpoint, "write", write)
     learn(Timed((2,) * 95), plan(max_epochs=1, checkpoint_seconds=10, checkpoint_pause=20), folder=tmp_path)
-    assert saved == [10, 70, 80, 90, 95, 95]  # after 10, 20 times 3, 10, 10 seconds, and at the end
+    assert saved == [10, 70, 80, 90, 95]  # after 10, 20 times 3, 10, 10 seconds, and once at the end
+
+
+@pytest.mark.parametrize("every, saved", [(None, [2, 4]), (3, [3, 4])])
+def test_a_finished_run_is_written_once_and_not_again_when_it_is_taken_up(tmp_path, monkeypatch, every, saved):
+    write, steps = checkpoint.write, []
+
+    def noted(folder, fingerprint, state):
+        steps.append(state.position.step)
+        write(folder, fingerprint, state)
+
+    monkeypatch.setattr(checkpoint, "write", noted)
+    for _ in range(2):
+        learn(Regression((2, 2), validates=True), plan(max_epochs=2, validate_every=every), folder=tmp_path)
+    assert steps == saved
 
 
 def test_rows_say_how_far_and_how_fast(tmp_path):

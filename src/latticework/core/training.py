@@ -193,7 +193,10 @@ class _Loop:
                         bar.update(**self._validate())
             if position.validated_at != position.step:
                 bar.update(**self._validate())
-            position.finished = True
+            if not position.finished:  # as in a validation at the last step, before the epoch had ended
+                position.finished = True
+                if self.keep:
+                    self._save()
             if position.stale == plan.patience and position.step < total:
                 bar.stop(self._best())
             self._finish()
@@ -281,8 +284,8 @@ class _Loop:
             if (decisive := self._decisive(figures)) < position.best_loss:
                 position.best_loss, position.best_step, position.stale = decisive, position.step, 0
                 position.best_epoch = position.begun
-            position.finished = position.stale == self.plan.patience
             figures = {f"valid_{name}": value for name, value in figures.items()}
+        position.finished = self._at_end() or (self.task.validates and position.stale == self.plan.patience)
         self._log(row | figures)
         if self.keep:
             self._save()
@@ -331,9 +334,7 @@ class _Loop:
         self.saving = self.saved - started
 
     def _finish(self) -> None:
-        """Checkpoint the end of the run, then leave the chosen candidate in the module of every process."""
-        if self.keep:
-            self._save()
+        """Leave the chosen candidate in the module of every process."""
         self.aside.close()
         module, weights = self.task.module.to(self.fabric.device), self._weights()
         if self.fabric.is_global_zero:
