@@ -124,9 +124,9 @@ def load(name: str, *, folder: str | os.PathLike[str] | None = None, download: b
     name : str
         One of `names`.
     folder : path-like, optional
-        Where its files are, if not under `LATTICEWORK_DATA` or in the cache.
+        Where its files are, if not under `LATTICEWORK_DATA` or in the cache: the only place where they are looked for.
     download : bool
-        Whether files found nowhere may be downloaded.
+        Whether files found nowhere may be downloaded, into the cache; never where `folder` is given.
     **options
         What the data set's reader takes, such as ``split="test"``.
 
@@ -219,7 +219,9 @@ def _find(file: RemoteFile, folder: str | os.PathLike[str] | None) -> Path | Non
 
 def _how_to_get(dataset: Dataset, file: RemoteFile, folder: str | os.PathLike[str] | None) -> str:
     if folder is not None:
-        return f"{Path(file.path).name}, which is not in {os.fspath(folder)}: get it from {file.url or dataset.source}"
+        download = ", or pass download=True without folder" if file.url and file.sha256 else ""
+        name = Path(file.path).name
+        return f"{name}, which is not in {os.fspath(folder)}: get it from {file.url or dataset.source}{download}"
     places = " or ".join(str(Path(root, file.path)) for root in roots())
     download = ", or pass download=True" if file.url and file.sha256 else ""
     return f"{file.path}: get it from {file.url or dataset.source} and put it at {places}{download}"
