@@ -35,3 +35,8 @@ def test_rows_written_come_back_with_the_line_where_each_starts(rows: list[list[
 def test_a_quotation_mark_out_of_place_is_named_with_its_line(lines: list[str], place: str) -> None:
     with pytest.raises(InputError, match=f"{place}: .*is a quotation mark not closed"):
         list(numbered_rows(lines, "some.csv"))
+
+
+def test_lines_that_end_in_a_carriage_return_alone_are_told_as_such() -> None:
+    with pytest.raises(InputError, match=r"^some\.csv:2: the line holds a CR, .*: save the file with line ends of LF or"):
+        list(numbered_rows(["a,b", "1,2\r3,4"], "some.csv"))

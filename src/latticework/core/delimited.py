@@ -29,7 +29,7 @@ def numbered_rows(lines: Iterable[str], name: str, *, delimiter: str = ",") -> I
     Raises
     ------
     InputError
-        If a quotation mark is not closed, or stands where none may.
+        If a quotation mark is not closed, or stands where none may, or a line holds a CR outside of any.
 
     Examples
     --------
@@ -44,7 +44,10 @@ def numbered_rows(lines: Iterable[str], name: str, *, delimiter: str = ",") -> I
         except StopIteration:
             return
         except csv.Error as error:
-            raise InputError(f"{name}:{number}: {error}; is a quotation mark not closed?") from error
+            reason = f"{error}; is a quotation mark not closed?"
+            if "new-line" in str(error):
+                reason = "the line holds a CR, as of line ends of CR alone: save the file with line ends of LF or CRLF"
+            raise InputError(f"{name}:{number}: {reason}") from error
 
 
 def csv_line(cells: Iterable[object]) -> str:
