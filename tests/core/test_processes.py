@@ -13,3 +13,10 @@ def test_one_process_works_alone(tmp_path):
     processes.check_agreed({"seed": 0}, tmp_path, torch.device("cpu"))
     processes.wait_for_others()
     processes.leave()
+
+
+def test_one_process_writes_even_where_they_do_not_work_together(monkeypatch):
+    monkeypatch.setenv("RANK", "1")
+    assert not processes.is_first()
+    monkeypatch.setenv("RANK", "0")
+    assert processes.is_first()

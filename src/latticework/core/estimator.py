@@ -47,7 +47,8 @@ class Estimator(BaseEstimator):
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Save the fitted estimator; a crash leaves what the folder held before, or the whole of the new.
 
-        Under `torchrun` all processes must call it: the first one writes, and the others wait until it has.
+        Under `torchrun` all processes must call it: the first one writes, and the others wait until it has if they have
+        trained together.
 
         Parameters
         ----------

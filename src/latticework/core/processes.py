@@ -25,8 +25,8 @@ def distributed() -> bool:
 
 
 def is_first() -> bool:
-    """Whether this is the process that writes for all that work together."""
-    return not distributed() or sys.modules["torch"].distributed.get_rank() == 0
+    """Whether this is the process that writes for all that `torchrun` started, or that work together."""
+    return (sys.modules["torch"].distributed.get_rank() if distributed() else rank()) == 0
 
 
 def process_count() -> int:
