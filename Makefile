@@ -42,10 +42,11 @@ constraints:
 	rm -rf build/constraints
 	$(PYTHON) -m venv build/constraints
 	build/constraints/bin/python -m pip install --quiet --disable-pip-version-check '$(TORCH)' hatchling --editable '.[all,dev]'
+	build/constraints/bin/python -m pip freeze --exclude-editable --all --exclude pip > build/constraints/versions.txt
 	{ echo '# Every version that is tested together. Written by `make constraints`; do not edit.'; \
-	  build/constraints/bin/python -m pip freeze --exclude-editable --all --exclude pip | sed -E 's/\+[a-z0-9.]+$$//'; } > constraints.txt
+	  sed -E 's/\+[a-z0-9.]+$$//' build/constraints/versions.txt; } > constraints.txt
 	rm -rf build/constraints
 
 clean:
-	rm -rf .venv build dist site tour.html .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv build dist site tour.html .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .grimp_cache .hypothesis
 	find src tests benchmarks -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
