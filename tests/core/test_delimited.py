@@ -38,5 +38,5 @@ def test_a_quotation_mark_out_of_place_is_named_with_its_line(lines: list[str], 
 
 
 def test_lines_that_end_in_a_carriage_return_alone_are_told_as_such() -> None:
-    with pytest.raises(InputError, match=r"^some\.csv:2: the line holds a CR, .*: save the file with line ends of LF or"):
+    with pytest.raises(InputError, match=r"^some\.csv:2: the line holds a CR, .*: save the file with line ends"):
         list(numbered_rows(["a,b", "1,2\r3,4"], "some.csv"))

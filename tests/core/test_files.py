@@ -1,11 +1,14 @@
+import errno
 import gzip
 import io
 import os
 import random
 import re
+import stat
 import subprocess
 import sys
 import zlib
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -257,6 +260,18 @@ def test_failed_write_keeps_the_old_content_and_nothing_else(tmp_path, monkeypat
     assert told.value.filename == str(tmp_path / "file")
     assert os.listdir(tmp_path) == ["file"]
     assert (tmp_path / "file").read_bytes() == b"old"
+
+
+@pytest.mark.parametrize("number, made", [(errno.EINVAL, True), (errno.ENOTSUP, True), (errno.EIO, False)])
+def test_a_folder_that_the_file_system_cannot_sync_is_no_error(tmp_path, monkeypatch, number, made):
+    def fail(descriptor):
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(number, "what is wrong")
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with nullcontext() if made else pytest.raises(OSError, match="what is wrong"):
+        write_atomically(tmp_path / "file", b"new")
+    assert (tmp_path / "file").read_bytes() == b"new"
 
 
 def test_write_needs_a_folder_and_a_file_name(tmp_path):

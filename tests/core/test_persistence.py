@@ -13,8 +13,9 @@ import pytest
 import torch
 
 import latticework as lw
-from latticework.core import State, store_tensors, write_folder
+from latticework.core import State, read_folder, store_tensors, write_folder
 from latticework.core.persistence import check_free
+from latticework.core.runs import check_folder
 from latticework.core.temporaries import temporary_file
 
 KILLED_SAVE = Path(__file__).with_name("killed_save.py")
@@ -130,6 +131,42 @@ def test_a_file_in_the_place_of_the_folder_is_not_overwritten(tmp_path):
     with pytest.raises(lw.InputError, match="is a file"):
         write_folder(tmp_path / "model", header={}, state=State())
     assert (tmp_path / "model").read_text() == "mine"
+
+
+def test_a_folder_that_may_not_be_entered_is_neither_empty_nor_foreign_nor_damaged(saved, copied, monkeypatch):
+    def refused(path, **options):
+        if Path(path).parent == copied:  # as to whoever is not root, and lacks x on the folder
+            raise PermissionError(13, "Permission denied", str(path))
+        return lstat(path, **options)
+
+    _, state = read_folder(copied)
+    lstat = os.lstat
+    monkeypatch.setattr(os, "lstat", refused)
+    for use in (lw.load, check_free, check_folder, saved[1].save, lambda _: dict(state.tensors["bank"])):
+        with pytest.raises(lw.InputError, match="cannot be read: Permission denied"):
+            use(copied)
+
+
+def test_a_config_that_may_not_be_read_is_told_as_such(copied, monkeypatch):
+    def refused(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "read_bytes", refused)
+    with pytest.raises(lw.InputError, match=r"config\.json cannot be read: Permission denied"):
+        check_free(copied)
+
+
+def test_a_model_is_replaced_in_a_folder_whose_own_may_not_be_listed(copied, monkeypatch):
+    def refused(path, *arguments, **options):
+        if path == copied.parent:
+            raise PermissionError(13, "Permission denied", str(path))
+        return opened(path, *arguments, **options)
+
+    opened = os.open
+    monkeypatch.setattr(os, "open", refused)
+    other = fakes.Twofold(random_state=4).fit(np.eye(5))
+    other.save(copied)
+    assert np.array_equal(lw.load(copied).bank_, other.bank_)
 
 
 def test_failed_write_leaves_the_old_content(saved, copied, monkeypatch):

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from latticework.core.errors import InputError
 from latticework.core.hardware import random_states, restore_random
 from latticework.core.loggers import history_of
-from latticework.core.persistence import CONFIG, State, check_replaceable, read_folder, write_folder
+from latticework.core.persistence import CONFIG, State, check_replaceable, has_config, read_folder, write_folder
 from latticework.core.processes import process_count
 from latticework.core.sharding import share
 from latticework.core.tensors import Stored, digest
@@ -89,7 +89,7 @@ def read(folder: str | os.PathLike[str], fingerprint: str, device: torch.device)
         of device.
     """
     folder = Path(folder)
-    if not (folder / CONFIG).exists():
+    if not has_config(folder):
         return None
     header, state = read_folder(folder)
     if header.get("kind") == DISCARDED:
@@ -189,7 +189,7 @@ def flatten(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
 def discard(folder: str | os.PathLike[str]) -> None:
     """Remove a checkpoint that is no longer needed; other files of the folder stay."""
     config = Path(folder) / CONFIG
-    if not config.exists():
+    if not has_config(folder):
         return
     try:
         check_replaceable(folder)
@@ -209,7 +209,7 @@ def _is_ours(config: Path) -> bool:
 
 def finished(folder: str | os.PathLike[str], fingerprint: str) -> bool | None:
     """Whether the checkpoint in a folder is the end of this very run, or None where there is no checkpoint."""
-    if not (Path(folder) / CONFIG).exists():
+    if not has_config(folder):
         return None
     try:
         header, state = read_folder(folder)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import io
 import os
@@ -297,11 +298,17 @@ def write_lines(path: str | os.PathLike[str], lines: Iterable[str]) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make renames in a folder durable (Windows cannot, and has no need to)."""
+    """Make renames in a folder durable, where the file system can (Windows has no need to)."""
     if os.name == "nt":
         return
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (
+            errno.EINVAL,
+            errno.ENOTSUP,
+        ):  # some file systems cannot
+            raise
     finally:
         os.close(descriptor)

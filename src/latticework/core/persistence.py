@@ -27,6 +27,7 @@ from latticework.core.tensors import (
     FRAMEWORKS,
     PLAIN_NAME,
     Stored,
+    about_file,
     damaged,
     digest,
     payload_name,
@@ -108,7 +109,8 @@ def write_folder(folder: str | os.PathLike[str], *, header: Mapping[str, Any], s
     existed, listed = folder.exists(), _listed(folder)
     with write_errors_of(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        sync_folder(folder.parent)
+        if not existed:
+            sync_folder(folder.parent)
         before = set(os.listdir(folder))
     written: set[str] = set()
     text = b""
@@ -199,11 +201,11 @@ def _read_config(folder: Path) -> dict[str, Any]:
     if not folder.is_dir():
         found = "is a file, expected the folder of a model" if folder.exists() else "there is no such folder"
         raise InputError(f"{folder}: {found}")
-    if not os.path.lexists(folder / CONFIG):
+    if not has_config(folder):
         pickles = sorted(name for name in os.listdir(folder) if name.endswith(_PICKLES))
         if pickles:
             raise InputError(f"{folder} is not a Latticework folder: it has {pickles[0]}, and pickles are never read")
-        if os.path.lexists(folder / TRAINING / CONFIG):
+        if has_config(folder / TRAINING):
             raise InputError(f"{folder} holds an unfinished run, no model yet: repeat the command that began it")
         raise InputError(f"{folder} is not a Latticework folder: it has no {CONFIG}")
     path = regular_file(folder, CONFIG)
@@ -236,6 +238,17 @@ def _entry(folder: Path, logical: str, entry: dict[str, Any]) -> tuple[str, str,
     return name, sha256, size
 
 
+def has_config(folder: str | os.PathLike[str]) -> bool:
+    """Whether a folder holds a model, a checkpoint, or something else that is called so.
+
+    Raises
+    ------
+    InputError
+        If that cannot be told, as of a folder that may not be entered.
+    """
+    return about_file(Path(folder), CONFIG) is not None
+
+
 def check_replaceable(folder: str | os.PathLike[str]) -> None:
     """Find out before long work whether `write_folder` will take a folder.
 
@@ -264,7 +277,7 @@ def check_free(folder: str | os.PathLike[str], *, restart: bool | None = None) -
     """
     check_replaceable(folder)
     check_writable(folder)
-    if not os.path.lexists(Path(folder, CONFIG)):
+    if not has_config(folder):
         check_empty(folder, besides=UNFINISHED)
     elif not restart:
         header, _ = read_folder(folder)
@@ -276,12 +289,14 @@ def check_free(folder: str | os.PathLike[str], *, restart: bool | None = None) -
 def _listed(folder: Path) -> set[str]:
     """Return the payload files that a folder about to be written lists now, or refuse to overwrite a foreign one."""
     folder_to_write(folder)
-    if not os.path.lexists(folder / CONFIG):
+    if not has_config(folder):
         return set()
     try:
         config = json.loads(regular_file(folder, CONFIG).read_bytes())
         if "format" in config and "checksum" in config:
             return {entry["name"] for kind in ("tensors", "files") for entry in config[kind].values()}
+    except OSError as error:
+        raise InputError(f"{folder}: {CONFIG} cannot be read: {error.strerror}") from error
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         pass
     reason = f"has a {CONFIG} that is not Latticework's, or is damaged"

@@ -19,14 +19,7 @@ from latticework.core.estimator import Estimator, header_of, load_estimator
 from latticework.core.folders import check_empty, check_writable
 from latticework.core.hardware import make_fabric, resolve_device
 from latticework.core.loggers import Logger, Row, make_loggers
-from latticework.core.persistence import (
-    CONFIG,
-    REPLACE,
-    TRAINING,
-    UNFINISHED,
-    check_replaceable,
-    read_folder,
-)
+from latticework.core.persistence import REPLACE, TRAINING, UNFINISHED, check_replaceable, has_config, read_folder
 from latticework.core.processes import check_agreed, rank, wait_for_others
 from latticework.core.progress import message
 from latticework.core.seeds import seed_from
@@ -168,7 +161,7 @@ def check_folder(folder: str | os.PathLike[str], *, restart: bool = False) -> No
         If the folder holds anything but a model or an unfinished run, or cannot be written and does not hold a model.
     """
     check_replaceable(folder)
-    there = Path(folder, CONFIG).exists()
+    there = has_config(folder)
     if not there:
         check_empty(folder, besides=_UNFINISHED)
     if restart or not there:
@@ -240,7 +233,7 @@ def finished(
     """
     folder = Path(folder)
     check_replaceable(folder)
-    model = None if restart or not (folder / CONFIG).exists() else _load_own(folder, fingerprint, device)
+    model = None if restart or not has_config(folder) else _load_own(folder, fingerprint, device)
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         # A process that finds no model would train, and wait for ever for the others.
         check_agreed(model is None, folder, make_fabric(device, "auto").device)

@@ -214,18 +214,32 @@ def digest(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
+def about_file(folder: Path, name: str) -> os.stat_result | None:
+    """What the system says of a file of the folder, or None if there is none.
+
+    Raises
+    ------
+    InputError
+        If it does not say, as of a folder that may not be entered.
+    """
+    try:
+        return os.lstat(folder / name)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise InputError(f"{folder}: {name} cannot be read: {error.strerror}") from error
+
+
 def regular_file(folder: Path, name: str, size: int | None = None) -> Path:
     """Return the path of a file of the folder, unless it is missing, a link or special, or of another size."""
-    path = folder / name
-    try:
-        found = path.lstat()
-    except OSError as error:
-        raise damaged(folder, f"{name} is missing") from error
+    found = about_file(folder, name)
+    if found is None:
+        raise damaged(folder, f"{name} is missing")
     if not stat.S_ISREG(found.st_mode):
         raise damaged(folder, f"{name} is a link or a special file, expected a plain file")
     if size is not None and found.st_size != size:
         raise damaged(folder, f"{name} has {found.st_size:,} bytes, expected {size:,}")
-    return path
+    return folder / name
 
 
 def damaged(folder: Path, reason: str) -> InputError:
