@@ -38,6 +38,20 @@ def deep(values, colour):
     return png(*values.shape[:2], 16, colour, [row.astype(">u2").tobytes() for row in values])
 
 
+def ppm(values, most, *, text=False):
+    """A PGM, or a PPM, whose numbers go up to `most`, in text or not."""
+    kind = {(2, False): 5, (3, False): 6, (2, True): 2, (3, True): 3}[values.ndim, text]
+    head = f"P{kind} {values.shape[1]} {values.shape[0]} {most}\n".encode()
+    numbers = values.astype(">u2" if most > 255 else np.uint8)
+    return head + (" ".join(map(str, values.ravel().tolist())).encode() if text else numbers.tobytes())
+
+
+def tiff(values, **options):
+    stream = io.BytesIO()
+    tifffile.imwrite(stream, values, **options)
+    return stream.getvalue()
+
+
 def test_colours_are_read_as_they_are(write):
     assert np.array_equal(read_rgb(write("a.png", picture(RGB))), RGB)
     assert np.array_equal(read_rgb(write("a.bmp", picture(RGB, kind="BMP"))), RGB)
@@ -74,10 +88,12 @@ def test_of_16_bits_the_upper_eight_are_kept_whatever_holds_them(write):
     assert np.array_equal(read_rgb(write("a.png", deep(values[..., :3], 2))), expected[..., :3])
     assert np.array_equal(read_rgb(write("a.png", deep(values, 6))), expected[..., :3])
     assert np.array_equal(read_rgb(write("a.png", deep(values[..., 0], 0))), grey)
-    stream = io.BytesIO()
-    tifffile.imwrite(stream, values[..., :3], photometric="rgb")
-    assert np.array_equal(read_rgb(write("a.tif", stream.getvalue())), expected[..., :3])
-    assert np.array_equal(as_rgb(values, "rgb"), expected[..., :3])
+    assert np.array_equal(read_rgb(write("a.pgm", ppm(values[..., 0], 65535))), grey)
+    for order in "<>":
+        colours = tiff(values[..., :3], photometric="rgb", byteorder=order)
+        assert np.array_equal(read_rgb(write("a.tif", colours)), expected[..., :3])
+        assert np.array_equal(read_rgb(write("a.tif", tiff(values[..., 0], byteorder=order))), grey)
+        assert np.array_equal(as_rgb(values.astype(f"{order}u2"), "rgb"), expected[..., :3])
 
 
 @pytest.mark.parametrize("content", [b"", b"no picture"])
@@ -87,9 +103,10 @@ def test_no_innards_are_told(write, content):
 
 def test_twelve_bits_in_sixteen_give_a_warning(write):
     values = np.full((4, 6, 3), 4095, dtype=np.uint16)
-    for content in (deep(values, 2), deep(values[..., 0], 0)):
+    for content in (deep(values, 2), deep(values[..., 0], 0), tiff(values[..., 0], byteorder=">")):
         with pytest.warns(UserWarning, match=r"a\.png: hardly anything is in the upper half of its 16 bits"):
             assert read_rgb(write("a.png", content)).max() == 15
+    assert read_rgb(write("a.pgm", ppm(values[..., 0], 4095))).min() == 255  # which says itself what is white
     assert read_rgb(write("a.png", deep(values * 0, 2))).max() == 0  # black is no sign of it
 
 
@@ -106,9 +123,26 @@ def test_class_ids_are_kept_and_equal_channels_are_one(write):
         assert np.array_equal(read_truth(write("a.png", picture(values))), ids)
     assert np.array_equal(read_truth(write("a.png", deep(ids.astype(np.uint16), 0))), ids)
     assert as_classes(ids.astype(float), "truth").dtype == np.uint8
+    few = np.array([[0, 1, 2, 3]], dtype=np.uint8)
+    for text in (False, True):
+        for values in (few, np.stack([few] * 3, -1)):
+            assert np.array_equal(read_truth(write("a.pgm", ppm(values, 3, text=text))), few)
     for values in (RGB, deep(ids.astype(np.uint16) + 1, 0)):
         with pytest.raises(InputError, match="class ids"):
             read_truth(write("a.png", values if isinstance(values, bytes) else picture(values)))
+
+
+def test_a_mask_is_wherever_a_picture_is_not_0(write):
+    where = np.array([[False, True], [True, False]])
+    pictures = (
+        deep(where * np.uint16(65535), 0),
+        tiff(where / np.float32(2)),
+        picture(np.stack([where * np.uint8(9)] * 3, -1)),
+    )
+    for content in pictures:
+        assert np.array_equal(read_mask(write("a.png", content)), where)
+    with pytest.raises(InputError, match=r"a\.png: expected a mask \[height, width\], got uint8 \[4, 6, 3\]"):
+        read_mask(write("a.png", picture(RGB)))
 
 
 def test_depths_are_read_as_they_are_stored(write, tmp_path):
@@ -119,15 +153,24 @@ def test_depths_are_read_as_they_are_stored(write, tmp_path):
         tifffile.imwrite(tmp_path / "a.tif", array)
         assert np.array_equal(read_depth(tmp_path / "a.npy"), array)
         assert np.array_equal(read_depth(tmp_path / "a.tif"), array)
+    for most, text in ((4095, False), (4095, True), (300, False), (65535, False), (65535, True)):
+        numbers = np.array([[0, 1, 37, most - 1, most]], dtype=np.uint16)
+        assert np.array_equal(read_depth(write("a.pgm", ppm(numbers, most, text=text))), numbers)
     for content in (picture(RGB), picture(RGB[..., 0])):
         with pytest.raises(InputError, match="a depth picture has one channel of 16 bits or of floats, got uint8"):
             read_depth(write("a.png", content))
 
 
 def test_a_rotation_noted_beside_the_picture_is_left_out(write):
-    turned = image_module.Exif()
-    turned[274] = 6
-    assert read_rgb(write("a.jpg", picture(RGB, kind="JPEG", exif=turned))).shape == RGB.shape
+    for turn in range(1, 9):
+        turned = image_module.Exif()
+        turned[274] = turn
+        assert read_rgb(write("a.jpg", picture(RGB, kind="JPEG", exif=turned))).shape == RGB.shape
+        for packed in ("raw", "tiff_lzw"):
+            file = write("a.tif", picture(RGB, kind="TIFF", exif=turned, compression=packed))
+            assert np.array_equal(read_rgb(file), RGB)
+        for values in (RGB[..., 0].astype(np.uint16), RGB[..., 0].astype(np.float32)):
+            assert np.array_equal(read_depth(write("a.tif", picture(values, kind="TIFF", exif=turned))), values)
 
 
 @pytest.mark.parametrize(

@@ -106,7 +106,7 @@ def eight_bits(values: Shaped[np.ndarray, "*shape"], where: str) -> UInt8[np.nda
     """
     if values.dtype == np.uint8:
         return values
-    if values.dtype == np.uint16:
+    if values.dtype.newbyteorder("=") == np.uint16:
         return (values >> 8).astype(np.uint8)
     if values.dtype.kind == "f":
         if not ((values >= 0) & (values <= 1)).all():  # false for NaN

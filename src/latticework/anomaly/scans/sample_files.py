@@ -45,7 +45,7 @@ def read_sample(
         An organised cloud: PCD, PLY, or ``[height, width, 3]`` as TIFF or NPY. Colours of its own count where `rgb` is
         not given.
     depth
-        A depth picture in the place of `xyz`: 16 bits as PNG, or TIFF or NPY.
+        A depth picture in the place of `xyz`: 16 bits as PNG or PGM, or TIFF or NPY.
     camera
         What took it, or a file that says so (see `Camera.read`).
     mask
