@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 from anomaly.grounds import disc, overlap, table
 
+from latticework.anomaly.config import M3DMConfig
+from latticework.anomaly.features.extraction import describe
 from latticework.anomaly.part_warnings import noted
 from latticework.anomaly.preparation import prepared
 from latticework.anomaly.preparation.frames import frames
@@ -70,8 +72,18 @@ def test_parts_are_brought_to_a_size_as_frames_are(source, tmp_path):
     square = Square(96, 128, 64)
     assert sample.size == (64, 64)
     assert np.array_equal(sample.mask, square.nearest(PART, fill=False))
-    assert np.array_equal(sample.truth, square.nearest(TRUTH, fill=0))
     assert np.array_equal(sample.xyz[sample.mask], square.nearest(XYZ, fill=np.nan)[sample.mask])
+
+
+def test_no_pixel_of_a_defect_is_lost_and_truths_are_those_of_the_raw_folder(source, tmp_path):
+    scratch = np.zeros((96, 128), dtype=np.uint8)
+    scratch[40:56, 60] = 254  # narrower than what becomes one pixel
+    save(source / "test/cut/gt/000.png", scratch)
+    preprocess_folder(source, tmp_path / "ready", size=32, split="test")
+    parts = [read_folder(folder, split="test")[0].read() for folder in (source, tmp_path / "ready")]
+    raw, ready = (describe(part, ("geometry",), M3DMConfig(size=32)) for part in parts)
+    assert np.array_equal(ready.truth, raw.truth)
+    assert np.count_nonzero(ready.truth) == 4
 
 
 def test_what_was_written_is_found_again_and_not_cut_twice(source, tmp_path):
@@ -231,6 +243,14 @@ def test_what_has_no_place_left_is_reported(source, tmp_path):
     done = preprocess_folder(source, tmp_path / "ready", size=1)
     assert len(done.written) + len(done.failed) == 4
     assert all("nothing of the part is left at 1 x 1" in error for error in done.failed.values())
+
+
+def test_a_mask_of_which_nothing_returned_is_told_at_any_size(source, tmp_path):
+    save(source / "test/cut/mask/000.png", PART * np.uint8(255))
+    write_xyz(source / "test/cut/xyz/000.tiff", np.where(PART[..., None], np.float32(np.nan), XYZ))
+    for size, why in ((None, "no point returned where its mask is"), (64, "nothing of the part is left at 64 x 64")):
+        done = preprocess_folder(source, tmp_path / f"ready{size}", size=size, split="test")
+        assert done.failed == {"test/cut/000": f"test/cut/000: {why}"}
 
 
 def test_what_cannot_be_written_ends_the_run_and_names_the_file(source, tmp_path):

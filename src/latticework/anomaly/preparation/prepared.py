@@ -79,7 +79,8 @@ def preprocess_folder(
     """Write the parts of a folder, told from their ground, into another folder.
 
     That one has the same splits and labels, and in them ``rgb`` (PNG), ``xyz`` (TIFF, metres), ``gt`` and ``mask``:
-    where the part is. Beside the part colours are black, and points missing. `read_folder` reads it like the first.
+    where the part is. Beside the part colours are black, and points missing; of a defect no pixel is lost, however small
+    the part becomes. `read_folder` reads it like the first.
 
     Run again, it goes on where it was, and tries again what failed. Parts are worked on by `joblib`: one after the
     other, or as ``joblib.parallel_config(n_jobs=..., backend=...)`` says around the call, which may be a cluster.
@@ -239,9 +240,12 @@ def _ready(
         if rgb is not None:
             rgb = (square.smooth(rgb) * 255).round().byte().permute(1, 2, 0).numpy()
         xyz = None if xyz is None else square.nearest(xyz, fill=np.nan)
-        truth = None if truth is None else square.nearest(truth, fill=0)
+        truth = None if truth is None else square.marked(truth)
     if not mask.any() or (xyz is not None and np.isnan(xyz[mask]).all()):
-        raise InputError(f"{sample.name}: nothing of the part is left at {size} x {size}")
+        why = (
+            "no point returned where its mask is" if size is None else f"nothing of the part is left at {size} x {size}"
+        )
+        raise InputError(f"{sample.name}: {why}")
     ready = {
         "rgb": None if rgb is None else np.where(mask[..., None], rgb, np.uint8(0)),
         "xyz": None if xyz is None else np.where(mask[..., None], xyz, np.float32(np.nan)),
