@@ -80,6 +80,14 @@ def test_parts_are_read_with_light_4_and_depths_between_the_bounds(candies):
     assert read_folder(candies / "test_public/data")[0].name == "00"
 
 
+def test_pictures_with_such_a_name_alone_are_pictures(tmp_path):
+    for number in range(1, 10):
+        image_module.new("RGB", (6, 4)).save(tmp_path / f"bolt_image_{number}.png")
+    parts = read_folder(tmp_path)
+    assert [part.name for part in parts] == [f"bolt_image_{number}" for number in range(1, 10)]
+    assert read_folder(tmp_path / "bolt_image_4.png") == [parts[3]]
+
+
 def test_missing_depths_are_listed(candies):
     (candies / "train/data/000_depth.png").unlink()
     (candies / "train/data/000_info_depth.yaml").unlink()

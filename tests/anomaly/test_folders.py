@@ -268,6 +268,29 @@ def test_tiffs_side_by_side_are_what_they_hold(tmp_path):
     assert same(second.xyz, XYZ)
 
 
+def test_a_tiff_beside_a_cloud_is_its_picture_and_beside_a_picture_its_cloud(tmp_path):
+    tifffile = pytest.importorskip("tifffile")
+    put(tmp_path, "a.pcd", "b.png")
+    tifffile.imwrite(tmp_path / "a.tif", RGB, photometric="rgb")
+    tifffile.imwrite(tmp_path / "b.tif", XYZ, photometric="rgb")
+    for part in read_folder(tmp_path):
+        assert same(part.read().rgb, RGB)
+        assert same(part.read().xyz, XYZ)
+        for file in (part.rgb, part.xyz):
+            assert read_folder(file) == [part]
+
+
+def test_a_lone_tiff_of_colours_may_be_packed_in_any_way(tmp_path):
+    pytest.importorskip("tifffile")
+    image_module.fromarray(RGB).save(tmp_path / "a.tif", compression="tiff_lzw")
+    assert same(read_folder(tmp_path)[0].read().rgb, RGB)
+
+
+def test_other_pictures_beside_scans_are_no_matter(tmp_path):
+    put(tmp_path, "rgb/a.png", "xyz/a.npy", "thumbnails/a.png")
+    assert names(read_folder(tmp_path)) == ["a"]
+
+
 def test_a_unit_is_that_of_all_parts(tmp_path):
     (tmp_path / "xyz").mkdir()
     np.save(tmp_path / "xyz/a.npy", XYZ * 1000)
@@ -280,12 +303,15 @@ def test_folders_that_hold_no_parts_are_refused_with_what_to_do(tmp_path, mvtec)
     (tmp_path / "empty/rgb").mkdir(parents=True)
     (tmp_path / "none/deep/deeper").mkdir(parents=True)
     put(tmp_path, "mixed/a.png", "mixed/old/b.png", "classes/bagel/train/good/rgb/a.png", "classes/tire/test/cut/a.png")
+    put(tmp_path, "scans/xyz/a.npy", "scans/good/xyz/b.npy", "pictures/rgb/a.png", "pictures/good/b.png")
     put(tmp_path, "twice/val/good/rgb/a.png", "twice/validation/good/rgb/a.png")
     for folder, message in (
         ("missing", "there is no such file or folder"),
         ("empty", "empty holds no part: rgb are empty"),
         ("none", "none holds no part: expected train, validation and test as MVTec 3D-AD"),
         ("mixed", r"mixed holds parts \(a\.png\) and folders of parts \(old\): give one of the folders"),
+        ("scans", r"scans holds parts \(xyz\) and folders of parts \(good\): give one of the folders"),
+        ("pictures", r"pictures holds parts \(rgb\) and folders of parts \(good\): give one of the folders"),
         ("classes", "classes holds 2 classes: give the folder of one: bagel, tire"),
         ("twice", "holds validation and val, which mean the same: remove one"),
         ("a" * 300, "there is no such file or folder|cannot be read: File name too long"),

@@ -80,6 +80,8 @@ def test_a_part_is_good_as_its_label_says_or_else_its_truth():
         ({"rgb": RGB, "mask": RGB[:1, :, 0]}, "rgb is 6 x 4 and mask 6 x 1"),
         ({"rgb": RGB, "mask": np.zeros((4, 6))}, r"the mask has to be \[height, width\] and to leave something"),
         ({"rgb": RGB, "mask": RGB}, r"the mask has to be \[height, width\]"),
+        ({"rgb": RGB, "mask": RGB[..., 0].ravel()}, r"the mask has to be \[height, width\]"),
+        ({"rgb": RGB, "mask": True}, r"the mask has to be \[height, width\]"),
         ({"rgb": RGB, "truth": RGB}, "part: truth: expected class ids"),
         ({"rgb": RGB, "truth": RGB[..., 0] + 0.5}, "class ids are to be whole numbers from 0 to 255"),
         ({"xyz": XYZ * 0}, "part: no point returned, all are 0, NaN or infinite: leave xyz out"),

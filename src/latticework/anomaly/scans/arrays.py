@@ -6,6 +6,8 @@ import io
 import math
 import os
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -99,8 +101,11 @@ def tiff_bytes(
 
 
 def is_points(path: Path) -> bool:
-    """Whether a TIFF holds floats, so points and no colours."""
-    return path.suffix.lower() in TIFFS and read_tiff(path).dtype.kind == "f"
+    """Whether a TIFF holds floats, so points and no colours: nothing is unpacked to know that."""
+    if path.suffix.lower() not in TIFFS:
+        return False
+    with _first_series(path) as (series, _):
+        return bool(series.dtype.kind == "f")
 
 
 def read_npy(path: Path) -> Shaped[np.ndarray, "*shape"]:
@@ -115,26 +120,29 @@ def read_npy(path: Path) -> Shaped[np.ndarray, "*shape"]:
 
 def read_tiff(path: Path) -> Shaped[np.ndarray, "*shape"]:
     """The first picture of a TIFF, once what it says of itself fits into the file."""
+    with _first_series(path) as (series, raw):
+        _check_size(series, raw, path)
+        for page in series.pages:
+            if page is None:
+                raise InputError(f"{path} lacks one of the {len(series.pages):,} pages that it says it has")
+            _check_segments(page, raw, path)
+        values: np.ndarray = np.asarray(series.asarray())
+        return np.moveaxis(values, 0, -1) if series.axes == "SYX" else values
+
+
+@contextmanager
+def _first_series(path: Path) -> Iterator[tuple[Any, bytes]]:
+    """The first picture of a TIFF, still packed, and the file; what goes wrong with it is the file's fault."""
     tifffile = require("tifffile", extra="anomaly", purpose="reading TIFF files")
     raw = read_bytes(path, most=MAX_FILE_BYTES)
     _check_directories(raw, path)
     try:
         with tifffile.TiffFile(io.BytesIO(raw)) as file:
-            series = file.series[0]
-            _check_size(series, raw, path)
-            for page in series.pages:
-                if page is None:
-                    raise InputError(f"{path} lacks one of the {len(series.pages):,} pages that it says it has")
-                _check_segments(page, raw, path)
-            values: np.ndarray = np.asarray(series.asarray())
-            axes = series.axes
+            yield file.series[0], raw
     except InputError:
         raise
     except Exception as error:  # whatever a foreign reader stumbles over
         raise InputError(f"{path} is no TIFF file that is read, or damaged or cut off ({error})") from error
-    if axes == "SYX":
-        values = np.moveaxis(values, 0, -1)
-    return values
 
 
 def _check_directories(raw: bytes, path: Path) -> None:

@@ -20,19 +20,27 @@ from latticework.core.words import listed
 
 LIGHT: Final = "image_4"
 DEFECTS: Final = ("bumps", "dents", "colors", "normals")
+_BESIDE: Final = ("depth.png", "info_depth.yaml", "normals.png", "mask.png")
 _OF_PART: Final = re.compile(r"(.+)_(?:image_\d|depth|normals|mask)\.png")
 _MAX_YAML_BYTES: Final = 2**20
 
 
 def is_eyecandies(folder: Path) -> bool:
     """Whether a folder holds such files."""
-    return folder.is_dir() and any(folder.glob(f"*_{LIGHT}.png"))
+    pictures = folder.glob(f"*_{LIGHT}.png") if folder.is_dir() else ()
+    return any(_is_part(folder, picture.name.removesuffix(f"_{LIGHT}.png")) for picture in pictures)
 
 
 def start_of(file: Path) -> str | None:
     """The number of the part of such a folder that a file belongs to; None if it is of none."""
     found = _OF_PART.fullmatch(file.name)
-    return found[1] if found and (file.parent / f"{found[1]}_{LIGHT}.png").is_file() else None
+    return found[1] if found and _is_part(file.parent, found[1]) else None
+
+
+def _is_part(folder: Path, start: str) -> bool:
+    """Whether there is a part of that number: the name of a picture alone may be chance."""
+    picture, *others = (folder / f"{start}_{what}" for what in (f"{LIGHT}.png", *_BESIDE))
+    return picture.is_file() and any(file.is_file() for file in others)
 
 
 def eyecandies(folder: Path, prefix: str, start: str | None = None) -> Iterator[Found]:

@@ -176,14 +176,19 @@ def _labelled(folder: Path, root: Path, prefix: str, partners: Partners) -> Iter
             if partners == "required":
                 raise
         return
-    labels = [] if has_scans(folder) else [child for child in _folders(folder) if _is_leaf(child)]
-    beside = [] if has_scans(folder) else alone_in(folder)
-    if labels and beside:
+    scans = [place for name in SCANS if (place := folder / name).is_dir()]
+    labels = [
+        child
+        for child in _folders(folder)
+        if (not scans or child.name == GOOD or has_scans(child)) and _is_leaf(child)  # others may be anything
+    ]
+    own = scans or alone_in(folder)
+    if labels and own:
         raise InputError(
-            f"{folder} holds parts ({beside[0].name}) and folders of parts ({labels[0].name}): give one of the "
-            "folders, or move the files into one"
+            f"{folder} holds parts ({own[0].name}) and folders of parts ({labels[0].name}): give one of the folders, "
+            "or move the files into one"
         )
-    if not labels and not beside and not has_scans(folder):
+    if not labels and not own:
         raise InputError(_nothing(folder))
     for child in labels:
         yield from _leaf(child, root, f"{prefix}{child.name}/", child.name, partners)

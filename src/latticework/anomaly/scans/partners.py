@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+from latticework.anomaly.scans.arrays import TIFFS
 from latticework.anomaly.scans.found import Found, Partners
 from latticework.anomaly.scans.images import DEPTHS, PICTURES
 from latticework.anomaly.scans.sample_files import CLOUDS
@@ -133,9 +134,14 @@ def _by_stem(files: Iterable[Path]) -> ByStem:
 
 
 def side_by_side(folder: Path, only: Path | None = None) -> dict[str, ByStem]:
-    """Clouds and pictures by stem: in pairs, or alone; the file says what it is. Or those of one part."""
-    pictures = _by_stem(alone_in(folder, set(PICTURES) - set(CLOUDS), only))
-    clouds = _by_stem(alone_in(folder, CLOUDS, only))
+    """Clouds and pictures by stem: in pairs, or alone; the file says what it is. Or those of one part.
+
+    A TIFF, which may be either, is the picture of another cloud, and else a cloud.
+    """
+    endings = (set(PICTURES) - set(TIFFS), set(CLOUDS) - set(TIFFS), TIFFS)
+    pictures, clouds, tiffs = (_by_stem(alone_in(folder, some, only)) for some in endings)
+    for stem, files in tiffs.items():
+        (pictures if stem in clouds else clouds).setdefault(stem, []).extend(files)
     return {"rgb": pictures, "xyz": clouds} if pictures and clouds else {"file": pictures or clouds}
 
 

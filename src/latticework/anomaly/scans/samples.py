@@ -158,6 +158,10 @@ def checked(
     there = {what: part for what, part in parts.items() if part is not None}
     if not {"rgb", "xyz"} & there.keys():
         raise InputError(f"{place}: there are neither colours nor points: give rgb, xyz or both")
+    if parts["mask"] is not None and not (parts["mask"].ndim == 2 and parts["mask"].any()):
+        raise InputError(
+            f"{files.get('mask', place)}: the mask has to be [height, width] and to leave something to judge"
+        )
     (first, part), *others = there.items()
     for what, other in others:
         if other.shape[:2] != part.shape[:2]:
@@ -166,10 +170,6 @@ def checked(
                 f"{place}: {first} is {width} x {height} and {what} {other_width} x {other_height}: they have to be on "
                 "one grid, pixel by pixel"
             )
-    if parts["mask"] is not None and not (parts["mask"].ndim == 2 and parts["mask"].any()):
-        raise InputError(
-            f"{files.get('mask', place)}: the mask has to be [height, width] and to leave something to judge"
-        )
     if parts["xyz"] is not None:
         _check_extent(parts["xyz"], str(files.get("xyz", place)), unit, scaled)
     return Sample(name, label=label, path=path, **parts)
