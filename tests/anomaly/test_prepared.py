@@ -237,6 +237,10 @@ def test_the_parts_of_eyecandies_keep_their_labels(tmp_path):
     assert (found.name, found.label) == ("test_public/dents/000", "dents")
     assert np.array_equal(found.read().mask, part)
     assert found.read().truth.any()
+    (folder / "001_image_4.png").write_bytes((folder / "000_image_4.png").read_bytes())
+    with pytest.raises(InputError, match="test_public/001 has no label that can be read, but test_public/000 has"):
+        preprocess_folder(tmp_path / "raw", tmp_path / "more")
+    assert not (tmp_path / "more").exists()
 
 
 def test_what_has_no_place_left_is_reported(source, tmp_path):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -109,7 +109,7 @@ def preprocess_folder(
     Raises
     ------
     InputError
-        If the source is no folder of parts, or has truths of some defects alone, or the target is in use, was written
+        If the source is no folder of parts, or has truths or labels of some alone, or the target is in use, was written
         with other settings or is nowhere that files can be.
     OSError
         If something cannot be written for another reason, such as a full disk.
@@ -136,6 +136,7 @@ def preprocess_folder(
     pieces = number("pieces", pieces, lambda share: 0 <= share <= 1, "a share from 0 to 1")
     found = read_folder(source, split=split, unit=unit, partners="reported")
     check_truths(found)
+    _check_labels(found)
     root, goal = Path(source).resolve(), Path(target).resolve()
     settings = {"format": _FORMAT, "source": str(root), "size": size, "unit": unit, "pieces": pieces}
     _open_target(root, goal, settings)
@@ -156,6 +157,14 @@ def preprocess_folder(
             bar.advance()
     written = tuple(part.name for part in open_parts if part.name not in failed)
     return Preprocessed(written, tuple(part.name for part in found if part.name in there), failed, doubts)
+
+
+def _check_labels(parts: Sequence[Found]) -> None:
+    """Refuse parts side by side of which some have a label: the others, beside folders of labels, would be in none."""
+    unknown = {PurePosixPath(part.name).parent: part.name for part in parts if part.label is None}
+    for part in parts:
+        if part.label is not None and (name := unknown.get(PurePosixPath(part.name).parent)):
+            raise InputError(f"{name} has no label that can be read, but {part.name} has: give one for each, or none")
 
 
 def _open_target(source: Path, target: Path, settings: Mapping[str, Any]) -> None:
