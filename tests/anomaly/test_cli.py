@@ -289,6 +289,7 @@ def test_files_and_folders_of_parts_are_taken_together_each_once(rings, tmp_path
     picture = rings / "test" / "cut" / "rgb" / "000.png"
     cloud = rings / "test" / "cut" / "xyz" / "000.tiff"
     assert [part.name for part in parts_in([picture, cloud], unit="m")] == ["000"]
+    assert len(parts_in([rings / "test", picture, rings / "test/../test/cut"], unit="m")) == 12
     both = parts_in([rings / "test", other], unit="m")
     assert len(both) == len({part.name for part in both}) == 24
     assert {part.name.split("/")[0] for part in both} == {"test", "other"}
@@ -420,6 +421,15 @@ def test_good_parts_are_for_a_page(refused, saved, rings):
     assert "--page" in refused("evaluate", saved, rings, "--good", rings)
     assert "expected the name of a file" in refused("evaluate", saved, rings, "--page", rings)
     assert "--page" in refused("explain", saved, rings / "test/cut/rgb/000.png", "--good", rings)
+
+
+def test_good_parts_that_are_none_of_the_fit_are_refused_first(refused, saved, rings, tmp_path, monkeypatch):
+    monkeypatch.setattr(FakeM3DM, "inspect", lambda *_: pytest.fail("too late"))
+    page = tmp_path / "page.html"
+    for words in (("evaluate", saved, rings), ("explain", saved, rings / "test/cut/rgb/000.png")):
+        told = refused(*words, "--page", page, "--good", rings / "train")
+        assert f"--good {rings / 'train'} holds none of the parts of the fit, such as train/good/000" in told
+        assert "there is no such file or folder" in refused(*words, "--page", page, "--good", tmp_path / "typo")
 
 
 # explain

@@ -60,6 +60,7 @@ def evaluate(
     detector = M3DM.load(model, device=device)
     parts = read_folder(folder, split=split, unit=unit or detector.unit_, partners="reported")
     check_truths(parts)
+    pictures = good_in(good, folder if page else None, detector, unit=unit)
     with ExitStack() as stack:
         each = None if maps is None else stack.enter_context(outputs_of(maps, parts, model, detector)).add
         found = detector.evaluate(parts, each=each)
@@ -74,7 +75,6 @@ def evaluate(
             with noted():  # what there is to warn of was said
                 samples = [named[name].read() for name in errors_of(found).worst(MOST_ERRORS)]
                 shown = [(sample, detector.inspect(sample)) for sample in samples]
-            pictures = good_in(good, folder, detector, unit=unit)
             title = folder.resolve().name
             level = detector.map_threshold_
             written = report_page(found, shown, good=pictures, name=title, notes=detector.report_, map_threshold=level)
@@ -113,12 +113,12 @@ def explain(
     parts = parts_in([path], unit=unit or detector.unit_)
     if len(parts) != 1:
         raise InputError(f"{path} holds {counted(len(parts), 'part')}: name a file of one of them")
+    pictures = good_in(good, None, detector, unit=unit)
     sample = parts[0].read()
     found = detector.inspect(sample)
     if page is not None:
         from latticework.anomaly.report.part_pages import part_page
 
-        pictures = good_in(good, None, detector, unit=unit)
         limits = {"threshold": detector.threshold_, "map_threshold": detector.map_threshold_}
         part_page([(sample, found)], good=pictures, **limits).write(page)
         message(f"the page is {page}")

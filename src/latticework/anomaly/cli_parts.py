@@ -45,7 +45,7 @@ GoodFolder = Annotated[
 
 
 def parts_in(paths: Sequence[Path], *, unit: Unit) -> list[Found]:
-    """The parts of folders and files, each once; where names meet, that of the folder stands before them.
+    """The parts of folders and files, each once however it was reached; where names meet, the folder's stands before.
 
     One that lacks a partner, or has two files for one thing, says so when it is read.
 
@@ -56,13 +56,15 @@ def parts_in(paths: Sequence[Path], *, unit: Unit) -> list[Found]:
     """
     from latticework.anomaly.scans.folders import read_folder
 
-    found: dict[Found, str] = {}
+    found: dict[tuple[str, ...], tuple[Found, str]] = {}
     for path in paths:
+        place = (path if path.is_dir() else path.parent).resolve().name
         for part in read_folder(path, unit=unit, partners="reported"):
-            found.setdefault(part, (path if path.is_dir() else path.parent).resolve().name)
-    count = Counter(part.name for part in found)
+            files = (part.file, part.rgb, part.xyz, part.depth)
+            found.setdefault(tuple(os.path.realpath(file) for file in files if file is not None), (part, place))
+    count = Counter(part.name for part, _ in found.values())
     named = [
-        replace(part, name=f"{place}/{part.name}") if count[part.name] > 1 else part for part, place in found.items()
+        replace(part, name=f"{place}/{part.name}") if count[part.name] > 1 else part for part, place in found.values()
     ]
     twice = [name for name, times in Counter(part.name for part in named).items() if times > 1]
     if twice:
@@ -116,13 +118,21 @@ def good_in(folder: Path | None, otherwise: Path | None, model: Any, *, unit: Un
         It says which these are.
     unit
         Of the points; None is that of the model.
+
+    Raises
+    ------
+    InputError
+        If what the user says holds none of them.
     """
     from latticework.anomaly.report.cards import good_parts, nothing_known
     from latticework.anomaly.scans.folders import read_folder
 
     unit = unit or model.unit_
     if folder is not None:
-        return good_parts(read_folder(folder, unit=unit))
+        parts = read_folder(folder, unit=unit)
+        if set(model.parts_).isdisjoint(part.name for part in parts):
+            raise InputError(f"--good {folder} holds none of the parts of the fit, such as {model.parts_[0]}")
+        return good_parts(parts)
     if otherwise is None:
         return nothing_known
     try:
