@@ -8,6 +8,7 @@ import os
 import sys
 from pathlib import Path
 
+import joblib
 import numpy as np
 import pytest
 import tifffile
@@ -93,6 +94,13 @@ def test_what_it_was_made_with_stands_beside_the_data(ring):
 
 def test_the_same_seed_gives_the_same_bytes_whatever_the_jobs(ring, tmp_path):
     generate(tmp_path / "again", seed=7, family="ring", jobs=2, **SMALL)
+    assert digests(tmp_path / "again") == digests(ring)
+
+
+@pytest.mark.parametrize("backend", ["threading", "multiprocessing"])
+def test_parts_are_drawn_wherever_joblib_is_told_to(ring, tmp_path, backend):
+    with joblib.parallel_config(backend=backend, n_jobs=2):
+        generate(tmp_path / "again", seed=7, family="ring", **SMALL)
     assert digests(tmp_path / "again") == digests(ring)
 
 

@@ -13,6 +13,7 @@ from latticework.anomaly.part_warnings import Note, Once, noted
 from latticework.anomaly.scans.inputs import PartOrFile
 from latticework.core.checks import n_jobs
 from latticework.core.errors import InputError
+from latticework.core.parallel import workers
 
 P = TypeVar("P", bound=PartOrFile)
 T = TypeVar("T")
@@ -125,15 +126,13 @@ def _here(work: Callable[[T], Result], parts: Iterable[T]) -> Generator[tuple[T,
 def _anywhere(
     work: Callable[[T], Result], parts: Iterable[T], jobs: int | None, ahead: int
 ) -> Generator[tuple[T, Told[Result]]]:
-    from joblib import Parallel, delayed, effective_n_jobs  # heavy, and needed for many parts alone
-    from joblib.parallel import get_active_backend
+    from joblib import delayed, effective_n_jobs  # heavy, and needed for many parts alone
 
-    workers, (backend, _) = effective_n_jobs(n_jobs("jobs", jobs)), get_active_backend()
-    returned = "generator" if backend.supports_return_generator else "list"  # which "multiprocessing" does not
-    tasks = _batches(parts, AT_ONCE if workers > 1 else 1)
+    many = effective_n_jobs(n_jobs("jobs", jobs))
+    tasks = _batches(parts, AT_ONCE if many > 1 else 1)
     shared, task = _Shared(work), delayed(_all_tried)
-    with Parallel(n_jobs=jobs, return_as=returned) as parallel:
-        for wave in _batches(tasks, ahead * workers):
+    with workers(jobs) as parallel:
+        for wave in _batches(tasks, ahead * many):
             for some, told in zip(wave, parallel(task(shared, some) for some in wave), strict=True):
                 yield from zip(some, told, strict=True)
 

@@ -79,8 +79,8 @@ def preprocess_folder(
     """Write the parts of a folder, told from their ground, into another folder.
 
     That one has the same splits and labels, and in them ``rgb`` (PNG), ``xyz`` (TIFF, metres), ``gt`` and ``mask``:
-    where the part is. Beside the part colours are black, and points missing; of a defect no pixel is lost, however small
-    the part becomes. `read_folder` reads it like the first.
+    where the part is. Beside the part colours are black, and points missing; no pixel of a defect is lost where the
+    part becomes smaller. `read_folder` reads it like the first.
 
     Run again, it goes on where it was, and tries again what failed. Parts are worked on by `joblib`: one after the
     other, or as ``joblib.parallel_config(n_jobs=..., backend=...)`` says around the call, which may be a cluster.

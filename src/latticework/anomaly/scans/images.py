@@ -157,7 +157,7 @@ def png_bytes(pixels: UInt8[np.ndarray, "height width *channels"], *, compress_l
 
 
 def _pixels(path: Path, *, numbered: bool = False) -> Shaped[np.ndarray, "*shape"]:
-    """The values of a picture: colours, or the numbers that are stored, which for a palette are those of its colours."""
+    """The values of a picture: its colours, or the numbers that are stored, in a palette those of its colours."""
     raw = read_bytes(path, most=MAX_FILE_BYTES)
     image_module = require("PIL.Image", extra="anomaly", purpose="reading pictures")
     bombs = (

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import numpy as np
-from joblib import Parallel, delayed
+from joblib import delayed
 
 from latticework.anomaly.synth.camera import Camera
 from latticework.anomaly.synth.defects import CLASS_IDS, KINDS, TARGETS
@@ -18,6 +18,7 @@ from latticework.anomaly.synth.writing import write_json, write_scene
 from latticework.core.checks import n_jobs, whole_number
 from latticework.core.errors import require
 from latticework.core.folders import new_folder
+from latticework.core.parallel import workers
 from latticework.core.progress import progress
 from latticework.core.seeds import spawn
 
@@ -113,8 +114,8 @@ def generate(
                 (temporary / place / kind).mkdir(parents=True)
         for one, place in places.items():
             _describe(temporary / place, {"seed": seed, "family": one, "contrast": contrast, "size": size, **counts})
-        with progress("drawing parts", total=len(asked), unit="scans") as bar:
-            for _ in Parallel(n_jobs=jobs, return_as="generator")(delayed(_write)(temporary, scan) for scan in asked):
+        with progress("drawing parts", total=len(asked), unit="scans") as bar, workers(jobs) as parallel:
+            for _ in parallel(delayed(_write)(temporary, scan) for scan in asked):
                 bar.advance()
     return tuple(Path(os.path.realpath(folder), place) for place in places.values())
 
