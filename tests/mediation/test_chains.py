@@ -78,11 +78,13 @@ def assert_close(left, right, factors=None, tolerance=1e-8):
         np.testing.assert_allclose(right[name], factor * value, rtol=tolerance, atol=1e-10, err_msg=name)
 
 
-def test_chains_are_the_same_in_one_process_and_in_two():
+@pytest.mark.parametrize("backend", ["loky", "multiprocessing"])
+def test_chains_are_the_same_in_one_process_and_in_two(backend):
     of = prepared()
     tasks = [*chains(of), *chains(of, number=1, propagate=True)]
     tasks += [replace(task, threshold=0.2) for task in tasks[:2]]
-    alone, together = (run(tasks, "Sampling", n_jobs) for n_jobs in (1, 2))
+    with joblib.parallel_config(backend=backend):
+        alone, together = (run(tasks, "Sampling", n_jobs) for n_jobs in (1, 2))
     for left, right in zip(alone, together, strict=True):
         left, right = arrays(left), arrays(right)
         assert left.keys() == right.keys()

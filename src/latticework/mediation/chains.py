@@ -10,6 +10,7 @@ from typing import Any, Final, TypeVar
 import numpy as np
 from jaxtyping import Float
 
+from latticework.core.parallel import workers
 from latticework.core.progress import progress
 from latticework.core.seeds import spawn
 from latticework.mediation import mediator_model, outcome_model, spike_slab, thresholded
@@ -44,12 +45,11 @@ def run(tasks: Sequence[Any], doing: str, n_jobs: int | None) -> list[Any]:
 
     In processes, as joblib or its context (``parallel_config``) says; the same whatever their number.
     """
-    from joblib import Parallel, delayed
+    from joblib import delayed
 
     done = []
-    with progress(doing, total=len(tasks), unit="chains") as bar:
-        results = Parallel(n_jobs=n_jobs, return_as="generator")(delayed(_alone)(task) for task in tasks)
-        for result in results:
+    with progress(doing, total=len(tasks), unit="chains") as bar, workers(n_jobs) as parallel:
+        for result in parallel(delayed(_alone)(task) for task in tasks):
             done.append(result)
             bar.advance()
     return done
