@@ -61,7 +61,7 @@ def throw(balls: int = 3, seed: Seed = 0, as_json: Json = False) -> None:
 
 
 @app.command()
-def drop(how: str) -> None:
+def drop(how: str) -> object:
     """Fail in the way that is asked for."""
     if how == "input":
         raise InputError("balls.txt:3: not a ball:\\n\\x1b[31mcube")
@@ -73,6 +73,10 @@ def drop(how: str) -> None:
         raise OSError(errno.ENOSPC, "No space left on device", "balls.txt")
     if how == "status":
         raise typer.Exit(1)
+    if how == "exit":
+        raise SystemExit("no such ball")
+    if how == "truth":
+        return True
     if how == "warning":
         import warnings
 

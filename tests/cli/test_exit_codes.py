@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -22,6 +23,7 @@ Command = Callable[..., subprocess.CompletedProcess[str]]
         (["juggle", "drop", "bug"], 1, "error: RuntimeError: dropped (latticework --debug ... shows where)"),
         (["juggle", "drop", "full"], 1, "error: balls.txt cannot be written: No space left on device"),
         (["juggle", "drop", "interrupt"], 130, "error: interrupted"),
+        (["juggle", "drop", "exit"], 1, "error: no such ball"),
         (["juggle", "drop"], 2, "error: Missing argument 'how'. (latticework juggle drop --help tells more)"),
         (["juggle", "fling"], 2, "error: No such command 'fling'. (latticework juggle --help tells more)"),
         (["jugle"], 2, "error: No such command 'jugle'. Did you mean 'juggle'? (latticework --help tells more)"),
@@ -60,6 +62,12 @@ def test_debug_shows_the_traceback(juggling: Path, capsys: pytest.CaptureFixture
 def test_a_command_may_fail_without_a_word(juggling: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["juggle", "drop", "status"]) == 1
     assert capsys.readouterr().err == ""
+
+
+def test_what_a_command_returns_is_no_status_unless_it_is_a_number(juggling: Path) -> None:
+    assert main(["juggle", "drop", "truth"]) == 0
+    assert errors.verdict(SystemExit()) == (0, "")
+    assert errors.verdict(SystemExit(3)) == (3, "")
 
 
 def test_a_warning_is_one_line(command: Command) -> None:
@@ -113,10 +121,12 @@ def test_a_full_disk_ends_a_command_alike_wherever_it_is_found() -> None:
     words = [*program, "derive", "x^2", "--wrt", "x", "--shape", "x:"]
     done = subprocess.run([*words, "-o", "/dev/full"], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (1, "error: /dev/full cannot be written: No space left on device\n")
-    with Path("/dev/full").open("w") as full:
-        done = subprocess.run(words, stdout=full, stderr=subprocess.PIPE, text=True)
     reason = "a file or the output cannot be written: No space left on device"
-    assert (done.returncode, done.stderr) == (1, f"error: {reason}\n")
+    for unbuffered in ("", "1"):
+        environment = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+        with Path("/dev/full").open("w") as full:
+            done = subprocess.run(words, stdout=full, stderr=subprocess.PIPE, text=True, env=environment)
+        assert (done.returncode, done.stderr) == (1, f"error: {reason}\n")
 
 
 def test_an_interrupt_while_the_command_is_read_is_one_line() -> None:

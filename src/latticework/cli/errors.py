@@ -38,7 +38,7 @@ def exit_status(action: Callable[[], object], invocation: Invocation) -> int:
     Parameters
     ----------
     action : callable
-        Runs the command; an int it returns is the exit status that a command asked for.
+        Runs the command; an int it returns is the exit status that a command asked for, and nothing else is.
     invocation : Invocation
         Read after `action` has ended, when its root options are known.
     """
@@ -46,13 +46,12 @@ def exit_status(action: Callable[[], object], invocation: Invocation) -> int:
         warnings.showwarning = _show_warning
         warnings.simplefilter("always", UserWarning)  # what is said of one piece of a stream holds for each
         try:
-            status = action()
+            returned = action()
+            status = returned if isinstance(returned, int) and not isinstance(returned, bool) else 0
             sys.stdout.flush()
-        except SystemExit as end:  # Typer's way out when the reader of a pipe has gone
-            status = end.code
         except BrokenPipeError:
             status = FAILED
-        except (Exception, KeyboardInterrupt) as error:
+        except (Exception, KeyboardInterrupt, SystemExit) as error:
             status, message = verdict(error)
             if message and rank() > 0:
                 time.sleep(PATIENCE)  # if the first process fails too it says so, and torchrun ends this one meanwhile
@@ -63,8 +62,8 @@ def exit_status(action: Callable[[], object], invocation: Invocation) -> int:
                 _say("error", message)
         if status == INTERRUPTED and rank() == 0:
             _say("error", "interrupted")
-        _forget_broken_pipe()
-    return status if isinstance(status, int) else 0
+        _forget_what_cannot_be_written()
+    return status
 
 
 def verdict(error: BaseException) -> tuple[int, str]:
@@ -87,6 +86,8 @@ def verdict(error: BaseException) -> tuple[int, str]:
         return FAILED, f"{error.filename or 'a file or the output'} cannot be written: {error.strerror}"
     if isinstance(error, OSError) and error.filename and error.errno not in WRONG_PLACE:  # of those it is told where
         return FAILED, f"{error.filename} cannot be used: {error.strerror}"
+    if isinstance(error, SystemExit):  # Typer's way out when the reader of a pipe has gone, and any command's
+        return (int(error.code or 0), "") if isinstance(error.code, int | None) else (FAILED, str(error.code))
     if isinstance(error, typer.Abort):
         return FAILED, "aborted"
     if isinstance(error, typer.TyperException):
@@ -118,9 +119,9 @@ def _show_warning(
         _say("warning", str(message))
 
 
-def _forget_broken_pipe() -> None:
-    """Point standard output elsewhere if its reader has gone, or Python complains about it when it exits."""
+def _forget_what_cannot_be_written() -> None:
+    """Point standard output elsewhere if its reader has gone, or its disk is full, or Python complains as it exits."""
     try:
         sys.stdout.flush()
-    except BrokenPipeError:
+    except OSError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
