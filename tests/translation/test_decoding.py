@@ -14,7 +14,7 @@ import torch
 from latticework.core import InputError
 from latticework.nn.sequences import EncodedText
 from latticework.seq2seq.search import Hypothesis
-from latticework.seq2seq.vocabulary import END
+from latticework.seq2seq.vocabulary import END, Vocabulary
 from latticework.translation import TransformerTranslator, Translation
 from latticework.translation.decoding import join_parts, joined_text
 from latticework.translation.parts import Parts
@@ -40,11 +40,11 @@ def test_a_batch_gives_what_each_sentence_gives_alone(translator, shuffled):
 
 
 def test_sentences_without_words_have_empty_translations(translator):
-    blank = ["", " ", "\t", "\u2003\u2028", "   " * 5000]
+    blank = ["", " ", "\t", "\u2003\u2028", "▁ ▁", "   " * 5000]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        assert translator.predict(blank) == [""] * 5
-        assert translator.predict(blank, n_best=3) == [[""] * 3] * 5
+        assert translator.predict(blank) == [""] * 6
+        assert translator.predict(blank, n_best=3) == [[""] * 3] * 6
     assert translator.translations([""]) == [[Translation("", 0.0, 0.0)]]
 
 
@@ -114,6 +114,21 @@ def test_parts_without_words_add_nothing(copying):
         (_, joined) = copying.predict(["c", "ab" + " " * 100 + "de"])
     assert joined.split() == ["ab", "de"]
     assert joined.count(" ") < 25, "only the first and the last part are more than spaces"
+
+
+def test_texts_that_fit_are_not_decoded_to_see_whether_they_are_blank(copying, monkeypatch):
+    decoded = []
+    decode = Vocabulary.decode
+
+    def watched(self, sequences):
+        decoded.append(len(sequences))
+        return decode(self, sequences)
+
+    monkeypatch.setattr(Vocabulary, "decode", watched)
+    with pytest.warns(UserWarning, match="1 of 4 sentences"):
+        copying.predict(["ab", "", "c", "ab. " * 20])
+    for_blanks, of_translations = decoded
+    assert for_blanks == of_translations - 3
 
 
 def test_joined_parts_have_spaces_where_the_language_of_the_translation_has_them():

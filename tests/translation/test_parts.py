@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -22,7 +24,7 @@ class Alphabet:
         return [self.texts[index] for index in sequence]
 
 
-WORDS = Alphabet("", "", "", "</s>", "▁a", "b", "▁c", ".", "▁Hm", "...", "?", "▁", "！")
+WORDS = Alphabet("", "", "", "</s>", "▁a", "b", "▁c", ".", "▁Hm", "...", "?", "▁", "！", "▁3", "5", ":", "▁10")
 
 
 def cut(tokens, max_length):
@@ -48,6 +50,14 @@ def test_a_part_ends_after_a_sentence_before_a_word_or_where_it_must():
     assert cut([a, *[b] * 9], 5) == ["▁abbb", "bbbb", "bb"]
     assert cut([a, b, b, b, 9, c, b], 7) == ["▁abbb...", "▁cb"]
     assert cut([a, b, b, b, 12, b, b], 7) == ["▁abbb！", "bb"]
+
+
+def test_a_mark_within_a_word_ends_no_sentence():
+    a, b, c, stop, three, five, colon, ten = 4, 5, 6, 7, 13, 14, 15, 16
+    assert cut([a, b, b, b, c, three, stop, five, a], 8) == ["▁abbb▁c", "▁3.5▁a"]
+    assert cut([a, b, b, b, stop, ten, colon, five, a], 8) == ["▁abbb.", "▁10:5▁a"]
+    assert cut([a, b, b, stop, b, c], 6) == ["▁abb.b", "▁c"]
+    assert cut([b, b, stop, b, b], 4) == ["bb.", "bb"], "where there is no space"
 
 
 def test_a_mark_near_the_start_does_not_make_a_tiny_part():
@@ -83,8 +93,20 @@ def test_a_part_says_whether_a_word_ended_before_it(texts, after_word):
     assert parts.after_word[:2].tolist() == [True, after_word]
 
 
+def test_texts_that_fit_stay_in_their_array_when_another_is_cut():
+    count = 100_000
+    text = EncodedText(np.array([5, END] * count + [4, 5, 5, END], dtype=np.int32), np.r_[0 : 2 * count + 1 : 2, 0])
+    text.offsets[-1] = len(text.tokens)
+    tracemalloc.start()
+    parts = split_long(text, WORDS, 3)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(parts.text) == count + 2
+    assert peak < 100 * count, "a few numbers a text, and none of Python's"
+
+
 @given(
-    texts=st.lists(st.lists(st.integers(4, 12), max_size=60), min_size=1, max_size=6),
+    texts=st.lists(st.lists(st.integers(4, 16), max_size=60), min_size=1, max_size=6),
     max_length=st.integers(2, 20),
 )
 @settings(max_examples=60)

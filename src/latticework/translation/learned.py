@@ -16,7 +16,7 @@ from latticework.seq2seq.model import EncoderDecoder, padding_mask
 from latticework.seq2seq.vocabulary import PAD, Vocabulary
 from latticework.translation.attention import AttentionMaps, attention_maps, check_sizes
 from latticework.translation.decoding import EXTRA_LENGTH, Translation, join_parts
-from latticework.translation.parts import Parts, split_long, warn_of_long
+from latticework.translation.parts import SPACE, Parts, split_long, warn_of_long
 
 ENCODE_TOKENS: Final = 8192  # padded source tokens that are encoded together
 
@@ -45,9 +45,9 @@ class Learned:
     def translations(self, texts: list[str], options: SearchOptions, device: torch.device) -> list[list[Translation]]:
         """The best of each text, those that are too long in parts."""
         parts = self._encode(texts)
-        read = self.vocabulary.decode([parts.text[index].tolist() for index in range(len(parts.text))])
-        both = zip(read, parts.owners, strict=True)  # of a space that the vocabulary does not know only the text tells
-        wanted = np.array([bool(part.strip() and texts[owner].strip()) for part, owner in both], dtype=bool)
+        wanted = np.array([bool(text.replace(SPACE, " ").strip()) for text in texts], dtype=bool)[parts.owners]
+        cut = np.flatnonzero(wanted & parts.cut)  # a part may be blank where the text is not
+        wanted[cut] = [bool(part.strip()) for part in self.vocabulary.decode([parts.text[i].tolist() for i in cut])]
         found = search_texts(
             self.model, parts.text, wanted, options, extra_length=EXTRA_LENGTH, device=device, doing="translating"
         )

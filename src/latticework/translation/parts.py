@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -60,6 +60,11 @@ class Parts:
     owners: np.ndarray
     after_word: np.ndarray
 
+    @property
+    def cut(self) -> np.ndarray:
+        """``(parts,)`` of bool: whether the text has other parts too."""
+        return np.bincount(self.owners)[self.owners] > 1
+
 
 def split_long(text: EncodedText, vocabulary: Vocabulary, max_length: int) -> Parts:
     """Texts in parts of at most `max_length` pieces, END included.
@@ -71,28 +76,35 @@ def split_long(text: EncodedText, vocabulary: Vocabulary, max_length: int) -> Pa
 
     if not (text.lengths > max_length).any():
         return Parts(text, np.arange(len(text)), np.ones(len(text), dtype=bool))
-    parts: list[Sequence[int]] = []
-    owners: list[int] = []
-    after_word: list[bool] = []
-    for index in range(len(text)):
-        tokens = text[index].tolist()
-        pieces = vocabulary.pieces(tokens[:-1]) if len(tokens) > max_length else []
-        for start, end in _windows(pieces, max_length - 1) if pieces else [(0, len(tokens) - 1)]:
-            parts.append([*tokens[start:end], END])
-            owners.append(index)
-            after_word.append(start == 0 or bool(WORD_END.search(pieces[start - 1][-1:] + pieces[start][:1])))
-    return Parts(EncodedText.from_sequences(parts), np.array(owners), np.array(after_word))
+    cuts: list[int] = []  # places in all tokens
+    at_words: list[bool] = []
+    for index in np.flatnonzero(text.lengths > max_length).tolist():
+        pieces = vocabulary.pieces(text[index][:-1])
+        for cut in _cuts(pieces, max_length - 1):
+            cuts.append(int(text.offsets[index]) + cut)
+            at_words.append(_at_word(pieces, cut))
+    bounds = np.sort(np.concatenate([text.offsets, cuts]))
+    starts = bounds[:-1]
+    after_word = np.ones(len(starts), dtype=bool)
+    after_word[np.isin(starts, cuts)] = at_words
+    return Parts(
+        EncodedText(np.insert(text.tokens, cuts, END), bounds + np.searchsorted(cuts, bounds, side="right")),
+        np.searchsorted(text.offsets, starts, side="right") - 1,
+        after_word,
+    )
 
 
-def _windows(pieces: list[str], size: int) -> list[tuple[int, int]]:
-    windows = []
+def _cuts(pieces: list[str], size: int) -> Iterator[int]:
     start = 0
     while len(pieces) - start > size:
         end = start + size
-        earliest = start + size // 2  # a cut that leaves less than half would only make more parts
-        after_sentence = (i + 1 for i in range(end - 1, earliest, -1) if pieces[i].endswith(SENTENCE_ENDS))
-        before_word = (i for i in range(end, earliest, -1) if pieces[i].startswith(SPACE))
-        end = next(after_sentence, None) or next(before_word, None) or end
-        windows.append((start, end))
-        start = end
-    return [*windows, (start, len(pieces))]
+        places = range(end, start + size // 2, -1)  # a cut that leaves less than half would only make more parts
+        after_sentence = (cut for cut in places if pieces[cut - 1].endswith(SENTENCE_ENDS) and _at_word(pieces, cut))
+        before_word = (cut for cut in places if pieces[cut].startswith(SPACE))
+        start = next(after_sentence, None) or next(before_word, None) or end
+        yield start
+
+
+def _at_word(pieces: list[str], cut: int) -> bool:
+    """Whether a word ends before this piece: within 3.5, 10:30 or example.org none does."""
+    return bool(WORD_END.search(pieces[cut - 1][-1:] + pieces[cut][:1]))
