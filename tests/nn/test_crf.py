@@ -167,6 +167,19 @@ def test_forbidden_transitions_are_scores_of_minus_infinity():
         assert (gradient[~may] == 0).all()
 
 
+@dtypes
+def test_spans_through_a_tag_that_nothing_may_follow_have_no_probability(dtype):
+    transitions = torch.tensor([[0.0, 0.0], [-torch.inf, -torch.inf]], dtype=dtype)
+    scores = ChainScores(transitions, *transitions.new_zeros(2, 2))
+    paths = torch.tensor(list(itertools.product(range(2), repeat=3)))
+    nowhere = torch.zeros(8, dtype=torch.int64)
+    for width, expected in ((3, [0.5, 0.5] + [0.0] * 6), (2, [1.0] * 2 + [0.0] * 6), (1, [1.0] * 4 + [0.0] * 4)):
+        found = chain.span_log_probability(
+            transitions.new_zeros(1, 3, 2), torch.tensor([3]), nowhere, nowhere, paths, nowhere + width, scores
+        )
+        torch.testing.assert_close(found.exp(), torch.tensor(expected, dtype=dtype))
+
+
 @pytest.mark.parametrize("emission_scale", [1.0, 1e4])
 @pytest.mark.parametrize("transition_scale", [1.0, 60.0, 1e4])
 def test_single_precision_follows_double_whatever_the_scale(emission_scale, transition_scale):

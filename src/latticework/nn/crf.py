@@ -125,10 +125,11 @@ def span_log_probability(
     rows = sentence[:, None]
     log_first = log_probabilities(messages.prefixes + messages.suffixes)[places[:, 0], sentence, paths[:, 0]]
     # p(y_t | y_t-1, emissions): what may follow y_t, over what may follow y_t-1
+    over = messages.suffixes[places[:, :-1], rows, paths[:, :-1]]
     log_next = (
         messages.transitions[paths[:, :-1], paths[:, 1:]]
         + following[places[:, 1:], rows, paths[:, 1:]]
-        - messages.suffixes[places[:, :-1], rows, paths[:, :-1]]
+        - over.clamp_(min=torch.finfo(over.dtype).min)  # where nothing may follow, -inf less a number stays -inf
     )
     return (log_first + log_next.masked_fill(steps[1:] >= widths[:, None], 0).sum(1)).clamp_(max=0)
 
