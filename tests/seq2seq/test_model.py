@@ -383,6 +383,14 @@ def test_steps_follow_weights_that_change_in_place():
     assert model.kept_steps() is not before
 
 
+def test_steps_follow_weights_that_change_uncounted_once_the_mode_is_set():
+    model = make().eval()
+    before = model.kept_steps().logits(torch.ones(1, 8, dtype=torch.float64))
+    model.embedding.data.mul_(2)
+    after = model.eval().kept_steps().logits(torch.ones(1, 8, dtype=torch.float64))
+    torch.testing.assert_close(after, 2 * before)
+
+
 @pytest.mark.parametrize("fused", [True, False])
 def test_steps_follow_an_optimiser(fused):
     model = make(dtype=torch.float32)

@@ -178,7 +178,10 @@ class EncoderDecoder(nn.Module):
         return DecoderSteps(layers, Product(self.embedding, None, dtype, arrange=arrange))
 
     def kept_steps(self) -> DecoderSteps:
-        """`lay_out(arrange=True)`, kept until a weight changes or the mode is set, so that calls can share it."""
+        """`lay_out(arrange=True)`, kept until a weight changes or the mode is set, so that calls can share it.
+
+        Of a change through `.data` or NumPy torch keeps no count: call `eval` after one.
+        """
         weights = [self.embedding, *self.decoder.parameters()]
         if any(weight.is_inference() for weight in weights):  # of those no changes are counted
             return self.lay_out(arrange=True)

@@ -65,7 +65,8 @@ class TransformerTranslator(Estimator):
     vocabulary_ : Vocabulary
         The learnt pieces.
     model_ : EncoderDecoder
-        The torch module.
+        The torch module. Whoever changes its weights through `.data` or NumPy calls its `eval` afterwards: searches
+        share a decoder that is laid out anew when torch has counted a change or the mode is set.
     pairs_ : dict
         How many training pairs were given and used, and why others were not; of those to validate on, if there were
         any, the same under "validation".
