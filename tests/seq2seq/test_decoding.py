@@ -72,6 +72,20 @@ def test_logits_of_a_step_are_bounded_whatever_the_batch(model, texts, monkeypat
     assert min(model.sizes) == 3 * VOCABULARY, "one text at a time, at least"
 
 
+def test_keys_and_values_are_bounded_however_short_the_texts(model, texts, monkeypatch):
+    whole = search(model, texts)
+    assert max(model.sizes) == len(texts) * 3 * VOCABULARY
+    model.sizes = []
+    longest = texts.lengths.max() + 4
+    monkeypatch.setattr(decoding, "SEARCH_CACHE", 4 * 2 * 3 * CONFIG.layers * CONFIG.d_model * longest)
+    parts = search(model, texts)
+    assert [[found.tokens for found in best] for best in parts] == [[found.tokens for found in best] for best in whole]
+    assert max(model.sizes) == 4 * 3 * VOCABULARY
+    monkeypatch.setattr(decoding, "SEARCH_CACHE", 1)
+    search(model, texts)
+    assert min(model.sizes) == 3 * VOCABULARY, "one text at a time, at least"
+
+
 def test_a_large_vocabulary_is_searched_within_128_mib_of_logits():
     rows = decoding.SEARCH_LOGITS // (4 * 37_000)
     assert rows > 100

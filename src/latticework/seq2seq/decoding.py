@@ -18,6 +18,7 @@ from latticework.seq2seq.vocabulary import PAD
 MAX_PENALTY: Final = 10  # ((5 + length) / 6)^α must stay a number in single precision; the paper's α is 0.6
 SEARCH_TOKENS: Final = 8192  # padded source tokens, times the beam, that are decoded together
 SEARCH_LOGITS: Final = 2**25  # of a step: 128 MiB in single precision, of which the search holds about two
+SEARCH_CACHE: Final = 2**28  # keys and values of a batch whose outputs are as long as they may be: 1 GiB
 
 
 @dataclass(frozen=True)
@@ -86,15 +87,20 @@ def search_texts(
     Returns
     -------
     list of list of Hypothesis
-        For each text at most `n_best`, best first. Memory is bounded by the padded tokens and by the logits of a batch.
+        For each text at most `n_best`, best first. Memory is bounded by the padded tokens of a batch, by its logits,
+        and by its keys and values.
     """
     found = [[Hypothesis([], 0.0, 0.0)] * options.n_best for _ in range(len(texts))]
     todo = np.flatnonzero(wanted)
     budget = max(1, SEARCH_TOKENS // options.beam_size)
-    rows = max(1, SEARCH_LOGITS // (options.beam_size * len(model.embedding)))  # short texts would be too many at once
+    logits = options.beam_size * len(model.embedding)  # of a text at a step
+    keys_values = 2 * options.beam_size * model.config.layers * model.config.d_model  # of a text at a position
     steps = model.kept_steps()
     with progress(doing, total=len(todo), unit="sentences") as bar:
         for batch in token_batches([texts.lengths[todo]], budget, np.random.default_rng(0)):
+            longest = int(texts.lengths[todo[batch]].max()) + extra_length
+            # by their padded tokens alone, short texts would be too many at once
+            rows = max(1, min(SEARCH_LOGITS // logits, SEARCH_CACHE // (keys_values * longest)))
             for start in range(0, len(batch), rows):
                 indices = todo[batch[start : start + rows]]
                 hypotheses = beam_search(
