@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import warnings
 
 import numpy as np
 import pytest
@@ -97,6 +98,15 @@ def test_perplexity_of_long_pairs_is_that_of_the_whole_pair_with_a_warning(trans
         "that was trained on"
     ]
     assert caught[0].filename == __file__
+
+
+@pytest.mark.parametrize("method", ["predict", "translations", "transform", "score", "attention"])
+def test_a_warning_of_long_sentences_points_at_the_line_that_asked(translator, corpus, method):
+    long = [" ".join(corpus.source[:3])]
+    arguments = [long, corpus.target[:1]] if method == "score" else [long]
+    with warnings.catch_warnings(record=True, action="always") as caught:
+        getattr(translator, method)(*arguments)
+    assert {warning.filename for warning in caught} == {__file__}
 
 
 def test_transform_is_the_mean_of_the_encoders_states(translator, corpus):

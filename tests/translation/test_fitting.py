@@ -98,8 +98,9 @@ def test_a_pair_of_exactly_max_length_pieces_is_trained_on(settings, translator,
 
 def test_a_small_corpus_gives_fewer_pieces_with_a_warning(settings, corpus):
     translator = TransformerTranslator(**settings | {"vocab_size": 5000, "max_steps": 1})
-    with pytest.warns(UserWarning, match="the text is small: .* pieces instead of vocab_size=5000"):
+    with pytest.warns(UserWarning, match="the text is small: .* pieces instead of vocab_size=5000") as caught:
         translator.fit(corpus.source, corpus.target)
+    assert caught[0].filename == __file__
     assert len(translator.vocabulary_) < 200
     with pytest.warns(UserWarning, match=f"pieces instead of vocab_size={10**9}"):
         TransformerTranslator(**settings | {"vocab_size": 10**9, "max_steps": 1}).fit(corpus.source, corpus.target)

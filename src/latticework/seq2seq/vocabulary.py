@@ -71,7 +71,9 @@ class Vocabulary:
 
     @classmethod
     def train(cls, texts: Iterable[str], *, size: int) -> "Vocabulary":
-        """Learn at most `size` pieces from `texts`; a small corpus gives fewer, with a warning.
+        """Learn at most `size` pieces from `texts`; a small corpus gives fewer.
+
+        Warns the caller of the method that calls this if it does.
 
         Every character of the texts becomes a piece where they fit into a quarter of the vocabulary; otherwise the
         rarest (up to 0.05 % of the text) are spelled in bytes, so that they can still be read and written.
@@ -122,7 +124,7 @@ class Vocabulary:
         vocabulary = cls(output.getvalue())
         if len(vocabulary) < size:
             warnings.warn(
-                f"the text is small: {len(vocabulary)} pieces instead of vocab_size={size}", UserWarning, stacklevel=2
+                f"the text is small: {len(vocabulary)} pieces instead of vocab_size={size}", UserWarning, stacklevel=3
             )
         return vocabulary
 

@@ -25,8 +25,7 @@ ENCODE_TOKENS: Final = 8192  # padded source tokens that are encoded together
 class Learned:
     """What a translator has learned.
 
-    Its methods take checked sentences and want the model on that device, in evaluation mode. Of sentences that are too
-    long they warn the caller of the estimator's method that calls them.
+    Its methods take checked sentences and want the model on that device, in evaluation mode.
 
     Attributes
     ----------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -32,14 +33,22 @@ class LongSentences(UserWarning):
 
 
 def warn_of_long(lengths: np.ndarray, max_length: int, noun: str, consequence: str) -> None:
-    """Warn of sentences that are too long: the caller of the estimator's method, which asks `Learned`."""
+    """Warn whoever called the library of sentences that are too long."""
     indices = np.flatnonzero(lengths > max_length)
     if len(indices):
         message = (
             f"{len(indices)} of {len(lengths)} {noun} (the first at index {indices[0]}) have more than "
             f"max_length={max_length} pieces and {consequence}"
         )
-        warnings.warn(LongSentences(message, indices, max_length), stacklevel=5)
+        warnings.warn(LongSentences(message, indices, max_length), stacklevel=1 + _calls_within())
+
+
+def _calls_within() -> int:
+    """How many calls, from the one that asks up, are of this library: methods of the estimator call each other."""
+    frame, calls = sys._getframe(1), 0
+    while frame is not None and frame.f_globals.get("__name__", "").startswith("latticework."):
+        frame, calls = frame.f_back, calls + 1
+    return calls
 
 
 @dataclass(frozen=True)
