@@ -370,6 +370,15 @@ def test_bfloat16_loss_and_gradients_are_close_to_float32(norm_first):
     assert (rounded_gradient - exact_gradient).norm() < 0.1 * exact_gradient.norm()
 
 
+def test_a_model_in_double_precision_keeps_it_under_autocast():
+    model, read, written = make().eval(), sentences(0, [5, 3]), sentences(1, [4, 6])
+    exact = model(read, written)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert model(read, written) == exact
+        assert model.remember(read).layers[0][0].dtype == model.lay_out().logits.weight.dtype == torch.float64
+        assert model.attention_maps(read, written)[0][0].dtype == torch.float64
+
+
 def test_steps_are_kept_while_the_weights_are_the_same():
     model = make()
     assert model.kept_steps() is model.kept_steps()

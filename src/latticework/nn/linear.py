@@ -79,7 +79,8 @@ def apply_linear(
 def product_dtype(tensor: Tensor) -> torch.dtype:
     """The type in which products with this tensor are computed, here and now: autocast's, or its own."""
     device = tensor.device.type
-    return torch.get_autocast_dtype(device) if under_autocast(device) else tensor.dtype
+    rounds = tensor.dtype != torch.float64 and under_autocast(device)  # as autocast itself, which leaves float64 alone
+    return torch.get_autocast_dtype(device) if rounds else tensor.dtype
 
 
 def under_autocast(device_type: str) -> bool:
