@@ -1,4 +1,4 @@
-"""Text to text: vocabulary, encoder-decoder and beam search, for translation and parsing."""
+"""Text to text: vocabulary, encoder-decoder and beam search."""
 
 from typing import TYPE_CHECKING
 
