@@ -119,6 +119,12 @@ def test_training_keeps_the_weights_that_validate_best(settings, corpus):
     assert translator.describe()["training"]["best_valid_loss"] == min(losses)
 
 
+def test_patience_without_validation_is_refused_before_text_is_read(settings):
+    translator = TransformerTranslator(**settings | {"config": replace(settings["config"], patience=2)})
+    with pytest.raises(InputError, match="patience=2 needs validation pairs"):
+        translator.fit(map(pytest.fail, ["read"]), [])
+
+
 def test_patience_ends_training_early(settings, corpus):
     wrong = corpus.target[::-1]
     config = replace(settings["config"], average_checkpoints=1, patience=2)

@@ -46,7 +46,7 @@ class TransformerConfig:
     clip_norm: float | None = None  # largest gradient norm; the paper does not clip
     average_checkpoints: int = 5  # the model is the mean of this many last checkpoints (section 6.1)
     validate_every: int | None = None  # steps between checkpoints to validate and average; an epoch when None
-    patience: int | None = None  # stop after this many validations without a better loss
+    patience: int | None = None  # stop after this many validations without a better loss; needs some to validate on
     max_length: int = 256  # pieces; longer pairs are left out of training, longer inputs are translated in parts
 
     def __post_init__(self) -> None:

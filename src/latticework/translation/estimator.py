@@ -152,6 +152,8 @@ class TransformerTranslator(Estimator):
             If training diverges.
         """
         config, vocab_size, epochs, steps = self._settings()
+        if config.patience is not None and validation is None:
+            raise InputError(f"patience={config.patience} needs validation pairs, which fit was not given")
 
         import torch
 
