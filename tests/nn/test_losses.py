@@ -100,9 +100,10 @@ def test_loss_without_gradients_is_the_same(monkeypatch, smoothing, autocast, ch
         torch.testing.assert_close(loss, trained.detach(), rtol=1e-6, atol=1e-4)
 
 
-def test_a_large_vocabulary_does_not_make_chunks_of_few_tokens():
-    assert losses._chunk_size(4_000) * 4_000 <= losses.CHUNK_ELEMENTS
-    assert losses._chunk_size(64_000) == losses._chunk_size(10**9) == losses.CHUNK_TOKENS
+@pytest.mark.parametrize("device, megabytes", [("cpu", 16), ("cuda", 256), ("mps", 256)])
+def test_a_large_vocabulary_does_not_make_chunks_of_few_tokens(device, megabytes):
+    assert megabytes * 2**20 * 0.99 < losses._chunk_size(4_000, device) * 4_000 * 4 <= megabytes * 2**20
+    assert losses._chunk_size(37_000, device) >= losses._chunk_size(10**9, device) == losses.CHUNK_TOKENS
 
 
 @pytest.mark.parametrize("learning", [False, True])
@@ -131,6 +132,13 @@ def test_without_smoothing_both_losses_are_the_cross_entropy():
     expected = F.cross_entropy(states @ weight.T, targets, reduction="none")
     torch.testing.assert_close(smoothed_cross_entropy(states @ weight.T, targets), expected)
     torch.testing.assert_close(linear_cross_entropy(states, weight, targets), expected.sum())
+
+
+@pytest.mark.parametrize("learning", [False, True])
+def test_without_smoothing_an_impossible_output_costs_nothing(learning):
+    states, weight = torch.ones(1, 1, requires_grad=learning), torch.tensor([[0.0], [-torch.inf]])
+    assert linear_cross_entropy(states, weight, torch.tensor([0])).item() == 0
+    assert smoothed_cross_entropy(states @ weight.T, torch.tensor([0])).item() == 0
 
 
 @smoothings

@@ -16,8 +16,9 @@ from torch.autograd.function import once_differentiable
 
 from latticework.nn.linear import multiply, product_dtype, rounded
 
-CHUNK_ELEMENTS = 1 << 22  # logits held at once: 16 MB of float32, which stays near the cache and bounds memory, or
-CHUNK_TOKENS = 256  # those of so many tokens if they are more: each chunk reads and writes a whole gradient of `weight`
+CHUNK_ELEMENTS = 1 << 22  # logits held at once on a CPU: 16 MB of float32, which stays near the cache
+ACCELERATOR_ELEMENTS = 1 << 26  # elsewhere: 256 MB, since each chunk reads and writes a whole gradient of `weight`
+CHUNK_TOKENS = 256  # or the logits of so many tokens if they are more
 
 
 def smoothed_cross_entropy(
@@ -32,7 +33,8 @@ def smoothed_cross_entropy(
     """
     log_normaliser = logits.logsumexp(-1)
     gold = logits.gather(-1, targets[:, None]).squeeze(-1)
-    return log_normaliser - (1 - smoothing) * gold - smoothing * logits.mean(-1)
+    loss = log_normaliser - (1 - smoothing) * gold
+    return loss - smoothing * logits.mean(-1) if smoothing else loss
 
 
 def linear_cross_entropy(
@@ -74,12 +76,12 @@ def linear_cross_entropy(
     return loss
 
 
-def _chunk_size(vocabulary: int) -> int:
-    return max(CHUNK_TOKENS, CHUNK_ELEMENTS // vocabulary)
+def _chunk_size(vocabulary: int, device_type: str) -> int:
+    return max(CHUNK_TOKENS, (CHUNK_ELEMENTS if device_type == "cpu" else ACCELERATOR_ELEMENTS) // vocabulary)
 
 
 def _loss_alone(states: Tensor, matrix: Tensor, targets: Tensor, smoothing: float) -> Tensor:
-    size = _chunk_size(len(matrix))
+    size = _chunk_size(len(matrix), matrix.device.type)
     accumulate = torch.promote_types(matrix.dtype, torch.float32)
     loss = torch.zeros((), dtype=accumulate, device=states.device)
     with torch.autocast(states.device.type, enabled=False):
@@ -100,7 +102,7 @@ class _LinearCrossEntropy(torch.autograd.Function):
         grad_states = torch.empty_like(states)
         grad_weight = torch.zeros_like(weight, dtype=accumulate)
         loss = torch.zeros((), dtype=accumulate, device=states.device)
-        size = _chunk_size(vocabulary)
+        size = _chunk_size(vocabulary, weight.device.type)
         with torch.autocast(states.device.type, enabled=False):
             for chunk, gold, grad in zip(
                 torch.split(states, size),
@@ -111,7 +113,9 @@ class _LinearCrossEntropy(torch.autograd.Function):
                 rows = len(chunk)
                 chunk = rounded(chunk, dtype)
                 logits = multiply(chunk, matrix)[:rows].to(accumulate)
-                loss -= (1 - smoothing) * logits.gather(1, gold).sum() + smoothing / vocabulary * logits.sum()
+                loss -= (1 - smoothing) * logits.gather(1, gold).sum()
+                if smoothing:
+                    loss -= smoothing / vocabulary * logits.sum()
                 largest = logits.amax(1, keepdim=True)
                 # exp(logits - largest) / sum = softmax; minus the smoothed target = the gradient
                 probabilities = logits.sub_(largest).exp_()
