@@ -26,6 +26,19 @@ def test_share_and_mean_are_within_binomial_bounds(p):
     assert dropped[dropped != 0].unique().tolist() == [torch.tensor(1 / (1 - share)).item()]
 
 
+@pytest.mark.parametrize("p", [0.1, 0.2])
+def test_the_mean_stays_in_bfloat16_too(p):
+    """Each product is rounded by up to 2^-8 of itself, one way or the other; their mean is not."""
+    torch.manual_seed(0)
+    states = torch.rand(1_000_000).add(1).bfloat16().requires_grad_()
+    dropped = Dropout(p)(states)
+    dropped.backward(states.detach())
+    kept = dropped != 0
+    for scaled in (dropped, states.grad):
+        found = scaled[kept].double().sum() / states[kept].double().sum()
+        assert found.item() == pytest.approx(1 / (1 - dropped_share(p)), rel=5e-4)
+
+
 @given(p=st.floats(0.002, 0.996))
 def test_rate_is_the_nearest_256th(p):
     assert abs(dropped_share(p) - p) <= 1 / 512
