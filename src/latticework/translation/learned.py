@@ -45,7 +45,7 @@ class Learned:
         """The best of each text, those that are too long in parts."""
         parts = self._encode(texts)
         wanted = np.array([bool(text.replace(SPACE, " ").strip()) for text in texts], dtype=bool)[parts.owners]
-        cut = np.flatnonzero(wanted & parts.cut)  # a part may be blank where the text is not
+        cut = np.flatnonzero(wanted & parts.cut).tolist()  # a part may be blank where the text is not
         wanted[cut] = [bool(part.strip()) for part in self.vocabulary.decode([parts.text[i].tolist() for i in cut])]
         found = search_texts(
             self.model, parts.text, wanted, options, extra_length=EXTRA_LENGTH, device=device, doing="translating"

@@ -40,15 +40,15 @@ def warn_of_long(lengths: np.ndarray, max_length: int, noun: str, consequence: s
             f"{len(indices)} of {len(lengths)} {noun} (the first at index {indices[0]}) have more than "
             f"max_length={max_length} pieces and {consequence}"
         )
-        warnings.warn(LongSentences(message, indices, max_length), stacklevel=1 + _calls_within())
+        warnings.warn(LongSentences(message, indices, max_length), stacklevel=_callers_level())
 
 
-def _calls_within() -> int:
-    """How many calls, from the one that asks up, are of this library: methods of the estimator call each other."""
-    frame, calls = sys._getframe(1), 0
-    while frame is not None and frame.f_globals.get("__name__", "").startswith("latticework."):
-        frame, calls = frame.f_back, calls + 1
-    return calls
+def _callers_level() -> int:
+    """The `stacklevel` of whoever called the library, for the function that asks: its own methods call each other."""
+    level = 1
+    while sys._getframe(level).f_globals.get("__name__", "").startswith("latticework."):
+        level += 1
+    return level
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class Parts:
     @property
     def cut(self) -> np.ndarray:
         """``(parts,)`` of bool: whether the text has other parts too."""
-        return np.bincount(self.owners)[self.owners] > 1
+        return np.asarray(np.bincount(self.owners)[self.owners] > 1)
 
 
 def split_long(text: EncodedText, vocabulary: Vocabulary, max_length: int) -> Parts:
