@@ -168,6 +168,8 @@ def test_good_parts_are_all_alike(first):
         detector(("colour",)).fit(parts(2), validation=[part(3, xyz=None)])
     with pytest.raises(InputError, match="give it for all or for none"):
         detector(("colour",)).fit(parts(2, xyz=None), validation=[part(3)])
+    with pytest.raises(InputError, match="give it for all or for none"):
+        detector(("colour",)).fit(parts(2, xyz=None)).partial_fit([part(3)])
 
 
 def test_colours_alone(colours):
@@ -413,6 +415,18 @@ def test_defective_labels_of_a_folder_are_refused(tmp_path):
         save(tmp_path / "train" / label, part(0))
     with pytest.raises(InputError, match=r"train/cut/000 is labelled as defective \(cut\)"):
         detector().fit(tmp_path)
+
+
+def test_parts_whose_truth_is_in_a_folder_are_learnt_only_where_it_marks_nothing(tmp_path):
+    (tmp_path / "gt").mkdir()
+    for number, sample in enumerate((part(20), part(21), part(40, "dent"), part(22))):
+        save(tmp_path, sample, f"{number:03}")
+        image_module.fromarray(255 * (sample.truth > 0).astype(np.uint8)).save(tmp_path / f"gt/{number:03}.png")
+    for held_out in (0, 0.75):  # learnt from, and set aside
+        model = detector(config=M3DMConfig(size=SIZE, held_out=held_out)).fit(parts(2))
+        for learn in (detector().fit, model.partial_fit):
+            with pytest.raises(InputError, match="002 has a defect, as its truth says"):
+                learn(tmp_path)
 
 
 def test_good_parts_are_never_taken_from_the_test_split(tmp_path):

@@ -121,7 +121,7 @@ def test_folders_among_files_and_for_one_part_are_refused(folder):
 
 @pytest.mark.parametrize(
     "count, share, aside",
-    [(1, 0.25, 0), (2, 0.25, 1), (2, 0.9, 1), (5, 0.01, 1), (20, 0.25, 5), (20, 0.99, 19), (6, 0, 0)],
+    [(1, 0.25, 0), (1, 0.6, 0), (2, 0.25, 1), (2, 0.9, 1), (5, 0.01, 1), (20, 0.25, 5), (20, 0.99, 19), (6, 0, 0)],
 )
 def test_a_share_is_set_aside_and_something_is_left(count, share, aside):
     given = parts(count)

@@ -119,9 +119,9 @@ def learn_more(
     Raises
     ------
     InputError
-        If a part was set aside before, or learnt from and is now set aside.
+        If a part has a defect, was set aside before, or learnt from and is now set aside.
     """
-    store, extractor = Store(before.config), before.extractor
+    store, extractor = Store(before.config), replace(before.extractor, alike=True)
     for described in extractor.each(train, LEARNT):
         before.held_out.refuse(described)
         store.add(described)

@@ -132,9 +132,8 @@ def train_held_out_split(
     if validation is not None:
         aside = list_parts(validation, split="validation", unit=unit_of(train))
     else:
-        count = round(config.held_out * len(train))
-        if config.held_out and len(train) > 1:
-            count = min(max(count, 1), len(train) - 1)
+        share = round(config.held_out * len(train))
+        count = min(max(share, 1), len(train) - 1) if config.held_out else 0
         order = np.random.default_rng(spawn(seed, "parts set aside")).permutation(len(train))
         chosen = set(order[:count].tolist())
         aside = [part for number, part in enumerate(train) if number in chosen]
