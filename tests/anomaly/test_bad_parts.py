@@ -371,6 +371,19 @@ def test_good_parts_with_masks_are_learnt_in_them():
     assert not found.foreground[:, 36:].any()
 
 
+def test_banks_that_judge_nothing_of_a_part_do_not_make_it_better_than_good_ones():
+    mask = np.zeros((SIZE, SIZE), bool)
+    mask[27:37, 27:37] = True
+    model = detector(ALL, fusion="zsum").fit(parts(8), validation=parts(3, first=50))
+    found = model.evaluate([*parts(4, first=60), part(60, mask=mask)])
+    assert [np.count_nonzero(found.bank_scores[bank]) for bank in ALL] == [4, 4, 4, 5]
+    assert found.scores[4] > found.scores[:4].min() - 10
+    inspected = model.inspect(part(60, mask=mask))
+    assert finite(inspected)
+    assert inspected.doubt == "nothing of it could be judged by colour, texture, geometry"
+    json.dumps([found.as_dict(), inspected.as_dict()], allow_nan=False)
+
+
 def test_masks_that_leave_nothing_to_learn_are_told():
     mask = np.zeros((SIZE, SIZE), bool)
     mask[32, 32] = True

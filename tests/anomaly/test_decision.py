@@ -151,9 +151,33 @@ def test_maps_are_fused_pixel_by_pixel(method):
     layer = fit_decision(distances(), method=method)
     fused = layer.fuse_maps(maps)
     assert fused.dtype == np.float32
-    assert np.isnan(fused[1, 3, 4])
-    assert np.isnan(fused).sum() == 1
-    assert np.allclose(fused, layer.fuse(np.moveaxis(maps, 1, -1)), equal_nan=True)
+    assert np.allclose(fused, layer.fuse(np.moveaxis(maps, 1, -1)))
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_bank_that_does_not_judge_neither_hides_a_defect_nor_is_one(method):
+    normal = np.random.default_rng(0).normal(10, 1, (400, 2))
+    layer = fit_decision(normal, method=method)
+    fused = layer.fuse(normal)
+    assert layer.fuse(np.array([20, np.nan])) > np.quantile(fused, 0.95)
+    np.testing.assert_allclose(layer.fuse(np.full(2, np.nan)), layer.fuse(normal.min(0)))
+    assert layer.fuse(np.full(2, np.nan)) <= fused.min()
+    assert layer.contributions(np.array([20, np.nan]))[0] == layer.contributions(np.array([20, 10]))[0]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_what_a_bank_does_not_judge_is_no_score_of_it(method):
+    normal, new = distances(), distances(seed=1)
+    layer = fit_decision(np.concatenate([normal, np.full((40, 3), np.nan)]), method=method)
+    if method != "ocsvm":  # whose weights are of rows
+        assert np.allclose(layer.fuse(new), fit_decision(normal, method=method).fuse(new))
+    silent = normal.copy()
+    silent[:, 1] = np.nan
+    fused = fit_decision(silent, method=method).fuse(np.where(np.arange(3) == 1, np.nan, new))
+    assert np.isfinite(fused).all()
+    if method in ("zsum", "quantile"):
+        expected = fit_decision(silent[:, ::2], method=method).fuse(new[:, ::2])
+        assert np.allclose(fused - expected, fused[0] - expected[0])
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -205,8 +229,8 @@ def test_scores_that_cannot_be_used_are_refused():
         fit_decision(normal[:0])
     with pytest.raises(InputError, match=r"shape \(60,\)"):
         fit_decision(normal[:, 0])
-    normal[4, 1] = np.nan
-    with pytest.raises(InputError, match="row 4 of bank 1 is nan"):
+    normal[4, 1] = np.inf
+    with pytest.raises(InputError, match="row 4 of bank 1 is inf"):
         fit_decision(normal)
     layer = fit_decision(distances())
     with pytest.raises(InputError, match="expected 3 banks"):

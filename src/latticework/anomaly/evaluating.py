@@ -62,6 +62,7 @@ def evaluate(fitted: Fitted, parts: Sequence[Part], *, each: Told | None = None)
     """
     seen, failed = _seen(fitted, parts, each)
     scores = np.stack([part.judged.scores for part in seen])
+    own = np.nan_to_num(scores)  # of each bank alone
     layers, config = fitted.normal.layers, fitted.config
     fused = layers.image.fuse(scores)
     labels = np.array([part.label for part in seen])
@@ -85,13 +86,13 @@ def evaluate(fitted: Fitted, parts: Sequence[Part], *, each: Told | None = None)
         names=tuple(part.name for part in seen),
         labels=tuple(labels.tolist()),
         scores=fused,
-        bank_scores={bank: scores[:, number] for number, bank in enumerate(fitted.banks)},
+        bank_scores={bank: own[:, number] for number, bank in enumerate(fitted.banks)},
         defective=None if fitted.threshold is None else fused > fitted.threshold.value,
         figures=_figures(fused, labels, pixels),
         interval=auroc_interval(fused, bad) if both else None,
         by_label=by_label,
         banks={
-            bank: _figures(scores[:, number], labels, _pixels(seen, bank_pixels(number)))
+            bank: _figures(own[:, number], labels, _pixels(seen, bank_pixels(number)))
             for number, bank in enumerate(fitted.banks)
         },
         roc=_roc(fused, bad) if both else None,

@@ -86,7 +86,7 @@ def _bank(number: int, judged: Judged, square: Square, fitted: Fitted) -> BankSc
         theirs = Square(height, width, square.size)
         at = theirs.original(*_middle(down, right, judged.grids[number], square.size))
         nearest = Nearest(fitted.parts[part], *at, float(judged.distances[number]))
-    return BankScore(name, float(judged.scores[number]), float(contributions[number]), *place, nearest)
+    return BankScore(name, float(np.nan_to_num(judged.scores[number])), float(contributions[number]), *place, nearest)
 
 
 def _middle(row: int, column: int, grid: np.ndarray, size: int) -> tuple[float, float]:

@@ -37,11 +37,9 @@ class Judged:
     Attributes
     ----------
     maps
-        Distances of patches from each bank, on one grid; 0 where a bank does not judge.
-    judged
-        Where any bank does.
+        Distances of patches from each bank, on one grid; NaN where a bank does not judge.
     scores
-        One number a bank.
+        One number a bank; NaN if it judges no patch.
     worst
         Row and column, on the bank's own grid, of its worst patch; -1 if it judges none.
     nearest, distances
@@ -51,12 +49,16 @@ class Judged:
     """
 
     maps: Float32[np.ndarray, "banks rows columns"]
-    judged: Bool[np.ndarray, "rows columns"]
     scores: Float64[np.ndarray, " banks"]
     worst: Int64[np.ndarray, "banks 2"]
     nearest: Int64[np.ndarray, " banks"]
     distances: Float64[np.ndarray, " banks"]
     grids: Int64[np.ndarray, "banks 2"]
+
+    @property
+    def judged(self) -> Bool[np.ndarray, "rows columns"]:
+        """Where any bank judges."""
+        return ~np.isnan(self.maps).all(0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,17 +148,16 @@ def judge(
         with the second nearest entry.
     """
     grid = max((found.judged.shape for bank, found in patches.items() if bank in memories), key=lambda shape: shape[0])
-    maps, anywhere, scores, places, entries, distances, grids = [], np.zeros(grid, bool), [], [], [], [], []
+    maps, scores, places, entries, distances, grids = [], [], [], [], [], []
     for bank, memory in memories.items():
         found = patches[bank]
         own, near, which, numbers = _nearest(found.rows, memory, without)
-        picture = np.zeros(found.judged.shape, np.float32)
+        picture = np.full(found.judged.shape, np.nan, np.float32)
         picture[found.judged] = near
         maps.append(_finer(picture, grid))
-        anywhere |= _finer(found.judged, grid)
         grids.append(found.judged.shape)
         if not len(near):
-            scores.append(0.0)
+            scores.append(np.nan)
             places.append((-1, -1))
             entries.append(-1)
             distances.append(0.0)
@@ -171,7 +172,6 @@ def judge(
         distances.append(float(near[top]))
     return Judged(
         np.stack(maps),
-        anywhere,
         np.array(scores),
         np.array(places),
         np.array(entries),
@@ -190,21 +190,16 @@ def judged_without(
 def fused_map(judged: Judged, layer: DecisionLayer, config: M3DMConfig) -> Float32[np.ndarray, "size size"]:
     """The score of every pixel of a frame: fused, enlarged, and smoothed by a Gaussian.
 
-    Where no bank judges, it is what patches have that are equal to good ones. Unless the paper is followed, it is
-    k asinh(s/k) of the fused score s: the score itself where that is small, and nearly its logarithm where it is large,
-    so that a patch that is a hundred times over the limit does not make all around it look defective.
+    Unless the paper is followed, it is k asinh(s/k) of the fused score s: the score itself where that is small, and
+    nearly its logarithm where it is large, so that a patch that is a hundred times over the limit does not make all
+    around it look defective.
     """
-    fused = layer.fuse_maps(judged.maps[None])[0]
-    fused = np.where(judged.judged, fused, layer.fuse(np.zeros(layer.banks))).astype(np.float32)
-    return _shown(fused, config)
+    return _shown(layer.fuse_maps(judged.maps[None])[0], config)
 
 
 def bank_map(judged: Judged, number: int, layer: DecisionLayer, config: M3DMConfig) -> Float32[np.ndarray, "size size"]:
     """The same of one bank alone: what it contributes to the fused score."""
-    own = layer.contributions(np.moveaxis(judged.maps, 0, -1))[..., number]
-    least = layer.contributions(np.zeros(layer.banks))[number]
-    own = np.where(judged.judged, own, least).astype(np.float32)
-    return _shown(own, config)
+    return _shown(layer.contributions(np.moveaxis(judged.maps, 0, -1))[..., number].astype(np.float32), config)
 
 
 def enlarged(

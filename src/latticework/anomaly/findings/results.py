@@ -42,7 +42,7 @@ class BankScore:
     bank
         Its name: "colour", "texture", "geometry", "form" or "fusion".
     score
-        Its score.
+        Its score; 0 if it judges no patch.
     contribution
         What that makes of the fused score, in its unit.
     row, column

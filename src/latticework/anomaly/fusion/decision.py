@@ -2,7 +2,8 @@
 
 A layer is fitted on scores of good parts. Each is the sum or the maximum of an increasing function of each bank's
 score, Σ_k f_k(s_k) or max_k f_k(s_k): so a higher score in any bank never lowers what comes out, and the f_k(s_k) say
-what each bank has to do with it.
+what each bank has to do with it. NaN is the score of a bank that does not judge, and counts as the most normal one of
+good parts, where f_k has its first knot: no distance at all would be so good that it hid what other banks find.
 
 `ocsvm`, the paper's, is a linear one-class SVM, f_k(s) = w_k s. The larger w·s, the further from the origin on the side
 where normal scores are not: its decision function as it is, no sign turned, is the anomaly score, as in the authors'
@@ -94,8 +95,6 @@ class DecisionLayer:
     def contributions(self, scores: Real[np.ndarray, "*shape banks"]) -> Float64[np.ndarray, "*shape banks"]:
         """What each bank has to do with the fused score: f_k(s_k), in the unit of the fused score.
 
-        NaN where the score is.
-
         Raises
         ------
         InputError
@@ -110,7 +109,7 @@ class DecisionLayer:
         return found
 
     def fuse(self, scores: Real[np.ndarray, "*shape banks"]) -> Float64[np.ndarray, "*shape"]:
-        """One score from those of all banks; the larger, the more anomalous, and NaN where one of them is.
+        """One score from those of all banks; the larger, the more anomalous.
 
         Raises
         ------
@@ -143,8 +142,8 @@ class DecisionLayer:
         knots, first = np.unique(self.knots[bank], return_index=True)
         values, last = self.values[bank][first], self.values[bank][-1]
         scores = np.asarray(scores, np.float64)
-        found = np.interp(scores, knots, values) if len(knots) > 1 else np.where(np.isnan(scores), scores, values[0])
-        found = found + self.below[bank] * np.minimum(scores - knots[0], 0)
+        scores = np.where(np.isnan(scores), knots[0], scores)
+        found = np.interp(scores, knots, values) + self.below[bank] * np.minimum(scores - knots[0], 0)
         found = found + self.above[bank] * np.maximum(scores - knots[-1], 0)
         return np.asarray(np.where(scores > knots[-1], found + (last - values[-1]), found))
 
@@ -173,7 +172,7 @@ def fit_decision(scores: Real[np.ndarray, "n banks"], *, method: Fusion = "ocsvm
     Parameters
     ----------
     scores
-        A row for each part or pixel; the larger, the more anomalous.
+        A row for each part or pixel; the larger, the more anomalous, and NaN where a bank does not judge.
     method
         "ocsvm": a weighted sum, as above. "zsum": the sum of (score - median) / spread; "max": the largest of these;
         the spread is 1.4826 times the median absolute deviation. "quantile": -Σ log p_k, Fisher's way of combining
@@ -182,7 +181,7 @@ def fit_decision(scores: Real[np.ndarray, "n banks"], *, method: Fusion = "ocsvm
     Raises
     ------
     InputError
-        If there is no such method, no row, no bank, or a score is not finite.
+        If there is no such method, no row, no bank, or a score is infinite.
 
     Examples
     --------
@@ -196,13 +195,14 @@ def fit_decision(scores: Real[np.ndarray, "n banks"], *, method: Fusion = "ocsvm
     rows = rows[np.lexsort(rows.T[::-1])]  # in an order of their own: it does not matter in which the parts came
     if method == "quantile":
         return _tails(rows)
+    lowest = np.nanmin(rows, axis=0)
     centres, spreads = centre_and_spread(rows)
     if method != "ocsvm":
-        return _lines(method, centres, 1 / spreads)
-    starts = np.minimum(rows.min(0), 0)
-    scaled = (rows - starts) / spreads
+        return _lines(method, lowest, centres, 1 / spreads)
+    starts = np.minimum(lowest, 0)
+    scaled = (np.where(np.isnan(rows), lowest, rows) - starts) / spreads
     unit = np.linalg.norm(scaled, axis=1).mean() or 1.0  # the steps of SGD are for rows of about that length
-    return _lines(method, starts, _one_class_svm(scaled / unit) / spreads)
+    return _lines(method, lowest, starts, _one_class_svm(scaled / unit) / spreads)
 
 
 def centre_and_spread(
@@ -218,10 +218,10 @@ def centre_and_spread(
     >>> centres.tolist(), spreads.tolist()
     ([2.0, 7.0, 0.0], [1.48, 0.14, 1.0])
     """
-    centres = np.median(rows, axis=0)
+    centres = np.nanmedian(rows, axis=0)
     deviations = np.abs(rows - centres)
-    spreads = 1.4826 * np.median(deviations, axis=0)
-    spreads = np.where(spreads > 0, spreads, 1.2533 * deviations.mean(0))
+    spreads = 1.4826 * np.nanmedian(deviations, axis=0)
+    spreads = np.where(spreads > 0, spreads, 1.2533 * np.nanmean(deviations, axis=0))
     spreads = np.maximum(spreads, LEAST_SPREAD * np.abs(centres))
     return centres, np.where(spreads > 0, spreads, 1.0)
 
@@ -230,17 +230,20 @@ def _checked(scores: Real[np.ndarray, "n banks"]) -> Float64[np.ndarray, "n bank
     rows = np.asarray(scores, np.float64)
     if rows.ndim != 2 or 0 in rows.shape:
         raise InputError(f"scores of shape {rows.shape}: expected a row for each good part, a column for each bank")
-    if not np.isfinite(rows).all():
-        row, bank = (int(axis[0]) for axis in np.nonzero(~np.isfinite(rows)))
+    if np.isinf(rows).any():
+        row, bank = (int(axis[0]) for axis in np.nonzero(np.isinf(rows)))
         raise InputError(f"the score in row {row} of bank {bank} is {rows[row, bank]}: a fusion needs finite scores")
-    return rows
+    return np.where(np.isnan(rows).all(0), 0.0, rows)  # a bank that judges nothing is one that finds nothing
 
 
 def _lines(
-    method: Fusion, zeros: Float64[np.ndarray, " banks"], slopes: Float64[np.ndarray, " banks"]
+    method: Fusion,
+    knots: Float64[np.ndarray, " banks"],
+    zeros: Float64[np.ndarray, " banks"],
+    slopes: Float64[np.ndarray, " banks"],
 ) -> DecisionLayer:
     """f_k(s) = slope_k · (s - zero_k)."""
-    return DecisionLayer(method, zeros[:, None], np.zeros((len(zeros), 1)), slopes, slopes)
+    return DecisionLayer(method, knots[:, None], (slopes * (knots - zeros))[:, None], slopes, slopes)
 
 
 def _one_class_svm(rows: Float64[np.ndarray, "n banks"]) -> Float64[np.ndarray, " banks"]:
@@ -255,22 +258,29 @@ def _one_class_svm(rows: Float64[np.ndarray, "n banks"]) -> Float64[np.ndarray, 
 
 
 def _tails(rows: Float64[np.ndarray, "n banks"]) -> DecisionLayer:
-    """f_k(s) = -log p_k(s): by the rank of s up to the tail, and from there on along an exponential distribution.
+    """f_k(s) = -log p_k(s): by the rank of s up to the tail, and from there on along an exponential distribution."""
+    curves = [_tail(column[~np.isnan(column)]) for column in rows.T]
+    knots, levels, slopes = (np.stack(part) for part in zip(*curves, strict=True))
+    return DecisionLayer("quantile", knots, levels, np.zeros_like(slopes), slopes)
+
+
+def _tail(
+    scores: Float64[np.ndarray, " n"],
+) -> tuple[Float64[np.ndarray, " knots"], Float64[np.ndarray, " knots"], np.float64]:
+    """Knots up to the tail of one bank's scores, -log p there, and its slope in the tail.
 
     The i-th smallest of n scores has p = 1 - i/(n + 1). The tail's mean excess is its scale (maximum likelihood).
     """
-    n = len(rows)
+    n = len(scores)
     share, least, most = TAIL
     tail = min(n - 1, max(least, min(most, int(share * n))))  # scores beyond the last knot
-    ordered = np.sort(rows, axis=0)
+    ordered = np.sort(scores)
     last = ordered[n - tail - 1]
     levels = np.linspace(np.log1p(1 / n), np.log((n + 1) / (tail + 1)), KNOTS)  # of -log p, from the first score on
     ranks = (n + 1) * -np.expm1(-levels)
-    knots = np.stack([np.interp(ranks, np.arange(1, n + 1), column) for column in ordered.T])
-    excess = ordered[n - tail :].mean(0) - last if tail else np.zeros_like(last)
-    _, spreads = centre_and_spread(rows)
-    scales = np.where(excess > 0, np.maximum(excess, LEAST_SPREAD * np.abs(last)), spreads)
+    knots = np.interp(ranks, np.arange(1, n + 1), ordered)
+    excess = ordered[n - tail :].mean() - last if tail else 0.0
+    _, (spread,) = centre_and_spread(scores[:, None])
+    scale = max(excess, LEAST_SPREAD * abs(last)) if excess > 0 else spread
     # Where two logarithms are of one number, rounding must not make a function fall.
-    knots, levels = np.maximum.accumulate(knots, 1), np.maximum.accumulate(levels)
-    flat = np.zeros_like(scales)
-    return DecisionLayer("quantile", knots, np.tile(levels, (len(knots), 1)), flat, 1 / scales)
+    return np.maximum.accumulate(knots), np.maximum.accumulate(levels), 1 / scale
