@@ -154,6 +154,58 @@ def test_a_full_disk_is_no_bad_input_and_told_with_the_folder(monkeypatch, tmp_p
     cache.close()
 
 
+class Filling(io.FileIO):
+    """A file that has room for so many bytes, for a while."""
+
+    room = float("inf")
+
+    def write(self, data):
+        if self.tell() >= Filling.room:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return super().write(data[:10])
+
+
+@pytest.mark.parametrize("budget", [0, 25 * 16], ids=["on a disk", "moving there"])
+@pytest.mark.parametrize("room", [0, 70, 230, 310])
+def test_rows_that_a_disk_had_no_room_for_are_as_if_they_had_never_come(monkeypatch, tmp_path, budget, room):
+    monkeypatch.setattr(caching, "_BLOCK", 4)
+    monkeypatch.setattr(caching, "nameless_file", lambda _: Filling(tmp_path / "rows", "w+"))
+    rows = np.random.default_rng(0).integers(-9, 9, size=(60, 4)).astype(np.float32)
+    cache = Cache(budget=budget)
+    cache.append(rows[:25])
+    with monkeypatch.context() as full:
+        full.setattr(Filling, "room", room)
+        with pytest.raises(OSError, match="No space left"):
+            cache.append(1000 * rows[25:])
+    assert np.array_equal(cache.rows()[0 : len(cache)], rows[:25])
+    cache.append(rows[25:])
+    assert np.array_equal(cache.rows()[0 : len(cache)], rows)
+    cache.close()
+
+
+@pytest.mark.parametrize("kept", [0, 4])
+def test_a_bank_goes_on_where_an_image_found_no_place(tmp_path, kept):
+    bank, same = filled(range(kept), budget=0), filled(range(kept), budget=0)
+    if kept:
+        bank.finish(0.5)
+        same.finish(0.5)
+        bank.budget = bank.features.nbytes  # so that what was kept fits, and what comes does not
+    bank.folder = tmp_path / "missing"
+    features, foreground = image(8)
+    for _ in range(2):
+        with pytest.raises(InputError, match="missing cannot be written"):
+            bank.add(features[foreground.ravel()], places(8, foreground))
+    bank.folder = None
+    for each in (bank, same):
+        for number in (8, 9):
+            features, foreground = image(number)
+            each.add(features[foreground.ravel()], places(number, foreground))
+        each.finish(0.5)
+    assert np.array_equal(bank.features, same.features)
+    assert np.array_equal(bank.where, same.where)
+    assert bank.seen == same.seen
+
+
 def test_what_a_disk_takes_in_parts_is_written_whole(monkeypatch):
     disk = Disk()
     monkeypatch.setattr(caching, "nameless_file", lambda _: disk)

@@ -92,7 +92,7 @@ class MemoryBank:
         self.folder, self.device = folder, device
         self.seen = 0
         self._cache: Cache | None = None
-        self._where: list[Int32[np.ndarray, "patches 3"]] = []
+        self._where: list[Int32[np.ndarray, "patches 3"]] = []  # of what the coreset is to be chosen from
         self._neighbours: Neighbours | None = None
 
     def __len__(self) -> int:
@@ -111,8 +111,10 @@ class MemoryBank:
         Raises
         ------
         InputError
-            If shapes do not fit each other or what was added before, a feature is not finite, or the disk is full.
-            Nothing of the image is then kept.
+            If shapes do not fit each other or what was added before, a feature is not finite, or there can be no file
+            in the folder.
+        OSError
+            If the disk is full. Nothing of the image is kept, whatever is raised.
         """
         rows = features.detach().cpu().numpy() if isinstance(features, Tensor) else np.asarray(features)
         where = np.asarray(where, dtype=np.int32)
@@ -157,7 +159,7 @@ class MemoryBank:
         where = np.concatenate(self._where)[chosen.indices]
         features = np.array(rows[chosen.indices], dtype=np.float32)
         self._cache.close()
-        self._cache, self._where = None, []
+        self._cache = None
         self._keep(features, where, chosen.radius)
         return chosen
 
@@ -234,11 +236,11 @@ class MemoryBank:
         cache = Cache(budget=self.budget, folder=self.folder)
         if len(self):
             cache.append(self.features)
-            self._where.append(self.where)
         return cache
 
     def _keep(
         self, features: Float32[np.ndarray, "entries channels"], where: Int32[np.ndarray, "entries 3"], radius: float
     ) -> None:
         self.features, self.where, self.radius = features, where, radius
+        self._where = [where]
         self._neighbours = Neighbours(features, device=self.device)

@@ -22,7 +22,7 @@ _BLOCK: Final = 4096  # rows that are written at a time
 class HalfRows:
     """Rows in half precision, each scaled by a power of two, so that none overflows; read as single precision.
 
-    Rounding changes a number by at most 2⁻¹¹ of itself, or 2⁻⁴⁰ of the largest of its row.
+    Rounding changes a number by at most 2⁻¹¹ of itself, or 2⁻³⁹ of the largest of its row.
 
     Parameters
     ----------
@@ -105,7 +105,7 @@ class Cache:
         return self._file is not None
 
     def append(self, rows: Float32[np.ndarray, "rows channels"]) -> None:
-        """Keep some more rows.
+        """Keep some more rows: all of them or, where an error is raised, none.
 
         Raises
         ------
@@ -119,14 +119,9 @@ class Cache:
             self._memory = np.empty((0, self.channels), dtype=np.float32)
         total = self._count + len(rows)
         if self._file is None and 4 * total * self.channels > self.budget:
-            self._file = nameless_file(self.folder)
-            self._closing = weakref.finalize(self, self._file.close)
-            for begin in range(0, self._count, _BLOCK):
-                self._write(self._file, self._memory[begin : min(begin + _BLOCK, self._count)])
-            self._memory = np.empty((0, self.channels), dtype=np.float32)
+            self._move()
         if self._file is not None:
-            for begin in range(0, len(rows), _BLOCK):
-                self._write(self._file, rows[begin : begin + _BLOCK])
+            self._exponents += self._written(self._file, rows, behind=self._count)
         else:
             if total > len(self._memory):
                 room = min(int(total * _GROWTH), self.budget // (4 * max(1, self.channels)))
@@ -148,10 +143,28 @@ class Cache:
         if self._file is not None:
             self._closing()
 
-    def _write(self, file: FileIO, rows: Float32[np.ndarray, "rows channels"]) -> None:
-        values, exponents = HalfRows.pack(rows)
-        rest = values.reshape(-1).view(np.uint8).data
-        with write_errors_of(self.folder):
-            while rest:
-                rest = rest[file.write(rest) :]
-        self._exponents.append(exponents)
+    def _move(self) -> None:
+        """Let the rows be in a file from now on."""
+        file = nameless_file(self.folder)
+        try:
+            self._exponents = self._written(file, self._memory[: self._count], behind=0)
+        except BaseException:
+            file.close()
+            raise
+        self._file, self._closing = file, weakref.finalize(self, file.close)
+        self._memory = np.empty((0, self._memory.shape[1]), dtype=np.float32)
+
+    def _written(
+        self, file: FileIO, rows: Float32[np.ndarray, "rows channels"], *, behind: int
+    ) -> list[Int16[np.ndarray, " some"]]:
+        """Write rows behind so many, over what an attempt that failed has left there; the exponents of their scales."""
+        file.seek(2 * rows.shape[1] * behind)
+        found = []
+        for begin in range(0, len(rows), _BLOCK):
+            values, exponents = HalfRows.pack(rows[begin : begin + _BLOCK])
+            rest = values.reshape(-1).view(np.uint8).data
+            with write_errors_of(self.folder):
+                while rest:
+                    rest = rest[file.write(rest) :]
+            found.append(exponents)
+        return found
