@@ -483,6 +483,8 @@ def tampered(model, monkeypatch, **changes):
         {"parts": ["only one"]},
         {"sizes": [[64, 64]]},
         {"sizes": "all"},
+        {"config": {"size": 60}},
+        {"config": {"colour": "red"}},
         {"banks": ["colour", "texture", "geometry"]},
         {"banks": ["smell"]},
         {"banks": []},

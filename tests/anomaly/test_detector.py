@@ -357,6 +357,27 @@ def test_a_saved_detector_fuses_as_it_was_fitted(tmp_path):
     np.testing.assert_array_equal(lw.load(tmp_path / "model").score_samples(TEST), scores)
 
 
+@pytest.mark.parametrize(
+    "other", [{"size": 96}, {"false_alarm_rate": 0.4}, {"mode": "paper"}, {"worst": 1, "smoothing": 0.0}]
+)
+def test_a_saved_detector_goes_by_the_figures_it_was_fitted_with(tmp_path, other):
+    fitted = detector().fit(parts(6)).set_params(config=replace(CONFIG, **other))
+    fitted.save(tmp_path / "model")
+    loaded = lw.load(tmp_path / "model")
+    assert loaded.config == fitted.config
+    assert loaded.threshold_ == fitted.threshold_
+    assert_same(loaded.inspect(TEST[3]), fitted.inspect(TEST[3]))
+
+
+def test_a_folder_that_does_not_say_with_which_figures_goes_by_its_parameters(tmp_path, monkeypatch):
+    fitted = detector(config=replace(CONFIG, worst=1)).fit(parts(4))
+    state = fitted.to_state()
+    del state.values["config"]
+    monkeypatch.setattr(M3DM, "to_state", lambda self: state)
+    fitted.save(tmp_path / "model")
+    assert_same(lw.load(tmp_path / "model").inspect(TEST[3]), fitted.inspect(TEST[3]))
+
+
 def test_several_processes_learn_the_same_bytes(tmp_path):
     detector(("colour", "geometry")).fit(parts(4)).save(tmp_path / "one")
     with joblib.parallel_config(n_jobs=2):

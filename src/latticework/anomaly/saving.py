@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any, get_args
 
 import numpy as np
@@ -33,6 +34,7 @@ def state_of(fitted: Fitted) -> State:
     if normal.representation.fusion is not None:
         groups["feature_fusion"] = normal.representation.fusion.tensors()
     values: dict[str, Any] = {
+        "config": asdict(fitted.config),
         "banks": list(normal.memories),
         "scales": list(normal.representation.whitenings),
         "fusion": normal.layers.image.method,
@@ -51,7 +53,7 @@ def state_of(fitted: Fitted) -> State:
 
 
 def fitted_of(state: State, config: M3DMConfig, device: torch.device) -> Fitted:
-    """What `state_of` kept, for use on a device.
+    """What `state_of` kept, for use on a device; `config` is that of folders that do not say with which it was learnt.
 
     Raises
     ------
@@ -61,6 +63,7 @@ def fitted_of(state: State, config: M3DMConfig, device: torch.device) -> Fitted:
     from latticework.anomaly.encoders.pretrained import Pretrained
 
     values, groups = state.values, state.tensors
+    config = M3DMConfig(**values["config"]) if "config" in values else config
     options = {"budget": config.memory, "folder": config.cache_folder, "device": device}
     fusion = FeatureFusion.from_tensors(groups["feature_fusion"]) if "feature_fusion" in groups else None
     scales = {bank: Whitening.from_arrays(_arrays(groups[f"scale_{bank}"])) for bank in values["scales"]}
