@@ -68,6 +68,11 @@ def test_too_few_parts_take_the_largest_score_and_say_so():
     assert threshold(range(19), rate=0.05).about() == "19 held-out parts certify at most 5 % of false alarms"
 
 
+def test_a_rate_of_nearly_all_takes_the_least_score():
+    found = threshold([3.0, 1.0, 2.0], rate=1 - 1e-10)
+    assert (found.value, found.certified) == (1.0, 0.75)
+
+
 @pytest.mark.parametrize("rate", [*RATES, 1 / 3, 0.07])
 def test_so_many_parts_are_needed_and_one_less_does_not_do(rate):
     needed = parts_needed(rate)

@@ -91,6 +91,9 @@ class TestM3DMWithFusion(TestM3DM):
     banks = ("colour", "geometry", "fusion")
     fusion = "max"
 
+    def fit_arguments(self):
+        return (parts(8),), {}
+
     def queries(self):
         return {
             "predict": (TEST[2:4],),
@@ -167,6 +170,13 @@ def test_all_ways_to_ask_agree(model):
         assert np.array_equal(heat, found.map)
     np.testing.assert_array_equal(model.p_values(TEST), [found.p_value for found in inspections])
     assert_same(model.explain(TEST[4]), inspections[4])
+
+
+def test_maps_take_no_inspection_and_as_many_processes_as_there_may_be(model, monkeypatch):
+    monkeypatch.setattr(M3DM, "inspect", None)
+    expected = model.predict_map(TEST)
+    with joblib.parallel_config(n_jobs=2):
+        assert_same(model.predict_map(TEST), expected)
 
 
 def test_transformed_parts_are_means_of_their_patches(model):

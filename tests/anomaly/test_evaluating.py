@@ -180,6 +180,13 @@ def test_parts_of_which_nothing_is_known_are_refused(model):
         model.evaluate([replace(GOOD[0], label=None, truth=None)])
 
 
+def test_they_are_refused_before_anything_is_told_of_the_others(model):
+    told = []
+    with pytest.raises(InputError, match="neither a label nor a truth"):
+        model.evaluate([*GOOD, replace(BAD[0], label=None, truth=None)], each=lambda *each: told.append(each))
+    assert told == []
+
+
 def test_parts_that_cannot_be_read_are_named_and_left_out(model, found, tmp_path):
     broken = tmp_path / "broken.png"
     broken.write_bytes(b"no picture")

@@ -70,6 +70,12 @@ def test_places_can_be_left_out(config):
     assert without["form"].rows.shape[1] == CHANNELS
 
 
+def test_the_form_is_not_looked_at_where_nothing_needs_it(monkeypatch):
+    monkeypatch.setattr(extraction, "form", None)
+    for config in (replace(CONFIG, places=0), replace(CONFIG, mode="paper")):
+        assert set(describe(part(0), ("colour", "geometry"), config).patches) == {"colour", "geometry"}
+
+
 def test_several_scans_are_looked_at_as_one():
     samples = parts(3)
     together = patch_descriptions(frames(samples, 64), ALL, CONFIG)

@@ -281,11 +281,22 @@ def test_the_paper_keeps_it_in_any_case(rich, quick, monkeypatch):
         np.testing.assert_array_equal(scale.matrix, expected.matrix)
 
 
-@pytest.mark.parametrize("count", [1, 2])
-def test_of_few_parts_none_is_learnt(rich, quick, count):
+@pytest.mark.parametrize("count", [1, 2, 4])
+def test_of_few_parts_none_is_learnt(rich, monkeypatch, count):
+    monkeypatch.setattr(fitting, "fit_fusion", None)  # not even tried
     samples = parts(count)
     few = stored(samples, RICH), [describe(sample, RICH, CONFIG).frames for sample in samples]
     normal, report = learned(few)
+    assert FUSION not in normal.memories
+    assert "too few parts" in report[0]
+
+
+def test_where_no_part_that_it_learns_from_has_both_sides_none_is_learnt(quick):
+    nothing = np.zeros((64, 64), bool)
+    nothing[32, 32] = True
+    samples = [part(0), *parts(5, first=1, mask=nothing)]
+    scans = {number: describe(samples[number], RICH, CONFIG).frames for number in (0, 5)}
+    normal, report = learned((stored(samples, RICH), scans))
     assert FUSION not in normal.memories
     assert "too few parts" in report[0]
 
@@ -348,14 +359,15 @@ def test_what_learning_takes_is_told_before(store, capsys):
     import latticework as lw
 
     (first,) = store.parts((0,))
-    needed = training_needs(first, 6, CONFIG, coreset=0.1, fusion=True)
+    needed = training_needs(first, 6, CONFIG, aside=0, coreset=0.1, fusion=True)
     assert needed.disk == 0
-    assert needed.memory > training_needs(first, 6, CONFIG, coreset=0.1, fusion=False).memory
-    large = training_needs(first, 10**6, CONFIG, coreset=0.1, fusion=True)
+    assert needed.memory > training_needs(first, 6, CONFIG, aside=0, coreset=0.1, fusion=False).memory
+    held = training_needs(first, 6, replace(CONFIG, memory=0), aside=10**6, coreset=0.1, fusion=True)
+    assert held.memory > sum(4 * 10**6 * patches.rows.size for patches in first.values())  # whatever the budget
+    large = training_needs(first, 10**6, CONFIG, aside=0, coreset=0.1, fusion=True)
     seen = sum(2 * 10**6 * patches.rows.size for patches in first.values())
     assert large.disk > seen  # in half precision
     with lw.progress.showing():
         detector().fit(parts(4))
-    assert f"to learn 3 parts takes at most {training_needs(first, 3, CONFIG, coreset=0.1, fusion=False).told()}" in (
-        capsys.readouterr().err
-    )
+    needed = training_needs(first, 3, CONFIG, aside=1, coreset=0.1, fusion=False)
+    assert f"to learn 3 parts takes at most {needed.told()}" in capsys.readouterr().err

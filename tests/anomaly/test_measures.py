@@ -45,6 +45,7 @@ def test_all_measures_come_at_once():
     assert told.average_precision == average_precision(scores, which)
     assert (told.f1_max, told.threshold) == f1_max(scores, which)
     assert told.fpr_at_95_tpr == fpr_at_tpr(scores, which)
+    assert fpr_at_tpr(scores, which, 1e-12) == fpr_at_tpr(scores, which, 1 / which.sum())
     assert (told.good, told.defective) == (60, 25)
 
 

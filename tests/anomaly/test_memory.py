@@ -66,6 +66,17 @@ def test_training_patches_are_at_distance_zero_if_all_are_kept():
     assert bank.where[nearest[foreground.ravel()]].tolist() == [[2, r, c] for r, c in zip(rows, columns, strict=True)]
 
 
+def test_so_are_those_that_were_given_in_double_precision():
+    bank, rows = MemoryBank(), np.array([[0.1, 1 / 3], [0.7, 1e300]])
+    bank.add(rows[:1], np.zeros((1, 3), dtype=int))
+    bank.finish(1.0)
+    assert bank.score(rows, np.array([True, False]))[0].tolist() == [0, 0]
+    with pytest.raises(InputError, match="patch 1 are not finite"):
+        bank.score(rows)
+    with pytest.raises(InputError, match="not finite"):
+        bank.add(rows, np.zeros((2, 3), dtype=int))
+
+
 def test_torch_tensors_are_taken_too():
     bank, same = MemoryBank(), MemoryBank()
     features, foreground = image(0)

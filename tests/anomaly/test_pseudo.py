@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -82,6 +84,20 @@ def test_a_piece_comes_from_the_part_itself(made, monkeypatch):
     flat = type(alone)(grey.contiguous(), alone.xyz, alone.foreground, alone.squares, alone.doubts)
     spoilt, _ = pseudo_defects(flat, 0)
     torch.testing.assert_close(spoilt.rgb, flat.rgb)
+
+
+@pytest.mark.parametrize("columns", [slice(0, 20), slice(44, 64)], ids=["left", "right"])
+def test_the_middle_of_a_piece_is_never_from_beside_the_part(monkeypatch, columns):
+    only(monkeypatch, "piece")
+    inside = torch.zeros(1, 64, 64, dtype=torch.bool)
+    inside[:, 12:52, columns] = True
+    lit = replace(frames([part(0)], 64), rgb=inside[:, None].float().expand(-1, 3, -1, -1), foreground=inside)
+    spots, spot = [], pseudo._spot
+    monkeypatch.setattr(pseudo, "_spot", lambda *given, **how: spots.append(spot(*given, **how)) or spots[-1])
+    for seed in range(20):
+        spoilt, _ = pseudo_defects(lit, seed)
+        row, column = np.unravel_index(np.argmax(spots.pop()), (64, 64))
+        assert spoilt.rgb[0, :, row, column].tolist() == [1, 1, 1]
 
 
 def test_all_kinds_come_and_each_seed_has_its_own(made):

@@ -19,7 +19,7 @@ from latticework.anomaly.findings.calibration import p_values
 from latticework.anomaly.findings.results import Evaluation, Inspection
 from latticework.anomaly.fitted import Fitted
 from latticework.anomaly.fusion.decision import METHODS
-from latticework.anomaly.inspecting import inspection
+from latticework.anomaly.inspecting import inspection, whole_map
 from latticework.anomaly.learning import learn_more, learn_parts
 from latticework.anomaly.part_warnings import once
 from latticework.anomaly.saving import fitted_of, state_of
@@ -239,7 +239,8 @@ class M3DM(Estimator):
             As of `score_samples`.
         """
         check_is_fitted(self, "fitted_")
-        return [self.inspect(part).map for part in self._listed(X)]
+        fitted = self.fitted_
+        return [whole_map(part, fitted.judged(part), fitted) for part in self._looked_at(self._listed(X))]
 
     @once()
     def evaluate(self, X: Parts, *, each: Told | None = None) -> Evaluation:

@@ -22,7 +22,6 @@ from latticework.anomaly.fitted import Fitted
 from latticework.anomaly.inspecting import inspection
 from latticework.anomaly.judging import Judged, bank_map, fused_map
 from latticework.anomaly.part_warnings import noted
-from latticework.anomaly.scans.found import Found
 from latticework.anomaly.scans.inputs import Part, read
 from latticework.anomaly.scans.samples import GOOD
 from latticework.core.errors import InputError
@@ -106,7 +105,7 @@ def _seen(fitted: Fitted, parts: Sequence[Part], each: Told | None) -> tuple[lis
     """Every part, judged; and those that cannot be, with the reason."""
     found, failed = [], {}
     for part in parts:
-        if isinstance(part, Found) and part.label is None and part.truth is None:
+        if part.label is None and part.truth is None:
             raise _unknown(part.name)
     for part, looked in zip(parts, fitted.extractor.tried(parts, "evaluating"), strict=True):
         told: Inspection | InputError | None = looked if isinstance(looked, InputError) else None

@@ -191,8 +191,8 @@ def _fused(
     store: Store, representation: Representation, config: M3DMConfig, device: torch.device, seed: int
 ) -> FeatureFusion | None:
     """Learn what geometry and colours have in common; None where that is nothing."""
-    if len(store) < 3 and not config.paper:
-        return None
+    if len(store) < HELD_OUT and not config.paper:
+        return None  # none to try it on
     pictures: list[np.ndarray] = []
     present = []
     for number, description in enumerate(store.parts(range(len(store)))):
@@ -203,8 +203,8 @@ def _fused(
         present.append(judged.ravel())
     xyz, rgb = pictures
     pairs = PatchPairs.of(xyz, rgb, np.stack(present))
-    held_out = range(0, len(store), HELD_OUT) if len(store) >= HELD_OUT else ()
-    if not pairs.present.sum(1).max() > 1:
+    held_out = range(0, len(store), HELD_OUT) if len(store) >= HELD_OUT else range(0)
+    if not (np.delete(pairs.present, held_out, 0).sum(1) > 1).any():
         return None
     settings = FusionConfig() if config.paper else EMBEDDED
     fitted = fit_fusion(pairs, held_out=list(held_out), config=settings, seed=spawn(seed, "fusion"), device=str(device))

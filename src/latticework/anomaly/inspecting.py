@@ -28,8 +28,7 @@ def inspection(sample: Sample, described: Described, judged: Judged, fitted: Fit
     """
     layers, config = fitted.normal.layers, fitted.config
     square: Square = described.frames.squares[0]
-    heat = fused_map(judged, layers.patch, config)
-    whole = _own(square, heat)
+    whole = whole_map(described, judged, fitted)
     foreground = _own(square, described.frames.foreground[0].numpy().astype(np.float32)) > 0.5
     if sample.mask is not None:
         foreground &= sample.mask
@@ -61,6 +60,11 @@ def inspection(sample: Sample, described: Described, judged: Judged, fitted: Fit
         marked,
         _doubt(described, judged, fitted),
     )
+
+
+def whole_map(described: Described, judged: Judged, fitted: Fitted) -> Float32[np.ndarray, "height width"]:
+    """The fused score of every pixel of a part's own picture."""
+    return _own(described.frames.squares[0], fused_map(judged, fitted.normal.layers.patch, fitted.config))
 
 
 def _doubt(described: Described, judged: Judged, fitted: Fitted) -> str:

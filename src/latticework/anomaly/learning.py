@@ -66,7 +66,9 @@ def learn_parts(
     for place, described in enumerate(extractor.each([first, *train[1:]], LEARNT)):
         store.add(described)
         if place == 0:
-            needed = training_needs(described.patches, len(train), config, coreset=coreset, fusion=fusion)
+            needed = training_needs(
+                described.patches, len(train), config, aside=len(aside), coreset=coreset, fusion=fusion
+            )
             message(f"to learn {counted(len(train), 'part')} takes at most {needed.told()}")
         if tries and place % HELD_OUT == 0 and len(frames) < TRIED:
             frames[place] = described.frames

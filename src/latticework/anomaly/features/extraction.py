@@ -228,7 +228,8 @@ def _handcrafted(made: Frames, banks: Sequence[str], config: M3DMConfig) -> dict
     margin = math.ceil(MARGIN * made.foreground.shape[-1]) if made.xyz is None else 0  # colours tell a part with that
     counted = inside(made.foreground, RIM + margin)
     found: dict[str, PatchMap] = {}
-    where = form(made.xyz, made.foreground) if set(banks) & {"form"} or config.places else None
+    placed = any(place_channels(bank, config, None) for bank in banks)
+    where = form(made.xyz, made.foreground) if placed or "form" in banks else None
     for bank in banks:
         if bank == "form" and where is not None:
             found[bank] = where

@@ -119,7 +119,7 @@ def threshold(scores: object, *, rate: float) -> Threshold:
     """
     held_out, rate = _held_out(scores), _rate(rate)
     parts = len(held_out)
-    above = max(1, math.floor((parts + 1) * _as_meant(rate)))  # of m + 1 parts, those that may be alarms
+    above = min(parts, max(1, math.floor((parts + 1) * _as_meant(rate))))  # of m + 1 parts, those that may be alarms
     return Threshold(float(np.sort(held_out)[parts - above]), rate, above / (parts + 1), parts)
 
 

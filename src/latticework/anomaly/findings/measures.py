@@ -177,7 +177,7 @@ def of_sorted(good: Float[np.ndarray, " good"], bad: Float[np.ndarray, " defecti
 
 
 def _fpr(good: Float[np.ndarray, " good"], bad: Float[np.ndarray, " defective"], tpr: float) -> float:
-    needed = int(np.ceil(tpr * len(bad) - 1e-9))
+    needed = max(1, int(np.ceil(tpr * len(bad) - 1e-9)))
     threshold = bad[len(bad) - needed]
     return float((len(good) - np.searchsorted(good, threshold, side="left")) / len(good))
 

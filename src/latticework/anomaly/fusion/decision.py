@@ -10,10 +10,10 @@ where normal scores are not: its decision function as it is, no sign turned, is 
 code. Every step of its training by gradients shrinks w or adds a part of a row to it, so no w_k is negative where no
 score is. A bank that gives negative scores is therefore shifted, to begin at 0.
 
-Differs from the paper: the scores are those of parts held out, since a bank is at distance 0 from what it holds; and
-each bank's are divided by their spread, without which the bank with the largest numbers decides alone. With rows of
-normal scores, w is nearly their mean, so that w_k grows as mean_k/spread_k²: Fisher's discriminant between normal
-scores and multiples of them, if banks are independent.
+Differs from the paper: the scores are those of parts held out, since a bank is at distance 0 from what it holds; what
+a bank does not judge is no distance of 0; and each bank's scores are divided by their spread, without which the bank
+with the largest numbers decides alone. With rows of normal scores, w is nearly their mean, so that w_k grows as
+mean_k/spread_k²: Fisher's discriminant between normal scores and multiples of them, if banks are independent.
 """
 
 from __future__ import annotations

@@ -90,12 +90,12 @@ def _pasted(
     generator: np.random.Generator,
 ) -> Bool[np.ndarray, "size size"]:
     """Another piece of the part in this place."""
-    rows, columns = np.nonzero(part)
+    picture, within = (rgb.flip(2), part[:, ::-1]) if generator.random() < 0.5 else (rgb, part)
+    rows, columns = np.nonzero(within)
     middle = np.argmax(spot)
     other = generator.integers(len(rows))
     down, right = rows[other] - middle // len(part), columns[other] - middle % len(part)
-    moved = torch.roll(rgb.flip(2) if generator.random() < 0.5 else rgb, (-int(down), -int(right)), (1, 2))
-    return _mixed(rgb, moved, spot)
+    return _mixed(rgb, torch.roll(picture, (-int(down), -int(right)), (1, 2)), spot)
 
 
 def _painted(

@@ -17,7 +17,7 @@ from torch import Tensor
 from latticework.anomaly.memory.cache import Cache
 from latticework.anomaly.memory.coreset import Coreset, greedy, size
 from latticework.anomaly.memory.distances import Rows
-from latticework.anomaly.memory.neighbours import Neighbours
+from latticework.anomaly.memory.neighbours import Neighbours, as_rows
 from latticework.core.checks import INT64, number, whole_number
 from latticework.core.errors import InputError
 
@@ -116,12 +116,11 @@ class MemoryBank:
         OSError
             If the disk is full. Nothing of the image is kept, whatever is raised.
         """
-        rows = features.detach().cpu().numpy() if isinstance(features, Tensor) else np.asarray(features)
+        rows = _single(features)
         where = np.asarray(where, dtype=np.int32)
         if rows.ndim != 2 or where.shape != (len(rows), 3):
             got = f"features of shape {rows.shape} with places of shape {where.shape}"
             raise InputError(f"{got}: expected (patches, channels) and (patches, 3)")
-        rows = np.ascontiguousarray(rows, dtype=np.float32)
         if not np.isfinite(rows).all():
             row = int(np.flatnonzero(~np.isfinite(rows).all(axis=1))[0])
             raise InputError(f"the features of the patch at image, row, column {where[row].tolist()} are not finite")
@@ -175,7 +174,7 @@ class MemoryBank:
         InputError
             If the bank is not finished, or as `Neighbours.nearest`.
         """
-        return self.neighbours.nearest(features, foreground)
+        return self.neighbours.nearest(_single(features), foreground)
 
     @property
     def neighbours(self) -> Neighbours:
@@ -244,3 +243,9 @@ class MemoryBank:
         self.features, self.where, self.radius = features, where, radius
         self._where = [where]
         self._neighbours = Neighbours(features, device=self.device)
+
+
+def _single(features: np.ndarray | Tensor) -> Float32[np.ndarray, "*shape"]:
+    """In single precision, as a bank holds them, so that what it holds is at distance 0; infinite where that ends."""
+    with np.errstate(over="ignore"):
+        return np.ascontiguousarray(as_rows(features), dtype=np.float32)

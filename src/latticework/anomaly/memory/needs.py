@@ -70,15 +70,17 @@ def needs(patches: int, channels: int, *, fraction: float = FRACTION, budget: in
     return Needs(memory, 0 if fits else features // 2)
 
 
-def training_needs(first: Description, parts: int, config: M3DMConfig, *, coreset: float, fusion: bool) -> Needs:
+def training_needs(
+    first: Description, parts: int, config: M3DMConfig, *, aside: int, coreset: float, fusion: bool
+) -> Needs:
     """What it takes at most to learn so many parts like a first one, besides the interpreter and its libraries.
 
     Parameters
     ----------
     first
         What was seen of it.
-    parts
-        How many there are.
+    parts, aside
+        How many there are, and how many are set aside: what is seen of those stays in memory.
     config, coreset
         As of `M3DM`.
     fusion
@@ -90,6 +92,7 @@ def training_needs(first: Description, parts: int, config: M3DMConfig, *, corese
         seen = 4 * rows * channels
         found.append(Needs(min(5 * seen // 4, config.memory), 0 if seen <= config.memory else seen // 2))
         found.append(needs(rows, channels, fraction=coreset, budget=config.memory))
+        found.append(Needs(aside * patches.rows.nbytes, 0))
     if fusion:
         cells = max(patches.judged.size for patches in first.values())
         width = sum(patches.rows.shape[1] for bank, patches in first.items() if any(bank in side for side in SIDES))

@@ -30,7 +30,7 @@ class Neighbours:
     Parameters
     ----------
     entries : array "entries channels"
-        Finite floats; kept in single precision, twice.
+        Finite floats; kept twice, the second time in single precision.
     device : str or torch.device
         Where products are computed.
 
