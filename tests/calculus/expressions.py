@@ -17,7 +17,7 @@ SHAPES = {
     "S": "n,n",
     "P": "m,m",
 }
-SMOOTH = ["sin", "cos", "tanh", "sigmoid", "softplus", "erf", "gelu", "atan"]
+SMOOTH = ["sin", "cos", "tanh", "sigmoid", "softplus", "erf", "gelu", "atan", "tan", "sinh", "cosh"]
 KINKED = ["relu", "abs"]
 SIZES = {"n": 3, "m": 2}
 
@@ -114,6 +114,15 @@ class Writer:
             lambda: f"{s()}/{size}",
             lambda: f"({v()})'*softmax({v()})",
             lambda: f"-({v()})'*log_softmax({v()})",
+            lambda: self.alike(s(), ""),
+            lambda: f"{s()}*sum({self.alike(v())})",
+            lambda: f"{s()}*sum({self.deviations(v())})",
+            lambda: self.repeated(lambda t: f"({t})'*({t})", v),
+            lambda: self.repeated(lambda t: f"sqrt(exp({t})'*exp({t}))", v),
+            lambda: f"sum(sqrt({self.square(size, d)}))",
+            lambda: f"sum(({self.square(size, d)}).^0.5)",
+            lambda: f"({v()})'*{self.both_ways(q())}*({v()})",
+            lambda: self.repeated(lambda t: f"({t})'*{self.both_ways(q())}*({t})", v),
         )
 
     def column(self, size, depth):
@@ -158,6 +167,12 @@ class Writer:
             lambda: f"({v()})/norm2(2 + ({v()}).^2)",
             lambda: f"({v()} - mean({v()}))",
             lambda: f"({v()} + vector(1))",
+            lambda: f"({v()} + {s()}*(vector(1)/({size} + 1)))",
+            lambda: f"({v()} - 2*(-vector(1))/{self.number()})",
+            lambda: self.alike(v()),
+            lambda: self.deviations(v()),
+            lambda: f"{self.both_ways(q())}*({v()})",
+            lambda: f"sqrt({self.square(size, d)})*({v()})",
         )
 
     def row(self, size, depth):
@@ -176,7 +191,7 @@ class Writer:
         options = [
             lambda: f"({m()} + {m()})",
             lambda: f"({m()} - {m()})",
-            lambda: f"{s()}*({m()})",
+            lambda: f"({s()}*({m()}))",
             lambda: f"({m()} + {s()})",
             lambda: f"(({m()}) .* ({m()}))",
             lambda: f"(({m()}) ./ (2 + sin({m()})))",
@@ -191,18 +206,55 @@ class Writer:
             lambda: f"(inv(3*eye + tanh({q()}))*({m()}))",
             lambda: f"(({v()})*vector(1)' + {m()})",
             lambda: f"reshape(vec({m()}), {rows}, {columns})",
+            lambda: f"({m()} + {s()}*(matrix(1)/({rows} + 1)))",
+            lambda: f"({self.alike(m())})",
         ]
         if rows == columns:
+            options += [
+                lambda: self.both_ways(m()),
+                lambda: f"sqrt({self.square(rows, d)})",
+            ]
             options += [lambda: f"diag({v()})", lambda: f"(eye + {m()})", lambda: f"({m()})^2"]
         if rows + columns == "mn":
             options.append(lambda: f"([{self.row('n', d)}; {self.matrix('m', 'n', d)}][1:m, :])")
         return self.pick(*options)
 
+    def repeated(self, write, part):
+        """Something in which one expression is more than once."""
+        return write(part())
+
+    def alike(self, written, dot="."):
+        """A product of powers of what is between -1 and 1 and of its functions, some of which are quotients of others."""
+        t = f"tanh({written})"
+        parts = [t, f"relu({t})", f"({t} > 0)", f"abs({t})", f"log(cosh({t}))", f"log(cos({t}))"]
+        parts += [f"{name}({t})" for name in ("sin", "cos", "tan", "sinh", "cosh", "tanh")]
+        above = [self.power(part, dot) for part in self.random.choices(parts, k=self.random.choice([2, 3]))]
+        below = self.random.choice(["", "", f" {dot}/ {self.power(f'cos({t})', dot)}", f" {dot}/ cosh({t})"])
+        return f"({f' {dot}* '.join(above)}{below})"
+
+    def power(self, written, dot):
+        return self.random.choice([written, written, f"({written}){dot}^2"])
+
+    def deviations(self, written):
+        """Deviations from a mean, or what only looks like it."""
+        return f"({self.random.choice(['', f'{written} + ', '2*'])}{written} - mean({written}))"
+
+    def both_ways(self, written):
+        """A sum of a square matrix and its transpose, which is symmetric if there are as many of both."""
+        terms = self.random.choices([f"({written})", f"({written})'"], k=self.random.choice([2, 3]))
+        return f"({' + '.join(terms)})"
+
+    def square(self, size, depth):
+        """A positive matrix that is a product of something with its own transpose."""
+        inner = self.random.choice(["n", "m", ""])
+        written = f"exp(tanh({self.matrix(size, inner, depth) if inner else self.column(size, depth)}))"
+        return f"({written})*({written})'"
+
     def function(self, written):
         name = self.random.choice([*SMOOTH, *SMOOTH, *KINKED, "exp", "log", "sqrt"])
         if name in ("log", "sqrt"):
             return f"{name}(1.5 + sin({written}))"
-        return f"exp(tanh({written}))" if name == "exp" else f"{name}({written})"
+        return f"{name}(tanh({written}))" if name in ("exp", "tan", "sinh", "cosh") else f"{name}({written})"
 
 
 def small(expr, largest=120):

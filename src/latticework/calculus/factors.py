@@ -10,6 +10,7 @@ from latticework.calculus.labels import (
     Labels,
     Number,
     Power,
+    Units,
     chain,
     einsum_labels,
     indices,
@@ -23,6 +24,17 @@ HIGHEST_POWER = 64  # of a number, which is written out
 def magnitude(value: Number) -> Number:
     """Without the sign."""
     return -value if value < 0 else value
+
+
+def put(units: Units, expr: Expr, exponent: Number) -> None:
+    """Multiply a product of powers by one more."""
+    total = units.get(expr, Fraction(0)) + exponent
+    if expr.op == "compare":
+        total = min(total, Fraction(1))  # of zeros and ones
+    if total:
+        units[expr] = total
+    else:
+        units.pop(expr, None)
 
 
 def factors(expr: Expr, labels: Labels = (), exponent: Number = Fraction(1)) -> tuple[list[Number], list[Power]]:
@@ -72,14 +84,14 @@ def _parts(expr: Expr, labels: Labels, e: Number) -> tuple[list[Number], list[Po
             return [], [(args[0], labels, e * args[1].data)]
         if op == "sqrt":
             return [], [(args[0], labels, e * Fraction(1, 2))]
-    squared = _squared(expr)
-    if squared is not None:
-        return [], [(make("norm2", squared), (), 2 * e)]
+    whose = squared(expr)
+    if whose is not None:
+        return [], [(make("norm2", whose), (), 2 * e)]
     summed = _summed_parts(expr, labels) if e == 1 else None
     return None if summed is None else ([], summed)
 
 
-def _squared(expr: Expr) -> Expr | None:
+def squared(expr: Expr) -> Expr | None:
     """The vector or matrix whose squares are added up, in x'*x and sum(x.^2)."""
     if expr.op == "mul" and len(expr.args) == 2 and expr.rank == 0:
         left, right = expr.args

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
 
 from latticework.calculus.expression import UNIT, ZERO, Expr, make, number
-from latticework.calculus.factors import magnitude
-from latticework.calculus.labels import Number
+from latticework.calculus.factors import magnitude, put
+from latticework.calculus.labels import Number, Units
 from latticework.calculus.tree import count
 
 
@@ -29,7 +30,7 @@ def is_symmetric(expr: Expr) -> bool:
         return "symmetric" in expr.data[2]
     if expr.op == "add" and len(expr.args) <= 8:
         rest = [arg for arg in expr.args if not is_symmetric(arg)]
-        return all((arg.args[0] if arg.op == "T" else make("T", arg)) in rest for arg in rest)
+        return Counter(rest) == Counter(arg.args[0] if arg.op == "T" else make("T", arg) for arg in rest)
     if expr.op in ("had", "pow", "div"):
         return all(map(is_symmetric, expr.args))
     if expr.op == "mul":  # A*B*A' for a symmetric B
@@ -192,7 +193,10 @@ def where_positive(units: list[tuple[Expr, Number]]) -> list[tuple[Expr, Number]
             return expr.args[0]
         return make(expr.op, *map(bare, expr.args)) if expr.op in ("add", "neg") else expr
 
-    return [(bare(expr), exponent) for expr, exponent in units]
+    product: Units = {}
+    for expr, exponent in units:
+        put(product, bare(expr), exponent)  # t may be there already
+    return list(product.items())
 
 
 _QUOTIENTS = {"sin": ("cos", "tan"), "sinh": ("cosh", "tanh")}
@@ -204,10 +208,11 @@ def recognised(units: list[tuple[Expr, Number]]) -> list[tuple[Expr, Number]]:
     for expr, exponent in units:
         if expr.op in _QUOTIENTS and exponent > 0:
             below, quotient = _QUOTIENTS[expr.op]
-            other = make(below, expr.args[0])
-            if powers.get(other) == -exponent:
+            other, named = make(below, expr.args[0]), make(quotient, expr.args[0])
+            total = powers.get(named, Fraction(0)) + exponent
+            if powers.get(other) == -exponent and total:
                 del powers[expr], powers[other]
-                powers[make(quotient, expr.args[0])] = exponent
+                powers[named] = total
     return list(powers.items())
 
 

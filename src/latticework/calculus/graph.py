@@ -7,6 +7,7 @@ earlier ones. Signs and transposes have no name of their own.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -71,9 +72,9 @@ class Graph:
                 return names[node]
             node = with_args(node, args)
             for short, symbol in reversed(sums):
-                if node.op == "add" and set(short.args) < set(node.args) and short.shape == node.shape:
-                    rest = [arg for arg in node.args if arg not in short.args]
-                    node = make("add", symbol, *rest)
+                if node.op == "add" and Counter(short.args) < Counter(node.args) and short.shape == node.shape:
+                    rest = Counter(node.args) - Counter(short.args)
+                    node = make("add", symbol, *rest.elements())
             return node
 
         return rebuild(expr, change)

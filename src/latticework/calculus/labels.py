@@ -26,6 +26,7 @@ class Index:
 Labels = tuple[Index, ...]
 Factor = tuple[Expr, Labels]
 Power = tuple[Expr, Labels, Number]  # a factor and its exponent
+Units = dict[Expr, Number]  # a product of powers, element by element: exponents by factor
 
 
 def indices(expr: Expr) -> Labels:

@@ -85,7 +85,7 @@ def _element(code: Registers, node: Expr) -> int:
         return code.emit("neg", _element(code, node.args[0]))
     if node.op == "div":
         return code.emit("div", _element(code, node.args[0]), code.of(node.args[1]))
-    return code.product([code.of(arg) for arg in node.args if arg.rank == 0])
+    return code.product([_element(code, arg) if arg.rank else code.of(arg) for arg in node.args])
 
 
 def _diagonal(code: Registers, node: Expr) -> int:

@@ -8,9 +8,8 @@ from fractions import Fraction
 
 from latticework.calculus import forms
 from latticework.calculus.expression import UNIT, Expr
-from latticework.calculus.labels import Number
-
-Units = dict[Expr, Number]
+from latticework.calculus.factors import put
+from latticework.calculus.labels import Number, Units
 
 
 @dataclass(eq=False)
@@ -64,9 +63,5 @@ def times(bracket: Monomial, scalars: Units, coefficient: Number) -> Monomial:
     """A collected bracket times what stands before it."""
     together = dict(scalars)
     for expr, exponent in bracket.scalars.items():
-        total = together.get(expr, Fraction(0)) + exponent
-        if total:
-            together[expr] = total
-        else:
-            together.pop(expr, None)
+        put(together, expr, exponent)
     return Monomial(coefficient * bracket.coefficient, together, bracket.core)

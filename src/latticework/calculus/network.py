@@ -13,9 +13,8 @@ from fractions import Fraction
 from latticework.calculus import forms
 from latticework.calculus.dimensions import ONE
 from latticework.calculus.expression import UNIT, Expr, length, make, number
-from latticework.calculus.factors import HIGHEST_POWER, magnitude
-from latticework.calculus.labels import Index, Number
-from latticework.calculus.monomial import Units
+from latticework.calculus.factors import HIGHEST_POWER, magnitude, put
+from latticework.calculus.labels import Index, Number, Units
 
 
 @dataclass
@@ -53,7 +52,7 @@ class Network:
             expr = expr.args[0]
         if expr.op == "pow" and expr.args[1].op == "number" and exponent == 1:
             expr, exponent = expr.args[0], expr.args[1].data
-        _add(self.scalars, expr, exponent)
+        put(self.scalars, expr, exponent)
 
     def vector(self, label: Index, expr: Expr, exponent: Number = Fraction(1)) -> None:
         """Multiply by a vector on a label; its scalar factors go their own way."""
@@ -67,7 +66,7 @@ class Network:
                 self.coefficient *= -1
             return
         if expr.op != "ones":
-            _add(self.points.setdefault(label, {}), forms.column(expr), exponent)
+            put(self.points.setdefault(label, {}), forms.column(expr), exponent)
 
     def matrix(self, first: Index, second: Index, expr: Expr, exponent: Number = Fraction(1)) -> None:
         """Multiply by a matrix between two labels."""
@@ -76,7 +75,7 @@ class Network:
             return
         for line in self.lines:
             if set(line.ends) == {first, second}:
-                _add(line.units, expr if line.ends[0] is first else forms.transpose(expr), exponent)
+                put(line.units, expr if line.ends[0] is first else forms.transpose(expr), exponent)
                 if not line.units:
                     self.lines.remove(line)
                 return
@@ -85,16 +84,6 @@ class Network:
     def at(self, label: Index) -> list[Line]:
         """The matrices at a label."""
         return [line for line in self.lines if label in line.ends]
-
-
-def _add(units: Units, expr: Expr, exponent: Number) -> None:
-    total = units.get(expr, Fraction(0)) + exponent
-    if expr.op == "compare":
-        total = min(total, Fraction(1))
-    if total:
-        units[expr] = total
-    else:
-        units.pop(expr, None)
 
 
 def reduced(network: Network, free: set[Index]) -> bool:
@@ -148,11 +137,10 @@ def _total(units: Units, label: Index) -> Expr | tuple[Expr, Number]:
 
 
 def _sum_of(expr: Expr) -> Expr:
-    if expr.op == "add" and any(
-        arg.op == "neg" and arg.args[0].op == "mean" and set(expr.args) == {arg, arg.args[0].args[0]}
-        for arg in expr.args
-    ):
-        return number(0)  # the deviations from a mean
+    if expr.op == "add" and len(expr.args) == 2:
+        for one, other in (expr.args, expr.args[::-1]):
+            if other.op == "neg" and other.args[0].op == "mean" and other.args[0].args[0] is one:
+                return number(0)  # the deviations from a mean
     if expr.op == "diag":
         return make("tr", expr.args[0])
     if expr.op == "softmax":

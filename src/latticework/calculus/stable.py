@@ -9,6 +9,7 @@ from fractions import Fraction
 from latticework.calculus import forms
 from latticework.calculus.dimensions import ONE
 from latticework.calculus.expression import TWO, UNIT, ZERO, Expr, make, rebuild, with_args
+from latticework.calculus.factors import squared
 from latticework.calculus.shapes import extent
 
 Pattern = Callable[[Expr], Expr | None]
@@ -147,12 +148,8 @@ def _pow(node: Expr) -> Expr | None:
 
 
 def _sqrt(node: Expr) -> Expr | None:
-    (x,) = node.args
-    if x.op == "sum" and x.args[0].op == "pow" and x.args[0].args[1] is TWO:
-        return make("norm2", x.args[0].args[0])
-    if x.op == "mul" and len(x.args) == 2 and x.args[0] is forms.transpose(x.args[1]):
-        return make("norm2", x.args[1])
-    return None
+    whose = squared(node.args[0])
+    return None if whose is None else make("norm2", whose)
 
 
 def _log_softmax(node: Expr) -> Expr | None:
