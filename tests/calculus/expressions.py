@@ -117,12 +117,14 @@ class Writer:
             lambda: self.alike(s(), ""),
             lambda: f"{s()}*sum({self.alike(v())})",
             lambda: f"{s()}*sum({self.deviations(v())})",
-            lambda: self.repeated(lambda t: f"({t})'*({t})", v),
-            lambda: self.repeated(lambda t: f"sqrt(exp({t})'*exp({t}))", v),
+            lambda: "({0})'*({0})".format(v()),
+            lambda: "sqrt(exp({0})'*exp({0}))".format(v()),
+            lambda: "{1}*sum(({0}) ./ ({0}))".format(self.square(size, d), s()),
+            lambda: "{1}*sum(vec({0}) ./ vec({0}))".format(self.square(size, d), s()),
             lambda: f"sum(sqrt({self.square(size, d)}))",
             lambda: f"sum(({self.square(size, d)}).^0.5)",
             lambda: f"({v()})'*{self.both_ways(q())}*({v()})",
-            lambda: self.repeated(lambda t: f"({t})'*{self.both_ways(q())}*({t})", v),
+            lambda: "({0})'*{1}*({0})".format(v(), self.both_ways(q())),
         )
 
     def column(self, size, depth):
@@ -210,21 +212,14 @@ class Writer:
             lambda: f"({self.alike(m())})",
         ]
         if rows == columns:
-            options += [
-                lambda: self.both_ways(m()),
-                lambda: f"sqrt({self.square(rows, d)})",
-            ]
+            options += [lambda: self.both_ways(m()), lambda: f"sqrt({self.square(rows, d)})"]
             options += [lambda: f"diag({v()})", lambda: f"(eye + {m()})", lambda: f"({m()})^2"]
         if rows + columns == "mn":
             options.append(lambda: f"([{self.row('n', d)}; {self.matrix('m', 'n', d)}][1:m, :])")
         return self.pick(*options)
 
-    def repeated(self, write, part):
-        """Something in which one expression is more than once."""
-        return write(part())
-
     def alike(self, written, dot="."):
-        """A product of powers of what is between -1 and 1 and of its functions, some of which are quotients of others."""
+        """A product of powers of what is between -1 and 1 and of its functions, some the quotients of others."""
         t = f"tanh({written})"
         parts = [t, f"relu({t})", f"({t} > 0)", f"abs({t})", f"log(cosh({t}))", f"log(cos({t}))"]
         parts += [f"{name}({t})" for name in ("sin", "cos", "tan", "sinh", "cosh", "tanh")]

@@ -208,3 +208,8 @@ def test_a_variable_that_is_not_there_stands_alone():
 def test_the_variable_itself_is_a_graph_of_one_edge():
     found = derive("x", "x", {"x": "n"}).graph
     assert [(edge.source, edge.target, str(edge.rate)) for edge in found.edges] == [("x", "y", "eye")]
+
+
+def test_a_sum_within_a_longer_one_takes_no_term_that_is_there_once_more():
+    shapes = {"x": "", "b": ""}
+    assert str(flow("sin(x + b)", "x", shapes).shortened(parse("x + x + b + b", shapes))) == "u1 + x + b"

@@ -199,3 +199,36 @@ def test_every_step_is_an_equality(chunk):
             for step in found.steps:
                 before, after = step.values(**{**SIZES, **arrays})
                 assert_close(after, before, f"{step.rule.id}: {step.before} = {step.after}", 2e-5)
+
+
+REPETITIONS = {
+    "sum(C ./ sqrt(v*v'))": "v",
+    "sum(sqrt(X'*X))": "X",
+    "sum((X'*X).^0.5)": "X",
+    "sqrt(S*S)": "S",
+    "sum(x .* relu(x).^2)": "x",
+    "norm2(x .* relu(x))^2": "x",
+    "norm2(X .* relu(X))^2": "X",
+    "a*sum(x .* relu(x) .* (x > 0))": "a",
+    "tanh(a)*log(cosh(a))": "a",
+    "tan(a)*log(cos(a))": "a",
+    "a*sum(sin(x) .* tan(x) ./ cos(x))": "a",
+    "a*sum(sin(x) ./ cos(x) ./ tan(x))": "a",
+    "x'*(S + S + S')*x": "x",
+    "x'*(S + S' + S')*x": "x",
+    "a*sum(x + x - mean(x))": "a",
+    "a*sum(x - mean(x))": "a",
+    "a*sum(x ./ x)": "a",
+    "a*mean(X ./ X)": "a",
+    "a*sum(vec(X ./ X))": "a",
+    "a*rowsum(X ./ X)'*z": "a",
+    "a*sum((X*X') ./ (X*X'))": "a",
+    "a*sum(x)*sum(2*vector(1, n))": "a",
+}
+
+
+@pytest.mark.parametrize("text, wrt", REPETITIONS.items())
+def test_what_an_expression_repeats_is_counted(text, wrt):
+    shapes = {"a": "", "x": "n", "v": "n", "z": "m", "X": "m,n", "C": "n,n", "S": "n,n"}
+    verified = derive(text, wrt, shapes).verify(method="differences")
+    assert verified, verified

@@ -69,8 +69,6 @@ def _parts(expr: Expr, labels: Labels, e: Number) -> tuple[list[Number], list[Po
         if whole and (expr.data or e > 0) and magnitude(e) <= HIGHEST_POWER:
             return [expr.data ** int(e)], []
         return None
-    if op == "ones":
-        return [], []
     if op == "T":
         return [], [(args[0], labels[::-1], e)]
     if whole:

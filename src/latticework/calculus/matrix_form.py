@@ -10,7 +10,7 @@ from latticework.calculus.expression import UNIT, Expr, make
 from latticework.calculus.labels import Index
 from latticework.calculus.monomial import Monomial
 from latticework.calculus.network import Network, reduced
-from latticework.calculus.tensor import Term
+from latticework.calculus.tensor import Term, forget
 
 
 def matrix_form(term: Term, free: Sequence[Index]) -> Monomial | None:
@@ -85,7 +85,7 @@ def _unpair(term: Term, key: tuple[Expr, tuple[Index, ...]], free: set[Index]) -
         for expr, labels in at_whole:
             exponent = rest.factors.pop((expr, labels))
             rest.put((make("unvec", forms.column(expr), data=pairing.data), (row, column)), exponent)
-        return rest
+        return forget(rest, (row, column), list(free))
     near = [factor for factor in rest.factors if row in factor[1] or column in factor[1]]
     if row in free or column in free:
         return None

@@ -65,8 +65,9 @@ class Network:
             if expr.op == "neg":
                 self.coefficient *= -1
             return
+        units = self.points.setdefault(label, {})
         if expr.op != "ones":
-            put(self.points.setdefault(label, {}), forms.column(expr), exponent)
+            put(units, forms.column(expr), exponent)
 
     def matrix(self, first: Index, second: Index, expr: Expr, exponent: Number = Fraction(1)) -> None:
         """Multiply by a matrix between two labels."""
@@ -78,6 +79,8 @@ class Network:
                 put(line.units, expr if line.ends[0] is first else forms.transpose(expr), exponent)
                 if not line.units:
                     self.lines.remove(line)
+                    for label in line.ends:  # which is summed over still
+                        self.points.setdefault(label, {})
                 return
         self.lines.append(Line((first, second), {expr: exponent}))
 

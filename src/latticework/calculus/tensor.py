@@ -6,7 +6,7 @@ with other labels, and a factor and its inverse power cancel wherever their labe
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
@@ -33,8 +33,10 @@ class Term:
         for number in numbers:
             self.coefficient *= number
         for factor, own, power in powers:
-            self.put((factor, own), power)
-        return self
+            if factor.op != "ones":
+                self.put((factor, own), power)
+        # What is summed over within the expression may be the same everywhere: sum(x ./ x).
+        return forget(self, dict.fromkeys(label for _, own, _ in powers for label in own), labels)
 
     def delta(self, left: Labels, right: Labels) -> Term:
         """Multiply by 1 where labels agree."""
@@ -82,7 +84,7 @@ def contracted(term: Term, free: Sequence[Index]) -> Term | None:
             return None
 
 
-def forget(term: Term, labels: Sequence[Index], free: Sequence[Index]) -> Term:
+def forget(term: Term, labels: Iterable[Index], free: Sequence[Index]) -> Term:
     """Sum over labels that no factor carries: each multiplies by its size."""
     used = {label for _, factor_labels in term.factors for label in factor_labels}
     for label in labels:
