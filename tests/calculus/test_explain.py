@@ -350,3 +350,9 @@ def test_as_dict_holds_every_step_as_text():
 def test_only_a_squared_loss_is_called_the_loss_of_a_neuron(text, told):
     rules = [step.rule.id for step in derive(text, "w", LOSS[1]).steps]
     assert ("loss" in rules) == told
+
+
+def test_there_is_a_name_for_the_result_of_every_differentiation():
+    found = derive("f*y^5", "y", {"f": "", "y": ""}, order=4)
+    assert "dresult2/dy = 120*f*y" in found.text(steps=True)
+    assert " f = " not in derive("y^2 + f", "y", {"f": "", "y": ""}, order=2).text(steps=True)

@@ -377,6 +377,24 @@ def test_names_of_python_are_names_like_any_other():
         assert names["derivative"](3.0) == 6
 
 
+@pytest.mark.parametrize("names", ["lambda lambda_", "lambda_ lambda", "np np_ np__", "__ _ ___"])
+def test_names_that_are_changed_stay_different_ones(names):
+    values = dict(zip(names.split(), (2.0, 3.0, 5.0), strict=False))
+    first, *rest = values
+    found = derive("*".join([f"{first}^2", *(f"sin({name})" for name in rest)]), first, dict.fromkeys(values, ""))
+    code: dict = {}
+    exec(compile(found.source("numpy"), "<exported>", "exec"), code)  # noqa: S102 - what the engine wrote
+    assert code["derivative"](*values.values()) == found.evaluate(**values)
+
+
+@pytest.mark.parametrize("text", ["n*sum(x)", "n*mean(x)"])
+def test_a_name_of_both_a_variable_and_a_size_is_refused(text):
+    with pytest.raises(InputError, match=r"^'n' is a variable and a size"):
+        derive(text, "x", {"n": "", "x": "n"})
+    with pytest.raises(InputError, match=r"^'n' is a variable and a size"):
+        derive(variable("n") * make("sum", variable("x", "n")), "x")
+
+
 def test_huge_powers_of_numbers_are_not_written_out():
     assert str(derive("2^1000000*x", "x", {"x": ""})) == "2^1000000"
 

@@ -15,7 +15,7 @@ from latticework.calculus.mathml import mathml, tables
 from latticework.calculus.parser import Shapes, declared_shapes, parse
 from latticework.calculus.plain import explained, part_text
 from latticework.calculus.stages import Stage, staged
-from latticework.calculus.tree import variables
+from latticework.calculus.tree import symbols, variables
 from latticework.calculus.verify import Verification, verify
 from latticework.core.checks import whole_number
 from latticework.core.errors import InputError
@@ -169,8 +169,11 @@ def derive(
     else:
         names = ", ".join(known) or "no variables"
         raise InputError(f"there is no variable {wrt[:40]!r} to differentiate by; the expression has {names}")
-    own_symmetry = "symmetric" in assumed.get(wrt, ())
     known = {**known, wrt: target}
+    twice = sorted(known.keys() & symbols(expression, target))
+    if twice:
+        raise InputError(f"{twice[0]!r} is a variable and a size: in the answer nobody could tell which is meant")
+    own_symmetry = "symmetric" in assumed.get(wrt, ())
     marked = {
         node: variable(name, node.shape, frozenset(assumed[name])) for name, node in known.items() if name in assumed
     }

@@ -37,7 +37,7 @@ class Explanation:
     @cached_property
     def graphs(self) -> tuple[Graph, ...]:
         """The data-flow graph of every differentiation."""
-        taken: list[str] = []
+        taken = [*self.derivation.parameters]  # those that drop out, too
         found = []
         for stage in self.derivation.stages:
             found.append(graph(stage.stable, stage.wrt, taken))

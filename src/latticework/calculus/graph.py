@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain, count
 
 from latticework.calculus import forms
 from latticework.calculus.backward import accumulate, depends
@@ -21,7 +22,7 @@ from latticework.calculus.tree import order, symbols, variables
 
 _UNNAMED = ("neg", "T")
 _PREFIXES = "uvhgszpqrt"
-_RESULTS = ("y", "f", "g", "h", "result")
+_RESULTS = ("y", "f", "g", "h", "result")  # and then result2, result3, ...
 
 
 @dataclass(frozen=True)
@@ -110,13 +111,15 @@ def graph(root: Expr, wrt: Expr, taken: Iterable[str] = ()) -> Graph:
     # Matrices have capital letters, so neither may be a variable's.
     lower = {name.lower() for name in used}
     prefix = next((each for each in _PREFIXES if not any(re.fullmatch(rf"{each}_?\d*", name) for name in lower)), "u_")
+    more = (f"result{place}" for place in count(2))
+    results = (name for name in chain(_RESULTS, more) if name not in lower)
     active = depends(root, wrt)
     names: dict[Expr, Expr] = {}
     nodes = [_variable(node, wrt) for node in variables(wrt, root).values()]
     for node in order(root):
         if node is root or (node in active and node is not wrt and node.op not in _UNNAMED):
             last = node is root
-            name = next(each for each in _RESULTS if each not in lower) if last else f"{prefix}{len(names) + 1}"
+            name = next(results) if last else f"{prefix}{len(names) + 1}"
             name = name.capitalize() if node.rank == 2 else name
             symbol = _symbol(name, node)
             short = substitute(node, names)

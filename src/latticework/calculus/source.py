@@ -71,9 +71,9 @@ def _names(found: Program) -> dict[str, str]:
     """Names for variables and sizes that clash with nothing in the code."""
     names: dict[str, str] = {}
     for name in dict.fromkeys([*found.variables, *found.sizes]):
-        safe = name
-        while safe in names.values() or safe in _TAKEN or keyword.iskeyword(safe) or safe.startswith("__"):
-            safe = f"{safe.strip('_')}_"
+        safe = f"_{name.lstrip('_')}" if name.startswith("__") else name
+        while safe in names.values() or safe in _TAKEN or keyword.iskeyword(safe):
+            safe += "_"
         names[name] = safe
     return names
 
