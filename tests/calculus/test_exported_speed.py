@@ -13,6 +13,7 @@ from latticework.calculus.called import function
 from latticework.calculus.evaluate import evaluate
 from latticework.calculus.program import program
 from latticework.calculus.source import source
+from latticework.core.errors import InputError
 
 SIZES = {"n": 4, "m": 3, "k": 2, "N": 6}
 SHAPES = {"x": "n", "y": "n", "v": "m", "A": "n,n", "B": "n,n", "X": "N,n", "w": "n", "t": "N", "a": "", "M": "n,m"}
@@ -48,6 +49,9 @@ def drawn(names: Any, dtype: Any = np.float64) -> dict[str, Any]:
         "A*x*(y'*x)*v'",
         "x*y' - a*matrix(1)/3",  # what is the same everywhere
         "x - mean(x)*vector(1)",
+        "x + 2*(-vector(1))",
+        "y - a*(vector(1)/n)",
+        "M + 3*(-(2*matrix(1)))/a",
         "(x + y - sigmoid(-x)) .* (x + y > 0)",  # written over
         "sqrt(n)*x/exp(2)",
     ],
@@ -92,12 +96,108 @@ def test_a_comparison_of_numbers_alone_is_a_number(language: str) -> None:
 
 @pytest.mark.parametrize(
     "expression, values, expected",
-    [("relu(x)", {"x": 0.5}, 1), ("max(x, b)*sum(v)", {"x": 2.0, "b": 1.0, "v": np.ones(3, np.float32)}, 3)],
+    [
+        ("relu(x)", {"x": 0.5}, 1),
+        ("max(x, b)*sum(v)", {"x": 2.0, "b": 1.0, "v": np.ones(3, np.float32)}, 3),
+        ("b*x", {"b": 3.0, "x": 1.0}, 3),
+        ("[log(x^2); x^3]", {"x": 2.0}, [1, 12]),
+        ("[x^2, b]", {"x": 2.0, "b": 1.0}, [4, 0]),
+        ("[x/2; x*sum(v)]", {"x": 1.0, "v": np.array([1, 2])}, [0.5, 3]),
+        ("[x/2; x*sum(v)]", {"x": 1, "v": [1, 2]}, [0.5, 3]),
+    ],
 )
-def test_written_code_takes_numbers_for_scalars(expression: str, values: dict[str, Any], expected: float) -> None:
+def test_written_code_takes_numbers_for_scalars_and_whole_ones(
+    expression: str, values: dict[str, Any], expected: Any
+) -> None:
     written: dict[str, Any] = {}
-    exec(derive(expression, "x", {"x": "", "b": "", "v": "n"}).source("numpy"), written)  # noqa: S102  # code of our own
-    assert written["derivative"](**values) == expected
+    found = derive(expression, "x", {"x": "", "b": "", "v": "n"})
+    exec(found.source("numpy"), written)  # noqa: S102  # code of our own
+    arrays = {name: np.asarray(value) if isinstance(value, list) else value for name, value in values.items()}
+    assert np.array_equal(written["derivative"](**arrays), expected)
+    assert np.array_equal(found.to_numpy()(**values), expected)
+    tensors = {name: torch.tensor(value) for name, value in values.items()}
+    assert np.array_equal(found.to_torch()(**tensors), expected)
+
+
+@pytest.mark.parametrize("text, order", [("x'*A*x + a*norm2(x)^2", 2), ("a*(A + eye) + tr(A)*A", 1)])
+def test_whole_numbers_are_added_to_fractions(text: str, order: int) -> None:
+    found = derive(text, "x" if order == 2 else "a", {"A": "n,n", "x": "n", "a": ""}, order=order)
+    written: dict[str, Any] = {}
+    exec(found.source("numpy"), written)  # noqa: S102  # code of our own
+    values = {"A": np.array([[1, 2], [3, 4]]), "x": np.array([1, 2]), "a": 0.25}
+    arrays = {name: values[name] for name in found.parameters}
+    assert np.array_equal(written["derivative"](**arrays), found.evaluate(**arrays))
+    assert arrays["A"].tolist() == [[1, 2], [3, 4]]
+
+
+@pytest.mark.parametrize(
+    "text, wrt",
+    [("softmax(X*X'/sqrt(n))*t", "t"), ("sum(gelu(x)) + log(2)*sum(x)", "x"), ("sum(erf(x))/sqrt(2*pi)", "x")],
+)
+def test_functions_of_numbers_and_sizes_keep_numbers_of_32_bits(text: str, wrt: str) -> None:
+    found = derive(text, wrt, SHAPES)
+    written: dict[str, Any] = {}
+    exec(found.source("numpy"), written)  # noqa: S102  # code of our own
+    arrays = drawn(found.parameters, np.float32)
+    for call in (found.to_numpy(), written["derivative"]):
+        assert call(**arrays).dtype == np.float32
+        assert np.allclose(call(**arrays), found.evaluate(**drawn(found.parameters)), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "text, shapes, lengths, refused",
+    [
+        ("sum([x; 1] .* w)", {"x": "n", "w": "n + 1"}, {"x": [3], "w": [2]}, r"^w is n \+ 1, where n \+ 1 = 4"),
+        ("sum([x; 1] .* w)", {"x": "n", "w": "n + 1"}, {"x": [3], "w": [6]}, r"^w is n \+ 1, where n \+ 1 = 4"),
+        ("x[1]^2*x[2]", {"x": "2"}, {"x": [3]}, r"^x is 2, got shape \(3,\)"),
+        ("sum(w.^2)*sum(x)", {"w": "2*n", "x": "m"}, {"w": [3], "x": [1]}, r"^w is 2\*n"),
+        ("sum(w.^2)*sum(x)", {"w": "n + 1", "x": "m"}, {"w": [0], "x": [1]}, r"^w is n \+ 1"),
+        ("x'*w", {"w": "n", "x": "n"}, {"w": [3], "x": [4]}, "^w is n, where n = 4, got shape"),
+        ("x'*w", {"w": "n", "x": "n"}, {"w": [3], "x": [3, 1]}, "^x is a vector of n, got an array of shape"),
+        ("x[3]^2", {"x": "n"}, {"x": [2]}, "outside an axis of 2 elements"),
+        ("log(softmax(x)[3])", {"x": "n"}, {"x": [2]}, "outside an axis of 2 elements"),
+        ("sum(x[1:3])", {"x": "n"}, {"x": [2]}, "outside an axis of 2 elements"),
+        ("norm2(x[1:3])^2", {"x": "n"}, {"x": [2]}, "outside an axis of 2 elements"),
+    ],
+)
+def test_arrays_of_other_lengths_are_refused(
+    text: str, shapes: dict[str, str], lengths: dict[str, list[int]], refused: str
+) -> None:
+    found = derive(text, "x", shapes)
+    arrays = {name: np.ones(lengths[name]) for name in found.parameters}
+    with pytest.raises(InputError, match=refused):
+        found.to_numpy()(**arrays)
+    with pytest.raises(InputError, match=refused):
+        found.to_torch()(**{name: torch.tensor(array) for name, array in arrays.items()})
+
+
+def test_numbers_that_sizes_make_infinite_are_refused() -> None:
+    call = derive("norm2(x)^2/(n - 1)", "x", {"x": "n"}, order=2).to_numpy()
+    assert call([1.0, 2.0]).tolist() == [[2, 0], [0, 2]]
+    with pytest.raises(InputError, match=r"^for these sizes a number has no value: division by zero"):
+        call([1.0])
+
+
+def test_sizes_are_those_of_every_call() -> None:
+    call = derive("mean(x)*sum(w)", "x", {"x": "n", "w": "n + 1"}).to_numpy()
+    for length in (3, 5, 3, 3):
+        assert call(np.ones(length), np.ones(length + 1)).tolist() == [(length + 1) / length] * length
+
+
+@pytest.mark.parametrize("language", ["numpy", "torch"])
+@pytest.mark.parametrize("text", ["-log(softmax(z)[1])", "z[2]^2", "norm2(z[3:9])^2"])
+def test_places_in_a_long_vector_take_no_square_of_memory(text: str, language: str) -> None:
+    root = derive(text, "z", {"z": "n"}).value
+    written: dict[str, Any] = {}
+    exec(source(root, language), written)  # noqa: S102  # code of our own
+    for call in (function(root, language), written["derivative"]):
+        z = np.linspace(0, 1, 200_000)  # the square of which is 320 GB
+        assert call(z if language == "numpy" else torch.tensor(z)).shape == z.shape
+        assert np.allclose(call(z[:12] if language == "numpy" else torch.tensor(z[:12])), evaluate(root, {"z": z[:12]}))
+
+
+def test_large_whole_numbers_are_written_as_fractional_ones() -> None:
+    assert "3000000000.0 *" in source(parse("3000000000*x", SHAPES), "jax")
 
 
 def test_a_call_returns_memory_of_its_own() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,6 @@ def bound(named: Mapping[str, Expr], arrays: Mapping[str, Any]) -> tuple[dict[st
     Values of other names are not looked at, except for the size symbols among them.
     """
     values: dict[str, Array] = {}
-    open_sizes: list[tuple[str, Dim, int]] = []
     for name, node in named.items():
         if name not in arrays:
             raise InputError(f"no value for {name} ({node.shape_text})")
@@ -30,37 +29,52 @@ def bound(named: Mapping[str, Expr], arrays: Mapping[str, Any]) -> tuple[dict[st
             array = array if array.dtype.kind in "fc" else array.astype(np.float64)
         except (TypeError, ValueError) as error:
             raise InputError(f"the value of {name} is not an array of numbers") from error
-        if array.ndim != node.rank:
-            raise InputError(f"{name} is a {node.shape_text}, got an array of shape {array.shape}")
         values[name] = array
-        open_sizes.extend((name, size, length) for size, length in zip(node.shape, array.shape, strict=True))
-    sizes: Sizes = {}
-    progress = True
-    while progress:
-        progress = False
-        for _, size, length in open_sizes:
-            unknown = size.symbols - sizes.keys()
-            if size.name is not None and unknown:
-                sizes[size.name] = length
-                progress = True
-            elif len(unknown) == 1:
-                solved = _solved(size, length, sizes, next(iter(unknown)))
-                if solved is not None:
-                    sizes.update(solved)
-                    progress = True
-    for name, size, length in open_sizes:
-        if size.symbols <= sizes.keys() and size.value(sizes) != length:
-            shape = "×".join(map(str, named[name].shape))
-            raise InputError(f"{name} is {shape}, where {size} = {size.value(sizes)}, got shape {values[name].shape}")
+    sizes = sizes_of(named, {name: array.shape for name, array in values.items()})
     for name, given in arrays.items():
         if name not in values and name not in sizes and isinstance(given, int | np.integer):
             sizes[name] = int(given)
     return values, sizes
 
 
+def sizes_of(named: Mapping[str, Expr], shapes: Mapping[str, Sequence[int]]) -> Sizes:
+    """What the shapes of the arrays of variables say of the sizes.
+
+    Raises
+    ------
+    InputError
+        If an array has another number of axes than its variable, or a length that does not fit.
+    """
+    axes: list[tuple[str, Dim, int]] = []
+    for name, node in named.items():
+        if len(shapes[name]) != node.rank:
+            raise InputError(f"{name} is a {node.shape_text}, got an array of shape {tuple(shapes[name])}")
+        axes.extend((name, size, length) for size, length in zip(node.shape, shapes[name], strict=True))
+    sizes: Sizes = {}
+    for _, size, length in axes:
+        if size.name is not None:
+            sizes.setdefault(size.name, length)
+    progress = True
+    while progress:
+        progress = False
+        for _, size, length in axes:
+            unknown = size.symbols - sizes.keys()
+            solved = _solved(size, length, sizes, *unknown) if len(unknown) == 1 else None
+            if solved is not None:
+                sizes.update(solved)
+                progress = True
+    for name, size, length in axes:
+        if size.symbols <= sizes.keys() and size.value(sizes) != length:
+            shape = "×".join(map(str, named[name].shape))
+            where = f", where {size} = {size.value(sizes)}" if size.symbols else ""
+            raise InputError(f"{name} is {shape}{where}, got shape {tuple(shapes[name])}")
+    return sizes
+
+
 def _solved(size: Dim, length: int, sizes: Sizes, name: str) -> Sizes | None:
+    """The unknown size for which another has a length, or the one below it where there is none; both are at least 0."""
     at = [size.value({**sizes, name: k}) for k in (0, 1, 2)]
     slope = at[1] - at[0]
-    if slope <= 0 or at[2] - at[1] != slope or (length - at[0]) % slope:
+    if not slope or at[2] - at[1] != slope:
         return None
-    return {name: (length - at[0]) // slope}
+    return {name: max(0, (length - at[0]) // slope)}

@@ -6,13 +6,12 @@ Nothing that a user typed is ever evaluated.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 
 from latticework.calculus.backends import check_language
-from latticework.calculus.binding import bound
-from latticework.calculus.dimensions import Dim
+from latticework.calculus.binding import Sizes, sizes_of
 from latticework.calculus.expression import Expr
 from latticework.calculus.operations import Function, in_context, operations
 from latticework.calculus.program import Program, program, spent_inputs
@@ -54,9 +53,7 @@ def function(root: Expr, language: str, *, parameters: Mapping[str, Expr] | None
     found = program(root, parameters)
     xp, convert = _library(language)
     names = list(found.variables)
-    ranks = [node.rank for node in found.variables.values()]
     model = None if found.model is None else names.index(found.model)
-    told = [(name, names.index(size.parameter), size.of) for name, size in found.sizes.items()]
     start: list[Any] = [None] * len(found.instructions)  # registers of numbers, and empty ones
     given: list[tuple[int, int]] = []  # registers of variables, and these
     for place, each in enumerate(found.instructions):
@@ -65,25 +62,23 @@ def function(root: Expr, language: str, *, parameters: Mapping[str, Expr] | None
         elif each.op == "var":
             given.append((place, names.index(each.data)))
     steps = _steps(found, language, xp)
-
-    alike = _same_sizes(found)
     singular = getattr(xp.linalg, "LinAlgError", np.linalg.LinAlgError)
+    fitting: tuple[list[Any], Sizes] = ([], {})  # the shapes of the last call, and the sizes that they tell
 
     # For small arrays the checks and the loop take as long as the operations.
     def derivative(*args: Any, **named: Any) -> Any:
+        nonlocal fitting
         if named or len(args) != len(names):
             args = _in_order(names, args, named)
         arrays = [convert(value) for value in args]
-        if [array.ndim for array in arrays] != ranks:
-            _refuse_rank(found, arrays)
         shapes = [array.shape for array in arrays]
-        for parameter, axis, other, beside in alike:
-            if shapes[parameter][axis] != shapes[other][beside]:
-                _refuse_shapes(found, shapes)
+        known, sizes = fitting
+        if shapes != known:
+            sizes = sizes_of(found.variables, dict(zip(names, shapes, strict=True)))
+            fitting = shapes, sizes
         values = start.copy()
         for place, parameter in given:
             values[place] = arrays[parameter]
-        sizes = {name: of(shapes[parameter]) for name, parameter, of in told}
         like = None if model is None else arrays[model]
         try:
             for place, arity, run, one, two, inputs in steps:
@@ -95,6 +90,8 @@ def function(root: Expr, language: str, *, parameters: Mapping[str, Expr] | None
                     values[place] = run(sizes, like, *[values[register] for register in inputs])
         except singular as error:
             raise InputError("a matrix that is inverted is singular at these values") from error
+        except (ZeroDivisionError, OverflowError) as error:
+            raise InputError(f"for these sizes a number has no value: {error}") from error
         return values[-1]
 
     derivative.__doc__ = f"Takes {', '.join(names)}."
@@ -108,35 +105,6 @@ def _in_order(names: Sequence[str], args: Sequence[Any], named: Mapping[str, Any
         got = ", ".join(named) or "no names"
         raise InputError(f"the function takes {', '.join(names)}; got {len(args)} values and {got}")
     return tuple(values[name] for name in names)
-
-
-def _same_sizes(found: Program) -> list[tuple[int, int, int, int]]:
-    """Axes of variables that must be as long as the first of the same size."""
-    first: dict[Dim, tuple[int, int]] = {}
-    return [
-        (*first[size], place, axis)
-        for place, node in enumerate(found.variables.values())
-        for axis, size in enumerate(node.shape)
-        if first.setdefault(size, (place, axis)) != (place, axis)
-    ]
-
-
-def _refuse_rank(found: Program, arrays: Sequence[Any]) -> NoReturn:
-    """Say which of the arrays has too many axes, or too few."""
-    name, node, array = next(
-        (name, node, array)
-        for (name, node), array in zip(found.variables.items(), arrays, strict=True)
-        if array.ndim != node.rank
-    )
-    raise InputError(f"{name} is a {node.shape_text}, got an array of shape {tuple(array.shape)}")
-
-
-def _refuse_shapes(found: Program, shapes: Sequence[Sequence[int]]) -> None:
-    """Say which of the shapes does not fit."""
-    bound(
-        found.variables,
-        {name: np.broadcast_to(0.0, tuple(shape)) for name, shape in zip(found.variables, shapes, strict=True)},
-    )
 
 
 def _steps(found: Program, language: str, xp: Any) -> list[tuple[int, int, Function, int, int, tuple[int, ...]]]:
@@ -189,9 +157,21 @@ def _library(language: str) -> tuple[Any, Callable[[Any], Any]]:
         return np, _as_floats
     if language == "torch":
         torch = require("torch", extra="all", purpose="exporting to PyTorch")
-        return torch, lambda value: value if isinstance(value, torch.Tensor) else torch.as_tensor(_as_floats(value))
+
+        def as_tensor(value: Any) -> Any:
+            if not isinstance(value, torch.Tensor):
+                return torch.as_tensor(_as_floats(value))
+            return value if value.is_floating_point() or value.is_complex() else value.double()
+
+        return torch, as_tensor
     jnp = require("jax.numpy", extra="jax", purpose="exporting to JAX")
-    return jnp, lambda value: value if hasattr(value, "at") else jnp.asarray(_as_floats(value))
+
+    def as_array(value: Any) -> Any:
+        if not hasattr(value, "at"):
+            return jnp.asarray(_as_floats(value))
+        return value.astype(float) if value.dtype.kind in "iub" else value
+
+    return jnp, as_array
 
 
 def _as_floats(value: Any) -> Any:

@@ -152,19 +152,25 @@ def _index(node: Expr, args: list[Array], sizes: Sizes) -> Array:
             continue
         low, high = spec
         first, last = _size(low, sizes), _size(low if high is None else high, sizes)
-        if not 1 <= first <= last <= length:
-            raise InputError(f"{node} is outside an axis of {length} elements")
+        _check_inside(node, first, last, length)
         places.append(first - 1 if high is None else slice(first - 1, last))
     return np.asarray(args[0][tuple(places)])
 
 
+def _check_inside(node: Expr, first: int, last: int, length: int) -> None:
+    if not 1 <= first <= last <= length:
+        raise InputError(f"{node} is outside an axis of {length} elements")
+
+
 def _unit(node: Expr, args: list[Array], sizes: Sizes) -> Array:
     length, place = _size(node.data[0], sizes), _size(node.data[1], sizes)
+    _check_inside(node, place, place, length)
     return np.asarray(np.arange(length) == place - 1, dtype=float)
 
 
 def _embed(node: Expr, args: list[Array], sizes: Sizes) -> Array:
     length, low, width = (_size(size, sizes) for size in node.data)
+    _check_inside(node, low, low - 1 + width, length)
     return np.asarray(np.eye(length)[:, low - 1 : low - 1 + width])
 
 

@@ -18,6 +18,7 @@ from latticework.calculus.structure import as_gram, is_constant, is_diagonal, is
 from latticework.calculus.tree import order
 from latticework.core.errors import InputError
 
+LARGEST_WHOLE = 2**31  # what is larger overflows where whole numbers have 32 bits
 # Operations of arrays that are one instruction of the same name.
 _OF_ARRAYS = ELEMENTWISE | TO_SCALAR | OF_ROWS | {"rowsum", "colsum", "logsumexp", "compare", "maximum", "minimum"}
 # Operations that take all they need from sizes.
@@ -48,7 +49,7 @@ def _var(code: Registers, node: Expr) -> int:
 
 def _number(code: Registers, node: Expr) -> int:
     value = node.data
-    whole = isinstance(value, Fraction) and value.denominator == 1
+    whole = isinstance(value, Fraction) and value.denominator == 1 and abs(value) < LARGEST_WHOLE
     return code.emit("number", data=int(value) if whole else float(value))
 
 

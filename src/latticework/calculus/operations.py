@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from latticework.calculus.backends import sums_up
-from latticework.calculus.dimensions import Dim
+from latticework.calculus.dimensions import ONE, Dim
 from latticework.calculus.evaluate import erf
 from latticework.calculus.registers import Instruction
 from latticework.calculus.text import labels
@@ -77,7 +77,6 @@ def operations(language: str, xp: Any) -> dict[str, Function]:
 
 def _of_numpy(xp: Any) -> dict[str, Function]:
     return {
-        "scalar": lambda a: np.asarray(a, float),
         "relu": lambda a: np.maximum(a, 0),
         "softplus": lambda a: np.logaddexp(0, a),
         "sigmoid": lambda a: _sigmoid_of_negative(-a),
@@ -95,7 +94,6 @@ def _of_numpy(xp: Any) -> dict[str, Function]:
 
 def _of_torch(xp: Any) -> dict[str, Function]:
     return {
-        "scalar": lambda a: xp.tensor(a, dtype=xp.float64),
         "relu": xp.relu,
         "softplus": lambda a: xp.logaddexp(a, xp.zeros_like(a)),
         "sigmoid": xp.sigmoid,
@@ -116,7 +114,6 @@ def _of_torch(xp: Any) -> dict[str, Function]:
 def _of_jax(xp: Any) -> dict[str, Function]:
     jax = require("jax", extra="jax", purpose="exporting to JAX")
     return {
-        "scalar": lambda a: xp.asarray(a, float),
         "relu": lambda a: xp.maximum(a, 0),
         "softplus": lambda a: xp.logaddexp(a, 0),
         "sigmoid": jax.nn.sigmoid,
@@ -176,19 +173,21 @@ def in_context(each: Instruction, language: str, xp: Any) -> Function:
 
     It takes the lengths of sizes by name, and an array of the wanted type or None, before the arrays.
     """
-    op, data, of_torch = each.op, each.data, language == "torch"
+    op, data = each.op, each.data
     if op == "size":
         return lambda sizes, like: data.value(sizes)
     if op == "compare":
-        compare = _COMPARISONS[data]
-        if of_torch:
-            return lambda sizes, like, a, b: compare(a, b).to(xp.float64 if like is None else like.dtype)
-        return lambda sizes, like, a, b: compare(a, b).astype(float if like is None else like.dtype)
+        compare, cast = _COMPARISONS[data], _cast(language, xp)
+        return lambda sizes, like, a, b: cast(compare(a, b), like)
     if op == "stack":
-        join = xp.cat if of_torch else xp.concatenate
+        join = xp.cat if language == "torch" else xp.concatenate
         return lambda sizes, like, *parts: join(list(parts), data)
     if op == "index":
-        return lambda sizes, like, a: a[tuple(_places(spec, sizes) for spec in data)]
+
+        def part(sizes: Mapping[str, int], like: Any, a: Any) -> Any:
+            return a[tuple(_place(spec, length, sizes) for spec, length in zip(data, a.shape, strict=True))]
+
+        return part
     if op == "einsum":
         *ins, out = labels((*data[0], data[1]))
         spec = f"{','.join(ins)}->{out}"
@@ -200,12 +199,19 @@ def in_context(each: Instruction, language: str, xp: Any) -> Function:
     return _constant(op, data, language, xp)
 
 
+def _cast(language: str, xp: Any) -> Function:
+    """What makes numbers of the wanted type of truth values."""
+    if language == "torch":
+        return lambda flags, like: flags.to(xp.float64 if like is None else like.dtype)
+    return lambda flags, like: flags.astype(float if like is None else like.dtype)
+
+
 def _constant(op: str, data: Any, language: str, xp: Any) -> Function:
     """The function of an instruction that makes a new array."""
 
     def options(like: Any) -> dict[str, Any]:
         if language != "torch":
-            return {} if like is None else {"dtype": like.dtype}
+            return {"dtype": float if like is None else like.dtype}
         return {"dtype": xp.float64} if like is None else {"dtype": like.dtype, "device": like.device}
 
     if op == "full":
@@ -215,17 +221,19 @@ def _constant(op: str, data: Any, language: str, xp: Any) -> Function:
         return lambda sizes, like: make(tuple(size.value(sizes) for size in data), **options(like))
     if op == "eye":
         return lambda sizes, like: xp.eye(data.value(sizes), **options(like))
-    if op == "unit":
-        length, place = data
-        return lambda sizes, like: xp.eye(length.value(sizes), **options(like))[:, place.value(sizes) - 1]
-    if op == "embed":
-        length, low, width = data
+    if op in ("unit", "embed"):
+        cast = _cast(language, xp)
 
-        def embed(sizes: Mapping[str, int], like: Any) -> Any:
-            first = low.value(sizes) - 1
-            return xp.eye(length.value(sizes), **options(like))[:, first : first + width.value(sizes)]
+        def selection(sizes: Mapping[str, int], like: Any) -> Any:
+            length, low, width = (size.value(sizes) for size in (*data, ONE)[:3])
+            first, last = _inside(low, low + width - 1, length)
+            device = {"device": like.device} if language == "torch" and like is not None else {}
+            places = xp.arange(length, **device)
+            if op == "unit":
+                return cast(places == first, like)
+            return cast(places[:, None] == xp.arange(first, last, **device), like)
 
-        return embed
+        return selection
     if op == "pairing":
 
         def pairing(sizes: Mapping[str, int], like: Any) -> Any:
@@ -237,9 +245,17 @@ def _constant(op: str, data: Any, language: str, xp: Any) -> Function:
     raise InputError(f"{op} cannot be exported")
 
 
-def _places(spec: tuple[Dim, Dim | None] | None, sizes: Mapping[str, int]) -> Any:
+def _place(spec: tuple[Dim, Dim | None] | None, length: int, sizes: Mapping[str, int]) -> Any:
+    """Where an axis is indexed, as Python counts."""
     if spec is None:
         return slice(None)
     low, high = spec
-    first = low.value(sizes) - 1
-    return first if high is None else slice(first, high.value(sizes))
+    first, last = _inside(low.value(sizes), (high or low).value(sizes), length)
+    return first if high is None else slice(first, last)
+
+
+def _inside(low: int, high: int, length: int) -> tuple[int, int]:
+    """Places from 1 on as Python counts them, if an axis has them."""
+    if not 1 <= low <= high <= length:
+        raise InputError(f"the places {low} to {high} are outside an axis of {length} elements")
+    return low - 1, high

@@ -37,10 +37,6 @@ class SizeOf:
     slope: int
     offset: int
 
-    def of(self, shape: Sequence[int]) -> int:
-        """The size for a shape of the parameter."""
-        return (int(shape[self.axis]) - self.offset) // self.slope
-
 
 @dataclass(frozen=True)
 class Program:

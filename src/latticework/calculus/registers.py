@@ -86,10 +86,10 @@ class Registers:
 
     def array(self, register: int) -> int:
         """The register as an array: functions of arrays do not take numbers of Python."""
-        return self.emit("scalar", register) if register in self._numbers else register
+        return self.filled(register, 0) if register in self._numbers else register
 
     def filled(self, register: int, rank: int) -> int:
-        """A scalar as a vector or a matrix of one element."""
+        """A scalar as an array of one element."""
         if register in self._numbers:
             return self.emit("full", register, data=(1,) * rank)
         return self.emit("as_vector" if rank == 1 else "as_one", register)

@@ -122,15 +122,11 @@ class _Writer:
         self.library = LIBRARY[language]
         self.names = names
         self.model = None if found.model is None else names[found.model]
-        self.of_arrays = any(node.rank for node in found.variables.values())  # else numbers may be given for them
-
-    @property
-    def like(self) -> str:
-        """New arrays have the type of a parameter."""
-        if self.model is None:
-            return ", dtype=torch.float64" if self.language == "torch" else ""
-        device = f", device={self.model}.device" if self.language == "torch" else ""
-        return f", dtype={self.model}.dtype{device}"
+        # New arrays have the type of a parameter, for which whole numbers may be given.
+        none = "torch.float64" if language == "torch" else "float"
+        self.dtype = none if self.model is None else f"{self.library}.result_type({self.model}, 0.0)"
+        self.device = f", device={self.model}.device" if language == "torch" and self.model is not None else ""
+        self.like = f", dtype={self.dtype}{self.device}"
 
     def line(self, each: Instruction, inputs: Sequence[str]) -> str:
         """What is on the right of the equals sign."""
@@ -143,10 +139,7 @@ class _Writer:
         if template is not None:
             return template.format(*inputs, xp=xp)
         if op == "compare":
-            compared = f"{inputs[0]} {data} {inputs[1]}"
-            if self.language == "torch":
-                return f"({compared}).to({f'{self.model}.dtype' if self.model else 'torch.float64'})"
-            return f"{xp}.asarray({compared}, {self.model}.dtype)" if self.of_arrays else f"({compared}) + 0.0"
+            return self._cast(f"{inputs[0]} {data} {inputs[1]}")
         if op == "stack":
             function = "cat" if self.language == "torch" else "concatenate"
             return f"{xp}.{function}([{', '.join(inputs)}], {data})"
@@ -174,10 +167,12 @@ class _Writer:
             return f"{xp}.eye({self._size(data)}{like})"
         if op == "unit":
             length, place = data
-            return f"{xp}.eye({self._size(length)}{like})[:, {self._place(place)}]"
+            return self._cast(f"{xp}.arange({self._size(length)}{self.device}) == {self._place(place)}")
         if op == "embed":
             length, low, width = data
-            return f"{xp}.eye({self._size(length)}{like})[:, {self._slice((low, low + width - ONE))}]"
+            places = f"{self._place(low)}, {self._size(low + width - ONE)}"
+            rows = f"{xp}.arange({self._size(length)}{self.device})[:, None]"
+            return self._cast(f"{rows} == {xp}.arange({places}{self.device})")
         if op == "pairing":
             rows, columns = map(self._size, data)
             simple = not set("* ") & set(rows + columns)
@@ -185,6 +180,12 @@ class _Writer:
             axes = "permute(0, 2, 1)" if self.language == "torch" else "transpose(0, 2, 1)"
             return f"{xp}.eye({whole}{like}).reshape({whole}, {columns}, {rows}).{axes}"
         raise InputError(f"{op} cannot be exported")
+
+    def _cast(self, flags: str) -> str:
+        """Truth values as numbers of the wanted type."""
+        if self.language == "torch":
+            return f"({flags}).to({self.dtype})"
+        return f"{self.library}.asarray({flags}, {self.dtype})"
 
     def _size(self, size: Dim) -> str:
         return str(size.replace({name: Dim.symbol(self.names[name]) for name in size.symbols}))

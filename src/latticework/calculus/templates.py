@@ -16,7 +16,7 @@ WRITTEN = {
     "gram": "({0}.T * {1}) @ {0}",
     "scale_columns": "{0} * {1}",
     "T": "{0}.T",
-    "own": "{0}.copy()",
+    "own": "{xp}.copy({0})",
     "sum": "{0}.sum()",
     "mean": "{0}.mean()",
     "rowsum": "{0}.sum(1)",
@@ -36,8 +36,8 @@ WRITTEN = {
     "kron": "{xp}.kron({0}, {1})",
     "as_row": "{0}[None, :]",
     "as_column": "{0}[:, None]",
-    "as_vector": "{0}.reshape(1)",
-    "as_one": "{0}.reshape(1, 1)",
+    "as_vector": "{xp}.reshape({0}, (1,))",
+    "as_one": "{xp}.reshape({0}, (1, 1))",
     "exp": "{xp}.exp({0})",
     "log": "{xp}.log({0})",
     "sin": "{xp}.sin({0})",
@@ -58,7 +58,6 @@ WRITTEN = {
 # What is not; helpers are written above the function that needs them.
 OWN: dict[str, dict[str, str]] = {
     "numpy": {
-        "scalar": "np.asarray({0}, float)",
         "relu": "np.maximum({0}, 0)",
         "softplus": "np.logaddexp(0, {0})",
         "sigmoid": "sigmoid({0})",
@@ -73,7 +72,6 @@ OWN: dict[str, dict[str, str]] = {
         "gram": "gram({0}, {1})",
     },
     "torch": {
-        "scalar": "torch.tensor({0}, dtype=torch.float64)",
         "relu": "torch.relu({0})",
         "softplus": "torch.logaddexp({0}, torch.zeros_like({0}))",
         "sigmoid": "torch.sigmoid({0})",
@@ -90,7 +88,6 @@ OWN: dict[str, dict[str, str]] = {
         "onto_diagonal": "torch.diagonal_scatter({0}, torch.diagonal({0}) + {1})",
     },
     "jax": {
-        "scalar": "jnp.asarray({0}, float)",
         "relu": "jnp.maximum({0}, 0)",
         "softplus": "jnp.logaddexp({0}, 0)",
         "sigmoid": "jax.nn.sigmoid({0})",
@@ -128,9 +125,13 @@ HELPERS = {
         "    top = x.max(-1)\n"
         "    return top + np.log(np.exp(x - top[..., None]).sum(-1))\n"
     ),
-    "erf": "erf = np.vectorize(math.erf, otypes=[float])\n",
+    "erf": (
+        "def erf(x):\n"
+        "    return np.vectorize(math.erf, otypes=[np.result_type(x, 0.0)])(x)\n"
+    ),
     "add_diagonal": (
         "def add_diagonal(x, v):\n"
+        "    x = x.astype(np.result_type(x, v), copy=False)\n"
         "    np.einsum('ii->i', x)[...] += v\n"
         "    return x\n"
     ),
