@@ -104,3 +104,25 @@ def test_what_the_engine_answers_is_right_by_its_own_check():
         ("inv(X)*b", "b", {"X": "n,n", "b": "n"}),
     ]:
         assert check(text, wrt, str(derive(text, wrt, shapes)), shapes).verdict == "equal"
+
+
+@pytest.mark.parametrize(
+    "text, answer", [("1e-9*x^2", "0"), ("1e-9*x^2", "1e-9*x"), ("x^2/1e7", "x/1e7"), ("sum(x*y)/1e9", "0")]
+)
+def test_small_derivatives_are_no_rounding(text, answer):
+    assert check(text, "x", answer, {"x": "", "y": "n"}).verdict == "wrong"
+
+
+@pytest.mark.parametrize(
+    "text, wrt, answer",
+    [
+        ("1e-9*x^2", "x", "2e-9*x"),
+        ("1e-9*norm2(x)^2", "x", "1e-9*(x + x)'"),
+        ("sin(x)^2 + cos(x)^2", "x", "0"),
+        ("logdet(A*inv(A))", "A", "matrix(0)"),
+        ("1e-9*logdet(A*inv(A))", "A", "1e-9*(inv(A) - inv(A)*A*inv(A))"),
+    ],
+)
+def test_rounding_is_no_derivative(text, wrt, answer):
+    shapes = {"A": "n,n", "x": "" if "sin" in text or text.startswith("1e-9*x") else "n"}
+    assert check(text, wrt, answer, shapes).verdict == "equal"

@@ -9,6 +9,7 @@ import pytest
 
 from latticework.calculus import derive, stages
 from latticework.calculus.expression import make, number
+from latticework.calculus.points import difference
 from latticework.calculus.verify import Verification
 from latticework.core.errors import InputError
 
@@ -111,3 +112,21 @@ def test_singular_values_are_refused_by_name():
     for call in (found.evaluate, found.to_numpy(), found.to_torch()):
         with pytest.raises(InputError, match="singular at these values"):
             call(X=[[1.0, 2.0], [2.0, 4.0]])
+
+
+def test_a_small_derivative_is_no_rounding(monkeypatch):
+    found = derive("1e-9*norm2(x)^2", "x", {"x": "n"})
+    assert found.verify()
+    right = stages.closed_form
+    monkeypatch.setattr(stages, "closed_form", lambda total: make("had", number(1.01), right(total)))
+    assert not derive("1e-9*norm2(x)^2", "x", {"x": "n"}).verify()
+
+
+def test_where_automatic_differentiation_finds_no_number_nothing_is_compared():
+    with pytest.raises(InputError, match="no point was found"):
+        derive("sqrt(x - x)", "x", {"x": ""}).verify(method="autodiff")
+
+
+@pytest.mark.parametrize("got", [np.ones(3), np.ones((1, 3)), 1.0])
+def test_another_shape_is_no_agreement(got):
+    assert difference(np.ones((3, 3)), np.asarray(got)) == float("inf")

@@ -149,13 +149,14 @@ def _sizes(expr: Expr) -> tuple[str, ...]:
 
 
 def _verdict(derivation: Derivation, given: Expr) -> Verdict:
-    pairs = list(_values(derivation, given))
-    if not pairs:
+    found = list(_values(derivation, given))
+    if not found:
         return _finite_somewhere(derivation, given)
-    same = all(_close(expected, got) for expected, got in pairs)
+    same = all(_close(expected, got, value) for expected, got, value in found)
     if same and derivation.result.row == given.row:
         return "equal"
-    return "equal up to layout" if same or all(_close(expected.T, got) for expected, got in pairs) else "wrong"
+    turned = same or all(_close(expected.T, got, value) for expected, got, value in found)
+    return "equal up to layout" if turned else "wrong"
 
 
 def _finite_somewhere(derivation: Derivation, given: Expr) -> Verdict:
@@ -167,8 +168,8 @@ def _finite_somewhere(derivation: Derivation, given: Expr) -> Verdict:
     raise InputError(f"no point was found at which {derivation.expression} and its derivative have a value")
 
 
-def _close(expected: Array, got: Array) -> bool:
-    return expected.shape == got.shape and bool(np.isfinite(got).all()) and difference(expected, got) <= TOLERANCE
+def _close(expected: Array, got: Array, value: Array) -> bool:
+    return bool(np.isfinite(got).all()) and difference(expected, got, value) <= TOLERANCE
 
 
 def _smallest(derivation: Derivation, given: Expr) -> Counterexample | None:
@@ -180,10 +181,10 @@ def _smallest(derivation: Derivation, given: Expr) -> Counterexample | None:
         try:
             with np.errstate(all="ignore"):
                 expected, got = evaluate(right, arrays), evaluate(given, arrays)
-                finite = np.isfinite(evaluate(derivation.expression, arrays)).all()
+                value = evaluate(derivation.expression, arrays)
         except (InputError, np.linalg.LinAlgError):
             continue
-        if not finite or not np.isfinite(expected).all() or _close(expected, got):
+        if not np.isfinite(value).all() or not np.isfinite(expected).all() or _close(expected, got, value):
             continue
         values = {name: np.asarray(arrays[name]) for name in roots}
         # Fewer elements first, then fewer that are not 0, then smaller ones.
@@ -220,22 +221,22 @@ def _candidates(derivation: Derivation, given: Expr) -> Iterator[dict[str, Any]]
 
 def _remark(derivation: Derivation, given: Expr) -> str:
     """That the answer is a multiple of the derivative, if it is one wherever the two were compared."""
-    pairs = list(_values(derivation, given))
+    found = list(_values(derivation, given))
     for factor in COMMON_FACTORS:
-        if pairs and all(_close(expected * float(factor), got) for expected, got in pairs):
+        if found and all(_close(expected * float(factor), got, value) for expected, got, value in found):
             return f"the answer is {factor} times the derivative"
     return "the answer is not the derivative"
 
 
-def _values(derivation: Derivation, given: Expr) -> Iterator[tuple[Array, Array]]:
-    """The derivative and the answer at points of several sizes."""
+def _values(derivation: Derivation, given: Expr) -> Iterator[tuple[Array, Array, Array]]:
+    """The derivative, the answer and the function at points of several sizes."""
     rng = np.random.default_rng(0)
     right = derivation.result
     for sizes in size_sets(derivation.expression, right, given):
         for _ in range(3):
             arrays = point(derivation.expression, sizes, rng, right, given)
             if arrays is not None:
-                yield evaluate(right, arrays), evaluate(given, arrays)
+                yield evaluate(right, arrays), evaluate(given, arrays), evaluate(derivation.expression, arrays)
 
 
 def _shown(value: Any) -> str:

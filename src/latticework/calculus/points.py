@@ -19,6 +19,7 @@ WORST_CONDITION = 1e6  # of a matrix that is inverted, whose errors grow with it
 MOST_ELEMENTS = 1_000_000  # of a value that is drawn
 NEAREST_KINK = 0.05  # of what differences may reach
 MOST_DRAWS = 60
+SMALL = (1e-4, 1.0)  # elements of a function beside which those of its derivative may be rounding
 # What is drawn until the function has a value: any numbers, positive ones, small ones; with well-conditioned matrices.
 SPREADS = ((-1.5, 1.5), (0.4, 1.6), (0.1, 0.9), (1.1, 2.4))
 
@@ -97,7 +98,13 @@ def _near_kink(args: tuple[Expr, ...], arrays: Mapping[str, Any]) -> bool:
     return bool((np.abs(values[0] - values[1]) < NEAREST_KINK).any())
 
 
-def difference(expected: Array, got: Array) -> float:
-    """The largest difference, relative to the largest element expected where that is above 1."""
-    scale = max(1.0, float(np.abs(expected).max(initial=0.0)))
+def difference(expected: Array, got: Array, function: Array | float = 1.0) -> float:
+    """The largest difference of two derivatives, relative to the largest element of the one expected.
+
+    That is small where terms cancel, so at least to the largest of the function's elements where these are below 1.
+    """
+    if expected.shape != got.shape:
+        return math.inf
+    least = np.clip(np.abs(function).max(initial=0.0), *SMALL)
+    scale = max(float(least), float(np.abs(expected).max(initial=0.0)))
     return float(np.abs(got - expected).max(initial=0.0)) / scale

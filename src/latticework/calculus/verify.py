@@ -37,7 +37,7 @@ class Verification:
     sizes
         The sizes they had.
     worst
-        Largest difference, relative to the largest element where that is above 1.
+        Largest difference, relative to the largest element, or to that of the function where both are below 1.
     tolerance
         Up to which it is rounding.
     """
@@ -79,7 +79,7 @@ def verify(derivation: Derivative, *, method: str = "auto", random_state: int = 
     Raises
     ------
     InputError
-        If there is no such method, or no point was found at which the function has a value.
+        If there is no such method, or no point was found at which the function and its derivative have a value.
     """
     if method not in METHODS:
         raise InputError(f"method={method!r}: expected one of {', '.join(METHODS)}")
@@ -96,12 +96,13 @@ def verify(derivation: Derivative, *, method: str = "auto", random_state: int = 
             if truth is None:
                 continue
             expected = _as_assumed(derivation, truth)
-            worst = max(worst, difference(expected, evaluate(derivation.value, arrays)))
+            got = evaluate(derivation.value, arrays)
+            worst = max(worst, difference(expected, got, evaluate(root, arrays)))
             points += 1
             if sizes not in used:
                 used.append(sizes)
     if not points:
-        raise InputError(f"no point was found at which {derivation.expression} has a value")
+        raise InputError(f"no point was found at which {root} and its derivative have a value")
     return Verification(method, points, tuple(used), worst, TOLERANCES[method])
 
 
@@ -132,7 +133,7 @@ def _autodiff(root: Expr, wrt: Expr, times: int) -> Callable[[dict[str, Any]], A
     parameters = variables(root)
     run = function(root, "torch", parameters=parameters)
 
-    def compare(arrays: dict[str, Any]) -> Array:
+    def compare(arrays: dict[str, Any]) -> Array | None:
         values = {key: torch.as_tensor(np.asarray(arrays[key], dtype=np.float64)) for key in parameters}
         given = torch.as_tensor(np.asarray(arrays[name], dtype=np.float64))
 
@@ -143,7 +144,8 @@ def _autodiff(root: Expr, wrt: Expr, times: int) -> Callable[[dict[str, Any]], A
         derivative: Callable[[Any], Any] = at
         for k in range(times):
             derivative = _jacobian(torch, derivative, create_graph=k < times - 1)
-        return np.asarray(derivative(given).detach().numpy())
+        found = np.asarray(derivative(given).detach().numpy())
+        return found if np.isfinite(found).all() else None
 
     return compare
 
