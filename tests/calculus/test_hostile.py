@@ -293,6 +293,37 @@ def test_numbers_that_grow_past_all_floating_point_are_refused(text):
         str(derive(f"{text}*x", "x", {"x": ""}))
 
 
+@pytest.mark.parametrize(
+    "text", ["(1e200*x)^3", "(1e-200*x)^(-3)", "*".join(["9" * 40] * 9) + "*1e-300*x", "1e300*x*1e300"]
+)
+@pytest.mark.parametrize("order", [1, 2])
+def test_fractional_numbers_that_grow_past_all_others_are_refused(text, order):
+    with pytest.raises(InputError, match=r"a number that is larger than any|a number must be finite"):
+        str(derive(f"({text})^3", "x", {"x": ""}, order=order))
+
+
+@pytest.mark.parametrize("divided", ["(A{})'", "(A'{})'", "(eye(n){})", "(diag(v){})'"])
+@pytest.mark.parametrize("by", [" ./ B", "/x", "/2"])
+def test_a_matrix_divided_a_thousand_times_is_differentiated(divided, by):
+    matrix = divided.format(by * 1200)
+    shapes = {**SHAPES, "B": "n,n"}
+    for text, name in ((f"v'*{matrix}*v", "v"), (f"sum({matrix}*v)", "v"), (f"tr({matrix})*x", "x")):
+        found = within_bounds(lambda text=text, name=name: derive(text, name, shapes))
+        if not isinstance(found, str):
+            within_bounds(lambda found=found: found.source("numpy"))
+            within_bounds(lambda found=found: str(found))
+
+
+@pytest.mark.parametrize("other", [np.ones(3), "A", None, [[1.0]]], ids=lambda other: type(other).__name__)
+def test_a_product_with_what_is_no_expression_is_refused(other):
+    matrix = variable("A", "n,n")
+    for product in (lambda: matrix @ other, lambda: other @ matrix, lambda: matrix * other):
+        with pytest.raises(InputError, match=r"^expected a number, got"):
+            product()
+    assert matrix @ 2 is matrix * 2
+    assert 2 @ matrix is 2 * matrix
+
+
 def test_a_number_of_too_many_digits_is_refused():
     for value in (10**5000, Fraction(1, 10**5000)):
         with pytest.raises(InputError, match=r"^a number is larger than 2\^1023"):

@@ -49,7 +49,7 @@ class Derivation(Derivative):
 
     @property
     def conditions(self) -> tuple[str, ...]:
-        """What must hold for the function and its derivative to be defined."""
+        """What must hold for the function to be defined."""
         return tuple(self.explanation.conditions)
 
     def text(self, *, steps: bool = False) -> str:
@@ -239,6 +239,9 @@ def _of_scalar(name: str, found: Derivation) -> Derivation:
 def _derived(expression: Expr, wrt: Expr, order: int, layout: Layout, *, symmetric: bool) -> Derivation:
     function, stages = expression, list[Stage]()
     for _ in range(order):
-        stages.append(staged(function, wrt, symmetric=symmetric and not stages))
+        try:
+            stages.append(staged(function, wrt, symmetric=symmetric and not stages))
+        except OverflowError as error:
+            raise InputError("the derivative has a number that is larger than any floating-point number") from error
         function = stages[-1].value
     return Derivation(expression, wrt, tuple(stages), layout)

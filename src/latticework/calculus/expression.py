@@ -89,8 +89,11 @@ class Expr(Tree):
     def __le__(self, other: Operand) -> Expr:
         return make("compare", self, expression(other), data="<=")
 
-    def __matmul__(self, other: Expr) -> Expr:
-        return product(self, other)
+    def __matmul__(self, other: Operand) -> Expr:
+        return product(self, expression(other))
+
+    def __rmatmul__(self, other: Operand) -> Expr:
+        return product(expression(other), self)
 
     def __reduce__(self) -> Any:
         raise TypeError("an expression is kept as its text: str(expression), and parse(text, shapes)")

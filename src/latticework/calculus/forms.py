@@ -12,6 +12,10 @@ from latticework.calculus.factors import magnitude, put
 from latticework.calculus.labels import Number, Units
 from latticework.calculus.tree import count
 
+DEEPEST = (
+    200  # levels that are looked into for a shorter form: what is written has fewer, and Python's stack has an end
+)
+
 
 def column(expr: Expr) -> Expr:
     """A vector as a column."""
@@ -20,7 +24,7 @@ def column(expr: Expr) -> Expr:
 
 def is_symmetric(expr: Expr) -> bool:
     """Whether a matrix is its own transpose, as far as its form tells."""
-    if expr.rank != 2:
+    if expr.rank != 2 or expr.depth > DEEPEST:
         return expr.rank == 0
     if expr.op in ("eye", "inv", "neg", "T"):
         return expr.op == "eye" or is_symmetric(expr.args[0])
@@ -45,6 +49,8 @@ def transpose(expr: Expr) -> Expr:
         return expr.args[0]
     if expr.rank == 0 or (expr.rank == 2 and is_symmetric(expr)):
         return expr
+    if expr.depth > DEEPEST:
+        return make("T", expr)
     if expr.op == "mul":
         return make("mul", *(transpose(arg) for arg in reversed(expr.args)))
     if expr.op == "neg":
@@ -139,7 +145,7 @@ def flipped(expr: Expr) -> Expr | None:
         if 2 * minus < len(expr.args):
             return None
         return make("add", *sorted(map(negated, expr.args), key=is_negative))
-    if expr.op in ("had", "mul", "T", "diag", "div"):
+    if expr.op in ("had", "mul", "T", "diag", "div") and expr.depth <= DEEPEST:
         for place, arg in enumerate(expr.args if expr.op != "div" else expr.args[:1]):
             turned = flipped(arg)
             if turned is not None:
@@ -191,7 +197,8 @@ def where_positive(units: list[tuple[Expr, Number]]) -> list[tuple[Expr, Number]
     def bare(expr: Expr) -> Expr:
         if expr.op == "relu" and expr.args[0] in positive:
             return expr.args[0]
-        return make(expr.op, *map(bare, expr.args)) if expr.op in ("add", "neg") else expr
+        sums = expr.op in ("add", "neg") and expr.depth <= DEEPEST
+        return make(expr.op, *map(bare, expr.args)) if sums else expr
 
     product: Units = {}
     for expr, exponent in units:
@@ -220,7 +227,7 @@ def folded(expr: Expr) -> Fraction | None:
     """The value of an expression of whole numbers and fractions, if it is one and no large one."""
     if expr.op == "number":
         return expr.data if isinstance(expr.data, Fraction) else None
-    if expr.op not in ("neg", "add", "had", "div", "pow") or expr.rank or len(expr.args) > 4:
+    if expr.op not in ("neg", "add", "had", "div", "pow") or expr.rank or len(expr.args) > 4 or expr.depth > DEEPEST:
         return None
     values = [folded(arg) for arg in expr.args]
     if any(value is None or abs(value.numerator) > 99 or value.denominator > 99 for value in values):
