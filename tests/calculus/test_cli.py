@@ -81,6 +81,8 @@ def test_a_wrong_answer_ends_with_status_1_and_a_counterexample(run):
     assert wrong.status == 1
     assert wrong.out.splitlines()[0] == "wrong: the answer is 1/2 times the derivative"
     assert "the answer gives" in wrong.out.splitlines()[1]
+    by_symmetric = run("x'*A*x", "--wrt", "x", "--check", "2*x'*A", "--assume", "A symmetric")
+    assert (by_symmetric.status, by_symmetric.out) == (0, "equal: the answer is the derivative\n")
     as_json = json.loads(run(*LEAST_SQUARES, "--check", "(X*w - y)'*X", "--format", "json").out)
     assert (as_json["verdict"], as_json["expected"]) == ("wrong", "2*(X*w - y)'*X")
     assert as_json["counterexample"]["got"] != as_json["counterexample"]["expected"]
@@ -124,6 +126,13 @@ def test_rules_and_lessons_are_printed(run):
             "--check and --export cannot be given together",
         ),
         (("x'*x", "--wrt", "x", "--export", "numpy", "--steps"), "--export and --steps cannot be given together"),
+        (("x'*x", "--wrt", "x", "--export", "numpy", "--json"), "--export: format='json': expected one of text"),
+        (("x'*x", "--wrt", "x", "--export", "numpy", "-o", "a.html"), "--export: format='html': expected one of text"),
+        (
+            ("x'*x", "--wrt", "x", "--check", "x", "--format", "html"),
+            "--check: format='html': expected one of text, json",
+        ),
+        (("x'*x", "--wrt", "x", "--check", "x", "--shape", "y:n"), "--shape: there is no variable 'y'"),
         (("x'*x", "--wrt", "x", "--steep"), "No such option: --steep"),
     ],
 )

@@ -116,9 +116,11 @@ def derive(
         raise InputError("what is to be derived? Give an expression, such as 'norm2(X*w - y)^2', and --wrt")
     if wrt is None:
         raise InputError("by which variable? Give --wrt NAME")
-    shapes = shapes_of(shape or [])
     if check is not None:
-        return _check(expression, wrt, check, shapes, order, layout, assume, format)
+        one_of("--check: format", format, ("text", "json"))
+    if export is not None:
+        one_of("--export: format", format, ("text",))
+    shapes = shapes_of(shape or [])
 
     from latticework.calculus.derivation import derive
 
@@ -128,6 +130,8 @@ def derive(
         raise InputError(
             f"--shape: there is no variable {strange[0]!r}; the expression has {', '.join(found.parameters)}"
         )
+    if check is not None:
+        return _check(found, check, shapes, assume, format)
     for note in _notes(found, shapes, told=steps or format != "text"):
         message(f"note: {note}")
     if export is not None:
@@ -207,32 +211,31 @@ def _written(found: Derivation, format: Format, *, steps: bool) -> object:
     return found.text(steps=steps)
 
 
-def _check(
-    expression: str,
-    wrt: str,
-    answer: str,
-    shapes: dict[str, str],
-    order: int,
-    layout: Layout,
-    assume: list[str] | None,
-    format: Format,
-) -> None:
+def _check(found: Derivation, answer: str, shapes: dict[str, str], assume: list[str] | None, format: Format) -> None:
     from latticework.calculus.marking import check
 
-    found = check(expression, wrt, answer, shapes, order=order, layout=layout, assume=assume or None)
+    marked = check(
+        found.expression,
+        found.wrt.data[0],
+        answer,
+        shapes,
+        order=found.order,
+        layout=found.layout,
+        assume=assume or None,
+    )
     if format == "json":
-        shown = found.counterexample
+        shown = marked.counterexample
         print_json(
             {
-                "verdict": found.verdict,
-                "message": found.message,
+                "verdict": marked.verdict,
+                "message": marked.message,
                 "counterexample": None if shown is None else vars(shown),
-                "expected": str(found.expected),
+                "expected": str(marked.expected),
             }
         )
     else:
-        typer.echo(str(found))
-    if not found:
+        typer.echo(str(marked))
+    if not marked:
         raise typer.Exit(1)
 
 
