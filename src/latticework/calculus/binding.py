@@ -72,7 +72,7 @@ def sizes_of(named: Mapping[str, Expr], shapes: Mapping[str, Sequence[int]]) -> 
 
 
 def _solved(size: Dim, length: int, sizes: Sizes, name: str) -> Sizes | None:
-    """The unknown size for which another has a length, or the one below it where there is none; both are at least 0."""
+    """The one unknown symbol of a size that is linear in it, rounded down to a size where the length fits none."""
     at = [size.value({**sizes, name: k}) for k in (0, 1, 2)]
     slope = at[1] - at[0]
     if not slope or at[2] - at[1] != slope:
