@@ -10,7 +10,9 @@ PINNED := PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt
 demo: .venv/installed
 	$(BIN)/latticework tour -o tour.html
 
-# Tests that share what takes long to set up stay together as far as can be.
+# Tests that share what takes long to set up stay together as far as can be; the processes that they start find the
+# package compiled, even where Python is told to keep nothing.
+test: export PYTHONDONTWRITEBYTECODE :=
 test: .venv/installed
 	$(BIN)/pytest --numprocesses=auto --maxprocesses=4 --dist=worksteal
 
