@@ -12,7 +12,6 @@ import pickletools
 import re
 import zipfile
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 from threading import Lock
@@ -26,6 +25,9 @@ from latticework.core.errors import InputError
 MAX_BYTES: Final = 8 * 2**30  # of a file; DINO's full checkpoint of ViT-B/8 has 1.4 GB
 MAX_PICKLE_BYTES: Final = 64 * 2**20  # of what a file says about its tensors, the tensors themselves aside
 MAX_NAME: Final = 1_000  # characters in what a file says of an object's class; torch's own messages would take minutes
+OLD_PICKLES: Final = (
+    5  # of a file that is no archive: what it is, in which version, where written, the weights, their order
+)
 MAX_DEPTH: Final = 1  # of dictionaries of tensors in the dictionary of a file, such as "teacher"
 PICKLES: Final = (".pth", ".pt", ".bin")
 ARCHIVE: Final = b"PK\x03\x04"  # what a zip file begins with
@@ -154,13 +156,16 @@ def _check_entries(entries: list[zipfile.ZipInfo], path: Path) -> None:
 
 def _check_names(stream: IO[bytes], path: Path) -> None:
     """Refuse classes of absurd names, before torch searches them; what else is wrong is for torch to say."""
-    longest = 0
-    with suppress(ValueError, EOFError, OverflowError, MemoryError, zipfile.BadZipFile):
-        while stream.read(1):  # there may be several pickles, and then the bytes of the tensors
-            stream.seek(-1, os.SEEK_CUR)
-            for operation, value, _ in pickletools.genops(stream):
+    longest, begin = 0, 0
+    try:
+        for _ in range(OLD_PICKLES):
+            for operation, value, position in pickletools.genops(stream):
+                begin = position or 0
                 if operation.name == "GLOBAL":
                     longest = max(longest, len(str(value)))
+    except (ValueError, EOFError, OverflowError, MemoryError, zipfile.BadZipFile) as error:
+        if "newline" in str(error):  # torch takes all that follows for the name
+            longest = max(longest, stream.seek(0, os.SEEK_END) - begin)
     if longest > MAX_NAME:
         raise InputError(f"{path} is damaged: the name of a class in it has {longest:,} characters")
 
