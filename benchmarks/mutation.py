@@ -118,9 +118,11 @@ MATHS: Final[dict[str, dict[str, str]]] = {
         "mediation/thresholded": "mediation/test_thresholded",
     },
     "calculus": {
+        "calculus/chain": "calculus/test_explain calculus/test_graph",
+    } | {
         f"calculus/{module}": DERIVATIVES
         for module in (
-            "backward", "chain", "collect", "dimensions", "factors", "forms", "kronecker", "lowering", "matrix_form",
+            "backward", "collect", "dimensions", "factors", "forms", "kronecker", "lowering", "matrix_form",
             "monomial", "network", "partials", "products", "rules", "shapes", "slopes", "stable", "structure",
         )
     },
