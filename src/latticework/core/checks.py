@@ -163,7 +163,8 @@ def one_of(name: str, value: T, choices: Iterable[object]) -> T:
     """
     known = list(choices)
     if not any(_same(value, each) for each in known):
-        raise InputError(f"{name}={shortened(value)}: expected one of {', '.join(map(str, known))}")
+        which = "expected" if len(known) == 1 else "expected one of"
+        raise InputError(f"{name}={shortened(value)}: {which} {', '.join(map(str, known))}")
     return value
 
 
