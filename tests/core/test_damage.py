@@ -240,6 +240,14 @@ def test_other_kinds_of_folder_are_not_models(tmp_path):
     refuse(tmp_path, "holds a checkpoint, not a model")
 
 
+@pytest.mark.parametrize("entry", ["kind", "class"])
+def test_of_a_long_text_in_the_place_of_a_name_a_little_is_told(copied, entry):
+    forge(copied, **{entry: "x" * 10_000})
+    with pytest.raises(lw.InputError) as caught:
+        lw.load(copied)
+    assert len(str(caught.value).replace(str(copied), "")) < 500
+
+
 @pytest.mark.parametrize(
     "name", ["../secret.txt", "/etc/passwd", "sub/secret.txt", "config.json", "..", "", "C:\\x", 7]
 )

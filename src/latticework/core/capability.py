@@ -13,6 +13,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Final
 
 from latticework.core.errors import InputError
+from latticework.core.words import shortened
 
 GROUP: Final = "latticework.capabilities"
 
@@ -137,7 +138,7 @@ def estimator_class(key: str) -> type:
     if key not in references:
         known = ", ".join(sorted(references)) or "none"
         raise InputError(
-            f"there is no estimator {key!r}; known here: {known}. Is a package that adds it not installed?"
+            f"there is no estimator {shortened(key)}; known here: {known}. Is a package that adds it not installed?"
         )
     found: type = resolve(references[key])
     return found

@@ -21,7 +21,7 @@ from latticework.core.processes import process_count
 from latticework.core.sharding import share
 from latticework.core.tensors import Stored, digest
 from latticework.core.values import to_json
-from latticework.core.words import shortened
+from latticework.core.words import cut, shortened
 
 CHECKPOINT: Final = "checkpoint"
 HISTORY: Final = "history.json"  # a file: in a long run it is too large for a plain value
@@ -95,7 +95,8 @@ def read(folder: str | os.PathLike[str], fingerprint: str, device: torch.device)
     if header.get("kind") == DISCARDED:
         return None
     if header.get("kind") != CHECKPOINT:
-        raise InputError(f"{folder} holds a {header.get('kind', 'model')}, not the checkpoint of a training run")
+        kind = cut(str(header.get("kind", "model")), 60)
+        raise InputError(f"{folder} holds a {kind}, not the checkpoint of a training run")
     with damage_told(folder):
         return _read(folder, header, state, fingerprint, device)
 

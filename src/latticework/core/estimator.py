@@ -18,7 +18,7 @@ from latticework.core.persistence import CONFIG, State, read_folder, write_folde
 from latticework.core.processes import is_first, wait_for_others
 from latticework.core.values import encode
 from latticework.core.version import VERSION
-from latticework.core.words import shortened
+from latticework.core.words import cut, shortened
 
 OF_MACHINES: Final = ("device", "n_jobs")  # parameters that belong to a machine, not to a model: they are not saved
 ATTEMPTS: Final = 4  # to load a model that other processes save meanwhile
@@ -176,7 +176,7 @@ def _load_once(folder: Path, expected: type[Estimator], device: str) -> Any:
     header, state = read_folder(folder)
     kind, key, parameters = header.get("kind"), header.get("class"), header.get("parameters")
     if kind != "model":
-        raise InputError(f"{folder} holds a {kind}, not a model")
+        raise InputError(f"{folder} holds a {cut(str(kind), 60)}, not a model")
     if not (isinstance(key, str) and isinstance(parameters, dict)):
         raise InputError(f"{folder} does not say which estimator it holds")
     try:

@@ -25,6 +25,7 @@ from latticework.core.progress import message
 from latticework.core.seeds import seed_from
 from latticework.core.sharding import Part
 from latticework.core.task import Plan, Task
+from latticework.core.words import cut
 
 LOCK: Final = "lock"  # in there while a run lasts
 _UNFINISHED: Final = re.compile(f"{TRAINING}|{UNFINISHED.pattern}")
@@ -245,7 +246,7 @@ def finished(
 def _load_own(folder: Path, fingerprint: str, device: str) -> Estimator:
     header, state = read_folder(folder)
     if state.values.get("fingerprint") != fingerprint:
-        name = header.get("class", "folder of something else")
+        name = cut(str(header.get("class", "folder of something else")), 60)
         raise InputError(f"{folder} holds a {name} of other data or settings: {REPLACE}")
     model: Estimator = load_estimator(folder, device=device)
     return model
