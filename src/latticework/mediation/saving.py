@@ -13,6 +13,7 @@ from latticework.core.checks import flag
 from latticework.core.errors import InputError
 from latticework.core.estimator import plain_parameters
 from latticework.core.persistence import State
+from latticework.core.words import shortened
 from latticework.mediation.basis import Basis
 from latticework.mediation.decomposition import BasisDecomposition
 from latticework.mediation.posterior import Posterior
@@ -138,9 +139,9 @@ def _checked(groups: dict[str, dict[str, Any]], values: dict[str, Any], componen
         raise InputError("the affine gives voxels no size along an axis")
     thresholds, accepted = values["thresholds"], values["accepted"]
     if len(thresholds) != 2 or not all(_within(threshold, np.inf) for threshold in thresholds):
-        raise InputError(f"thresholds are {thresholds}: expected two finite numbers of at least 0")
+        raise InputError(f"thresholds are {shortened(thresholds)}: expected two finite numbers of at least 0")
     if accepted is not None and (len(accepted) != 2 or not all(_within(share, 1.0) for share in accepted)):
-        raise InputError(f"accepted shares are {accepted}: expected two from 0 to 1")
+        raise InputError(f"accepted shares are {shortened(accepted)}: expected two from 0 to 1")
     sizes = [units["exposure"], units["mediators"], units["outcome"], *units["confounders"]]
     if not all(isinstance(size, float) and 0 < size < float("inf") for size in sizes):
         raise InputError("a unit is no number above 0")
