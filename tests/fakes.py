@@ -1,8 +1,9 @@
-"""Small estimators that stand for kinds the contract must fit, and a capability that declares them."""
+"""Small estimators that stand for kinds the contract must fit, a capability that declares them, and work to be done."""
 
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import dataclass
 
 import numpy as np
@@ -126,3 +127,9 @@ class Lexicon(Estimator):
 CAPABILITY = Capability(
     name="fake", summary="stand in", estimators=("fakes:NeighbourBank", "fakes:Twofold", "fakes:Lexicon")
 )
+
+
+def late(number):
+    """A piece of work for another process, which finds this module: the first of four takes longest."""
+    time.sleep(0.05 * (3 - number))
+    return number

@@ -1,14 +1,8 @@
-import time
-
 import joblib
 import pytest
+from fakes import late
 
 from latticework.core.parallel import workers
-
-
-def late(number):
-    time.sleep(0.05 * (3 - number))
-    return number
 
 
 @pytest.mark.parametrize("backend", ["sequential", "threading", "loky", "multiprocessing"])
