@@ -59,29 +59,23 @@ def test_a_text_gets_among_others_what_it_gets_alone(model, texts):
         assert [found.score for found in best] == pytest.approx([found.score for found in alone])
 
 
-def test_logits_of_a_step_are_bounded_whatever_the_batch(model, texts, monkeypatch):
+@pytest.mark.parametrize("bound", ["SEARCH_LOGITS", "SEARCH_CACHE"])
+def test_logits_and_keys_and_values_of_a_batch_are_bounded_however_short_the_texts(model, texts, monkeypatch, bound):
+    of_text = (
+        3
+        * {
+            "SEARCH_LOGITS": VOCABULARY,
+            "SEARCH_CACHE": 2 * CONFIG.layers * CONFIG.d_model * (texts.lengths.max() + 4),
+        }[bound]
+    )
     whole = search(model, texts)
     assert max(model.sizes) == len(texts) * 3 * VOCABULARY
     model.sizes = []
-    monkeypatch.setattr(decoding, "SEARCH_LOGITS", 4 * 3 * VOCABULARY)
+    monkeypatch.setattr(decoding, bound, 4 * of_text)
     parts = search(model, texts)
     assert [[found.tokens for found in best] for best in parts] == [[found.tokens for found in best] for best in whole]
     assert max(model.sizes) == 4 * 3 * VOCABULARY
-    monkeypatch.setattr(decoding, "SEARCH_LOGITS", 1)
-    search(model, texts)
-    assert min(model.sizes) == 3 * VOCABULARY, "one text at a time, at least"
-
-
-def test_keys_and_values_are_bounded_however_short_the_texts(model, texts, monkeypatch):
-    whole = search(model, texts)
-    assert max(model.sizes) == len(texts) * 3 * VOCABULARY
-    model.sizes = []
-    longest = texts.lengths.max() + 4
-    monkeypatch.setattr(decoding, "SEARCH_CACHE", 4 * 2 * 3 * CONFIG.layers * CONFIG.d_model * longest)
-    parts = search(model, texts)
-    assert [[found.tokens for found in best] for best in parts] == [[found.tokens for found in best] for best in whole]
-    assert max(model.sizes) == 4 * 3 * VOCABULARY
-    monkeypatch.setattr(decoding, "SEARCH_CACHE", 1)
+    monkeypatch.setattr(decoding, bound, 1)
     search(model, texts)
     assert min(model.sizes) == 3 * VOCABULARY, "one text at a time, at least"
 

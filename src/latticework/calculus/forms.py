@@ -12,9 +12,7 @@ from latticework.calculus.factors import magnitude, put
 from latticework.calculus.labels import Number, Units
 from latticework.calculus.tree import count
 
-DEEPEST = (
-    200  # levels that are looked into for a shorter form: what is written has fewer, and Python's stack has an end
-)
+DEEPEST = 200  # levels looked into for a shorter form: what is written has fewer, and Python's stack has an end
 
 
 def column(expr: Expr) -> Expr:
