@@ -312,8 +312,8 @@ def test_what_cannot_be_exported_is_refused(translator, tmp_path):
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "file").write_text("")
     refused = [
-        ("onnx", "new", {}, "^format='onnx': expected one of ctranslate2$"),
-        (None, "new", {}, "^format=None: expected one of ctranslate2$"),
+        ("onnx", "new", {}, "^format='onnx': expected ctranslate2$"),
+        (None, "new", {}, "^format=None: expected ctranslate2$"),
         ("ctranslate2", "new", {"quantization": "int4"}, "^quantization='int4': expected one of int8, int8_float32, "),
         ("ctranslate2", "full", {}, "full holds other things, such as .*: choose another folder, or empty it$"),
         ("ctranslate2", "file", {}, "file is a file, expected the name of a folder to write$"),
