@@ -651,7 +651,7 @@ def fit_task(folder: Path, job: timing.Job) -> dict[str, Any]:
         arrays |= {f"{bank}/features": kept.features, f"{bank}/where": kept.where, f"{bank}/radius": kept.radius}
     np.savez(folder / f"{job['name']}.npz", **arrays)
     first = describe(read_folder(folder / job["family"], split="train")[0].read(), model.seen_, config).patches
-    needed = training_needs(first, job["good"], config, aside=0, coreset=model.coreset, fusion=True)
+    needed = training_needs(first, job["good"], config, aside=job["validation"], coreset=model.coreset, fusion=True)
     return {"seconds": seconds, "before": before, "stated": needed.memory}
 
 

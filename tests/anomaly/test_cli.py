@@ -294,6 +294,11 @@ def test_files_and_folders_of_parts_are_taken_together_each_once(rings, tmp_path
     assert len(both) == len({part.name for part in both}) == 24
     assert {part.name.split("/")[0] for part in both} == {"test", "other"}
     assert [part.unit for part in parts_in([picture], unit="mm")] == ["mm"]
+    linked = tmp_path / "linked"
+    linked.mkdir()
+    for name in ("a.png", "b.png"):  # as stores by content have files that are equal
+        (linked / name).symlink_to(picture)
+    assert [part.name for part in parts_in([linked, linked / "a.png"], unit="m")] == ["a", "b"]
     clash = Path(shutil.copytree(rings / "test", tmp_path / "again" / "test"))
     with pytest.raises(InputError, match="several of the parts that were given are called test/bend/000"):
         parts_in([rings / "test", clash], unit="m")
@@ -473,6 +478,7 @@ def test_explain_takes_one_part(refused, anomaly, saved, rings):
 def test_what_is_not_there_is_bad_input(refused, saved, rings, tmp_path, verb):
     part = rings / "test" / "dent" / "rgb" / "000.png"
     assert "there is no such file or folder" in refused(verb, saved, tmp_path / "none")
+    assert "cannot be read: File name too long" in refused(verb, saved, tmp_path / ("a" * 300))
     assert "is no saved model" in refused(verb, tmp_path, part if verb == "explain" else rings)
 
 

@@ -93,3 +93,12 @@ def test_missing_depths_are_listed(candies):
     (candies / "train/data/000_info_depth.yaml").unlink()
     with pytest.raises(InputError, match=r"train/data lacks 000_depth\.png, 000_info_depth\.yaml"):
         read_folder(candies)
+
+
+def test_pictures_of_which_a_file_tells_whether_they_are_good_lack_their_depths(tmp_path):
+    candy(tmp_path, "000", "anomalous: 0\n")
+    for file in tmp_path.iterdir():
+        if "image" not in file.name and "metadata" not in file.name:
+            file.unlink()
+    with pytest.raises(InputError, match=r"lacks 000_depth\.png, 000_info_depth\.yaml"):
+        read_folder(tmp_path)

@@ -1,4 +1,6 @@
+import errno
 import json
+import os
 import pickle
 import re
 import zipfile
@@ -288,6 +290,19 @@ def test_a_lone_tiff_of_colours_may_be_packed_in_any_way(tmp_path):
 
 def test_other_pictures_beside_scans_are_no_matter(tmp_path):
     put(tmp_path, "rgb/a.png", "xyz/a.npy", "thumbnails/a.png")
+    assert names(read_folder(tmp_path)) == ["a"]
+
+
+def test_folders_beside_scans_need_not_be_open_to_all(tmp_path, monkeypatch):
+    put(tmp_path, "rgb/a.png", "xyz/a.npy", "lost+found/rgb/a.png")
+    stat = os.stat
+
+    def refusing(path, *arguments, **options):
+        if "lost+found/" in str(path):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return stat(path, *arguments, **options)
+
+    monkeypatch.setattr(os, "stat", refusing)
     assert names(read_folder(tmp_path)) == ["a"]
 
 

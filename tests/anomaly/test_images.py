@@ -127,6 +127,8 @@ def test_class_ids_are_kept_and_equal_channels_are_one(write):
     for text in (False, True):
         for values in (few, np.stack([few] * 3, -1)):
             assert np.array_equal(read_truth(write("a.pgm", ppm(values, 3, text=text))), few)
+    with pytest.raises(InputError, match=r"a\.pgm has numbers up to 1023 in colours, of which 8 bits are read"):
+        read_truth(write("a.pgm", ppm(np.stack([few.astype(np.uint16)] * 3, -1), 1023)))
     for values in (RGB, deep(ids.astype(np.uint16) + 1, 0)):
         with pytest.raises(InputError, match="class ids"):
             read_truth(write("a.png", values if isinstance(values, bytes) else picture(values)))

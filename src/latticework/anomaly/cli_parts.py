@@ -58,10 +58,11 @@ def parts_in(paths: Sequence[Path], *, unit: Unit) -> list[Found]:
 
     found: dict[tuple[str, ...], tuple[Found, str]] = {}
     for path in paths:
+        parts = read_folder(path, unit=unit, partners="reported")
         place = (path if path.is_dir() else path.parent).resolve().name
-        for part in read_folder(path, unit=unit, partners="reported"):
+        for part in parts:
             files = (part.file, part.rgb, part.xyz, part.depth)
-            found.setdefault(tuple(os.path.realpath(file) for file in files if file is not None), (part, place))
+            found.setdefault(tuple(_where(file) for file in files if file is not None), (part, place))
     count = Counter(part.name for part, _ in found.values())
     named = [
         replace(part, name=f"{place}/{part.name}") if count[part.name] > 1 else part for part, place in found.values()
@@ -72,6 +73,11 @@ def parts_in(paths: Sequence[Path], *, unit: Unit) -> list[Found]:
             f"several of the parts that were given are called {twice[0]}: inspect them one after the other"
         )
     return named
+
+
+def _where(file: Path) -> str:
+    """The place of a file, which may be a link: two links to one file are two parts."""
+    return os.path.join(os.path.realpath(file.parent), file.name)
 
 
 def check_apart(maps: Path | None, paths: Sequence[Path]) -> None:

@@ -41,7 +41,7 @@ from latticework.core.words import shortened
 SETTINGS: Final = "preprocessed.json"
 CLASS_IDS: Final = "class_ids.json"
 _STOPPED: Final = re.compile(f"{re.escape(CLASS_IDS)}|{TEMPORARY_NAME.pattern}")  # between the two files
-_FORMAT: Final = 1
+_FORMAT: Final = 2
 _MAX_SETTINGS_BYTES: Final = 2**16
 
 

@@ -20,7 +20,7 @@ from latticework.core.words import listed
 
 LIGHT: Final = "image_4"
 DEFECTS: Final = ("bumps", "dents", "colors", "normals")
-_BESIDE: Final = ("depth.png", "info_depth.yaml", "normals.png", "mask.png")
+_BESIDE: Final = ("depth.png", "info_depth.yaml", "normals.png", "mask.png", "metadata.yaml")
 _OF_PART: Final = re.compile(r"(.+)_(?:image_\d|depth|normals|mask)\.png")
 _MAX_YAML_BYTES: Final = 2**20
 

@@ -184,6 +184,8 @@ def _values(image: Any, path: Path, *, numbered: bool) -> Shaped[np.ndarray, "*s
     deep = image.format == "PNG" and "16" in str(image.tile[0][3])  # colours of which PIL gives the upper eight bits
     whole = image.mode == "I" and image.format in ("PNG", "PPM")
     most = _most(image) if numbered else None
+    if most is not None and most > 255 and image.mode == "RGB":
+        raise InputError(f"{path} has numbers up to {most} in colours, of which 8 bits are read: write a PGM or a PNG")
     image = _as_stored(image)
     if image.mode == "1":
         image = image.convert("L")

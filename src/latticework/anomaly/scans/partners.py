@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
@@ -23,7 +24,7 @@ ByStem = dict[str, list[Path]]  # more than one are one too many
 
 def has_scans(folder: Path) -> bool:
     """Whether it holds ``rgb``, ``xyz`` or ``depth``."""
-    return any((folder / name).is_dir() for name in SCANS)
+    return any(os.path.isdir(folder / name) for name in SCANS)  # a folder that may not be entered holds none
 
 
 def alone_in(folder: Path, endings: Iterable[str] = (*PICTURES, *CLOUDS), only: Path | None = None) -> list[Path]:
