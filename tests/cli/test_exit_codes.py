@@ -77,16 +77,17 @@ def test_a_warning_is_one_line(command: Command) -> None:
 
 def test_what_processes_say_alike_is_said_once(juggling: Path) -> None:
     launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone", "--no-python"]
-    program = [sys.executable, "-c", "import sys; from latticework.cli import main; sys.exit(main())", "juggle"]
-
-    def said(*arguments: str) -> list[str]:
-        done = subprocess.run([*launcher, *program, *arguments], capture_output=True, text=True, timeout=120)
-        known = ("throwing", "warning: ", "error: ")  # torchrun has a lot to say of its own
-        return [line for line in done.stderr.splitlines() if line.startswith(known)]
-
-    assert said("throw") == ["throwing"]
-    assert said("drop", "warning") == ["warning: one ball is heavier"]
-    assert said("drop", "input") == [r"error: balls.txt:3: not a ball: \x1b[31mcube"]
+    program = (
+        "import sys; from latticework.cli import main; "
+        "main(['juggle', 'throw']); main(['juggle', 'drop', 'warning']); sys.exit(main(['juggle', 'drop', 'input']))"
+    )
+    done = subprocess.run([*launcher, sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
+    known = ("throwing", "warning: ", "error: ")  # torchrun has a lot to say of its own
+    assert [line for line in done.stderr.splitlines() if line.startswith(known)] == [
+        "throwing",
+        "warning: one ball is heavier",
+        r"error: balls.txt:3: not a ball: \x1b[31mcube",
+    ]
 
 
 @pytest.mark.parametrize("how, status", [("input", 2), ("bug", 1)])
@@ -95,6 +96,7 @@ def test_a_process_that_fails_alone_says_so_after_a_while(
 ) -> None:
     waited: list[float] = []
     monkeypatch.setenv("RANK", "3")
+    monkeypatch.setenv("WORLD_SIZE", "4")
     monkeypatch.setattr(errors.time, "sleep", waited.append)
     assert main(["juggle", "drop", how]) == status
     assert waited == [errors.PATIENCE]
@@ -106,6 +108,7 @@ def test_a_process_that_is_interrupted_with_the_first_is_silent(
     juggling: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RANK", "1")
+    monkeypatch.setenv("WORLD_SIZE", "2")
     assert main(["juggle", "drop", "interrupt"]) == 130
     assert capsys.readouterr().err == ""
 

@@ -17,6 +17,8 @@ def test_one_process_works_alone(tmp_path):
 
 def test_one_process_writes_even_where_they_do_not_work_together(monkeypatch):
     monkeypatch.setenv("RANK", "1")
+    assert processes.is_first(), "of one process that is a name like another"
+    monkeypatch.setenv("WORLD_SIZE", "2")
     assert not processes.is_first()
     monkeypatch.setenv("RANK", "0")
     assert processes.is_first()

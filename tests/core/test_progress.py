@@ -57,6 +57,7 @@ def test_library_user_turns_the_progress_of_training_on_in_a_line(capsys):
 
 
 def test_one_process_of_many_shows(capsys, monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
     for rank in ("1", "0"):
         monkeypatch.setenv("RANK", rank)
         with showing(), progress("training", total=1):

@@ -135,6 +135,7 @@ def test_runs_in_one_process_keep_each_other_out_and_leave_nothing(tmp_path):
 
 
 def test_first_process_keeps_others_out_for_all(tmp_path, monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
     with runs.alone(tmp_path):
         monkeypatch.setenv("RANK", "1")
         with runs.alone(tmp_path):
@@ -217,6 +218,7 @@ def test_one_process_writes_for_all(tmp_path, model, monkeypatch):
     waited = []
     monkeypatch.setattr(distributed, "is_initialized", lambda: True)
     monkeypatch.setattr(distributed, "barrier", lambda: waited.append((tmp_path / "config.json").exists()))
+    monkeypatch.setenv("WORLD_SIZE", "2")
     for rank in (1, 0):
         monkeypatch.setenv("RANK", str(rank))
         monkeypatch.setattr(distributed, "get_rank", lambda rank=rank: rank)

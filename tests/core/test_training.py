@@ -329,7 +329,7 @@ def test_checkpoints_that_take_long_are_made_less_often(tmp_path, monkeypatch):
     assert saved == [10, 70, 80, 90, 95]  # after 10, 20 times 3, 10, 10 seconds, and once at the end
 
 
-@pytest.mark.parametrize("every, saved", [(None, [2, 4]), (3, [3, 4])])
+@pytest.mark.parametrize("every, saved", [(None, [2, 4]), (2, [2, 4]), (3, [3, 4]), (4, [4])])
 def test_a_finished_run_is_written_once_and_not_again_when_it_is_taken_up(tmp_path, monkeypatch, every, saved):
     write, steps = checkpoint.write, []
 

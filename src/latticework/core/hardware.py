@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, Final
 
 from latticework.core.errors import InputError
-from latticework.core.processes import distributed, leave
+from latticework.core.processes import distributed, leave, world
 
 if TYPE_CHECKING:
     import torch
@@ -140,7 +140,7 @@ def current(device: str) -> AbstractContextManager[object]:
     """Let the card of that name be the current one meanwhile; a process of `torchrun` has one for good."""
     import torch
 
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+    if world() > 1:
         return nullcontext()
     return torch.accelerator.device_index(resolve_device(device).index)
 
@@ -172,29 +172,28 @@ def make_fabric(device: str, precision: str, *, shard: Callable[..., Any] | None
 
     resolved = resolve_device(device)
     name = PRECISIONS[resolve_precision(precision, resolved)]
-    world = int(os.environ.get("WORLD_SIZE", "1"))
-    local = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    count, local = world(), int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     accelerator = resolved.type
-    devices: int | list[int] = local if world > 1 or accelerator == "cpu" else [resolved.index or 0]
+    devices: int | list[int] = local if count > 1 or accelerator == "cpu" else [resolved.index or 0]
     joined = distributed()
     strategy: Any = "auto"
-    if world > 1 and shard is not None:
+    if count > 1 and shard is not None:
         from lightning_fabric.strategies.model_parallel import ModelParallelStrategy
 
-        strategy = ModelParallelStrategy(shard, data_parallel_size=world, tensor_parallel_size=1)
-    elif world > 1:
+        strategy = ModelParallelStrategy(shard, data_parallel_size=count, tensor_parallel_size=1)
+    elif count > 1:
         from lightning_fabric.strategies.ddp import DDPStrategy
 
         strategy = DDPStrategy(forward_sync_buffers=False)  # no buffer changes while a module trains
     # Named, lest Fabric take variables that Slurm or MPI set in this shell for other processes of this run.
-    plugins: list[Any] = [TorchElasticEnvironment() if world > 1 else LightningEnvironment()]
+    plugins: list[Any] = [TorchElasticEnvironment() if count > 1 else LightningEnvironment()]
     if name == "64-true":
         plugins.append(_double())
     with _unremarked():
         fabric = Fabric(
             accelerator=accelerator,
             devices=devices,
-            num_nodes=max(1, world // local),
+            num_nodes=max(1, count // local),
             strategy=strategy,
             precision=None if name == "64-true" else name,  # type: ignore[arg-type]  # one of PRECISIONS
             plugins=plugins,

@@ -13,9 +13,14 @@ if TYPE_CHECKING:
     import torch
 
 
+def world() -> int:
+    """How many processes `torchrun` started, known before they work together."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
 def rank() -> int:
-    """The number of this process among those that `torchrun` started, known before they work together."""
-    return int(os.environ.get("RANK", "0"))
+    """The number of this process among those; of a single one 0, whatever else may be called RANK."""
+    return int(os.environ.get("RANK", "0")) if world() > 1 else 0
 
 
 def distributed() -> bool:

@@ -20,7 +20,7 @@ from latticework.core.folders import check_empty, check_writable
 from latticework.core.hardware import make_fabric, resolve_device
 from latticework.core.loggers import Logger, Row, make_loggers
 from latticework.core.persistence import REPLACE, TRAINING, UNFINISHED, check_replaceable, has_config, read_folder
-from latticework.core.processes import check_agreed, rank, wait_for_others
+from latticework.core.processes import check_agreed, rank, wait_for_others, world
 from latticework.core.progress import message
 from latticework.core.seeds import seed_from
 from latticework.core.sharding import Part
@@ -87,7 +87,7 @@ class Run:
         parameters = estimator.get_params(deep=False)
         random_state, device = parameters["random_state"], parameters.get("device", "cpu")
         resolve_device(device)
-        if int(os.environ.get("WORLD_SIZE", "1")) > 1 and not isinstance(random_state, Integral):
+        if world() > 1 and not isinstance(random_state, Integral):
             raise InputError("under torchrun random_state must be an int, so that all processes share one seed")
         if folder is None:
             if restart or loggers:
@@ -186,7 +186,7 @@ def alone(folder: str | os.PathLike[str] | None) -> Iterator[None]:
         yield
         return
     place = Path(folder, TRAINING)
-    made = [path for path in (place, place.parent) if not path.exists()]
+    made = [path for path in (place, place.parent) if not os.path.lexists(path)]
     lock = FileLock(place / LOCK, timeout=0)
     try:
         with suppress(OSError):
@@ -235,7 +235,7 @@ def finished(
     folder = Path(folder)
     check_replaceable(folder)
     model = None if restart or not has_config(folder) else _load_own(folder, fingerprint, device)
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+    if world() > 1:
         # A process that finds no model would train, and wait for ever for the others.
         check_agreed(model is None, folder, make_fabric(device, "auto").device)
     if model is not None and rank() == 0:

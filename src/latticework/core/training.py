@@ -174,7 +174,8 @@ class _Loop:
             message(f"training ends after {steps}, before the {plan.warmup_steps:,} of warm-up do: {plan.if_short}")
         with progress("training", total=total, unit="steps", done=position.step) as bar:
             while not (position.finished or self._at_end()):
-                for batches in self._steps(position.epoch)[position.step_in_epoch :]:
+                of_epoch = self._steps(position.epoch)
+                for batches in of_epoch[position.step_in_epoch :]:
                     self._step(batches)
                     if position.step % plan.log_every == 0:
                         row = self._row()
@@ -182,7 +183,8 @@ class _Loop:
                         bar.update(loss=row["loss"], speed=f"{row['terms_per_second']:,.0f} {plan.terms}/s")
                     bar.advance()
                     if plan.validate_every and position.step % plan.validate_every == 0:
-                        bar.update(**self._validate())
+                        last = position.epoch + 1 == plan.max_epochs and position.step_in_epoch == len(of_epoch)
+                        bar.update(**self._validate(last=last))
                     if position.finished or self._at_end():
                         break
                     if self.keep and position.step % plan.log_every == 0 and self._due():
@@ -193,10 +195,6 @@ class _Loop:
                         bar.update(**self._validate())
             if position.validated_at != position.step:
                 bar.update(**self._validate())
-            if not position.finished:  # as in a validation at the last step, before the epoch had ended
-                position.finished = True
-                if self.keep:
-                    self._save()
             if position.stale == plan.patience and position.step < total:
                 bar.stop(self._best())
             self._finish()
@@ -264,8 +262,11 @@ class _Loop:
             logger.log(row)
         self.row_started = time.monotonic()
 
-    def _validate(self) -> Row:
-        """Judge the candidate and keep it if it is the best so far; then checkpoint. Returns its figures."""
+    def _validate(self, *, last: bool = False) -> Row:
+        """Judge the candidate and keep it if it is the best so far; then checkpoint. Returns its figures.
+
+        Whether it is at the last step of the last epoch is said by who has not yet counted that epoch.
+        """
         position, row = self.position, self._row()
         figures: Row = {}
         position.validated_at = position.step
@@ -285,7 +286,7 @@ class _Loop:
                 position.best_loss, position.best_step, position.stale = decisive, position.step, 0
                 position.best_epoch = position.begun
             figures = {f"valid_{name}": value for name, value in figures.items()}
-        position.finished = self._at_end() or (self.task.validates and position.stale == self.plan.patience)
+        position.finished = last or self._at_end() or (self.task.validates and position.stale == self.plan.patience)
         self._log(row | figures)
         if self.keep:
             self._save()
