@@ -14,10 +14,11 @@ from pathlib import Path
 
 import pytest
 
+from latticework.core import temporaries
 from latticework.core.errors import InputError
 from latticework.core.files import write_atomically
 from latticework.core.folders import replacing
-from latticework.core.temporaries import TEMPORARY_NAME, temporary_file, temporary_folder, write_errors_of
+from latticework.core.temporaries import TEMPORARY_NAME, locked, temporary_file, temporary_folder, write_errors_of
 
 BEGIN = """
 import os, signal
@@ -107,6 +108,41 @@ def test_what_must_be_open_for_writing_to_be_locked_is(tmp_path: Path, monkeypat
     monkeypatch.setattr(fcntl, "flock", flock_over_nfs)
     write_atomically(tmp_path / "target", b"whole")
     assert os.listdir(tmp_path) == ["target"]
+
+
+def test_who_waited_for_a_folder_that_was_replaced_has_a_lock_on_what_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fcntl = pytest.importorskip("fcntl")
+    target, other, flock = tmp_path / "target", tmp_path / "other", fcntl.flock
+    target.mkdir()
+    other.mkdir()
+
+    def overtaken(descriptor: int, operation: int) -> None:
+        monkeypatch.setattr(fcntl, "flock", flock)
+        target.rename(tmp_path / "before")
+        other.rename(target)
+        flock(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, "flock", overtaken)
+    with locked(target):
+        descriptor = os.open(target, os.O_RDONLY)
+        with pytest.raises(BlockingIOError):
+            flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.close(descriptor)
+
+
+def test_a_lock_that_is_not_given_back_is_not_waited_for_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fcntl = pytest.importorskip("fcntl")
+    monkeypatch.setattr(temporaries, "PATIENCE", 0.02)
+    (tmp_path / "target").mkdir()
+    descriptor = os.open(tmp_path / "target", os.O_RDONLY)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)  # as `flock target latticework ...` has it
+    write_folder(tmp_path / "target")
+    os.close(descriptor)
+    assert os.listdir(tmp_path / "target") == ["whole"]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="nothing that is open is removed there")

@@ -109,7 +109,7 @@ def write_folder(folder: str | os.PathLike[str], *, header: Mapping[str, Any], s
     existed, listed = folder.exists(), _listed(folder)
     with write_errors_of(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        if not existed:
+        with suppress(PermissionError):  # it need not be ours
             sync_folder(folder.parent)
         before = set(os.listdir(folder))
     written: set[str] = set()

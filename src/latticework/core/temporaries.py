@@ -14,6 +14,7 @@ import re
 import secrets
 import shutil
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import partial
@@ -26,6 +27,7 @@ if sys.platform != "win32":
     import fcntl
 
 TEMPORARY_NAME: Final = re.compile(r"\.latticework-[0-9a-f]{16}\.tmp")
+PATIENCE: Final = 30.0  # seconds that a lock is waited for; writers have one on what they put in place while they do
 NO_SPACE: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 WRONG_PLACE: Final = frozenset(  # what another name would mend
     {
@@ -132,7 +134,9 @@ def locked(path: Path) -> Iterator[None]:
     """Wait for others that have a lock on a file or folder, and hold one, where there can be one."""
     lock = None
     with suppress(FileNotFoundError):
-        lock = _locked(path, wait=True)
+        while (lock := _locked(path, wait=True)) is not None and not _is_at(os.fstat(lock), path):
+            _let_go(lock)  # what was there was replaced meanwhile
+            lock = None
     try:
         yield
     finally:
@@ -208,6 +212,8 @@ def remove_leftover(path: Path) -> None:
 def _locked(path: Path, *, wait: bool) -> int | None:
     """A descriptor that holds a lock until it is closed, at the latest as the process ends; None if there is none.
 
+    Whoever has one for longer than is waited is no writer of ours, but may be who started this process.
+
     Raises
     ------
     FileNotFoundError
@@ -221,12 +227,19 @@ def _locked(path: Path, *, wait: bool) -> int | None:
         raise
     except OSError:
         return None
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-    except OSError:  # some file systems have no locks
+    until = time.monotonic() + (PATIENCE if wait else 0)
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return descriptor
+        except BlockingIOError:
+            if time.monotonic() < until:
+                time.sleep(0.01)
+                continue
+        except OSError:  # some file systems have no locks
+            pass
         os.close(descriptor)
         return None
-    return descriptor
 
 
 def _opened(path: Path) -> int:
