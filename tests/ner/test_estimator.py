@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -305,6 +306,7 @@ def test_description_says_what_was_learnt(tagger):
     described = json.loads(json.dumps(tagger.describe()))
     assert described["labels"] == ["LOC", "RIV"]
     assert described["lexicon"]["words"] == 5
+    assert LatticeTagger(char_vectors=Path("v.txt")).describe()["parameters"]["char_vectors"] == "v.txt"
 
 
 @pytest.mark.parametrize(

@@ -172,8 +172,9 @@ def test_texts_may_come_one_by_one():
 
 
 def test_small_text_gives_fewer_pieces_with_a_warning():
-    with pytest.warns(UserWarning, match=r"\d+ pieces instead of vocab_size=500"):
+    with pytest.warns(UserWarning, match=r"\d+ pieces instead of vocab_size=500") as caught:
         small = Vocabulary.train(["abc abd"], size=500)
+    assert caught[0].filename == __file__
     assert SPECIAL + len("abcd ") <= len(small) < 30
     with warnings.catch_warnings():
         warnings.simplefilter("error")

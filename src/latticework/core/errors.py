@@ -1,8 +1,9 @@
-"""The two exceptions Latticework raises on purpose, and the import of libraries that may not be installed."""
+"""The two exceptions Latticework raises on purpose, the import of libraries that may not be installed, whom to warn."""
 
 from __future__ import annotations
 
 import importlib
+import sys
 from types import ModuleType
 
 
@@ -60,3 +61,11 @@ def require(module: str, *, extra: str, purpose: str) -> ModuleType:
             raise
         line = f"pip install 'latticework[{extra}]'"
         raise MissingExtraError(f"{purpose} needs {error.name}: {line}", name=error.name) from error
+
+
+def callers_level() -> int:
+    """The `stacklevel` of whoever called the library, for the function that asks: its own methods call each other."""
+    level = 1
+    while sys._getframe(level).f_globals.get("__name__", "").startswith("latticework."):
+        level += 1
+    return level

@@ -203,7 +203,11 @@ def plain_parameters(estimator: Estimator) -> dict[str, Any]:
     """Return constructor parameters but those of machines and in the state; a dataclass is a dict."""
     given: dict[str, Any] = estimator.get_params(deep=False)
     left_out = (*OF_MACHINES, *estimator.parameters_in_state)
-    parameters = {name: value for name, value in given.items() if name not in left_out}
+    parameters = {
+        name: os.fspath(value) if isinstance(value, os.PathLike) else value
+        for name, value in given.items()
+        if name not in left_out
+    }
     config = parameters.get("config")
     if estimator.config_class and isinstance(config, estimator.config_class):
         fields = dataclasses.fields(config)

@@ -18,7 +18,7 @@ from latticework.seq2seq.vocabulary import PAD
 MAX_PENALTY: Final = 10  # ((5 + length) / 6)^α must stay a number in single precision; the paper's α is 0.6
 SEARCH_TOKENS: Final = 8192  # padded source tokens, times the beam, that are decoded together
 SEARCH_LOGITS: Final = 2**25  # of a step: 128 MiB in single precision, of which the search holds about two
-SEARCH_CACHE: Final = 2**28  # keys and values of a batch whose outputs are as long as they may be: 1 GiB
+SEARCH_CACHE: Final = 2**28  # keys and values of a batch with the longest outputs: 1 GiB (set aside at most twice)
 
 
 @dataclass(frozen=True)

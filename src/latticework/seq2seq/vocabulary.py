@@ -17,7 +17,7 @@ from itertools import chain
 import numpy as np
 from jaxtyping import Int32
 
-from latticework.core.errors import InputError, require
+from latticework.core.errors import InputError, callers_level, require
 from latticework.nn.sequences import EncodedText
 
 PAD, UNKNOWN, BEGIN, END = 0, 1, 2, 3
@@ -71,9 +71,7 @@ class Vocabulary:
 
     @classmethod
     def train(cls, texts: Iterable[str], *, size: int) -> "Vocabulary":
-        """Learn at most `size` pieces from `texts`; a small corpus gives fewer.
-
-        Warns the caller of the method that calls this if it does.
+        """Learn at most `size` pieces from `texts`; a small corpus gives fewer, with a warning.
 
         Every character of the texts becomes a piece where they fit into a quarter of the vocabulary; otherwise the
         rarest (up to 0.05 % of the text) are spelled in bytes, so that they can still be read and written.
@@ -123,9 +121,8 @@ class Vocabulary:
             ) from error
         vocabulary = cls(output.getvalue())
         if len(vocabulary) < size:
-            warnings.warn(
-                f"the text is small: {len(vocabulary)} pieces instead of vocab_size={size}", UserWarning, stacklevel=3
-            )
+            told = f"the text is small: {len(vocabulary)} pieces instead of vocab_size={size}"
+            warnings.warn(told, UserWarning, stacklevel=callers_level())
         return vocabulary
 
     def __len__(self) -> int:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from latticework.core.errors import InputError
+from latticework.core.errors import InputError, callers_level
 
 if TYPE_CHECKING:
     from latticework.nn.sequences import EncodedText
@@ -27,7 +27,7 @@ class ParallelText:
     def encode(self, vocabulary: Vocabulary, max_length: int) -> tuple[EncodedText, EncodedText]:
         """Encode the pairs, leave those of more than `max_length` pieces on a side out, and complete the counts.
 
-        Warns the caller of the method that calls this of all that were left out.
+        Warns whoever called the library of all that were left out.
 
         Raises
         ------
@@ -45,7 +45,7 @@ class ParallelText:
                 f"{given - used:,} of {given:,} {self.name} pairs left out: {empty:,} with an empty side, "
                 f"{len(kept) - used:,} of more than max_length={max_length} pieces",
                 UserWarning,
-                stacklevel=3,
+                stacklevel=callers_level(),
             )
         return (source, target) if kept.all() else (source.select(kept), target.select(kept))
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-import sys
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+
+from latticework.core.errors import callers_level
 
 if TYPE_CHECKING:
     from latticework.nn.sequences import EncodedText
@@ -40,15 +41,7 @@ def warn_of_long(lengths: np.ndarray, max_length: int, noun: str, consequence: s
             f"{len(indices)} of {len(lengths)} {noun} (the first at index {indices[0]}) have more than "
             f"max_length={max_length} pieces and {consequence}"
         )
-        warnings.warn(LongSentences(message, indices, max_length), stacklevel=_callers_level())
-
-
-def _callers_level() -> int:
-    """The `stacklevel` of whoever called the library, for the function that asks: its own methods call each other."""
-    level = 1
-    while sys._getframe(level).f_globals.get("__name__", "").startswith("latticework."):
-        level += 1
-    return level
+        warnings.warn(LongSentences(message, indices, max_length), stacklevel=callers_level())
 
 
 @dataclass(frozen=True)
