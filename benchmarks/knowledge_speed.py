@@ -546,14 +546,15 @@ def fit_million(graph: Any, threads: int) -> dict[str, float]:
     """An epoch of `fit` with its defaults."""
     import torch
 
-    from latticework.knowledge import DKGE, DKGEConfig
+    from latticework.knowledge import DKGE
+    from latticework.knowledge.config import NEGATIVES
 
     torch.set_num_threads(threads)
     began = time.perf_counter()
     model = DKGE(DIM, max_epochs=1, random_state=0, device="cpu").fit(graph)
     seconds = time.perf_counter() - began
     epoch = float(model.history_[-1]["seconds"])
-    sizes = {"facts": len(graph), "entities": int(graph.present.sum()), "pool": DKGEConfig().negatives}
+    sizes = {"facts": len(graph), "entities": int(graph.present.sum()), "pool": NEGATIVES["softmax"]}
     return sizes | {"seconds": seconds, "epoch": epoch}
 
 

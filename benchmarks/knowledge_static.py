@@ -65,7 +65,7 @@ class Data:
         from latticework.knowledge.graph import Graph
 
         graph = Graph.of(splits.graph.named())
-        parts = (HeldOut.of(splits.graph.named(part), graph, "part").triples for part in (splits.valid, splits.test))
+        parts = (HeldOut.of(splits.graph.named(part), graph).triples for part in (splits.valid, splits.test))
         return cls(graph, *parts)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from cases import EstimatorCases, contents
@@ -10,6 +12,7 @@ from graphs import draw_graph
 from latticework.core import InputError
 from latticework.knowledge import DKGE, DKGEConfig, Graph, fitting, learning
 from latticework.knowledge.answers import rank_answers, scores_by_hops
+from latticework.knowledge.objective import Objective
 from latticework.knowledge.questions import sample_questions
 
 PLACES = {"Rome": "Italy", "Milan": "Italy", "Turin": "Italy", "Oslo": "Norway", "Bergen": "Norway", "Graz": "Austria"}
@@ -157,8 +160,9 @@ def test_figures_are_checked(wrong):
 
 
 def test_how_many_wrong_answers_there_are_goes_by_the_loss():
-    assert (DKGEConfig().negatives, DKGEConfig(loss="margin").negatives) == (1000, 1)
-    assert [DKGEConfig(loss=loss, negatives=7).negatives for loss in ("softmax", "margin")] == [7, 7]
+    graph, other = Graph.of(FACTS), replace(DKGEConfig(), loss="margin")
+    assert [Objective(graph, config, seed=0).negatives for config in (DKGEConfig(), other)] == [1000, 1]
+    assert Objective(graph, DKGEConfig(loss="margin", negatives=7), seed=0).negatives == 7
 
 
 def test_a_large_graph_is_trained_with_sparse_gradients(monkeypatch):

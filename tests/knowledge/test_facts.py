@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from latticework.core import InputError
-from latticework.knowledge.facts import HeldOut, read_graph, read_named
+from latticework.knowledge.facts import HeldOut, read_graph, read_named, read_validation
 from latticework.knowledge.graph import Graph
 
 ROWS = [("Rome", "in", "Italy"), ("Oslo", "in", "Norway")]
@@ -38,11 +38,12 @@ def test_rows_of_a_file_are_read_in_its_order_and_as_often_as_they_are_there(tmp
         read_named(tmp_path / "none.tsv", "triples")
 
 
-@pytest.mark.parametrize("what, part", [("triples", "train"), ("validation", "valid"), ("test", "test")])
-def test_of_a_folder_the_part_is_read_that_is_meant(tmp_path, what, part):
+def test_of_a_folder_the_part_is_read_that_is_meant(tmp_path):
     for name in ("train", "valid", "test"):
         (tmp_path / f"{name}.tsv").write_text(f"a\t{name}\tb\n")
-    assert read_named(tmp_path, what) == [("a", part, "b")]
+    assert read_named(tmp_path, "triples") == [("a", "train", "b")]
+    assert read_named(tmp_path, "facts", "test") == [("a", "test", "b")]
+    assert read_validation(tmp_path) == [("a", "valid", "b")]
 
 
 @pytest.mark.parametrize("given", [[], 3, None, [("Rome", "Italy")], ["Rome in Italy"], [("Rome", "", "Italy")]])
@@ -55,7 +56,7 @@ def test_held_out_facts_lose_what_tells_nothing():
     graph = Graph.of(ROWS)
     graph, _ = graph.apply(delta_removing("Oslo"))
     test = [("Rome", "in", "Italy"), ("Italy", "in", "Rome"), ("Oslo", "in", "Italy"), ("Rome", "near", "Italy")]
-    held_out = HeldOut.of(test, graph, "test")
+    held_out = HeldOut.of(test, graph)
     assert graph.named(held_out.triples) == [("Italy", "in", "Rome")]
     assert (held_out.unknown, held_out.leaked) == (2, 1)
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import latticework as lw
+from latticework.cli import main
 from latticework.knowledge import DKGE, DKGEConfig
 from latticework.knowledge.planted import plant
 
@@ -93,6 +94,18 @@ def test_what_an_update_removes_is_held_out_no_more(tmp_path):
     assert lw.load(tmp_path / "model").validation_ == [stays]
     model.partial_fit(remove=[FACTS[1]], validation=[FACTS[1]])  # the caller says so
     assert model.validation_ == [FACTS[1]]
+
+
+def test_what_is_said_to_be_true_no_more_is_held_out_no_more_even_if_the_graph_never_had_it(tmp_path):
+    gone, stays, told = ("a0", "r", "b1"), ("a1", "r", "b0"), tmp_path / "told.tsv"
+    config = DKGEConfig(negatives=8, batch_size=8, update_epochs=1)
+    model = DKGE(6, max_epochs=1, config=config, random_state=0, device="cpu").fit(FACTS, [gone, stays])
+    model.save(tmp_path / "model")
+    model.partial_fit(remove=[gone], missing="ignore")
+    assert (model.updates_, model.validation_) == (0, [stays])
+    told.write_text("\t".join(["-", *gone]) + "\n")
+    assert main(["kg", "update", str(tmp_path / "model"), str(told)]) == 0
+    assert lw.load(tmp_path / "model").validation_ == [stays]
 
 
 def test_held_out_facts_are_read_even_if_nothing_changes():

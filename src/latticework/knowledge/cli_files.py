@@ -10,7 +10,7 @@ import typer
 
 from latticework.core.commands import Json, Model, check_json, check_output, print_json, read_stdin_once, text_file
 from latticework.core.files import JSON_LINES
-from latticework.core.persistence import CONFIG
+from latticework.core.persistence import has_config
 from latticework.core.progress import message
 from latticework.core.terminal import table_lines
 from latticework.core.words import counted
@@ -208,7 +208,7 @@ def _table(header: Sequence[str], rows: Sequence[Sequence[str]], *, texts: int =
 
 
 def _is_model(path: Path) -> bool:
-    return (path / CONFIG).is_file()
+    return has_config(path)
 
 
 def _present(graph: Graph) -> Graph:

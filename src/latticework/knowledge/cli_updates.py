@@ -105,8 +105,8 @@ def update(
     elif model.is_dir() and not os.access(model, os.W_OK):
         raise InputError(f"{model} cannot be written to: --output says where else to save the model")
     delta = _delta(changes, add or (), remove or ())
-    validation = None if valid is None else read_named(valid, "validation")
-    judged = None if test is None else read_named(test, "test")
+    validation = None if valid is None else read_named(valid, "validation", "valid")
+    judged = None if test is None else read_named(test, "test", "test")
     with _alone(model):
         saved = _saved_model(model, device, affected, epochs, max_triples)
         before = copy(saved.model)
@@ -115,7 +115,8 @@ def update(
             from latticework.knowledge import report
 
             report.page(before, saved.model, done, test=judged, name=model.name).write(page)
-        if saved.model.updates_ > before.updates_ or output is not None:
+        now = saved.model
+        if output is not None or (now.updates_, now.validation_) != (before.updates_, before.validation_):
             saved.save(output)
     if as_json:
         print_json(_object(done))

@@ -13,7 +13,7 @@ from jaxtyping import Int64
 from latticework.core.errors import InputError
 from latticework.core.words import counted
 from latticework.knowledge.charts import bar_picture, change_picture
-from latticework.knowledge.facts import HeldOut, Triples
+from latticework.knowledge.facts import HeldOut, Triples, read_named
 from latticework.knowledge.known_triples import KnownTriples, known_triples
 from latticework.pages import Picture, Section, Table
 
@@ -132,8 +132,8 @@ def floor(model: DKGE, test: Triples) -> dict[NamedTriple, tuple[float, float]]:
 def _asked(model: DKGE, test: Triples) -> tuple[Int64[np.ndarray, "n 3"], KnownTriples]:
     """The held-out facts that a model can rank, and what is known to be true."""
     graph = model.graph_
-    held_out = HeldOut.of(test, graph, "test").triples
-    validation = HeldOut.of(model.validation_, graph, "validation").triples
+    held_out = HeldOut.of(read_named(test, "test", "test"), graph).triples
+    validation = HeldOut.of(model.validation_, graph).triples
     return held_out, known_triples(graph, validation, held_out)
 
 

@@ -10,7 +10,16 @@ from typing import Final, get_args
 from latticework.core.checks import one_of, positive, set_frozen, whole_number
 from latticework.knowledge.choices import Compat, Corruption, Gate, Loss, NewEntities, Norm
 
-WHOLE: Final = ("batch_size", "negatives", "validate_every", "warm_epochs", "max_triples_per_entity", "update_epochs")
+WHOLE: Final = (
+    "batch_size",
+    "negatives",
+    "validate_every",
+    "patience",
+    "warm_epochs",
+    "max_triples_per_entity",
+    "update_epochs",
+)
+OPEN: Final = ("negatives", "patience")  # which may be None
 NEGATIVES: Final[dict[Loss, int]] = {"softmax": 1000, "margin": 1}  # of the margin, the paper's
 POSITIVE: Final = ("margin", "sharpness", "learning_rate", "update_learning_rate")
 CHOICES: Final = {
@@ -31,8 +40,6 @@ class DKGEConfig:
     --------
     >>> DKGEConfig(margin=1.0).norm
     2
-    >>> DKGEConfig().negatives, DKGEConfig(loss="margin").negatives
-    (1000, 1)
     """
 
     norm: Norm = 2  # of h + r - t; the code's
@@ -56,11 +63,8 @@ class DKGEConfig:
     def __post_init__(self) -> None:
         for name, choices in CHOICES.items():
             one_of(name, getattr(self, name), get_args(choices))
-        if self.negatives is None:
-            set_frozen(self, "negatives", NEGATIVES[self.loss])
         for name in WHOLE:
-            set_frozen(self, name, whole_number(name, getattr(self, name)))
-        if self.patience is not None:
-            set_frozen(self, "patience", whole_number("patience", self.patience))
+            if getattr(self, name) is not None or name not in OPEN:
+                set_frozen(self, name, whole_number(name, getattr(self, name)))
         for name in POSITIVE:
             set_frozen(self, name, positive(name, getattr(self, name)))

@@ -17,7 +17,7 @@ from latticework.knowledge.choices import Affected, Init
 from latticework.knowledge.config import DKGEConfig
 from latticework.knowledge.deltas import Delta
 from latticework.knowledge.differences import SinceFit
-from latticework.knowledge.facts import HeldOut, Triples, read_distinct, read_graph, read_named
+from latticework.knowledge.facts import HeldOut, Triples, read_graph, read_named, read_validation
 from latticework.knowledge.graph import Missing
 from latticework.knowledge.link_prediction import LinkPredictor
 from latticework.knowledge.results import Evaluation, UpdateReport
@@ -147,8 +147,8 @@ class DKGE(LinkPredictor):
 
         run = Run.begin(self, folder, restart=restart, loggers=loggers)
         graph = read_graph(triples)
-        kept = read_distinct(validation, "validation")
-        held_out = HeldOut.of(kept, graph, "validation")
+        kept = read_validation(validation)
+        held_out = HeldOut.of(kept, graph)
         held_out.warn("validation")
         settings = {"class": type(self).__name__, "seed": run.seed, "epochs": epochs, "dim": dim}
         settings |= {"max_context": max_context, "init": self.init}
@@ -227,19 +227,21 @@ class DKGE(LinkPredictor):
 
         started = time.monotonic()
         before, config = self.learned_, self._updating()
-        given = read_distinct(validation, "validation")
+        given = read_validation(validation)
         graph, index, change, scope = changed(
             before, delta, rule=self.affected, most=config.max_triples_per_entity, missing=missing
         )
         if not len(graph):
             raise InputError("the update would leave a graph without facts")
+        gone = set(delta.remove).difference(delta.add)  # which is true no more, whether or not it was in the graph
+        kept = [fact for fact in self.validation_ if fact not in gone] if validation is None else given
         if not change:
+            if validation is None:
+                self.validation_ = kept
             seconds = time.monotonic() - started
             share = len(self.since_fit_) / len(graph)
             return report_of(before, before, change, scope, epochs=0, seconds=seconds, changed=share)
-        removed = set(graph.named(change.removed))  # what was taken away is true no more
-        kept = [fact for fact in self.validation_ if fact not in removed] if validation is None else given
-        held_out = HeldOut.of(kept, graph, "validation")
+        held_out = HeldOut.of(kept, graph)
         if validation is not None:
             held_out.warn("validation")
         after, epochs = learn_online(
@@ -298,14 +300,14 @@ class DKGE(LinkPredictor):
         from latticework.knowledge.known_triples import known_triples
 
         graph = self.graph_
-        held_out = HeldOut.of(test, graph, "test")
+        held_out = HeldOut.of(read_named(test, "test", "test"), graph)
         if not len(held_out.triples):
             raise InputError(
                 f"test: there is no fact to judge by; {held_out.leaked:,} are in the graph, {held_out.unknown:,} name "
                 "what it does not have"
             )
         held_out.warn("test", stacklevel=4)
-        validation = HeldOut.of(self.validation_, graph, "validation").triples
+        validation = HeldOut.of(self.validation_, graph).triples
         return held_out, known_triples(graph, validation, held_out.triples)
 
     def describe(self) -> dict[str, object]:

@@ -6,7 +6,7 @@ import os
 import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, cast
+from typing import Any, cast
 
 import numpy as np
 from jaxtyping import Int64
@@ -18,7 +18,6 @@ from latticework.knowledge.graph import Graph
 from latticework.knowledge.io.tables import columns_in_order
 from latticework.knowledge.triples import NamedTriple, NamedTriples, columns
 
-PARTS: Final[dict[str, Part]] = {"validation": "valid", "test": "test"}  # of a folder; all else is its train
 Triples = str | os.PathLike[str] | Graph | Iterable[Sequence[str]] | np.ndarray
 
 
@@ -85,8 +84,8 @@ def _check_iterable(triples: Any, what: str) -> None:
         raise InputError(f"{what}: expected triples of names, or the name of a file, got {type(triples).__name__}")
 
 
-def read_named(triples: Triples, what: str) -> list[NamedTriple]:
-    """Triples by name, in the order given, repetitions kept; of a folder those that it has for "validation" or "test".
+def read_named(triples: Triples, what: str, part: Part = "train") -> list[NamedTriple]:
+    """Triples by name, in the order given, repetitions kept; of a folder one part.
 
     Raises
     ------
@@ -103,7 +102,7 @@ def read_named(triples: Triples, what: str) -> list[NamedTriple]:
     if isinstance(triples, str | os.PathLike):
         from latticework.knowledge.io.formats import read_rows
 
-        return read_rows(triples, PARTS.get(what, "train"))
+        return read_rows(triples, part)
     triples = cast("NamedTriples", _rows(triples))
     _check_iterable(triples, what)
     try:
@@ -112,9 +111,9 @@ def read_named(triples: Triples, what: str) -> list[NamedTriple]:
         raise InputError(f"{what}: {error}") from error
 
 
-def read_distinct(triples: Triples | None, what: str) -> list[NamedTriple]:
-    """Triples by name, each once, in one order whatever theirs; none of None."""
-    return [] if triples is None else sorted(set(read_named(triples, what)))
+def read_validation(triples: Triples | None) -> list[NamedTriple]:
+    """Triples by name, each once, in one order whatever theirs; of a folder those to validate with; none of None."""
+    return [] if triples is None else sorted(set(read_named(triples, "validation", "valid")))
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,18 +135,18 @@ class HeldOut:
     leaked: int = 0
 
     @classmethod
-    def of(cls, triples: Triples, graph: Graph, what: str) -> HeldOut:
+    def of(cls, triples: Sequence[NamedTriple], graph: Graph) -> HeldOut:
         """Number held-out triples as a graph does, and leave out what it does not know or has itself.
 
         Examples
         --------
         >>> graph = Graph.of([("Rome", "in", "Italy")])
         >>> test = [("Rome", "in", "Italy"), ("Oslo", "in", "Norway"), ("Italy", "in", "Rome")]
-        >>> held_out = HeldOut.of(test, graph, "test")
+        >>> held_out = HeldOut.of(test, graph)
         >>> held_out.triples.tolist(), held_out.unknown, held_out.leaked
         ([[1, 0, 0]], 1, 1)
         """
-        numbers = graph.numbered(read_named(triples, what))
+        numbers = graph.numbered(triples)
         known = (numbers >= 0).all(1)
         numbers = numbers[known]
         present = graph.present[numbers[:, [0, 2]]].all(1) & (graph.relation_counts[numbers[:, 1]] > 0)

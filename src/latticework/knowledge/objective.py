@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
-from latticework.knowledge.config import DKGEConfig
+from latticework.knowledge.config import NEGATIVES, DKGEConfig
 from latticework.knowledge.distances import apart, distance
 from latticework.knowledge.graph import Graph
 from latticework.knowledge.known_triples import known_triples
@@ -149,8 +149,7 @@ class Objective:
     """
 
     def __init__(self, graph: Graph, config: DKGEConfig, *, seed: int) -> None:
-        assert config.negatives is not None  # a configuration that is made has a number
-        self.config, self.seed, self.negatives = config, seed, config.negatives
+        self.config, self.seed, self.negatives = config, seed, config.negatives or NEGATIVES[config.loss]
         rates = head_rates(
             graph.triples, len(graph.relations), rule="reference" if config.compat == "reference" else config.corruption
         )

@@ -99,14 +99,14 @@ def _applied(
 ) -> Iterator[tuple[UpdateReport, int]]:
     """Apply the transactions of lines from a place on, and save the model after each."""
     for delta in transactions(lines, stream_name(path), place):
-        before = saved.model.updates_
+        before = saved.model.updates_, saved.model.validation_
         report = saved.model.apply(delta, missing=missing)
         of_file = path != Path("-")
         if of_file:
             position = place.position(path.name)
             saved.moved(position, begun=begun)
             begun = position
-        if of_file or saved.model.updates_ > before:
+        if of_file or (saved.model.updates_, saved.model.validation_) != before:
             saved.save()
         yield report, place.lines
 
