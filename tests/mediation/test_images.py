@@ -299,6 +299,11 @@ def test_label_images_hold_whole_numbers_and_have_names(tmp_path, write):
     assert np.array_equal(label_image(image(far)).of(as_space(MASK_IMAGE)), far[MASK])
     with refused("float32 does not tell labels from 16,777,216 on apart: save them as int32"):
         label_image(image(far.astype(np.float32)))
+    few = labels % 4
+    narrow = image(few.astype(np.float64))
+    narrow.set_data_dtype(np.uint8)  # a slope of 1/85 in single precision: the first label is 1.0000000196
+    nibabel.save(narrow, tmp_path / "narrow.nii")
+    assert np.array_equal(label_image(tmp_path / "narrow.nii").of(as_space(MASK_IMAGE)), few[MASK])
     write("atlas.tsv", ["index\tname", "1\tinsula", "1\tacc"])
     with refused("two names"):
         label_image(file)

@@ -92,7 +92,14 @@ def test_participants_become_columns_with_categories(write):
     assert participants(table, exposure="x", outcome="y").confounders.shape == (9, 0)
 
 
-@pytest.mark.parametrize("levels", [(45217001, 45217002, 99000001), (0.1234567, 0.1234568, 2)])
+@pytest.mark.parametrize(
+    "levels",
+    [
+        (45217001, 45217002, 99000001),
+        (0.1234567, 0.1234568, 2),
+        (20190304123456787, 20190304123456789, 20190304123456788),
+    ],
+)
 def test_levels_that_differ_in_late_digits_stay_apart(write, levels):
     lines = ["participant_id,x,y,scanner"] + [f"{n},{n},{n * n},{levels[n % 3]}" for n in range(9)]
     people = participants(write("q.csv", lines), exposure="x", outcome="y", confounders=["C(scanner)"])

@@ -81,16 +81,16 @@ def label_image(image: Any) -> LabelImage:
     [2, 2, 5]
     """
     volumes = open_volumes(image)
-    values = one_volume(volumes, np.float64)
+    plain = (volumes.slope, volumes.inter) == (1.0, 0.0)
+    values = one_volume(volumes, np.float64 if plain else np.float32)  # of a slope in a header there is no more
     with np.errstate(invalid="ignore"):
         whole = np.isfinite(values) & (values == np.rint(values)) & (values >= 0) & (values <= MAX_LABEL)
     if not whole.all():
         wrong = cell_text(values[~whole].flat[0])
         raise InputError(f"{volumes.name}: labels are to be whole numbers from 0, got {wrong}")
-    if volumes.dtype.kind == "f" and values.max() >= (first := 2 ** (np.finfo(volumes.dtype).nmant + 1)):
-        raise InputError(
-            f"{volumes.name}: {volumes.dtype} does not tell labels from {first:,} on apart: save them as int32"
-        )
+    told = volumes.dtype if plain and volumes.dtype.kind == "f" else values.dtype
+    if values.max() >= (first := 2 ** (np.finfo(told).nmant + 1)):
+        raise InputError(f"{volumes.name}: {told} does not tell labels from {first:,} on apart: save them as int32")
     names = {} if is_image(image) else _names_beside(Path(image))
     return LabelImage(labels=values.astype(np.int64), names=names, volumes=volumes)
 

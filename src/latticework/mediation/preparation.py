@@ -72,7 +72,7 @@ class Prepared:
     images: Float[np.ndarray, "subjects voxels"] | None = None
 
     def in_units(self, units: Units) -> Prepared:
-        """The same in other units."""
+        """The same in other units, before it has images."""
         now = self.units
         scale = np.concatenate([[now.exposure / units.exposure], now.confounders / units.confounders])
         return replace(
@@ -80,7 +80,6 @@ class Prepared:
             mediators=self.mediators * (now.mediators / units.mediators),
             regressors=self.regressors * scale[:, None],
             outcome=self.outcome * (now.outcome / units.outcome),
-            images=None if self.images is None else self.images * (now.mediators / units.mediators),
             units=units,
         )
 

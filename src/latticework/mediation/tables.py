@@ -21,6 +21,7 @@ MISSING: Final = frozenset({"", "n/a", "N/A", "NA", "NaN", "nan"})  # BIDS write
 MAX_CELLS: Final = 2**26
 _PURPOSE: Final = "reading tables"
 _TRUTH: Final = {"true": 1.0, "false": 0.0}
+_CODE: Final = re.compile(r"[+-]?[0-9]{16,}")  # of which double precision may not have the last digits
 _DECIMAL_COMMA: Final = re.compile(r"[+-]?[0-9]+,[0-9]+")
 
 
@@ -114,13 +115,16 @@ def cell_text(value: object) -> str:
 
 
 def _values(column: Sequence[str], where: str) -> Any:
-    """Numbers if all of them are, else texts."""
+    """Numbers if all of them are, and none is of so many digits that it is a code, else texts."""
     there = [cell for cell in column if cell not in MISSING]
     if there and all(cell.lower() in _TRUTH for cell in there):
         return np.array([_TRUTH.get(cell.lower(), np.nan) for cell in column])
     if there and all(map(_DECIMAL_COMMA.fullmatch, there)):
         raise InputError(f"{where}: numbers such as {there[0]} have a comma, expected a point")
+    texts = [None if cell in MISSING else cell for cell in column]
+    if any(map(_CODE.fullmatch, there)):
+        return texts
     try:
-        return decimals(["nan" if cell in MISSING else cell for cell in column])
+        return decimals(["nan" if cell is None else cell for cell in texts])
     except ValueError:
-        return [None if cell in MISSING else cell for cell in column]
+        return texts
