@@ -1,8 +1,8 @@
 """Train as one of the processes that `torchrun` starts: `distributed_training.py FOLDER REPORTS KIND`.
 
 Each process writes into the folder REPORTS: `pid-RANK` when it begins, and `RANK.json` with what it has learned at the
-end. The kind "whole" trains models of several kinds; "apart" in folders that the processes do not share; "plain" or
-"sharded" one of them, slowly enough to be killed meanwhile.
+end. The kind "whole" trains models of several kinds, and tries to in folders that the processes do not share; "plain"
+or "sharded" trains one of them, slowly enough to be killed meanwhile.
 """
 
 import hashlib
@@ -76,7 +76,8 @@ def whole(folder):
         weights[f"regression-{kind}"] = task.weights().tolist()
         model = tasks.fit_translator(folder / f"exact-{kind}", precision="64", dropout=0.0, sharded=sharded)
         weights[f"exact-{kind}"] = digest(model.model_)
-    return {"weights": weights | {kind: one(folder, kind) for kind in ("plain", "sharded")}, "held": held}
+    weights |= {kind: one(folder, kind) for kind in ("plain", "sharded")}
+    return {"weights": weights, "held": held, "said": apart(folder / "apart")}
 
 
 def one(folder, kind):
@@ -109,13 +110,11 @@ def apart(folder):
             attempt()
         except InputError as error:
             said[name] = str(error)
-    return {"said": said}
+    return said
 
 
 def work(folder, kind):
     tasks.checkpoint_at_every_step()
-    if kind == "apart":
-        return apart(folder)
     if kind == "whole":
         return whole(folder)
     PairsTask.inputs = slowly(PairsTask.inputs, 0.05)

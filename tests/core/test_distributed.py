@@ -128,8 +128,8 @@ def test_one_process_writes(together):
         assert any(Path(path) == folder / part for path in first["changed"]), part
 
 
-def test_processes_that_do_not_share_a_folder_or_the_data_are_told(tmp_path):
-    for report in completed(tmp_path / "runs", tmp_path / "reports", "apart"):
+def test_processes_that_do_not_share_a_folder_or_the_data_are_told(together):
+    for report in together[1]:
         assert sorted(report["said"]) == ["data", "model", "run"]
         assert all("do not find the same run in" in said for said in report["said"].values())
         assert all("give a folder that all of them share" in said for said in report["said"].values())
