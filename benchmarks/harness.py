@@ -331,8 +331,17 @@ def _cpu() -> str:
 
 
 def _commit() -> str:
-    command = ["git", "-C", str(HERE), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
-    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip() or "unknown"
+    """The commit that is measured; what benchmarks write themselves makes no other of it."""
+
+    def git(*words: str) -> str:
+        done = subprocess.run(["git", "-C", str(HERE), *words], capture_output=True, text=True, check=False)
+        return done.stdout.strip()
+
+    commit = git("describe", "--always", "--abbrev=12", "--exclude=*")
+    changed = git(
+        "status", "--porcelain", "--untracked-files=no", "--", ":/", ":(exclude)results", ":(exclude)README.md"
+    )
+    return f"{commit}-dirty" if changed else commit or "unknown"
 
 
 if __name__ == "__main__":

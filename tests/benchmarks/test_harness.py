@@ -260,3 +260,26 @@ def test_a_peer_whose_version_is_open_is_refused(tmp_path):
     with pytest.raises(ValueError, match=re.escape("rival>=1.5 must be pinned with ==")):
         harness.peer_environment("rival", tmp_path)
     assert not (tmp_path / ".peers").exists()
+
+
+def test_what_benchmarks_write_makes_no_other_commit(tmp_path, monkeypatch):
+    def git(*words):
+        subprocess.run(["git", "-C", tmp_path, *words], check=True, capture_output=True)
+
+    folder = tmp_path / "benchmarks"
+    monkeypatch.setattr(harness, "HERE", folder)
+    (folder / "results").mkdir(parents=True)
+    for name in ("README.md", "results/one.json", "one.py", "../other.py"):
+        (folder / name).write_text("first")
+    git("init", "--quiet")
+    git("add", ".")
+    git("-c", "user.name=n", "-c", "user.email=e", "commit", "--quiet", "--message=first")
+    commit = harness._commit()
+    assert re.fullmatch("[0-9a-f]{12}", commit)
+    for name in ("README.md", "results/one.json", "results/two.json"):
+        (folder / name).write_text("second")
+    assert harness._commit() == commit
+    for name in ("one.py", "../other.py"):
+        (folder / name).write_text("second")
+        assert harness._commit() == f"{commit}-dirty"
+        (folder / name).write_text("first")
