@@ -12,7 +12,7 @@ from calculus.expressions import SHAPES, SIZES, Writer, arrays_of
 from latticework.calculus.binding import bound
 from latticework.calculus.called import function
 from latticework.calculus.derivation import derive
-from latticework.calculus.evaluate import evaluate
+from latticework.calculus.evaluate import differences, evaluate
 from latticework.calculus.parser import parse
 from latticework.calculus.source import source
 from latticework.calculus.tree import count, order, symbols, variables
@@ -235,3 +235,26 @@ def test_what_an_expression_repeats_is_counted(text, wrt):
     shapes = {"a": "", "x": "n", "v": "n", "z": "m", "X": "m,n", "C": "n,n", "S": "n,n"}
     verified = derive(text, wrt, shapes).verify(method="differences")
     assert verified, verified
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "sum(relu(x).^1.5)",
+        "sum((1 + relu(x)).^1.5)",
+        "sum(sqrt(relu(x) + 0.1))",
+        "sum(log(1 + relu(x)))",
+        "sum(1 ./ (1 - 2*relu(x)))",
+        "sum(sqrt(1 + relu(X)))",
+        "sum(relu(X).^2.5)",
+        "sum(x .* relu(x).^2)",
+    ],
+)
+def test_below_a_kink_a_derivative_is_zero(text):
+    arrays = {"x": np.array([-3.0, -1.0, -0.5, 2.0]), "X": np.array([[-1.0, 3.0, -0.5], [2.0, -4.0, -0.1]])}
+    (name,) = variables(parse(text, {"x": "n", "X": "m,n"}))
+    found = derive(text, name, {"x": "n", "X": "m,n"})
+    expected = differences(found.expression, found.wrt, arrays)
+    assert not expected[arrays[name] < 0].any()
+    for call in (found.evaluate, found.to_numpy()):
+        assert_close(call(**{name: arrays[name]}), expected, str(found))

@@ -200,7 +200,10 @@ def where_positive(units: list[tuple[Expr, Number]]) -> list[tuple[Expr, Number]
 
     product: Units = {}
     for expr, exponent in units:
-        put(product, bare(expr), exponent)  # t may be there already
+        # 0 times a fractional power of t < 0 has no value, nor has 0 times 1/(1 + t) where t is -1.
+        whole = isinstance(exponent, Fraction) and exponent.denominator == 1
+        finite = whole and (exponent > 0 or expr.op == "relu")
+        put(product, bare(expr) if finite else expr, exponent)  # t may be there already
     return list(product.items())
 
 
