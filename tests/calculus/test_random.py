@@ -227,6 +227,8 @@ REPETITIONS = {
     "a*rowsum(X ./ X)'*z": "a",
     "a*sum((X*X') ./ (X*X'))": "a",
     "a*sum(x)*sum(2*vector(1, n))": "a",
+    "sum((diag(z)*X) ./ X)": "z",
+    "tr(diag(x)*S*(1 ./ S'))": "x",
 }
 
 

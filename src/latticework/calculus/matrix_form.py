@@ -85,7 +85,7 @@ def _unpair(term: Term, key: tuple[Expr, tuple[Index, ...]], free: set[Index]) -
         for expr, labels in at_whole:
             exponent = rest.factors.pop((expr, labels))
             rest.put((make("unvec", forms.column(expr), data=pairing.data), (row, column)), exponent)
-        return forget(rest, (row, column), list(free))
+        return forget(rest, (row, column), free)
     near = [factor for factor in rest.factors if row in factor[1] or column in factor[1]]
     if row in free or column in free:
         return None

@@ -6,7 +6,7 @@ with other labels, and a factor and its inverse power cancel wherever their labe
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
@@ -36,7 +36,7 @@ class Term:
             if factor.op != "ones":
                 self.put((factor, own), power)
         # What is summed over within the expression may be the same everywhere: sum(x ./ x).
-        return forget(self, dict.fromkeys(label for _, own, _ in powers for label in own), labels)
+        return forget(self, (label for _, own, _ in powers for label in own), labels)
 
     def delta(self, left: Labels, right: Labels) -> Term:
         """Multiply by 1 where labels agree."""
@@ -84,12 +84,14 @@ def contracted(term: Term, free: Sequence[Index]) -> Term | None:
             return None
 
 
-def forget(term: Term, labels: Iterable[Index], free: Sequence[Index]) -> Term:
-    """Sum over labels that no factor carries: each multiplies by its size."""
-    used = {label for _, factor_labels in term.factors for label in factor_labels}
-    for label in labels:
-        if label not in used and label not in free:
-            term.times(length(label.size))
+def forget(term: Term, labels: Iterable[Index], free: Container[Index]) -> Term:
+    """Sum over labels that no factor carries: each multiplies by its size, once."""
+    summed = dict.fromkeys(label for label in labels if label not in free)
+    if summed:
+        used = {label for _, own in term.factors for label in own}
+        for label in summed:
+            if label not in used:
+                term.times(length(label.size))
     return term
 
 
@@ -101,12 +103,14 @@ def _contraction(term: Term, free: set[Index]) -> Term | None:
             if one is two:
                 rest = term.copy()
                 del rest.factors[expr, labels]
-                return forget(rest, [one], list(free))
+                return forget(rest, [one], free)
             for gone, stays in ((one, two), (two, one)):
                 if gone not in free:
                     rest = term.copy()
                     del rest.factors[expr, labels]
-                    return forget(rest.relabelled({gone: stays}), [stays], list(free))
+                    # Factors that cancel now may be the only ones with some label.
+                    others = (label for _, own in term.factors for label in own if label is not gone)
+                    return forget(rest.relabelled({gone: stays}), others, free)
         elif expr.op in ("unit", "embed") and labels[0] not in free:
             change = _selection(term, (expr, labels))
             if change is not None:
