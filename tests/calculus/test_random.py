@@ -227,6 +227,10 @@ REPETITIONS = {
     "a*rowsum(X ./ X)'*z": "a",
     "a*sum((X*X') ./ (X*X'))": "a",
     "a*sum(x)*sum(2*vector(1, n))": "a",
+    "x'*(vector(1)*vector(1)'/n)^2*x": "x",
+    "x'*matrix(1, n, m)*vector(1, m) + sum(z)": "x",
+    'a*einsum("ij,ij->", X, 1 ./ X)': "a",
+    'einsum("j,ij,ij->", x, X, 1 ./ X)': "x",
     "sum((diag(z)*X) ./ X)": "z",
     "tr(diag(x)*S*(1 ./ S'))": "x",
 }

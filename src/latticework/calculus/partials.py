@@ -11,7 +11,7 @@ from latticework.calculus.forms import folded
 from latticework.calculus.labels import Labels, chain, einsum_labels, kronecker_labels, selections
 from latticework.calculus.shapes import ELEMENTWISE, extent
 from latticework.calculus.slopes import slope
-from latticework.calculus.tensor import Term
+from latticework.calculus.tensor import Term, forget
 from latticework.calculus.tree import variables
 
 
@@ -106,12 +106,17 @@ def _power(node: Expr, place: int, out: Labels, arg: Labels) -> list[Term]:
 
 
 def _product(node: Expr, place: int, out: Labels, arg: Labels) -> list[Term]:
-    names = chain(node.args, out)
+    return _beside(node, place, chain(node.args, out), out, arg)
+
+
+def _beside(node: Expr, place: int, names: list[Labels], out: Labels, arg: Labels) -> list[Term]:
+    """The other operands of a product, each at its labels."""
     term = Term()
     for k, other in enumerate(node.args):
         if k != place:
             term.times(other, names[k])
-    return [term.delta(names[place], arg)]
+    # A label that operands share may be in no factor, where they are the same everywhere or cancel.
+    return [forget(term.delta(names[place], arg), (label for own in names for label in own), (*out, *arg))]
 
 
 def _transposed(node: Expr, place: int, out: Labels, arg: Labels) -> list[Term]:
@@ -250,12 +255,7 @@ def _index(node: Expr, place: int, out: Labels, arg: Labels) -> list[Term]:
 
 
 def _einsum(node: Expr, place: int, out: Labels, arg: Labels) -> list[Term]:
-    names = einsum_labels(node, out)
-    term = Term()
-    for k, other in enumerate(node.args):
-        if k != place:
-            term.times(other, names[k])
-    return [term.delta(names[place], arg)]
+    return _beside(node, place, einsum_labels(node, out), out, arg)
 
 
 def _nothing(node: Expr, place: int, out: Labels, arg: Labels) -> list[Term]:
