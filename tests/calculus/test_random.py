@@ -233,6 +233,14 @@ REPETITIONS = {
     'einsum("j,ij,ij->", x, X, 1 ./ X)': "x",
     "sum((diag(z)*X) ./ X)": "z",
     "tr(diag(x)*S*(1 ./ S'))": "x",
+    "z'*X*(x + a) - z'*X*x": "z",
+    "z'*X*(x + 1) - z'*X*x": "z",
+    "x .* (v + a) - x .* v": "x",
+    "x'*(v + a) - x'*v": "x",
+    "x'*(v + 3) - x'*v": "x",
+    "x'*(v + 3) - x'*v - 3*sum(x)": "x",
+    "tr(S*(C + a)) - tr(S*C)": "S",
+    "a*(X + 2) - a*X": "a",
 }
 
 

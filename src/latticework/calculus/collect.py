@@ -42,7 +42,10 @@ def _as_monomial(products: Sequence[Monomial], shape: tuple[Dim, ...]) -> Monomi
     if len(terms) == 1:
         return terms[0]
     total = forms.summed([term.expression(flip=False) for term in terms])
-    return Monomial(Fraction(1), {}, total) if shape else of_scalar(total)
+    if total.rank:
+        return Monomial(Fraction(1), {}, total)
+    # Of x + b and -x a scalar is left, which each element of the sum is.
+    return replace(of_scalar(total), core=make("ones", data=shape) if shape else None)
 
 
 def _common_scale(terms: list[Monomial], shape: tuple[Dim, ...]) -> list[Monomial] | None:
@@ -169,7 +172,7 @@ def _units(terms: list[Monomial], shape: tuple[Dim, ...]) -> list[Monomial] | No
         total = forms.summed([collected(arrays, shape), collected(scalars, ())])
         return _placed(rest, Monomial(Fraction(1), {}, make("had", unit, total)), terms, chosen)
     bracket = _as_monomial(inner, shape if arrays else ())
-    core = unit if bracket.core is None else make("had", unit, bracket.core)
+    core = unit if bracket.core is None or bracket.core.op == "ones" else make("had", unit, bracket.core)
     return _placed(rest, replace(bracket, core=core), terms, chosen)
 
 
@@ -187,8 +190,9 @@ def _diagonals(terms: list[Monomial], shape: tuple[Dim, ...]) -> list[Monomial] 
     inner = [Monomial(term.coefficient, term.scalars, term.core.args[0]) for term in chosen if term.core is not None]
     bracket = _as_monomial(inner, shape[:1])
     assert bracket.core is not None
+    core = make("eye", data=shape[0]) if bracket.core.op == "ones" else make("diag", bracket.core)
     rest = [term for term in terms if term not in chosen]
-    return _placed(rest, replace(bracket, core=make("diag", bracket.core)), terms, chosen)
+    return _placed(rest, replace(bracket, core=core), terms, chosen)
 
 
 def _stacked(terms: list[Monomial]) -> list[Monomial]:

@@ -289,7 +289,7 @@ def _without_repeats(terms: list[Expr]) -> list[Expr]:
     if len(counts) == len(terms):
         return terms
     kept = [scaled(factor, [], bare, flip=False) for bare, factor in counts.items() if factor]
-    return kept or [scaled(Fraction(0), [], terms[0] if terms[0].rank else None)]
+    return kept or [ZERO]
 
 
 def _counted(term: Expr) -> tuple[Expr, Number]:
