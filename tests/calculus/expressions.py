@@ -125,6 +125,10 @@ class Writer:
             lambda: f"sum(({self.square(size, d)}).^0.5)",
             lambda: f"({v()})'*{self.both_ways(q())}*({v()})",
             lambda: "({0})'*{1}*({0})".format(v(), self.both_ways(q())),
+            lambda: "(({1})'*({0} + {2}) - ({1})'*({0}))".format(v(), v(), s()),
+            lambda: "sum((diag({1})*{0}) ./ {0})".format(f"(2 + sin({m()}))", v()),
+            lambda: "({1})'*({0} ./ {0})*vector(1)".format(f"(2 + sin({m()}))", v()),
+            lambda: f"sum({self.above_zero(m())})",
         )
 
     def column(self, size, depth):
@@ -175,6 +179,9 @@ class Writer:
             lambda: self.deviations(v()),
             lambda: f"{self.both_ways(q())}*({v()})",
             lambda: f"sqrt({self.square(size, d)})*({v()})",
+            lambda: "(({1}) .* ({0} + {2}) - ({1}) .* ({0}))".format(v(), v(), s()),
+            lambda: "({1}*({0} + {2}) - {1}*({0}))".format(w(), m(), s()),
+            lambda: f"({self.above_zero(v())})",
         )
 
     def row(self, size, depth):
@@ -210,6 +217,7 @@ class Writer:
             lambda: f"reshape(vec({m()}), {rows}, {columns})",
             lambda: f"({m()} + {s()}*(matrix(1)/({rows} + 1)))",
             lambda: f"({self.alike(m())})",
+            lambda: f"({self.above_zero(m())})",
         ]
         if rows == columns:
             options += [lambda: self.both_ways(m()), lambda: f"sqrt({self.square(rows, d)})"]
@@ -233,6 +241,12 @@ class Writer:
     def deviations(self, written):
         """Deviations from a mean, or what only looks like it."""
         return f"({self.random.choice(['', f'{written} + ', '2*'])}{written} - mean({written}))"
+
+    def above_zero(self, written):
+        """A function of a positive part, whose derivative is 0 wherever that is."""
+        t = f"relu({written})"
+        forms = [f"log(1 + {t})", f"sqrt({t} + 1)", f"(1 + {t}).^1.5", f"1 ./ (1 + {t})"]
+        return self.random.choice(forms)
 
     def both_ways(self, written):
         """A sum of a square matrix and its transpose, which is symmetric if there are as many of both."""
