@@ -107,7 +107,15 @@ def test_what_the_engine_answers_is_right_by_its_own_check():
 
 
 @pytest.mark.parametrize(
-    "text, answer", [("1e-9*x^2", "0"), ("1e-9*x^2", "1e-9*x"), ("x^2/1e7", "x/1e7"), ("sum(x*y)/1e9", "0")]
+    "text, answer",
+    [
+        ("1e-9*x^2", "0"),
+        ("1e-9*x^2", "1e-9*x"),
+        ("1 + 1e-9*x^2", "0"),
+        ("cos(y[1]) + 1e-9*x^2", "1e-9*x"),
+        ("x^2/1e7", "x/1e7"),
+        ("sum(x*y)/1e9", "0"),
+    ],
 )
 def test_small_derivatives_are_no_rounding(text, answer):
     assert check(text, "x", answer, {"x": "", "y": "n"}).verdict == "wrong"
@@ -120,6 +128,7 @@ def test_small_derivatives_are_no_rounding(text, answer):
         ("1e-9*norm2(x)^2", "x", "1e-9*(x + x)'"),
         ("sin(x)^2 + cos(x)^2", "x", "0"),
         ("logdet(A*inv(A))", "A", "matrix(0)"),
+        ("1e6*(1 + logdet(A*inv(A)))", "A", "matrix(0)"),
         ("1e-9*logdet(A*inv(A))", "A", "1e-9*(inv(A) - inv(A)*A*inv(A))"),
     ],
 )

@@ -120,6 +120,13 @@ def test_a_small_derivative_is_no_rounding(monkeypatch):
     right = stages.closed_form
     monkeypatch.setattr(stages, "closed_form", lambda total: make("had", number(1.01), right(total)))
     assert not derive("1e-9*norm2(x)^2", "x", {"x": "n"}).verify()
+    assert not derive("1 + 1e-9*norm2(x)^2", "x", {"x": "n"}).verify()
+
+
+@pytest.mark.parametrize("method", ["autodiff", "differences"])
+def test_the_rounding_of_a_large_function_is_no_derivative(method):
+    verified = derive("1e6*(1 + logdet(A*inv(A)))", "A", {"A": "n,n"}).verify(method=method)
+    assert verified, verified
 
 
 def test_where_automatic_differentiation_finds_no_number_nothing_is_compared():

@@ -19,7 +19,7 @@ WORST_CONDITION = 1e6  # of a matrix that is inverted, whose errors grow with it
 MOST_ELEMENTS = 1_000_000  # of a value that is drawn
 NEAREST_KINK = 0.05  # of what differences may reach
 MOST_DRAWS = 60
-SMALL = (1e-4, 1.0)  # elements of a function beside which those of its derivative may be rounding
+ROUNDED = 1e-4  # share of a function, or of 1, below which its derivative may be the rounding of terms that cancel
 # What is drawn until the function has a value: any numbers, positive ones, small ones; with well-conditioned matrices.
 SPREADS = ((-1.5, 1.5), (0.4, 1.6), (0.1, 0.9), (1.1, 2.4))
 
@@ -101,10 +101,10 @@ def _near_kink(args: tuple[Expr, ...], arrays: Mapping[str, Any]) -> bool:
 def difference(expected: Array, got: Array, function: Array | float = 1.0) -> float:
     """The largest difference of two derivatives, relative to the largest element of the one expected.
 
-    That is small where terms cancel, so at least to the largest of the function's elements where these are below 1.
+    That is small where terms cancel, so at least to a ten-thousandth of the function's largest element, or of 1.
     """
     if expected.shape != got.shape:
         return math.inf
-    least = np.clip(np.abs(function).max(initial=0.0), *SMALL)
-    scale = max(float(least), float(np.abs(expected).max(initial=0.0)))
+    least = ROUNDED * max(1.0, float(np.abs(function).max(initial=0.0)))
+    scale = max(least, float(np.abs(expected).max(initial=0.0)))
     return float(np.abs(got - expected).max(initial=0.0)) / scale
