@@ -91,7 +91,7 @@ def function(root: Expr, language: str, *, parameters: Mapping[str, Expr] | None
         except singular as error:
             raise InputError("a matrix that is inverted is singular at these values") from error
         except (ZeroDivisionError, OverflowError) as error:
-            raise InputError(f"for these sizes a number has no value: {error}") from error
+            raise InputError(f"a number of the expression has no value: {error.args[-1]}") from error
         return values[-1]
 
     derivative.__doc__ = f"Takes {', '.join(names)}."

@@ -41,7 +41,7 @@ class Registers:
         self.instructions: list[Instruction] = []
         self.uses: Counter[Expr] = Counter()
         self._registers: dict[Expr, int] = {}
-        self._seen: dict[Instruction, int] = {}
+        self._seen: dict[tuple[Instruction, type], int] = {}
         self._numbers: set[int] = set()
 
     def __contains__(self, node: Expr) -> bool:
@@ -76,13 +76,25 @@ class Registers:
 
     def emit(self, op: str, *inputs: int, data: Any = None) -> int:
         """The register of an instruction; equal ones are computed once."""
+        numbers = op in ARITHMETIC and self._numbers.issuperset(inputs)
+        if numbers and op in ("mul", "pow"):
+            inputs = (self._fractional(inputs[0]), *inputs[1:])
         instruction = Instruction(op, inputs, data)
-        if instruction not in self._seen:
+        key = instruction, type(data)  # 2 and 2.0 are equal
+        if key not in self._seen:
             self.instructions.append(instruction)
-            register = self._seen[instruction] = len(self.instructions) - 1
-            if op in ("number", "size") or (op in ARITHMETIC and self._numbers.issuperset(inputs)):
-                self._numbers.add(register)
-        return self._seen[instruction]
+            self._seen[key] = len(self.instructions) - 1
+            if numbers or op in ("number", "size"):
+                self._numbers.add(self._seen[key])
+        return self._seen[key]
+
+    def _fractional(self, register: int) -> int:
+        """A number as a float: whole ones of Python grow past those that arrays can be multiplied by."""
+        each = self.instructions[register]
+        if each.op == "number":
+            return self.emit("number", data=float(each.data))
+        whole = each.op not in ("mul", "pow", "div")
+        return self.emit("mul", self.emit("number", data=1.0), register) if whole else register
 
     def array(self, register: int) -> int:
         """The register as an array: functions of arrays do not take numbers of Python."""
