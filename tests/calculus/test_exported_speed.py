@@ -11,6 +11,7 @@ import torch
 from latticework.calculus import derive, parse
 from latticework.calculus.called import function
 from latticework.calculus.evaluate import evaluate
+from latticework.calculus.expression import make, number, variable
 from latticework.calculus.program import program
 from latticework.calculus.source import source
 from latticework.core.errors import InputError
@@ -217,6 +218,14 @@ def test_a_number_past_all_floating_point_is_refused() -> None:
     call = derive("2^1000000*x", "x", {"x": ""}).to_numpy()
     with pytest.raises(InputError, match=r"^a number of the expression has no value: Numerical result out of range"):
         call(1.0)
+
+
+@pytest.mark.parametrize("language", ["numpy", "torch"])
+def test_a_power_of_a_negative_number_is_written_in_brackets(language: str) -> None:
+    root = make("add", make("sin", variable("x")), make("pow", number(-3), number(4)))
+    written: dict[str, Any] = {}
+    exec(source(root, language, name="summed"), written)  # noqa: S102  # code of our own
+    assert written["summed"](torch.tensor(0.0) if language == "torch" else 0.0) == 81
 
 
 def test_a_call_returns_memory_of_its_own() -> None:

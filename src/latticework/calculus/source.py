@@ -134,7 +134,7 @@ class _Writer:
         if op == "var":
             return self.names[data]
         if op == "number":
-            return repr(data)
+            return repr(data) if data >= 0 else f"({data!r})"  # -3 ** 4 is -81
         template = OWN[self.language].get(op) or WRITTEN.get(op)
         if template is not None:
             return template.format(*inputs, xp=xp)
