@@ -181,6 +181,15 @@ def test_a_product_of_three_hundred_factors_is_differentiated():
     within_bounds(lambda: derive(f"tr({'*'.join(matrices)})", "A7", matrices))
 
 
+@pytest.mark.parametrize("levels", [12, 20])
+def test_a_polynomial_of_matrices_within_each_other_is_differentiated(levels):
+    text = "A*(B + " * levels + "A*C" + ")" * levels
+    shapes = {"A": "n,n", "B": "n,n", "C": "n,n"}
+    found = within_bounds(lambda: derive(f"tr({text})", "A", shapes))
+    arrays = {name: np.array([[0.5]]) for name in shapes}
+    assert np.allclose(found.evaluate(**arrays), sum(k * 0.5**k for k in range(1, levels + 2)))
+
+
 def squared(times):
     expr = variable("x")
     for _ in range(times):

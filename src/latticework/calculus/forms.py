@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
+from functools import lru_cache
 
 from latticework.calculus.expression import UNIT, ZERO, Expr, make, number
 from latticework.calculus.factors import magnitude, put
@@ -13,6 +14,7 @@ from latticework.calculus.labels import Number, Units
 from latticework.calculus.tree import count
 
 DEEPEST = 200  # levels looked into for a shorter form: what is written has fewer, and Python's stack has an end
+REMEMBERED = 4096  # answers: the two below ask each other, and of nested sums five times more at each level
 
 
 def column(expr: Expr) -> Expr:
@@ -20,6 +22,7 @@ def column(expr: Expr) -> Expr:
     return transpose(expr) if expr.row else expr
 
 
+@lru_cache(maxsize=REMEMBERED)
 def is_symmetric(expr: Expr) -> bool:
     """Whether a matrix is its own transpose, as far as its form tells."""
     if expr.rank != 2 or expr.depth > DEEPEST:
@@ -41,6 +44,7 @@ def is_symmetric(expr: Expr) -> bool:
     return False
 
 
+@lru_cache(maxsize=REMEMBERED)
 def transpose(expr: Expr) -> Expr:
     """The transpose, written without one where that is as short."""
     if expr.op == "T":
@@ -56,13 +60,10 @@ def transpose(expr: Expr) -> Expr:
     if expr.op in ("ones", "zeros") and expr.rank == 2:
         return make(expr.op, data=expr.shape[::-1])
     arrays = sum(arg.rank > 0 for arg in expr.args)
-    if (expr.op in ("had", "div") and arrays == 1) or (expr.op == "add" and expr.rank == 2):
+    if expr.op == "add" or (expr.op in ("had", "div") and arrays == 1):
         turned = make(expr.op, *(transpose(arg) if arg.rank else arg for arg in expr.args))
-        if count(turned) <= count(expr) + 1:
-            return turned
-    if expr.op == "add":
-        turned = make("add", *(transpose(arg) if arg.rank else arg for arg in expr.args))
-        if count(turned) <= count(expr):
+        longer = 0 if expr.op == "add" and expr.rank == 1 else 1
+        if count(turned) <= count(expr) + longer:
             return turned
     return make("T", expr)
 
