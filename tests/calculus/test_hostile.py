@@ -429,7 +429,7 @@ def test_names_that_are_changed_stay_different_ones(names):
 
 @pytest.mark.parametrize("text", ["n*sum(x)", "n*mean(x)"])
 def test_a_name_of_both_a_variable_and_a_size_is_refused(text):
-    with pytest.raises(InputError, match=r"^'n' is a variable and a size"):
+    with pytest.raises(InputError, match=r"^'n' is a variable and a size, .*: rename one of them$"):
         derive(text, "x", {"n": "", "x": "n"})
     with pytest.raises(InputError, match=r"^'n' is a variable and a size"):
         derive(variable("n") * make("sum", variable("x", "n")), "x")

@@ -172,7 +172,7 @@ def derive(
     known = {**known, wrt: target}
     twice = sorted(known.keys() & symbols(expression, target))
     if twice:
-        raise InputError(f"{twice[0]!r} is a variable and a size: in the answer nobody could tell which is meant")
+        raise InputError(f"{twice[0]!r} is a variable and a size, which no answer tells apart: rename one of them")
     own_symmetry = "symmetric" in assumed.get(wrt, ())
     marked = {
         node: variable(name, node.shape, frozenset(assumed[name])) for name, node in known.items() if name in assumed
