@@ -131,7 +131,7 @@ def derive(
             f"--shape: there is no variable {strange[0]!r}; the expression has {', '.join(found.parameters)}"
         )
     if check is not None:
-        return _check(found, check, shapes, assume, format)
+        return _check(found, check, format)
     for note in _notes(found, shapes, told=steps or format != "text"):
         message(f"note: {note}")
     if export is not None:
@@ -211,18 +211,10 @@ def _written(found: Derivation, format: Format, *, steps: bool) -> object:
     return found.text(steps=steps)
 
 
-def _check(found: Derivation, answer: str, shapes: dict[str, str], assume: list[str] | None, format: Format) -> None:
-    from latticework.calculus.marking import check
+def _check(found: Derivation, answer: str, format: Format) -> None:
+    from latticework.calculus.marking import mark
 
-    marked = check(
-        found.expression,
-        found.wrt.data[0],
-        answer,
-        shapes,
-        order=found.order,
-        layout=found.layout,
-        assume=assume or None,
-    )
+    marked = mark(found, answer)
     if format == "json":
         shown = marked.counterexample
         print_json(

@@ -105,12 +105,15 @@ def check(
     >>> print(check("x'*A*x", "x", "2*x'*A").counterexample)
     at x = [1, 0], A = [[0, 0], [1, 0]] the derivative is [0, 1], the answer gives [0, 0]
     """
-    derivation = derive(expr, wrt, shapes, order=order, layout=layout, assume=assume)
-    known = {name: node.shape for name, node in variables(derivation.expression, derivation.wrt).items()}
-    right = derivation.result
-    given = answer if isinstance(answer, Expr) else _read(answer, known, right)
-    marked = variables(derivation.expression, derivation.wrt)
-    given = substitute(given, {node: marked[name] for name, node in variables(given).items() if name in marked})
+    return mark(derive(expr, wrt, shapes, order=order, layout=layout, assume=assume), answer)
+
+
+def mark(derivation: Derivation, answer: str | Expr) -> Check:
+    """Compare an answer with a derivative that was found already: see `check`."""
+    known, right = derivation.parameters, derivation.result
+    shapes = {name: node.shape for name, node in known.items()}
+    given = answer if isinstance(answer, Expr) else _read(answer, shapes, right)
+    given = substitute(given, {node: known[name] for name, node in variables(given).items() if name in known})
     _refuse_unknown(given, derivation)
     if _sizes(given) not in (_sizes(right), _sizes(right)[::-1]):
         message = f"the answer is a {given.shape_text}, but the derivative is a {right.shape_text}"
@@ -119,7 +122,7 @@ def check(
     if verdict == "equal":
         return Check(verdict, "the answer is the derivative", None, right)
     if verdict == "equal up to layout":
-        return Check(verdict, f"the answer is the transpose: in {layout} layout it is {right}", None, right)
+        return Check(verdict, f"the answer is the transpose: in {derivation.layout} layout it is {right}", None, right)
     return Check("wrong", _remark(derivation, given), _smallest(derivation, given), right)
 
 
