@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from fractions import Fraction
 
 from latticework.calculus import forms
 from latticework.calculus.backward import Sum
@@ -12,7 +11,7 @@ from latticework.calculus.dimensions import ONE, Dim
 from latticework.calculus.expression import Expr, make
 from latticework.calculus.labels import Index, Labels
 from latticework.calculus.matrix_form import matrix_form
-from latticework.calculus.monomial import Monomial
+from latticework.calculus.monomial import Monomial, times
 from latticework.calculus.tensor import Term
 
 
@@ -118,12 +117,9 @@ def _factors(left: Term, slots: tuple[Labels, Labels], columns: Labels) -> Monom
     first, last = parts
     assert first.core is not None
     assert last.core is not None
-    scalars = dict(rest.scalars)
     for each in parts:
-        for scalar, exponent in each.scalars.items():
-            scalars[scalar] = scalars.get(scalar, Fraction(0)) + exponent
-    coefficient = rest.coefficient * first.coefficient * last.coefficient
-    return Monomial(coefficient, scalars, make("kron", last.core, first.core))
+        rest = times(each, rest.scalars, rest.coefficient)
+    return Monomial(rest.coefficient, rest.scalars, make("kron", last.core, first.core))
 
 
 def _unpaired(term: Term, labels: Labels, others: Labels) -> tuple[Term, Labels]:
