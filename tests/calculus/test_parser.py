@@ -276,6 +276,11 @@ def test_names_of_functions_are_variables_where_they_are_not_called():
     assert set(variables(parse("max + 1", {"max": ""}))) == {"max"}
 
 
+@pytest.mark.parametrize("text", ["vec(z*vector(1, n)')", "vec(matrix(1, m, n))", "kron(eye(m), vector(1, n))"])
+def test_sizes_that_nothing_around_tells_are_printed(text):
+    assert str(read(text)) == text
+
+
 def spaced(text, seed):
     """The text with more spaces, but none within quotation marks."""
     chooser = random.Random(seed)

@@ -11,6 +11,7 @@ from latticework.calculus.tree import Tree, order
 COMPARISON, SUM, SIGNED, PRODUCT, POWER, POSTFIX, ATOM = range(7)
 Piece = tuple[str, int]  # what is written, and how strongly it holds together
 LONGEST = 20_000  # characters of a part: twice what can be read again
+HIDING = ("kron", "vec")  # operations whose sizes do not tell those of their operands
 LABELS = "ijklmnopqrstuvwxyzabcdefghIJKLMNOPQRSTUVWXYZABCDEFGH"
 
 
@@ -57,12 +58,12 @@ def _piece(root: Tree) -> Piece:
     nodes = order(root)
     pieces: dict[Tree, Piece] = {}
     sized: dict[Tree, Piece] = {}
-    # A factor of kron(eye, vector(1)) has a size that nothing around it tells.
-    kronecker = any(node.op == "kron" for node in nodes)
+    # In kron(eye, vector(1)) and vec(x*vector(1)') are sizes that nothing around tells.
+    hidden = any(node.op in HIDING for node in nodes)
     for node in nodes:
-        args = [_shortened((sized if node.op == "kron" else pieces)[arg]) for arg in node.args]
+        args = [_shortened((sized if node.op in HIDING else pieces)[arg]) for arg in node.args]
         pieces[node] = _write(node, args)
-        if kronecker:
+        if hidden:
             sized[node] = _sized(node, [_shortened(sized[arg]) for arg in node.args]) or pieces[node]
     return pieces[root]
 
