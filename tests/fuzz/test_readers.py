@@ -48,7 +48,7 @@ OTHERS = {
     "knowledge/cli_files.py:read_source": "calls `read_triples` or finds a data set",
     "knowledge/facts.py:read_graph": "of triples, not of files; of a path it calls `read_triples`",
     "knowledge/facts.py:read_named": "as `read_graph`, by `read_rows`",
-    "knowledge/facts.py:read_distinct": "as `read_graph`",
+    "knowledge/facts.py:read_validation": "as `read_named`",
     "anomaly/encoders/pretrained.py:load": "calls `load_vit` and `load_point_mae`",
     "mediation/cli_study.py:read": "a command that calls `read_study`",
 }
