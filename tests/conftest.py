@@ -42,6 +42,12 @@ class Ended(NamedTuple):
     err: str
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collect_file():
+    """Tests have no examples, and looking for some takes seconds in every process."""
+    return [collector for collector in (yield) if type(collector) is pytest.Module]
+
+
 def real_data():
     folder = os.environ.get("LATTICEWORK_DATA")
     return Path(folder) if folder and Path(folder).is_dir() else None
