@@ -25,9 +25,7 @@ from latticework.core.errors import InputError
 MAX_BYTES: Final = 8 * 2**30  # of a file; DINO's full checkpoint of ViT-B/8 has 1.4 GB
 MAX_PICKLE_BYTES: Final = 64 * 2**20  # of what a file says about its tensors, the tensors themselves aside
 MAX_NAME: Final = 1_000  # characters in what a file says of an object's class; torch's own messages would take minutes
-OLD_PICKLES: Final = (
-    5  # of a file that is no archive: what it is, in which version, where written, the weights, their order
-)
+OLD_PICKLES: Final = 5  # of a file that is no archive: what it is, which version, where written, weights, their order
 MAX_DEPTH: Final = 1  # of dictionaries of tensors in the dictionary of a file, such as "teacher"
 PICKLES: Final = (".pth", ".pt", ".bin")
 ARCHIVE: Final = b"PK\x03\x04"  # what a zip file begins with
