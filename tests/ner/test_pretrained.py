@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from latticework.core import InputError
+from latticework.core import InputError, candidates
+from latticework.core.tensors import store_tensors
 from latticework.ner import LatticeTagger, TaggerConfig
 from latticework.ner.model import Embedding
 from latticework.ner.vocabulary import Vocabulary
@@ -78,6 +79,27 @@ def test_other_vectors_are_another_run(vectors, tmp_path):
     vectors[0].write_text("1 2\n我 1 0\n", encoding="utf-8")
     with pytest.raises(InputError, match="other data or settings"):
         make(vectors).fit(SENTENCES, TAGS, folder=tmp_path / "model")
+
+
+def test_other_vectors_of_what_training_does_not_show_are_another_run(vectors, tmp_path):
+    make(vectors).fit(SENTENCES, TAGS, folder=tmp_path / "model")
+    vectors[0].write_text(vectors[0].read_text("utf-8").replace("水 1 0", "水 0 1"), encoding="utf-8")
+    with pytest.raises(InputError, match="other data or settings"):
+        make(vectors).fit(SENTENCES, TAGS, folder=tmp_path / "model")
+
+
+def test_what_training_stores_as_it_goes_holds_no_vectors_that_it_does_not_change(vectors, monkeypatch):
+    stored = set()
+
+    def store(folder, name, weights):
+        stored.update(weights)
+        return store_tensors(folder, name, weights)
+
+    monkeypatch.setattr(candidates, "store_tensors", store)
+    tagger = make(vectors).fit(SENTENCES, TAGS, (SENTENCES, TAGS))
+    kept = set(tagger.to_state().tensors["weights"])
+    assert kept - stored == {"vectors.characters.given", "vectors.pairs.given", "encoder.words.given"}
+    assert stored < kept
 
 
 @pytest.mark.parametrize("content", ["0 2\n", "1 2\n水 1 0\n", "1 2\n水水水 1 0\n"])

@@ -186,7 +186,7 @@ def tell_of(lexicon: Lexicon, features: Features) -> None:
 def fingerprint(settings: Mapping[str, object], config: TaggerConfig, task: TaggingTask) -> str:
     """A checksum of everything that decides what a run learns."""
     digest = hashlib.sha256(json.dumps([RECIPE, dict(settings), asdict(config), task.tag_set.names]).encode())
-    for tensor in task.model.state_dict().values():  # as they are before training: given vectors among them
+    for tensor in task.model.everything().values():  # as they are before training: given vectors among them
         digest.update(tensor.numpy().data)
     texts = [task.features, *(() if task.validation is None else (task.validation[0],))]
     for array in (task.tags.tokens, *(array for text in texts for array in text.arrays())):

@@ -59,7 +59,7 @@ class Embedding(nn.Module):
         bound = math.sqrt(3 / size)
         self.learnt = 1 + len(vocabulary.counts)
         self.table = nn.Parameter(torch.empty(self.learnt, size).uniform_(-bound, bound))
-        self.register_buffer("given", torch.zeros(len(vocabulary) - self.learnt, size))
+        self.register_buffer("given", torch.zeros(len(vocabulary) - self.learnt, size), persistent=False)
         counts = torch.tensor([math.inf, *vocabulary.counts], device="cpu")
         self.register_buffer("hidden", unknown_rate / (unknown_rate + counts), persistent=False)
 
@@ -152,6 +152,11 @@ class TaggerModel(nn.Module):
         """How the encoder wants the words of a batch."""
         return self.encoder.arrange
 
+    def everything(self) -> dict[str, Tensor]:
+        """The state and the given vectors, which training never changes and need not store at each validation."""
+        given = {name: tensor for name, tensor in self.named_buffers() if name.endswith(".given")}
+        return self.state_dict() | given
+
     def begin_with(self, given: Given, inputs: Inputs) -> dict[str, int]:
         """Set the vectors that are given; of how many entries of the training text, by parameter of the tagger."""
         begun = {"char_vectors": 0, "word_vectors": 0}
@@ -222,13 +227,13 @@ class BiLSTM(Encoder):
         return states
 
 
-def check_sizes(weights: Mapping[str, Tensor], build: Callable[[], nn.Module]) -> None:
+def check_sizes(weights: Mapping[str, Tensor], build: Callable[[], TaggerModel]) -> None:
     """Refuse weights of another model than the one that is built, before memory is asked for it.
 
     On the device "meta" some of torch's operations (`eye`, arithmetic) import its compiler, which takes seconds: what
     `build` makes does without them.
     """
     with torch.device("meta"):
-        expected = {name: tensor.shape for name, tensor in build().state_dict().items()}
+        expected = {name: tensor.shape for name, tensor in build().everything().items()}
     if expected != {name: tensor.shape for name, tensor in weights.items()}:
         raise ValueError("its weights are not of the sizes that its configuration and vocabularies say")

@@ -33,7 +33,7 @@ def state_of(learned: Learned, given_lexicon: object, history: list[Row], finger
             "lexicon_was_read": isinstance(given_lexicon, Lexicon),
             "fingerprint": fingerprint,
         },
-        tensors={"weights": learned.model.state_dict()},
+        tensors={"weights": learned.model.everything()},
         files=({"lexicon.txt": lexicon.to_bytes()} if len(lexicon) else {})
         | {
             "lexicon_parameter.json": to_json(plain_source(given_lexicon), "lexicon"),
@@ -73,7 +73,8 @@ def learned_of(
     check_sizes(weights, build)
     with fork_random(torch.device("cpu"), 0):  # what it draws is of no account
         model = build()
-    model.load_state_dict(weights)
+    for name, tensor in model.everything().items():
+        tensor.copy_(weights[name])
     model.eval()
     learned = Learned(config, hidden_size, inputs, tag_set, scheme, model)
     return learned, given_lexicon, history_of(files["history.json"]), values["fingerprint"]
