@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from dataclasses import replace
 from pathlib import Path
 
@@ -101,16 +102,30 @@ def test_long_text_is_tagged_whole(tagger):
     assert tags == whole + whole + half
     [entities] = tagger.entities([text])
     assert [entity.start for entity in entities] == list(range(2, 2500, 5))
-    assert tagger.transform([text]).shape == (1, 16)
-    assert tagger.character_states([text])[0].shape == (2500, 16)
+    [states], [thousand] = tagger.character_states([text]), tagger.character_states(["他在长江。" * 200])
+    assert states.shape == (2500, 16)
+    np.testing.assert_allclose(states[1000:2000], thousand, atol=1e-5)
 
 
 def test_transform_is_the_mean_of_the_character_states(tagger):
-    states = tagger.character_states(QUERIES)
-    assert [len(row) for row in states] == [4, 0, 3, 2, 3]
-    np.testing.assert_array_equal(tagger.transform(QUERIES)[0], states[0].mean(0))
-    np.testing.assert_array_equal(tagger.transform(QUERIES)[1], np.zeros(16))
+    texts = [*QUERIES, "他在长江。" * 500, "江长" * 600]
+    states, means = tagger.character_states(texts), tagger.transform(texts)
+    assert [len(row) for row in states] == [4, 0, 3, 2, 3, 2500, 1200]
+    np.testing.assert_array_equal(np.delete(means, 1, axis=0), [row.mean(0) for row in states if len(row)])
+    np.testing.assert_array_equal(means[1], np.zeros(16))
+    assert means.dtype == np.float32
     assert tagger.transform([]).shape == (0, 16)
+
+
+def test_transform_does_not_hold_the_states_of_all_characters():
+    tagger = CharacterTagger(hidden_size=256, max_epochs=1, config=CONFIG, random_state=0, device="cpu")
+    tagger.fit(SENTENCES[:5], TAGS[:5])
+    texts = ["他在长江。" * 10] * 1000
+    tracemalloc.start()
+    tagger.transform(texts)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < sum(map(len, texts)) * 256 * 4 / 2
 
 
 def test_another_lexicon_changes_what_matches_and_leaves_the_first_model_alone(tagger):

@@ -64,9 +64,8 @@ def test_entities_of_whole_words_come_back_as_they_were():
 
 def test_states_of_words_are_spread_over_their_characters():
     features = inputs(spelling=False).encode(TEXTS[:2])
-    spread = features.spread([np.array([[1.0], [2.0]]), np.zeros((0, 1))])
-    assert spread[0].ravel().tolist() == [1, 1, 1, 2, 2, 2, 2]
-    assert spread[1].shape == (0, 1)
+    assert features.spread(0, np.array([[1.0], [2.0]])).ravel().tolist() == [1, 1, 1, 2, 2, 2, 2]
+    assert features.spread(1, np.zeros((0, 1))).shape == (0, 1)
 
 
 def test_a_batch_holds_the_words_of_its_sentences_and_their_spelling():

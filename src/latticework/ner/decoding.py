@@ -123,14 +123,15 @@ def _best(model: TaggerModel, tag_set: TagSet, emissions: Tensor, batch: Batch) 
 
 
 @torch.no_grad()
-def states(model: TaggerModel, features: Features, *, device: torch.device) -> list[np.ndarray]:
-    """The encoder's states of every sentence: arrays of float32, (what the model tags, state)."""
-    found: list[np.ndarray] = [np.zeros((0, model.encoder.size), np.float32) for _ in range(len(features.lengths))]
+def states(model: TaggerModel, features: Features, *, device: torch.device) -> Iterator[tuple[int, np.ndarray]]:
+    """Each sentence's index, batch by batch, and the encoder's states of its characters: float32, (characters, state).
+
+    They are views of the states of the batch.
+    """
     for indices, batch in batches(features, model):
         rows = model.states(batch.to(device)).float().cpu().numpy()
-        for index, row, length in zip(indices, rows, batch.host_lengths.tolist(), strict=True):
-            found[index] = row[:length].copy()
-    return found
+        for index, row, length in zip(indices.tolist(), rows, batch.host_lengths.tolist(), strict=True):
+            yield index, features.spread(index, row[:length])
 
 
 @torch.no_grad()

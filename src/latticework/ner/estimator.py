@@ -306,12 +306,10 @@ class Tagger(Estimator):
         array of float32, shape (n, hidden_size)
             A sentence without characters has zeros.
         """
-        states = self.character_states(sentences)
-        means = np.zeros((len(states), self.learned_.hidden_size), np.float32)
-        for index, row in enumerate(states):
-            if len(row):
-                means[index] = row.mean(0)
-        return means
+        check_is_fitted(self)
+        tokens = check_sentences(sentences, "sentences")
+        with self._inference() as device:
+            return self.learned_.mean_states(tokens, device)
 
     def character_states(self, sentences: Sentences) -> list[np.ndarray]:
         """What the encoder makes of each character: a float32 array (characters, hidden_size) for each sentence."""

@@ -101,9 +101,9 @@ class Features:
         """The other way round."""
         return [list(found) for found in spans]
 
-    def spread(self, states: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """States of what the model tags as states of characters."""
-        return list(states)
+    def spread(self, sentence: int, states: np.ndarray) -> np.ndarray:
+        """States of what the model tags of a sentence as states of its characters."""
+        return states
 
     def batch(self, indices: np.ndarray, arrange: Arranger | None = None, tags: EncodedText | None = None) -> Batch:
         """These sentences; `arrange` is asked for their words, if the model reads any."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -68,7 +69,27 @@ class Learned:
 
     def states(self, tokens: list[list[str]], device: torch.device) -> list[np.ndarray]:
         """What the encoder makes of each character: (characters, state) of each sentence."""
+        found = dict(self._states(tokens, device))
+        return [found[sentence] for sentence in range(len(tokens))]
+
+    def mean_states(self, tokens: list[list[str]], device: torch.device) -> np.ndarray:
+        """Their mean over each sentence, (sentences, state), zeros where it has no characters."""
+        means = np.zeros((len(tokens), self.hidden_size), np.float32)
+        for sentence, found in self._states(tokens, device):
+            if len(found):
+                means[sentence] = found.mean(0)
+        return means
+
+    def _states(self, tokens: list[list[str]], device: torch.device) -> Iterator[tuple[int, np.ndarray]]:
+        """Each sentence, as soon as all its parts are there, and the states of its characters."""
         parts = Parts.of(tokens)
         features = self.inputs.encode(parts.tokens)
-        found = features.spread(states(self.model, features, device=device))
-        return [np.concatenate([found[index] for index in mine]) for mine in parts.of_each()]
+        owner, of_each = parts.owner.tolist(), parts.of_each()
+        missing = list(map(len, of_each))
+        found: dict[int, np.ndarray] = {}
+        for part, of_part in states(self.model, features, device=device):
+            found[part] = of_part
+            sentence = owner[part]
+            missing[sentence] -= 1
+            if not missing[sentence]:
+                yield sentence, np.concatenate([found.pop(index) for index in of_each[sentence]])

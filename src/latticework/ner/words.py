@@ -104,9 +104,9 @@ class WordFeatures:
             widened.append([Span(bounds[span.start], bounds[span.end], span.label) for span in found])
         return widened
 
-    def spread(self, states: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """States of words as states of characters: each has that of its word."""
-        return [row.repeat(np.diff(self.bounds(index)), axis=0) for index, row in enumerate(states)]
+    def spread(self, sentence: int, states: np.ndarray) -> np.ndarray:
+        """States of a sentence's words as states of its characters: each has that of its word."""
+        return states.repeat(np.diff(self.bounds(sentence)), axis=0)
 
     def batch(self, indices: np.ndarray, arrange: Arranger | None = None, tags: EncodedText | None = None) -> WordBatch:
         """These sentences."""
