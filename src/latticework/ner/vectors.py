@@ -9,7 +9,9 @@ from __future__ import annotations
 import os
 import warnings
 from array import array
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 from typing import Final
 
@@ -113,6 +115,23 @@ def write_vectors(
     write_output(path, word2vec_bytes(words, vectors))
 
 
+@dataclass(frozen=True)
+class Anew:
+    """Sentences that are made anew whenever they are gone through: a list of strings of one character each is large.
+
+    Examples
+    --------
+    >>> sentences = Anew(lambda: map(list, ["长江", "水"]))
+    >>> list(sentences), list(sentences)
+    ([['长', '江'], ['水']], [['长', '江'], ['水']])
+    """
+
+    make: Callable[[], Iterator[Sequence[str]]]
+
+    def __iter__(self) -> Iterator[Sequence[str]]:
+        return self.make()
+
+
 def train_vectors(
     sentences: Iterable[Sequence[str]],
     *,
@@ -129,7 +148,8 @@ def train_vectors(
     Parameters
     ----------
     sentences
-        Tokens. Whole sentences are used, however long.
+        Tokens, gone through once more than there are epochs; of an iterator a list is made. Whole sentences are used,
+        however long.
     size
         Numbers of a vector.
     epochs
@@ -155,11 +175,7 @@ def train_vectors(
     ('长江', (3, 4))
     """
     models = require("gensim.models", extra="vectors", purpose="training vectors")
-    pieces = [
-        list(sentence[start : start + _LONGEST_SENTENCE])
-        for sentence in sentences
-        for start in range(0, len(sentence), _LONGEST_SENTENCE)
-    ]
+    pieces = Anew(partial(_pieces, list(sentences) if isinstance(sentences, Iterator) else sentences))
     model = models.Word2Vec(
         vector_size=size,
         window=WINDOW,
@@ -172,8 +188,14 @@ def train_vectors(
     model.build_vocab(pieces)
     if not model.wv.index_to_key:
         raise InputError(f"no token is there {minimum_count} times or more: there is nothing to learn vectors of")
-    model.train(pieces, total_examples=len(pieces), epochs=epochs)
+    model.train(pieces, total_examples=model.corpus_count, epochs=epochs)
     return list(model.wv.index_to_key), np.array(model.wv.vectors, np.float32)
+
+
+def _pieces(sentences: Iterable[Sequence[str]]) -> Iterator[list[str]]:
+    for sentence in sentences:
+        for start in range(0, len(sentence), _LONGEST_SENTENCE):
+            yield list(sentence[start : start + _LONGEST_SENTENCE])
 
 
 def vector_rows(lines: Iterable[str], name: str) -> Iterator[tuple[str, str, str]]:
