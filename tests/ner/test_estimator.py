@@ -156,8 +156,9 @@ def test_explanation_has_an_arc_for_every_match_and_weights_that_add_up(tagger):
 
 
 @pytest.mark.parametrize("lexicon", [WORDS, tuple(WORDS), {"长江": 3, "$长城": 2}, None, Lexicon.of(WORDS)])
-def test_a_lexicon_of_any_kind_is_saved_with_the_model(lexicon, tmp_path):
-    tagger = LatticeTagger(lexicon, hidden_size=8, max_epochs=1, config=CONFIG, random_state=0, device="cpu")
+@pytest.mark.parametrize("kind", [LatticeTagger, CharacterTagger])
+def test_a_lexicon_of_any_kind_is_saved_with_the_model(lexicon, kind, tmp_path):
+    tagger = small(kind, lexicon)
     tagger.fit(SENTENCES[:5], TAGS[:5]).save(tmp_path)
     loaded = lw.load(tmp_path)
     assert type(loaded.lexicon) is type(lexicon)

@@ -23,6 +23,9 @@ from latticework.ner.tags import SCHEMES
 def state_of(learned: Learned, given_lexicon: object, history: list[Row], fingerprint: str) -> State:
     """Everything, with the parameter `lexicon` as it was given."""
     lexicon = learned.inputs.lexicon
+    words = {"lexicon.txt": lexicon.to_bytes()} if len(lexicon) else {}
+    if isinstance(given_lexicon, Lexicon) and given_lexicon != lexicon:  # a model that reads no words has learned none
+        words["lexicon_parameter.txt"] = given_lexicon.to_bytes()
     return State(
         values={
             "config": asdict(learned.config),
@@ -34,8 +37,8 @@ def state_of(learned: Learned, given_lexicon: object, history: list[Row], finger
             "fingerprint": fingerprint,
         },
         tensors={"weights": learned.model.everything()},
-        files=({"lexicon.txt": lexicon.to_bytes()} if len(lexicon) else {})
-        | {
+        files={
+            **words,
             "lexicon_parameter.json": to_json(plain_source(given_lexicon), "lexicon"),
             "vocabularies.json": to_json(learned.inputs.to_values(), "vocabularies"),
             "history.json": to_json(without_timings(history), "history"),
@@ -57,7 +60,10 @@ def learned_of(
     lexicon = Lexicon.from_bytes(files.get("lexicon.txt", b""))
     if lexicon.sha256 != values["lexicon_sha256"]:
         raise ValueError("its lexicon is not the one that was saved")
-    given_lexicon = lexicon if values["lexicon_was_read"] else from_json(files["lexicon_parameter.json"])
+    given_lexicon = from_json(files["lexicon_parameter.json"])
+    if values["lexicon_was_read"]:
+        other = files.get("lexicon_parameter.txt")
+        given_lexicon = lexicon if other is None else Lexicon.from_bytes(other)
     config = config_class(**values["config"])
     hidden_size = whole_number("hidden_size", values["hidden_size"], least=2)
     inputs = architecture.inputs_from(from_json(files["vocabularies.json"]), lexicon, config)
