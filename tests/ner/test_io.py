@@ -142,9 +142,10 @@ def test_missing_files_and_folders_are_refused(tmp_path):
 
 def test_texts_to_tag_come_from_lines_or_from_json():
     assert list(texts_in(["中 国", "", "人"], "a.txt")) == ["中 国", "", "人"]
-    assert list(texts_in(['{"text": "中 国"}', '{"text": "", "entities": [[9, 9, 9]]}'], "a.jsonl.gz")) == ["中 国", ""]
-    with pytest.raises(InputError, match=r'^a.json:2: expected an object with a text under "text"$'):
-        list(texts_in(['{"text": "x"}', "{}"], "a.json"))
+    lines = ['{"text": "中 国"}', "", '{"text": "", "entities": [[9, 9, 9]]}', " "]
+    assert list(texts_in(lines, "a.jsonl.gz")) == ["中 国", ""]
+    with pytest.raises(InputError, match=r'^a.json:3: expected an object with a text under "text"$'):
+        list(texts_in(['{"text": "x"}', "", "{}"], "a.json"))
 
 
 def test_texts_to_tag_are_read_as_they_come():

@@ -52,6 +52,8 @@ def read_tagged(path: str | os.PathLike[str], *, repair: Repair = "close") -> Ta
 def texts_in(lines: Iterable[str], name: str) -> Iterator[str]:
     """The texts to be tagged, as the lines of a file of that name come in: plain text, or the "text" of JSON lines.
 
+    Blank lines of a JSONL file are nothing, as to `jsonl.read_jsonl`; of plain text they are empty texts.
+
     Raises
     ------
     InputError
@@ -63,7 +65,10 @@ def texts_in(lines: Iterable[str], name: str) -> Iterator[str]:
     ['中国']
     """
     for number, line in enumerate(lines, start=1):
-        yield text_of(line, f"{name}:{number}") if is_jsonl(name) else line
+        if not is_jsonl(name):
+            yield line
+        elif line.strip():
+            yield text_of(line, f"{name}:{number}")
 
 
 def tagged_lines(tagged: TaggedText, *, jsonl: bool, scheme: Scheme = "BMES") -> Iterator[str]:
