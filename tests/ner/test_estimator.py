@@ -213,8 +213,9 @@ def test_illegal_tags_are_warned_of_and_repaired():
 
 def test_labels_that_only_validation_has_are_warned_of_and_count_as_missed():
     tagger = LatticeTagger(WORDS, hidden_size=8, max_epochs=1, config=CONFIG, random_state=0, device="cpu")
-    with pytest.warns(UserWarning, match="labels that training has not: PER"):
+    with pytest.warns(UserWarning, match="labels that training has not: PER") as warned:
         tagger.fit(SENTENCES, TAGS, (["长江王"], [["B-RIV", "E-RIV", "S-PER"]]))
+    assert warned[0].filename == __file__
     assert tagger.history_[-1]["valid_recall"] <= 0.5
 
 
@@ -334,8 +335,9 @@ def test_description_says_what_was_learnt(tagger):
 )
 def test_a_lexicon_of_no_use_is_warned_of(lexicon, message):
     tagger = LatticeTagger(lexicon, hidden_size=8, max_epochs=1, config=CONFIG, random_state=0, device="cpu")
-    with pytest.warns(UserWarning, match=message):
+    with pytest.warns(UserWarning, match=message) as warned:
         tagger.fit(SENTENCES, TAGS)
+    assert warned[0].filename == __file__
 
 
 def test_few_sentences_are_trained_on_for_long_unless_told(monkeypatch):

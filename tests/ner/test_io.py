@@ -214,6 +214,14 @@ def test_a_conversion_that_fails_leaves_the_target_as_it_was(write, tmp_path):
         convert(write("a.bmes", BMES), tmp_path / "no" / "b.bio")
 
 
+def test_a_warning_of_a_data_set_points_at_whoever_loads_it(write, tmp_path):
+    (tmp_path / "ner" / "resume_ner").mkdir(parents=True)
+    write("ner/resume_ner/dev.char.bmes", "中 M-LOC\n国 E-LOC\n")
+    with pytest.warns(UserWarning, match="1 illegal BMES tags repaired") as caught:
+        read_resume(lambda name: tmp_path / name, split="dev")
+    assert caught[0].filename == __file__
+
+
 def test_resume_has_splits(tmp_path):
     with pytest.raises(InputError, match=r"^split='valid': expected one of train, dev, test$"):
         read_resume(lambda name: tmp_path / name, split="valid")

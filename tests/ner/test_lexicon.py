@@ -132,14 +132,19 @@ def test_batches_of_a_long_file_join(write, monkeypatch):
         Lexicon.of(write("\n".join([*lines, "长江 " + "1" * 19])))
 
 
-@pytest.mark.parametrize("header", ["3 5\n", ""])
+@pytest.mark.parametrize("header", ["4 5\n", ""])
 def test_word2vec_file_gives_its_words(write, header):
     rows = "</s> 0 0 0 0 0\n长江 1 -2 3e-1 4 5 \nＴ恤 1 2 3 4 5\n江 1 2 3 4 5\n"
-    with pytest.warns(UserWarning, match="says 3 vectors, found 4") if header else np.errstate():
-        lexicon = Lexicon.of(write(header + rows))
+    lexicon = Lexicon.of(write(header + rows))
     assert lexicon.words == ("</s>", "长江", "T恤")
     assert lexicon.frequencies is None
     assert lexicon.left_out["single"] == 1
+
+
+def test_word2vec_header_that_lies_about_the_number_is_warned_of_where_the_lexicon_is_asked_for(write):
+    with pytest.warns(UserWarning, match="says 3 vectors, found 1") as caught:
+        assert Lexicon.of(write("3 5\n长江 1 2 3 4 5\n")).words == ("长江",)
+    assert caught[0].filename == __file__
 
 
 def test_word2vec_header_that_lies_about_the_size_is_refused(write):

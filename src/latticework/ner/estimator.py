@@ -13,7 +13,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from latticework.core.checks import whole_number
-from latticework.core.errors import InputError
+from latticework.core.errors import InputError, callers_level
 from latticework.core.estimator import Estimator
 from latticework.core.persistence import State
 from latticework.core.progress import message
@@ -168,7 +168,7 @@ class Tagger(Estimator):
                 warnings.warn(
                     f"{name}: {getattr(self, name)} has no vector of what {type(self).__name__} reads of the training "
                     "text",
-                    stacklevel=2,
+                    stacklevel=callers_level(),
                 )
         features = inputs.encode(training.tokens)
         if self.lexicon is not None and reads_lexicon:

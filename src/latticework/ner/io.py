@@ -15,7 +15,7 @@ from typing import Final
 
 from latticework.core.checks import one_of
 from latticework.core.datasets import Dataset, RemoteFile
-from latticework.core.errors import InputError
+from latticework.core.errors import InputError, callers_level
 from latticework.core.files import is_jsonl, read_lines, write_lines
 from latticework.core.streams import stream_name
 from latticework.core.words import listed
@@ -46,7 +46,24 @@ def read_tagged(path: str | os.PathLike[str], *, repair: Repair = "close") -> Ta
     ...     read_tagged(file).sentences
     [['中', '国'], ['好']]
     """
-    return _read_tagged(path, repair)
+    one_of("repair", repair, REPAIRS)
+    name, lines = stream_name(path), read_lines(path)
+    jsonl = is_jsonl(name)
+    if os.fspath(path) == "-":  # without a name that says it
+        first = list(islice(lines, 1))
+        jsonl, lines = "".join(first).lstrip().startswith("{"), chain(first, lines)
+    read = None if jsonl else read_conll(lines, name, repair=repair)
+    tagged = read_jsonl(lines, name) if read is None else read.text
+    if not tagged.sentences:
+        raise InputError(f"{name} holds no sentence")
+    if read and read.normalised.illegal:
+        warnings.warn(read.normalised.warning(name, repair), stacklevel=callers_level())
+    if read and read.blank:
+        warnings.warn(
+            f"{name}: {len(read.blank)} tokens left out that are white space: {listed(read.blank)}",
+            stacklevel=callers_level(),
+        )
+    return tagged
 
 
 def texts_in(lines: Iterable[str], name: str) -> Iterator[str]:
@@ -122,31 +139,13 @@ def convert(
     one_of("scheme", scheme, SCHEMES)
     if os.path.exists(source) and os.path.exists(target) and os.path.samefile(source, target):
         raise InputError(f"{target} is the file that is read: give the converted one another name")
-    tagged = _read_tagged(source, repair)
+    tagged = read_tagged(source, repair=repair)
     write_lines(target, tagged_lines(tagged, jsonl=is_jsonl(target), scheme=scheme))
     empty = [place for place, tokens in zip(tagged.places, tagged.sentences, strict=True) if not tokens]
     if empty and not is_jsonl(target):
-        warnings.warn(f"{len(empty)} sentences without tokens have no lines in {target}: {listed(empty)}", stacklevel=2)
-    return tagged
-
-
-def _read_tagged(path: str | os.PathLike[str], repair: Repair) -> TaggedText:
-    """What `read_tagged` does, with warnings that point at the caller of whoever calls this."""
-    one_of("repair", repair, REPAIRS)
-    name, lines = stream_name(path), read_lines(path)
-    jsonl = is_jsonl(name)
-    if os.fspath(path) == "-":  # without a name that says it
-        first = list(islice(lines, 1))
-        jsonl, lines = "".join(first).lstrip().startswith("{"), chain(first, lines)
-    read = None if jsonl else read_conll(lines, name, repair=repair)
-    tagged = read_jsonl(lines, name) if read is None else read.text
-    if not tagged.sentences:
-        raise InputError(f"{name} holds no sentence")
-    if read and read.normalised.illegal:
-        warnings.warn(read.normalised.warning(name, repair), stacklevel=3)
-    if read and read.blank:
         warnings.warn(
-            f"{name}: {len(read.blank)} tokens left out that are white space: {listed(read.blank)}", stacklevel=3
+            f"{len(empty)} sentences without tokens have no lines in {target}: {listed(empty)}",
+            stacklevel=callers_level(),
         )
     return tagged
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from latticework.core.errors import InputError
+from latticework.core.errors import InputError, callers_level
 from latticework.ner.choices import Repair, Scheme
 from latticework.ner.repair import normalise
 from latticework.ner.tags import Span
@@ -39,16 +39,9 @@ class Labelled:
 
 
 def check_labelled(
-    sentences: Iterable[str | Sequence[str]],
-    tags: Iterable[Sequence[str]],
-    what: str,
-    *,
-    repair: Repair = "close",
-    depth: int = 1,
+    sentences: Iterable[str | Sequence[str]], tags: Iterable[Sequence[str]], what: str, *, repair: Repair = "close"
 ) -> Labelled:
     """Sentences and tags, one for one; illegal tags are warned of and repaired as by `tags.spans_of`.
-
-    The warning points at the caller `depth` calls above the caller of this.
 
     Raises
     ------
@@ -66,7 +59,7 @@ def check_labelled(
             raise InputError(f"{what}: sentence {index} has {len(row)} characters and {len(names)} tags")
     read = normalise(given, (what + " tags[{}][{}]").format, repair=repair)
     if read.illegal:
-        warnings.warn(read.warning(what, repair), stacklevel=2 + depth)
+        warnings.warn(read.warning(what, repair), stacklevel=callers_level())
     return Labelled(tokens, read.spans, read.scheme)
 
 
@@ -75,24 +68,23 @@ def check_training(
 ) -> tuple[Labelled, Labelled | None]:
     """What a tagger is to learn from, and what it is to be judged by if there is any: a pair of sentences and tags.
 
-    Warnings point at the caller of who calls this.
-
     Raises
     ------
     InputError
         As `check_labelled`, or if either of them has no entity.
     """
-    training = check_labelled(sentences, tags, "training", repair=repair, depth=2)
+    training = check_labelled(sentences, tags, "training", repair=repair)
     if not training.labels:
         raise InputError("the training tags name no entity: there is nothing to learn")
     if validation is None:
         return training, None
     if not (isinstance(validation, tuple | list) and len(validation) == 2):
         raise InputError("validation: expected a pair of sentences and tags")
-    held_out = check_labelled(validation[0], validation[1], "validation", repair=repair, depth=2)
+    held_out = check_labelled(validation[0], validation[1], "validation", repair=repair)
     if unknown := sorted(set(held_out.labels) - set(training.labels)):
         warnings.warn(
-            f"validation has labels that training has not: {', '.join(unknown)}; they count as missed", stacklevel=3
+            f"validation has labels that training has not: {', '.join(unknown)}; they count as missed",
+            stacklevel=callers_level(),
         )
     if not held_out.labels:
         raise InputError("the validation tags name no entity: there is no F1 to choose weights by")

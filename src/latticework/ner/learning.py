@@ -16,6 +16,7 @@ import torch
 from jaxtyping import Int64
 from torch import nn
 
+from latticework.core.errors import callers_level
 from latticework.core.progress import message
 from latticework.core.seeds import spawn
 from latticework.core.task import Plan
@@ -173,14 +174,17 @@ def tell_of(lexicon: Lexicon, features: Features) -> None:
     without = f" ({left_out} left out)" if left_out else ""
     arcs = getattr(features, "arcs", None)  # words that a tagger cuts sentences into are none
     if not len(lexicon):
-        warnings.warn(f"the lexicon has no word of two or more characters{without}", stacklevel=3)
+        warnings.warn(f"the lexicon has no word of two or more characters{without}", stacklevel=callers_level())
     elif arcs is None:
         message(f"a lexicon of {len(lexicon):,} words{without}")
     elif len(arcs):
         met = len(np.unique(arcs.word))
         message(f"{met:,} of the lexicon's {len(lexicon):,} words are in the training text{without}")
     else:
-        warnings.warn(f"none of the lexicon's {len(lexicon):,} words is in the training text{without}", stacklevel=3)
+        warnings.warn(
+            f"none of the lexicon's {len(lexicon):,} words is in the training text{without}",
+            stacklevel=callers_level(),
+        )
 
 
 def fingerprint(settings: Mapping[str, object], config: TaggerConfig, task: TaggingTask) -> str:

@@ -19,7 +19,7 @@ import numpy as np
 from jaxtyping import Float32
 
 from latticework.core.decimals import decimals, is_decimal
-from latticework.core.errors import InputError, require
+from latticework.core.errors import InputError, callers_level, require
 from latticework.core.files import read_lines, write_output
 from latticework.core.word2vec import word2vec_bytes
 from latticework.core.words import cut
@@ -232,7 +232,8 @@ def vector_rows(lines: Iterable[str], name: str) -> Iterator[tuple[str, str, str
         yield fields[0], fields[1], f"{name}:{number}"
         count += 1
     if header and header[0] != count:
-        warnings.warn(f"{name}:1 says {header[0]:,} vectors, found {count:,}: is it cut off?", stacklevel=2)
+        told = f"{name}:1 says {header[0]:,} vectors, found {count:,}: is it cut off?"
+        warnings.warn(told, stacklevel=callers_level())
 
 
 def looks_like_vectors(lines: Sequence[str]) -> bool:
