@@ -15,6 +15,7 @@ import latticework as lw
 from latticework import ner
 from latticework.ner.cli import CLASSES
 from latticework.ner.io import read_tagged
+from latticework.ner.mistakes import mistakes
 from latticework.ner.repair import convert_tags
 from latticework.ner.tags import spans_of
 from latticework.ner.vectors import read_vectors
@@ -276,7 +277,8 @@ def test_evaluate_says_what_the_library_measures_and_lists_mistakes(
     assert set(found["by_type"]) == {"LOC", "PER"}
     assert set(found["by_lexicon"]) == {"in"}
     assert found["sentences"] == len(test.texts)
-    assert len(found["mistakes"]) == 0 or found["f1"] < 1
+    predicted = [spans_of(tags) for tags in lattice.predict(test.texts)]
+    assert len(found["mistakes"]) == len(mistakes(test.spans, predicted))
 
 
 def test_mistakes_have_the_place_in_the_file_and_the_wording(latticework, lattice_folder, write, planted, other):
@@ -341,7 +343,7 @@ def test_illegal_tags_are_repaired_and_said_with_their_places(fit, write):
     ended = fit(train=write("a.bmes", "长 B-LOC\n江 M-LOC\n\n长 B-LOC\n江 E-LOC\n".encode()))
     assert ended.status == 0
     (warning,) = [line for line in ended.err.splitlines() if line.startswith("warning: ")]
-    assert re.search(r"a\.bmes: 1 illegal BMES tags repaired .*a\.bmes:1: B-LOC|a\.bmes:2: M-LOC", warning)
+    assert re.search(r"a\.bmes: 1 illegal BMES tags repaired .*a\.bmes:2: M-LOC", warning)
 
 
 @pytest.mark.parametrize(

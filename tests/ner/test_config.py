@@ -1,7 +1,5 @@
 """The configuration of taggers: what is refused, with its name."""
 
-from dataclasses import fields
-
 import numpy as np
 import pytest
 
@@ -42,7 +40,3 @@ def test_numbers_of_numpy_become_plain():
     assert type(config.char_dropout) is float
     assert config.char_lstm is True
     assert TaggerConfig(bigrams=np.True_).bigrams is True
-
-
-def test_every_field_has_a_default():
-    assert len(fields(TaggerConfig())) > 10

@@ -239,7 +239,8 @@ class Tagger(Estimator):
         ----------
         sentences
             Strings, whose characters other than white space are tagged, or lists of characters. One of more than 1,000
-            characters is tagged in parts, cut where a sentence ends.
+            characters is tagged in parts of at most that many, cut after the last end of a sentence in their second
+            half if there is one.
 
         Returns
         -------
