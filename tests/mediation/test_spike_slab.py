@@ -8,10 +8,13 @@ import numpy as np
 import pytest
 from mediation.confounded import FIXED, PRIOR, Study, centred, confounder_data, dense, example
 from mediation.montecarlo import assert_mean, log_gaussian, repeated, squares, steps
+from mediation.test_rows import basis_of
+from scipy.linalg import block_diag
 
 from latticework.mediation import rows, spike_slab
 from latticework.mediation.mediator_model import residual_of
 from latticework.mediation.outcome_model import OutcomeData, OutcomeState, posterior_factor
+from latticework.mediation.rows import Rows
 from latticework.mediation.scan import compiled, visit
 from latticework.mediation.spike_slab import Collapsed, ConfounderPrior, ConfounderState, Included, Visits
 
@@ -127,13 +130,31 @@ def test_coefficients_of_included_voxels_have_their_gaussian_conditional(include
 def test_what_is_summed_up_of_included_voxels_follows_those_that_come_and_go():
     study, rng = Study(12, 1, 40), np.random.default_rng(0)
     which = rng.random(40) < 0.5
-    included = Included.of(which, study.rows)
+    included = Included.of(which, study.basis)
     for share in (0.1, 0.1, 0.9, 0.05, 0.0):
         which = which ^ (rng.random(40) < share)
-        included = Included.of(which, study.rows, included)
+        included = Included.of(which, study.basis, included)
         rows = study.q_matrix[which]
-        np.testing.assert_allclose(included.gram, rows.T @ rows, atol=1e-12)
+        np.testing.assert_allclose(block_diag(*included.blocks), rows.T @ rows, atol=1e-12)
         assert np.array_equal(included.which, which)
+
+
+@pytest.mark.parametrize("regions", [[(30, 5)], [(9, 3), (14, 5), (7, 2)]], ids=["one region", "three regions"])
+def test_many_included_voxels_are_drawn_as_by_the_whole_gram_matrix(regions):
+    basis, rng = basis_of(*regions), np.random.default_rng(0)
+    dense, root = basis.expand(np.eye(basis.n_components)).T, np.tril(rng.standard_normal((basis.n_components,) * 2))
+    likelihood = Collapsed(root @ root.T + np.eye(len(root)), rng.standard_normal(len(root)))
+    hidden = ConfounderState(1.0 * (rng.random(basis.n_voxels) < 0.7), np.zeros(len(root)), 1.7, 0.5)
+    drawn, included = spike_slab.draw_included(likelihood, Rows.of(basis), hidden, np.random.default_rng(1))
+
+    chosen, root, rng = np.flatnonzero(hidden.effects), likelihood.root(), np.random.default_rng(1)
+    rows = dense[chosen]
+    prior = math.sqrt(1.7) * rng.standard_normal(len(chosen))
+    lacking = np.linalg.solve(root, likelihood.linear) - root.T @ rows.T @ prior - rng.standard_normal(len(root))
+    inner = 1.7 * root.T @ rows.T @ rows @ root + np.eye(len(root))
+    np.testing.assert_allclose(drawn[chosen], prior + 1.7 * rows @ root @ np.linalg.solve(inner, lacking), rtol=1e-9)
+    np.testing.assert_allclose(included.times(root), rows.T @ rows @ root, atol=1e-12)
+    assert [block.shape for block in included.blocks] == [(components, components) for _, components in regions]
 
 
 def scanned(scan, study, likelihood, hidden, seed, few):

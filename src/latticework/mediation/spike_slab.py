@@ -19,6 +19,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy.linalg import cho_solve, cholesky, solve_triangular
 
+from latticework.mediation.basis import Basis
 from latticework.mediation.conjugate import gaussian, inverse_gamma
 from latticework.mediation.outcome_model import (
     Offset,
@@ -93,21 +94,31 @@ class ConfounderPrior:
 
 @dataclass(frozen=True)
 class Included:
-    """Which voxels carry the confounder, and the Gram matrix of their rows: the sum of qq'."""
+    """Which voxels carry the confounder, and the Gram matrix of their rows, the sum of qq', a block for each region."""
 
     which: Bool[np.ndarray, " voxels"]
-    gram: Float[np.ndarray, "components components"]
+    blocks: tuple[Float[np.ndarray, "_ _"], ...]
 
     @classmethod
-    def of(cls, which: Bool[np.ndarray, " voxels"], rows: Rows, before: Included | None = None) -> Included:
+    def of(cls, which: Bool[np.ndarray, " voxels"], basis: Basis, before: Included | None = None) -> Included:
         """Sum up rows, or only those that came and went since before, if they are fewer."""
         if before is not None:
-            came, went = np.flatnonzero(which & ~before.which), np.flatnonzero(before.which & ~which)
-            if len(came) + len(went) < np.count_nonzero(which):
-                new, old = rows.dense(came), rows.dense(went)
-                return cls(which, before.gram + new.T @ new - old.T @ old)
-        vectors = rows.dense(np.flatnonzero(which))
-        return cls(which, vectors.T @ vectors)
+            came, went = which & ~before.which, before.which & ~which
+            if np.count_nonzero(came) + np.count_nonzero(went) < np.count_nonzero(which):
+                changes = zip(before.blocks, gram_blocks(came, basis), gram_blocks(went, basis), strict=True)
+                return cls(which, tuple(block + new - old for block, new, old in changes))
+        return cls(which, gram_blocks(which, basis))
+
+    def times(self, matrix: Float[np.ndarray, "components columns"]) -> Float[np.ndarray, "components columns"]:
+        """The Gram matrix times another: of zeros between regions nothing is multiplied."""
+        ends = np.cumsum([len(block) for block in self.blocks])[:-1]
+        return np.vstack([block @ part for block, part in zip(self.blocks, np.split(matrix, ends), strict=True)])
+
+
+def gram_blocks(which: Bool[np.ndarray, " voxels"], basis: Basis) -> tuple[Float[np.ndarray, "_ _"], ...]:
+    """For each region the Gram matrix of the rows of some voxels."""
+    rows = (block.vectors[which[block.voxels]] for block in basis.blocks)
+    return tuple(some.T @ some for some in rows)
 
 
 @dataclass(frozen=True)
@@ -241,11 +252,11 @@ def draw_included(
         precision[np.diag_indices_from(precision)] += 1 / slab
         drawn[chosen] = gaussian(precision, design @ likelihood.linear, rng)
         return drawn, None
-    included = Included.of(which, rows, hidden.included)
+    included = Included.of(which, basis, hidden.included)
     root = likelihood.root()
     wanted = solve_triangular(root, likelihood.linear, lower=True, check_finite=False)
     drawn[chosen] = math.sqrt(slab) * rng.standard_normal(len(chosen))
-    inner = slab * (root.T @ included.gram @ root)
+    inner = slab * (root.T @ included.times(root))
     inner[np.diag_indices_from(inner)] += 1.0
     lacking = wanted - basis.project(drawn) @ root - rng.standard_normal(len(wanted))
     factor = cholesky(inner, lower=True, overwrite_a=True, check_finite=False)
