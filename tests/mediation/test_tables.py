@@ -204,6 +204,17 @@ def test_ids_are_whole_words_of_names():
         join(["a", "b"], ["a_b.nii", "b.nii"])
 
 
+def test_the_folder_of_all_images_names_nobody(tmp_path):
+    folder = tmp_path / "wave_4" / "maps"
+    (folder / "2").mkdir(parents=True)
+    for name in ("1.nii", "2/con.nii", "mean.nii"):
+        (folder / name).touch()
+    with refused("1 participant without an image: 4", "1 image without a participant", "mean.nii"):
+        join(["1", "2", "4"], folder)
+    (folder / "mean.nii").unlink()
+    assert join(["2", "1"], folder) == (folder / "2" / "con.nii", folder / "1.nii")
+
+
 def test_everyone_needs_one_image_and_every_image_someone(tmp_path):
     with refused("1 participant without an image: 02", "1 image without a participant: sub-03.nii"):
         join(["01", "02"], ["sub-01.nii", "sub-03.nii"])
@@ -219,6 +230,11 @@ def test_everyone_needs_one_image_and_every_image_someone(tmp_path):
         join(["01"], tmp_path, pattern="{participant_id}_con.nii")
     with refused("1 participant without an image: 03"):
         join(["01", "02", "03"], tmp_path, pattern="{participant_id}_con.nii")
+    (tmp_path / "._01_con.nii").touch()  # as macOS leaves them on other disks
+    assert len(join(["01", "02"], tmp_path, pattern="{participant_id}_con.nii")) == 2
+    (tmp_path / "._03_con.nii").touch()
+    with refused("1 image without a participant", "._03_con.nii"):
+        join(["01"], tmp_path, pattern="._{participant_id}_con.nii")
 
 
 @pytest.mark.parametrize(
@@ -255,7 +271,12 @@ def test_ids_of_volumes_are_a_line_each(write):
         read_ids(write("v.txt", ["a", "a"]))
     with refused("several columns"):
         read_ids(write("v.txt", ["a\tb"]))
-    with refused("v.tsv:2", "no id"):
+    lines = ["description\tparticipant_id", "faces, run 1\tsub-01", "faces, run 1\tsub-02"]
+    assert read_ids(write("v.tsv", lines)) == ("sub-01", "sub-02")
+    assert read_ids(write("v.csv", ['"participant_id","description"', '"b","faces, run 1"'])) == ("b",)
+    with refused("v.tsv: row 2 has no participant_id"):
+        read_ids(write("v.tsv", ["participant_id\tfile", "a\tx.nii", "\ty.nii"]))
+    with refused("v.tsv:2: 1 cell, and the header has 2"):
         read_ids(write("v.tsv", ["file\tparticipant_id", "x.nii"]))
     with refused("no id in it"):
         read_ids(write("v.txt", ["participant_id"]))

@@ -5,15 +5,16 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Sequence
+from itertools import chain, islice
 from pathlib import Path
 from string import Formatter
 from typing import Any, Final
 
 from latticework.core.errors import InputError
-from latticework.core.files import read_lines
 from latticework.core.words import counted, listed, shortened
 from latticework.mediation.guards import repeated
 from latticework.mediation.nifti import is_nifti
+from latticework.mediation.tables import read_rows
 
 FIELD: Final = "participant_id"
 MAX_IDS: Final = 2**20
@@ -32,8 +33,9 @@ def join(
 ) -> tuple[Path, ...]:
     """Find the image of every participant.
 
-    Without a pattern an id is found as whole words of the file's name, or else of the nearest folder that has one. A
-    name with ``sub-01`` in it is that participant's, ``01`` or ``sub-01``, and nobody else's.
+    Without a pattern an id is found as whole words of the file's name, or else of the nearest folder that has one, of
+    those below the folder given. A name with ``sub-01`` in it is that participant's, ``01`` or ``sub-01``, and nobody
+    else's.
 
     Parameters
     ----------
@@ -66,12 +68,13 @@ def join(
     if pattern is not None:
         return _by_pattern(ids, images, pattern, set(left_out))
     files = _files(images)
+    folder = Path(images) if isinstance(images, str | os.PathLike) else None
     skipped = set(left_out)
     owners = _owners([*ids, *sorted(skipped)])
     of: dict[str, list[Path]] = {one: [] for one in (*ids, *skipped)}
     strangers = []
     for file in files:
-        found = _owner(file, owners)
+        found = _owner(file if folder is None else file.relative_to(folder), owners)
         if len(found) > 1:
             raise InputError(f"{file} may be the image of {listed(found)}: give a pattern")
         if found:
@@ -96,7 +99,7 @@ def read_ids(path: str | os.PathLike[str], *, id_column: str = FIELD) -> tuple[s
     Raises
     ------
     InputError
-        If there is none, or one is empty or there twice.
+        If there is none, or one is empty or there twice, or as `read_table`.
 
     Examples
     --------
@@ -107,22 +110,18 @@ def read_ids(path: str | os.PathLike[str], *, id_column: str = FIELD) -> tuple[s
     ...     read_ids(file)
     ('sub-02', 'sub-01')
     """
-    ids: list[str] = []
-    column = 0
-    for number, line in enumerate(read_lines(path), 1):
-        cells = [cell.strip() for cell in re.split("[\t,]", line)]
-        if number == 1 and id_column in cells:
-            column = cells.index(id_column)
-            continue
-        if number == 1 and len(cells) > 1:
+    rows = read_rows(path)
+    header = next(rows)
+    if id_column not in header:
+        if len(header) > 1:
             raise InputError(f"{path}:1: several columns, and none is {shortened(id_column)}")
-        if not line.strip():
-            continue
-        if len(cells) <= column or not cells[column]:
-            raise InputError(f"{path}:{number}: there is no id")
-        ids.append(cells[column])
-        if len(ids) > MAX_IDS:
-            raise InputError(f"{path}: more than {MAX_IDS:,} ids")
+        rows = chain([header], rows)
+    place = header.index(id_column) if id_column in header else 0
+    ids = [row[place].strip() for row in islice(rows, MAX_IDS + 1)]
+    if len(ids) > MAX_IDS:
+        raise InputError(f"{path}: more than {MAX_IDS:,} ids")
+    if "" in ids:
+        raise InputError(f"{path}: row {ids.index('') + 1} has no {id_column}")
     if not ids:
         raise InputError(f"{path}: there is no id in it")
     if twice := repeated(ids):
@@ -192,7 +191,9 @@ def _by_pattern(ids: Sequence[str], images: object, pattern: str, left_out: set[
     without = [one for one in ids if not files[one].is_file()]
     wanted = {*files.values(), *(folder / pattern.format(participant_id=one) for one in left_out)}
     star = "".join(re.sub(r"([\[*?])", r"[\1]", text) + ("*" if name else "") for text, name, _, _ in pieces)
-    strangers = sorted(set(folder.glob(star)) - wanted)
+    hidden = Path(pattern).name.startswith(".")
+    there = {path for path in folder.glob(star) if hidden or not path.name.startswith(".")}
+    strangers = sorted(there - wanted)
     if without or strangers:
         raise InputError(_unmatched(without, strangers))
     return tuple(files.values())
