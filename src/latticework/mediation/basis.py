@@ -173,43 +173,28 @@ class Basis:
                 found[first : first + step, mine] = some[:, block.voxels].astype(np.float64, copy=False) @ block.vectors
         return found.reshape(*images.shape[:-1], self.n_components)
 
-    def expand(
-        self, coefficients: Real[np.ndarray, "*shape components"], *, voxels: Int[np.ndarray, " chosen"] | None = None
-    ) -> Float[np.ndarray, "*shape chosen"]:
+    def expand(self, coefficients: Real[np.ndarray, "*shape components"]) -> Float[np.ndarray, "*shape voxels"]:
         """Images that coefficients stand for, Q times each.
 
         Parameters
         ----------
         coefficients : array "... components"
             One value a function.
-        voxels : array of int "chosen", optional
-            Only these voxels, in this order.
 
         Returns
         -------
-        array of float64 "... voxels", or "... chosen"
+        array of float64 "... voxels"
 
         Raises
         ------
         InputError
-            If there is another number of coefficients, or a voxel that images do not have.
+            If there is another number of coefficients.
         """
         self._check(coefficients, self.n_components, "components")
-        if voxels is None:
-            images = np.empty((*coefficients.shape[:-1], self.n_voxels))
-            for block, mine in zip(self.blocks, self.slices, strict=True):
-                images[..., block.voxels] = coefficients[..., mine] @ block.vectors.T
-            return images
-        chosen = np.asarray(voxels)
-        if len(chosen) and not 0 <= chosen.min() <= chosen.max() < self.n_voxels:
-            raise InputError(f"voxels from {chosen.min()} to {chosen.max()}: images have {self.n_voxels:,}, from 0")
-        found = np.empty((*coefficients.shape[:-1], len(chosen)))
-        regions, rows = self.region_of_voxel[chosen], self.row_of_voxel[chosen]
-        for number_of_block in np.unique(regions):
-            here = np.flatnonzero(regions == number_of_block)
-            vectors = self.blocks[number_of_block].vectors[rows[here]]
-            found[..., here] = coefficients[..., self.slices[number_of_block]] @ vectors.T
-        return found
+        images = np.empty((*coefficients.shape[:-1], self.n_voxels))
+        for block, mine in zip(self.blocks, self.slices, strict=True):
+            images[..., block.voxels] = coefficients[..., mine] @ block.vectors.T
+        return images
 
     def _check(self, given: np.ndarray, expected: int, what: str) -> None:
         if given.ndim < 1 or given.shape[-1] != expected:

@@ -20,27 +20,28 @@ NDE: Final = "NDE"
 TE: Final = "TE"
 PROPORTION: Final = "proportion mediated"
 COLUMNS: Final = ("mean", "sd", "median", "lower", "upper", "p_positive", "rhat", "ess")
+LEVEL: Final = 0.95  # of intervals
 GOOD_RHAT: Final = 1.01  # at most, of chains that agree (Vehtari et al. 2021)
 WORST_RHAT: Final = 1.05  # beyond it no figure can be relied on
 FEW_EFFECTIVE: Final = 400  # draws, below which quantiles are rough (Vehtari et al. 2021)
 
 
-def effects_table(posterior: Posterior, *, level: float = 0.95) -> pd.DataFrame:
+def effects_table(posterior: Posterior) -> pd.DataFrame:
     """NIE, NDE, TE and the proportion mediated, and NIE of each region.
 
     Returns
     -------
     pandas.DataFrame
         A row an effect, with the region it goes through (empty for all of the image); mean, sd, median, the interval of
-        `level`, the probability of being above nought, R-hat and the effective number of draws. A proportion, whose
-        mean need not exist, has a median and an interval alone.
+        95 %, the probability of being above nought, R-hat and the effective number of draws. A proportion, whose mean
+        need not exist, has a median and an interval alone.
     """
     pandas = import_pandas()
     regional = posterior.regional
     draws = [(effect, "", values) for effect, values in draws_of(regional, posterior.direct).items()]
     if len(posterior.basis.blocks) > 1:
         draws += [(NIE, block.name, regional[..., number]) for number, block in enumerate(posterior.basis.blocks)]
-    rows = [{"effect": effect, "region": region, **summary(values, level)} for effect, region, values in draws]
+    rows = [{"effect": effect, "region": region, **summary(values)} for effect, region, values in draws]
     for row in rows:
         if row["effect"] == PROPORTION:
             row["mean"] = row["sd"] = np.nan
@@ -56,9 +57,9 @@ def draws_of(
     return {NIE: indirect, NDE: direct, TE: total, PROPORTION: indirect / total}
 
 
-def summary(draws: Float[np.ndarray, "chains draws"], level: float = 0.95) -> dict[str, float]:
+def summary(draws: Float[np.ndarray, "chains draws"]) -> dict[str, float]:
     """Mean, sd, median, interval, probability of being positive, R-hat and effective number of draws."""
-    lower, median, upper = np.quantile(draws, [(1 - level) / 2, 0.5, (1 + level) / 2])
+    lower, median, upper = np.quantile(draws, [(1 - LEVEL) / 2, 0.5, (1 + LEVEL) / 2])
     rhat, ess = convergence(draws)
     return {
         "mean": float(draws.mean()),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from sklearn.utils.validation import check_is_fitted
 
@@ -12,7 +12,7 @@ from latticework.core.folders import make_folder
 from latticework.core.values import strict_json
 from latticework.core.version import VERSION
 from latticework.mediation.draws import write_netcdf
-from latticework.mediation.effects import PROPORTION
+from latticework.mediation.effects import LEVEL, PROPORTION
 from latticework.mediation.map_files import free_for_maps, write_maps
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from latticework.pages import Page
 
 MAPS, DRAWS, CSV, JSON, REPORT = "maps", "draws.nc", "effects.csv", "effects.json", "report.html"
-LEVEL: Final = 0.95  # of the intervals of `maps_` and `effects_table_`
 
 
 def write_effects(model: FittedModel, folder: str | os.PathLike[str]) -> list[str]:

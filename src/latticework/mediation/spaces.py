@@ -91,10 +91,8 @@ class Space:
         row, column, slab = np.unravel_index(np.flatnonzero(self.mask)[voxel], self.mask.shape)
         return int(row), int(column), int(slab)
 
-    def grid(
-        self, values: Shaped[np.ndarray, " voxels"], fill: float = 0.0
-    ) -> Shaped[np.ndarray, "rows columns slices"]:
-        """Values of the voxels on the grid, and `fill` everywhere else.
+    def grid(self, values: Shaped[np.ndarray, " voxels"]) -> Shaped[np.ndarray, "rows columns slices"]:
+        """Values of the voxels on the grid, and 0 everywhere else.
 
         Raises
         ------
@@ -104,19 +102,17 @@ class Space:
         values = np.asarray(values)
         if values.shape != (self.n_voxels,):
             raise InputError(f"{list(values.shape)} values for the {self.n_voxels:,} voxels of the mask")
-        grid = np.full(self.mask.shape, fill, dtype=values.dtype)
+        grid = np.zeros(self.mask.shape, dtype=values.dtype)
         grid[self.mask] = values
         return grid
 
-    def image(self, values: Shaped[np.ndarray, " voxels"], fill: float = 0.0) -> Any:
+    def image(self, values: Shaped[np.ndarray, " voxels"]) -> Any:
         """A NIfTI image of values of the voxels, in float32, which lies in the world as the images did.
 
         Parameters
         ----------
         values : array of shape (voxels,)
             One value a voxel.
-        fill : float
-            What is written outside of the mask; NaN is not shown by most viewers.
 
         Returns
         -------
@@ -128,7 +124,7 @@ class Space:
         InputError
             If there are not as many values as voxels.
         """
-        return self.image_of(self.grid(np.asarray(values).astype(np.float32), fill))
+        return self.image_of(self.grid(np.asarray(values).astype(np.float32)))
 
     def image_of(self, grid: Shaped[np.ndarray, "rows columns slices"]) -> Any:
         """A NIfTI image of whatever is on the grid, in its type."""
