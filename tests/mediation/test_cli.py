@@ -257,7 +257,7 @@ def test_options_that_cannot_be_are_refused(latticework, written, tmp_path, opti
 
 
 def test_options_are_looked_at_before_images_are_read(refused, tmp_path):
-    for option, value in (("--threshold", "-1"), ("--draws", 3)):
+    for option, value in (("--threshold", "-1"), ("--draws", 3), ("--explained", 2)):
         told = refused("fit", tmp_path / "nothing", "-o", tmp_path / "model", "--model", "bima", option, value)
         assert option.strip("-") in told
 

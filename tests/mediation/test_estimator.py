@@ -78,6 +78,8 @@ class MediationCases:
         yield "a rope below nothing", lambda model: model.select("rope", rope=-1)
         yield "nu of other voxels", lambda model: model.bias_if_omitted(SMALL.nu[1:])
         yield "nu that is infinite", lambda model: model.bias_if_omitted(np.full(64, np.inf))
+        masked = np.ma.masked_equal(np.arange(64.0), 5)
+        yield "nu of which a value is masked", lambda model: model.bias_if_omitted(masked)
         yield "no draws", lambda model: model.sensitivity(n_draws=0)
         yield "no processes", lambda model: copy(model).set_params(n_jobs=0).sensitivity()
 
@@ -178,6 +180,9 @@ def test_draws_of_the_share_of_individual_effects_are_propagated_and_swept():
     [
         ({"exposure": SMALL.exposure[:-1]}, "50 subjects in mediators, and 49 in exposure"),
         ({"coordinates": SMALL.coordinates[1:]}, "64 voxels, and 63 coordinates"),
+        ({"mediators": SMALL.mediators[:, 4:], "coordinates": SMALL.coordinates[4:]}, "60 voxels, and 64 in the space"),
+        ({"subjects": ("a", "b")}, "50 subjects in mediators, and 2 in subjects"),
+        ({"mediators": np.ma.masked_equal(np.arange(3200).reshape(50, 64), 70)}, "is nan"),
         ({"exposure": np.ones(50)}, "for all subjects"),
         ({"exposure": SMALL.confounders[:, 0]}, "exposure"),
         (
@@ -194,6 +199,28 @@ def test_a_study_put_together_by_hand_is_checked(change, told):
         study = replace(SMALL, **change)
     with pytest.raises(InputError, match=told):
         BIMA(**SHORT).fit_study(study)
+
+
+def test_numbers_of_a_study_put_together_by_hand_become_those_that_a_file_keeps(tmp_path):
+    names = ("exposure", "outcome", "confounders")
+    changes = {name: getattr(SMALL, name).astype(np.float32) for name in names}
+    changes["mediators"] = np.rint(100 * SMALL.mediators).astype(np.int32)
+    changes["coordinates"] = np.argwhere(np.ones((8, 8)))
+    with any_shapes():
+        study = replace(SMALL, **changes)
+    for name, values in changes.items():
+        assert getattr(study, name).dtype == np.float64
+        assert np.array_equal(getattr(study, name), values)
+    BIMA(**SHORT).fit_study(study).save(tmp_path / "model")
+    assert np.array_equal(BIMA.load(tmp_path / "model").coordinates_, changes["coordinates"])
+
+
+def test_voxels_that_never_vary_are_left_out_of_arrays():
+    mediators = SMALL.mediators.copy()
+    mediators[:, 9] = 2
+    with pytest.warns(UserWarning, match="1 voxel of 64 are the same in all subjects: left out"):
+        model = BIMA(**SHORT).fit(*arguments_of(SMALL, mediators=mediators), coordinates=SMALL.coordinates)
+    assert np.array_equal(model.coordinates_, np.delete(SMALL.coordinates, 9, axis=0))
 
 
 def test_only_basmu_knows_of_an_unobserved_confounder(models):
@@ -319,6 +346,9 @@ def test_the_same_seed_gives_the_same_draws_in_one_process_and_in_two():
         ({"n_jobs": 0}, "n_jobs=0"),
         ({"prior": 1.0}, "prior is a float"),
         ({"basis": 12}, "basis is a int"),
+        ({"basis": BasisDecomposition(kernel="rbf")}, "kernel='rbf'"),
+        ({"basis": BasisDecomposition(explained=1)}, "explained=1"),
+        ({"basis": BasisDecomposition(n_components=0)}, "n_components=0"),
         ({"random_state": -1}, "random_state"),
     ],
 )
@@ -326,6 +356,8 @@ def test_options_out_of_range_are_refused(options, told):
     for kind in (BASMU, BIMA):
         with pytest.raises(InputError, match=told):
             kind(**{**SHORT, **options}).fit_study(SMALL)
+        with pytest.raises(InputError, match=told):
+            kind(**{**SHORT, **options}).check_options()
 
 
 @pytest.mark.parametrize("threshold", [-1, (1, 2, 3), (0.5, -1), float("inf"), "a"])
@@ -335,7 +367,16 @@ def test_thresholds_out_of_range_are_refused(threshold):
 
 
 @pytest.mark.parametrize(
-    "options", [{"inclusion": 1.0}, {"inclusion": (1, 0)}, {"direct_effect_sd": 0}, {"noise_rate": -1}, {"shape": "a"}]
+    "options",
+    [
+        {"inclusion": 1.0},
+        {"inclusion": (1, 0)},
+        {"direct_effect_sd": 0},
+        {"noise_rate": -1},
+        {"shape": "a"},
+        {"orthogonal": "no"},
+        {"standardise": 1},
+    ],
 )
 def test_priors_out_of_range_are_refused(options):
     with pytest.raises(InputError, match=next(iter(options))):

@@ -113,6 +113,25 @@ def test_matrices_are_joined_by_id(tmp_path, table, mask, write):
         read_study(table, tmp_path / "m.npy", **NAMES, mask=mask)
 
 
+def test_voxels_that_never_vary_are_left_out_of_tables_and_arrays(tmp_path, table, mask, write):
+    values = EXPECTED.astype(np.float64)
+    values[:, 3] = 1
+    rows = [f"{one},{','.join(map(repr, row))}" for one, row in zip(IDS, values.tolist(), strict=True)]
+    file = write("m.csv", ["id," + ",".join(f"v{n}" for n in range(18)), *rows])
+    np.save(tmp_path / "m.npy", values)
+    np.savez(tmp_path / "s.npz", exposure=X, mediators=values, outcome=Y, mask=MASK)
+    ways = [
+        lambda: read_study(table, file, **NAMES, mask=mask),
+        lambda: read_study(table, tmp_path / "m.npy", **NAMES, mask=mask, ordered=True),
+        lambda: read_study(tmp_path / "s.npz"),
+    ]
+    for way in ways:
+        with pytest.warns(UserWarning, match="1 voxel of 18 are the same in all subjects: left out"):
+            made = way()
+        assert np.array_equal(made.mediators, np.delete(values, 3, axis=1))
+        assert made.space.n_voxels == len(made.coordinates) == 17
+
+
 def test_matrices_in_text_are_checked_cell_by_cell(write):
     with refused("'a'", "'v1'", "'x' is no number"):
         read_matrix(write("m.csv", ["id,v0,v1", "a,1,x"]))
@@ -142,6 +161,15 @@ def test_regions_come_from_an_atlas_or_from_centres(tmp_path, table, mask, write
     assert made.region_names == ("left", "right")
     with refused("one of them"):
         read_study(table, file, **NAMES, mask=mask, centres=centres, atlas=atlas, ordered=True)
+
+
+def test_centres_are_held_against_the_coordinates_given_beside_a_mask(tmp_path, write):
+    points = np.array([[10.0 * place - 40, 20, 5 * place] for place in range(6)])
+    made = study()
+    arrays = {name: getattr(made, name) for name in ("exposure", "mediators", "outcome")}
+    np.savez(tmp_path / "s.npz", **arrays, coordinates=points, mask=np.ones((6, 1, 1), dtype=bool))
+    centres = write("c.csv", ["name,x,y,z", "left,-40,20,0", "right,10,20,25"])
+    assert read_study(tmp_path / "s.npz", centres=centres).regions.tolist() == [0, 0, 0, 1, 1, 1]
 
 
 def test_centres_of_one_name_stay_regions_of_their_own_and_so_when_written_and_read(tmp_path, table, mask, write):

@@ -203,8 +203,9 @@ def test_assumptions_and_deeds_are_in_plain_words(flat_html, basmu):
     ):  # fmt: skip
         assert text in flat_html
     model = copy.copy(basmu)
-    model.propagate = True
-    assert any("cover as they should" in str(row[1]) for row in assumptions(model))
+    assert any("taken for known" in str(row[1]) for row in assumptions(model))
+    model.method_ = replace(model.method_, propagate=True)
+    assert not any("taken for known" in str(row[1]) for row in assumptions(model))
 
 
 def test_the_same_model_gives_the_same_page(basmu, flat_study, flat_html):

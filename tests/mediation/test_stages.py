@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from mediation.conftest import SMALL, arguments_of
 
 from latticework.mediation import BasisDecomposition, study_of
@@ -26,3 +27,10 @@ def test_regions_of_one_name_stay_apart():
     found = decomposition_of(replace(study, region_names=("DMN", "SMN", "DMN")), BasisDecomposition())
     assert [block.name for block in found.basis_.blocks] == ["DMN (0)", "SMN", "DMN (2)"]
     assert list(found.explained_per_region_) == ["DMN (0)", "SMN", "DMN (2)"]
+
+
+def test_regions_without_names_have_a_component_each():
+    study = study_of(*arguments_of(SMALL), coordinates=SMALL.coordinates, regions=np.arange(64) % 20)
+    with pytest.warns(UserWarning, match="20 regions, each of which has a component, for 50 subjects"):
+        found = decomposition_of(replace(study, region_names=()), None)
+    assert [block.name for block in found.basis_.blocks] == [str(number) for number in range(20)]

@@ -95,6 +95,27 @@ def test_missing_values_of_pandas_are_missing():
         study_of([1.0, None, 2.0, 5.0], np.ones((4, 1)), [1, 2, 3, 4])
 
 
+def test_what_a_masked_array_marks_is_missing():
+    with refused("exposure", "nan", "subject 1"):
+        study(exposure=np.ma.masked_equal([1, -999, *range(10)], -999))
+    with refused("outcome", "nan", "subject 11"):
+        study(outcome=np.ma.masked_greater(np.arange(12.0), 10))
+    with refused("confounder_1", "nan", "subject 0"):
+        study(confounders=np.ma.masked_less(np.arange(12.0), 1))
+    mediators = RNG.normal(size=(12, 6)).astype(np.float32)
+    hidden = np.zeros((12, 6), dtype=bool)
+    made = study(mediators=np.ma.masked_array(mediators, hidden))
+    assert type(made.mediators) is np.ndarray
+    assert made.mediators.dtype == np.float32
+    hidden[4, 2] = True
+    with refused("subject 4", "voxel 2", "nan"):
+        study(mediators=np.ma.masked_array(mediators, hidden))
+    with refused("coordinates of voxel 4"):
+        study(coordinates=np.ma.masked_array(np.arange(12.0).reshape(6, 2), hidden[:6, 2:4]))
+    with refused("text"):
+        study(outcome=np.ma.masked_equal(list("abcdefghijkl"), "b"))
+
+
 def test_what_is_no_number_is_refused():
     with refused("two levels, 'a' and 'b'", "0 and 1"):
         study(exposure=np.array(["a", "b"] * 6))
@@ -117,6 +138,13 @@ def test_what_is_no_number_is_refused():
 def test_what_does_not_vary_is_refused():
     with refused("exposure", "vary"):
         study(exposure=np.full(12, 3.0))
+    for tiny in (np.arange(12.0) * 1e-170, 1e-160 + np.arange(12.0) * 1e-170):  # their squares are 0
+        with refused("exposure", "vary"):
+            study(exposure=tiny)
+        with refused("intercept is there already"):
+            study(confounders=tiny)
+        with refused("nothing that could mediate"):
+            study(mediators=np.outer(tiny, np.arange(1, 7)))
     with refused("outcome", "vary"):
         study(outcome=np.zeros(12))
     with refused("confounder_1", "intercept is there already"):
@@ -148,18 +176,16 @@ def test_too_few_subjects_are_refused():
     assert study(n=5, q=2).n_subjects == 5
 
 
-def test_constant_voxels_are_refused_or_dropped():
+def test_constant_voxels_are_left_out_with_a_warning():
     mediators = RNG.normal(size=(12, 6))
     mediators[:, [1, 4]] = 3
-    with refused("2 voxels of 6", "voxel 1", "drop_constant=True"):
-        study(mediators=mediators)
     with pytest.warns(UserWarning, match="2 voxels of 6 are the same"):
-        made = study(mediators=mediators, drop_constant=True, regions=[0, 9, 5, 5, 7, 2])
+        made = study(mediators=mediators, regions=[0, 9, 5, 5, 7, 2])
     assert np.array_equal(made.mediators, mediators[:, [0, 2, 3, 5]])
     assert made.regions.tolist() == [0, 2, 2, 1]
     assert made.region_names == ("0", "2", "5")
     with refused("nothing that could mediate"):
-        study(mediators=np.ones((12, 6)), drop_constant=True)
+        study(mediators=np.ones((12, 6)))
 
 
 def test_pictures_lie_on_their_grid():
@@ -199,6 +225,20 @@ def test_regions_have_any_labels():
         study(regions=[-1] * 6)
 
 
+@pytest.mark.parametrize("missing", [None, np.nan, pd.NA])
+def test_a_voxel_without_a_label_among_texts_is_refused(missing):
+    labels = np.array(["left", missing, "right", "left", 7, "right"], dtype=object)
+    for given in (labels, labels.tolist(), pd.Series(labels)):
+        with refused("regions: voxel 1 has the label", "text"):
+            study(regions=given)
+    labels[1] = "left"
+    assert study(regions=labels).region_names == ("7", "left", "right")
+    inside = np.array([[True, False], [True, True]])
+    labels = np.array([["a", missing], ["b", "a"]], dtype=object)
+    made = study(mediators=RNG.normal(size=(12, 3)), coordinates=None, mask=inside, regions=labels)
+    assert made.regions.tolist() == [0, 1, 0]
+
+
 def test_voxels_without_a_label_are_dropped_with_a_warning():
     labels = np.full(MASK.shape, 5)
     labels[2] = 0
@@ -220,8 +260,6 @@ def test_images_with_a_mask_lose_constant_voxels_with_a_warning(tmp_path):
     assert made.n_voxels == made.space.n_voxels == 17
     assert not made.space.mask[1, 1, 0]
     assert np.array_equal(made.mediators, values[made.space.mask].T)
-    with refused("1 voxel of 18", "(1, 1, 0)"):
-        study_of(X, file, Y, mask=image(MASK.astype(np.uint8)), drop_constant=False)
 
 
 def test_a_time_series_is_no_study():
@@ -242,7 +280,7 @@ def test_a_npy_file_is_mapped(tmp_path):
     values = RNG.normal(size=(9, 18)).astype(np.float32)
     np.save(tmp_path / "m.npy", values)
     made = study_of(X, tmp_path / "m.npy", Y, mask=image(MASK.astype(np.uint8)))
-    assert isinstance(made.mediators, np.memmap)
+    assert isinstance(made.mediators.base, np.memmap)
     assert np.array_equal(made.mediators, values)
     np.save(tmp_path / "o.npy", np.array([{"a": 1}]), allow_pickle=True)
     with refused("o.npy"):

@@ -205,27 +205,40 @@ class BasisDecomposition(Estimator):
         names = [block.name for block in self.basis_.blocks]
         self.explained_per_region_ = dict(zip(names, map(float, values["explained_per_region"]), strict=True))
 
-    def _wanted(self, axes: int, names: Sequence[str], voxels: Int[np.ndarray, " regions"]) -> Wanted:
-        """The options, checked, and how many components each region gets."""
+    def check_options(self) -> None:
+        """Refuse options that no voxels could be summed up with.
+
+        Raises
+        ------
+        InputError
+            With the option.
+        """
         one_of("kernel", self.kernel, get_args(KernelName))
         if self.n_components is not None and self.explained is not None:
             given = f"n_components={self.n_components!r} and explained={self.explained!r}"
             raise InputError(f"{given}: give one of them, since each says how many components there are")
         if not (self.cache is None or self.cache is False or isinstance(self.cache, str | os.PathLike)):
             raise InputError(f"cache={self.cache!r}: expected a folder, None or False")
-        matern = self.kernel == "matern"
-        degree = whole_number("degree", self.degree, least=0)
-        smoothness = number("smoothness", self.smoothness, lambda value: 0 < value <= 50, "above 0 and at most 50")
-        scale = positive("length_scale", self.length_scale)
-        most = voxels if matern else np.minimum(voxels, hermite_count(axes, degree))
-        share, counts = None, most
+        whole_number("degree", self.degree, least=0)
+        number("smoothness", self.smoothness, lambda value: 0 < value <= 50, "above 0 and at most 50")
+        positive("length_scale", self.length_scale)
         if self.explained is not None:
-            share = number("explained", self.explained, lambda value: 0 < value < 1, "a share above 0 and below 1")
-        elif self.n_components is not None:
-            counts = share_out(whole_number("n_components", self.n_components), voxels, most)
-        elif matern:
+            number("explained", self.explained, lambda value: 0 < value < 1, "a share above 0 and below 1")
+        if self.n_components is not None:
+            whole_number("n_components", self.n_components)
+
+    def _wanted(self, axes: int, names: Sequence[str], voxels: Int[np.ndarray, " regions"]) -> Wanted:
+        """The options, checked, and how many components each region gets."""
+        self.check_options()
+        matern = self.kernel == "matern"
+        most = voxels if matern else np.minimum(voxels, hermite_count(axes, int(self.degree)))
+        share, counts = None if self.explained is None else float(self.explained), most
+        if self.n_components is not None:
+            counts = share_out(int(self.n_components), voxels, most)
+        elif matern and share is None:
             counts = np.maximum(1, np.rint(SHARE * voxels)).astype(np.int64)
-        options = {"smoothness": smoothness, "length_scale": scale} if matern else {"degree": degree}
+        of_matern = {"smoothness": float(self.smoothness), "length_scale": float(self.length_scale)}
+        options = of_matern if matern else {"degree": int(self.degree)}
         return Wanted(str(self.kernel), options, counts.tolist(), share, tuple(names))
 
 

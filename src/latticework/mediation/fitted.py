@@ -15,6 +15,7 @@ from latticework.core.estimator import Estimator
 from latticework.mediation.basis import Basis
 from latticework.mediation.decomposition import BasisDecomposition, coefficients_of
 from latticework.mediation.diagnosis import Diagnosis, diagnose
+from latticework.mediation.guards import plain_numbers
 from latticework.mediation.maps import ROPE, RULES, Maps, Rule, beyond, maps_of, selected
 from latticework.mediation.mediator_model import residual_of
 from latticework.mediation.posterior import Posterior
@@ -213,10 +214,7 @@ class FittedModel(Estimator):
         check_is_fitted(self)
         if nu is None:
             return bias_of(self.posterior_)
-        try:
-            given = np.asarray(nu, dtype=float)
-        except (TypeError, ValueError) as error:
-            raise InputError("nu holds what is not a number") from error
+        given = plain_numbers(nu, "nu").astype(np.float64)
         if given.shape != (self.basis_.n_voxels,) or not np.isfinite(given).all():
             raise InputError(f"nu has shape {given.shape}: expected {self.basis_.n_voxels} finite numbers, one a voxel")
         return bias_of(self.posterior_, given)

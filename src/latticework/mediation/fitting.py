@@ -13,10 +13,11 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted
 
 from latticework.core.checks import n_jobs, whole_number
-from latticework.core.errors import InputError
+from latticework.core.errors import InputError, callers_level
 from latticework.core.persistence import State
 from latticework.core.seeds import seed_from, spawn
 from latticework.mediation.chains import MOST_CHAINS, Length
+from latticework.mediation.decomposition import BasisDecomposition
 from latticework.mediation.draws import inference_data
 from latticework.mediation.effects import NDE, NIE, TE, WORST_RHAT, effects_table, require_libraries
 from latticework.mediation.fitted import FittedModel
@@ -89,9 +90,9 @@ class MediationModel(FittedModel):
             If a library is not installed, before anything is drawn.
         """
         study.check()
-        prior, chains, method = self.prior or Prior(), self._chains(), self._method()
+        prior, basis, chains, method = self.prior or Prior(), self._basis(), self._chains(), self._method()
         require_libraries(confounded=method.confounded)
-        decomposition = decomposition_of(study, self.basis)
+        decomposition = decomposition_of(study, basis)
         self.prepared_, self.posterior_ = draw(study, decomposition, method, prior, chains)
         self.basis_, self.explained_ = decomposition.basis_, decomposition.explained_
         self.prior_, self.method_ = prior, method
@@ -170,12 +171,22 @@ class MediationModel(FittedModel):
         InputError
             With the option.
         """
+        self._basis()
         self._chains()
         self._method()
 
     def _method(self) -> Method:
         """What is particular to the method, checked."""
         raise NotImplementedError
+
+    def _basis(self) -> BasisDecomposition | None:
+        """How images are summed up, checked."""
+        if self.basis is None:
+            return None
+        if not isinstance(self.basis, BasisDecomposition):
+            raise InputError(f"basis is a {type(self.basis).__name__}: expected a BasisDecomposition or None")
+        self.basis.check_options()
+        return self.basis
 
     def _chains(self) -> Chains:
         """How chains run, checked."""
@@ -194,7 +205,7 @@ class MediationModel(FittedModel):
             warnings.warn(
                 f"chains disagree (R-hat: {told}; expected at most {WORST_RHAT}): draw more, or look at diagnose()",
                 ConvergenceWarning,
-                stacklevel=4,
+                stacklevel=callers_level(),
             )
 
 

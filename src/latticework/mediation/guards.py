@@ -13,6 +13,7 @@ from latticework.core.errors import InputError
 from latticework.core.words import counted, listed, shortened
 
 LARGEST: Final = 1e100  # squares of larger numbers are beyond float64
+SMALLEST: Final = 1e-100  # spread: squares of smaller numbers are 0
 _BLOCK: Final = 2**21  # values looked at at once: a mediator matrix may be mapped from a file
 _SAME: Final = 1e-9  # of its length: what is left of a column that others reproduce
 _SHARE: Final = 1e-6  # of a column: coefficients below it are not told
@@ -72,7 +73,9 @@ def plain_numbers(values: Any, what: str) -> Float[np.ndarray, "*shape"]:
     """
     array = values.to_numpy() if is_labelled(values) else values
     try:
-        array = array if isinstance(array, np.ndarray) else np.asarray(array)
+        if isinstance(array, np.ma.MaskedArray) and array.dtype.kind in "biufO":  # what it marks is missing
+            array = np.where(np.ma.getmaskarray(array), np.nan, array.data)
+        array = np.asarray(array)
         if array.dtype.kind == "O" and not any(isinstance(value, str | bytes) for value in array.flat):
             array = np.array([_number(value) for value in array.flat]).reshape(array.shape)
     except (ValueError, TypeError) as error:
@@ -89,8 +92,8 @@ def plain_numbers(values: Any, what: str) -> Float[np.ndarray, "*shape"]:
     if array.dtype.kind not in "biuf":
         raise InputError(f"{what}: expected real numbers, got {array.dtype}")
     if array.dtype.kind == "f" and array.dtype.itemsize in (4, 8):
-        return np.asanyarray(array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("=")))
-    return np.asanyarray(array.astype(np.float32 if array.dtype == np.float16 else np.float64))
+        return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
+    return array.astype(np.float32 if array.dtype == np.float16 else np.float64)
 
 
 def check_finite(values: Float[np.ndarray, " subjects"], what: str, subjects: Sequence[str] | None) -> None:
@@ -193,7 +196,7 @@ def check_mediators(
         same += (first + np.flatnonzero(block.max(axis=1) == block.min(axis=1))).tolist()
         np.minimum(low, block.min(axis=0), out=low)
         np.maximum(high, block.max(axis=0), out=high)
-    varies = np.asarray(high > low)
+    varies = np.asarray(high > low + SMALLEST)
     if same and values.shape[1] > 1 and varies.any():
         raise InputError(
             f"the image of {subject_told(same[0], subjects)} is {values[same[0], 0]:g} in every voxel: is it a map "
@@ -210,8 +213,7 @@ def _number(value: Any) -> float:
 
 
 def _is_constant(values: Float[np.ndarray, " subjects"]) -> bool:
-    spread = float(np.ptp(values))
-    return spread <= 1e-12 * float(np.abs(values).max())
+    return float(np.ptp(values)) <= max(1e-12 * float(np.abs(values).max()), SMALLEST)
 
 
 def _reproduced_by(

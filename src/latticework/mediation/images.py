@@ -14,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Shaped
 
-from latticework.core.errors import InputError, require
+from latticework.core.errors import InputError, callers_level, require
 from latticework.core.progress import progress, showing
 from latticework.core.words import counted
 from latticework.mediation.nifti import Volumes, is_image, is_nifti, open_volumes
@@ -131,7 +131,10 @@ def as_space(mask: Any) -> Space:
         with np.errstate(invalid="ignore"):
             inside = np.isfinite(values) & (values != 0)
         if inside.any() and np.ptp(values[inside]) > 0:
-            warnings.warn(f"{volumes.name} holds other values than 0 and 1: all voxels but 0 are taken", stacklevel=2)
+            warnings.warn(
+                f"{volumes.name} holds other values than 0 and 1: all voxels but 0 are taken",
+                stacklevel=callers_level(),
+            )
         return Space(mask=three_axes(inside, volumes.name), affine=volumes.affine, header=volumes.fields)
     return Space.of(np.asarray(mask))
 
@@ -216,7 +219,7 @@ def _common(volumes: list[Volumes], turns: list[Turn], space: Space) -> Space:
     warnings.warn(
         f"no mask was given: {counted(number, 'voxel')} of {inside.size:,} that are finite and not 0 in all "
         f"{counted(total, 'image')} are taken",
-        stacklevel=4,
+        stacklevel=callers_level(),
     )
     return Space(mask=inside, affine=space.affine, header=space.header)
 

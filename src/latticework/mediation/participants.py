@@ -15,7 +15,7 @@ from jaxtyping import Float
 
 from latticework.core.checks import one_of
 from latticework.core.decimals import decimals, is_decimal
-from latticework.core.errors import InputError, require
+from latticework.core.errors import InputError, callers_level, require
 from latticework.core.words import counted, listed, shortened
 from latticework.mediation.choices import Missing
 from latticework.mediation.guards import repeated
@@ -120,7 +120,7 @@ def participants(
         told = f"{where}: {counted(len(left_out), 'participant')} without a value in {columns}: {listed(left_out)}"
         if missing == "error":
             raise InputError(f"{told}. missing='drop' (--missing drop) leaves them out")
-        warnings.warn(f"{told}: left out", stacklevel=2)
+        warnings.warn(f"{told}: left out", stacklevel=callers_level())
         frame, ids = frame[complete], list(compress(ids, complete))
     if not ids:
         raise InputError(f"{where}: no participant has a value in every column")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from numbers import Real
 from typing import Any, Final
 
-from latticework.core.checks import number, positive, set_frozen
+from latticework.core.checks import flag, number, positive, set_frozen
 from latticework.core.errors import InputError
 
 PAPER_INCLUSION: Final = 0.5  # of a voxel, in the paper
@@ -69,6 +69,8 @@ class Prior:
     def __post_init__(self) -> None:
         for name in ("direct_effect_sd", "shape", "rate", "noise_rate"):
             set_frozen(self, name, positive(name, getattr(self, name)))
+        for name in ("orthogonal", "standardise"):
+            set_frozen(self, name, flag(name, getattr(self, name)))
         if self.confounder_variance is not None:
             set_frozen(self, "confounder_variance", positive("confounder_variance", self.confounder_variance))
         given: Any = self.inclusion

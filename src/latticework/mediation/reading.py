@@ -156,7 +156,7 @@ def read_study(
     done = Column(people.outcome, people.outcome_name, people.ids)
     study = assembled(
         exposed, values, done, people.confounders, people.confounder_names, people.ids,
-        coordinates=points, mask=mask if space is None else space, regions=atlas, drop_constant=space is not None,
+        coordinates=points, mask=mask if space is None else space, regions=atlas,
     )  # fmt: skip
     return study if centres is None else _by_centres(study, centres)
 
@@ -176,9 +176,9 @@ def none_of(options: Mapping[str, Any], reason: str) -> None:
 def _by_centres(study: Study, centres: str | os.PathLike[str]) -> Study:
     """The study with regions by the nearest centre, of those that have a voxel."""
     read = read_centres(centres)
-    points = study.coordinates if study.space is None else study.space.coordinates()
-    if points.shape[1] != read.points.shape[1]:
-        points = study.coordinates
+    points = study.coordinates
+    if study.space is not None and points.shape[1] != read.points.shape[1]:  # without the axes along which none differ
+        points = study.space.coordinates()
     places, names = by_nearest_centre(points, read)
     return replace(study, regions=places, region_names=names)
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from numbers import Integral
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
 
 from latticework.core.errors import InputError
-from latticework.core.words import counted
+from latticework.core.words import counted, shortened
 from latticework.mediation.guards import is_labelled, repeated
 from latticework.mediation.labels import MAX_LABEL, Centres, LabelImage, label_image, nearest_centre_labels
 from latticework.mediation.nifti import is_image
@@ -32,24 +33,26 @@ def voxel_labels(regions: Any, space: Space | None, p: int) -> tuple[Int[np.ndar
         labels = image.of(space)
         return np.where(labels == 0, -1, labels), image.names
     values = regions.to_numpy() if is_labelled(regions) else np.asarray(regions)
-    if values.dtype.kind in "OUS":
-        texts = [str(value) for value in values.flat]
-        names, places = np.unique(texts, return_inverse=True)
-        values, named = places.reshape(values.shape), {number: str(name) for number, name in enumerate(names)}
-    else:
-        named = {}
+    if values.dtype.kind in "US":
+        values = np.asarray(regions, dtype=object)  # beside texts NumPy makes one of a NaN
+    on_grid = space is not None and values.ndim > 1 and (*values.shape, *(1,) * (3 - values.ndim)) == space.mask.shape
+    if space is not None and on_grid:
+        values = values.reshape(space.mask.shape)[space.mask]
+    elif values.shape != (p,):
+        grid = "" if space is None else f" or a grid of {list(space.mask.shape)}"
+        raise InputError(f"regions: {list(values.shape)} labels, expected one for each of {counted(p, 'voxel')}{grid}")
+    if values.dtype.kind == "O":
+        for voxel, label in enumerate(values):
+            if not isinstance(label, str | bytes | Integral):
+                raise InputError(f"regions: voxel {voxel} has the label {shortened(label)}: expected a number or text")
+        names, places = np.unique([str(label) for label in values], return_inverse=True)
+        return places.astype(np.int64), dict(enumerate(names.tolist()))
     if values.dtype.kind not in "iuf" or not np.isfinite(values).all() or (values != np.rint(values)).any():
         raise InputError(f"regions: expected whole numbers or texts, got {values.dtype} that are neither")
-    if values.size and (values.min() < 0 or values.max() > MAX_LABEL):
+    if values.min() < 0 or values.max() > MAX_LABEL:
         raise InputError(f"regions: labels from {values.min()} to {values.max()}, expected them from 0 to {MAX_LABEL}")
-    values = values.astype(np.int64)
-    if values.shape == (p,):
-        return values, named
-    if space is not None and values.ndim > 1 and (*values.shape, *(1,) * (3 - values.ndim)) == space.mask.shape:
-        labels = values.reshape(space.mask.shape)[space.mask]
-        return (labels, named) if named else (np.where(labels == 0, -1, labels), named)
-    grid = "" if space is None else f" or a grid of {list(space.mask.shape)}"
-    raise InputError(f"regions: {list(values.shape)} labels, expected one for each of {counted(p, 'voxel')}{grid}")
+    labels = values.astype(np.int64)
+    return np.where(labels == 0, -1, labels) if on_grid else labels, {}
 
 
 def by_nearest_centre(

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float
 from sklearn.base import clone
 
-from latticework.core.errors import InputError
+from latticework.core.errors import callers_level
 from latticework.mediation.chains import (
     ConfoundedChain,
     Length,
@@ -93,30 +93,28 @@ def decomposition_of(study: Study, basis: BasisDecomposition | None) -> BasisDec
     Raises
     ------
     InputError
-        If the settings are none, or do not go with the study.
+        If the settings do not go with the study.
     """
-    if basis is None:
-        regions = max(1, len(study.region_names))
-        few = min(int(COMPONENTS_BY_VOXEL * study.n_voxels), study.n_subjects // SUBJECTS_BY_COMPONENT, MOST_COMPONENTS)
-        basis = BasisDecomposition(n_components=min(max(few, regions, 1), study.n_voxels))
-    elif not isinstance(basis, BasisDecomposition):
-        raise InputError(f"basis is a {type(basis).__name__}: expected a BasisDecomposition or None")
-    labels, names = None, None
+    labels, names, regions = None, None, 1
     if study.regions is not None:
         labels, names = numbered(study.regions, dict(enumerate(study.region_names)))
+        regions = len(names)
+    if basis is None:
+        few = min(int(COMPONENTS_BY_VOXEL * study.n_voxels), study.n_subjects // SUBJECTS_BY_COMPONENT, MOST_COMPONENTS)
+        basis = BasisDecomposition(n_components=min(max(few, regions), study.n_voxels))
     fitted = clone(basis).fit(study.coordinates, labels, names=names)
     limit = study.n_subjects - study.confounders.shape[1] - 2
-    if basis.n_components == len(study.region_names) > study.n_subjects // SUBJECTS_BY_COMPONENT:
+    if basis.n_components == regions > study.n_subjects // SUBJECTS_BY_COMPONENT:
         warnings.warn(
-            f"{len(study.region_names)} regions, each of which has a component, for {study.n_subjects} subjects: "
+            f"{regions} regions, each of which has a component, for {study.n_subjects} subjects: "
             "priors count for much; an atlas of fewer regions does better",
-            stacklevel=4,
+            stacklevel=callers_level(),
         )
     if fitted.n_components_ >= limit:
         warnings.warn(
             f"{fitted.n_components_} components for {study.n_subjects} subjects: the image can account for all of the "
             f"outcome, and priors alone decide; a basis of fewer than {limit} does better",
-            stacklevel=4,
+            stacklevel=callers_level(),
         )
     return fitted
 

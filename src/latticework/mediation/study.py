@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
-from latticework.core.errors import InputError
+from latticework.core.checks import set_frozen
+from latticework.core.errors import InputError, callers_level
 from latticework.core.words import counted, shortened
 from latticework.mediation.guards import (
     Column,
@@ -19,8 +20,8 @@ from latticework.mediation.guards import (
     check_mediators,
     column,
     index_of,
+    plain_numbers,
 )
-from latticework.mediation.images import of_images
 from latticework.mediation.mediators import coordinates_of, mediators_of
 from latticework.mediation.regions import numbered, voxel_labels
 from latticework.mediation.spaces import Space
@@ -30,6 +31,8 @@ from latticework.mediation.subjects import confounder_columns, subject_ids
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Study:
     """Who was exposed to what, what their images show, and how they did. `study_of` makes one, and checks it.
+
+    Numbers of other types than these are brought to them.
 
     Parameters
     ----------
@@ -68,6 +71,11 @@ class Study:
     confounder_names: tuple[str, ...] = ()
     space: Space | None = None
 
+    def __post_init__(self) -> None:
+        set_frozen(self, "mediators", plain_numbers(self.mediators, "mediators"))
+        for name in ("exposure", "outcome", "confounders", "coordinates"):
+            set_frozen(self, name, plain_numbers(getattr(self, name), name).astype(np.float64, copy=False))
+
     @property
     def n_subjects(self) -> int:
         """How many subjects there are."""
@@ -87,18 +95,22 @@ class Study:
             As `study_of`.
         """
         n = self.n_subjects
-        for what, values in (
-            ("exposure", self.exposure),
-            ("outcome", self.outcome),
-            ("confounders", self.confounders),
+        for what, length in (
+            ("exposure", len(self.exposure)),
+            ("outcome", len(self.outcome)),
+            ("confounders", len(self.confounders)),
+            ("subjects", len(self.subjects or self.exposure)),
         ):
-            if len(values) != n:
-                raise InputError(
-                    f"{counted(n, 'subject')} in mediators, and {len(values):,} in {what}: expected as many"
-                )
+            if length != n:
+                raise InputError(f"{counted(n, 'subject')} in mediators, and {length:,} in {what}: expected as many")
         for what, given in (("coordinates", self.coordinates), ("regions", self.regions)):
             if given is not None and len(given) != self.n_voxels:
                 raise InputError(f"{counted(self.n_voxels, 'voxel')}, and {len(given):,} {what}: expected as many")
+        if self.space is not None and self.space.n_voxels != self.n_voxels:
+            raise InputError(
+                f"{counted(self.n_voxels, 'voxel')}, and {self.space.n_voxels:,} in the space: expected as many; "
+                "space.kept leaves voxels out"
+            )
         names = self.confounder_names or tuple(str(place) for place in range(self.confounders.shape[1]))
         if len(names) != self.confounders.shape[1]:
             raise InputError(f"{counted(self.confounders.shape[1], 'confounder')}, and {len(names):,} names of them")
@@ -126,7 +138,6 @@ def study_of(
     mask: Any = None,
     regions: Any = None,
     subjects: Sequence[object] | None = None,
-    drop_constant: bool | None = None,
 ) -> Study:
     """Check what a study is made of, and put it together.
 
@@ -139,7 +150,8 @@ def study_of(
     mediators : array-like, path, nibabel image or list of them
         Of shape (subjects, voxels), with `coordinates` or a `mask`; pictures of shape (subjects, rows, columns) or
         volumes of shape (subjects, rows, columns, slices); a 4-D NIfTI image with a volume a subject; a list of 3-D
-        ones; or a path of a .npy file of any of these shapes.
+        ones; or a path of a .npy file of any of these shapes. Voxels that are the same in all subjects are left out,
+        with a warning.
     confounders : array-like of shape (subjects, confounders), or None
         Numbers. An intercept is always there. A DataFrame gives their names.
     coordinates : array-like of shape (voxels, axes), or None
@@ -148,13 +160,10 @@ def study_of(
         Which voxels of the grid are mediators. Those of a matrix are in the order of its elements, the last axis
         fastest, as nilearn has them.
     regions : path, nibabel image, array-like, or None
-        An image of labels, or labels on the grid, where 0 is no region: voxels without one are dropped, with a warning.
-        Or a label for each voxel, a number or a text, where 0 is one like any other.
+        An image of labels, or labels on the grid, where 0 is no region: voxels without one are left out, with a
+        warning. Or a label for each voxel, a number or a text, where 0 is one like any other.
     subjects : sequence or None
         Ids; None takes the index of pandas, if it is not that of the rows.
-    drop_constant : bool or None
-        Whether voxels that are the same in all subjects are dropped, with a warning, rather than refused; None drops
-        them from images.
 
     Returns
     -------
@@ -192,10 +201,7 @@ def study_of(
     ):
         if length != n:
             raise InputError(f"{counted(n, 'subject')} in exposure, and {length:,} in {what}: expected as many")
-    return assembled(
-        exposed, mediators, done, known, names, ids,
-        coordinates=coordinates, mask=mask, regions=regions, drop_constant=drop_constant,
-    )  # fmt: skip
+    return assembled(exposed, mediators, done, known, names, ids, coordinates=coordinates, mask=mask, regions=regions)
 
 
 def _check_columns(
@@ -223,7 +229,6 @@ def assembled(
     coordinates: Any,
     mask: Any,
     regions: Any,
-    drop_constant: bool | None,
 ) -> Study:
     """Put a study together from columns of as many subjects, once they and the mediators are checked.
 
@@ -233,7 +238,6 @@ def assembled(
         As `study_of`.
     """
     _check_columns(exposure, outcome, confounders, names, ids)
-    from_images = of_images(mediators)
     values, space = mediators_of(mediators, mask, len(exposure.values))
     points = coordinates_of(coordinates, space, values.shape[1])
     labels, region_names = (None, {}) if regions is None else voxel_labels(regions, space, values.shape[1])
@@ -243,16 +247,13 @@ def assembled(
         told = f"{counted(int((~varies).sum()), 'voxel')} of {varies.size:,} are the same in all subjects"
         if not varies.any():
             raise InputError(f"{told}: there is nothing that could mediate")
-        if not (from_images if drop_constant is None else drop_constant):
-            first = _where(int((~varies).argmax()), space)
-            raise InputError(f"{told}, such as {first}: drop_constant=True leaves them out")
-        warnings.warn(f"{told}: left out", stacklevel=3)
+        warnings.warn(f"{told}: left out", stacklevel=callers_level())
     if labels is not None and (labels < 0).any():
         told = f"{counted(int((labels < 0).sum()), 'voxel')} of {labels.size:,} are in no region"
         kept = varies & (labels >= 0)
         if not kept.any():
             raise InputError(f"{told}, and the others do not vary: do the regions lie on the images?")
-        warnings.warn(f"{told}: left out", stacklevel=3)
+        warnings.warn(f"{told}: left out", stacklevel=callers_level())
     if not kept.all():
         values, points = values[:, kept], points[kept]
         space = None if space is None else space.kept(kept)
