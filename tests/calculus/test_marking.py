@@ -135,3 +135,48 @@ def test_small_derivatives_are_no_rounding(text, answer):
 def test_rounding_is_no_derivative(text, wrt, answer):
     shapes = {"A": "n,n", "x": "" if "sin" in text or text.startswith("1e-9*x") else "n"}
     assert check(text, wrt, answer, shapes).verdict == "equal"
+
+
+@pytest.mark.parametrize(
+    "text, answer",
+    [
+        ("abs(tr(X))", "eye"),
+        ("relu(tr(X))", "eye"),
+        ("relu(-tr(X))", "matrix(0)"),
+        ("norm1(diag(X))", "eye"),
+        ("tr(X)^2", "2*abs(tr(X))*eye"),
+        ("abs(det(X))", "det(X)*inv(X)"),
+    ],
+)
+def test_matrices_are_tried_with_either_sign(text, answer):
+    assert check(text, "X", answer, {"X": "n,n"}).verdict == "wrong"
+
+
+@pytest.mark.parametrize("text, answer", [("abs(tr(X))", "sign(tr(X))*eye"), ("log(det(X))", "inv(X)")])
+def test_a_sign_that_an_answer_heeds_is_no_mistake(text, answer):
+    assert check(text, "X", answer, {"X": "n,n"}).verdict == "equal"
+
+
+@pytest.mark.parametrize(
+    "text, wrt, wrong",
+    [
+        ("-log(softmax(x)[8])", "x", "softmax(x)'"),
+        ("x[6]^2", "x", "2*x'"),
+        ("x[n-6]*x[2]", "x", "x'"),
+        ("sum(w .* (x[3:n] - 2*x[2:n-1] + x[1:n-2]).^2)", "x", "2*x'"),
+        ("sum(max(w)*v)", "v", "vector(2, n-1)'"),
+    ],
+)
+def test_sizes_that_are_tried_have_room_for_indices_and_declared_sizes(text, wrt, wrong):
+    shapes = {"x": "n", "w": "n-2", "v": "n-1"}
+    assert check(text, wrt, str(derive(text, wrt, shapes)), shapes).verdict == "equal"
+    marked = check(text, wrt, wrong, shapes)
+    assert marked.verdict == "wrong"
+    shown = marked.counterexample
+    assert shown is not None
+    assert all(np.array_equal(value, np.round(value)) for value in shown.values.values())
+
+
+def test_what_is_too_large_to_be_tried_is_refused():
+    with pytest.raises(InputError, match=r"^a 10000×10000 matrix is too large to be tried out"):
+        check("A*X*B", "X", "kron(B', A)", dict.fromkeys("AXB", "100,100"))

@@ -137,3 +137,26 @@ def test_where_automatic_differentiation_finds_no_number_nothing_is_compared():
 @pytest.mark.parametrize("got", [np.ones(3), np.ones((1, 3)), 1.0])
 def test_another_shape_is_no_agreement(got):
     assert difference(np.ones((3, 3)), np.asarray(got)) == float("inf")
+
+
+@pytest.mark.parametrize("method", ["autodiff", "differences"])
+@pytest.mark.parametrize(
+    "text, wrt, shapes",
+    [
+        ("-log(softmax(x)[8])", "x", {"x": "n"}),
+        ("A[8, 2]^2", "A", {"A": "m,n"}),
+        ("norm2(x[3:9])^2", "x", {"x": "n"}),
+        ("norm2(x[n-6:n-1])^2", "x", {"x": "n"}),
+        ("sum(w .* (x[3:n] - 2*x[2:n-1] + x[1:n-2]).^2)", "x", {"x": "n", "w": "n-2"}),
+        ("max(w)*sum(x)", "x", {"x": "n", "w": "n-5"}),
+    ],
+)
+def test_sizes_are_as_large_as_indices_and_declared_sizes_need(text, wrt, shapes, method):
+    found = derive(text, wrt, shapes).verify(method=method)
+    assert found, str(found)
+    assert len(found.sizes) == 4
+
+
+def test_what_is_too_large_to_be_compared_is_refused():
+    with pytest.raises(InputError, match=r"^a 300×300×300×300 tensor is too large to be tried out"):
+        derive("X*X", "X", {"X": "300,300"}).verify()

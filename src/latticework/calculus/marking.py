@@ -16,11 +16,12 @@ from latticework.calculus.evaluate import evaluate
 from latticework.calculus.expression import Expr, substitute
 from latticework.calculus.parser import Shapes, parse
 from latticework.calculus.points import difference, point, size_sets
-from latticework.calculus.tree import symbols, variables
+from latticework.calculus.tree import variables
 from latticework.core.errors import InputError
 
 Verdict = Literal["equal", "equal up to layout", "wrong"]
 TOLERANCE = 1e-8
+SMALL_SIZES = ((1,) * 5, (2,) * 5, (3,) * 5)  # of what is tried for a counter-example
 SMALL_DRAWS = 40  # small whole numbers that are tried for a counter-example
 COMMON_FACTORS = tuple(Fraction(*pair) for pair in ((-1, 1), (2, 1), (1, 2), (-2, 1), (-1, 2), (4, 1), (1, 4)))
 
@@ -152,14 +153,17 @@ def _sizes(expr: Expr) -> tuple[str, ...]:
 
 
 def _verdict(derivation: Derivation, given: Expr) -> Verdict:
-    found = list(_values(derivation, given))
+    # At large sizes the values of all points would take much memory, so what is kept is how they compare.
+    found = [
+        (_close(expected, got, value), _close(expected.T, got, value))
+        for expected, got, value in _values(derivation, given)
+    ]
     if not found:
         return _finite_somewhere(derivation, given)
-    same = all(_close(expected, got, value) for expected, got, value in found)
+    same, turned = map(all, zip(*found, strict=True))
     if same and derivation.result.row == given.row:
         return "equal"
-    turned = same or all(_close(expected.T, got, value) for expected, got, value in found)
-    return "equal up to layout" if turned else "wrong"
+    return "equal up to layout" if same or turned else "wrong"
 
 
 def _finite_somewhere(derivation: Derivation, given: Expr) -> Verdict:
@@ -202,10 +206,8 @@ def _smallest(derivation: Derivation, given: Expr) -> Counterexample | None:
 
 def _candidates(derivation: Derivation, given: Expr) -> Iterator[dict[str, Any]]:
     roots = variables(derivation.expression, derivation.wrt)
-    names = sorted(symbols(derivation.expression, derivation.result, given))
     rng = np.random.default_rng(0)
-    for size in (1, 2, 3):
-        sizes = dict.fromkeys(names, size)
+    for sizes in size_sets(derivation.expression, derivation.result, given, bases=SMALL_SIZES):
         for highest in (1, 2, 3):
             for _ in range(SMALL_DRAWS):
                 low = 0 if rng.random() < 0.7 else -highest
@@ -224,11 +226,12 @@ def _candidates(derivation: Derivation, given: Expr) -> Iterator[dict[str, Any]]
 
 def _remark(derivation: Derivation, given: Expr) -> str:
     """That the answer is a multiple of the derivative, if it is one wherever the two were compared."""
-    found = list(_values(derivation, given))
-    for factor in COMMON_FACTORS:
-        if found and all(_close(expected * float(factor), got, value) for expected, got, value in found):
-            return f"the answer is {factor} times the derivative"
-    return "the answer is not the derivative"
+    found = [
+        {factor for factor in COMMON_FACTORS if _close(expected * float(factor), got, value)}
+        for expected, got, value in _values(derivation, given)
+    ]
+    common = set.intersection(*found) if found else set()
+    return f"the answer is {common.pop()} times the derivative" if common else "the answer is not the derivative"
 
 
 def _values(derivation: Derivation, given: Expr) -> Iterator[tuple[Array, Array, Array]]:

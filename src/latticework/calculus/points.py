@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from latticework.calculus.binding import Array
+from latticework.calculus.dimensions import ONE, Dim
 from latticework.calculus.evaluate import evaluate
 from latticework.calculus.expression import Expr
-from latticework.calculus.tree import order, shape_text, symbols, variables
+from latticework.calculus.tree import order, symbols, variables
 from latticework.core.errors import InputError
 
 SIZE_SETS = ((3, 4, 5, 2, 6), (1, 1, 1, 1, 1), (2, 3, 4, 5, 7), (5, 2, 3, 4, 1))
 WORST_CONDITION = 1e6  # of a matrix that is inverted, whose errors grow with it
-MOST_ELEMENTS = 1_000_000  # of a value that is drawn
+MOST_ELEMENTS = 4_000_000  # of what is drawn, and of all that is computed of it
 NEAREST_KINK = 0.05  # of what differences may reach
 MOST_DRAWS = 60
 ROUNDED = 1e-4  # share of a function, or of 1, below which its derivative may be the rounding of terms that cancel
@@ -24,29 +25,59 @@ ROUNDED = 1e-4  # share of a function, or of 1, below which its derivative may b
 SPREADS = ((-1.5, 1.5), (0.4, 1.6), (0.1, 0.9), (1.1, 2.4))
 
 
-def size_sets(*roots: Expr) -> Iterator[dict[str, int]]:
-    """Sizes for all symbols: different ones, so that shapes that only happen to fit do not."""
-    names = sorted(symbols(*roots))
-    for sizes in SIZE_SETS:
-        yield {name: sizes[place % len(sizes)] + place // len(sizes) for place, name in enumerate(names)}
+def size_sets(*roots: Expr, bases: Sequence[tuple[int, ...]] = SIZE_SETS) -> Iterator[dict[str, int]]:
+    """Sizes for all symbols: different ones, so that shapes that only happen to fit do not.
+
+    They are larger where an index needs it, and left out where an axis would be empty all the same.
+
+    Raises
+    ------
+    InputError
+        If something has too many elements at these sizes.
+    """
+    nodes = order(*roots)
+    lengths = dict.fromkeys(length for node in nodes for length in _lengths(node))
+    more: dict[str, int] = {}
+    for length in lengths:
+        missing = -dict(length.terms).get((), 0)
+        for factors, coefficient in length.terms:
+            if coefficient > 0:
+                more.update({name: max(missing, more.get(name, 0)) for name in factors})
+    names = sorted(symbols(*roots).union(*(length.symbols for length in lengths)))
+    for base in bases:
+        drawn = (base[place % len(base)] + place // len(base) for place in range(len(names)))
+        sizes = {name: size + more.get(name, 0) for name, size in zip(names, drawn, strict=True)}
+        if any(length.value(sizes) < 1 for length in lengths):
+            continue
+        for node in nodes:
+            if math.prod(size.value(sizes) for size in node.shape) > MOST_ELEMENTS:
+                raise InputError(f"a {node.shape_text} is too large to be tried out: declare its sizes by name")
+        yield sizes
+
+
+def _lengths(node: Expr) -> Iterator[Dim]:
+    """What has to be at least 1: the lengths of axes, and the places of an index, counted from either end."""
+    yield from node.shape
+    if node.op == "index":
+        for spec, size in zip(node.data, node.args[0].shape, strict=True):
+            if spec is not None:
+                low, high = spec
+                yield from (low, size - (low if high is None else high) + ONE)
 
 
 def draw(
     roots: Mapping[str, Expr], sizes: Mapping[str, int], rng: np.random.Generator, spread: tuple[float, float]
 ) -> dict[str, Array]:
-    """A value for each variable."""
+    """A value for each variable; square matrices are far from singular ones, on either side of them."""
     values: dict[str, Array] = {}
     for name, node in roots.items():
-        shape = tuple(size.value(sizes) for size in node.shape)
-        if math.prod(shape) > MOST_ELEMENTS:
-            raise InputError(f"{name} is too large to be tried out: {shape_text(node.shape)}")
-        value = np.asarray(rng.uniform(*spread, shape))
+        value = np.asarray(rng.uniform(*spread, tuple(size.value(sizes) for size in node.shape)))
         if node.data[2] and "symmetric" in node.data[2]:
             value = (value + value.T) / 2
         if "positive" in node.data[2]:
             value = np.abs(value) + 0.1
-        if len(shape) == 2 and shape[0] == shape[1]:
-            value = value + np.eye(shape[0]) * (1 + np.abs(value).sum() / max(1, shape[0]))  # invertible
+        if value.ndim == 2 and value.shape[0] == value.shape[1]:
+            value = value + np.eye(len(value)) * np.copysign(1 + np.abs(value).sum() / len(value), value[0, 0])
         values[name] = value
     return values
 
