@@ -149,9 +149,11 @@ def test_the_place_of_an_error_is_pointed_at(run):
     assert told[place - 1][told[place].index("^")] == "*"
 
 
-def test_an_expression_may_begin_with_a_minus_sign(run):
+def test_an_expression_may_begin_with_a_minus_sign(run, tmp_path):
     ended = run("-sum(log(x))", "--wrt", "x")
     assert (ended.status, ended.out) == (0, "-1 ./ x'\n")
+    assert run("-o'*log(p)", "--wrt", "p").out == str(derive("-o'*log(p)", "p")) + "\n"  # o for observed
+    assert run(*LEAST_SQUARES, f"-o{tmp_path}/a.json") == (0, "", "")
 
 
 def test_guesses_that_matter_and_kinks_are_noted_on_stderr(run):

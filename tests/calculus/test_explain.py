@@ -409,7 +409,22 @@ def test_as_dict_holds_every_step_as_text():
     assert told["steps"][-1]["after"] == told["result"]
 
 
-@pytest.mark.parametrize("text, told", [(LOSS[0], True), ("sum(relu(X*w + b))", False)])
+@pytest.mark.parametrize("text", ["tr(X)", "c*tr(X)", "tr(X)^2", "norm2(diag(X))^2"])
+def test_a_diagonal_gradient_by_a_symmetric_variable_is_written_once(text):
+    shapes = {"X": "n,n", "c": ""}
+    assert str(derive(text, "X", shapes, assume="X symmetric")) == str(derive(text, "X", shapes))
+
+
+@pytest.mark.parametrize(
+    "text, told",
+    [
+        (LOSS[0], True),
+        ("norm2(relu(b - X*w) - y)^2/N", True),
+        ("sum(relu(X*w + b))", False),
+        ("sum(relu(X*w + b).^3)", False),
+        ("sum(exp(relu(X*w + b)).^2)", False),
+    ],
+)
 def test_only_a_squared_loss_is_called_the_loss_of_a_neuron(text, told):
     rules = [step.rule.id for step in derive(text, "w", LOSS[1]).steps]
     assert ("loss" in rules) == told

@@ -6,7 +6,7 @@ from functools import lru_cache
 
 from latticework.calculus import forms
 from latticework.calculus.backward import Sum, depends, in_matrix_form
-from latticework.calculus.expression import Expr, make
+from latticework.calculus.expression import TWO, Expr, make
 from latticework.calculus.labels import indices
 from latticework.calculus.partials import partial
 from latticework.calculus.shapes import ELEMENTWISE
@@ -156,9 +156,17 @@ def _loss(root: Expr) -> Expr | None:
     """The activation in mean((y - relu(X*w + b)).^2), whose case is decided sample by sample."""
     if root.op not in ("mean", "div", "had", "sum"):
         return None
-    squares = [node for node in order(root) if node.op in ("pow", "norm2")]
-    inside = set(order(*squares)) if squares else set()
-    return next((node for node in order(root) if node.op == "relu" and node.rank == 1 and node in inside), None)
+    for node in order(root):
+        if node.op == "norm2" or (node.op == "pow" and node.args[1] is TWO):
+            for term in _terms(node.args[0]):
+                if term.op == "relu" and term.rank == 1 and any(each.op == "mul" for each in _terms(term.args[0])):
+                    return term
+    return None
+
+
+def _terms(expr: Expr) -> list[Expr]:
+    """The terms of a sum, without their signs."""
+    return [term.args[0] if term.op == "neg" else term for term in (expr.args if expr.op == "add" else (expr,))]
 
 
 def isolated_rule(node: Expr, wrt: Expr) -> str:

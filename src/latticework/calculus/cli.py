@@ -39,7 +39,7 @@ class _Command(TyperCommand):
         for word in words:
             if word == "--":
                 expressions.extend(words)
-            elif word.startswith("-") and word[1:2] not in ("-", "o", "") and word not in (*options, "-h"):
+            elif word.startswith("-") and not _is_option(word) and word not in (*options, "-h"):
                 expressions.append(word)
             else:
                 kept.append(word)
@@ -50,6 +50,11 @@ class _Command(TyperCommand):
                 ):
                     kept.extend(itertools.islice(words, 1))
         return super().parse_args(ctx, [*kept, *(["--", *expressions] if expressions else [])])
+
+
+def _is_option(word: str) -> bool:
+    """Whether a word with a minus sign is a long option, the sign alone, or -o with a file: -o'*log(p) is none."""
+    return word[1:2] in ("-", "") or (word[1:2] == "o" and not set("*'(^+").intersection(word))
 
 
 @app.command(cls=_Command)

@@ -173,6 +173,9 @@ def derive(
     twice = sorted(known.keys() & symbols(expression, target))
     if twice:
         raise InputError(f"{twice[0]!r} is a variable and a size, which no answer tells apart: rename one of them")
+    taken = sorted((known.keys() | symbols(expression, target)) & {"pi", "eye"})
+    if taken:
+        raise InputError(f"{taken[0]!r} has a meaning of its own in answers: give the variable or size another name")
     own_symmetry = "symmetric" in assumed.get(wrt, ())
     marked = {
         node: variable(name, node.shape, frozenset(assumed[name])) for name, node in known.items() if name in assumed

@@ -20,6 +20,7 @@ LONGEST = 10_000  # characters of an expression
 MOST_DIGITS = 40
 HIGHEST_POWER = 12  # of a matrix, which is written out as a product
 MOST_GUESSES = 256  # of ranks that undeclared variables might have
+MOST_READ = 20_000  # tokens, by all guesses together
 
 Shapes = Mapping[str, str | Sequence[Dim]]
 
@@ -78,7 +79,7 @@ def parse(source: str, shapes: Shapes | None = None, *, like: Sequence[Dim] | No
     sizes = {name for shape in declared.values() for size in shape for name in size.symbols}
     unknown = _undeclared(tokens, declared, sizes)
     refusal: InputError | None = None
-    for ranks in _guesses(unknown):
+    for ranks in _guesses(unknown, min(MOST_GUESSES, 1 + MOST_READ // len(tokens))):
         reader = _Parser(source, tokens, declared, sizes, dict(zip(unknown, ranks, strict=True)))
         try:
             return reader.whole(like)
@@ -118,12 +119,12 @@ def _undeclared(tokens: list[Token], declared: Mapping[str, object], sizes: set[
     return list(names)
 
 
-def _guesses(names: list[str]) -> Iterator[tuple[int, ...]]:
+def _guesses(names: list[str], most: int) -> Iterator[tuple[int, ...]]:
     """Ranks for undeclared names: the usual ones, then those that differ in one name, in two, ..."""
     usual = tuple(2 if name[0].isupper() else 0 if name[0] in "abcdefg" else 1 for name in names)
     small = [place for place, name in enumerate(names) if not name[0].isupper()]
     changes = (chosen for size in range(len(small) + 1) for chosen in itertools.combinations(small, size))
-    for chosen in itertools.islice(changes, MOST_GUESSES):
+    for chosen in itertools.islice(changes, most):
         yield tuple(1 - rank if place in chosen else rank for place, rank in enumerate(usual))
 
 

@@ -13,6 +13,7 @@ from latticework.calculus.expression import Expr, make
 from latticework.calculus.kronecker import kronecker_form
 from latticework.calculus.labels import indices
 from latticework.calculus.stable import rewritten
+from latticework.calculus.structure import is_diagonal
 from latticework.calculus.tensor import Term
 from latticework.calculus.tree import count
 
@@ -61,7 +62,9 @@ def staged(function: Expr, wrt: Expr, *, symmetric: bool) -> Stage:
 
 
 def _symmetric(gradient: Expr) -> Expr:
-    """G + Gᵀ - G ∘ I (Petersen & Pedersen 2012, section 2.8)."""
+    """G + Gᵀ - G ∘ I (Petersen & Pedersen 2012, section 2.8), which is G where that is diagonal."""
+    if is_diagonal(gradient):
+        return gradient
     rows, columns = indices(gradient)
     both = [Term().times(gradient, (rows, columns)), Term().times(gradient, (columns, rows))]
     if forms.is_symmetric(gradient):
