@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
+import cloudpickle
 import numpy as np
 import pytest
 import torch
 
 from latticework.calculus import derive, parse
 from latticework.calculus.called import function
+from latticework.calculus.dimensions import ONE, Dim
 from latticework.calculus.evaluate import evaluate
-from latticework.calculus.expression import make, number, variable
+from latticework.calculus.expression import Expr, make, number, variable
 from latticework.calculus.program import program
 from latticework.calculus.source import source
+from latticework.calculus.tree import variables
 from latticework.core.errors import InputError
 
 SIZES = {"n": 4, "m": 3, "k": 2, "N": 6}
@@ -185,16 +188,143 @@ def test_sizes_are_those_of_every_call() -> None:
         assert call(np.ones(length), np.ones(length + 1)).tolist() == [(length + 1) / length] * length
 
 
+@pytest.mark.parametrize("scalar", [0.5, 1])
+def test_a_number_takes_the_type_of_the_arrays(scalar: float) -> None:
+    found = derive("mean((t - relu(X*w + a)).^2)", "w", SHAPES)
+    written: dict[str, Any] = {}
+    exec(found.source("numpy"), written)  # noqa: S102  # code of our own
+    arrays = {**drawn("tXw", np.float32), "a": scalar}
+    for call in (found.to_numpy(), written["derivative"]):
+        assert call(**arrays).dtype == np.float32
+        assert np.allclose(call(**arrays), found.evaluate(**arrays), rtol=1e-5)
+
+
+@pytest.mark.parametrize("dtypes", [(np.float32, np.float64), (np.float64, np.complex128), (np.float64, np.float32)])
+def test_a_diagonal_is_added_with_all_its_digits(dtypes: tuple[Any, Any]) -> None:
+    found = derive("x'*A*x + a*norm2(x)^2", "x", SHAPES, order=2)
+    written: dict[str, Any] = {}
+    exec(found.source("numpy"), written)  # noqa: S102  # code of our own
+    arrays = {"x": drawn("x")["x"], "A": drawn("A", dtypes[0])["A"], "a": np.full((), 0.1, dtypes[1])}
+    got, expected = found.to_numpy()(**arrays), written["derivative"](**arrays)
+    assert got.dtype == expected.dtype == np.result_type(*dtypes)
+    assert np.array_equal(got, expected)
+
+
+def test_an_exported_function_is_sent_to_another_process() -> None:
+    found = derive("sum(log(1 + exp(-t .* (X*w)))) + a*norm2(x)^2 + det(A)", "w", SHAPES)
+    arrays = drawn(found.parameters)
+    call = cloudpickle.loads(cloudpickle.dumps(found.to_numpy()))
+    assert np.array_equal(call(**arrays), found.to_numpy()(**arrays))
+    with pytest.raises(InputError, match=r"^w is n, where n = 4"):
+        call(**{**arrays, "w": np.ones(3)})
+    with pytest.raises(TypeError, match="an expression is kept as its text"):
+        cloudpickle.dumps(found.value)
+
+
 @pytest.mark.parametrize("language", ["numpy", "torch"])
-@pytest.mark.parametrize("text", ["-log(softmax(z)[1])", "z[2]^2", "norm2(z[3:9])^2"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "-log(softmax(z)[1])",
+        "z[2]^2",
+        "norm2(z[3:9])^2",
+        "norm2(z[2:n] - z[1:n-1])^2",
+        "sum(abs(z[3:n] - 2*z[2:n-1] + z[1:n-2]))",
+        "sum(z[2:n])^2",
+    ],
+)
 def test_places_in_a_long_vector_take_no_square_of_memory(text: str, language: str) -> None:
     root = derive(text, "z", {"z": "n"}).value
     written: dict[str, Any] = {}
     exec(source(root, language), written)  # noqa: S102  # code of our own
     for call in (function(root, language), written["derivative"]):
-        z = np.linspace(0, 1, 200_000)  # the square of which is 320 GB
+        z = np.sin(np.arange(200_000.0))  # the square of which is 320 GB
         assert call(z if language == "numpy" else torch.tensor(z)).shape == z.shape
         assert np.allclose(call(z[:12] if language == "numpy" else torch.tensor(z[:12])), evaluate(root, {"z": z[:12]}))
+
+
+def test_a_few_places_of_a_long_vector_are_evaluated_without_the_square_of_memory() -> None:
+    z = np.linspace(0, 1, 200_000)
+    assert derive("norm2(z[3:9])^2", "z", {"z": "n"}).evaluate(z=z).nonzero()[0].tolist() == list(range(2, 9))
+
+
+@pytest.mark.parametrize(
+    "text, wrt",
+    [
+        ("norm2(X[2:N, :] - X[1:N-1, :])^2", "X"),
+        ("norm2(X[:, 2:n] - X[:, 1:n-1])^2", "X"),
+        ("norm2(X[3:N, :] - 2*X[2:N-1, :] + a*X[1:N-2, :])^2", "X"),
+        ("norm2(A*(x[2:n] - x[1:n-1]) - x[1])^2", "x"),
+        ("sum(u .* (x[2:n] - x[1:n-1])) + norm2(x)^2", "x"),
+        ("norm2([X; w'][2:N, :]*w)^2", "X"),
+    ],
+)
+@pytest.mark.parametrize("language", ["numpy", "torch", "jax"])
+def test_the_gradient_of_a_part_is_the_part_between_zeros(text: str, wrt: str, language: str) -> None:
+    shapes = {"x": "n", "u": "n-1", "w": "n", "A": "k,n-1", "X": "N,n", "a": ""}
+    sizes = {"n": 4, "k": 2, "N": 6}
+    found = derive(text, wrt, shapes)
+    assert not {"embed", "eye"} & {each.op for each in program(found.value).instructions}
+    rng = np.random.default_rng(0)
+    lengths = {name: [size.value(sizes) for size in node.shape] for name, node in found.parameters.items()}
+    arrays = {name: rng.normal(size=shape) for name, shape in lengths.items()}
+    expected = found.evaluate(**arrays)
+    if language == "jax":
+        jax = pytest.importorskip("jax")
+        given = {name: jax.numpy.asarray(array) for name, array in arrays.items()}
+    else:
+        given = {name: torch.tensor(array) for name, array in arrays.items()} if language == "torch" else arrays
+    written: dict[str, Any] = {}
+    exec(found.source(language), written)  # noqa: S102  # code of our own
+    for call in (function(found.value, language, parameters=found.parameters), written["derivative"]):
+        tolerance = 1e-4 if language == "jax" else 1e-12  # which computes with 32 bits
+        assert np.allclose(call(**given), expected, rtol=tolerance, atol=tolerance)
+
+
+def products_with_embeds() -> list[Expr]:
+    n = Dim.symbol("n")
+    spans = ((2, n - ONE), (1, n - ONE), (3, ONE))
+    high, low, one = (make("embed", data=(n, Dim.number(first), width)) for first, width in spans)
+    v, x, M = variable("v", (n - ONE,)), variable("x", "n"), variable("M", (n - ONE, ONE + ONE))
+    S = variable("S", (n - ONE, n - ONE))
+    difference = high - 2 * low
+    return [
+        high @ v,
+        high @ M,
+        M.T @ high.T,
+        v.T @ high.T,
+        high.T @ x,
+        x.T @ high,
+        (x @ x.T) @ high,
+        high.T @ (x @ x.T),
+        difference @ M,
+        M.T @ difference.T,
+        difference.T @ x,
+        difference @ difference.T + x @ x.T,
+        difference @ make("inv", S),
+        (high + x @ v.T) @ S,
+        high @ high.T + x @ x.T,
+        high.T @ low + S,
+        high @ make("diag", v),
+        make("diag", v) @ high.T,
+        high @ make("inv", S),
+        one @ v.T,
+        v @ one.T,
+        2 * (high @ M),
+    ]
+
+
+@pytest.mark.parametrize("language", ["numpy", "torch"])
+@pytest.mark.parametrize("root", products_with_embeds(), ids=str)
+def test_a_product_with_an_embed_is_a_part_or_stands_between_zeros(root: Expr, language: str) -> None:
+    rng = np.random.default_rng(0)
+    lengths = {name: [size.value({"n": 5}) for size in node.shape] for name, node in variables(root).items()}
+    arrays = {name: rng.normal(size=shape) for name, shape in lengths.items()}
+    given = {name: torch.tensor(array) for name, array in arrays.items()} if language == "torch" else arrays
+    written: dict[str, Any] = {}
+    exec(source(root, language), written)  # noqa: S102  # code of our own
+    for call in (function(root, language), written["derivative"]):
+        assert np.allclose(call(**given), evaluate(root, arrays), rtol=1e-12, atol=1e-12)
 
 
 def test_large_whole_numbers_are_written_as_fractional_ones() -> None:

@@ -6,10 +6,13 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
+from latticework.calculus.called import function
 from latticework.calculus.course import lesson
 from latticework.calculus.derivation import derive
+from latticework.calculus.evaluate import evaluate
 from latticework.calculus.expression import make, number, variable
 from latticework.calculus.parser import parse
+from latticework.calculus.tree import variables
 from latticework.core.errors import InputError
 
 DEEP = 10_000
@@ -181,6 +184,20 @@ def test_a_product_of_three_hundred_factors_is_differentiated():
     within_bounds(lambda: derive(f"tr({'*'.join(matrices)})", "A7", matrices))
 
 
+@pytest.mark.parametrize("row, column", [(True, True), (True, False), (False, True), (False, False)])
+def test_a_product_of_a_thousand_factors_is_exported(row, column):
+    x, matrices = variable("x", "n"), [variable("A", "n,n")] * 1200
+    root = make("mul", *([x.T] if row else []), *matrices, *([x] if column else []))
+    call = within_bounds(lambda: function(root, "numpy"))
+    arrays = {"x": np.array([1.0, 2.0]), "A": np.array([[0.0, 1.0], [-1.0, 0.0]])}
+    assert np.allclose(call(**{name: arrays[name] for name in variables(root)}), evaluate(root, arrays))
+
+
+def test_guesses_of_shapes_for_a_long_text_end():
+    terms = "+".join("pqrstuvw"[k % 8] for k in range(1990))
+    assert "kron" in within_bounds(lambda: derive(f"{terms}+kron(1, 2)", "p"))
+
+
 @pytest.mark.parametrize("levels", [12, 20])
 def test_a_polynomial_of_matrices_within_each_other_is_differentiated(levels):
     text = "A*(B + " * levels + "A*C" + ")" * levels
@@ -244,6 +261,7 @@ def test_deep_expressions_built_in_python_are_refused_or_handled():
         {"x": "1,2,3"},
         {"x": "0"},
         {"x": "-1"},
+        {"x": "1-2"},
         {"x": "n" * 100_000},
         {"x": "9" * 1000},
         {"x": [1, 2]},
@@ -321,6 +339,7 @@ def test_a_matrix_divided_a_thousand_times_is_differentiated(divided, by):
         if not isinstance(found, str):
             within_bounds(lambda found=found: found.source("numpy"))
             within_bounds(lambda found=found: str(found))
+            within_bounds(lambda found=found: function(found.expression, "numpy"))
 
 
 @pytest.mark.parametrize("other", [np.ones(3), "A", None, [[1.0]]], ids=lambda other: type(other).__name__)
@@ -402,6 +421,18 @@ def test_values_that_do_not_fit_are_refused(arrays):
         found.evaluate(**arrays)
 
 
+@pytest.mark.parametrize("text", ["logsumexp(x)", "max(x)", "min(x)", "sum(x .* softmax(x))"])
+def test_an_array_without_elements_has_no_largest_one(text):
+    found = derive(text, "x", {"x": "n"})
+    with pytest.raises(InputError, match="sizes are at least 1"):
+        found.evaluate(x=[])
+    with pytest.raises(InputError, match="sizes are at least 1"):
+        found.to_numpy()([])
+    if text in ("max(x)", "min(x)"):  # of the others torch has a value
+        with pytest.raises(InputError, match="sizes are at least 1"):
+            found.to_torch()([])
+
+
 @pytest.mark.parametrize("value", [True, "1", None, 1j, float("inf"), float("nan")], ids=repr)
 def test_numbers_that_are_none_are_refused(value):
     with pytest.raises(InputError):
@@ -435,6 +466,14 @@ def test_a_name_of_both_a_variable_and_a_size_is_refused(text):
         derive(variable("n") * make("sum", variable("x", "n")), "x")
 
 
+@pytest.mark.parametrize(
+    "text, shapes", [("pi*erf(x)", {"pi": "", "x": ""}), ("eye*x", {"eye": ""}), ("sum(x)", {"x": "pi"})]
+)
+def test_a_name_that_answers_use_otherwise_is_refused(text, shapes):
+    with pytest.raises(InputError, match=r"^'(pi|eye)' has a meaning of its own in answers: give the variable or size"):
+        derive(text, "x", shapes)
+
+
 def test_huge_powers_of_numbers_are_not_written_out():
     assert str(derive("2^1000000*x", "x", {"x": ""})) == "2^1000000"
 
@@ -442,3 +481,6 @@ def test_huge_powers_of_numbers_are_not_written_out():
 def test_a_function_gets_no_name_that_is_code():
     with pytest.raises(InputError, match="is not a name that a function can have"):
         derive("x", "x", {"x": "n"}).source("numpy", name="import os; x")
+    for name in ("softmax", "np"):
+        with pytest.raises(InputError, match="is not a name that a function can have"):
+            derive("logsumexp(z)", "z", {"z": "n"}).source("numpy", name=name)

@@ -54,6 +54,8 @@ def function(root: Expr, language: str, *, parameters: Mapping[str, Expr] | None
     xp, convert = _library(language)
     names = list(found.variables)
     model = None if found.model is None else names.index(found.model)
+    # Numbers of Python take on the type of the model, as in what `source` writes; torch sees to that itself.
+    scalars = [] if language == "torch" else [k for k, node in enumerate(found.variables.values()) if not node.rank]
     start: list[Any] = [None] * len(found.instructions)  # registers of numbers, and empty ones
     given: list[tuple[int, int]] = []  # registers of variables, and these
     for place, each in enumerate(found.instructions):
@@ -72,6 +74,10 @@ def function(root: Expr, language: str, *, parameters: Mapping[str, Expr] | None
             args = _in_order(names, args, named)
         arrays = [convert(value) for value in args]
         shapes = [array.shape for array in arrays]
+        like: Any = None if model is None else arrays[model]
+        for place in scalars:
+            if type(args[place]) in (int, float):
+                arrays[place] = arrays[place].astype(like.dtype)
         known, sizes = fitting
         if shapes != known:
             sizes = sizes_of(found.variables, dict(zip(names, shapes, strict=True)))
@@ -79,7 +85,6 @@ def function(root: Expr, language: str, *, parameters: Mapping[str, Expr] | None
         values = start.copy()
         for place, parameter in given:
             values[place] = arrays[parameter]
-        like = None if model is None else arrays[model]
         try:
             for place, arity, run, one, two, inputs in steps:
                 if arity == 2:
@@ -92,6 +97,10 @@ def function(root: Expr, language: str, *, parameters: Mapping[str, Expr] | None
             raise InputError("a matrix that is inverted is singular at these values") from error
         except (ZeroDivisionError, OverflowError) as error:
             raise InputError(f"a number of the expression has no value: {error.args[-1]}") from error
+        except (ValueError, RuntimeError) as error:
+            if any(0 in shape for shape in shapes):
+                raise InputError("an array without elements has no such value: sizes are at least 1") from error
+            raise
         return values[-1]
 
     derivative.__doc__ = f"Takes {', '.join(names)}."

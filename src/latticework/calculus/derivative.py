@@ -95,6 +95,8 @@ class Derivative:
     def evaluate(self, /, **arrays: Any) -> Array:
         """The derivative as an array `[axes of the function..., axes of the variable...]`.
 
+        It is computed node by node, diagonal matrices written out: the function for data is that of `to_numpy`.
+
         Parameters
         ----------
         **arrays

@@ -162,7 +162,7 @@ def declaration(text: str) -> tuple[Dim, ...]:
     sizes = tuple(Dim.parse(size) for size in text.split(","))
     if len(sizes) > 2:
         raise InputError(f"a shape has at most two sizes, got {text[:60]!r}")
-    if any(size.known == 0 for size in sizes):
+    if any(size.known is not None and size.known < 1 for size in sizes):
         raise InputError(f"sizes are at least 1, got {text[:60]!r}")
     return sizes
 

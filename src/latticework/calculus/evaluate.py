@@ -43,6 +43,10 @@ def evaluate(root: Expr, arrays: Mapping[str, Any]) -> Array:
                 results[node] = value(node, [results[arg] for arg in node.args], sizes)
             except np.linalg.LinAlgError as error:
                 raise InputError(f"{node.args[0]} is singular at these values: {node} has none") from error
+            except ValueError as error:
+                if all(results[arg].size for arg in node.args):
+                    raise
+                raise InputError(f"{node} has no value: sizes are at least 1") from error
     return _own(results[root], values)
 
 
@@ -171,7 +175,7 @@ def _unit(node: Expr, args: list[Array], sizes: Sizes) -> Array:
 def _embed(node: Expr, args: list[Array], sizes: Sizes) -> Array:
     length, low, width = (_size(size, sizes) for size in node.data)
     _check_inside(node, low, low - 1 + width, length)
-    return np.asarray(np.eye(length)[:, low - 1 : low - 1 + width])
+    return np.asarray(np.arange(1, length + 1)[:, None] == np.arange(low, low + width), dtype=float)
 
 
 def _pairing(node: Expr, args: list[Array], sizes: Sizes) -> Array:

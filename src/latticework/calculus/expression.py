@@ -96,6 +96,8 @@ class Expr(Tree):
         return product(expression(other), self)
 
     def __reduce__(self) -> Any:
+        if self.op == "var":  # which exported functions take with them to other processes
+            return variable, self.data
         raise TypeError("an expression is kept as its text: str(expression), and parse(text, shapes)")
 
     def __str__(self) -> str:

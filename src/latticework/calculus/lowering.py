@@ -10,7 +10,8 @@ import math
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 
-from latticework.calculus.expression import Expr
+from latticework.calculus import forms
+from latticework.calculus.expression import Expr, make
 from latticework.calculus.products import VECTORS, factor, multiplied, with_multiple
 from latticework.calculus.registers import Instruction, Registers, needed
 from latticework.calculus.shapes import ELEMENTWISE, OF_ROWS, TO_SCALAR
@@ -20,7 +21,7 @@ from latticework.core.errors import InputError
 
 LARGEST_WHOLE = 2**31  # what is larger overflows where whole numbers have 32 bits
 # Operations of arrays that are one instruction of the same name.
-_OF_ARRAYS = ELEMENTWISE | TO_SCALAR | OF_ROWS | {"rowsum", "colsum", "logsumexp", "compare", "maximum", "minimum"}
+_OF_ARRAYS = ELEMENTWISE | TO_SCALAR | OF_ROWS | {"colsum", "logsumexp", "compare", "maximum", "minimum"}
 # Operations that take all they need from sizes.
 _OF_SIZES = {"size", "ones", "zeros", "eye", "unit", "embed", "pairing"}
 
@@ -113,7 +114,7 @@ def _multiple(code: Registers, node: Expr, apply: Callable[[int], int]) -> int |
 
     `apply` gives the multiple of a register. There is none for a matrix that is needed by itself too.
     """
-    if node.rank < 2 or code.uses[node] > 1:
+    if node.rank < 2 or code.uses[node] > 1 or node.depth > forms.DEEPEST:
         return None
     if node.op == "einsum":
         return _einsum(code, node, apply)
@@ -195,6 +196,13 @@ def _mul(code: Registers, node: Expr) -> int:
         matrix, weights = gram
         return code.emit("gram", code.of(matrix), code.of(weights))
     return multiplied(code, [factor(code, arg) for arg in node.args]).register
+
+
+def _rowsum(code: Registers, node: Expr) -> int:
+    (arg,) = node.args
+    if arg.op == "embed":  # ones where it has columns, without the matrix
+        return code.of(make("mul", arg, make("T", arg), make("ones", data=arg.shape[:1])))
+    return code.emit("rowsum", code.of(arg))
 
 
 def _transpose(code: Registers, node: Expr) -> int:
@@ -293,6 +301,7 @@ _RULES: dict[str, Callable[[Registers, Expr], int]] = {
     "pow": _pow,
     "sigmoid": _sigmoid,
     "mul": _mul,
+    "rowsum": _rowsum,
     "T": _transpose,
     "diag": _diag,
     "vec": _vec,

@@ -152,6 +152,8 @@ def _logsumexp(x: Any) -> Any:
 
 
 def _add_diagonal(x: Any, v: Any) -> Any:
+    if getattr(v, "dtype", x.dtype) != x.dtype:
+        x = x.astype(np.result_type(x, v), copy=False)
     np.einsum("ii->i", x)[...] += v
     return x
 
@@ -179,8 +181,8 @@ def in_context(each: Instruction, language: str, xp: Any) -> Function:
     if op == "compare":
         compare, cast = _COMPARISONS[data], _cast(language, xp)
         return lambda sizes, like, a, b: cast(compare(a, b), like)
+    join = xp.cat if language == "torch" else xp.concatenate
     if op == "stack":
-        join = xp.cat if language == "torch" else xp.concatenate
         return lambda sizes, like, *parts: join(list(parts), data)
     if op == "index":
 
@@ -188,6 +190,15 @@ def in_context(each: Instruction, language: str, xp: Any) -> Function:
             return a[tuple(_place(spec, length, sizes) for spec, length in zip(data, a.shape, strict=True))]
 
         return part
+    if op == "pad":
+
+        def padded(sizes: Mapping[str, int], like: Any, a: Any) -> Any:
+            first, last, length = _selected(data, sizes)
+            shapes = [(rows, *a.shape[1:]) for rows in (first, length - last)]
+            above, below = (a.new_zeros(s) if language == "torch" else xp.zeros(s, a.dtype) for s in shapes)
+            return join([above, a, below])
+
+        return padded
     if op == "einsum":
         *ins, out = labels((*data[0], data[1]))
         spec = f"{','.join(ins)}->{out}"
@@ -225,8 +236,7 @@ def _constant(op: str, data: Any, language: str, xp: Any) -> Function:
         cast = _cast(language, xp)
 
         def selection(sizes: Mapping[str, int], like: Any) -> Any:
-            length, low, width = (size.value(sizes) for size in (*data, ONE)[:3])
-            first, last = _inside(low, low + width - 1, length)
+            first, last, length = _selected(data, sizes)
             device = {"device": like.device} if language == "torch" and like is not None else {}
             places = xp.arange(length, **device)
             if op == "unit":
@@ -243,6 +253,12 @@ def _constant(op: str, data: Any, language: str, xp: Any) -> Function:
 
         return pairing
     raise InputError(f"{op} cannot be exported")
+
+
+def _selected(data: tuple[Dim, ...], sizes: Mapping[str, int]) -> tuple[int, int, int]:
+    """Where a unit vector or an embed begins and ends, as Python counts, and the length of its axis."""
+    length, low, width = (size.value(sizes) for size in (*data, ONE)[:3])
+    return (*_inside(low, low + width - 1, length), length)
 
 
 def _place(spec: tuple[Dim, Dim | None] | None, length: int, sizes: Mapping[str, int]) -> Any:

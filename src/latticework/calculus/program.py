@@ -23,7 +23,7 @@ _MADE = (
     | ELEMENTWISE
     | OF_ROWS
     | {"matmul", "outer", "gram", "scale_rows", "scale_columns", "solve", "inv"}
-    | {"add_diagonal", "onto_diagonal", "rowsum", "colsum", "compare", "sigmoid_of_negative"}
+    | {"add_diagonal", "onto_diagonal", "pad", "rowsum", "colsum", "compare", "sigmoid_of_negative"}
 )
 _VIEWS = {"T", "as_row", "as_column", "as_vector", "as_one", "vec", "unvec"} | {"diagonal", "index", "einsum"}
 

@@ -53,7 +53,7 @@ def source(root: Expr, language: str, *, name: str = "derivative", parameters: M
     <BLANKLINE>
     """
     check_language(language)
-    if not name.isidentifier() or keyword.iskeyword(name):
+    if not name.isidentifier() or keyword.iskeyword(name) or name in _TAKEN:
         raise InputError(f"name={name[:40]!r} is not a name that a function can have")
     found = program(root, parameters)
     names = _names(found)
@@ -120,6 +120,7 @@ class _Writer:
     def __init__(self, found: Program, language: str, names: Mapping[str, str]) -> None:
         self.language = language
         self.library = LIBRARY[language]
+        self.join = f"{self.library}.{'cat' if language == 'torch' else 'concatenate'}"
         self.names = names
         self.model = None if found.model is None else names[found.model]
         # New arrays have the type of a parameter, for which whole numbers may be given.
@@ -141,8 +142,9 @@ class _Writer:
         if op == "compare":
             return self._cast(f"{inputs[0]} {data} {inputs[1]}")
         if op == "stack":
-            function = "cat" if self.language == "torch" else "concatenate"
-            return f"{xp}.{function}([{', '.join(inputs)}], {data})"
+            return f"{self.join}([{', '.join(inputs)}], {data})"
+        if op == "pad":
+            return self._padded(inputs[0], *data)
         if op == "index":
             return f"{inputs[0]}[{', '.join(self._slice(spec) for spec in data)}]"
         if op == "einsum":
@@ -157,6 +159,19 @@ class _Writer:
         if op == "full":
             return f"{xp}.full({data}, {inputs[0]}{self.like})"
         return self._constant(op, data)
+
+    def _padded(self, inner: str, length: Dim, low: Dim, width: Dim) -> str:
+        """Zeros above and below."""
+
+        def zeros(rows: Dim) -> list[str]:
+            if rows.known == 0:
+                return []
+            shape = f"({self._size(rows)}, *{inner}.shape[1:])"
+            torch = self.language == "torch"
+            return [f"{inner}.new_zeros({shape})" if torch else f"{self.library}.zeros({shape}, {inner}.dtype)"]
+
+        parts = [*zeros(low - ONE), inner, *zeros(length - low - width + ONE)]
+        return f"{self.join}([{', '.join(parts)}])"
 
     def _constant(self, op: str, data: Any) -> str:
         xp, like = self.library, self.like

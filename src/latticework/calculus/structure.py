@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from latticework.calculus import forms
 from latticework.calculus.expression import Expr
 from latticework.calculus.tree import order
 
@@ -16,7 +17,7 @@ _KEEPS_SIGN = (
     | {"max", "min", "maximum", "minimum"}
     | {"T", "index", "vec"}
 )
-_CAN_WAIT = {"var", "T", "mul", "inv", "diag", "eye"}
+_CAN_WAIT = {"var", "T", "mul", "inv", "diag", "eye", "embed"}
 
 
 def operands(node: Expr) -> tuple[Expr, ...]:
@@ -54,19 +55,21 @@ def _of_factor(node: Expr) -> tuple[Expr, ...]:
         return node.args
     if can_wait(node):
         parts: list[Expr] = []
-        for term in node.args:
+        for term in terms(node):
             _, scalars, core = taken_apart(term)
             parts.extend(scalars)
             for factor in core.args if core.op == "mul" else (core,):
                 parts.extend(_of_factor(factor) if factor.op != "eye" else ())
         return tuple(parts)
     bare = node.args[0] if node.op == "T" else node
+    if bare.op == "embed":
+        return ()
     return bare.args if bare.op == "inv" and bare.rank == 2 else (node,)
 
 
 def is_diagonal(node: Expr) -> bool:
     """Whether it is a diagonal matrix by its form: eye, diag(v), and multiples of them."""
-    if node.rank != 2:
+    if node.rank != 2 or node.depth > forms.DEEPEST:
         return False
     if node.op == "eye":
         return True
@@ -84,7 +87,7 @@ def is_diagonal(node: Expr) -> bool:
 
 def is_constant(node: Expr) -> bool:
     """Whether it is an array whose elements are all the same: ones, and multiples of them."""
-    while node.rank:
+    while node.rank and node.depth <= forms.DEEPEST:
         arrays = [arg for arg in node.args if arg.rank]
         if node.op == "ones":
             return True
@@ -102,9 +105,17 @@ def is_trace_of_product(node: Expr) -> bool:
 
 def can_wait(node: Expr) -> bool:
     """Whether it is a sum of matrices that can each be multiplied by what the sum is multiplied by."""
-    if node.op != "add" or any(term.rank != 2 for term in node.args):
+    bare = node.args[0] if node.op == "T" else node
+    if bare.op != "add" or any(term.rank != 2 for term in bare.args):
         return False
+    if bare is not node:
+        return is_faster_apart(node)
     return all(taken_apart(term)[2].op in _CAN_WAIT for term in node.args)
+
+
+def terms(node: Expr) -> tuple[Expr, ...]:
+    """The terms of a sum, or of the transpose of one."""
+    return tuple(map(forms.transpose, node.args[0].args)) if node.op == "T" else node.args
 
 
 def taken_apart(term: Expr) -> tuple[bool, tuple[Expr, ...], Expr]:
@@ -117,10 +128,17 @@ def taken_apart(term: Expr) -> tuple[bool, tuple[Expr, ...], Expr]:
     return negative, (), bare
 
 
-def is_sum_of_outer(node: Expr) -> bool:
-    """Whether every term of a sum is a product of vectors, which multiplies something faster than their sum does."""
-    cores = [taken_apart(term)[2] for term in node.args]
-    return all(core.op == "mul" and core.args[0].rank == core.args[-1].rank == 1 for core in cores)
+def is_faster_apart(node: Expr) -> bool:
+    """Whether every term of a sum is a product of vectors or an embed, which multiply faster than their sum does."""
+    return all(_is_outer(core) or _is_embed(core) for _, _, core in map(taken_apart, terms(node)))
+
+
+def _is_outer(node: Expr) -> bool:
+    return node.op == "mul" and node.args[0].rank == node.args[-1].rank == 1
+
+
+def _is_embed(node: Expr) -> bool:
+    return node.op == "embed" or (node.op == "T" and node.args[0].op == "embed")
 
 
 def as_gram(node: Expr) -> tuple[Expr, Expr] | None:
