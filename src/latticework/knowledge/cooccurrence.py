@@ -25,6 +25,7 @@ from torch import Tensor
 
 from latticework.knowledge.keys import places_of
 from latticework.knowledge.known_triples import KnownTriples
+from latticework.knowledge.ragged import offsets, ranges
 from latticework.knowledge.ranking import Ranks, rank_costs
 from latticework.knowledge.triples import Side
 
@@ -164,13 +165,11 @@ class _Table:
         count: int,
     ) -> _Table:
         order = keys.argsort(kind="stable")
-        indptr = np.concatenate([[0], np.bincount(keys, minlength=count).cumsum()])
-        return _Table(indptr, np.stack([first, second], axis=1)[order])
+        return _Table(offsets(np.bincount(keys, minlength=count)), np.stack([first, second], axis=1)[order])
 
     def of_keys(
         self, keys: Int64[np.ndarray, " asked"]
     ) -> tuple[Int64[np.ndarray, " found"], Int64[np.ndarray, " found"]]:
         """The rows of these keys, and for each the place of its key among those asked for."""
         counts = np.diff(self.indptr)[keys]
-        asked = np.repeat(np.arange(len(keys)), counts)
-        return asked, np.arange(counts.sum()) + np.repeat(self.indptr[keys] - (counts.cumsum() - counts), counts)
+        return np.repeat(np.arange(len(keys)), counts), ranges(self.indptr[keys], counts)

@@ -24,6 +24,7 @@ from latticework.knowledge.triples import (
     check_range,
     columns,
     in_range,
+    named_triples,
     triple_keys,
     triples_of,
 )
@@ -195,10 +196,7 @@ class Graph:
         >>> Graph.of([("Rome", "in", "Italy")]).named()
         [('Rome', 'in', 'Italy')]
         """
-        heads, relations, tails = (self.triples if triples is None else triples).T
-        return list(
-            zip(self.entities.named(heads), self.relations.named(relations), self.entities.named(tails), strict=True)
-        )
+        return named_triples(self.triples if triples is None else triples, self.entities, self.relations)
 
     def apply(self, delta: Delta, *, missing: Missing = "warn") -> tuple[Graph, Change]:
         """The graph after a transaction, and what that changed. Names keep their numbers; new ones come after.

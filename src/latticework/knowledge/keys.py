@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 from jaxtyping import Bool, Int64
 
-_SPREAD: Final = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio: keys that are near fall far apart
+from latticework.knowledge.splitmix64 import STEP
 
 
 def distinct(keys: Int64[np.ndarray, " n"]) -> Int64[np.ndarray, " distinct"]:
@@ -100,7 +99,7 @@ class BloomFilter:
 
 
 def _hashes(keys: Int64[np.ndarray, " n"], bits: int) -> Int64[np.ndarray, " n"]:
-    spread = keys.view(np.uint64) * _SPREAD
+    spread = keys.view(np.uint64) * STEP  # 2^64 / golden ratio: keys that are near fall far apart
     spread >>= np.uint64(64 - bits)
     hashes: Int64[np.ndarray, " n"] = spread.view(np.int64)
     return hashes

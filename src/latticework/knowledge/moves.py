@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 from jaxtyping import Int64
 
+from latticework.knowledge.keys import places_of
 from latticework.knowledge.ragged import chunks, offsets, ranges
 
 _TOGETHER: Final = 1024  # paths that are followed at a time
@@ -114,9 +115,8 @@ class Moves:
             goes = column[owners] >= 0
             pieces = [keys[~goes]]
             owners, wanted = owners[goes], places[goes] * self.steps + column[owners[goes]]
-            group = self.keys.searchsorted(wanted)
-            there = group < len(self.keys)
-            there[there] = self.keys[group[there]] == wanted[there]
+            group = places_of(wanted, self.keys)
+            there = group >= 0
             owners, group = owners[there], group[there]
             lengths = self.indptr[group + 1] - self.indptr[group]
             for part in chunks(lengths):

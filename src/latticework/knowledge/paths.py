@@ -22,7 +22,7 @@ from jaxtyping import Int64, UInt64
 
 from latticework.core.errors import InputError
 from latticework.knowledge.adjacency import Links
-from latticework.knowledge.keys import starts_of_runs
+from latticework.knowledge.keys import places_of, starts_of_runs
 from latticework.knowledge.names import Names
 from latticework.knowledge.ragged import CHUNK, chunks, ranges
 from latticework.knowledge.rows import common
@@ -92,9 +92,8 @@ class PathCounts:
                     yield _coded(rows[:, [2, 1, 0]], relations), sign
 
         old, (changed, differences) = _coded(self.paths, relations), _tally(changes())
-        place = np.searchsorted(old, changed)
-        known = np.flatnonzero(place < len(old))
-        known = known[old[place[known]] == changed[known]]
+        place = places_of(changed, old)
+        known = np.flatnonzero(place >= 0)
         counts = self.counts.copy()
         counts[place[known]] += differences[known]
         stays = counts != 0

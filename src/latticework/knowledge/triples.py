@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Int64, Shaped
 
 from latticework.core.errors import InputError
-from latticework.knowledge.names import check_names
+from latticework.knowledge.names import Names, check_names
 
 Side = Literal["head", "tail"]  # which end of a triple is asked for
 SIDES: Final[tuple[Side, Side]] = ("head", "tail")
@@ -59,6 +59,18 @@ def columns(triples: NamedTriples) -> tuple[list[str], list[str], list[str]]:
         except InputError as error:
             raise InputError(f"{place} of {str(error).replace('names', 'triples', 1)}") from error
     return heads, relations, tails
+
+
+def named_triples(triples: Int64[np.ndarray, "n 3"], entities: Names, relations: Names) -> list[NamedTriple]:
+    """Triples by number as names, in their order.
+
+    Examples
+    --------
+    >>> named_triples(np.array([[0, 0, 1]]), Names(["Rome", "Italy"]), Names(["in"]))
+    [('Rome', 'in', 'Italy')]
+    """
+    heads, kinds, tails = triples.T
+    return list(zip(entities.named(heads), relations.named(kinds), entities.named(tails), strict=True))
 
 
 def in_range(triples: Int64[np.ndarray, "n 3"], entities: int, relations: int) -> Bool[np.ndarray, " n"]:
