@@ -49,9 +49,22 @@ def test_a_text_without_a_telling_name_is_told_by_its_first_line(tmp_path):
         file.write_text(text)
         assert set(read_triples(file).graph.named()) == set(TRIPLES)
     pytest.importorskip("pyoxigraph")
-    for text in ("<http://x/a> <http://x/r> <http://x/b> .\n", "PREFIX : <http://x/>\n:a :r :b .\n"):
+    for text in (
+        "<http://x/a> <http://x/r> <http://x/b> .\n",
+        "PREFIX : <http://x/>\n:a :r :b .\n",
+        "@prefix x: <http://x/> .\nx:a x:r x:b .\n",
+        "@base <http://x/> . <a> <r> <b> .\n",
+        "BASE<http://x/>\n<a> <r> <b> .\n",
+    ):
         file.write_text(text)
         assert read_triples(file).graph.named() == [("http://x/a", "http://x/r", "http://x/b")]
+
+
+@pytest.mark.parametrize("head", ["Base camp", "base.n.01", "BASE", "Prefix", "prefix tree", "@base"])
+def test_a_name_that_begins_like_a_directive_of_turtle_is_none(tmp_path, head):
+    for tab in "\t,":
+        (tmp_path / "a.txt").write_text(tab.join([head, "in", "Nepal"]) + "\n")
+        assert read_triples(tmp_path / "a.txt").graph.named() == [(head, "in", "Nepal")]
 
 
 def test_standard_input_is_read_by_its_first_line_or_as_is_said(monkeypatch):

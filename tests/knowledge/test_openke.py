@@ -38,6 +38,12 @@ def test_the_columns_are_head_tail_relation(folder):
     assert splits.test.shape == (0, 3)
 
 
+def test_only_what_is_in_a_fact_to_learn_from_is_counted(folder):
+    told = "2 triples of 3 entities and 2 relations; left out: 1 duplicate"
+    assert read_triples(folder()).told() == told
+    assert read_triples(folder(train2id="1\n0 2 0\n")).told() == "1 triple of 2 entities and 1 relation"
+
+
 def test_numbers_in_any_order_name_by_number(folder):
     assert list(read_openke(folder()).entities) == ["New York", "Rome", "USA"]
 

@@ -1,4 +1,5 @@
 import gzip
+import io
 
 import numpy as np
 import pytest
@@ -38,6 +39,17 @@ def test_a_header_is_one_only_with_commas():
         assert rows(tsv_columns(["head\trelation\ttail"], "some")) == [("head", "relation", "tail")]
     for header in ("head,relation,tail", "H,R,T", "subject, predicate, object"):
         assert rows(csv_columns([header, "a,r,b", "h,r,t"], "some")) == [("a", "r", "b"), ("h", "r", "t")]
+
+
+def test_a_header_may_stand_below_blank_lines():
+    assert rows(csv_columns(["", "  ", "head,tail,relation", "Rome,Italy,in"], "some")) == [("Rome", "in", "Italy")]
+    assert rows(csv_columns(["", "a,r,b", "tail,r,head"], "some")) == [("a", "r", "b"), ("tail", "r", "head")]
+    with pytest.raises(InputError, match="some:3: head, tail, relation looks like a header"):
+        list(tsv_columns(["", " ", "head\ttail\trelation", "Rome\tItaly\tin"], "some"))
+    with pytest.warns(UserWarning, match="some:2: .* looks like a header"):
+        assert len(rows(tsv_columns(["", "head\trelation\ttail", "", "a\tr\tb"], "some"))) == 2
+    with pytest.raises(InputError, match="some:4: expected three columns"):
+        list(tsv_columns(["", "", "a\tr\tb", "a\tr"], "some"))
 
 
 def test_files_are_read_in_parts_of_bounded_size(monkeypatch):
@@ -119,9 +131,10 @@ def test_integers_are_names_in_decimal(tmp_path):
 
 
 def test_names_that_are_no_decimal_numbers_are_not_written_as_integers():
-    for name in ("x", "01", "٣", "-1"):
-        with pytest.raises(InputError, match="no decimal numbers"):
+    for name in ("x", "01", "٣", "-1", str(2**63), str(2**64 - 1), "9" * 5000):
+        with pytest.raises(InputError, match=r"no decimal numbers below 2\^63"):
             integer_bytes([("1", "2", name)])
+    assert np.load(io.BytesIO(integer_bytes([("0", "1", str(2**63 - 1))]))).tolist() == [[0, 1, 2**63 - 1]]
 
 
 @pytest.mark.parametrize(

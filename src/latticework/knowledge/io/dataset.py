@@ -44,7 +44,7 @@ class Loaded:
 
     def told(self) -> str:
         """One line that says what is in the graph and what was left out."""
-        sizes = len(self.graph.entities), len(self.graph.relations)
+        sizes = int(self.graph.present.sum()), int(self.graph.relations_present.sum())
         entities, relations = counted(sizes[0], "entity", "entities"), counted(sizes[1], "relation")
         held = f"{counted(len(self.graph), 'triple')} of {entities} and {relations}"
         return held + told_left_out(self.dropped, self.duplicates)

@@ -22,7 +22,9 @@ from latticework.core.checks import one_of
 from latticework.core.errors import InputError
 from latticework.core.files import read_lines, suffix, write_lines, write_output
 from latticework.core.folders import check_new
+from latticework.core.progress import message
 from latticework.core.streams import stream_name
+from latticework.core.words import counted
 from latticework.knowledge.choices import BlankNodes, FileFormat, Literals, Part
 from latticework.knowledge.graph import Graph
 from latticework.knowledge.io.dataset import Builder, Columns, Loaded, Splits, loaded, told_left_out
@@ -38,7 +40,7 @@ from latticework.knowledge.io.tables import (
     tsv_columns,
 )
 from latticework.knowledge.names import Names
-from latticework.knowledge.triples import NO_TRIPLES, NamedTriple
+from latticework.knowledge.triples import NO_TRIPLES, NamedTriple, named_triples
 
 FILES: Final = ".tsv, .csv, .txt, .nt, .nq, .ttl, .trig (each also with .gz), .parquet or .npy"
 _OTHERS: Final = (*OTHER_FORMATS, ".json", ".jsonl", ".xlsx", ".npz", ".zip")
@@ -105,6 +107,8 @@ def read_rows(
 ) -> list[NamedTriple]:
     """The triples of a file by name, in its order and as often as they are there; of a folder those of one part.
 
+    What a policy left out is told.
+
     Raises
     ------
     InputError
@@ -117,7 +121,10 @@ def read_rows(
         if Path(path).is_dir():
             told = f"{path} has no facts to {_USES[part]}: expected {part}.txt, or {part}2id.txt, with some"
         raise InputError(told + told_left_out(dropped))
-    return Graph(entities, relations, triples).named()
+    if left_out := told_left_out(dropped):
+        name = os.path.join(path, part) if Path(path).is_dir() else stream_name(path)
+        message(f"{name}: {counted(len(triples), 'triple')}{left_out}")
+    return named_triples(triples, entities, relations)
 
 
 def read_splits(
@@ -276,7 +283,7 @@ def _to_write(path: Path) -> str:
 def _by_line(line: str, name: str) -> str:
     if is_ntriples(line):
         return "nq"  # of which N-Triples are a part
-    if re.match(r"\s*@?(prefix|base)\b", line, re.IGNORECASE):
+    if re.match(r"\s*@?(prefix\s+[^\s:]*:|base)\s*<", line, re.IGNORECASE):
         return "ttl"
     if "\t" not in line and line.count(",") >= 2:
         return "csv"

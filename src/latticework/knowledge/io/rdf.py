@@ -25,7 +25,8 @@ FORMATS: Final = {".nt": "N_TRIPLES", ".nq": "N_QUADS", ".ttl": "TURTLE", ".trig
 OTHER_FORMATS: Final = (".rdf", ".owl", ".jsonld", ".n3", ".xml")
 _BATCH: Final = 65_536
 _LINES_AT_ONCE: Final = 16
-_ANONYMOUS: Final = re.compile(r"[a-f][0-9a-f]{23,31}")  # what pyoxigraph calls a blank node without a label, at random
+_UNLABELLED: Final = (".ttl", ".trig")  # where blank nodes need no label
+_ANONYMOUS: Final = re.compile(r"[a-f][0-9a-f]{23,31}")  # what pyoxigraph calls one that has none, at random
 _IRI: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\x00-\x20<>\"{}|^`\\]*")
 _LITERAL: Final = re.compile(
     r'"((?:[^"\\\n\r]|\\.)*)"(?:@[A-Za-z]+(?:-[A-Za-z0-9]+)*(?:--ltr|--rtl)?|\^\^<[^\x00-\x20<>"{}|^`\\]+>)?'
@@ -76,7 +77,8 @@ def rdf_columns(
     one_of("literals", literals, get_args(Literals))
     one_of("blank_nodes", blank_nodes, get_args(BlankNodes))
     oxigraph = require("pyoxigraph", extra="knowledge", purpose="reading RDF")
-    terms = _Terms(oxigraph, literals, blank_nodes, Counter() if dropped is None else dropped)
+    counts = Counter[str]() if dropped is None else dropped
+    terms = _Terms(oxigraph, literals, blank_nodes, counts, unlabelled=suffix in _UNLABELLED)
     triples = terms.triples(_quads(oxigraph, lines, name, suffix))
     while batch := list(islice(triples, _BATCH)):
         heads, relations, tails = map(list, zip(*batch, strict=True))
@@ -144,10 +146,13 @@ class _Source:
 class _Terms:
     """Turns the terms of quads into names, as the two policies say."""
 
-    def __init__(self, oxigraph: Any, literals: Literals, blank_nodes: BlankNodes, dropped: Counter[str]) -> None:
+    def __init__(
+        self, oxigraph: Any, literals: Literals, blank_nodes: BlankNodes, dropped: Counter[str], *, unlabelled: bool
+    ) -> None:
         self._oxigraph = oxigraph
         self._literals = literals
         self._blank_nodes = blank_nodes
+        self._unlabelled = unlabelled
         self._anonymous: dict[str, str] = {}
         self._dropped = dropped
 
@@ -173,9 +178,9 @@ class _Terms:
         return ""
 
     def _blank(self, label: str) -> str:
-        if not _ANONYMOUS.fullmatch(label):
-            return f"_:{label}"
-        return self._anonymous.setdefault(label, f"_:anonymous{len(self._anonymous)}")
+        if self._unlabelled and _ANONYMOUS.fullmatch(label):
+            return self._anonymous.setdefault(label, f"_:anonymous{len(self._anonymous)}")
+        return f"_:{label}"
 
 
 def bucket(literal: Any) -> str:

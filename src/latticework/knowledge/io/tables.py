@@ -6,7 +6,7 @@ import io
 import os
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain, islice
+from itertools import chain, dropwhile, islice
 from typing import Any, Final
 
 import numpy as np
@@ -40,27 +40,32 @@ def tsv_columns(lines: Iterable[str], name: str) -> Iterator[Columns]:
     [(['New York'], ['in'], ['USA'])]
     """
     lines, first = iter(lines), 1
-    header = next(lines, None)
-    if header is not None:
-        cells = tuple(header.strip().lower().split("\t"))
-        if cells in _TELLING:
-            warnings.warn(f"{name}:1: {shortened(header)} looks like a header, but is taken for a fact", stacklevel=2)
-        elif tuple(sorted(cells)) in map(tuple, map(sorted, _TELLING)):
-            raise InputError(
-                f"{name}:1: {', '.join(cells)} looks like a header of columns in another order: expected head, "
-                "relation and tail, without a header; of a .csv columns are found by it"
-            )
-        lines = chain([header], lines)
+    for first, line in enumerate(lines, start=1):
+        if not _is_blank(line.split("\t")):
+            _check_no_header(line, f"{name}:{first}")
+            lines = chain([line], lines)
+            break
     while batch := list(islice(lines, _BATCH)):
         numbers = range(first, first + len(batch))
         yield from _checked([line.split("\t") for line in batch], numbers, f"{name}:")
         first += len(batch)
 
 
+def _check_no_header(line: str, place: str) -> None:
+    cells = tuple(line.strip().lower().split("\t"))
+    if cells in _TELLING:
+        warnings.warn(f"{place}: {shortened(line)} looks like a header, but is taken for a fact", stacklevel=3)
+    elif tuple(sorted(cells)) in map(tuple, map(sorted, _TELLING)):
+        raise InputError(
+            f"{place}: {', '.join(cells)} looks like a header of columns in another order: expected head, "
+            "relation and tail, without a header; of a .csv columns are found by it"
+        )
+
+
 def csv_columns(lines: Iterable[str], name: str) -> Iterator[Columns]:
     """As `tsv_columns`, of comma-separated lines, where a name may be in quotation marks (RFC 4180).
 
-    A first line "head,relation,tail", "h,r,t" or "subject,predicate,object", in any order, is a header that says which
+    A first row "head,relation,tail", "h,r,t" or "subject,predicate,object", in any order, is a header that says which
     column is which.
 
     Raises
@@ -153,12 +158,14 @@ def columns_in_order(names: Sequence[str]) -> list[int] | None:
 
 def _csv_rows(lines: Iterable[str], name: str) -> Iterator[tuple[int, list[str]]]:
     """Rows below the header, if there is one, with the number of the line where each starts."""
-    order = None
-    for number, row in numbered_rows(lines, name):
-        if number == 1 and len(row) == 3:
-            order = columns_in_order(row)
-            if order is not None:
-                continue
+    rows = dropwhile(lambda numbered: _is_blank(numbered[1]), numbered_rows(lines, name))
+    first = next(rows, None)
+    if first is None:
+        return
+    order = columns_in_order(first[1]) if len(first[1]) == 3 else None
+    if order is None:
+        yield first
+    for number, row in rows:
         yield number, row if order is None or len(row) != 3 else [row[place] for place in order]
 
 
@@ -170,12 +177,16 @@ def _checked(rows: Sequence[Sequence[str]], numbers: Sequence[int], place: str) 
             yield list(heads), list(relations), list(tails)
             return
     numbered = zip(rows, numbers, strict=True)
-    kept = [(row, number) for row, number in numbered if len(row) > 1 or any(map(str.strip, row))]
+    kept = [(row, number) for row, number in numbered if not _is_blank(row)]
     for row, number in kept:
         _check_row(row, f"{place}{number}")
     if kept:
         heads, relations, tails = zip(*(row for row, _ in kept), strict=True)
         yield list(heads), list(relations), list(tails)
+
+
+def _is_blank(row: Sequence[str]) -> bool:
+    return len(row) < 2 and not any(map(str.strip, row))
 
 
 def _check_row(row: Sequence[str], place: str) -> None:
@@ -244,13 +255,17 @@ def integer_bytes(triples: Sequence[NamedTriple]) -> bytes:
     Raises
     ------
     InputError
-        If a name is none.
+        If a name is none that 64 bits hold.
     """
     for triple in triples:
-        if not all(name.isdecimal() and name.isascii() and str(int(name)) == name for name in triple):
-            raise InputError(
-                f"{shortened(triple, most=300)} cannot be written as integers: the names are no decimal numbers"
-            )
+        if not all(map(_is_integer, triple)):
+            told = shortened(triple, most=300)
+            raise InputError(f"{told} cannot be written as integers: the names are no decimal numbers below 2^63")
     buffer = io.BytesIO()
     np.save(buffer, np.array([list(map(int, triple)) for triple in triples], dtype=np.int64).reshape(-1, 3))
     return buffer.getvalue()
+
+
+def _is_integer(name: str) -> bool:
+    short = len(name) < 20  # of thousands of digits Python reads no number
+    return short and name.isdecimal() and name.isascii() and str(int(name)) == name and int(name) < 2**63
