@@ -126,6 +126,18 @@ def test_models_are_compared_by_the_facts_that_all_can_rank_and_the_floor_stands
     assert rows[WHOLE, BEFORE][1] == pytest.approx(expected)
 
 
+def test_models_that_were_told_other_validation_facts_are_filtered_alike():
+    model, test = fitted(WORLD[0], max_epochs=1), WORLD[0].test
+    before = copy.copy(model)
+    report = model.partial_fit(validation=[])
+    assert ranked(before, test) != ranked(model, test)
+    section = accuracy(before, model, report, (fact for fact in test))  # which can be read only once
+    rows = {row[1]: row[2:] for row in section.tables[0].rows if row[0] == WHOLE}
+    assert rows[BEFORE] == rows[AFTER]
+    assert ranked(before, test) == ranked(model, test, before.validation_)
+    assert floor(before, test) == floor(model, test, before.validation_)
+
+
 def test_a_fact_that_the_update_removed_is_not_about_what_is_new(updated):
     before, after, report = updated
     gone = next(fact for fact in WORLD[1].delta.remove if ranked(after, [fact]))

@@ -55,8 +55,10 @@ def accuracy(before: DKGE, after: DKGE, report: UpdateReport, test: Triples, *, 
         If there is no fact that the model can rank.
     """
     models = {BEFORE: before, AFTER: after} | ({ANEW: refit.model} if refit else {})
-    found = {model: ranked(each, test) for model, each in models.items()}
-    found[FLOOR] = floor(after, test)
+    test = read_named(test, "test", "test")
+    validation = [fact for model in models.values() for fact in model.validation_]  # all are filtered alike
+    found = {model: ranked(each, test, validation) for model, each in models.items()}
+    found[FLOOR] = floor(after, test, validation)
     facts = [fact for fact in found[AFTER] if all(fact in ranks for ranks in found.values())]
     if not found[AFTER]:
         raise InputError("test: there is not a single fact to judge by")
@@ -97,8 +99,19 @@ def accuracy(before: DKGE, after: DKGE, report: UpdateReport, test: Triples, *, 
     )
 
 
-def ranked(model: DKGE, test: Triples) -> dict[NamedTriple, tuple[float, float]]:
+def ranked(
+    model: DKGE, test: Triples, validation: Sequence[NamedTriple] | None = None
+) -> dict[NamedTriple, tuple[float, float]]:
     """The filtered, realistic ranks of the head and of the tail of each held-out fact that a model can rank.
+
+    Parameters
+    ----------
+    model
+        Which.
+    test
+        Held-out facts, or a folder with some to test with.
+    validation
+        Other facts that are true, beside those of the graph; the model's own if absent.
 
     Examples
     --------
@@ -109,11 +122,13 @@ def ranked(model: DKGE, test: Triples) -> dict[NamedTriple, tuple[float, float]]
     """
     from latticework.knowledge.evaluation import ranks_of
 
-    held_out, known = _asked(model, test)
+    held_out, known = _asked(model, test, validation)
     return _by_fact(model, ranks_of(model.learned_, held_out, known))
 
 
-def floor(model: DKGE, test: Triples) -> dict[NamedTriple, tuple[float, float]]:
+def floor(
+    model: DKGE, test: Triples, validation: Sequence[NamedTriple] | None = None
+) -> dict[NamedTriple, tuple[float, float]]:
     """As `ranked`, by a rule that learns nothing: entities that another relation links come first, then popular ones.
 
     Examples
@@ -125,16 +140,18 @@ def floor(model: DKGE, test: Triples) -> dict[NamedTriple, tuple[float, float]]:
     """
     from latticework.knowledge.evaluation import floor_of
 
-    held_out, known = _asked(model, test)
+    held_out, known = _asked(model, test, validation)
     return _by_fact(model, floor_of(model.graph_, held_out, known))
 
 
-def _asked(model: DKGE, test: Triples) -> tuple[Int64[np.ndarray, "n 3"], KnownTriples]:
+def _asked(
+    model: DKGE, test: Triples, validation: Sequence[NamedTriple] | None
+) -> tuple[Int64[np.ndarray, "n 3"], KnownTriples]:
     """The held-out facts that a model can rank, and what is known to be true."""
     graph = model.graph_
     held_out = HeldOut.of(read_named(test, "test", "test"), graph).triples
-    validation = HeldOut.of(model.validation_, graph).triples
-    return held_out, known_triples(graph, validation, held_out)
+    others = HeldOut.of(model.validation_ if validation is None else validation, graph).triples
+    return held_out, known_triples(graph, others, held_out)
 
 
 def _by_fact(model: DKGE, ranks: Ranks) -> dict[NamedTriple, tuple[float, float]]:
