@@ -159,6 +159,16 @@ def test_figures_are_checked(wrong):
         DKGEConfig(**wrong)
 
 
+def test_numbers_of_numpy_are_settings_too(tmp_path):
+    config = DKGEConfig(norm=np.int64(1), negatives=np.int32(8), margin=np.float32(2))
+    assert [type(value) for value in (config.norm, config.negatives, config.margin)] == [int, int, float]
+    DKGE(4, max_epochs=1, config=config, random_state=0, device="cpu").fit(FACTS, folder=tmp_path)
+    assert DKGE.load(tmp_path).config_.norm == 1
+    for wrong in (True, 3, np.array([1, 2])):
+        with pytest.raises(InputError, match="norm="):
+            DKGEConfig(norm=wrong)
+
+
 def test_how_many_wrong_answers_there_are_goes_by_the_loss():
     graph, other = Graph.of(FACTS), replace(DKGEConfig(), loss="margin")
     assert [Objective(graph, config, seed=0).negatives for config in (DKGEConfig(), other)] == [1000, 1]

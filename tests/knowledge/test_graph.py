@@ -79,6 +79,21 @@ def test_numbers_of_no_name_are_refused():
         Graph.of_numbers(np.array([[-1, 0, 1]]), Names("ab"), Names("r"))
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [np.zeros((3, 2), int), np.zeros((2, 3)), np.zeros((2, 3), bool), np.zeros(3, int), np.zeros((2, 3, 1), int)],
+)
+def test_numbers_that_are_no_rows_of_three_are_refused(wrong):
+    with pytest.raises(InputError, match=r"of shape .*, expected integers of shape \(triples, 3\)"):
+        Graph.of_numbers(wrong, Names("ab"), Names("rs"))
+
+
+def test_numbers_are_integers_of_any_size():
+    for kind in (np.uint8, np.int32, np.uint64):
+        graph = Graph.of_numbers(np.array([[1, 0, 0]], kind), Names("ab"), Names("r"))
+        assert (graph.triples.tolist(), graph.triples.dtype) == ([[1, 0, 0]], np.int64)
+
+
 @given(st.lists(TRIPLES), st.lists(TRIPLES))
 def test_contains_is_membership(held, asked):
     graph = Graph.of(held)

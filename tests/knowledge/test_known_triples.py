@@ -28,6 +28,11 @@ def test_a_triple_is_known_if_it_is_in_the_set_and_numbers_out_of_range_are_not(
     assert found.contains(EVERY).tolist() == [tuple(triple) in set(triples) for triple in EVERY.tolist()]
 
 
+def test_a_few_look_ups_make_no_filter(monkeypatch):
+    monkeypatch.setattr("latticework.knowledge.known_triples.BloomFilter.of", None)
+    assert known([(0, 0, 1)]).contains(EVERY).sum() == 1
+
+
 @given(TRIPLES)
 def test_lists_hold_the_tails_and_the_heads_in_ascending_order(triples):
     found = known(triples)

@@ -310,6 +310,11 @@ def test_ranking_in_small_blocks_changes_nothing(monkeypatch):
     assert np.array_equal(rank_answers(embeddings, questions).ranks, expected)
 
 
+def test_a_graph_without_facts_is_asked_nothing():
+    with pytest.raises(InputError, match="a graph without facts"):
+        sample_questions(Graph.of([]), 3)
+
+
 def test_a_graph_without_facts_answers_nothing():
     graph = Graph.of(many_triples(0))
     empty = Graph.of([])

@@ -62,7 +62,8 @@ class DKGEConfig:
 
     def __post_init__(self) -> None:
         for name, choices in CHOICES.items():
-            one_of(name, getattr(self, name), get_args(choices))
+            known = get_args(choices)
+            set_frozen(self, name, known[known.index(one_of(name, getattr(self, name), known))])
         for name in WHOLE:
             if getattr(self, name) is not None or name not in OPEN:
                 set_frozen(self, name, whole_number(name, getattr(self, name)))

@@ -10,7 +10,7 @@ from itertools import chain
 from typing import Final, Literal, get_args
 
 import numpy as np
-from jaxtyping import Bool, Int64
+from jaxtyping import Bool, Int64, Integer
 
 from latticework.core.checks import one_of
 from latticework.core.errors import InputError
@@ -94,20 +94,25 @@ class Graph:
         return Graph.of_numbers(np.stack(numbers, axis=1), entities, kinds)
 
     @staticmethod
-    def of_numbers(triples: Int64[np.ndarray, "triples 3"], entities: Names, relations: Names) -> Graph:
+    def of_numbers(triples: Integer[np.ndarray, "triples 3"], entities: Names, relations: Names) -> Graph:
         """The graph of triples by number, in any order and with repetitions.
 
         Raises
         ------
         InputError
-            If a number is none of a name, or there are too many names for 64-bit keys.
+            If these are not rows of three integers, a number is none of a name, or there are too many names for
+            64-bit keys.
 
         Examples
         --------
         >>> Graph.of_numbers(np.array([[1, 0, 0], [0, 0, 1], [1, 0, 0]]), Names("ab"), Names("r")).triples.tolist()
         [[0, 0, 1], [1, 0, 0]]
         """
-        triples = np.asarray(triples, dtype=np.int64).reshape(-1, 3)
+        triples = np.asarray(triples)
+        if triples.size and (triples.shape[1:] != (3,) or not np.issubdtype(triples.dtype, np.integer)):
+            given = f"{triples.dtype} of shape {triples.shape}"
+            raise InputError(f"triples: an array of {given}, expected integers of shape (triples, 3)")
+        triples = triples.astype(np.int64, copy=False).reshape(-1, 3)
         check_range(triples, len(entities), len(relations))
         keys = distinct(triple_keys(triples, len(entities), len(relations)))
         return Graph(entities, relations, triples_of(keys, len(entities), len(relations)))

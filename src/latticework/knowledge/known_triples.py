@@ -102,11 +102,13 @@ class KnownTriples:
         """
         inside = in_range(triples, self.entities, self.relations)
         keys = triple_keys(triples, self.entities, self.relations)
-        known: Bool[np.ndarray, " n"] = inside & self.contains_keys(keys)
+        known: Bool[np.ndarray, " n"] = inside & (places_of(keys, self.by_head) >= 0)
         return known
 
     def contains_keys(self, keys: Int64[np.ndarray, " n"]) -> Bool[np.ndarray, " n"]:
-        """As `contains`, of the keys of triples that are in range. Those that the filter knows not to be are quick.
+        """As `contains`, of the keys of triples that are in range, by the million: a filter tells most that are not.
+
+        The filter is made once, and takes 16 to 32 bytes a triple.
 
         Examples
         --------

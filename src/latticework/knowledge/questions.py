@@ -151,6 +151,8 @@ def sample_questions(
     if not lengths or len(set(lengths)) < len(lengths):
         raise InputError(f"hops={hops!r}: expected numbers of hops, each once")
     seed = whole_number("seed", seed, least=0, most=INT64)
+    if not len(graph):
+        raise InputError("there is no question to ask of a graph without facts")
     entities = _by_digest(graph.entities, graph.present)
     relations = _by_digest(graph.relations, graph.relations_present)
     ranks = _places(entities, len(graph.entities)), _places(relations, len(graph.relations))
