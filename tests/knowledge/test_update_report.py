@@ -108,6 +108,16 @@ def test_what_is_said_to_be_true_no_more_is_held_out_no_more_even_if_the_graph_n
     assert lw.load(tmp_path / "model").validation_ == [stays]
 
 
+def test_other_held_out_facts_stay_with_the_model_whether_or_not_anything_changes():
+    others = [("a1", "r", "b0")]
+    for add, updates in (FACTS[:1], 0), ([("a7", "r", "b0")], 1):
+        model = fitted()
+        model.partial_fit(add=add, validation=others)
+        assert (model.updates_, model.validation_) == (updates, others)
+        model.partial_fit(add=[("a8", "r", "b0")])
+        assert model.validation_ == others
+
+
 def test_held_out_facts_are_read_even_if_nothing_changes():
     with pytest.raises(lw.InputError, match="validation"):
         fitted().partial_fit(validation=[("x",)])

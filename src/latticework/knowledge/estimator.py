@@ -151,7 +151,7 @@ class DKGE(LinkPredictor):
         held_out = HeldOut.of(kept, graph)
         held_out.warn("validation")
         settings = {"class": type(self).__name__, "seed": run.seed, "epochs": epochs, "dim": dim}
-        settings |= {"max_context": max_context, "init": self.init}
+        settings |= {"max_context": max_context, "init": self.init, "affected": self.affected}
         run_fingerprint = fingerprint(settings, config, graph, kept)
 
         def learn() -> None:
@@ -198,8 +198,8 @@ class DKGE(LinkPredictor):
         add, remove
             As `fit` takes them. A fact that is in both is there afterwards.
         validation
-            Held-out facts by which to stop; those about what is trained count. When absent those of `fit`, without what
-            was removed since.
+            Held-out facts by which to stop; those about what is trained count. They take the place of those of `fit`
+            from then on. When absent those there are, without what was removed since.
         missing
             What becomes of a fact to remove that the graph does not have: "warn" passes over it with a warning,
             "ignore" without, "raise" refuses the transaction.
@@ -236,8 +236,7 @@ class DKGE(LinkPredictor):
         gone = set(delta.remove).difference(delta.add)  # which is true no more, whether or not it was in the graph
         kept = [fact for fact in self.validation_ if fact not in gone] if validation is None else given
         if not change:
-            if validation is None:
-                self.validation_ = kept
+            self.validation_ = kept
             seconds = time.monotonic() - started
             share = len(self.since_fit_) / len(graph)
             return report_of(before, before, change, scope, epochs=0, seconds=seconds, changed=share)

@@ -159,7 +159,7 @@ def linear_decay(step: int, *, peak: float, total: int) -> float:
 def fingerprint(
     settings: Mapping[str, object], config: DKGEConfig, graph: Graph, validation: Sequence[NamedTriple]
 ) -> str:
-    """A checksum of everything that decides what a run learns."""
+    """A checksum of everything that decides what a run learns, and what updates of its model do."""
     digest = hashlib.sha256(json.dumps([RECIPE, dict(settings), asdict(config)]).encode())
     for names in (graph.entities, graph.relations):
         digest.update(np.ascontiguousarray(names.digests()).data)
