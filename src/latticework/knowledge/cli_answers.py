@@ -12,6 +12,7 @@ from latticework.core.commands import Json, Model, print_json, text_file
 from latticework.core.errors import InputError
 from latticework.core.progress import message
 from latticework.core.terminal import printable, table_lines
+from latticework.knowledge.cli_files import BlankNodesOption, LiteralsOption
 
 if TYPE_CHECKING:
     from latticework.knowledge.estimator import DKGE
@@ -113,6 +114,8 @@ def evaluate(
     model: Model,
     test: Annotated[Path, text_file("TEST", "Facts that the model has not seen, or a folder with some to test with")],
     *,
+    literals: LiteralsOption = "drop",
+    blank_nodes: BlankNodesOption = "keep",
     as_json: Json = False,
 ) -> None:
     """Rank held-out facts among all that the model could answer: MR, MRR, Hits@k and adjusted mean rank index.
@@ -120,8 +123,10 @@ def evaluate(
     Beside it stands what relations alone tell that hold between the same entities: a floor for a model.
     """
     from latticework.knowledge.estimator import DKGE
+    from latticework.knowledge.io.formats import read_rows
 
-    found = DKGE.load(model, device="cpu").evaluate(test)
+    facts = read_rows(test, "test", literals=literals, blank_nodes=blank_nodes)
+    found = DKGE.load(model, device="cpu").evaluate(facts)
     if as_json:
         print_json(found)
     else:
@@ -170,9 +175,11 @@ def _steps(path: Sequence[str], model: DKGE) -> list[str]:
     """The relations of a path; a comma separates them unless it is part of a name."""
     relations = model.graph_.relations
     return [
-        step.strip()
+        step
         for part in path
-        for step in ([part] if part.removeprefix("~") in relations or part in relations else part.split(","))
+        for step in (
+            [part] if part.removeprefix("~") in relations or part in relations else map(str.strip, part.split(","))
+        )
     ]
 
 

@@ -12,6 +12,7 @@ from latticework.core.commands import Json, Model, check_json, check_output, pri
 from latticework.core.files import JSON_LINES
 from latticework.core.persistence import has_config
 from latticework.core.progress import message
+from latticework.core.streams import stream_name
 from latticework.core.terminal import table_lines
 from latticework.core.words import counted
 from latticework.knowledge.choices import BlankNodes, ExportFormat, FileFormat, Literals
@@ -70,6 +71,8 @@ def diff(
             show_default=False,
         ),
     ] = None,
+    literals: LiteralsOption = "drop",
+    blank_nodes: BlankNodesOption = "keep",
     as_json: Annotated[bool, typer.Option("--json", help="Print the changes as lines of JSON.")] = False,
 ) -> None:
     """Write what makes one graph of another: changes that kg update applies, of which each is + or -, and a fact."""
@@ -81,7 +84,10 @@ def diff(
     from latticework.knowledge.deltas import delta_lines, write_delta
     from latticework.knowledge.differences import difference
 
-    delta = difference(read_source(old).graph, read_source(new).graph)
+    before, after = (
+        graph_of(path, read_source(path, literals=literals, blank_nodes=blank_nodes)) for path in (old, new)
+    )
+    delta = difference(before, after)
     if as_json:
         write_lines("-", delta_lines(delta, jsonl=True))
     else:
@@ -169,6 +175,13 @@ def read_source(path: Path, **options: Any) -> Loaded:
 
         return Loaded(_present(DKGE.load(path, device="cpu").graph_))
     return read_triples(path, **options)
+
+
+def graph_of(path: Path, loaded: Loaded) -> Graph:
+    """What was read of a file; what was left out is told."""
+    if loaded.dropped:
+        message(f"{stream_name(path)}: {loaded.told()}")
+    return loaded.graph
 
 
 def statistics_lines(found: Statistics) -> list[str]:

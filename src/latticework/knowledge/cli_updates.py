@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import copy
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -30,6 +30,7 @@ from latticework.core.streams import stream_name
 from latticework.core.values import plain
 from latticework.core.words import counted, listed
 from latticework.knowledge.choices import Affected
+from latticework.knowledge.cli_files import BlankNodesOption, LiteralsOption, graph_of
 
 if TYPE_CHECKING:
     from latticework.knowledge.deltas import Delta
@@ -66,13 +67,12 @@ def update(
         Path | None,
         typer.Option("--output", "-o", metavar="PATH", help="Save it there, and leave MODEL.", show_default=False),
     ] = None,
-    valid: Annotated[
-        Path | None,
-        valid_data(" instead of those of fit."),
-    ] = None,
+    valid: Annotated[Path | None, valid_data(", in the place of those of fit from then on.")] = None,
     affected: Annotated[Affected | None, AFFECTED] = None,
     epochs: UpdateEpochs = None,
     max_triples: MaxTriples = None,
+    literals: LiteralsOption = "drop",
+    blank_nodes: BlankNodesOption = "keep",
     strict: Strict = False,
     page: PageFile = None,
     test: Annotated[
@@ -98,15 +98,16 @@ def update(
     check_page(page)
 
     from latticework.core.persistence import check_free
-    from latticework.knowledge.facts import read_named
+    from latticework.knowledge.io.formats import read_rows
 
     if output is not None:
         check_free(output)
     elif model.is_dir() and not os.access(model, os.W_OK):
         raise InputError(f"{model} cannot be written to: --output says where else to save the model")
-    delta = _delta(changes, add or (), remove or ())
-    validation = None if valid is None else read_named(valid, "validation", "valid")
-    judged = None if test is None else read_named(test, "test", "test")
+    policies: dict[str, Any] = {"literals": literals, "blank_nodes": blank_nodes}
+    delta = _delta(changes, add or (), remove or (), policies)
+    validation = None if valid is None else read_rows(valid, "valid", **policies)
+    judged = None if test is None else read_rows(test, "test", **policies)
     with _alone(model):
         saved = _saved_model(model, device, affected, epochs, max_triples)
         before = copy(saved.model)
@@ -201,12 +202,15 @@ def _saved_model(
     return saved
 
 
-def _delta(changes: Path | None, add: Sequence[Path], remove: Sequence[Path]) -> Delta:
+def _delta(changes: Path | None, add: Sequence[Path], remove: Sequence[Path], policies: Mapping[str, Any]) -> Delta:
     from latticework.knowledge.deltas import Delta, read_delta
     from latticework.knowledge.io import read_triples
 
     delta = Delta() if changes is None else read_delta(changes)
-    added, removed = ([t for path in paths for t in read_triples(path).graph.named()] for paths in (add, remove))
+    added, removed = (
+        [fact for path in paths for fact in graph_of(path, read_triples(path, **policies)).named()]
+        for paths in (add, remove)
+    )
     return Delta((*delta.add, *added), (*delta.remove, *removed), delta.undone)
 
 

@@ -242,7 +242,7 @@ class LinkPredictor(Estimator):
         gone = ~graph.present[numbers]
         if gone.any():
             name = graph.entities[int(numbers[gone][0])]
-            raise InputError(f"the entity {name!r} {self._gone()}")
+            raise InputError(f"the entity {name!r} is in no fact of the graph now")
         return numbers
 
     def _relations(self, names: Iterable[str]) -> np.ndarray:
@@ -251,11 +251,8 @@ class LinkPredictor(Estimator):
         gone = graph.relation_counts[numbers] == 0
         if gone.any():
             name = graph.relations[int(numbers[gone][0])]
-            raise InputError(f"the relation {name!r} {self._gone()}")
+            raise InputError(f"the relation {name!r} is in no fact of the graph now")
         return numbers
-
-    def _gone(self) -> str:
-        return "was removed: an update took the last fact it was in" if self.updates_ else "is in no fact of the graph"
 
     def _points(self, heads: Any, relations: Any) -> np.ndarray:
         points: np.ndarray = self.learned_.entities[heads] + self.learned_.relations[relations]
