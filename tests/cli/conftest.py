@@ -25,6 +25,7 @@ import typer
 from latticework.core.commands import Json, Seed, print_json, print_result
 from latticework.core.errors import InputError, MissingExtraError
 from latticework.core.estimator import Estimator
+from latticework.core.files import read_lines
 from latticework.core.persistence import State
 from latticework.core.progress import message
 
@@ -87,6 +88,12 @@ def drop(how: str) -> object:
             print_json({"ball": number})
         return
     raise RuntimeError("dropped")
+
+
+@app.command()
+def listen() -> None:
+    """Print the lines of standard input."""
+    print_json(list(read_lines("-")))
 
 
 def stop(seed):

@@ -165,3 +165,23 @@ def test_a_reader_that_stops_reading_is_no_error(juggling: Path) -> None:
         process.stdout.close()
         assert process.stderr.read() == ""
     assert process.returncode == 1
+
+
+CLOSED = {
+    # What is closed, the words, and then the status, what is printed, and what is said.
+    "stdout": (">&-", ("juggle", "throw"), 0, "", "throwing\n"),
+    "stderr": ("2>&-", ("juggle", "throw", "--json"), 0, '{"balls": 3, "seed": 0}\n', ""),
+    "stderr of one that fails": ("2>&-", ("juggle", "drop", "input"), 2, "", ""),
+    "stdin": ("<&-", ("juggle", "listen"), 0, "[]\n", ""),
+    "all": ("<&- >&- 2>&-", ("juggle", "listen"), 0, "", ""),
+}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no shell that closes streams there")
+@pytest.mark.parametrize("closed, words, status, out, err", CLOSED.values(), ids=CLOSED)
+def test_a_stream_that_is_closed_is_as_one_that_nobody_heeds(
+    juggling: Path, closed: str, words: tuple[str, ...], status: int, out: str, err: str
+) -> None:
+    program = [sys.executable, "-c", "import sys; from latticework.cli import main; sys.exit(main())"]
+    done = subprocess.run(["sh", "-c", f'"$@" {closed}', "sh", *program, *words], capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (status, out, err)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import warnings
@@ -63,6 +64,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     latticework ...
     0
     """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:  # it was closed by who started this process
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         # Results are UTF-8 whatever the terminal's locale; a capturing stream of a test has nothing to configure.
         if hasattr(stream, "reconfigure"):
