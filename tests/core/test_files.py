@@ -233,6 +233,25 @@ def test_what_follows_a_gzip_member_and_is_none_is_refused(tmp_path):
     assert read_until_refused(tmp_path / "text.gz") == ["eins", "zwei"]
 
 
+class Failing(Dripping):
+    """A stream of a disk that fails after what it gave."""
+
+    def readinto(self, buffer):
+        if not self.rest:
+            raise OSError(errno.EIO, "Input/output error")
+        return super().readinto(buffer)
+
+
+@pytest.mark.parametrize("pack", [bytes, flushed], ids=["plain", "gzip"])
+@pytest.mark.parametrize("lines", [[], ["eins"], ["eins", "zwei"]])
+def test_a_disk_that_fails_is_told_with_the_file_and_the_line(pack, lines):
+    found = []
+    data = pack("".join(f"{line}\n" for line in lines).encode())
+    with pytest.raises(lw.InputError, match=rf"^name cannot be read after line {len(lines)}: Input/output error$"):
+        found.extend(decode_lines(Failing(data), "name"))
+    assert found == lines
+
+
 @pytest.mark.parametrize("data", [b"", b"plain text\n", b"\x1f\x8b", b"\x1f\x8b\x07" + b"x" * 50])
 def test_what_is_named_gzip_and_is_not_is_refused(tmp_path, data):
     (tmp_path / "text.gz").write_bytes(data)

@@ -45,8 +45,8 @@ def read_lines(path: str | os.PathLike[str]) -> Iterator[str]:
     Raises
     ------
     InputError
-        If the file is missing, is a folder, or is a damaged gzip file, and, with file and line number, for a byte that
-        is not UTF-8, a NUL character, or a line longer than 16 MiB.
+        If the file is missing, is a folder, cannot be read, or is a damaged gzip file, and, with file and line number,
+        for a byte that is not UTF-8, a NUL character, or a line longer than 16 MiB.
 
     Examples
     --------
@@ -72,7 +72,7 @@ def read_lines(path: str | os.PathLike[str]) -> Iterator[str]:
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}") from error
     with stream:
-        yield from _lines(stream, str(path), compressed=path.suffix == ".gz")
+        yield from _lines(stream, str(path), packed=path.suffix == ".gz")
 
 
 def decode_lines(stream: BinaryIO, name: str) -> Iterator[str]:
@@ -101,21 +101,23 @@ def decode_lines(stream: BinaryIO, name: str) -> Iterator[str]:
     >>> list(decode_lines(io.BytesIO("\ufeffgrün\nrot\u2028er".encode()), "colours"))
     ['grün', 'rot\u2028er']
     """
-    yield from _lines(stream, name, compressed=False)
+    yield from _lines(stream, name, packed=False)
 
 
-def _lines(stream: BinaryIO, name: str, *, compressed: bool) -> Iterator[str]:
-    raw, found = decompressed(stream)
-    if compressed and not found:
-        raise InputError(f"{name} is named .gz but is not a gzip file: it may be empty, cut off or not compressed")
-    source = io.BufferedReader(raw, _BUFFER_BYTES)
+def _lines(stream: BinaryIO, name: str, *, packed: bool) -> Iterator[str]:
     number = 0
     try:
+        raw, found = decompressed(stream)
+        if packed and not found:
+            raise InputError(f"{name} is named .gz but is not a gzip file: it may be empty, cut off or not compressed")
+        source = io.BufferedReader(raw, _BUFFER_BYTES)
         while line := source.readline(MAX_LINE_BYTES + 1):
             number += 1
             yield _decode(line, f"{name}:{number}", first=number == 1)
     except (EOFError, zlib.error) as error:
         raise InputError(f"{name}: the gzip file is damaged or cut off after line {number} ({error})") from error
+    except OSError as error:
+        raise InputError(f"{name} cannot be read after line {number}: {error.strerror or error}") from error
 
 
 def _decode(raw: bytes, place: str, *, first: bool) -> str:
