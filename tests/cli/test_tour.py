@@ -75,6 +75,16 @@ def test_a_page_that_cannot_be_written_is_found_before_anything_is_trained(
     assert "[1/1]" not in captured.err
 
 
+def test_the_page_is_not_printed_beside_the_result(
+    juggling: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["tour", "--only", "juggling", "-o", "-"]) == 2
+    told = "error: --output -: standard output is for the result, expected the name of a file to write\n"
+    assert capsys.readouterr() == ("", told)
+    assert not Path("-").exists()
+
+
 def test_a_folder_without_permission_is_found_before_anything_is_trained(
     juggling: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

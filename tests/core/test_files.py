@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 import latticework as lw
 from latticework.core import decode_lines, files, gzipped, read_lines, write_atomically
 from latticework.core.errors import InputError, MissingExtraError, require
-from latticework.core.files import holds, read_bytes, write_output
+from latticework.core.files import holds, read_bytes, write_lines, write_output
 from latticework.core.together import write_together
 
 TEXT = "ein Haus\nzwei\u2028Häuser\x85\x0b\x0c\x1c\r\ndrei\rvier\n\n日本"
@@ -293,6 +293,19 @@ def test_a_folder_that_the_file_system_cannot_sync_is_no_error(tmp_path, monkeyp
     assert (tmp_path / "file").read_bytes() == b"new"
 
 
+def test_a_file_is_written_in_a_folder_that_may_not_be_listed(tmp_path, monkeypatch):
+    def refused(path, *arguments, **options):
+        if path == tmp_path:  # as to whoever is not root, and lacks r on the folder
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return opened(path, *arguments, **options)
+
+    opened = os.open
+    monkeypatch.setattr(os, "open", refused)
+    write_atomically(tmp_path / "file", b"new")
+    write_together({tmp_path / "one": b"1", tmp_path / "two": b"2"})
+    assert sorted(os.listdir(tmp_path)) == ["file", "one", "two"]
+
+
 def test_write_needs_a_folder_and_a_file_name(tmp_path):
     with pytest.raises(lw.InputError, match="no folder"):
         write_atomically(tmp_path / "absent" / "file", b"")
@@ -334,6 +347,90 @@ def test_output_goes_into_a_pipe_and_a_device_and_leaves_them(tmp_path):
     assert pipe.is_fifo()
     write_output("/dev/null", b"lost")
     assert Path("/dev/null").is_char_device()
+
+
+@pytest.mark.parametrize("name", ["note.txt", "note.txt.gz"])
+def test_what_is_written_under_a_name_that_ends_in_gz_is_compressed(tmp_path, name):
+    path = tmp_path / name
+    lines = [f"Zeile {number}" for number in range(5000)]
+    write_lines(path, lines)
+    by_line = path.read_bytes()
+    assert list(read_lines(path)) == lines
+    write_output(path, "".join(f"{line}\n" for line in lines).encode())
+    assert path.read_bytes() == by_line
+    assert by_line.startswith(b"\x1f\x8b") == name.endswith(".gz")
+
+
+def test_standard_output_is_no_file(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    print("text", end=" ")
+    write_output("-", "Grüße ".encode())
+    write_output(Path("-"), b"and ")
+    write_lines("-", ["lines"])
+    write_together({Path("-"): b"together"})
+    assert capsys.readouterr().out == "text Grüße and lines\ntogether"
+    assert os.listdir() == []
+
+
+@pytest.mark.parametrize("name", ["note.txt", "note.txt.gz"])
+def test_lines_of_a_file_are_written_as_they_come(tmp_path, name):
+    def lines():
+        yield from map(str, range(100_000))
+        assert sum(path.stat().st_size for path in tmp_path.iterdir()) > 0
+
+    write_lines(tmp_path / name, lines())
+    assert list(read_lines(tmp_path / name)) == list(map(str, range(100_000)))
+    assert os.listdir(tmp_path) == [name]
+
+
+@pytest.mark.parametrize("error", [FileNotFoundError(errno.ENOENT, "No such file", "input"), KeyboardInterrupt()])
+def test_lines_that_end_with_an_error_leave_what_was_there(tmp_path, error):
+    def lines():
+        yield from map(str, range(100_000))
+        raise error
+
+    (tmp_path / "file").write_bytes(b"old")
+    with pytest.raises(type(error)) as told:
+        write_lines(tmp_path / "file", lines())
+    assert told.value is error
+    assert os.listdir(tmp_path) == ["file"]
+    assert (tmp_path / "file").read_bytes() == b"old"
+
+
+@pytest.mark.parametrize("lines", [10, 100_000], ids=["found at the end", "found at once"])
+def test_a_full_disk_names_the_file_and_leaves_what_was_there(tmp_path, lines):
+    resource = pytest.importorskip("resource")
+    (tmp_path / "file").write_bytes(b"old")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10, limits[1]))
+    try:
+        with pytest.raises(OSError, match="File too large") as told:
+            write_lines(tmp_path / "file", map(str, range(lines)))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert told.value.filename == str(tmp_path / "file")
+    assert os.listdir(tmp_path) == ["file"]
+    assert (tmp_path / "file").read_bytes() == b"old"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no permissions of others there")
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o666])
+def test_who_may_read_a_file_may_do_so_when_it_is_replaced_and_nobody_else(tmp_path, mode):
+    path = tmp_path / "file"
+    path.write_bytes(b"old")
+    path.chmod(mode)
+
+    def lines():
+        yield from map(str, range(100_000))
+        assert {stat.S_IMODE(hidden.stat().st_mode) for hidden in tmp_path.iterdir()} == {mode}
+
+    for write in (
+        lambda: write_lines(path, lines()),
+        lambda: write_output(path, b"new"),
+        lambda: write_together({path: b"new"}),
+    ):
+        write()
+        assert stat.S_IMODE(path.stat().st_mode) == mode
 
 
 def test_files_that_belong_together_are_at_least_one():

@@ -126,9 +126,10 @@ def test_file_without_words_gives_none(write):
 NUMBERS = st.floats(width=32, allow_nan=False, allow_infinity=False)
 
 
+@pytest.mark.parametrize("name", ["vectors.txt", "vectors.vec.gz"])
 @given(arrays(np.float32, st.tuples(st.integers(1, 4), st.integers(1, 3)), elements=NUMBERS))
-def test_vectors_written_are_the_vectors_read(tmp_path_factory, vectors):
-    path = tmp_path_factory.mktemp("vectors") / "vectors.txt"
+def test_vectors_written_are_the_vectors_read(tmp_path_factory, name, vectors):
+    path = tmp_path_factory.mktemp("vectors") / name
     words = ["长江", "大桥", "\U00020000", "0"][: len(vectors)]
     write_vectors(path, words, vectors)
     again, read = read_vectors(path)

@@ -1,3 +1,4 @@
+import gzip
 import re
 import subprocess
 import sys
@@ -130,11 +131,13 @@ def test_a_column_without_a_number_in_its_first_row_is_still_one_of_numbers():
     assert [cell.get("class") for cell in page.all("th")] == [None, None, None]
 
 
-def test_writing_replaces_a_page_as_a_whole(tmp_path):
-    target = tmp_path / "tour.html"
+@pytest.mark.parametrize("name, opened", [("tour.html", open), ("tour.html.gz", gzip.open)])
+def test_writing_replaces_a_page_as_a_whole(tmp_path, name, opened):
+    target = tmp_path / name
     target.write_text("old")
     example(HOSTILE).write(target)
-    assert target.read_text(encoding="utf-8") == example(HOSTILE).html()
+    with opened(target, "rt", encoding="utf-8") as page:
+        assert page.read() == example(HOSTILE).html()
     assert list(tmp_path.iterdir()) == [target]
 
 

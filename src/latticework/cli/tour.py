@@ -8,8 +8,7 @@ from typing import Annotated
 
 import typer
 
-from latticework.core.commands import Json, Output, Seed, check_output, print_result
-from latticework.core.errors import require
+from latticework.core.commands import Json, Output, Seed, check_page, print_result
 
 
 def tour(
@@ -27,8 +26,7 @@ def tour(
     from latticework import tour as tours
 
     # What would make the last step fail is found before minutes of training, not after.
-    require("jinja2", extra="pages", purpose="writing the tour's page")
-    check_output(output)
+    check_page(output, option="--output")
     outcomes = []
     for outcome in tours.run(tours.stops(only=only or ()), seed=seed):
         outcomes.append(outcome)

@@ -5,6 +5,7 @@ Only modules that define commands import this one: it needs Typer, which `import
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ import typer
 
 from latticework.core.checks import n_jobs
 from latticework.core.errors import InputError, require
+from latticework.core.files import is_stream
 from latticework.core.hardware import check_device
 from latticework.core.terminal import printable
 from latticework.core.values import strict_json
@@ -196,31 +198,33 @@ def check_output(path: Path | None, *, option: str = "--output") -> None:
     Traceback (most recent call last):
     latticework.core.errors.InputError: --output no such folder/tags.jsonl cannot be written: there is no folder ...
     """
-    if path in (None, Path("-")) or (path.exists() and not path.is_file() and not path.is_dir()):
+    if path is None or is_stream(path):
         return
     folder = path.absolute().parent
-    if path.is_dir():
+    if os.path.isdir(path):
         raise InputError(f"{option} {path} is a folder, expected the name of a file to write")
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         raise InputError(f"{option} {path} cannot be written: there is no folder {folder}")
     from latticework.core.folders import check_writable
 
     check_writable(folder)
 
 
-def check_page(page: Path | None) -> None:
-    """Find out before long work whether a page can be written where `--page` says.
+def check_page(page: Path | None, *, option: str = "--page") -> None:
+    """Find out before long work whether a page can be written where an option says, beside what is printed.
 
     Raises
     ------
     InputError
-        If it cannot.
+        If it cannot, or would be printed itself.
     MissingExtraError
         If what writes pages is not installed.
     """
     if page is None:
         return
-    check_output(page, option="--page")
+    if page == Path("-"):
+        raise InputError(f"{option} -: standard output is for the result, expected the name of a file to write")
+    check_output(page, option=option)
     for module in ("jinja2", "matplotlib"):
         require(module, extra="pages", purpose="writing HTML pages")
 

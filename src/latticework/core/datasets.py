@@ -22,7 +22,7 @@ from latticework.core.errors import InputError
 from latticework.core.files import sync_folder
 from latticework.core.folders import make_folder
 from latticework.core.progress import progress
-from latticework.core.temporaries import temporary_file, write_errors_of
+from latticework.core.temporaries import settle, temporary_file, write_errors_of
 
 DATA_VARIABLE: Final = "LATTICEWORK_DATA"
 CACHE_VARIABLE: Final = "LATTICEWORK_CACHE"
@@ -233,10 +233,8 @@ def _download(dataset: Dataset, file: RemoteFile) -> Path:
     target = cache_folder() / file.path
     make_folder(target.parent)
     with write_errors_of(target), temporary_file(target) as (temporary, sink):
-        with sink:
-            found = _copy(_fetched(dataset, file), sink, file)
-            sink.flush()
-            os.fsync(sink.fileno())
+        found = _copy(_fetched(dataset, file), sink, file)
+        settle(sink)
         if found != file.sha256:
             reason = f"has the checksum {found}, expected {file.sha256}: it is cut off or not the file we know"
             raise InputError(f"{dataset.name}: {file.url} {reason}")

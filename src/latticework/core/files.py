@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import errno
-import gzip
 import io
 import os
 import stat
 import sys
 import zlib
 from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, Final
 
 from latticework.core.errors import InputError
-from latticework.core.gzipped import decompressed
-from latticework.core.temporaries import fill, temporary_file, write_errors_of
+from latticework.core.gzipped import compressed, decompressed
+from latticework.core.temporaries import settle, temporary_file, write_errors_of
 
 MAX_LINE_BYTES: Final = 16 * 2**20  # a text file without line ends must not fill the memory
 _JSONL: Final = (".jsonl", ".json")
 JSON_LINES: Final = " or ".join(_JSONL)  # as help and errors say it
 _BUFFER_BYTES: Final = 2**17
+_LINES_AT_ONCE: Final = 2**10  # of a file that is written
 _UTF8_BOM: Final = b"\xef\xbb\xbf"
 _UTF16_BOMS: Final = (b"\xff\xfe", b"\xfe\xff")
 
@@ -212,9 +214,9 @@ def file_to_write(path: Path) -> Path:
     InputError
         If its folder does not exist, or it is a folder.
     """
-    if not path.parent.is_dir():
+    if not os.path.isdir(path.parent):  # False where `Path.is_dir` fails: in a folder that may not be entered
         raise InputError(f"{path} cannot be written: there is no folder {path.parent}")
-    if path.is_dir():
+    if os.path.isdir(path):
         raise InputError(f"{path} is a folder, expected the name of a file to write")
     return path
 
@@ -245,16 +247,11 @@ def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
     ...     (Path(folder) / "note.txt").read_bytes()
     b'kept'
     """
-    path = file_to_write(Path(path))
-    with write_errors_of(path):
-        with temporary_file(path) as (temporary, stream):
-            fill(stream, data)
-            os.replace(temporary, path)
-        sync_folder(path.parent)
+    _replace(path, [data])
 
 
 def write_output(path: str | os.PathLike[str], data: bytes) -> None:
-    """Write what a user asked for where the user said.
+    """Write what a user asked for where the user said, compressed if its name ends in .gz; ``"-"`` is standard output.
 
     A file as by `write_atomically`; through a symbolic link to where it leads; straight into what is no file, such as a
     pipe or ``/dev/null``.
@@ -264,18 +261,67 @@ def write_output(path: str | os.PathLike[str], data: bytes) -> None:
     InputError, OSError
         As `write_atomically`.
     """
+    if os.fspath(path) == "-":
+        sys.stdout.flush()  # the text before
+        sys.stdout.buffer.write(data)
+    else:
+        _write(path, [data])
+
+
+def write_lines(path: str | os.PathLike[str], lines: Iterable[str]) -> None:
+    """Write a text file as `write_output` does, of which only some lines are in memory at a time.
+
+    Raises
+    ------
+    InputError, OSError
+        As `write_atomically`. What `lines` raises stays as it is.
+    """
+    if os.fspath(path) == "-":
+        sys.stdout.write("".join(f"{line}\n" for line in lines))
+    else:
+        _write(path, _encoded(lines))
+
+
+def _encoded(lines: Iterable[str]) -> Iterator[bytes]:
+    lines = iter(lines)
+    while text := "".join(f"{line}\n" for line in islice(lines, _LINES_AT_ONCE)):
+        yield text.encode()
+
+
+def _write(path: str | os.PathLike[str], pieces: Iterable[bytes]) -> None:
+    """Write pieces one after the other; a stream gets all of them, or nothing if they end with an error."""
+    if os.fspath(path).endswith(".gz"):
+        pieces = compressed(pieces)
     if is_stream(path):
+        data = b"".join(pieces)
         with write_errors_of(path):
             Path(path).write_bytes(data)
     else:
-        write_atomically(os.path.realpath(path), data)
+        _replace(os.path.realpath(path), pieces)
+
+
+def _replace(path: str | os.PathLike[str], pieces: Iterable[bytes]) -> None:
+    """Write a file piece by piece, as a whole or not at all; errors of the pieces stay as they are."""
+    path = file_to_write(Path(path))
+    with ExitStack() as stack:
+        with write_errors_of(path):
+            temporary, stream = stack.enter_context(temporary_file(path))
+        for piece in pieces:
+            with write_errors_of(path):
+                stream.write(piece)
+        with write_errors_of(path):
+            settle(stream)
+            os.replace(temporary, path)
+            sync_folder(path.parent)
 
 
 def is_stream(path: str | os.PathLike[str]) -> bool:
-    """Whether there is something that is neither a file nor a folder: a pipe, a device, a terminal.
+    """Whether it is neither a file nor a folder: a pipe, a device, a terminal, or ``"-"``, standard output.
 
     Such a thing may have no name but the one that was given: ``/dev/stdout`` leads to ``pipe:[...]``, which is nowhere.
     """
+    if os.fspath(path) == "-":
+        return True
     try:
         mode = os.stat(path).st_mode
     except OSError:
@@ -283,34 +329,18 @@ def is_stream(path: str | os.PathLike[str]) -> bool:
     return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
 
 
-def write_lines(path: str | os.PathLike[str], lines: Iterable[str]) -> None:
-    """Write a text file, as a whole or not at all, compressed if its name ends in .gz; ``"-"`` is standard output.
-
-    Raises
-    ------
-    InputError, OSError
-        As `write_atomically`.
-    """
-    text = "".join(f"{line}\n" for line in lines)
-    if os.fspath(path) == "-":
-        sys.stdout.write(text)
-        return
-    data = text.encode()
-    write_output(path, gzip.compress(data, mtime=0) if os.fspath(path).endswith(".gz") else data)
-
-
 def sync_folder(folder: Path) -> None:
-    """Make renames in a folder durable, where the file system can (Windows has no need to)."""
+    """Make renames in a folder durable, where the file system can (Windows has no need to) and it may be read."""
     if os.name == "nt":
         return
-    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except PermissionError:  # what may be written and entered need not be ours to list
+        return
     try:
         os.fsync(descriptor)
     except OSError as error:
-        if error.errno not in (
-            errno.EINVAL,
-            errno.ENOTSUP,
-        ):  # some file systems cannot
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # some file systems cannot
             raise
     finally:
         os.close(descriptor)

@@ -1,9 +1,10 @@
-"""Streams that may be gzip-compressed, read as they arrive: all that comes before damage is there before its error."""
+"""What is gzip-compressed, read and written piece by piece: all that comes before damage is there before its error."""
 
 from __future__ import annotations
 
 import io
 import zlib
+from collections.abc import Iterable, Iterator
 from typing import Any, BinaryIO, Final
 
 _PIECE_BYTES: Final = 2**17  # of compressed data
@@ -28,6 +29,21 @@ def decompressed(stream: BinaryIO) -> tuple[io.RawIOBase, bool]:
         start += stream.read(1)
     raw = _Rejoined(start, stream)
     return (_Decompressed(raw), True) if start == _MAGIC else (raw, False)
+
+
+def compressed(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """A gzip file that holds pieces one after the other: the same bytes whenever it is written.
+
+    Examples
+    --------
+    >>> import gzip
+    >>> gzip.decompress(b"".join(compressed([b"one", b"two"])))
+    b'onetwo'
+    """
+    deflater = zlib.compressobj(level=9, wbits=_FORMAT)
+    for piece in pieces:
+        yield deflater.compress(piece)
+    yield deflater.flush()
 
 
 class _Rejoined(io.RawIOBase):

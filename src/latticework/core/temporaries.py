@@ -13,6 +13,7 @@ import os
 import re
 import secrets
 import shutil
+import stat
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -96,8 +97,13 @@ def temporary_file(target: Path) -> Iterator[tuple[Path, BinaryIO]]:
     ...     os.listdir(place)
     ['note.txt']
     """
-    with _temporary(target, partial(Path.touch, exist_ok=False)) as path, path.open("wb") as stream:
-        yield path, stream
+    with _temporary(target, partial(Path.touch, exist_ok=False)) as path:
+        stream = path.open("wb")
+        try:
+            yield path, stream
+        finally:
+            with suppress(OSError):  # what was not closed by then is given up
+                stream.close()
 
 
 def temporary_folder(target: Path) -> AbstractContextManager[Path]:
@@ -111,12 +117,11 @@ def temporary_folder(target: Path) -> AbstractContextManager[Path]:
     return _temporary(target, Path.mkdir)
 
 
-def fill(stream: BinaryIO, data: bytes) -> None:
-    """Write all that a file is to have, to the disk, and close it."""
-    with stream:
-        stream.write(data)
-        stream.flush()
-        os.fsync(stream.fileno())
+def settle(stream: BinaryIO) -> None:
+    """See to it that all that was written is on the disk, and close the file."""
+    stream.flush()
+    os.fsync(stream.fileno())
+    stream.close()
 
 
 def temporary_in(folder: Path) -> Path:
@@ -152,6 +157,8 @@ def _temporary(target: Path, make: Callable[[Path], None]) -> Iterator[Path]:
     """The hidden name under which something was made; at the end it is gone, unless it has another by then."""
     path, lock = _made(target, make)
     made = os.lstat(path)
+    with suppress(OSError):  # others may do with it what they may with what is there, if anything is
+        os.chmod(path, stat.S_IMODE(os.stat(target).st_mode) | made.st_mode & stat.S_IRWXU)
     try:
         yield path
     finally:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from latticework.core.errors import InputError
-from latticework.core.temporaries import temporary_file, write_errors_of
+from latticework.core.temporaries import settle, temporary_file, write_errors_of
 
 FRAMEWORKS: Final = {"numpy": "np", "torch": "pt"}  # our names, and safetensors'
 _DTYPES: Final = {
@@ -144,13 +144,11 @@ def store_tensors(folder: str | os.PathLike[str], group: str, tensors: Mapping[s
         folder.mkdir(parents=True, exist_ok=True)
         with temporary_file(target) as (temporary, stream):
             checksum = hashlib.sha256()
-            with stream:
-                for piece in _pieces(header, tensors):
-                    stream.write(piece)
-                    checksum.update(piece)
-                size = stream.tell()
-                stream.flush()
-                os.fsync(stream.fileno())
+            for piece in _pieces(header, tensors):
+                stream.write(piece)
+                checksum.update(piece)
+            size = stream.tell()
+            settle(stream)
             name = payload_name(target.name, checksum.hexdigest())
             os.replace(temporary, folder / name)
     return Stored(folder, name, checksum.hexdigest(), size, framework)

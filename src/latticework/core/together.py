@@ -9,7 +9,7 @@ from pathlib import Path
 
 from latticework.core.errors import InputError
 from latticework.core.files import file_to_write, is_stream, sync_folder, write_output
-from latticework.core.temporaries import fill, temporary_file, write_errors_of
+from latticework.core.temporaries import settle, temporary_file, write_errors_of
 
 
 def write_together(files: Mapping[Path, bytes]) -> None:
@@ -56,7 +56,8 @@ def write_together(files: Mapping[Path, bytes]) -> None:
         for path, data in targets.items():
             with write_errors_of(path):
                 complete[path], stream = stack.enter_context(temporary_file(file_to_write(path)))
-                fill(stream, data)
+                stream.write(data)
+                settle(stream)
         with write_errors_of(last):
             last.unlink(missing_ok=True)
         for path, temporary in complete.items():

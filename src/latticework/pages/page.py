@@ -198,7 +198,7 @@ class Page:
         return str(template.render(page=self, light=LIGHT, dark=DARK, style=style))
 
     def write(self, path: str | PathLike[str]) -> None:
-        """Write the page to a file, as a whole or not at all.
+        """Write the page to a file, as a whole or not at all; compressed if its name ends in .gz.
 
         Raises
         ------
