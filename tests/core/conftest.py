@@ -1,5 +1,7 @@
-"""Models saved by fakes, for tests of what a folder holds."""
+"""Models saved by fakes, for tests of what a folder holds, and a folder that is not ours."""
 
+import errno
+import os
 import shutil
 from pathlib import Path
 
@@ -29,3 +31,23 @@ def saved(tmp_path_factory):
 @pytest.fixture
 def copied(saved, tmp_path):
     return Path(shutil.copytree(saved[0], tmp_path / "model"))
+
+
+@pytest.fixture
+def closed(tmp_path, monkeypatch):
+    """A folder that may not be entered, as by whoever is not root and lacks x on it."""
+    folder = tmp_path / "closed"
+    folder.mkdir()
+
+    def refusing(call):
+        def refused(path, *arguments, **options):
+            if not isinstance(path, int) and folder in Path(os.fsdecode(path)).parents:
+                raise PermissionError(errno.EACCES, "Permission denied", os.fsdecode(path))
+            return call(path, *arguments, **options)
+
+        return refused
+
+    for name in ("stat", "lstat", "open", "mkdir"):
+        monkeypatch.setattr(os, name, refusing(getattr(os, name)))
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != folder)
+    return folder

@@ -134,3 +134,15 @@ def test_standard_output_is_no_file_to_look_at(tmp_path: Path, monkeypatch: pyte
     commands.check_output(Path("-"))
     with pytest.raises(InputError, match="is a folder, expected the name of a file"):
         commands.check_output(Path("./-").absolute())
+
+
+def test_a_page_is_not_printed_beside_the_result() -> None:
+    with pytest.raises(InputError, match=r"^--page -: standard output is for the result, expected the name of a file"):
+        commands.check_page(Path("-"))
+
+
+def test_an_output_where_one_may_not_enter_is_refused_before_the_work(closed: Path) -> None:
+    with pytest.raises(InputError, match=r"cannot be written: there is no permission to write in .*closed$"):
+        commands.check_output(closed / "tags.jsonl")
+    with pytest.raises(InputError, match=r"^--output .*tags\.jsonl cannot be written: there is no folder .*inner$"):
+        commands.check_output(closed / "inner" / "tags.jsonl")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 import subprocess
 import sys
 from contextlib import ExitStack
@@ -14,7 +15,15 @@ import pytest
 from latticework.core import folders
 from latticework.core.errors import InputError
 from latticework.core.files import write_atomically
-from latticework.core.folders import check_empty, check_new, folder_to_write, make_folder, new_folder, replacing
+from latticework.core.folders import (
+    check_empty,
+    check_new,
+    check_writable,
+    folder_to_write,
+    make_folder,
+    new_folder,
+    replacing,
+)
 from latticework.core.temporaries import temporary_folder
 
 
@@ -77,6 +86,52 @@ def test_where_a_file_system_is_mounted_no_folder_takes_the_place(
             check(tmp_path / "out")
     write_half(tmp_path / "out" / "maps")
     assert contents(tmp_path) == {"out/maps/new.txt": "new"}
+
+
+@pytest.mark.parametrize("here", [".", "inner"])
+@pytest.mark.parametrize("called", ["relative", "absolute", "link"])
+def test_the_folder_that_one_is_in_is_not_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, here: str, called: str
+) -> None:
+    target = tmp_path / "study"
+    (target / here).mkdir(parents=True)
+    (tmp_path / "link").symlink_to(target)
+    monkeypatch.chdir(target / here)
+    folder = {"relative": Path(os.path.relpath(target)), "absolute": target, "link": tmp_path / "link"}[called]
+    for check in (check_new, lambda folder: new_folder(folder).__enter__(), lambda folder: write_half(folder)):
+        with pytest.raises(InputError, match="cannot be replaced, it is where you are: choose a folder in it"):
+            check(folder)
+    write_half(Path("maps"))
+    assert contents(Path.cwd()) == {"maps/new.txt": "new"}
+
+
+def test_a_folder_is_replaced_from_one_that_is_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    write_half(tmp_path / "maps")
+    assert contents(tmp_path) == {"maps/new.txt": "new"}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no permissions of others there")
+@pytest.mark.parametrize("mode", [0o700, 0o770, 0o2775])
+def test_who_may_enter_a_folder_may_do_so_when_it_is_replaced_and_nobody_else(tmp_path: Path, mode: int) -> None:
+    target = tmp_path / "maps"
+    target.mkdir()
+    target.chmod(mode)
+    with new_folder(target) as folder:
+        assert stat.S_IMODE(folder.stat().st_mode) == mode
+    assert stat.S_IMODE(target.stat().st_mode) == mode
+
+
+def test_what_may_not_be_entered_is_no_place_to_write(closed: Path) -> None:
+    assert folder_to_write(closed / "maps") == closed / "maps"
+    for write in (check_new, write_half, lambda path: write_atomically(path, b"")):
+        for place in (closed / "maps", closed / "inner" / "maps"):
+            with pytest.raises(InputError, match="cannot be written: "):
+                write(place)
+    with pytest.raises(InputError, match=r"there is no permission to write in .*closed$"):
+        check_writable(closed / "maps")
 
 
 def test_a_folder_that_is_held_without_a_sign_of_it_is_bad_input(

@@ -147,6 +147,12 @@ def test_a_folder_that_may_not_be_entered_is_neither_empty_nor_foreign_nor_damag
             use(copied)
 
 
+def test_a_model_is_not_saved_where_one_may_not_enter(saved, closed):
+    for use in (lw.load, check_free, check_folder, saved[1].save):
+        with pytest.raises(lw.InputError, match=r"closed/model.* cannot be read: Permission denied"):
+            use(closed / "model")
+
+
 def test_a_config_that_may_not_be_read_is_told_as_such(copied, monkeypatch):
     def refused(path):
         raise PermissionError(13, "Permission denied", str(path))

@@ -37,7 +37,7 @@ def folder_to_write(folder: str | os.PathLike[str]) -> Path:
         If a file is there.
     """
     target = Path(os.path.realpath(folder))
-    if target.exists() and not target.is_dir():
+    if os.path.exists(target) and not os.path.isdir(target):
         raise InputError(f"{folder} is a file, expected the name of a folder to write")
     return target
 
@@ -48,11 +48,14 @@ def folder_to_replace(folder: str | os.PathLike[str]) -> Path:
     Raises
     ------
     InputError
-        If a file is there, or a file system is mounted there.
+        If a file is there, a file system is mounted there, or this process is there, or in it.
     """
     target = folder_to_write(folder)
     if os.path.ismount(target):
         raise InputError(f"{folder} cannot be replaced, a file system is mounted there: choose a folder in it")
+    with suppress(FileNotFoundError):  # it may be gone itself
+        if Path.cwd().is_relative_to(target):  # and would be gone for whoever is there, such as a shell
+            raise InputError(f"{folder} cannot be replaced, it is where you are: choose a folder in it")
     return target
 
 
@@ -67,7 +70,7 @@ def check_writable(folder: str | os.PathLike[str]) -> None:
     place = Path(folder).absolute()
     while not os.path.lexists(place):
         place = place.parent
-    if not place.is_dir():
+    if not os.path.isdir(place):
         raise InputError(f"{folder} cannot be written: {place} is not a folder")
     if not os.access(place, os.W_OK | os.X_OK):
         raise InputError(f"{folder} cannot be written: there is no permission to write in {place}")
@@ -105,7 +108,7 @@ def check_new(folder: str | os.PathLike[str]) -> None:
     """
     target = folder_to_replace(folder)
     check_empty(folder)
-    check_writable(target.parent if target.exists() else target)
+    check_writable(target.parent if os.path.exists(target) else target)
 
 
 def nested(one: str | os.PathLike[str], other: str | os.PathLike[str]) -> bool:
@@ -161,7 +164,7 @@ def new_folder(folder: str | os.PathLike[str]) -> Iterator[Path]:
     >>> with new_folder(os.curdir):
     ...     pass
     Traceback (most recent call last):
-    latticework.core.errors.InputError: . holds other things, such as ...: choose another folder, or empty it
+    latticework.core.errors.InputError: . cannot be replaced, it is where you are: choose a folder in it
     """
     check_new(folder)
     with replacing(folder, check=check_new) as temporary:

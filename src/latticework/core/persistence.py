@@ -106,11 +106,10 @@ def write_folder(folder: str | os.PathLike[str], *, header: Mapping[str, Any], s
     config: dict[str, Any] = {"format": FORMAT_VERSION}
     config |= {key: encode(value, f"header.{key}") for key, value in header.items()}
     config["values"] = encode(state.values, "values")
-    existed, listed = folder.exists(), _listed(folder)
+    existed, listed = os.path.exists(folder), _listed(folder)
     with write_errors_of(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        with suppress(PermissionError):  # it need not be ours
-            sync_folder(folder.parent)
+        sync_folder(folder.parent)
         before = set(os.listdir(folder))
     written: set[str] = set()
     text = b""
