@@ -31,9 +31,8 @@ def losses(fitted, name="loss"):
     return [row[name] for row in fitted.history if name in row]
 
 
-@pytest.mark.parametrize("mode", ["paper", "symmetric"])
-def test_held_out_patches_that_belong_together_are_found(mode):
-    fitted = fit(PatchPairs.of(*seen_twice()), config=FusionConfig(**{**vars(QUICK), "mode": mode}))
+def test_held_out_patches_that_belong_together_are_found():
+    fitted = fit(PatchPairs.of(*seen_twice()))
     assert losses(fitted)[-1] < losses(fitted)[0] - 0.5
     assert fitted.figures.information > 0.5
     assert fitted.figures.accuracy > 0.5  # of 240 patches
@@ -137,8 +136,6 @@ def test_the_optimiser_is_the_papers():
 @pytest.mark.parametrize(
     "figures, told",
     [
-        ({"mode": "both"}, "mode='both'"),
-        ({"temperature": 0.0}, "temperature=0.0"),
         ({"learning_rate": float("nan")}, "learning_rate=nan"),
         ({"most_patches": 1}, "most_patches=1"),
         ({"head": 0}, "head=0"),

@@ -1,5 +1,3 @@
-import warnings
-
 import numpy as np
 import pytest
 from anomaly.grounds import disc, overlap, table
@@ -9,14 +7,7 @@ from hypothesis import strategies as st
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
-from latticework.anomaly.preparation.parts import (
-    components,
-    convex_hull,
-    fill_holes,
-    find_part,
-    foreground,
-    keep_pieces,
-)
+from latticework.anomaly.preparation.parts import components, convex_hull, fill_holes, find_part, keep_pieces
 from latticework.anomaly.scans.pcd import read_pcd
 from latticework.anomaly.scans.sample_files import read_sample
 from latticework.anomaly.scans.samples import Sample
@@ -89,12 +80,10 @@ def test_a_scan_that_was_cut_out_is_not_cut_again():
 
 
 def test_a_table_with_nothing_on_it_is_judged_as_a_whole_and_that_is_said():
-    scan = sample(np.zeros((100, 100)))
-    part = find_part(scan)
-    assert part.mask[scan.returned].all()
+    part = find_part(sample(np.zeros((100, 100))))
     assert part.plane is None
-    with pytest.warns(UserWarning, match="^a: hardly anything stands out from the plane at the border, so that the wh"):
-        assert foreground(scan).all()
+    assert part.doubt.startswith("hardly anything stands out from the plane at the border, so that the whole picture")
+    assert part.mask.all()
 
 
 def test_a_bump_on_a_flat_part_that_fills_the_picture_is_not_taken_for_the_part():
@@ -256,14 +245,13 @@ def test_what_looks_like_the_background_within_a_part_is_part_of_it():
     ids=["all one", "noise", "two halves", "tiny"],
 )
 def test_where_colours_show_no_background_everything_is_judged_and_that_is_said(rgb):
-    with pytest.warns(UserWarning, match="no background can be told from the part by its colours"):
-        assert foreground(Sample.of(rgb=rgb)).all()
+    part = find_part(Sample.of(rgb=rgb))
+    assert part.doubt.startswith("no background can be told from the part by its colours")
+    assert part.mask.all()
 
 
-def test_what_is_told_apart_is_not_warned_of():
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        foreground(Sample.of(rgb=picture()[0]))
+def test_what_is_told_apart_is_not_doubted():
+    assert find_part(Sample.of(rgb=picture()[0])).doubt == ""
 
 
 @pytest.mark.realdata

@@ -39,18 +39,17 @@ def compared(x, parameters):
     return [each / length for each in z]
 
 
-def contrastive(queries, keys, temperature=1.0):
-    """Cross-entropy of each query's similarities with all keys, its own being right; the mean over patches."""
+def contrastive(queries, keys):
+    """Cross-entropy (T = 1) of each query's similarities with all keys, its own being right; the mean over patches."""
     total = 0
     for i, query in enumerate(queries):
-        logits = [sum(q * k for q, k in zip(query, key, strict=True)) / temperature for key in keys]
+        logits = [sum(q * k for q, k in zip(query, key, strict=True)) for key in keys]
         total = total - (logits[i].exp() / sum(logit.exp() for logit in logits)).log()
     return total / len(queries)
 
 
-def loss(xyz, rgb, of_xyz, of_rgb, *, temperature=1.0, symmetric=False):
+def loss(xyz, rgb, of_xyz, of_rgb):
     """Of the patches of a batch: colours are queries, points are keys."""
     points = [compared(patch, of_xyz) for patch in xyz]
     colours = [compared(patch, of_rgb) for patch in rgb]
-    found = contrastive(colours, points, temperature)
-    return (found + contrastive(points, colours, temperature)) / 2 if symmetric else found
+    return contrastive(colours, points)

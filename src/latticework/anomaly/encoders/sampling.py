@@ -22,7 +22,6 @@ from latticework.core.errors import InputError
 
 GROUPS = 1024  # of a cloud, and
 SIZE = 128  # points of each: as in the paper's code
-BLOCK = 1 << 24  # distances that are computed at once
 
 
 @dataclass(frozen=True)
@@ -47,7 +46,7 @@ class Groups:
 def farthest_points(
     points: Float[Tensor, "batch points 3"], groups: int = GROUPS, *, start: int = 0
 ) -> Int64[Tensor, "batch groups"]:
-    """Choose points one after the other, each the farthest from those before it. O(groups · points).
+    """Choose points one after the other, each the farthest from those before it. O(groups · points), on the CPU.
 
     Parameters
     ----------
@@ -82,34 +81,11 @@ def farthest_points(
     if not 0 <= start < smallest:
         raise InputError(f"start must be a place among the {smallest} points of the smallest cloud, got {start}")
     groups = min(groups, int(counts.max()))
-    if points.device.type != "cpu":
-        return all_clouds(points, groups, start)
-    chosen = torch.zeros(len(points), groups, dtype=torch.int64)
+    chosen = torch.zeros(len(points), groups, dtype=torch.int64, device=points.device)
     for cloud, rows in enumerate(known):
         there = rows.nonzero()[:, 0]
         chosen[cloud] = there[torch.from_numpy(_one_cloud(points[cloud, there].numpy(force=True), groups, start))]
     return chosen
-
-
-def all_clouds(points: Float[Tensor, "batch points 3"], groups: int, start: int) -> Int64[Tensor, "batch groups"]:
-    """Do what `farthest_points` does with all clouds at once, where the operations of each alone would be too small.
-
-    Examples
-    --------
-    >>> all_clouds(torch.tensor([[[0.0, 0, 0], [1, 0, 0], [torch.nan, 0, 0], [9, 0, 0]]]), 2, start=1).tolist()
-    [[1, 3]]
-    """
-    known, counts = _known(points)
-    places = known.byte().argsort(dim=1, descending=True, stable=True)[:, : int(counts.max())]
-    dense = points.gather(1, places[..., None].expand(-1, -1, 3)).nan_to_num().mT.contiguous()
-    distances = torch.where(known.gather(1, places), torch.inf, -1.0).to(points.dtype)
-    chosen = torch.full((len(points), groups), start, device=points.device)
-    for step in range(groups):
-        if step:
-            chosen[:, step] = distances.argmax(1)
-        centres = dense.gather(2, chosen[:, None, step : step + 1].expand(-1, 3, -1))
-        distances = torch.minimum(distances, (dense - centres).square().sum(1))
-    return places.gather(1, chosen)
 
 
 def _one_cloud(points: Float[np.ndarray, "points 3"], groups: int, start: int) -> Int64[np.ndarray, " groups"]:
@@ -177,7 +153,7 @@ def nearest(
 ) -> tuple[Float[Tensor, "queries near"], Int64[Tensor, "queries near"]]:
     """The points nearest to each query: distances and places, the nearest first.
 
-    On the CPU a k-d tree is searched, which beats computing all distances; elsewhere these are computed, in blocks.
+    A k-d tree is searched, on the CPU, which beats computing all distances.
 
     Parameters
     ----------
@@ -193,27 +169,9 @@ def nearest(
     [[1, 2]]
     """
     count = min(count, len(points))
-    if points.device.type == "cpu":
-        found = cKDTree(points.numpy(force=True)).query(queries.numpy(force=True), range(1, count + 1))
-        distances, places = map(torch.from_numpy, found)
-        return distances.to(points.dtype), places
-    return by_distances(points, queries, count)
-
-
-def by_distances(
-    points: Float[Tensor, "points 3"], queries: Float[Tensor, "queries 3"], count: int
-) -> tuple[Float[Tensor, "queries near"], Int64[Tensor, "queries near"]]:
-    """Do what `nearest` does by all distances, in blocks of queries. O(queries · points).
-
-    Examples
-    --------
-    >>> by_distances(torch.eye(3), torch.tensor([[0.0, 2.0, 0.1]]), 1)[1].tolist()
-    [[1]]
-    """
-    mode = "donot_use_mm_for_euclid_dist"  # the other way rounds to a millimetre what is a metre away
-    blocks = torch.split(queries, max(1, BLOCK // len(points)))
-    smallest = [torch.cdist(block, points, compute_mode=mode).topk(count, largest=False) for block in blocks]
-    return torch.cat([found.values for found in smallest]), torch.cat([found.indices for found in smallest])
+    found = cKDTree(points.numpy(force=True)).query(queries.numpy(force=True), range(1, count + 1))
+    distances, places = map(torch.from_numpy, found)
+    return distances.to(points.dtype), places
 
 
 def _known(points: Float[Tensor, "batch points 3"]) -> tuple[Bool[Tensor, "batch points"], Int64[Tensor, " batch"]]:

@@ -88,13 +88,6 @@ class FeatureFusion(nn.Module):
         """[f_xyz, f_rgb]; NaN where a feature of the patch is."""
         return torch.cat([self.xyz(xyz), self.rgb(rgb)], dim=-1)
 
-    def maps(
-        self, xyz: Float[Tensor, "batch xyz rows columns"], rgb: Float[Tensor, "batch rgb rows columns"]
-    ) -> Float[Tensor, "batch both rows columns"]:
-        """The same of maps of patches."""
-        fused = self(xyz.permute(0, 2, 3, 1), rgb.permute(0, 2, 3, 1))
-        return fused.permute(0, 3, 1, 2)
-
     def tensors(self) -> dict[str, Tensor]:
         """What it has learnt, to be saved."""
         return {name: tensor.detach().cpu() for name, tensor in self.state_dict().items()}
@@ -159,9 +152,7 @@ class FusionFigures:
         return self.chance - self.loss
 
 
-def info_nce(
-    queries: Float[Tensor, "patches head"], keys: Float[Tensor, "patches head"], *, temperature: float = TEMPERATURE
-) -> Float[Tensor, ""]:
+def info_nce(queries: Float[Tensor, "patches head"], keys: Float[Tensor, "patches head"]) -> Float[Tensor, ""]:
     """-Σ_i log softmax_j(q_i · k_j / T)_i: the i-th query belongs to the i-th key.
 
     Logits are made a few megabytes at a time, with their gradients, and never kept: O(N² head) time, O(N head) memory.
@@ -171,8 +162,6 @@ def info_nce(
     ----------
     queries, keys
         Of length 1, a row a patch.
-    temperature
-        T.
 
     Examples
     --------
@@ -181,16 +170,13 @@ def info_nce(
     True
     """
     own = torch.arange(len(queries), device=queries.device)
-    return linear_cross_entropy(queries / temperature, keys, own)
+    return linear_cross_entropy(queries / TEMPERATURE, keys, own)
 
 
 def contrast(
     fusion: FeatureFusion,
     xyz: Float[Tensor, "patches xyz"],
     rgb: Float[Tensor, "patches rgb"],
-    *,
-    temperature: float = TEMPERATURE,
-    symmetric: bool = False,
 ) -> Float[Tensor, ""]:
     """The loss, summed over patches that both modalities have: colours ask, points answer.
 
@@ -200,14 +186,9 @@ def contrast(
         What is trained.
     xyz, rgb
         Features of the same patches.
-    temperature
-        T.
-    symmetric
-        The mean of that and of its reverse, as in CLIP.
     """
     points, colours = fusion.xyz.compared(xyz), fusion.rgb.compared(rgb)
-    loss = info_nce(colours, points, temperature=temperature)
-    return (loss + info_nce(points, colours, temperature=temperature)) / 2 if symmetric else loss
+    return info_nce(colours, points)
 
 
 @torch.no_grad()
@@ -215,24 +196,17 @@ def figures(
     fusion: FeatureFusion,
     xyz: Float[Tensor, "patches xyz"],
     rgb: Float[Tensor, "patches rgb"],
-    *,
-    temperature: float = TEMPERATURE,
-    symmetric: bool = False,
 ) -> FusionFigures:
     """How well each modality finds its patch in the other; a tie counts as not found.
 
     Memory is that of 4,096 rows of logits.
     """
     points, colours = fusion.xyz.compared(xyz), fusion.rgb.compared(rgb)
-    loss = info_nce(colours, points, temperature=temperature)
-    found = _found(colours, points)
-    if symmetric:
-        loss = (loss + info_nce(points, colours, temperature=temperature)) / 2
-        found = (found + _found(points, colours)) / 2
-    return FusionFigures(float(loss) / len(xyz), found / len(xyz), len(xyz))
+    loss = float(info_nce(colours, points))
+    return FusionFigures(loss / len(xyz), _found(colours, points) / len(xyz), len(xyz))
 
 
-def _found(queries: Float[Tensor, "patches head"], keys: Float[Tensor, "patches head"]) -> float:
+def _found(queries: Float[Tensor, "patches head"], keys: Float[Tensor, "patches head"]) -> int:
     """How many queries are nearer to their own key than to any other."""
     found = 0
     for start in range(0, len(queries), _BLOCK):
@@ -241,7 +215,7 @@ def _found(queries: Float[Tensor, "patches head"], keys: Float[Tensor, "patches 
         own = cosines[places, start + places]
         cosines[places, start + places] = -torch.inf
         found += int((own > cosines.amax(1)).sum())
-    return float(found)
+    return found
 
 
 def _our_name(name: str) -> str:

@@ -10,25 +10,25 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Final, Literal
+from typing import Final
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
-from latticework.anomaly.fusion.feature_fusion import HEAD, TEMPERATURE, FeatureFusion, FusionFigures, contrast, figures
+from latticework.anomaly.fusion.feature_fusion import HEAD, FeatureFusion, FusionFigures, contrast, figures
 from latticework.anomaly.fusion.patch_pairs import PatchPairs, drawn
-from latticework.core.checks import one_of, positive, set_frozen, whole_number
+from latticework.core.checks import positive, set_frozen, whole_number
 from latticework.core.errors import InputError
 from latticework.core.hardware import fork_random
 from latticework.core.loggers import Row
 from latticework.core.seeds import spawn
 from latticework.core.task import Plan
 from latticework.core.training import train
+from latticework.nn.linear import without_autocast
 
 BETAS: Final = (0.9, 0.95)  # of AdamW, as the code's, whose weight decay is torch's
-MODES: Final = ("paper", "symmetric")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,8 +41,6 @@ class FusionConfig:
     0.003
     """
 
-    mode: Literal["paper", "symmetric"] = "paper"  # colours ask and points answer; "symmetric": both ask
-    temperature: float = TEMPERATURE
     head: int = HEAD  # width in which modalities are compared
     images_per_batch: int = 16
     most_patches: int = 2048  # of a batch: as float32 its logits would be 16 MB, and time grows with their number
@@ -56,29 +54,21 @@ class FusionConfig:
             set_frozen(self, name, whole_number(name, getattr(self, name)))
         set_frozen(self, "most_patches", whole_number("most_patches", self.most_patches, least=2))
         set_frozen(self, "warmup_steps", whole_number("warmup_steps", self.warmup_steps, least=0))
-        for name in ("temperature", "learning_rate"):
-            set_frozen(self, name, positive(name, getattr(self, name)))
-        one_of("mode", self.mode, MODES)
+        set_frozen(self, "learning_rate", positive("learning_rate", self.learning_rate))
         if self.warmup_steps >= self.steps:
             raise InputError(f"warmup_steps={self.warmup_steps}: expected fewer than steps={self.steps}")
-
-    @property
-    def symmetric(self) -> bool:
-        """Whether points ask too."""
-        return self.mode == "symmetric"
 
 
 class Contrast(nn.Module):
     """The loss as a module, which is what the training loop calls."""
 
-    def __init__(self, fusion: FeatureFusion, config: FusionConfig) -> None:
+    def __init__(self, fusion: FeatureFusion) -> None:
         super().__init__()
-        self.fusion, self.config = fusion, config
+        self.fusion = fusion
 
     def forward(self, xyz: Float[Tensor, "patches xyz"], rgb: Float[Tensor, "patches rgb"]) -> Float[Tensor, ""]:
         """Summed over the patches."""
-        config = self.config
-        return contrast(self.fusion, xyz, rgb, temperature=config.temperature, symmetric=config.symmetric)
+        return contrast(self.fusion, xyz, rgb)
 
 
 class FusionTask:
@@ -110,7 +100,7 @@ class FusionTask:
         *,
         seed: int,
     ) -> None:
-        self.module: nn.Module = Contrast(fusion, config)
+        self.module: nn.Module = Contrast(fusion)
         self.fusion, self.pairs, self.images, self.config, self.seed = fusion, pairs, images, config, seed
         together = [pairs.numbers(int(image)) for image in held_out]
         generator = np.random.default_rng(spawn(seed, "held-out patches"))
@@ -142,8 +132,8 @@ class FusionTask:
         """The same, with how many patches were compared."""
         device = next(self.fusion.parameters()).device
         xyz, rgb = (features.to(device) for features in self.pairs.tensors(self.held_out))
-        config = self.config
-        return figures(self.fusion, xyz, rgb, temperature=config.temperature, symmetric=config.symmetric)
+        with without_autocast(device.type):
+            return figures(self.fusion, xyz, rgb)
 
 
 @dataclass(frozen=True, eq=False)
@@ -218,8 +208,8 @@ def fit_fusion(
     images = np.setdiff1d(np.flatnonzero(pairs.present.sum(1) > 1), kept)
     if not len(images):
         raise InputError("feature fusion: no part has two patches with both finite colour and finite point features")
-    with fork_random(torch.device("cpu"), spawn(seed, "weights")):
-        fusion = FeatureFusion(pairs.xyz.shape[-1], pairs.rgb.shape[-1], head=config.head)
+    with fork_random(torch.device("cpu"), spawn(seed, "weights")), torch.device("cpu"):
+        fusion = FeatureFusion(pairs.xyz.shape[-1], pairs.rgb.shape[-1], head=config.head).float()
     task = FusionTask(fusion, pairs, images, kept, config, seed=spawn(seed, "patches"))
     history = train(task, fusion_plan(config), seed=seed, device=device, precision="32")
     found = task.figures() if task.validates else None

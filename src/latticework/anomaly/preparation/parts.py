@@ -19,7 +19,6 @@ from jaxtyping import Bool, Float32, Int32
 from scipy import ndimage
 from scipy.spatial import ConvexHull, QhullError
 
-from latticework.anomaly.part_warnings import warn
 from latticework.anomaly.preparation.backgrounds import differs
 from latticework.anomaly.preparation.planes import Plane, fit_plane, in_front
 from latticework.anomaly.scans.samples import Sample
@@ -55,29 +54,6 @@ class Part:
     doubt: str = ""
 
 
-def foreground(sample: Sample) -> Bool[np.ndarray, "height width"]:
-    """Where the part is in a scan.
-
-    See `find_part`, which says more.
-
-    Warns
-    -----
-    UserWarning
-        If the part cannot be told from what is behind it: then everything is judged.
-
-    Examples
-    --------
-    >>> rgb = np.full((64, 64, 3), 200, dtype=np.uint8)
-    >>> rgb[20:40, 10:50] = 90
-    >>> foreground(Sample.of(rgb=rgb))[[10, 30], 30].tolist()
-    [False, True]
-    """
-    part = find_part(sample)
-    if part.doubt:
-        warn(sample.name, part.doubt, stacklevel=2)
-    return part.mask
-
-
 def find_part(sample: Sample, *, pieces: float = PIECES) -> Part:
     """Find the part in a scan: by its points if there are any, else by its colours.
 
@@ -102,6 +78,13 @@ def find_part(sample: Sample, *, pieces: float = PIECES) -> Part:
     ------
     InputError
         If `pieces` is not from 0 to 1.
+
+    Examples
+    --------
+    >>> rgb = np.full((64, 64, 3), 200, dtype=np.uint8)
+    >>> rgb[20:40, 10:50] = 90
+    >>> find_part(Sample.of(rgb=rgb)).mask[[10, 30], 30].tolist()
+    [False, True]
     """
     pieces = number("pieces", pieces, lambda share: 0 <= share <= 1, "a share from 0 to 1")
     part = _by_colour(sample, pieces) if sample.xyz is None else _by_points(sample, sample.xyz, pieces)
@@ -127,7 +110,7 @@ def _by_points(sample: Sample, xyz: Float32[np.ndarray, "height width 3"], piece
             return Part(fill_holes(returned), None, doubt)
         doubt = (
             "hardly anything stands out from the plane at the border, so that the whole picture is judged, as a flat "
-            "part that fills it: else give a mask of where parts are"
+            "part that fills it: else give a mask of where parts are, and points as the camera sees them"
         )
         return Part(np.ones_like(returned), None, doubt)
     if plane is not None:
