@@ -20,7 +20,7 @@ from latticework.anomaly.fitted import Normal
 from latticework.anomaly.fitting import calibrated, decide, fill, learn
 from latticework.anomaly.fusion import fusion_trial, pseudo
 from latticework.anomaly.fusion.decision import fit_decision
-from latticework.anomaly.fusion.fusion_trial import trial_score
+from latticework.anomaly.fusion.fusion_trial import trial_scores
 from latticework.anomaly.judging import Representation, fused_map, judged_without
 from latticework.anomaly.memory.needs import training_needs
 from latticework.anomaly.memory.store import Store
@@ -197,7 +197,7 @@ def test_clear_pseudo_defects_are_found(store, whole, monkeypatch):
     scans = {number: describe(sample, BANKS, CONFIG).frames for number, sample in enumerate(parts(6))}
 
     def told(normal):
-        return np.mean([trial_score(store, scans, normal, CONFIG, None, seed) for seed in range(3)])
+        return np.mean([trial_scores(store, scans, [normal], CONFIG, None, seed) for seed in range(3)])
 
     alone = Representation({"form": whole.representation.whitenings["form"]})
     memories = {"form": whole.memories["form"]}
@@ -206,17 +206,21 @@ def test_clear_pseudo_defects_are_found(store, whole, monkeypatch):
     assert told(blind) < told(whole) - 0.1
 
 
-def test_each_part_is_tried_by_what_banks_hold_of_others(store, whole, monkeypatch):
-    asked = []
+def test_each_part_is_described_once_and_tried_by_what_banks_hold_of_others(store, whole, monkeypatch):
+    asked, described = [], []
 
     def recorded(patches, memories, config, number):
         asked.append(number)
         return judged_without(patches, memories, config, number)
 
     monkeypatch.setattr(fusion_trial, "judged_without", recorded)
+    original = fusion_trial.patch_descriptions
+    monkeypatch.setattr(fusion_trial, "patch_descriptions", lambda *given: described.append(1) or original(*given))
     scans = {number: describe(part(number), BANKS, CONFIG).frames for number in (1, 4)}
-    trial_score(store, scans, whole, CONFIG, None, 0)
-    assert asked == [1] * (1 + fusion_trial.DEFECTS) + [4] * (1 + fusion_trial.DEFECTS)
+    found = trial_scores(store, scans, [whole, whole], CONFIG, None, 0)
+    assert found[0] == found[1]
+    assert asked == [1] * 2 * (1 + fusion_trial.DEFECTS) + [4] * 2 * (1 + fusion_trial.DEFECTS)
+    assert len(described) == 2 * fusion_trial.DEFECTS  # once for both
 
 
 # The fusion bank
@@ -257,13 +261,14 @@ def test_the_gain_is_what_pseudo_defects_say(rich, quick, monkeypatch):
     richer, report = learned(rich)
     poorer, _ = learned(rich, fusion=False)
     halves = [{number: scans[number] for number in list(scans)[begin::2]} for begin in (0, 1)]
-    gains = [
-        trial_score(store, half, richer, CONFIG, None, 0) - trial_score(store, half, poorer, CONFIG, None, 0)
-        for half in halves
-    ]
+
+    def told(normal, half):
+        return trial_scores(store, half, [normal], CONFIG, None, 0)[0]
+
+    gains = [told(richer, half) - told(poorer, half) for half in halves]
     points = " and ".join(f"{100 * gain:+.1f}" for gain in gains)
-    told = f"{points} points of AUROC and AUPRO on pseudo-defects of held-out parts"
-    assert report == [f"the fusion bank was kept: {told}"]
+    about = f"{points} points of AUROC and AUPRO on pseudo-defects of held-out parts"
+    assert report == [f"the fusion bank was kept: {about}"]
     monkeypatch.setattr(
         fitting, "GAIN", max(gains) + min(abs(gains[0] - gains[1]), 0.1) / 2 if gains[0] != gains[1] else 9
     )
@@ -317,9 +322,9 @@ def test_modalities_with_nothing_in_common_are_not_fused(quick, monkeypatch):
         fitting, "fit_fusion", lambda *given, **options: learnt.append(original(*given, **options)) or learnt[-1]
     )
     normal, report = learned(noise)
-    assert (FUSION in normal.memories) is learnt[0].learnt
-    if not learnt[0].learnt:
-        assert "nothing in common" in report[0]
+    assert [fitted.learnt for fitted in learnt] == [False]
+    assert FUSION not in normal.memories
+    assert "nothing in common" in report[0]
 
 
 def test_what_was_stored_in_half_precision_makes_nearly_the_same_detector(store, whole, tmp_path):

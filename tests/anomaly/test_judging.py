@@ -88,9 +88,10 @@ def test_a_bank_of_one_entry_will_do():
     bank, part = MemoryBank(), patches(1)
     bank.add(part.rows[:1], np.array([[0, 0, 0]]))
     bank.finish(1.0)
-    for reweighted in (False, True):
-        found = judge({"colour": part}, {"colour": bank}, worst=1, reweighted=reweighted, without=0)
-        assert found.scores[0] == pytest.approx(cdist(part.rows, part.rows[:1]).max(), rel=1e-6)
+    apart = np.sort(cdist(part.rows, part.rows[:1])[:, 0])
+    for reweighted, expected in ((False, apart[-3:].mean()), (True, apart[-1])):
+        found = judge({"colour": part}, {"colour": bank}, worst=3, reweighted=reweighted, without=0)
+        assert found.scores[0] == pytest.approx(expected, rel=1e-6)
 
 
 def test_banks_of_finer_patches_share_the_finest_grid():
@@ -216,16 +217,20 @@ def test_both_sides_are_of_patches_that_both_have_and_know_no_places(seen):
             np.testing.assert_allclose(side[number, : own[bank]], expected, rtol=1e-5, atol=1e-6)
 
 
-def test_the_fusion_bank_holds_what_the_fusion_makes_of_both(seen):
+CUDA = pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU"))
+
+
+@pytest.mark.parametrize("device", ["cpu", CUDA])
+def test_the_fusion_bank_holds_what_the_fusion_makes_of_both(seen, device):
     found, scales = seen
     torch.manual_seed(0)
     plain = Representation(scales)
     (points, colours), judged = plain.sides(plain(found))
     fusion = FeatureFusion(points.shape[1], colours.shape[1], head=4)
-    held = Representation(scales, fusion)(found)
+    expected = fusion(torch.from_numpy(points), torch.from_numpy(colours)).detach().numpy()
+    held = Representation(scales, fusion.to(device))(found)
     assert list(held) == [*found, "fusion"]
     assert np.array_equal(held["fusion"].judged, judged)
-    expected = fusion(torch.from_numpy(points), torch.from_numpy(colours)).detach().numpy()
     np.testing.assert_allclose(held["fusion"].rows, expected, rtol=1e-5, atol=1e-6)
 
 

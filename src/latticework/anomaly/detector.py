@@ -52,7 +52,7 @@ class M3DM(Estimator):
     random_state : None, int or generator
         Repeats a fit.
     device : str
-        Where encoders and products of matrices run, from `fit` or `load` on: "auto", "cpu", "cuda", ...
+        Where encoders, the fusion and products of matrices run, from `fit` or `load` on: "auto", "cpu", "cuda", ...
 
     Attributes
     ----------

@@ -25,7 +25,7 @@ from latticework.anomaly.fitted import Normal
 from latticework.anomaly.fusion.decision import MOST_ROWS, fit_decision
 from latticework.anomaly.fusion.feature_fusion import FeatureFusion
 from latticework.anomaly.fusion.fusion_learning import FusionConfig, fit_fusion
-from latticework.anomaly.fusion.fusion_trial import trial_score
+from latticework.anomaly.fusion.fusion_trial import trial_scores
 from latticework.anomaly.fusion.patch_pairs import PatchPairs
 from latticework.anomaly.judging import Layers, Representation, fused_map, judged_without
 from latticework.anomaly.memory.bank import MemoryBank, places
@@ -87,11 +87,8 @@ def learn(
     richer = Normal(more, memories, decide(store, more, memories, method=method, config=config, seed=seed))
     if config.paper:
         return richer, []
-    gains = [
-        trial_score(store, half, richer, config, encoders, seed)
-        - trial_score(store, half, normal, config, encoders, seed)
-        for half in _halves(scans)
-    ]
+    tried = [trial_scores(store, half, (richer, normal), config, encoders, seed) for half in _halves(scans)]
+    gains = [with_fusion - without for with_fusion, without in tried]
     points = " and ".join(f"{100 * gain:+.1f}" for gain in gains)
     told = f"{points} points of AUROC and AUPRO on pseudo-defects of held-out parts"
     if not gains or min(gains) < GAIN:
@@ -208,7 +205,7 @@ def _fused(
         return None
     settings = FusionConfig() if config.paper else EMBEDDED
     fitted = fit_fusion(pairs, held_out=list(held_out), config=settings, seed=spawn(seed, "fusion"), device=str(device))
-    return fitted.fusion if config.paper or fitted.learnt else None
+    return fitted.fusion.to(device) if config.paper or fitted.learnt else None
 
 
 def _room(shape: tuple[int, ...], config: M3DMConfig) -> np.ndarray:

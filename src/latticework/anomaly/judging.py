@@ -25,6 +25,7 @@ from latticework.anomaly.memory.bank import MemoryBank
 from latticework.anomaly.memory.neighbours import Neighbours
 from latticework.anomaly.memory.reweighting import image_score
 from latticework.anomaly.memory.whitening import Whitening
+from latticework.nn.linear import without_autocast
 
 KNEE: Final = 5.0  # fused scores up to which a map shows them as they are; above, rather their logarithms
 _REACH: Final = 3.0  # standard deviations that a smoothing goes to
@@ -70,7 +71,7 @@ class Representation:
     whitenings
         By bank.
     fusion
-        Of geometry and colours, if there is such a bank.
+        Of geometry and colours, if there is such a bank; it computes where its weights are.
     """
 
     whitenings: Mapping[str, Whitening]
@@ -84,9 +85,10 @@ class Representation:
         }
         if self.fusion is not None:
             sides, judged = self.sides(found)
-            with torch.inference_mode():
-                fused = self.fusion(*(torch.from_numpy(side) for side in sides)).numpy()
-            found[FUSION] = Patches(fused, judged)
+            device = next(self.fusion.parameters()).device
+            with torch.inference_mode(), without_autocast(device.type):
+                fused = self.fusion(*(torch.from_numpy(side).to(device) for side in sides))
+            found[FUSION] = Patches(fused.cpu().numpy(), judged)
         return found
 
     def sides(
@@ -162,9 +164,7 @@ def judge(
             entries.append(-1)
             distances.append(0.0)
             continue
-        scores.append(
-            image_score(own, found.rows, near, which) if reweighted and len(own) > 1 else float(_highest(near, worst))
-        )
+        scores.append(image_score(own, found.rows, near, which) if reweighted else _highest(near, worst))
         top = int(near.argmax())
         row, column = (int(axis[top]) for axis in np.nonzero(found.judged))
         places.append((row, column))
@@ -212,8 +212,9 @@ def enlarged(
     >>> enlarged(np.ones((4, 4), np.float32), size=32, sigma=2.0).round(5).min()
     np.float32(1.0)
     """
-    whole = F.interpolate(torch.from_numpy(values)[None, None], (size, size), mode="bilinear", align_corners=False)
-    return np.asarray(_smoothed(whole, sigma)[0, 0].numpy())
+    with without_autocast("cpu"):
+        whole = F.interpolate(torch.from_numpy(values)[None, None], (size, size), mode="bilinear", align_corners=False)
+        return np.asarray(_smoothed(whole, sigma)[0, 0].numpy())
 
 
 def unsquashed(values: Any, config: M3DMConfig) -> Any:
@@ -238,7 +239,8 @@ def _smoothed(maps: Float[Tensor, "batch 1 height width"], sigma: float) -> Floa
     reach = int(_REACH * sigma + 0.5)
     if not reach:
         return maps
-    kernel = torch.exp(-torch.arange(-reach, reach + 1, dtype=maps.dtype).square() / (2 * sigma**2))
+    places = torch.arange(-reach, reach + 1, dtype=maps.dtype, device=maps.device)
+    kernel = torch.exp(-places.square() / (2 * sigma**2))
     kernel /= kernel.sum()
     padded = F.pad(maps, (reach, reach, reach, reach), mode="replicate")
     return F.conv2d(F.conv2d(padded, kernel.view(1, 1, 1, -1)), kernel.view(1, 1, -1, 1))

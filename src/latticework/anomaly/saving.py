@@ -65,7 +65,7 @@ def fitted_of(state: State, config: M3DMConfig, device: torch.device) -> Fitted:
     values, groups = state.values, state.tensors
     config = M3DMConfig(**values["config"]) if "config" in values else config
     options = {"budget": config.memory, "folder": config.cache_folder, "device": device}
-    fusion = FeatureFusion.from_tensors(groups["feature_fusion"]) if "feature_fusion" in groups else None
+    fusion = FeatureFusion.from_tensors(groups["feature_fusion"]).to(device) if "feature_fusion" in groups else None
     scales = {bank: Whitening.from_arrays(_arrays(groups[f"scale_{bank}"])) for bank in values["scales"]}
     memories = {bank: MemoryBank.from_arrays(_arrays(groups[f"bank_{bank}"]), **options) for bank in values["banks"]}
     layers = [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -27,15 +27,15 @@ TRIED: Final = 16  # held-out parts, at most,
 DEFECTS: Final = 4  # each with so many pseudo-defects
 
 
-def trial_score(
+def trial_scores(
     store: Store,
     scans: Mapping[int, Frames],
-    normal: Normal,
+    normals: Sequence[Normal],
     config: M3DMConfig,
     encoders: Pretrained | None,
     seed: int,
-) -> float:
-    """How well good parts are told from the same with pseudo-defects: the mean of image AUROC and AUPRO.
+) -> list[float]:
+    """How well each detector tells good parts from the same with pseudo-defects: the mean of image AUROC and AUPRO.
 
     Parameters
     ----------
@@ -43,20 +43,24 @@ def trial_score(
         What was seen of all parts.
     scans
         Those of some, by number.
-    normal, config, encoders, seed
-        What was learnt, and how.
+    normals
+        What was learnt of them, with banks that look at the same.
+    config, encoders, seed
+        How.
     """
-    banks = list(normal.representation.whitenings)
-    scores, maps, truths = [], [], []
+    banks = list(normals[0].representation.whitenings)
+    told: list[tuple[list[float], list[np.ndarray]]] = [([], []) for _ in normals]
+    truths = []
     for (number, scan), description in zip(scans.items(), store.parts(scans), strict=True):
         seen: list[tuple[Description, Bool[np.ndarray, "size size"] | None]] = [(description, None)]
         for defect in range(DEFECTS):
             spoilt, where = pseudo_defects(scan, spawn(seed, f"pseudo-defect {number} {defect}"))
             seen.append((patch_descriptions(spoilt, banks, config, encoders)[0], where[0]))
         for found, truth in seen:
-            judged = judged_without(normal.representation(found), normal.memories, config, number)
-            scores.append(float(normal.layers.image.fuse(judged.scores)))
-            maps.append(fused_map(judged, normal.layers.patch, config))
             truths.append(truth)
+            for normal, (scores, maps) in zip(normals, told, strict=True):
+                judged = judged_without(normal.representation(found), normal.memories, config, number)
+                scores.append(float(normal.layers.image.fuse(judged.scores)))
+                maps.append(fused_map(judged, normal.layers.patch, config))
     bad = np.array([truth is not None for truth in truths])
-    return (auroc(scores, bad) + Pixels.of(maps, truths).aupro((0.3,))[0.3]) / 2
+    return [(auroc(scores, bad) + Pixels.of(maps, truths).aupro((0.3,))[0.3]) / 2 for scores, maps in told]
