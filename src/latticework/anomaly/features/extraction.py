@@ -24,6 +24,7 @@ from latticework.anomaly.scans.samples import GOOD, Sample
 from latticework.anomaly.streaming import each
 from latticework.core.errors import InputError
 from latticework.core.progress import progress
+from latticework.nn.linear import without_autocast
 
 if TYPE_CHECKING:
     from latticework.anomaly.encoders.pretrained import Pretrained
@@ -207,7 +208,7 @@ def patch_descriptions(
     made: Frames, banks: Sequence[str], config: M3DMConfig, encoders: Pretrained | None = None
 ) -> list[Description]:
     """The patches of each of several scans."""
-    with torch.inference_mode():
+    with torch.inference_mode(), without_autocast("cpu"):
         maps = _handcrafted(made, banks, config) if encoders is None else _encoded(made, banks, config, encoders)
     return [{bank: _patches(found, number) for bank, found in maps.items()} for number in range(len(made))]
 

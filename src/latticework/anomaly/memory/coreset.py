@@ -179,7 +179,7 @@ class _Greedy:
         self.targets[new] = self.frame.target(np.asarray(self.features[self.indices[new]]))
         targets = torch.from_numpy(self.targets[new]).to(self.device)
         many = self._many(len(targets))
-        out = torch.empty(many, len(targets), device=self.device)
+        out = torch.empty(many, len(targets), dtype=torch.float32, device=self.device)
         for begin in range(0, len(self.nearest), many):
             some = slice(begin, begin + many)
             placed = self.buffer[: len(self.nearest[some])]
@@ -230,7 +230,8 @@ class _Greedy:
             placed = self.buffer[: len(numbers)]
             norms = self.frame.place(rows, placed)
             left = torch.from_numpy(placed).to(self.device)
-            found = product(left, targets, torch.empty(len(left), self.done, device=self.device))
+            out = torch.empty(len(left), self.done, dtype=torch.float32, device=self.device)
+            found = product(left, targets, out)
             reach = self.frame.reach(self.nearest[numbers].astype(np.float64), norms)
             which, pick, _ = within(found, reach)
             squares = direct_pairs(rows, which, self.features, self.indices[pick])

@@ -119,7 +119,7 @@ class Neighbours:
         numbers = np.empty((len(rows), count), dtype=np.int64)
         many = _ROWS * torch.get_num_threads()  # for each thread a tile
         placed = np.empty((min(many, len(rows)), channels + 1), dtype=np.float32)
-        out = torch.empty(len(placed) * min(self._many, len(self)), device=self.device)
+        out = torch.empty(len(placed) * min(self._many, len(self)), dtype=torch.float32, device=self.device)
         for begin in range(0, len(rows), many):
             some = rows[begin : begin + many]
             norms = self._frame.place(some, placed[: len(some)])
