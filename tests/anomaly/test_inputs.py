@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 from anomaly.detectors import part, parts
 
-from latticework.anomaly import M3DMConfig, Sample, read_folder
+from latticework.anomaly import M3DMConfig, Sample, read_folder, read_sample
 from latticework.anomaly.scans.arrays import write_xyz
 from latticework.anomaly.scans.inputs import list_parts, name_of, read, train_held_out_split, unit_of
 from latticework.core.errors import InputError
@@ -110,6 +112,21 @@ def test_anything_else_is_refused(wrong, message):
 def test_one_part_is_asked_for(wrong):
     with pytest.raises(InputError, match="a part is a Sample"):
         read(wrong)
+
+
+def test_where_one_may_not_look_there_is_no_part(monkeypatch):
+    stat = os.stat
+
+    def refusing(path, *arguments, **options):
+        if "closed/" in str(path):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return stat(path, *arguments, **options)
+
+    monkeypatch.setattr(os, "stat", refusing)
+    for place in ("closed/b.png", "a" * 300):
+        for ask in (read, read_sample, lambda part: list_parts([part], split="train")):
+            with pytest.raises(InputError, match=r"there is no such file|cannot be read|parts are read from"):
+                ask(place)
 
 
 def test_folders_among_files_and_for_one_part_are_refused(folder):

@@ -77,8 +77,11 @@ def read_tensors(path: str | os.PathLike[str]) -> dict[str, Tensor]:
     {'model.norm.weight': tensor([1., 1.])}
     """
     path = Path(path)
-    if not path.is_file():
-        raise InputError(f"{path}: {'is no file' if path.exists() else 'there is no such file'}")
+    try:
+        if not path.is_file():
+            raise InputError(f"{path}: {'is no file' if path.exists() else 'there is no such file'}")
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}") from error
     if path.stat().st_size > MAX_BYTES:
         raise InputError(f"{path} has {path.stat().st_size:,} bytes, weights of at most {MAX_BYTES:,} are read")
     if path.suffix == ".safetensors":

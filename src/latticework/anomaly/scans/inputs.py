@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -55,7 +54,7 @@ def list_parts(parts: Parts, *, split: str, unit: Unit = "m") -> list[Part]:
     found: list[Part] = []
     for number, part in enumerate(parts):
         if isinstance(part, str | os.PathLike):
-            if Path(part).is_dir():
+            if os.path.isdir(part):
                 raise InputError(f"{part} is a folder: give it alone, or the files in it")
             found.extend(read_folder(part, unit=unit))
         elif isinstance(part, Sample | Found):
@@ -81,8 +80,7 @@ def read(part: PartOrFile, *, unit: Unit = "m") -> Sample:
         return part.read()
     if not isinstance(part, str | os.PathLike):
         raise InputError(f"a part is a Sample, a Found or a file, got {type(part).__name__}")
-    path = Path(part)
-    return read_sample(path) if path.is_dir() else read_folder(path, unit=unit)[0].read()
+    return read_sample(part) if os.path.isdir(part) else read_folder(part, unit=unit)[0].read()
 
 
 def name_of(part: PartOrFile) -> str:

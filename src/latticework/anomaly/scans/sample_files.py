@@ -138,7 +138,7 @@ def read_cloud(path: str | os.PathLike[str], *, unit: Unit = "m") -> Cloud:
 def _alone(path: Path) -> tuple[Path | None, Path | None]:
     """A file as what it is: colours or points."""
     kind = path.suffix.lower()
-    if path.is_dir():
+    if os.path.isdir(path):
         raise InputError(f"{path} is a folder: read it with read_folder")
     if kind not in (*PICTURES, *CLOUDS):
         raise InputError(f"{path}: parts are read from {', '.join(dict.fromkeys((*PICTURES, *CLOUDS)))}")
