@@ -63,6 +63,18 @@ def test_sizes_are_shares_of_the_part():
     assert difference[2].mean() < 0.05
 
 
+@pytest.mark.parametrize("times", [2, 3, 5])
+def test_a_scan_that_was_enlarged_has_the_same_places_and_heights(times):
+    part, xyz = leaf(), dome(leaf())
+    one = found(part, xyz)
+    two = found(*(np.repeat(np.repeat(each, times, -2), times, -1) for each in (part, xyz)))
+    pooled = torch.nn.functional.avg_pool2d(two.features, times)
+    inner = torch.from_numpy(part.reshape(12, 8, 12, 8).all((1, 3)))
+    difference = (pooled - one.features)[0, :, inner].abs()
+    assert one.features[0, 3, inner].max() > 0.15
+    assert difference[[0, 1, 3]].max() < 0.02  # the first and last step of a row are lost
+
+
 @pytest.mark.parametrize("points", [False, True])
 def test_a_part_may_lie_anywhere_in_the_picture(points):
     part, moved = leaf(), leaf(row=56, column=36)

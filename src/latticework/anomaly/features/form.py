@@ -88,8 +88,10 @@ def _heights(points: Float64[np.ndarray, "points 3"]) -> Float64[np.ndarray, " p
 
 
 def _step(points: Float32[np.ndarray, "3 height width"], seen: Bool[np.ndarray, "height width"]) -> float:
-    """Metres from one pixel of the part to the next: the median of neighbours in a row, seen from the front."""
-    both = seen[:, 1:] & seen[:, :-1]
-    if not both.any():
-        return 1.0
-    return float(np.median(np.abs(points[0, :, 1:] - points[0, :, :-1])[both])) or 1.0
+    """Metres from one pixel of the part to the next: the median of neighbours in a row, seen from the front.
+
+    In a scan that was enlarged many pixels are the one before again: the steps between others then count for them too.
+    """
+    steps = np.abs(points[0, :, 1:] - points[0, :, :-1])[seen[:, 1:] & seen[:, :-1]]
+    taken = steps[steps > 0]
+    return float(np.median(taken)) * (len(taken) / len(steps)) if len(taken) else 1.0
