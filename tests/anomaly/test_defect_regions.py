@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from anomaly.clouds import STEP, ball, rotation
 
+from latticework.anomaly.findings import metrology
 from latticework.anomaly.findings.defect_regions import MOST, numbered, regions
 from latticework.anomaly.findings.metrology import area_of, depth_of, pixel_areas
 from latticework.core.errors import InputError
@@ -119,6 +120,19 @@ def test_noise_is_no_depth_and_what_is_clearly_more_is_one(radius, step):
 
 def test_a_plane_in_float32_has_no_depth():
     assert told(surface(0.0, 50).astype(np.float32), OFF < 0.006).depth_mm is None
+
+
+def test_some_points_of_a_wide_ring_are_enough(monkeypatch):
+    points = surface(cap(0.003) + 3 * ROWS**2, 20)
+    points[:, :, 2] += 1e-4 * np.random.default_rng(0).standard_normal(OFF.shape)
+    inside, ring = cap(0.003) > 0, (OFF > 0.010) & (OFF < 0.018)
+    whole = depth_of(points, inside, ring)
+    fitted = []
+    original = metrology._robust
+    monkeypatch.setattr(metrology, "_robust", lambda table, heights: fitted.append(table) or original(table, heights))
+    monkeypatch.setattr(metrology, "_FITTED", 500)
+    assert depth_of(points, inside, ring) == pytest.approx(whole, rel=0.02)
+    assert [250 <= len(table) <= 500 for table in fitted] == [True]
 
 
 def test_depth_and_area_do_not_depend_on_how_the_part_lies():

@@ -23,6 +23,7 @@ FAR: Final = 4.0  # times the mean variance of the fit in the ring, at which it 
 EXTREME: Final = 0.01  # of the points of a region: the most extreme ones, of which the least is the depth
 CLEAR: Final = 4.0  # standard deviations of what is around a region that its depth has at least: less may be noise
 _ROUNDS: Final = 10
+_FITTED: Final = 20_000  # points of the ring that the fit and its noise are from
 
 
 def area_of(
@@ -103,7 +104,8 @@ def depth_of(
     1.0
     """
     known = ~np.isnan(points).any(2)
-    fitted, own = ring & known, inside & known
+    around, own = ring & known, inside & known
+    fitted = _thinned(around)
     if np.count_nonzero(fitted) < FEWEST or not own.any():
         return None
     frame = _frame(points, fitted)
@@ -119,11 +121,11 @@ def depth_of(
     if 2 * np.count_nonzero(told) < np.count_nonzero(own):
         return None
     off = heights - table @ surface
-    middle = _medians(off, told)
-    around = max(_deviation(_medians(off, fitted)), MEDIAN * _deviation(off[fitted]), FINEST)
+    middle = _medians(off, told, told)
+    noise = max(_deviation(_medians(off, around, fitted)), MEDIAN * _deviation(off[fitted]), FINEST)
     deepest = np.abs(middle).argsort()[-max(1, math.ceil(EXTREME * len(middle))) :]
     depth = float(middle[deepest[0]])
-    return depth if abs(depth) >= CLEAR * around else None
+    return depth if abs(depth) >= CLEAR * noise else None
 
 
 def _deviation(values: Float64[np.ndarray, " some"]) -> float:
@@ -131,13 +133,23 @@ def _deviation(values: Float64[np.ndarray, " some"]) -> float:
     return 1.4826 * float(np.median(np.abs(values)))
 
 
+def _thinned(where: Bool[np.ndarray, "rows columns"]) -> Bool[np.ndarray, "rows columns"]:
+    """Some of the pixels, evenly, where they are more than a fit needs."""
+    places = np.flatnonzero(where)
+    some = np.zeros_like(where)
+    some.flat[places[:: max(1, -(-len(places) // _FITTED))]] = True
+    return some
+
+
 def _medians(
-    values: Float64[np.ndarray, "rows columns"], where: Bool[np.ndarray, "rows columns"]
+    values: Float64[np.ndarray, "rows columns"],
+    known: Bool[np.ndarray, "rows columns"],
+    where: Bool[np.ndarray, "rows columns"],
 ) -> Float64[np.ndarray, " some"]:
-    """Of 3 x 3 pixels around each of some, as far as they are some of them too."""
-    around = np.pad(np.where(where, values, np.nan), 1, constant_values=np.nan)
+    """Of 3 x 3 pixels around each of some, as far as they are known."""
+    padded = np.pad(np.where(known, values, np.nan), 1, constant_values=np.nan)
     return np.asarray(
-        np.nanmedian(np.lib.stride_tricks.sliding_window_view(around, (3, 3))[where].reshape(-1, 9), axis=1)
+        np.nanmedian(np.lib.stride_tricks.sliding_window_view(padded, (3, 3))[where].reshape(-1, 9), axis=1)
     )
 
 
