@@ -97,7 +97,8 @@ class Moments:
         if found is None:
             raise InputError(
                 "no part has a patch that could be looked at: nothing of them lies in the foreground, or less than "
-                "a patch. Look at larger pictures (--size, M3DMConfig(size=...)), or give masks of where parts are"
+                "a patch, or their points are more than 5 mm apart. Look at larger pictures (--size, "
+                "M3DMConfig(size=...)), or give masks of where parts are"
             )
         return found
 
