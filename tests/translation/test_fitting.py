@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import io
 import math
 import re
 import warnings
@@ -309,6 +310,14 @@ def test_arrays_generators_and_series_are_read_as_lists_are(settings, corpus, tr
     generators = ((text for text in side) for side in (corpus.source, corpus.target))
     held_out = (np.array(corpus.source), Series(corpus.target))
     other = TransformerTranslator(**steps).fit(*generators, held_out)
+    assert_same(other.model_.state_dict(), one.model_.state_dict())
+
+
+def test_lines_of_a_file_are_read_without_their_ends(settings, corpus):
+    short = settings | {"max_steps": 1}
+    one = TransformerTranslator(**short).fit(corpus.source, corpus.target)
+    lines = io.StringIO("\n".join(corpus.source)), [f"{text}\r\n" for text in corpus.target]
+    other = TransformerTranslator(**short).fit(*lines)
     assert_same(other.model_.state_dict(), one.model_.state_dict())
 
 

@@ -40,8 +40,19 @@ def test_odd_but_valid_text_stays_as_it_is(odd):
     assert check_sentences([odd], "source") == [odd]
 
 
-@pytest.mark.parametrize("given_, taken", [("a\nb", "a b"), ("a\r\nb", "a b"), ("a\rb\n", "a b "), ("\n\r", "  ")])
-def test_line_breaks_become_spaces(given_, taken):
+@pytest.mark.parametrize(
+    "given_, taken",
+    [
+        ("a\nb", "a b"),
+        ("a\r\nb", "a b"),
+        ("a\rb\n", "a b"),
+        ("a\r\n", "a"),
+        ("a\r", "a"),
+        ("a\n\n", "a "),
+        ("\n\r", " "),
+    ],
+)
+def test_line_breaks_become_spaces_and_one_at_the_end_goes(given_, taken):
     assert check_sentences(["x", given_], "source") == ["x", taken]
 
 

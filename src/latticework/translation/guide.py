@@ -57,7 +57,7 @@ translator = ctranslate2.Translator(str(folder), device="cpu")
 
 
 def on_one_line(text):
-    return re.sub("\\r\\n|\\r|\\n", " ", text)
+    return re.sub("\\r\\n|\\r|\\n", " ", text.removesuffix("\\n").removesuffix("\\r"))
 
 
 def translate(texts, beam_size=4):

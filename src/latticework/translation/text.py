@@ -9,7 +9,7 @@ from latticework.core.errors import InputError
 
 
 def check_sentences(sentences: Iterable[str], name: str) -> list[str]:
-    r"""Sentences as a list; line breaks within one become spaces.
+    r"""Sentences as a list; line breaks within one become spaces, and one at its end, as of lines of a file, goes.
 
     Raises
     ------
@@ -18,7 +18,7 @@ def check_sentences(sentences: Iterable[str], name: str) -> list[str]:
 
     Examples
     --------
-    >>> check_sentences(["ein Haus", "zwei\nHäuser"], "source")
+    >>> check_sentences(["ein Haus\n", "zwei\nHäuser"], "source")
     ['ein Haus', 'zwei Häuser']
     """
     kind = type(sentences).__name__
@@ -33,7 +33,7 @@ def check_sentences(sentences: Iterable[str], name: str) -> list[str]:
 
 
 def check_sentence(sentence: object, place: str) -> str:
-    """One sentence, without line breaks; `place` says where it is from.
+    """One sentence, on one line; `place` says where it is from.
 
     Raises
     ------
@@ -44,14 +44,15 @@ def check_sentence(sentence: object, place: str) -> str:
 
 
 def on_one_line(text: str) -> str:
-    r"""A text with spaces for line breaks.
+    r"""A text with spaces for the line breaks within it, and without one at its end.
 
     Examples
     --------
     >>> on_one_line("zwei\r\nHäuser\n")
-    'zwei Häuser '
+    'zwei Häuser'
     """
     if "\n" in text or "\r" in text:
+        text = text.removesuffix("\n").removesuffix("\r")
         text = text.replace("\r\n", " ").replace("\n", " ").replace("\r", " ")
     return text
 
