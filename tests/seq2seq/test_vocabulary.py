@@ -129,10 +129,10 @@ def test_names_of_special_pieces_in_a_text_are_just_characters(text):
     assert vocabulary.decode([tokens]) == [text]
 
 
-@pytest.mark.parametrize("name", ["<s>", "</s>", "<pad>", "<unk>", "▅"])
+@pytest.mark.parametrize("name", ["<s>", "</s>", "<pad>", "<unk>", "▅", "\x1f", "\t"])
 @pytest.mark.parametrize("text", ["{}", "Q {} z", "x{}{}y", "▁ {} ▁".replace("▁", "_")])
 def test_what_the_trainer_keeps_for_itself_is_text_like_any_other(name, text):
-    """SentencePiece would cut the names out and leave whole lines with U+2585 out, and the characters beside them."""
+    """SentencePiece would cut the names out and leave U+001F out, and whole lines with U+2585."""
     text = text.replace("{}", name)
     vocabulary = train([text] * 3, 60)
     assert UNKNOWN not in vocabulary.encode([text])[0]
@@ -186,15 +186,15 @@ def test_frequent_words_become_single_pieces():
     assert vocabulary.pieces(vocabulary.encode(["the cat"])[0]) == ["▁the", "▁cat", "</s>"]
 
 
-@pytest.mark.parametrize("texts", [[], [""], ["", "   "]])
+@pytest.mark.parametrize("texts", [[], [""], ["", "   "], ["▁ "]])
 def test_no_text_is_refused(texts):
     with pytest.raises(InputError, match="no text"):
         Vocabulary.train(texts, size=100)
 
 
-@pytest.mark.parametrize("large", [False, True])
-def test_size_that_is_too_small_is_refused_and_the_one_asked_for_is_enough(large, chinese):
-    texts, small = (chinese, 1100) if large else (["abcdefg hij"] * 3, 8)
+@pytest.mark.parametrize("small, large", [(8, False), (800, True), (1100, True)])
+def test_size_that_is_too_small_is_refused_and_the_one_asked_for_is_enough(small, large, chinese):
+    texts = chinese if large else ["abcdefg hij"] * 3
     with pytest.raises(InputError, match=f"vocab_size={small} is too small .* give at least") as caught:
         train(texts, small)
     least = int(str(caught.value).rsplit(" ", 1)[1])
@@ -202,6 +202,18 @@ def test_size_that_is_too_small_is_refused_and_the_one_asked_for_is_enough(large
     if not large:
         with pytest.raises(InputError, match="too small"):
             train(texts, least - 1)
+
+
+def test_a_character_that_occurs_once_in_tens_of_millions_is_a_piece(monkeypatch):
+    """SentencePiece would leave out what comes after a share of 1 in float32."""
+    learn = sentencepiece.SentencePieceTrainer.Train
+
+    def learn_counted(sentence_iterator, **options):
+        counted = (f"{line}\t{1 if 'Q' in line else 1 << 26}" for line in sentence_iterator)
+        learn(sentence_iterator=counted, input_format="tsv", **options)
+
+    monkeypatch.setattr(sentencepiece.SentencePieceTrainer, "Train", staticmethod(learn_counted))
+    assert UNKNOWN not in train(["the cat", "Q"], 30).encode(["Q"])[0]
 
 
 def test_large_alphabet_is_spelled_in_bytes_where_it_is_rare(chinese):

@@ -4,7 +4,8 @@ Text goes in and comes out unchanged: spaces are part of the pieces.
 
 Differs from the paper: the vocabulary is learnt by SentencePiece's BPE from the raw training text, without
 normalisation or tokenisation. It includes every character of the text (of a sample of it beyond four million lines),
-or, where they would fill more than a quarter of the vocabulary, all but the rarest, which are spelled in bytes.
+or, where they would fill more than a quarter of a vocabulary of 1,024 pieces or more, all but the rarest, which are
+spelled in bytes.
 """
 
 import io
@@ -23,6 +24,7 @@ from latticework.nn.sequences import EncodedText
 PAD, UNKNOWN, BEGIN, END = 0, 1, 2, 3
 SPECIAL = 4  # how many indices are not text
 BYTES = 256  # pieces that spell the characters without a piece of their own
+LEAST_WITH_BYTES = 1024  # of fewer pieces in all too few would be left for the text
 
 MAX_TRAINING_LINES = 4_000_000  # merges of common pairs are settled long before; memory is what more would cost
 MAX_LINE_CHARACTERS = 1 << 14  # longer lines are learnt from in parts: the trainer passes over what is too long for it
@@ -32,7 +34,9 @@ ENCODE_TEXTS = 1 << 14  # texts whose pieces are Python numbers at a time, at so
 FEW_TEXTS = 16  # which one thread reads before others have begun
 
 SPECIAL_NAMES = re.compile("<(?:pad|unk|s|/s)>")
-TRAINERS_OWN = "▅"  # stands for unknown characters within the trainer, which passes over lines that hold it
+# The trainer passes over lines with ▅, its unknown character, and makes no piece of its sign of a border: U+001F, or a
+# tab in older versions.
+TRAINERS_OWN = "▅\x1f\t"
 
 
 class Vocabulary:
@@ -73,8 +77,9 @@ class Vocabulary:
     def train(cls, texts: Iterable[str], *, size: int) -> "Vocabulary":
         """Learn at most `size` pieces from `texts`; a small corpus gives fewer, with a warning.
 
-        Every character of the texts becomes a piece where they fit into a quarter of the vocabulary; otherwise the
-        rarest (up to 0.05 % of the text) are spelled in bytes, so that they can still be read and written.
+        Every character of the texts becomes a piece, unless they would fill more than a quarter of a vocabulary of
+        1,024 pieces or more: then the rarest (up to 0.05 % of the text) are spelled in bytes, and so is any character
+        never seen.
 
         Raises
         ------
@@ -86,11 +91,14 @@ class Vocabulary:
         if len(lines) > MAX_TRAINING_LINES:
             step = -(-len(lines) // MAX_TRAINING_LINES)
             lines = lines[::step]
-        characters = set(chain.from_iterable(lines)) - {" "}
+        characters = set(chain.from_iterable(lines)) - set(" ▁")  # to the trainer both are ▁
         if not characters:
             raise InputError("there is no text to learn a vocabulary from")
-        spell_rare = len(characters) > size // 4 and size >= 1024
-        least = len(characters) + SPECIAL + 1 + (BYTES if spell_rare else 0)
+        own = [character for character in TRAINERS_OWN if character in characters]
+        spell_rare = len(characters) > size // 4 and size >= LEAST_WITH_BYTES
+        # The trainer leaves out what it comes to once the share of the others rounds to 1 in float32. What is not
+        # required comes last: ▁ alone, whose own share is too large for that.
+        required = "" if spell_rare else "".join(sorted(characters.difference(own)))
         output = io.BytesIO()
         try:
             sentencepiece.SentencePieceTrainer.Train(
@@ -100,11 +108,12 @@ class Vocabulary:
                 vocab_size=min(size, MAX_PIECES),
                 hard_vocab_limit=False,
                 character_coverage=0.9995 if spell_rare else 1.0,
+                required_chars=required,
                 byte_fallback=spell_rare,
                 normalization_rule_name="identity",
                 remove_extra_whitespaces=False,
                 max_sentence_length=4 * MAX_LINE_CHARACTERS,  # bytes
-                user_defined_symbols=[TRAINERS_OWN] if TRAINERS_OWN in characters else [],
+                user_defined_symbols=own,
                 pad_id=PAD,
                 unk_id=UNKNOWN,
                 bos_id=BEGIN,
@@ -115,6 +124,8 @@ class Vocabulary:
         except RuntimeError as error:
             if "ocabulary size" not in str(error) and size > SPECIAL:
                 raise InputError(f"no vocabulary can be learnt from this text: {error}") from error
+            least = len(characters) + SPECIAL + 1
+            least += BYTES if max(size, least) >= LEAST_WITH_BYTES else 0
             raise InputError(
                 f"vocab_size={size} is too small for text of {len(characters)} different characters: "
                 f"give at least {least}"
@@ -129,7 +140,7 @@ class Vocabulary:
         return int(self._processor.get_piece_size())
 
     def encode(self, texts: Sequence[str]) -> EncodedText:
-        """Indices of every text, each ending in END; characters never seen become UNKNOWN."""
+        """Indices of every text, each ending in END; characters never seen become UNKNOWN or, see `train`, bytes."""
         tokens = array("i")  # grows in place, so that a corpus is never in memory twice
         lengths = [np.zeros(1, dtype=np.int64)]
         for start in range(0, len(texts), ENCODE_TEXTS):
@@ -161,6 +172,8 @@ def _workers(texts: Sequence[object]) -> int:
 def _teachable(texts: Iterable[str]) -> Iterator[str]:
     """Texts so that the trainer learns from all of them: it passes over names of special pieces and over some lines."""
     for text in texts:
-        text = SPECIAL_NAMES.sub(lambda name: " ".join(name[0]), text).replace(TRAINERS_OWN, " ")
+        text = SPECIAL_NAMES.sub(lambda name: " ".join(name[0]), text)
+        for character in TRAINERS_OWN:
+            text = text.replace(character, " ")
         for start in range(0, len(text), MAX_LINE_CHARACTERS):
             yield text[start : start + MAX_LINE_CHARACTERS]
