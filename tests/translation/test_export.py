@@ -27,7 +27,8 @@ from latticework.seq2seq.model import EncoderDecoder
 from latticework.seq2seq.vocabulary import BEGIN, Vocabulary
 from latticework.translation import TransformerTranslator
 from latticework.translation.decoding import EXTRA_LENGTH
-from latticework.translation.export import LEAST_POSITIONS, QUANTIZATIONS, export_ctranslate2
+from latticework.translation.export import LEAST_POSITIONS, MOST_POSITIONS, QUANTIZATIONS, export_ctranslate2
+from latticework.translation.text import on_one_line
 
 FILES = ["README.md", "config.json", "model.bin", "shared_vocabulary.json", "vocabulary.model"]
 CLOSE = 1e-4  # log-probabilities are sums of some twenty numbers in float32
@@ -198,6 +199,11 @@ def test_the_folder_alone_translates_as_predict_does(translator, exported, corpu
     assert translate([]) == []
 
 
+@pytest.mark.parametrize("text", ["a", "a\n", "a\r\n", "a\n\n", "\r\na\rb\r", "\n\r"])
+def test_the_folder_takes_line_breaks_as_predict_does(text, exported, guide):
+    assert guide(exported)["on_one_line"](text) == on_one_line(text)
+
+
 @pytest.mark.filterwarnings("ignore:the text is small:UserWarning")
 def test_each_output_of_a_call_keeps_to_its_own_greatest_length(guide, tmp_path):
     model, vocabulary = untrained()
@@ -302,6 +308,14 @@ def test_positions_reach_as_far_as_the_model_was_trained_or_further(tmp_path):
     assert result.hypotheses[0]
     with pytest.raises(RuntimeError, match=f"positions >= {far + EXTRA_LENGTH}"):
         served.translator.translate_batch([longest + ["<unk>"] * (EXTRA_LENGTH + 1)], max_input_length=0)
+
+
+@pytest.mark.filterwarnings("ignore:the text is small:UserWarning")
+def test_positions_end_where_a_greatest_length_that_leaves_nothing_out_does_not(tmp_path):
+    model, vocabulary = untrained(max_length=10**6)
+    export_ctranslate2(model, vocabulary, tmp_path / "served")
+    assert f"fails above {MOST_POSITIONS} pieces" in (tmp_path / "served" / "README.md").read_text("utf-8")
+    assert (tmp_path / "served" / "model.bin").stat().st_size < 3 * MOST_POSITIONS * model.config.d_model * 4
 
 
 # What is refused, and what is left then

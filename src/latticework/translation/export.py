@@ -36,6 +36,7 @@ QUANTIZATIONS: Final = (
 PIECES: Final = "vocabulary.model"  # SentencePiece's file, beside CTranslate2's own
 GUIDE: Final = "README.md"
 LEAST_POSITIONS: Final = 2048  # CTranslate2 looks positions up in a table; left alone, it cuts texts after 1,024 pieces
+MOST_POSITIONS: Final = 65_536  # `max_length` may be a million, to leave nothing out
 
 
 def export_ctranslate2(
@@ -75,8 +76,8 @@ def export_ctranslate2(
 
 
 def _positions(model: EncoderDecoder) -> int:
-    """How many positions the table has: enough for every text that the model was trained on, and for its output."""
-    return max(LEAST_POSITIONS, model.config.max_length + EXTRA_LENGTH)
+    """How many positions the table has: within bounds, enough for all that the model was trained on, and its output."""
+    return min(max(LEAST_POSITIONS, model.config.max_length + EXTRA_LENGTH), MOST_POSITIONS)
 
 
 def _specification(model: EncoderDecoder, vocabulary: Vocabulary) -> Any:
