@@ -49,6 +49,11 @@ def test_encoded_text_behaves_like_a_list_of_lists(sequences, data):
     assert padded.tolist() == [sequences[i] + [7] * (longest - len(sequences[i])) for i in indices]
 
 
+def test_texts_can_be_found_in_a_list():
+    texts = [EncodedText.from_sequences([[5, 6], [7]]) for _ in range(2)]
+    assert texts.index(texts[1]) == 1
+
+
 def test_a_token_costs_four_bytes():
     text = EncodedText.from_sequences([[5] * 100] * 10)
     assert text.tokens.nbytes == 4 * 1000

@@ -28,6 +28,11 @@ def test_attention_has_a_map_for_every_layer_and_head(translator, corpus):
         np.testing.assert_allclose(weights.sum(-1), 1, atol=1e-5)
 
 
+def test_maps_can_be_found_in_a_list(translator, corpus):
+    looked = translator.attention(corpus.source[:1] * 2, corpus.target[:1] * 2)
+    assert looked.index(looked[1]) == 1
+
+
 def test_the_decoder_attends_to_its_past_only(translator, corpus):
     for maps in translator.attention(corpus.source[:5], corpus.target[:5]):
         assert (np.triu(maps.decoder, k=1) == 0).all()

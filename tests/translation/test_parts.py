@@ -27,11 +27,11 @@ class Alphabet:
 WORDS = Alphabet("", "", "", "</s>", "▁a", "b", "▁c", ".", "▁Hm", "...", "?", "▁", "！", "▁3", "5", ":", "▁10")
 
 
-def cut(tokens, max_length):
+def cut(tokens, max_length, vocabulary=WORDS):
     """Return the parts of one text as strings."""
-    parts = split_long(EncodedText.from_sequences([[*tokens, END]]), WORDS, max_length)
+    parts = split_long(EncodedText.from_sequences([[*tokens, END]]), vocabulary, max_length)
     assert set(parts.owners) == {0}
-    return ["".join(WORDS.pieces(part[:-1])) for part in parts.text]
+    return ["".join(vocabulary.pieces(part[:-1])) for part in parts.text]
 
 
 def test_texts_that_fit_are_left_alone():
@@ -40,6 +40,7 @@ def test_texts_that_fit_are_left_alone():
     assert parts.text is text
     assert parts.owners.tolist() == [0, 1, 2]
     assert parts.after_word.tolist() == [True] * 3
+    assert parts != split_long(text, WORDS, 3), "of arrays no one truth could be told"
 
 
 def test_a_part_ends_after_a_sentence_before_a_word_or_where_it_must():
@@ -58,6 +59,16 @@ def test_a_mark_within_a_word_ends_no_sentence():
     assert cut([a, b, b, b, stop, ten, colon, five, a], 8) == ["▁abbb.", "▁10:5▁a"]
     assert cut([a, b, b, stop, b, c], 6) == ["▁abb.b", "▁c"]
     assert cut([b, b, stop, b, b], 4) == ["bb.", "bb"], "where there is no space"
+
+
+def test_a_character_that_is_spelled_in_bytes_stays_whole():
+    alphabet = Alphabet("", "", "", "</s>", "我", "<0xE9>", "<0xBE>", "<0x98>")
+    known, *rare = 4, 5, 6, 7
+    spelled = "<0xE9><0xBE><0x98>"
+    assert cut([*[known] * 5, *rare, *[known] * 3], 9, alphabet) == ["我" * 5 + spelled, "我" * 3]
+    assert cut([*[known] * 6, *rare, *[known] * 3], 9, alphabet) == ["我" * 6, spelled + "我" * 3]
+    assert cut([*[known] * 7, *rare, *[known] * 3], 9, alphabet) == ["我" * 7, spelled + "我" * 3]
+    assert cut([rare[1]] * 5, 5, alphabet) == ["<0xBE>" * 4, "<0xBE>"], "where no character begins"
 
 
 def test_a_mark_near_the_start_does_not_make_a_tiny_part():

@@ -16,7 +16,7 @@ from torch import Tensor
 BUCKET_GROWTH = 1.08  # target lengths that count as one, from one bucket to the next; pads least on Multi30k
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class EncodedText:
     """Many token sequences, end to end.
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 MAX_WEIGHTS: Final = 2**27  # of all maps of one pair: half a GiB
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class AttentionMaps:
     """Where every head of every layer looks, for one pair of sentences.
 

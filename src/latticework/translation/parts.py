@@ -21,6 +21,8 @@ SPACE: Final = "▁"  # how SentencePiece writes a space
 # Thai, Lao, Tibetan, Burmese, Khmer, Chinese and Japanese: words are not written apart
 _UNSPACED: Final = "\u0e00-\u109f\u1780-\u17ff\u2e80-\u312f\u31a0-\u9fff\uf900-\ufaff\uff00-\uff9f\U00020000-\U0003ffff"
 UNSPACED: Final = re.compile(f"[{_UNSPACED}]")
+# how it writes a byte that is not the first of its character
+INNER_BYTE: Final = re.compile("<0x[89AB][0-9A-F]>")
 WORD_END: Final = re.compile(rf"[{SPACE}\s{_UNSPACED}]")
 
 
@@ -44,7 +46,7 @@ def warn_of_long(lengths: np.ndarray, max_length: int, noun: str, consequence: s
         warnings.warn(LongSentences(message, indices, max_length), stacklevel=callers_level())
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Parts:
     """Texts, those that are too long in several parts.
 
@@ -71,7 +73,8 @@ class Parts:
 def split_long(text: EncodedText, vocabulary: Vocabulary, max_length: int) -> Parts:
     """Texts in parts of at most `max_length` pieces, END included.
 
-    A part ends after the last mark that ends a sentence, else before the last space, else where it must.
+    A part ends after the last mark that ends a sentence, else before the last space, else where it must, but
+    within no character that is spelled in bytes.
     """
     from latticework.nn.sequences import EncodedText
     from latticework.seq2seq.vocabulary import END
@@ -103,7 +106,8 @@ def _cuts(pieces: list[str], size: int) -> Iterator[int]:
         places = range(end, start + size // 2, -1)  # a cut that leaves less than half would only make more parts
         after_sentence = (cut for cut in places if pieces[cut - 1].endswith(SENTENCE_ENDS) and _at_word(pieces, cut))
         before_word = (cut for cut in places if pieces[cut].startswith(SPACE))
-        start = next(after_sentence, None) or next(before_word, None) or end
+        before_character = (cut for cut in places if not INNER_BYTE.fullmatch(pieces[cut]))
+        start = next(after_sentence, None) or next(before_word, None) or next(before_character, end)
         yield start
 
 
