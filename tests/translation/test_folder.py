@@ -22,7 +22,7 @@ import latticework as lw
 from latticework.core import InputError, State, read_folder, runs, training, write_folder
 from latticework.seq2seq.learning import PairsTask
 from latticework.seq2seq.vocabulary import Vocabulary
-from latticework.translation import TransformerTranslator
+from latticework.translation import TransformerTranslator, saving
 
 
 @pytest.fixture
@@ -313,6 +313,14 @@ def test_a_vocabulary_of_another_kind_is_refused_whatever_its_checksum(rewritten
     files = read_folder(model_folder)[1].files
     with pytest.raises(InputError, match=message):
         lw.load(rewritten(files=files | {"vocabulary.model": make()}))
+
+
+def test_a_vocabulary_of_another_size_is_refused_before_memory_is_asked_for(rewritten, model_folder, monkeypatch):
+    monkeypatch.setattr(saving, "EncoderDecoder", lambda *_: pytest.fail("a model was made"))
+    files = read_folder(model_folder)[1].files
+    other = Vocabulary.train(["the dog", "sees the cat"], size=20).model
+    with pytest.raises(InputError, match="forged does not hold"):
+        lw.load(rewritten(files=files | {"vocabulary.model": other}))
 
 
 @pytest.mark.parametrize(

@@ -41,8 +41,9 @@ def learned_of(state: State) -> tuple[Learned, dict[str, Any], list[Row], str]:
     vocabulary = Vocabulary(state.files["vocabulary.model"])
     weights = dict(state.tensors["weights"])
     held = sum(tensor.numel() for tensor in weights.values())
-    if config.layers * config.d_model * (config.d_model + config.feed_forward) > held:
-        raise ValueError("it has fewer weights than its configuration says")  # found before memory is asked for
+    fewer = config.layers * config.d_model * (config.d_model + config.feed_forward) > held
+    if fewer or weights["embedding"].shape != (len(vocabulary), config.d_model):  # found before memory is asked for
+        raise ValueError("its weights are not those of its configuration and vocabulary")
     with fork_random(torch.device("cpu"), 0):  # what it draws is of no account
         model = EncoderDecoder(config, len(vocabulary)).to(weights["embedding"].dtype)
     model.load_state_dict(weights)
