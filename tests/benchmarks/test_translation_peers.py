@@ -66,7 +66,7 @@ def test_a_wide_beam_of_the_plain_loop_finds_the_most_probable_output() -> None:
     outputs = torch.tensor([*lengths, (4, END, PAD), (5, END, PAD), (END, PAD, PAD)])
     for row, one in enumerate(source):
         memory = model.remember(one[one != PAD].expand(len(outputs), -1))
-        log_p = model.logits(model.decode(shift_right(outputs), memory)).log_softmax(-1)
+        log_p = (model.decode(shift_right(outputs), memory) @ model.embedding.T).log_softmax(-1)
         totals = (log_p.gather(2, outputs[:, :, None])[:, :, 0] * (outputs != PAD)).sum(1)
         assert found[row] == outputs[totals.argmax()].tolist()[: len(found[row])]
 

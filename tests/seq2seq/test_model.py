@@ -49,6 +49,11 @@ def sentences(seed, lengths, vocabulary=11):
     return rows
 
 
+def logits_of(model, states):
+    """The product with the shared embedding, without a bias."""
+    return states @ model.embedding.T
+
+
 def slow_logits(weights, source, inputs, model):
     """The paper's, for one pair; positions are rounded to float32, as the model's table is."""
     encodings = ENCODINGS[model.config.positions](max(len(source), len(inputs)), 8).astype(np.float32)
@@ -85,7 +90,7 @@ def slow_loss(weights, source, target, model, smoothing):
 def test_logits_of_padded_sentences_are_the_papers(source_lengths, target_lengths, norm_first, positions, seed):
     model = make(seed=seed, norm_first=norm_first, positions=positions)
     source, target = sentences(seed, source_lengths), sentences(seed + 1, target_lengths)
-    logits = model.logits(model.decode(shift_right(target), model.remember(source))).detach().numpy()
+    logits = logits_of(model, model.decode(shift_right(target), model.remember(source))).detach().numpy()
     for row, (words, golds) in enumerate(zip(source_lengths, target_lengths, strict=True)):
         inputs = [BEGIN, *target[row, : golds - 1].tolist()]
         expected = slow_logits(reference.weights_of(model), source[row, :words].tolist(), inputs, model)
@@ -267,7 +272,7 @@ def test_cached_decoding_gives_the_logits_of_uncached_decoding(norm_first, padde
             cached = model.step(newest, memory, seen)
             beams = torch.arange(len(past)).repeat_interleave(beam)
             states = model.decode(past.flatten(0, 1), memory.select(beams))
-            uncached = model.logits(states)[:, -1].view(cached.shape)
+            uncached = logits_of(model, states[:, -1]).view(cached.shape)
             torch.testing.assert_close(cached, uncached, rtol=0, atol=1e-11)
             if step == 20:
                 kept = torch.tensor([0, 2])
@@ -289,7 +294,8 @@ def test_a_decoder_is_laid_out_with_the_weights_of_its_time(arrange):
         with torch.no_grad():
             memory = model.remember(source)
             found = model.step(newest, memory, Past(model.lay_out(arrange=arrange)))
-            torch.testing.assert_close(found, model.logits(model.decode(newest, memory)), rtol=0, atol=1e-5)
+            expected = logits_of(model, model.decode(newest, memory))
+            torch.testing.assert_close(found, expected, rtol=0, atol=1e-5)
             found += 1  # an ordinary tensor
 
     optimizer = training_plan(model.config, max_epochs=1, max_steps=None).optimizer(model.parameters())

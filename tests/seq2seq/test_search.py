@@ -51,7 +51,7 @@ class Watched(EncoderDecoder):
         def next_log_probabilities(prefix):
             prefix = tuple(prefix)
             if prefix not in known:
-                logits = self.logits(self.decode(torch.tensor([[BEGIN, *prefix]]), memory))[0, -1]
+                logits = self.decode(torch.tensor([[BEGIN, *prefix]]), memory)[0, -1] @ self.embedding.T
                 known[prefix] = self.lean(logits, len(prefix) + 1).log_softmax(0).tolist()
             return known[prefix]
 

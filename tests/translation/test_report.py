@@ -74,10 +74,6 @@ def test_the_heat_map_is_the_mean_of_the_heads_of_the_last_layer():
     assert all(f">{piece}<" in picture.svg for piece in ("▁ein", "▁Haus", "▁a"))
 
 
-def test_another_layer_can_be_shown():
-    assert "from 1 to 1" in report.cross_attention(maps(), layer=0).alt
-
-
 def test_the_heat_map_of_a_translator_can_be_drawn(request, corpus):
     (looked,) = request.getfixturevalue("translator").attention(corpus.source[:1])
     picture = report.cross_attention(looked)

@@ -18,7 +18,7 @@ from latticework.nn import (
     SinusoidalPositions,
     linear_cross_entropy,
 )
-from latticework.nn.linear import apply_linear, product_dtype
+from latticework.nn.linear import product_dtype
 from latticework.nn.stepping import Product
 from latticework.nn.transformer import NORM_EPSILON
 from latticework.seq2seq.config import TransformerConfig
@@ -205,10 +205,6 @@ class EncoderDecoder(nn.Module):
         for layer, keys_values, cache in zip(past.steps.layers, memory.layers, past.caches, strict=True):
             states = layer(states, keys_values, cache, memory_mask=memory.mask)
         return past.steps.logits(self.decoder_norm(states)).view(*tokens.shape, -1)
-
-    def logits(self, states: Float[Tensor, "*batch model"]) -> Float[Tensor, "*batch vocabulary"]:
-        """Scores of every piece: the product with the shared embedding, without a bias."""
-        return apply_linear(states, self.embedding)
 
     def attention_maps(
         self, source: Int[Tensor, "batch source"], target: Int[Tensor, "batch target"]

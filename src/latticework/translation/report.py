@@ -23,17 +23,17 @@ def loss_curve(translator: TransformerTranslator) -> Picture | None:
     )
 
 
-def cross_attention(maps: AttentionMaps, layer: int = -1) -> Picture:
-    """Where the decoder looked in the source for each piece it wrote: one layer, the mean of its heads."""
+def cross_attention(maps: AttentionMaps) -> Picture:
+    """Where the decoder looked in the source for each piece it wrote: its last layer, the mean of the heads."""
     return heat_map(
-        maps.cross[layer].mean(0),
+        maps.cross[-1].mean(0),
         rows=maps.target,
         columns=maps.source,
         x_label="read",
         y_label="written",
         value_label="share of attention",
         caption="Attention from each piece of the translation (rows) to the pieces of the source (columns), the mean "
-        "of the heads of one layer. ▁ is a space, </s> the end.",
+        "of the heads of the last layer. ▁ is a space, </s> the end.",
     )
 
 
