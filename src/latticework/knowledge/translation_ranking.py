@@ -8,7 +8,6 @@ the ranks are those of comparing every candidate's score with the true one's, bi
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Final
 
 import numpy as np
@@ -21,6 +20,7 @@ from latticework.core.errors import InputError
 from latticework.knowledge.distances import NORMS, distance
 from latticework.knowledge.known_triples import KnownTriples
 from latticework.knowledge.ranking import Block, Ranks, checked_present, rank_blocks
+from latticework.nn.precision import full_precision
 
 _WORDS: Final = 64  # of eight flags each, that are added up in one go: fewer than 256, so that no byte overflows
 _LANES: Final = 8 * _WORDS
@@ -75,7 +75,7 @@ def rank_translation(
     candidates = torch.from_numpy(np.flatnonzero(present)).to(entities.device)
     _check_finite("entity", entities, candidates)
     _check_finite("relation", relations, torch.arange(len(relations), device=relations.device))
-    with _full_precision(entities.device):
+    with full_precision(entities.device):
         return rank_blocks(_Translation(entities, relations, candidates, norm).compare, triples, known, present=present)
 
 
@@ -213,15 +213,3 @@ def _check_finite(what: str, table: Float[Tensor, "all dim"], numbers: Int64[Ten
     if not finite.all():
         number = int(numbers[(~finite).nonzero()[0, 0]])
         raise InputError(f"the embedding of {what} {number} is not finite: training has diverged")
-
-
-@contextmanager
-def _full_precision(device: torch.device) -> Iterator[None]:
-    """No TF32 and no automatic half precision, which err more than the bounds say."""
-    before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("highest")
-    try:
-        with torch.autocast(device.type, enabled=False):
-            yield
-    finally:
-        torch.set_float32_matmul_precision(before)

@@ -7,7 +7,6 @@ itself, and ties are real ties. See Higham, "Accuracy and Stability of Numerical
 
 from __future__ import annotations
 
-from threading import Lock
 from typing import Any, Final, Protocol, runtime_checkable
 
 import numpy as np
@@ -16,14 +15,12 @@ from jaxtyping import Float, Float32, Float64, Int64
 from torch import Tensor
 
 from latticework.core.errors import InputError
-from latticework.nn.linear import without_autocast
+from latticework.nn.precision import full_precision
 
 UNIT: Final = 2.0**-24  # what rounding to single precision changes, relatively
 _SAMPLE: Final = 1023  # rows that a median is taken of
 PAIRS: Final = 2**20  # numbers of pairs of rows that are taken at a time: 8 MB in double precision
 TILE: Final = 2**18  # numbers of a product that are made at a time: 1 MB, which stays in the cache of a core
-_FULL: Final = ("none", "ieee")  # precisions of products as torch names them: nobody asked for less, or for all
-_LOCK: Final = Lock()
 
 
 @runtime_checkable
@@ -156,20 +153,8 @@ class Frame:
 def product(
     left: Float32[Tensor, "rows inner"], right: Float32[Tensor, "entries inner"], out: Float32[Tensor, "rows entries"]
 ) -> Float32[Tensor, "rows entries"]:
-    """`left @ right.T` in full single precision: no TF32 and no half precision, which err more than the bound says.
-
-    What a user allows elsewhere holds for the whole process, so that where it is more, products wait for each other.
-    """
-    backend = torch.backends.mkldnn if on_cpu(left.device) else torch.backends.cuda
-    with without_autocast(left.device.type):
-        with _LOCK:
-            allowed = backend.matmul.fp32_precision
-            if allowed not in _FULL:
-                backend.matmul.fp32_precision = "ieee"
-                try:
-                    return torch.mm(left, right.T, out=out)
-                finally:
-                    backend.matmul.fp32_precision = allowed
+    """`left @ right.T` in full single precision."""
+    with full_precision(left.device):
         return torch.mm(left, right.T, out=out)
 
 
