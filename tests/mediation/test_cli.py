@@ -130,6 +130,17 @@ def test_bima_takes_thresholds_a_kernel_and_the_priors_of_the_paper(latticework,
     assert lw.load(tmp_path / "other").prior == Prior(orthogonal=True)
 
 
+def test_a_kernel_alone_changes_nothing_of_how_many_components_there_are(latticework, written, saved, tmp_path):
+    for kernel in ("matern", "modified_squared_exponential"):
+        ended = latticework("mediate", "fit", written, "-o", tmp_path / kernel, *QUICK, "--kernel", kernel)
+        assert ended.status == 0
+    weights = [(folder / "config.json").read_bytes() for folder in (saved, tmp_path / "matern")]
+    assert weights[0] == weights[1]  # with the checksums of all else
+    found = lw.load(tmp_path / "modified_squared_exponential")
+    assert (found.basis.kernel, found.basis_.n_components) == ("modified_squared_exponential", 10)
+    assert lw.load(saved).basis_.n_components == 10
+
+
 def test_the_table_has_the_effects_and_json_the_diagnosis_too(latticework, written, saved, tmp_path):
     table = latticework("mediate", "report", saved)
     assert table.status == 0

@@ -149,15 +149,16 @@ def fit(
     from latticework.mediation.cli_basis import decomposition
     from latticework.mediation.cli_output import print_model, write_beside
     from latticework.mediation.cli_study import read, told
+    from latticework.mediation.stages import default_basis
 
     check_free(output, restart=restart)
     if results is not None and nested(results, output):
         raise InputError(f"--results {results} is --output {output}, or in it or around it: name another folder")
     _check_beside(results, page)
     prior = _prior(direct_effect_sd, inclusion, orthogonal, paper=paper_prior)
-    chosen = (kernel, components, explained)
+    functions, sized = decomposition(kernel, components, explained), components is not None or explained is not None
     found = _model(model)(
-        basis=None if chosen == (None, None, None) else decomposition(*chosen),
+        basis=functions if sized else None,
         n_chains=chains,
         n_warmup=warmup,
         n_draws=draws,
@@ -183,6 +184,8 @@ def fit(
         missing=missing,
     )
     message(f"{study}: {told(data)}")
+    if not sized and kernel is not None and kernel != "matern":
+        found.set_params(basis=default_basis(data, kernel))
     _fit(found, data)
     found.save(output)
     message(

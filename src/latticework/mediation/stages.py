@@ -19,8 +19,10 @@ from latticework.mediation.chains import (
     OutcomeChain,
     run,
 )
+from latticework.mediation.choices import KernelName
 from latticework.mediation.decomposition import BasisDecomposition
 from latticework.mediation.kept import MediatorDraws
+from latticework.mediation.kernels import DEGREE, hermite_count
 from latticework.mediation.posterior import Posterior
 from latticework.mediation.preparation import Prepared, prepare
 from latticework.mediation.prior import Prior
@@ -95,13 +97,12 @@ def decomposition_of(study: Study, basis: BasisDecomposition | None) -> BasisDec
     InputError
         If the settings do not go with the study.
     """
+    if basis is None:
+        basis = default_basis(study)
     labels, names, regions = None, None, 1
     if study.regions is not None:
         labels, names = numbered(study.regions, dict(enumerate(study.region_names)))
         regions = len(names)
-    if basis is None:
-        few = min(int(COMPONENTS_BY_VOXEL * study.n_voxels), study.n_subjects // SUBJECTS_BY_COMPONENT, MOST_COMPONENTS)
-        basis = BasisDecomposition(n_components=min(max(few, regions), study.n_voxels))
     fitted = clone(basis).fit(study.coordinates, labels, names=names)
     limit = study.n_subjects - study.confounders.shape[1] - 2
     if basis.n_components == regions > study.n_subjects // SUBJECTS_BY_COMPONENT:
@@ -117,6 +118,15 @@ def decomposition_of(study: Study, basis: BasisDecomposition | None) -> BasisDec
             stacklevel=callers_level(),
         )
     return fitted
+
+
+def default_basis(study: Study, kernel: KernelName = "matern") -> BasisDecomposition:
+    """The settings by default: as few components as the subjects allow, whatever the kernel."""
+    voxels = np.array([study.n_voxels]) if study.regions is None else np.unique(study.regions, return_counts=True)[1]
+    few = min(int(COMPONENTS_BY_VOXEL * study.n_voxels), study.n_subjects // SUBJECTS_BY_COMPONENT, MOST_COMPONENTS)
+    if kernel != "matern":
+        voxels = np.minimum(voxels, hermite_count(study.coordinates.shape[1], DEGREE))
+    return BasisDecomposition(kernel, n_components=min(max(few, len(voxels)), int(voxels.sum())))
 
 
 def draw(
