@@ -49,7 +49,7 @@ def fit(
         str | None,
         typer.Option(
             metavar="PATH",
-            help="A folder of NIfTI images, a name such as maps/{participant_id}_con.nii.gz, a 4-D file, or a .csv.",
+            help="A folder of NIfTI images, a name such as maps/{participant_id}_con.nii.gz, a 4-D file, .csv or .npy.",
             show_default=False,
         ),
     ] = None,
@@ -66,14 +66,20 @@ def fit(
     centres: Centres = None,
     coordinates: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Table of x, y, z of mediators in a .csv.", show_default=False),
+        typer.Option(
+            metavar="FILE", help="Table of x, y, z: where the columns of a .csv or .npy lie.", show_default=False
+        ),
     ] = None,
     id_column: Annotated[
         str | None, typer.Option(metavar="COLUMN", help="Of ids.", show_default="participant_id")
     ] = None,
     volumes: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="The id of each volume of a 4-D file, a line each.", show_default=False),
+        typer.Option(
+            metavar="FILE",
+            help="The id of each volume of a 4-D file, or row of a .npy, a line each.",
+            show_default=False,
+        ),
     ] = None,
     ordered: Annotated[
         bool, typer.Option("--ordered", help="Volumes are in the order of the table; nothing checks that they are.")

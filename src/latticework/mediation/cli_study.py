@@ -25,7 +25,9 @@ def simulate(
     side: Annotated[int, typer.Option(min=5, metavar="N", help="Voxels along each axis of the square image.")] = 40,
     confounding: Annotated[
         Confounding,
-        typer.Option(help="What of individual differences changes the outcome unseen: a triangle, all, or nothing."),
+        typer.Option(
+            help="Where individual differences change the outcome unseen: sparse in a triangle, dense everywhere."
+        ),
     ] = "sparse",
     seed: Seed = 0,
     as_json: Json = False,
