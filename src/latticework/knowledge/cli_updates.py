@@ -88,7 +88,8 @@ def update(
 ) -> None:
     """Add facts and remove facts, as one transaction, and bring the model up to date by training what changed.
 
-    What is removed is removed first. The model is replaced as a whole: a crash leaves the old one or the new one.
+    Of lines of CHANGES about one fact the last counts; a fact of both --add and --remove is there afterwards. The model
+    is replaced as a whole: a crash leaves the old one or the new one.
     """
     read_stdin_once(changes, *(add or ()), *(remove or ()), valid, test)
     if changes is None and not add and not remove:
@@ -137,7 +138,7 @@ def watch(
         typer.Option(
             min=0.01,
             metavar="SECONDS",
-            help=f"So long without another line ends a transaction, too; {PAUSE:g} if nothing is said.",
+            help=f"So long without another line ends a transaction, too; {PAUSE:g} if nothing is said, no end with --once.",
             show_default=False,
         ),
     ] = None,
