@@ -27,6 +27,7 @@ from latticework.knowledge.choices import Affected, Compat, Init, Loss
 from latticework.knowledge.cli_answers import evaluate, explain, query
 from latticework.knowledge.cli_files import GRAPH, BlankNodesOption, LiteralsOption, convert, diff, export, stats
 from latticework.knowledge.cli_updates import AFFECTED, MaxTriples, UpdateEpochs, update, watch
+from latticework.knowledge.config import NEGATIVES, DKGEConfig
 
 app = job("Embed a knowledge graph, and keep it up to date as facts come and go.")
 
@@ -44,22 +45,45 @@ def fit(
     init: Annotated[Init, typer.Option(help="transe begins with embeddings that TransE has learnt.")] = "xavier",
     compat: Annotated[
         Compat | None,
-        typer.Option(help="reference computes what the published code does where it differs."),
+        typer.Option(
+            help="reference: padding of contexts, first values and the margin's corruption are the published code's.",
+            show_default=DKGEConfig.compat,
+        ),
     ] = None,
-    batch_size: Annotated[int | None, typer.Option(min=1, help="Facts of a batch.")] = None,
+    batch_size: Annotated[
+        int | None, typer.Option(min=1, help="Facts of a batch.", show_default=f"{DKGEConfig.batch_size}")
+    ] = None,
     loss: Annotated[
         Loss | None,
-        typer.Option(help="softmax asks which of many entities it is; margin is the paper's, with corrupted facts."),
+        typer.Option(
+            help="softmax asks which of many entities it is; margin is the paper's, with corrupted facts.",
+            show_default=DKGEConfig.loss,
+        ),
     ] = None,
     negatives: Annotated[
         int | None,
-        typer.Option(min=1, help="Wrong answers for each fact; if nothing is said 1000, or 1 with the margin."),
+        typer.Option(
+            min=1,
+            help="Wrong answers for each fact.",
+            show_default=f"{NEGATIVES['softmax']}, or {NEGATIVES['margin']} with the margin",
+        ),
     ] = None,
     margin: Annotated[
-        float | None, typer.Option(help="By which facts are to be nearer than corrupted ones, if that is the loss.")
+        float | None,
+        typer.Option(
+            help="By which facts are to be nearer than corrupted ones, if that is the loss.",
+            show_default=f"{DKGEConfig.margin:g}",
+        ),
     ] = None,
-    norm: Annotated[int | None, typer.Option(min=1, max=2, help="Of the distance: 1 or 2.")] = None,
-    learning_rate: Annotated[float | None, typer.Option(help="Of Adam, from the first step to the last.")] = None,
+    norm: Annotated[
+        int | None, typer.Option(min=1, max=2, help="Of the distance: 1 or 2.", show_default=f"{DKGEConfig.norm}")
+    ] = None,
+    learning_rate: Annotated[
+        float | None,
+        typer.Option(
+            help="Of Adam, at its highest: it falls to nothing.", show_default=f"{DKGEConfig.learning_rate:g}"
+        ),
+    ] = None,
     update_epochs: UpdateEpochs = None,
     max_triples: MaxTriples = None,
     literals: LiteralsOption = "drop",
@@ -79,7 +103,6 @@ def fit(
     if margin is not None and loss != "margin":
         raise InputError("--margin is of --loss margin: the softmax has none")
 
-    from latticework.knowledge.config import DKGEConfig
     from latticework.knowledge.estimator import DKGE
     from latticework.knowledge.io.formats import read_rows, read_triples
 

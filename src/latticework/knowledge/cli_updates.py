@@ -31,6 +31,7 @@ from latticework.core.values import plain
 from latticework.core.words import counted, listed
 from latticework.knowledge.choices import Affected
 from latticework.knowledge.cli_files import BlankNodesOption, LiteralsOption, graph_of
+from latticework.knowledge.config import DKGEConfig
 
 if TYPE_CHECKING:
     from latticework.knowledge.deltas import Delta
@@ -41,12 +42,26 @@ CHANGES: Final = "Changes, one a line: + or - (or add, remove in JSON), head, re
 PAUSE: Final = 2.0  # seconds
 
 ONCE: Final = "fit saves it, update and watch take it this once."
-AFFECTED: Final = typer.Option(help=f"What an update trains, from all in whose vicinity a fact changed to few. {ONCE}")
-UpdateEpochs = Annotated[int | None, typer.Option(min=1, help=f"Length of an update, at most. {ONCE}")]
+AS_FITTED: Final = "; of update and watch, as fitted"
+AFFECTED: Final = typer.Option(
+    help="What an update trains: entities around which a fact changed (subgraph), whose neighbours changed, or one of "
+    f"whose neighbours is new or gone (entity). {ONCE}",
+    show_default=f"subgraph{AS_FITTED}",
+)
+UpdateEpochs = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        help=f"Length of an update, at most. {ONCE}",
+        show_default=f"{DKGEConfig.update_epochs}{AS_FITTED}",
+    ),
+]
 MaxTriples = Annotated[
     int | None,
     typer.Option(
-        min=1, help=f"Facts of an affected entity that an update trains with, at most: it bounds hubs. {ONCE}"
+        min=1,
+        help=f"Facts of an affected entity that an update trains with, at most: it bounds hubs. {ONCE}",
+        show_default=f"{DKGEConfig.max_triples_per_entity}{AS_FITTED}",
     ),
 ]
 Facts = Annotated[
@@ -138,7 +153,7 @@ def watch(
         typer.Option(
             min=0.01,
             metavar="SECONDS",
-            help=f"So long without another line ends a transaction, too; {PAUSE:g} if nothing is said, no end with --once.",
+            help=f"So long without another line ends a transaction, too; {PAUSE:g} by default, if more is waited for.",
             show_default=False,
         ),
     ] = None,

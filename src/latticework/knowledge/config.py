@@ -43,7 +43,7 @@ class DKGEConfig:
     """
 
     norm: Norm = 2  # of h + r - t; the code's
-    compat: Compat = "paper"  # "reference": what the published code does where it differs
+    compat: Compat = "paper"  # "reference": padding, first values and corruption as in the published code
     gate: Gate = "learned"  # "open": contexts say nothing, and the model is TransE
     loss: Loss = "softmax"  # among a pool of entities, or against corrupted triples as the paper
     negatives: int | None = None  # entities of the pool, or corrupted triples of each fact; None: as `NEGATIVES` says

@@ -2,7 +2,8 @@ r"""Changes of a graph: the triples to add and to remove in one transaction, and
 
 In a file each line is ``+\thead\trelation\ttail`` or ``-\thead\trelation\ttail``, with tabs, or the same in JSON:
 ``{"op": "add", "head": "Rome", "relation": "in", "tail": "Italy"}``, with "remove" for the other, or
-``{"add": ["Rome", "in", "Italy"]}``. Of lines about one triple the last counts. A blank line ends a transaction of a stream.
+``{"add": ["Rome", "in", "Italy"]}``. Of lines about one triple the last counts. In a stream a
+blank line ends a transaction.
 """
 
 from __future__ import annotations
