@@ -34,6 +34,7 @@ from latticework.core.progress import message
 from latticework.core.streams import answers, stream_name
 from latticework.ner.choices import Forget
 from latticework.ner.cli_files import TAGGED, Words, convert, match, vectors
+from latticework.ner.config import FlatConfig, TaggerConfig
 
 if TYPE_CHECKING:
     from latticework.ner.estimator import Tagger
@@ -70,7 +71,12 @@ def fit(
         Path | None, typer.Option(metavar="FILE", help="Vectors of the lexicon's words to begin with.")
     ] = None,
     bigrams: Annotated[
-        bool | None, typer.Option("--bigrams/--no-bigrams", help="Read each pair of neighbouring characters too.")
+        bool | None,
+        typer.Option(
+            "--bigrams/--no-bigrams",
+            help="Read each pair of neighbouring characters too.",
+            show_default="no-bigrams; bigrams of flat",
+        ),
     ] = None,
     softword: Annotated[
         bool | None, typer.Option("--softword", help="Read the place of each character in its word too.")
@@ -80,12 +86,25 @@ def fit(
     ] = None,
     forget: Annotated[
         Forget | None,
-        typer.Option(help="Of the lattice: 1 - input gate, or the gate of its own in the paper."),
+        typer.Option(
+            help="Of the lattice: coupled is 1 - input gate, independent the paper's gate of its own.",
+            show_default=TaggerConfig.forget,
+        ),
     ] = None,
-    hidden_size: Annotated[int | None, typer.Option(min=2, help="Width of a character's state.")] = None,
+    hidden_size: Annotated[
+        int | None, typer.Option(min=2, help="Width of a character's state, an even number.", show_default="200")
+    ] = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Length of training; the model's by default.")] = None,
-    batch_size: Annotated[int | None, typer.Option(min=1, help="Sentences of a batch.")] = None,
-    learning_rate: Annotated[float | None, typer.Option(help="Of Adam, at its highest.")] = None,
+    batch_size: Annotated[
+        int | None, typer.Option(min=1, help="Sentences of a batch.", show_default=f"{TaggerConfig.batch_size}")
+    ] = None,
+    learning_rate: Annotated[
+        float | None,
+        typer.Option(
+            help="Of Adam, at its highest.",
+            show_default=f"{TaggerConfig.learning_rate:g}; {FlatConfig.learning_rate:g} of flat",
+        ),
+    ] = None,
     seed: Seed = 0,
     device: Device = "auto",
     logger: Loggers = None,

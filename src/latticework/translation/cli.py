@@ -49,9 +49,13 @@ def fit(
     output: Output,
     valid: ValidPair = None,
     preset: Annotated[str, typer.Option(help="tiny, small, base or big (the last two are the paper's).")] = "tiny",
-    vocab_size: Annotated[int | None, typer.Option(min=1, help="Most pieces of the joint vocabulary.")] = None,
+    vocab_size: Annotated[
+        int | None, typer.Option(min=1, help="Most pieces of the joint vocabulary; the preset's by default.")
+    ] = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Length of training; the preset's by default.")] = None,
-    batch_tokens: Annotated[int | None, typer.Option(min=1, help="Padded tokens of a batch, each side.")] = None,
+    batch_tokens: Annotated[
+        int | None, typer.Option(min=1, help="Padded tokens of a batch, each side; the preset's by default.")
+    ] = None,
     seed: Seed = 0,
     device: Device = "auto",
     precision: Precision = "auto",
