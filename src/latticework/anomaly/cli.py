@@ -16,6 +16,7 @@ from latticework.anomaly.choices import Features, Fusion, Mode
 from latticework.anomaly.cli_answers import evaluate, explain
 from latticework.anomaly.cli_data import preprocess, synth
 from latticework.anomaly.cli_parts import Maps, OwnUnit, UnitOption, check_apart, outputs_of, parts_in
+from latticework.anomaly.config import M3DMConfig
 from latticework.anomaly.part_warnings import once
 from latticework.core.commands import Device, Jobs, Model, Output, Restart, Seed, given, job, print_json, valid_data
 from latticework.core.errors import InputError
@@ -46,10 +47,19 @@ def fit(
     ] = None,
     held_out: Annotated[
         float | None,
-        typer.Option(metavar="SHARE", help="Of the good parts, set aside for the threshold where there are no others."),
+        typer.Option(
+            metavar="SHARE",
+            help="Of the good parts, set aside for the threshold where there are no others.",
+            show_default=f"{M3DMConfig.held_out:g}",
+        ),
     ] = None,
     rate: Annotated[
-        float | None, typer.Option(metavar="SHARE", help="Of good parts that may be false alarms, as 0.05.")
+        float | None,
+        typer.Option(
+            metavar="SHARE",
+            help="Of good parts that may be false alarms.",
+            show_default=f"{M3DMConfig.false_alarm_rate:g}",
+        ),
     ] = None,
     banks: Annotated[
         str | None,
@@ -59,16 +69,31 @@ def fit(
             show_default="all",
         ),
     ] = None,
-    fusion: Annotated[Fusion | None, typer.Option(help="How the scores of banks become one.")] = None,
+    fusion: Annotated[
+        Fusion | None,
+        typer.Option(
+            help="How the scores of banks become one: by their ranks among those of good parts (quantile), as a sum "
+            "(zsum) or the largest (max) in units of their spread, or as a one-class SVM weighs them (ocsvm).",
+            show_default="quantile; ocsvm in the paper's mode",
+        ),
+    ] = None,
     features: Annotated[
         Features, typer.Option(help="handcrafted needs no weights; pretrained needs --vit, --point-mae or both.")
     ] = "handcrafted",
     mode: Annotated[
-        Mode, typer.Option(help="paper follows the paper to the letter: its banks, its scores, its fusion.")
+        Mode, typer.Option(help="paper has the paper's banks, scores and fusion, but for what the guide lists.")
     ] = "default",
-    coreset: Annotated[float | None, typer.Option(metavar="SHARE", help="Of patches that a bank keeps.")] = None,
+    coreset: Annotated[
+        float | None, typer.Option(metavar="SHARE", help="Of patches that a bank keeps.", show_default="0.1")
+    ] = None,
     size: Annotated[
-        int | None, typer.Option(min=32, metavar="N", help="Rows and columns that parts are brought to.")
+        int | None,
+        typer.Option(
+            min=32,
+            metavar="N",
+            help="Rows and columns that parts are brought to, a multiple of 16.",
+            show_default=f"{M3DMConfig.size}",
+        ),
     ] = None,
     vit: Annotated[Path | None, typer.Option(metavar="FILE", help="Weights of DINO's ViT-B/8.")] = None,
     point_mae: Annotated[Path | None, typer.Option(metavar="FILE", help="Weights of Point-MAE.")] = None,
@@ -85,7 +110,6 @@ def fit(
     if features == "handcrafted" and (vit or point_mae):
         raise InputError("--vit and --point-mae are of --features pretrained: handcrafted features need no weights")
 
-    from latticework.anomaly.config import M3DMConfig
     from latticework.anomaly.detector import M3DM
     from latticework.anomaly.report.wording import plain
     from latticework.anomaly.scans.folders import find_splits, read_folder

@@ -21,7 +21,10 @@ def synth(
     output: Output,
     family: Annotated[
         str,
-        typer.Option(metavar="NAME", help="Of the parts, written directly into PATH; all writes a folder for each."),
+        typer.Option(
+            metavar="NAME",
+            help="superellipsoid, tube, rope, ring, foam or dowel, directly into PATH; all writes a folder of each.",
+        ),
     ] = "all",
     contrast: Annotated[Contrast, typer.Option(help="How clearly defects show.")] = "medium",
     good: Annotated[int, typer.Option(min=1, metavar="N", help="Good parts to learn from.")] = 40,

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import get_args
 
 from latticework.anomaly.choices import Mode
-from latticework.anomaly.preparation.parts import PIECES
 from latticework.core.checks import INT64, number, one_of, set_frozen, whole_number
 from latticework.core.errors import InputError
 
@@ -30,7 +29,7 @@ class M3DMConfig:
     components: int = 64  # of the features of a bank that vary, at most
     smoothing: float | None = None  # pixels; None: 5, in the paper's mode 4
     worst: int = 3  # patches whose mean distance is the score of a part
-    pieces: float = PIECES  # of what belongs to a part: see `find_part`
+    pieces: float = 0.1  # of the largest piece of a part that another one has at least: see `find_part`
     memory: int = 2**30  # bytes that the features of a bank may take before they go to a file
     cache_folder: str | None = None  # where that is; None: the system's folder of temporary files
     vit: str | None = None  # file with the weights of DINO's ViT-B/8, for pretrained features
@@ -56,7 +55,7 @@ class M3DMConfig:
 
     @property
     def paper(self) -> bool:
-        """Whether the paper is followed to the letter."""
+        """Whether the paper is followed."""
         return self.mode == "paper"
 
     @property

@@ -14,7 +14,10 @@ from latticework.core.commands import Json, Output, Seed, check_page, print_resu
 def tour(
     context: typer.Context,
     output: Output = Path("tour.html"),
-    only: Annotated[list[str] | None, typer.Option(metavar="NAME", help="One stop; may be given again.")] = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="One stop, by the name of the capability's package; may be given again."),
+    ] = None,
     seed: Seed = 0,
     as_json: Json = False,
 ) -> None:

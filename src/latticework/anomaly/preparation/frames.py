@@ -14,8 +14,9 @@ import torch
 from jaxtyping import Bool, Float32, Shaped
 from torch import Tensor
 
+from latticework.anomaly.config import M3DMConfig
 from latticework.anomaly.part_warnings import once, warn
-from latticework.anomaly.preparation.parts import PIECES, find_part
+from latticework.anomaly.preparation.parts import find_part
 from latticework.anomaly.preparation.squares import Square
 from latticework.anomaly.scans.samples import Sample
 from latticework.core.checks import whole_number
@@ -52,7 +53,7 @@ class Frames:
         return len(self.squares)
 
 
-def frames(samples: Iterable[Sample], size: int = SIZE, *, pieces: float = PIECES) -> Frames:
+def frames(samples: Iterable[Sample], size: int = SIZE, *, pieces: float = M3DMConfig.pieces) -> Frames:
     """Scans made ready for extractors of features.
 
     A square of 224 x 224 takes 1.3 MB; of many scans, ask for some at a time.

@@ -19,6 +19,7 @@ from jaxtyping import Bool, Float32, Int32
 from scipy import ndimage
 from scipy.spatial import ConvexHull, QhullError
 
+from latticework.anomaly.config import M3DMConfig
 from latticework.anomaly.preparation.backgrounds import differs
 from latticework.anomaly.preparation.planes import Plane, fit_plane, in_front
 from latticework.anomaly.scans.samples import Sample
@@ -26,7 +27,6 @@ from latticework.core.checks import number
 from latticework.core.errors import InputError
 
 GAP: Final = 0.006  # metres between points that do not belong together: the paper's, of its DBSCAN
-PIECES: Final = 0.1  # of the largest piece that another one has at least
 HOLES: Final = 0.02  # of a part that a hole has at most to be filled
 _PITCHES: Final = 4.0  # middle distances of neighbours that are no gap: a coarse grid, or a slanted face
 _FEWEST: Final = 30  # pixels of a part: the paper's, of its DBSCAN
@@ -54,7 +54,7 @@ class Part:
     doubt: str = ""
 
 
-def find_part(sample: Sample, *, pieces: float = PIECES) -> Part:
+def find_part(sample: Sample, *, pieces: float = M3DMConfig.pieces) -> Part:
     """Find the part in a scan: by its points if there are any, else by its colours.
 
     Of points, the ground is taken away if there is one (`fit_plane`), what hangs together is kept, and small holes are

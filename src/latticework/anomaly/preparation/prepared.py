@@ -19,8 +19,9 @@ import numpy as np
 from jaxtyping import Bool, Shaped
 
 from latticework.anomaly.choices import Unit
+from latticework.anomaly.config import M3DMConfig
 from latticework.anomaly.preparation.frames import SIZE
-from latticework.anomaly.preparation.parts import PIECES, find_part
+from latticework.anomaly.preparation.parts import find_part
 from latticework.anomaly.preparation.squares import Square
 from latticework.anomaly.scans.arrays import write_xyz
 from latticework.anomaly.scans.folders import read_class_ids, read_folder
@@ -74,7 +75,7 @@ def preprocess_folder(
     size: int | None = SIZE,
     split: str | None = None,
     unit: Unit = "m",
-    pieces: float = PIECES,
+    pieces: float = M3DMConfig.pieces,
 ) -> Preprocessed:
     """Write the parts of a folder, told from their ground, into another folder.
 
