@@ -61,6 +61,14 @@ def cpu_alone():
         yield
 
 
+@pytest.fixture(scope="module")
+def on_the_cpu():
+    """Let nothing ask which device is the best: what has no --device computes on the CPU, whatever else there is."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(hardware, "best_device", lambda: pytest.fail("the best device is asked for"))
+        yield
+
+
 @pytest.fixture
 def data_folder():
     """The folder of real data; for tests marked `realdata`."""

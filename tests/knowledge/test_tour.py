@@ -8,6 +8,7 @@ from latticework import tour as tours
 from latticework.core.capability import Capability
 from latticework.knowledge.planted import plant
 
+pytestmark = pytest.mark.usefixtures("on_the_cpu")
 STOP = Capability(name="knowledge", summary="Graphs that change.", tour_stop="latticework.knowledge.tour:stop")
 
 

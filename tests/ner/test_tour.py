@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from latticework.pages import Page, Section
+
+pytestmark = pytest.mark.usefixtures("on_the_cpu")
 
 
 def test_the_real_stop_finds_what_the_list_says_and_without_a_list_tosses_a_coin(latticework, tmp_path):

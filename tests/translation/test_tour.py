@@ -16,6 +16,7 @@ from latticework.pages import Page, Section
 from latticework.translation import TransformerTranslator, tour
 from latticework.translation.numbers import draw_numbers, english, german
 
+pytestmark = pytest.mark.usefixtures("on_the_cpu")
 draw_few = partial(draw_numbers, train=600, validation=20, test=60)
 
 

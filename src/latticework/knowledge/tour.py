@@ -78,8 +78,8 @@ def _fit(world: Snapshot, seed: int) -> tuple[DKGE, float]:
     from latticework.knowledge.estimator import DKGE
 
     started = time.monotonic()
-    model = DKGE(DIM, max_epochs=EPOCHS, config=CONFIG, random_state=seed).fit(world.facts, world.validation)
-    return model, time.monotonic() - started
+    model = DKGE(DIM, max_epochs=EPOCHS, config=CONFIG, random_state=seed, device="cpu")
+    return model.fit(world.facts, world.validation), time.monotonic() - started
 
 
 def _answers(model: DKGE, asked: Sequence[NamedTriple]) -> Table:

@@ -35,7 +35,13 @@ def stop(*, seed: int) -> Section:
     from latticework.pages import Section, Table
 
     planted = plant(seed)
-    options: dict[str, Any] = {"hidden_size": HIDDEN, "max_epochs": EPOCHS, "config": CONFIG, "random_state": seed}
+    options: dict[str, Any] = {
+        "hidden_size": HIDDEN,
+        "max_epochs": EPOCHS,
+        "config": CONFIG,
+        "random_state": seed,
+        "device": "cpu",
+    }
     started = time.monotonic()
     lattice, characters = (
         tagger.fit(planted.train.texts, planted.train.tags, (planted.validation.texts, planted.validation.tags))

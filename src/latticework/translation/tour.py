@@ -37,7 +37,9 @@ def stop(*, seed: int) -> Section:
     pairs = {
         name: ([english(n) for n in numbers], [german(n) for n in numbers]) for name, numbers in vars(drawn).items()
     }
-    translator = TransformerTranslator(vocab_size=VOCABULARY, max_epochs=EPOCHS, config=CONFIG, random_state=seed)
+    translator = TransformerTranslator(
+        vocab_size=VOCABULARY, max_epochs=EPOCHS, config=CONFIG, random_state=seed, device="cpu"
+    )
     started = time.monotonic()
     translator.fit(*pairs["train"], pairs["validation"])
     seconds = time.monotonic() - started
