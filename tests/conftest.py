@@ -48,11 +48,6 @@ def pytest_collect_file():
     return [collector for collector in (yield) if type(collector) is pytest.Module]
 
 
-def real_data():
-    folder = os.environ.get("LATTICEWORK_DATA")
-    return Path(folder) if folder and Path(folder).is_dir() else None
-
-
 @pytest.fixture(autouse=True, scope="session")
 def cpu_alone():
     """Hide accelerators from "auto": a model is compared bit for bit with what is loaded of it."""
@@ -72,7 +67,7 @@ def on_the_cpu():
 @pytest.fixture
 def data_folder():
     """The folder of real data; for tests marked `realdata`."""
-    return real_data()
+    return Path(os.environ["LATTICEWORK_DATA"])
 
 
 @pytest.fixture
@@ -161,11 +156,13 @@ def pytest_make_parametrize_id(config, val, argname):
 
 def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: item.path.name != LONGEST)  # first, so that no process is left alone with it
-    if real_data() is None:
-        skip = pytest.mark.skip(reason="needs real data: set LATTICEWORK_DATA to the folder that holds it")
-        for item in items:
-            if item.get_closest_marker("realdata"):
-                item.add_marker(skip)
+    data = os.environ.get("LATTICEWORK_DATA")
+    for item in items:
+        if mark := item.get_closest_marker("realdata"):
+            needed = mark.args or (item.path.parent.name,)  # by default the folder of the capability
+            if missing := [name for name in needed if not data or not Path(data, name).is_dir()]:
+                reason = f"needs real data: set LATTICEWORK_DATA to the folder that holds {' and '.join(missing)}"
+                item.add_marker(pytest.mark.skip(reason=reason))
 
 
 def pytest_collection_finish():
@@ -177,5 +174,5 @@ def pytest_collection_finish():
 def pytest_terminal_summary(terminalreporter):
     skipped = [report for report in terminalreporter.stats.get("skipped", []) if "realdata" in report.keywords]
     if skipped:
-        text = f"{len(skipped)} tests on real data did NOT run: LATTICEWORK_DATA is not set to a folder"
+        text = f"{len(skipped)} tests on real data did NOT run: LATTICEWORK_DATA names no folder that has them"
         terminalreporter.section(text, yellow=True, bold=True)

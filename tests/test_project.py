@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
+import sys
 import tomllib
 from itertools import chain
 from pathlib import Path
@@ -98,6 +100,17 @@ def test_no_file_names_a_machine_or_the_host_of_a_package_registry() -> None:
 def test_only_the_ci_knows_where_the_shared_data_lie() -> None:
     found = [path for path in project_files() if b"shared" + b"/data" in path.read_bytes()]
     assert found == [ROOT / ".ci" / "run"]
+
+
+def test_what_needs_real_data_that_are_not_there_is_skipped_and_says_which(tmp_path: Path) -> None:
+    (tmp_path / "translation").mkdir()
+    test = "tests/anomaly/test_samples.py::test_a_real_scan_is_a_sample_with_colours"
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", test],
+        cwd=ROOT, env={**os.environ, "LATTICEWORK_DATA": str(tmp_path)}, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert "set LATTICEWORK_DATA to the folder that holds anomaly/mosd\n" in done.stdout
+    assert "1 tests on real data did NOT run" in done.stdout
 
 
 def test_the_ways_in_know_no_capability_by_name() -> None:

@@ -123,7 +123,7 @@ def test_any_text_has_some_lines_or_none(text):
     assert all(isinstance(value, str) for value in flat_yaml(text, ("a", "A")).values())
 
 
-@pytest.mark.realdata
+@pytest.mark.realdata("anomaly/mvtec3d_tire_rgb_half")
 def test_the_camera_of_the_tires_is_read(data_folder):
     file = data_folder / "anomaly/mvtec3d_tire_rgb_half/calibration/camera_parameters.json"
     camera = Camera.read(file)

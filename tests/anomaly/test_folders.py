@@ -363,7 +363,7 @@ def test_a_folder_without_class_ids_has_none(tmp_path):
     assert read_class_ids(tmp_path) == {}
 
 
-@pytest.mark.realdata
+@pytest.mark.realdata("anomaly/mvtec3d_tire_rgb_half")
 def test_the_real_tires_are_as_their_licence_file_counts_them(data_folder):
     folder = data_folder / "anomaly/mvtec3d_tire_rgb_half"
     train = read_folder(folder, split="train")

@@ -123,7 +123,7 @@ def test_histograms_are_those_of_open3d_with_its_weights_and_nearly_so_with_the_
     assert np.corrcoef(found.ravel(), of_open3d.ravel())[0, 1] > 0.999
 
 
-@pytest.mark.realdata
+@pytest.mark.realdata("anomaly/mosd")
 def test_real_scans_have_histograms_that_agree_with_the_equations(data_folder):
     cloud = read_pcd(data_folder / "anomaly" / "mosd" / "learn0.pcd")
     labels, xyz = cloud.fields["label"], torch.from_numpy(cloud.xyz).permute(2, 0, 1)[None]

@@ -254,7 +254,7 @@ def test_what_is_told_apart_is_not_doubted():
     assert find_part(Sample.of(rgb=picture()[0])).doubt == ""
 
 
-@pytest.mark.realdata
+@pytest.mark.realdata("anomaly/mosd")
 @pytest.mark.parametrize("name", ["learn0", "test0"])
 def test_on_real_scans_both_objects_are_found(data_folder, name):
     cloud = read_pcd(data_folder / f"anomaly/mosd/{name}.pcd")
@@ -264,7 +264,7 @@ def test_on_real_scans_both_objects_are_found(data_folder, name):
     assert overlap(found, objects) >= 0.97  # with the missing returns within them: 0.979 and 0.987
 
 
-@pytest.mark.realdata
+@pytest.mark.realdata("anomaly/mvtec3d_tire_rgb_half")
 def test_real_tires_are_told_from_a_dark_background_by_their_colours(data_folder):
     for file in sorted((data_folder / "anomaly/mvtec3d_tire_rgb_half/train/good/rgb").glob("*.png"))[::10]:
         found = find_part(read_sample(file))

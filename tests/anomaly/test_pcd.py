@@ -230,7 +230,7 @@ def test_only_clouds_are_written(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.realdata
+@pytest.mark.realdata("anomaly/mosd")
 @pytest.mark.parametrize("name, missing", [("learn0", 124_908), ("test0", 118_002)])
 def test_real_scans_are_tables_with_two_objects(data_folder, name, missing):
     cloud = read_pcd(data_folder / "anomaly" / "mosd" / f"{name}.pcd")
@@ -249,7 +249,7 @@ def test_real_scans_are_tables_with_two_objects(data_folder, name, missing):
     assert np.corrcoef(y / z, row)[0, 1] > 0.9999
 
 
-@pytest.mark.realdata
+@pytest.mark.realdata("anomaly/mosd")
 def test_a_real_scan_unpacks_as_the_literal_transcription_says(data_folder):
     data = (data_folder / "anomaly" / "mosd" / "learn0.pcd").read_bytes()
     begin = data.index(b"DATA binary_compressed\n") + len(b"DATA binary_compressed\n")

@@ -182,7 +182,7 @@ def test_a_distance_that_is_none_is_refused(distance):
         fit_plane(table(40, 40), distance=distance)
 
 
-@pytest.mark.realdata
+@pytest.mark.realdata("anomaly/mosd")
 @pytest.mark.parametrize("name", ["learn0", "test0"])
 def test_on_real_scans_what_stands_out_is_what_people_marked(data_folder, name):
     cloud = read_pcd(data_folder / f"anomaly/mosd/{name}.pcd")

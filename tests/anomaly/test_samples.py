@@ -224,7 +224,7 @@ def test_what_is_no_ordinary_file_is_refused(tmp_path):
         read_cloud(tmp_path / "a.pcd")
 
 
-@pytest.mark.realdata
+@pytest.mark.realdata("anomaly/mosd")
 def test_a_real_scan_is_a_sample_with_colours(data_folder):
     sample = read_sample(data_folder / "anomaly/mosd/test0.pcd")
     assert sample.name == "test0"

@@ -63,7 +63,7 @@ def test_overlays_show_a_row_of_each_family(tmp_path: Path, monkeypatch: pytest.
     assert shown.shape == (64, 2 * 64 * len(anomaly.SHOWN), 3)
 
 
-@pytest.mark.realdata
+@pytest.mark.realdata("anomaly/mosd", "anomaly/mvtec3d_tire_rgb_half")
 def test_real_scans_and_tyres_have_rows(data_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LATTICEWORK_DATA", str(data_folder))
     assert [row.met for row in anomaly.scans()] == [True, True]

@@ -85,7 +85,7 @@ def snapshot(folder):
     return {(entities[head], relations[relation], entities[tail]) for head, tail, relation in rows}
 
 
-@pytest.mark.realdata
+@pytest.mark.realdata("knowledge/YAGO-3SP", "knowledge/DBpedia-3SP")
 @pytest.mark.parametrize(
     "name, first, counts, trained",
     [

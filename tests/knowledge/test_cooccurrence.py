@@ -65,7 +65,7 @@ def test_a_rule_without_triples_makes_everything_a_tie():
     assert ranks.realistic.tolist() == [[2.5, 2.5]]
 
 
-@pytest.mark.realdata
+@pytest.mark.realdata("knowledge/YAGO-3SP")
 @pytest.mark.parametrize("snapshot, leaked, expected", YAGO)
 def test_the_floor_of_yago_is_what_was_measured(data_folder, snapshot, leaked, expected):
     folder = data_folder / "knowledge" / "YAGO-3SP" / f"snapshot{snapshot}"

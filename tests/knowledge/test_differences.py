@@ -33,7 +33,7 @@ def test_graphs_without_triples_have_differences():
     assert not difference(empty, Graph.of_numbers(empty.triples, Names("a"), Names()))
 
 
-@pytest.mark.realdata
+@pytest.mark.realdata("knowledge/YAGO-3SP")
 def test_snapshots_of_yago_differ_by_as_much_as_the_paper_says(data_folder):
     first, second = (read_openke(data_folder / f"knowledge/YAGO-3SP/snapshot{n}").graph for n in (1, 2))
     delta = difference(first, second)

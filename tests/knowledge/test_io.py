@@ -209,7 +209,7 @@ def test_numbers_are_given_as_names_come_first(tmp_path):
     assert list(read_triples(tmp_path / "a.npy").graph.entities) == ["9", "7"]
 
 
-@pytest.mark.realdata
+@pytest.mark.realdata("knowledge/umls", "knowledge/WN18RR")
 @pytest.mark.parametrize(
     "name, sizes, unseen",
     [("umls", (5216, 652, 661), 0), ("WN18RR", (86_835, 3034, 3134), 210)],

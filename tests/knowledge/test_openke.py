@@ -161,7 +161,7 @@ def test_a_name_that_the_files_cannot_hold_is_refused(tmp_path):
         write_openke(tmp_path / "file" / "new", Splits(Names("a"), Names("r"), none, none, none))
 
 
-@pytest.mark.realdata
+@pytest.mark.realdata("knowledge/YAGO-3SP")
 @pytest.mark.parametrize(
     "snapshot, sizes, leaked",
     [
@@ -178,7 +178,7 @@ def test_yago_has_the_known_sizes_and_leaks(data_folder, snapshot, sizes, leaked
     assert len(kept.test) == 3000 - leaked["test"]
 
 
-@pytest.mark.realdata
+@pytest.mark.realdata("knowledge/DBpedia-3SP")
 def test_dbpedia_has_one_duplicate_in_its_third_snapshot(data_folder):
     loaded = read_triples(data_folder / "knowledge/DBpedia-3SP/snapshot3")
     assert (len(loaded.graph), loaded.duplicates) == (104_112, 1)

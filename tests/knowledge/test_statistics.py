@@ -105,7 +105,7 @@ def test_a_symmetric_relation_is_the_reverse_of_itself():
     }
 
 
-@pytest.mark.realdata
+@pytest.mark.realdata("knowledge/YAGO-3SP")
 def test_playing_for_and_being_affiliated_to_say_the_same_in_yago(data_folder):
     loaded = read_triples(data_folder / "knowledge" / "YAGO-3SP" / "snapshot1")
     found = statistics(loaded.graph, duplicates=loaded.duplicates, left_out=loaded.dropped)

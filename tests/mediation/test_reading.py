@@ -472,8 +472,6 @@ def test_the_description_of_a_study_is_plain(tmp_path):
 
 @pytest.mark.realdata
 def test_real_files_of_r_are_read(data_folder, tmp_path):
-    if data_folder is None or not (data_folder / "mediation").is_dir():
-        pytest.skip("LATTICEWORK_DATA holds no mediation")
     folder = data_folder / "mediation"
     side = np.linspace(-1, 1, 20)
     points = np.array([(x, y) for y in side for x in side])

@@ -298,8 +298,6 @@ def test_whatever_a_table_holds_only_input_errors_come_out(write, data):
 
 @pytest.mark.realdata
 def test_real_tables_are_read(data_folder):
-    if data_folder is None or not (data_folder / "mediation").is_dir():
-        pytest.skip("LATTICEWORK_DATA holds no mediation")
     folder = data_folder / "mediation"
     table = read_table(folder / "localizer_participants.tsv", id_column="participant_id")
     behaviour = read_table(folder / "localizer_behavioural.tsv", id_column="participant_id")

@@ -118,7 +118,7 @@ def test_padding_is_under_5_percent_on_lengths_like_a_corpus(count, budget):
     assert total < 0.05
 
 
-@pytest.mark.realdata
+@pytest.mark.realdata("translation")
 def test_padding_is_under_5_percent_on_multi30k():
     source, target = datasets.load("multi30k")
     preset = PRESETS["tiny"]

@@ -12,7 +12,9 @@ from latticework.core.errors import InputError
 
 def datasets(
     name: Annotated[str | None, typer.Argument(metavar="NAME", help="One data set.", show_default=False)] = None,
-    download: Annotated[bool, typer.Option("--download", help="Fetch the files of NAME that are not here.")] = False,
+    download: Annotated[
+        bool, typer.Option("--download", help="Fetch the files of NAME that are not here, into the cache.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """List the public data sets, or show one.
