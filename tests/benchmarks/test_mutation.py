@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import mutation
+from benchmarks import harness, mutation
 from benchmarks.mutation import MATHS, Tally
 from latticework.core.capability import capabilities
 
@@ -88,6 +88,12 @@ def test_the_table_has_the_share_of_each_capability_and_module() -> None:
     ]
     assert list(mutation.lines_of(tallies)) == ["nn/crf: nn.one"]
     assert "estimates" not in found.title
+
+
+def test_the_page_of_results_has_a_place_for_the_table() -> None:
+    found = mutation.result({"nn": {"nn/crf": Tally(8, ("nn.one",), 1, 10)}}, jobs=2)
+    page = (harness.HERE / "README.md").read_text(encoding="utf-8")
+    assert harness.table(found) in harness._with_tables(page, {mutation.NAME: found})
 
 
 def test_of_a_sample_a_module_counts_by_the_mutants_that_it_has() -> None:
