@@ -20,7 +20,6 @@ from anomaly.fakes import FakeM3DM, as_calibrated, split
 
 from latticework.anomaly.cli_parts import good_in, parts_in
 from latticework.anomaly.config import M3DMConfig
-from latticework.anomaly.detector import M3DM
 from latticework.anomaly.synth import FAMILIES
 from latticework.core import State, write_folder
 from latticework.core.errors import InputError
@@ -543,20 +542,9 @@ def test_every_option_is_described(anomaly, undescribed, command, options):
     assert undescribed("anomaly", command, options=options) == []
 
 
-def test_help_names_the_families_of_parts_and_the_defaults(anomaly, monkeypatch):
-    monkeypatch.setenv("COLUMNS", "220")
+def test_help_names_the_families_of_parts(anomaly):
     shown = anomaly("synth", "--help").out
     assert [family for family in FAMILIES if family not in shown] == []
-    shown = anomaly("fit", "--help").out.splitlines()
-    detector = M3DM().get_params()
-    for option, default in (
-        ("--coreset", detector["coreset"]),
-        ("--held-out", M3DMConfig().held_out),
-        ("--rate", M3DMConfig().false_alarm_rate),
-        ("--size", M3DMConfig().size),
-    ):
-        (line,) = [line for line in shown if option in line]
-        assert f"({default})" in line
 
 
 def test_pages_need_their_extra_before_anything_is_inspected(anomaly, saved, rings, tmp_path, monkeypatch):

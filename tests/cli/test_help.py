@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from inspect import signature
 from pathlib import Path
 
 import pytest
 import typer
 from typer.core import TyperArgument, TyperCommand, TyperGroup
 
+from latticework.anomaly import M3DM, M3DMConfig
 from latticework.cli.app import app, main
 from latticework.core import estimator
 from latticework.core.capability import capabilities, resolve
 from latticework.core.errors import InputError
 from latticework.core.estimator import Estimator
+from latticework.knowledge import DKGE, DKGEConfig
+from latticework.ner import LatticeTagger, TaggerConfig
 
 JOBS = {each.command: each.commands for each in capabilities() if each.command and each.commands}
 
@@ -67,6 +71,33 @@ def test_a_usage_line_has_one_pair_of_brackets_around_what_may_be_left_out(capsy
     assert main(["translate", "predict", "--help"]) == 0
     lines = [line.strip() for line in capsys.readouterr().out.splitlines()]
     assert "Usage: latticework translate predict [OPTIONS] {MODEL} [FILE]" in lines
+
+
+@pytest.mark.parametrize(
+    "job, estimator, option, parameter",
+    [
+        ("anomaly", M3DM, "--coreset", "coreset"),
+        ("anomaly", M3DMConfig, "--held-out", "held_out"),
+        ("anomaly", M3DMConfig, "--rate", "false_alarm_rate"),
+        ("anomaly", M3DMConfig, "--size", "size"),
+        ("kg", DKGE, "--affected", "affected"),
+        ("kg", DKGEConfig, "--compat", "compat"),
+        ("kg", DKGEConfig, "--loss", "loss"),
+        ("kg", DKGEConfig, "--margin", "margin"),
+        ("kg", DKGEConfig, "--learning-rate", "learning_rate"),
+        ("kg", DKGEConfig, "--max-triples", "max_triples_per_entity"),
+        ("ner", LatticeTagger, "--hidden-size", "hidden_size"),
+        ("ner", TaggerConfig, "--forget", "forget"),
+        ("ner", TaggerConfig, "--learning-rate", "learning_rate"),
+    ],
+)
+def test_help_tells_the_default_of_what_a_command_leaves_to_the_class(
+    job: str, estimator: type, option: str, parameter: str
+) -> None:
+    (fit,) = [command for command in of_job(job) if command.name == "fit"]
+    (told,) = [each.show_default for each in fit.params if option in each.opts]
+    default = signature(estimator).parameters[parameter].default
+    assert str(told).split(";")[0] == (f"{default:g}" if isinstance(default, float) else str(default))
 
 
 def taking(*names: str, without: str = "") -> pytest.MarkDecorator:
