@@ -198,6 +198,8 @@ def kind_to_write(path: str | os.PathLike[str], *, format: FileFormat | None = N
     kind = one_of("format", format or _to_write(Path(path)), get_args(FileFormat))
     if kind in ("parquet", "npy", "openke") and os.fspath(path) == "-":
         raise InputError(f"{kind} is not written to standard output: give a file name")
+    if kind in ("parquet", "npy") and Path(path).suffix == ".gz":
+        raise InputError(f"{path}: {kind} is not compressed by gzip: leave .gz out")
     if kind == "openke":
         check_new(path)
     return kind
