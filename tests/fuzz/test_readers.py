@@ -29,6 +29,7 @@ OTHERS = {
     "core/loggers.py:_id": "reads what it has written",
     "core/files.py:holds": "compares with what is to be written",
     "core/persistence.py:_listed": "reads which files a model has that is to be replaced; `load` reads more of it",
+    "cli/app.py:main": "opens the null device",
     "cli/errors.py:_forget_what_cannot_be_written": "opens /dev/null",
     "pages/page.py:_file": "reads files of the package",
     "anomaly/preparation/prepared.py:_class_ids": "copies what `read_class_ids` has read",

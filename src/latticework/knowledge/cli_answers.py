@@ -125,8 +125,8 @@ def evaluate(
     from latticework.knowledge.estimator import DKGE
     from latticework.knowledge.io.formats import read_rows
 
-    facts = read_rows(test, "test", literals=literals, blank_nodes=blank_nodes)
-    found = DKGE.load(model, device="cpu").evaluate(facts)
+    fitted = DKGE.load(model, device="cpu")
+    found = fitted.evaluate(read_rows(test, "test", literals=literals, blank_nodes=blank_nodes))
     if as_json:
         print_json(found)
     else:
