@@ -34,9 +34,8 @@ ENCODE_TEXTS = 1 << 14  # texts whose pieces are Python numbers at a time, at so
 FEW_TEXTS = 16  # which one thread reads before others have begun
 
 SPECIAL_NAMES = re.compile("<(?:pad|unk|s|/s)>")
-# The trainer passes over lines with ▅, its unknown character, and makes no piece of its sign of a border: U+001F, or a
-# tab in older versions.
-TRAINERS_OWN = "▅\x1f\t"
+# The trainer passes over lines with ▅, its unknown character, and makes no piece of U+001F, its sign of a border.
+TRAINERS_OWN = "▅\x1f"
 
 
 class Vocabulary:
