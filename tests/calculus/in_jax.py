@@ -10,7 +10,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from latticework.calculus import parse
+from latticework.calculus import derive, parse
 from latticework.calculus.called import function
 from latticework.calculus.evaluate import evaluate
 from latticework.calculus.expression import Expr
@@ -68,7 +68,8 @@ def main() -> None:
     tried: set[str] = set()
     for text in EXPRESSIONS:
         tried |= check(parse(text, SHAPES), arrays)
-    assert {*WRITTEN, *OWN["jax"]} - tried == set()
+    tried |= check(derive("norm2(x[2:n] - x[1:n-1])^2", "x", {"x": "n"}).value, arrays)
+    assert {*WRITTEN, *OWN["jax"], "pad"} - tried == set()
 
 
 if __name__ == "__main__":

@@ -56,3 +56,13 @@ def test_it_may_be_asked_for_within_itself(allowed):
     with full_precision(ROWS.device):
         assert torch.equal(EXACT, product())
     assert allowed() == before
+
+
+def test_what_was_inherited_is_inherited_again():
+    try:
+        torch.backends.fp32_precision = "tf32"
+        product()
+        torch.backends.fp32_precision = "ieee"
+        assert torch.backends.mkldnn.matmul.fp32_precision == "ieee"
+    finally:
+        torch.backends.fp32_precision = torch.backends.mkldnn.matmul.fp32_precision = "none"

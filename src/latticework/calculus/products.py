@@ -94,10 +94,10 @@ def _cost(factors: Sequence[Factor], first: int, cut: int, last: int) -> float:
     """Multiplications of one product of two parts."""
     rows, inner, columns = factors[first].rows, factors[cut].columns, factors[last].columns
     alone = [factors[end].kind for end in (first, last) if end in (cut, cut + 1)]
-    if "diagonal" in alone or "embed" in alone:
-        return rows * columns
     if "inverse" in alone:
         return inner**3 / 3 + rows * inner * columns
+    if "diagonal" in alone or "embed" in alone:
+        return rows * columns
     return rows * inner * columns
 
 

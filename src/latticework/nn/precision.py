@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from threading import RLock
-from typing import Final
+from typing import Any, Final
 
 import torch
 
@@ -27,13 +27,16 @@ def full_precision(device: torch.device) -> Iterator[None]:
     ...     torch.eye(2) @ torch.ones(2)
     tensor([1., 1.])
     """
-    matmul = (torch.backends.mkldnn if device.type == "cpu" else torch.backends.cuda).matmul
+    cpu = device.type == "cpu"
+    every: Any = torch.backends.mkldnn if cpu else torch.backends.cudnn  # of all operations
+    matmul: Any = (torch.backends.mkldnn if cpu else torch.backends.cuda).matmul
     with without_autocast(device.type), ExitStack() as held:
         held.enter_context(_LOCK)
         allowed = matmul.fp32_precision
         if allowed in _FULL:
             held.close()
         else:
+            inherited = allowed == every.fp32_precision  # then it is to follow what is asked for there later
             matmul.fp32_precision = "ieee"
-            held.callback(setattr, matmul, "fp32_precision", allowed)
+            held.callback(setattr, matmul, "fp32_precision", "none" if inherited else allowed)
         yield
