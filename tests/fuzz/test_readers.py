@@ -111,11 +111,11 @@ def test_every_reader_of_the_package_has_a_format(tmp_path):
         folder = write(form.sealed(files), tmp_path / "whole")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            sys.settrace(note)
+            sys.setprofile(note)
             try:
                 exhausted(form.read(folder))
             finally:
-                sys.settrace(None)
+                sys.setprofile(None)
     missing = readers() - called - OTHERS.keys()
     assert not missing, "give each a format in tests/fuzz, or say in OTHERS why it needs none"
     assert OTHERS.keys() <= readers()
