@@ -8,7 +8,7 @@ import stat
 import subprocess
 import sys
 import zlib
-from contextlib import nullcontext
+from contextlib import nullcontext, redirect_stdout
 from pathlib import Path
 
 import pytest
@@ -431,6 +431,47 @@ def test_who_may_read_a_file_may_do_so_when_it_is_replaced_and_nobody_else(tmp_p
     ):
         write()
         assert stat.S_IMODE(path.stat().st_mode) == mode
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no groups there")
+@pytest.mark.parametrize("allowed", [True, False])
+def test_the_group_of_what_is_replaced_keeps_its_rights_and_no_other_gets_them(tmp_path, monkeypatch, allowed):
+    path, changed = tmp_path / "file", []
+    path.write_bytes(b"old")
+    path.chmod(0o660)
+    own, stat_of = path.stat().st_gid, os.stat
+
+    def of_another_group(target, **options):
+        found = stat_of(target, **options)
+        return os.stat_result([*found[:5], own + 1, *found[6:10]]) if Path(target) == path else found
+
+    def chown(file, user, group):
+        if not allowed:
+            raise PermissionError(1, "Operation not permitted", str(file))
+        changed.append((user, group))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "stat", of_another_group)
+        patch.setattr(os, "chown", chown)
+        write_atomically(path, b"new")
+    assert stat.S_IMODE(path.stat().st_mode) == (0o660 if allowed else 0o600)
+    assert changed == ([(-1, own + 1)] if allowed else [])
+
+
+def test_standard_output_may_be_replaced_by_what_takes_text_alone():
+    with redirect_stdout(io.StringIO()) as shown:
+        write_output("-", "grün\n".encode())
+        with pytest.raises(InputError, match="takes text alone here"):
+            write_output("-", b"\xff")
+    assert shown.getvalue() == "grün\n"
+
+
+def test_lines_are_printed_as_they_come(capsys):
+    def lines():
+        yield "first"
+        assert capsys.readouterr().out == "first\n"
+
+    write_lines("-", lines())
 
 
 def test_files_that_belong_together_are_at_least_one():

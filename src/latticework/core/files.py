@@ -262,8 +262,7 @@ def write_output(path: str | os.PathLike[str], data: bytes) -> None:
         As `write_atomically`.
     """
     if os.fspath(path) == "-":
-        sys.stdout.flush()  # the text before
-        sys.stdout.buffer.write(data)
+        _print(data)
     else:
         _write(path, [data])
 
@@ -271,15 +270,29 @@ def write_output(path: str | os.PathLike[str], data: bytes) -> None:
 def write_lines(path: str | os.PathLike[str], lines: Iterable[str]) -> None:
     """Write a text file as `write_output` does, of which only some lines are in memory at a time.
 
+    Standard output gets each line as it comes, another pipe all of them or none.
+
     Raises
     ------
     InputError, OSError
         As `write_atomically`. What `lines` raises stays as it is.
     """
     if os.fspath(path) == "-":
-        sys.stdout.write("".join(f"{line}\n" for line in lines))
+        sys.stdout.writelines(f"{line}\n" for line in lines)
     else:
         _write(path, _encoded(lines))
+
+
+def _print(data: bytes) -> None:
+    """Write to standard output, which takes text alone where a notebook or a caller has replaced it."""
+    sys.stdout.flush()  # the text before
+    if (buffer := getattr(sys.stdout, "buffer", None)) is not None:
+        buffer.write(data)
+        return
+    try:
+        sys.stdout.write(data.decode())
+    except UnicodeDecodeError as error:
+        raise InputError("standard output takes text alone here: give a file name") from error
 
 
 def _encoded(lines: Iterable[str]) -> Iterator[bytes]:

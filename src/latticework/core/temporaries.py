@@ -157,8 +157,8 @@ def _temporary(target: Path, make: Callable[[Path], None]) -> Iterator[Path]:
     """The hidden name under which something was made; at the end it is gone, unless it has another by then."""
     path, lock = _made(target, make)
     made = os.lstat(path)
-    with suppress(OSError):  # others may do with it what they may with what is there, if anything is
-        os.chmod(path, stat.S_IMODE(os.stat(target).st_mode) | made.st_mode & stat.S_IRWXU)
+    with suppress(OSError):
+        _give_rights(path, made, os.stat(target))
     try:
         yield path
     finally:
@@ -166,6 +166,17 @@ def _temporary(target: Path, make: Callable[[Path], None]) -> Iterator[Path]:
             if _is_at(made, path):  # another writer may have that name now
                 _remove(path)
         _let_go(lock)
+
+
+def _give_rights(path: Path, made: os.stat_result, before: os.stat_result) -> None:
+    """Let others do with what was made what they may with what it replaces: no more than that, and no other group."""
+    mode = stat.S_IMODE(before.st_mode) | made.st_mode & stat.S_IRWXU
+    if made.st_gid != before.st_gid:
+        try:
+            os.chown(path, -1, before.st_gid)
+        except OSError:
+            mode &= ~(stat.S_IRWXG | stat.S_ISGID)
+    os.chmod(path, mode)
 
 
 def _made(target: Path, make: Callable[[Path], None]) -> tuple[Path, int | None]:
