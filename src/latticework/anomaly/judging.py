@@ -26,6 +26,7 @@ from latticework.anomaly.memory.neighbours import Neighbours
 from latticework.anomaly.memory.reweighting import image_score
 from latticework.anomaly.memory.whitening import Whitening
 from latticework.nn.linear import without_autocast
+from latticework.nn.precision import full_precision
 
 KNEE: Final = 5.0  # fused scores up to which a map shows them as they are; above, rather their logarithms
 _REACH: Final = 3.0  # standard deviations that a smoothing goes to
@@ -86,7 +87,7 @@ class Representation:
         if self.fusion is not None:
             sides, judged = self.sides(found)
             device = next(self.fusion.parameters()).device
-            with torch.inference_mode(), without_autocast(device.type):
+            with torch.inference_mode(), full_precision(device):
                 fused = self.fusion(*(torch.from_numpy(side).to(device) for side in sides))
             found[FUSION] = Patches(fused.cpu().numpy(), judged)
         return found
