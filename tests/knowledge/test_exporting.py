@@ -147,6 +147,8 @@ def test_the_same_embeddings_give_the_same_bytes(embeddings, tmp_path):
         ("e.csv", {}, "expected a suffix of .npy, .parquet, .vec, .txt, .faiss, or a format"),
         ("e.npy", {"format": "csv"}, "format='csv': expected one of npy, parquet, word2vec, faiss"),
         ("e.npy", {"kind": "facts"}, "kind='facts': expected one of entities, relations"),
+        ("e.parquet.gz", {"format": "parquet"}, "parquet is not compressed by gzip: leave .gz out"),
+        ("e.npy.gz", {"format": "npy"}, "npy is not compressed by gzip: leave .gz out"),
         ("none/e.npy", {}, "there is no folder"),
         ("none/e.vec", {}, "there is no folder"),
     ],

@@ -118,6 +118,11 @@ def test_other_held_out_facts_stay_with_the_model_whether_or_not_anything_change
         assert model.validation_ == others
 
 
+def test_held_out_facts_that_are_in_the_graph_are_told_even_if_nothing_changes():
+    with pytest.warns(UserWarning, match="validation"):
+        fitted().partial_fit(add=FACTS[:1], validation=FACTS[:1])
+
+
 def test_held_out_facts_are_read_even_if_nothing_changes():
     with pytest.raises(lw.InputError, match="validation"):
         fitted().partial_fit(validation=[("x",)])

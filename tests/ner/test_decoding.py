@@ -49,8 +49,10 @@ def test_small_batches_give_the_same(model, monkeypatch):
     expected, states_expected = decode(model[0], TAG_SET, model[1], device=CPU), dict(states(*model, device=CPU))
     monkeypatch.setattr(module, "BATCH_CHARACTERS", 1)
     assert decode(model[0], TAG_SET, model[1], device=CPU) == expected
-    for index, found in states(*model, device=CPU):
-        np.testing.assert_allclose(found, states_expected[index], atol=1e-5)
+    found = dict(states(*model, device=CPU))
+    assert found.keys() == states_expected.keys()
+    for index, expected_states in states_expected.items():
+        np.testing.assert_allclose(found[index], expected_states, atol=1e-5)
 
 
 def test_states_have_a_row_a_character(model):

@@ -235,14 +235,14 @@ class DKGE(LinkPredictor):
             raise InputError("the update would leave a graph without facts")
         gone = set(delta.remove).difference(delta.add)  # which is true no more, whether or not it was in the graph
         kept = [fact for fact in self.validation_ if fact not in gone] if validation is None else given
+        held_out = HeldOut.of(kept, graph)
+        if validation is not None:
+            held_out.warn("validation")
         if not change:
             self.validation_ = kept
             seconds = time.monotonic() - started
             share = len(self.since_fit_) / len(graph)
             return report_of(before, before, change, scope, epochs=0, seconds=seconds, changed=share)
-        held_out = HeldOut.of(kept, graph)
-        if validation is not None:
-            held_out.warn("validation")
         after, epochs = learn_online(
             before,
             graph,

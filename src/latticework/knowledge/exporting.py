@@ -27,6 +27,7 @@ from latticework.core.words import shortened
 from latticework.knowledge.choices import ExportFormat
 from latticework.knowledge.embeddings import Embeddings
 from latticework.knowledge.graph import KINDS, Kind
+from latticework.knowledge.io.tables import check_binary
 from latticework.knowledge.names import from_lines, to_lines
 
 SUFFIXES: Final[dict[str, ExportFormat]] = {
@@ -190,4 +191,7 @@ def _format(path: str | os.PathLike[str], format: ExportFormat | None) -> Export
         if suffix not in SUFFIXES:
             raise InputError(f"{path}: expected a suffix of {', '.join(SUFFIXES)}, or a format")
         return SUFFIXES[suffix]
-    return one_of("format", format, get_args(ExportFormat))
+    one_of("format", format, get_args(ExportFormat))
+    if format != "word2vec":
+        check_binary(path, format)
+    return format

@@ -31,6 +31,7 @@ from latticework.knowledge.io.dataset import Builder, Columns, Loaded, Splits, l
 from latticework.knowledge.io.openke import is_openke, read_openke, read_openke_part, write_openke
 from latticework.knowledge.io.rdf import OTHER_FORMATS, is_ntriples, ntriples_lines, rdf_columns
 from latticework.knowledge.io.tables import (
+    check_binary,
     csv_columns,
     delimited_lines,
     integer_bytes,
@@ -196,10 +197,8 @@ def kind_to_write(path: str | os.PathLike[str], *, format: FileFormat | None = N
     ('csv', 'openke', 'tsv')
     """
     kind = one_of("format", format or _to_write(Path(path)), get_args(FileFormat))
-    if kind in ("parquet", "npy", "openke") and os.fspath(path) == "-":
-        raise InputError(f"{kind} is not written to standard output: give a file name")
-    if kind in ("parquet", "npy") and Path(path).suffix == ".gz":
-        raise InputError(f"{path}: {kind} is not compressed by gzip: leave .gz out")
+    if kind in ("parquet", "npy", "openke"):
+        check_binary(path, kind)
     if kind == "openke":
         check_new(path)
     return kind

@@ -238,6 +238,20 @@ def delimited_lines(triples: Iterable[NamedTriple], *, comma: bool) -> Iterator[
         yield csv_line(triple)
 
 
+def check_binary(path: str | os.PathLike[str], kind: str) -> None:
+    """Refuse a name under which only text can be written: of standard output, or of what is compressed.
+
+    Raises
+    ------
+    InputError
+        If it is one.
+    """
+    if os.fspath(path) == "-":
+        raise InputError(f"{kind} is not written to standard output: give a file name")
+    if os.fspath(path).endswith(".gz"):
+        raise InputError(f"{path}: {kind} is not compressed by gzip: leave .gz out")
+
+
 def parquet_bytes(triples: Sequence[NamedTriple]) -> bytes:
     """A parquet file of triples by name."""
     arrow = require("pyarrow", extra="parquet", purpose=_PURPOSE)
