@@ -246,6 +246,8 @@ def test_option_out_of_range_is_named(options, words):
         ([[0, 1], [2, 3]], [1, -1], "voxel 1 has the label -1"),
         ([[0, 1], [2, 3]], [np.nan, 1], "voxel 0 has the label nan"),
         ([[0, 1], [2, 3]], [1], r"regions have shape \(1,\)"),
+        ([[0, 1], [2, 3]], ["a", np.nan], "voxel 1 has the label nan"),
+        ([[0, 1], [2, 3]], np.ma.masked_equal([4, 5], 5), "voxel 1 has the label None"),
     ],
 )
 def test_what_is_wrong_with_voxels_is_said(places, regions, words):

@@ -170,6 +170,9 @@ def test_centres_are_held_against_the_coordinates_given_beside_a_mask(tmp_path, 
     np.savez(tmp_path / "s.npz", **arrays, coordinates=points, mask=np.ones((6, 1, 1), dtype=bool))
     centres = write("c.csv", ["name,x,y,z", "left,-40,20,0", "right,10,20,25"])
     assert read_study(tmp_path / "s.npz", centres=centres).regions.tolist() == [0, 0, 0, 1, 1, 1]
+    np.savez(tmp_path / "t.npz", **arrays, coordinates=points[:, :1], mask=np.ones((6, 1, 1), dtype=bool))
+    with refused("expected the same axes"):  # those of the grid would be others than were given
+        read_study(tmp_path / "t.npz", centres=centres)
 
 
 def test_centres_of_one_name_stay_regions_of_their_own_and_so_when_written_and_read(tmp_path, table, mask, write):

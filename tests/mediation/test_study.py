@@ -239,6 +239,30 @@ def test_a_voxel_without_a_label_among_texts_is_refused(missing):
     assert made.regions.tolist() == [0, 1, 0]
 
 
+def test_labels_that_a_masked_array_masks_are_missing():
+    labels = np.ma.masked_equal([3, 7, 3, 3, 9, 9], 7)
+    with refused("regions: voxel 1 has the label None"):
+        study(regions=labels)
+    assert study(regions=np.ma.masked_equal(labels.data, 8)).region_names == ("3", "7", "9")
+    inside = np.array([[True, False], [True, True]])
+    labels = np.ma.masked_equal([[3, 1], [4, 3]], 1)  # what lies outside is not looked at
+    made = study(mediators=RNG.normal(size=(12, 3)), coordinates=None, mask=inside, regions=labels)
+    assert made.regions.tolist() == [0, 1, 0]
+
+
+def test_whole_numbers_are_labels_whatever_holds_them():
+    labels = [10, 2, 10, 2, 0, 0]
+    held = ([10.0, np.int8(2), 10, 2, 0, 0], pd.array(labels, "Int64"), pd.Series(labels, dtype=object))
+    for given in (labels, np.array(held[0], dtype=object), held[1].to_numpy(dtype=object), held[2]):
+        made = study(regions=given)
+        assert made.region_names == ("0", "2", "10")
+        assert made.regions.tolist() == [2, 1, 2, 1, 0, 0]
+    assert study(regions=np.array([b"a", b"b"] * 3)).region_names == ("a", "b")
+    for wrong in (0.5, -1, True, 2.0**60, np.inf):
+        with refused("regions: voxel 2 has the label"):
+            study(regions=np.array([1, 2, wrong, 1, 2, 3], dtype=object))
+
+
 def test_voxels_without_a_label_are_dropped_with_a_warning():
     labels = np.full(MASK.shape, 5)
     labels[2] = 0

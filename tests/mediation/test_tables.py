@@ -266,6 +266,7 @@ def test_ids_lead_nowhere(tmp_path, one):
 
 def test_ids_of_volumes_are_a_line_each(write):
     assert read_ids(write("v.txt", ["b", "a", "", "c"])) == ("b", "a", "c")
+    assert read_ids(write("v.txt", ["", "  ", "b", " \t", "a"])) == ("b", "a")
     assert read_ids(write("v.tsv", ["file\tparticipant_id", "x.nii\tb", "y.nii\ta"])) == ("b", "a")
     with refused("more than once: a"):
         read_ids(write("v.txt", ["a", "a"]))

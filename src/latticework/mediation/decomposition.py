@@ -21,8 +21,9 @@ from latticework.core.persistence import State
 from latticework.mediation.basis import Basis, Block
 from latticework.mediation.basis_parts import Wanted, decomposed, share_out
 from latticework.mediation.choices import KernelName
-from latticework.mediation.guards import check_coordinates, check_regions, plain_numbers, repeated
+from latticework.mediation.guards import plain_numbers, repeated
 from latticework.mediation.kernels import DEGREE, LENGTH_SCALE, SMOOTHNESS, hermite_count
+from latticework.mediation.voxels import check_coordinates, check_regions
 
 SHARE: Final = 0.3  # components for every voxel, default from the paper
 

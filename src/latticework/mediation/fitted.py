@@ -15,6 +15,7 @@ from latticework.core.estimator import Estimator
 from latticework.mediation.basis import Basis
 from latticework.mediation.decomposition import BasisDecomposition, coefficients_of
 from latticework.mediation.diagnosis import Diagnosis, diagnose
+from latticework.mediation.effects import LEVEL
 from latticework.mediation.guards import plain_numbers
 from latticework.mediation.maps import ROPE, RULES, Maps, Rule, beyond, maps_of, selected
 from latticework.mediation.mediator_model import residual_of
@@ -144,7 +145,7 @@ class FittedModel(Estimator):
         self,
         rule: Rule = "rope",
         *,
-        level: float = 0.95,
+        level: float = LEVEL,
         rope: float | None = None,
         threshold: float = 0.5,
         rate: float = 0.1,
@@ -185,7 +186,7 @@ class FittedModel(Estimator):
                 "with a threshold"
             )
         if rule != "rope":
-            maps = self.maps_ if level == 0.95 or rule != "interval" else maps_of(self.posterior_, level=level)
+            maps = self.maps_ if level == LEVEL or rule != "interval" else maps_of(self.posterior_, level=level)
             return selected(maps, rule, threshold=threshold, rate=rate)
         if rope is None:
             return self._beyond >= level

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 
 from latticework.core.errors import InputError
 from latticework.core.words import counted, listed, shortened
@@ -233,66 +233,3 @@ def _unit(values: Float[np.ndarray, " subjects"]) -> Float[np.ndarray, " subject
     values = values / np.abs(values).max()
     centred = values - values.mean()
     return np.asarray(centred / np.linalg.norm(centred))
-
-
-def check_coordinates(coordinates: Any) -> Float[np.ndarray, "voxels axes"]:
-    """Return coordinates as double precision.
-
-    Raises
-    ------
-    InputError
-        If they are not two-dimensional, finite and distinct.
-
-    Examples
-    --------
-    >>> check_coordinates([[0, 1], [2, 3], [0, 1]])
-    Traceback (most recent call last):
-    latticework.core.errors.InputError: coordinates: voxels 0 and 2 are both at (0.0, 1.0)
-    """
-    places = plain_numbers(coordinates, "coordinates").astype(np.float64)
-    if places.ndim != 2 or 0 in places.shape:
-        raise InputError(f"coordinates have shape {places.shape}: expected (voxels, axes), at least one of each")
-    if not np.isfinite(places).all():
-        voxel = int(np.flatnonzero(~np.isfinite(places).all(axis=1))[0])
-        raise InputError(f"coordinates: voxel {voxel} is at {tuple(places[voxel].tolist())}: expected finite numbers")
-    order = np.lexsort(places.T)
-    same = np.flatnonzero((np.diff(places[order], axis=0) == 0).all(axis=1))
-    if len(same):
-        one, other = sorted(order[same[0] : same[0] + 2].tolist())
-        raise InputError(f"coordinates: voxels {one} and {other} are both at {tuple(places[one].tolist())}")
-    return places + 0.0  # no negative zeros
-
-
-def check_regions(regions: Any, n_voxels: int) -> tuple[tuple[str, ...], Int[np.ndarray, " voxels"]]:
-    """Return the names of regions, in the order of their labels, and the number of each voxel's region.
-
-    Raises
-    ------
-    InputError
-        If there is not one label for each voxel, or one is negative, fractional or missing.
-
-    Examples
-    --------
-    >>> check_regions([30, 4, 30], 3)
-    (('4', '30'), array([1, 0, 1]))
-    """
-    if regions is None:
-        return ("all",), np.zeros(n_voxels, dtype=np.int64)
-    try:
-        labels = np.asarray(regions)
-    except ValueError as error:
-        raise InputError(f"regions are not a list of labels ({error})") from error
-    if labels.shape != (n_voxels,):
-        raise InputError(f"regions have shape {labels.shape}: expected a label for each of {n_voxels:,} voxels")
-    if labels.dtype == object and all(isinstance(label, str) for label in labels):
-        labels = labels.astype(str)
-    if labels.dtype.kind not in "iufU":
-        raise InputError(f"regions are of type {labels.dtype}: expected whole numbers or text")
-    if labels.dtype.kind != "U":
-        wrong = np.flatnonzero(~((labels >= 0) & (labels < 2**53) & (labels == np.floor(labels))))
-        if len(wrong):
-            reason = f"voxel {wrong[0]} has the label {labels[wrong[0]]}"
-            raise InputError(f"regions: {reason}: expected whole numbers of at least 0")
-        labels = labels.astype(np.int64)
-    names, of_voxel = np.unique(labels, return_inverse=True)
-    return tuple(map(str, names.tolist())), of_voxel.astype(np.int64)

@@ -117,7 +117,7 @@ def read_ids(path: str | os.PathLike[str], *, id_column: str = FIELD) -> tuple[s
             raise InputError(f"{path}:1: several columns, and none is {shortened(id_column)}")
         rows = chain([header], rows)
     place = header.index(id_column) if id_column in header else 0
-    ids = [row[place].strip() for row in islice(rows, MAX_IDS + 1)]
+    ids = [row[place].strip() for row in islice(filter(_is_told, rows), MAX_IDS + 1)]
     if len(ids) > MAX_IDS:
         raise InputError(f"{path}: more than {MAX_IDS:,} ids")
     if "" in ids:
@@ -151,6 +151,11 @@ def rows_of(
     if strangers or without:
         raise InputError(_unmatched(without, strangers, what))
     return [places[one] for one in volumes]
+
+
+def _is_told(row: Sequence[str]) -> bool:
+    """Whether it is more than a line of blanks, where a row is one cell."""
+    return len(row) > 1 or bool(row[0].strip())
 
 
 def _files(images: Any) -> list[Path]:

@@ -8,6 +8,7 @@ from typing import Final, Literal
 import numpy as np
 from jaxtyping import Bool, Float
 
+from latticework.mediation.effects import LEVEL
 from latticework.mediation.posterior import Posterior
 
 Rule = Literal["pip", "interval", "rope", "fdr"]
@@ -53,7 +54,7 @@ class Maps:
         return 1 - np.maximum(self.positive, self.negative)
 
 
-def maps_of(posterior: Posterior, *, level: float = 0.95) -> Maps:
+def maps_of(posterior: Posterior, *, level: float = LEVEL) -> Maps:
     """Sum up the posterior voxel by voxel: O(p L / R) a draw, in blocks."""
     found = {name: np.empty(posterior.basis.n_voxels) for name in Maps.__dataclass_fields__}
     tails = [(1 - level) / 2, (1 + level) / 2]

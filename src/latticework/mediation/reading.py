@@ -177,8 +177,10 @@ def _by_centres(study: Study, centres: str | os.PathLike[str]) -> Study:
     """The study with regions by the nearest centre, of those that have a voxel."""
     read = read_centres(centres)
     points = study.coordinates
-    if study.space is not None and points.shape[1] != read.points.shape[1]:  # without the axes along which none differ
-        points = study.space.coordinates()
+    if study.space is not None and points.shape[1] != read.points.shape[1]:
+        told = study.space.coordinates()
+        if all(any(np.array_equal(axis, one) for one in told.T) for axis in points.T):
+            points = told  # of which the study has those axes along which voxels differ
     places, names = by_nearest_centre(points, read)
     return replace(study, regions=places, region_names=names)
 

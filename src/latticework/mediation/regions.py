@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from numbers import Integral
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
 
 from latticework.core.errors import InputError
-from latticework.core.words import counted, shortened
-from latticework.mediation.guards import is_labelled, repeated
-from latticework.mediation.labels import MAX_LABEL, Centres, LabelImage, label_image, nearest_centre_labels
+from latticework.core.words import counted
+from latticework.mediation.guards import repeated
+from latticework.mediation.labels import Centres, LabelImage, label_image, nearest_centre_labels
 from latticework.mediation.nifti import is_image
 from latticework.mediation.spaces import Space
+from latticework.mediation.voxels import plain_labels, whole_labels
 
 
 def voxel_labels(regions: Any, space: Space | None, p: int) -> tuple[Int[np.ndarray, " voxels"], Mapping[int, str]]:
@@ -32,26 +32,17 @@ def voxel_labels(regions: Any, space: Space | None, p: int) -> tuple[Int[np.ndar
             raise InputError("an image of regions needs a mask, or images, to say where the voxels are")
         labels = image.of(space)
         return np.where(labels == 0, -1, labels), image.names
-    values = regions.to_numpy() if is_labelled(regions) else np.asarray(regions)
-    if values.dtype.kind in "US":
-        values = np.asarray(regions, dtype=object)  # beside texts NumPy makes one of a NaN
+    values = plain_labels(regions)
     on_grid = space is not None and values.ndim > 1 and (*values.shape, *(1,) * (3 - values.ndim)) == space.mask.shape
     if space is not None and on_grid:
         values = values.reshape(space.mask.shape)[space.mask]
     elif values.shape != (p,):
         grid = "" if space is None else f" or a grid of {list(space.mask.shape)}"
         raise InputError(f"regions: {list(values.shape)} labels, expected one for each of {counted(p, 'voxel')}{grid}")
-    if values.dtype.kind == "O":
-        for voxel, label in enumerate(values):
-            if not isinstance(label, str | bytes | Integral):
-                raise InputError(f"regions: voxel {voxel} has the label {shortened(label)}: expected a number or text")
-        names, places = np.unique([str(label) for label in values], return_inverse=True)
+    labels = whole_labels(values)
+    if labels.dtype.kind == "U":
+        names, places = np.unique(labels, return_inverse=True)
         return places.astype(np.int64), dict(enumerate(names.tolist()))
-    if values.dtype.kind not in "iuf" or not np.isfinite(values).all() or (values != np.rint(values)).any():
-        raise InputError(f"regions: expected whole numbers or texts, got {values.dtype} that are neither")
-    if values.min() < 0 or values.max() > MAX_LABEL:
-        raise InputError(f"regions: labels from {values.min()} to {values.max()}, expected them from 0 to {MAX_LABEL}")
-    labels = values.astype(np.int64)
     return np.where(labels == 0, -1, labels) if on_grid else labels, {}
 
 

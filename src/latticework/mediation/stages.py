@@ -121,7 +121,7 @@ def decomposition_of(study: Study, basis: BasisDecomposition | None) -> BasisDec
 
 
 def default_basis(study: Study, kernel: KernelName = "matern") -> BasisDecomposition:
-    """The settings by default: as few components as the subjects allow, whatever the kernel."""
+    """The settings by default: at most as many components as the subjects allow, of either kernel."""
     voxels = np.array([study.n_voxels]) if study.regions is None else np.unique(study.regions, return_counts=True)[1]
     few = min(int(COMPONENTS_BY_VOXEL * study.n_voxels), study.n_subjects // SUBJECTS_BY_COMPONENT, MOST_COMPONENTS)
     if kernel != "matern":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -26,6 +26,15 @@ from latticework.mediation.mediators import coordinates_of, mediators_of
 from latticework.mediation.regions import numbered, voxel_labels
 from latticework.mediation.spaces import Space
 from latticework.mediation.subjects import confounder_columns, subject_ids
+from latticework.mediation.voxels import check_regions
+
+_AXES: Final = {
+    "exposure": "subjects",
+    "mediators": "subjects, voxels",
+    "outcome": "subjects",
+    "confounders": "subjects, confounders",
+    "coordinates": "voxels, axes",
+}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -94,6 +103,9 @@ class Study:
         InputError
             As `study_of`.
         """
+        for what, axes in _AXES.items():
+            if len(shape := getattr(self, what).shape) != len(axes.split()):
+                raise InputError(f"{what}: expected [{axes}], got {list(shape)}")
         n = self.n_subjects
         for what, length in (
             ("exposure", len(self.exposure)),
@@ -103,9 +115,13 @@ class Study:
         ):
             if length != n:
                 raise InputError(f"{counted(n, 'subject')} in mediators, and {length:,} in {what}: expected as many")
-        for what, given in (("coordinates", self.coordinates), ("regions", self.regions)):
-            if given is not None and len(given) != self.n_voxels:
-                raise InputError(f"{counted(self.n_voxels, 'voxel')}, and {len(given):,} {what}: expected as many")
+        if len(self.coordinates) != self.n_voxels:
+            told = f"{counted(self.n_voxels, 'voxel')}, and {len(self.coordinates):,} coordinates"
+            raise InputError(f"{told}: expected as many")
+        if self.regions is not None:
+            check_regions(self.regions, self.n_voxels)
+            if self.regions.dtype.kind not in "iu":
+                raise InputError(f"regions are {self.regions.dtype}: expected places in region_names, whole numbers")
         if self.space is not None and self.space.n_voxels != self.n_voxels:
             raise InputError(
                 f"{counted(self.n_voxels, 'voxel')}, and {self.space.n_voxels:,} in the space: expected as many; "

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Sequence
-from itertools import chain
+from itertools import chain, repeat
 from typing import Any, Final
 
 import numpy as np
@@ -86,12 +86,14 @@ def read_rows(path: str | os.PathLike[str]) -> Iterator[list[str]]:
         As `read_table`.
     """
     lines = read_lines(path)
-    header = next(lines, None)
-    if header is None or not header.strip():
-        raise InputError(f"{path}: expected a header in the first line")
+    skipped, header = next(((place, line) for place, line in enumerate(lines) if line.strip()), (0, None))
+    if header is None:
+        raise InputError(f"{path}: there is nothing in it, expected a header")
     delimiter = "\t" if suffix(path) == ".tsv" else max("\t;,", key=header.count)
     names: list[str] = []
-    for number, row in numbered_rows(chain([header], lines), str(path), delimiter=delimiter):
+    for number, row in numbered_rows(chain(repeat("", skipped), [header], lines), str(path), delimiter=delimiter):
+        if not row:
+            continue
         if not names:
             names = [name.strip() for name in row]
             if twice := repeated(names):
