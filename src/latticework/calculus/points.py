@@ -51,7 +51,8 @@ def size_sets(*roots: Expr, bases: Sequence[tuple[int, ...]] = SIZE_SETS) -> Ite
             continue
         for node in nodes:
             if math.prod(size.value(sizes) for size in node.shape) > MOST_ELEMENTS:
-                raise InputError(f"a {node.shape_text} is too large to be tried out: declare its sizes by name")
+                most = f"more than {MOST_ELEMENTS:,} elements"
+                raise InputError(f"a {node.shape_text} is too large to be tried out: {most}")
         yield sizes
 
 

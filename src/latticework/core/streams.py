@@ -28,6 +28,12 @@ def stream_name(path: str | os.PathLike[str]) -> str:
     return "<stdin>" if name == "-" else name
 
 
+def output_name(path: str | os.PathLike[str]) -> str:
+    """What messages call a file that was written: its path, or ``standard output`` for ``-``."""
+    name = os.fspath(path)
+    return "standard output" if name == "-" else name
+
+
 def answers(lines: Iterable[str], answer: Callable[[list[str]], Iterable[Answer]]) -> Iterator[Answer]:
     """What lines are answered with as they arrive; what was printed of a chunk of them is out before the next.
 

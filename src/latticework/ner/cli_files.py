@@ -10,7 +10,7 @@ import typer
 from latticework.core.commands import Json, Output, Seed, check_output, print_json, read_stdin_once, text_file
 from latticework.core.files import JSON_LINES, read_lines
 from latticework.core.progress import message
-from latticework.core.streams import stream_name
+from latticework.core.streams import output_name, stream_name
 from latticework.ner.choices import Scheme
 
 TAGGED: Final = f"CoNLL columns, or a {JSON_LINES} of texts with entities"
@@ -66,8 +66,7 @@ def convert(
 
     tagged = convert_file(source, target, scheme=scheme)
     entities = sum(len(spans_of(tags)) for tags in tagged.tags)
-    where = "standard output" if target == Path("-") else target
-    message(f"{len(tagged.sentences):,} sentences with {entities:,} entities are in {where}")
+    message(f"{len(tagged.sentences):,} sentences with {entities:,} entities are in {output_name(target)}")
 
 
 def vectors(
@@ -95,4 +94,4 @@ def vectors(
     options = {"size": size, "epochs": epochs, "seed": seed}
     found = character_vectors(texts, **options) if lexicon is None else word_vectors(texts, lexicon, **options)
     write_vectors(output, *found)
-    message(f"{len(found[0]):,} vectors are in {output}")
+    message(f"{len(found[0]):,} vectors are in {output_name(output)}")

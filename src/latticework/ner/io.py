@@ -17,7 +17,7 @@ from latticework.core.checks import one_of
 from latticework.core.datasets import Dataset, RemoteFile
 from latticework.core.errors import InputError, callers_level
 from latticework.core.files import is_jsonl, read_lines, write_lines
-from latticework.core.streams import stream_name
+from latticework.core.streams import output_name, stream_name
 from latticework.core.words import listed
 from latticework.ner.choices import Repair, Scheme
 from latticework.ner.conll import conll_lines, read_conll
@@ -144,7 +144,7 @@ def convert(
     empty = [place for place, tokens in zip(tagged.places, tagged.sentences, strict=True) if not tokens]
     if empty and not is_jsonl(target):
         warnings.warn(
-            f"{len(empty)} sentences without tokens have no lines in {target}: {listed(empty)}",
+            f"{len(empty)} sentences without tokens have no lines in {output_name(target)}: {listed(empty)}",
             stacklevel=callers_level(),
         )
     return tagged

@@ -74,7 +74,7 @@ def split_long(text: EncodedText, vocabulary: Vocabulary, max_length: int) -> Pa
     """Texts in parts of at most `max_length` pieces, END included.
 
     A part ends after the last mark that ends a sentence, else before the last space, else where it must, but
-    within no character that is spelled in bytes.
+    within no character that is spelled in bytes, if a part has room for one.
     """
     from latticework.nn.sequences import EncodedText
     from latticework.seq2seq.vocabulary import END
