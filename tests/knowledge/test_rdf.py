@@ -76,8 +76,8 @@ def test_blank_nodes_keep_their_labels_or_are_left_out():
     assert dropped == {"blank nodes": 2}
 
 
-@pytest.mark.parametrize("suffix", [".nt", ".nq"])
-def test_a_label_is_kept_where_every_node_has_one_however_much_it_looks_like_none(suffix):
+@pytest.mark.parametrize("suffix", [".nt", ".nq", ".ttl", ".trig"])
+def test_a_label_is_kept_however_much_it_looks_like_none(suffix):
     labels = [32 * "a", 32 * "b", "1" + 31 * "c", 24 * "d"]
     found = rows([f"_:{label} <http://x/r> <http://x/b> ." for label in labels], suffix)
     assert [head for head, _, _ in found] == [f"_:{label}" for label in labels]

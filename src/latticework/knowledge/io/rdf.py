@@ -27,6 +27,7 @@ _BATCH: Final = 65_536
 _LINES_AT_ONCE: Final = 16
 _UNLABELLED: Final = (".ttl", ".trig")  # where blank nodes need no label
 _ANONYMOUS: Final = re.compile(r"[a-f][0-9a-f]{23,31}")  # what pyoxigraph calls one that has none, at random
+_LABELLED: Final = re.compile(rf"_:({_ANONYMOUS.pattern})\b")
 _IRI: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\x00-\x20<>\"{}|^`\\]*")
 _LITERAL: Final = re.compile(
     r'"((?:[^"\\\n\r]|\\.)*)"(?:@[A-Za-z]+(?:-[A-Za-z0-9]+)*(?:--ltr|--rtl)?|\^\^<[^\x00-\x20<>"{}|^`\\]+>)?'
@@ -79,7 +80,7 @@ def rdf_columns(
     oxigraph = require("pyoxigraph", extra="knowledge", purpose="reading RDF")
     counts = Counter[str]() if dropped is None else dropped
     terms = _Terms(oxigraph, literals, blank_nodes, counts, unlabelled=suffix in _UNLABELLED)
-    triples = terms.triples(_quads(oxigraph, lines, name, suffix))
+    triples = terms.triples(_quads(oxigraph, terms.noted(lines), name, suffix))
     while batch := list(islice(triples, _BATCH)):
         heads, relations, tails = map(list, zip(*batch, strict=True))
         yield heads, relations, tails
@@ -153,8 +154,16 @@ class _Terms:
         self._literals = literals
         self._blank_nodes = blank_nodes
         self._unlabelled = unlabelled
+        self._labelled: set[str] = set()  # labels of the file that look like those that pyoxigraph draws
         self._anonymous: dict[str, str] = {}
         self._dropped = dropped
+
+    def noted(self, lines: Iterable[str]) -> Iterator[str]:
+        """The lines, from which is told which labels the file itself has."""
+        for line in lines:
+            if self._unlabelled and "_:" in line:
+                self._labelled.update(_LABELLED.findall(line))
+            yield line
 
     def triples(self, quads: Iterable[Any]) -> Iterator[NamedTriple]:
         for quad in quads:
@@ -178,7 +187,7 @@ class _Terms:
         return ""
 
     def _blank(self, label: str) -> str:
-        if self._unlabelled and _ANONYMOUS.fullmatch(label):
+        if self._unlabelled and label not in self._labelled and _ANONYMOUS.fullmatch(label):
             return self._anonymous.setdefault(label, f"_:anonymous{len(self._anonymous)}")
         return f"_:{label}"
 
