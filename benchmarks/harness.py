@@ -13,6 +13,7 @@ import math
 import os
 import platform
 import re
+import shlex
 import shutil
 import signal
 import statistics
@@ -43,6 +44,9 @@ _LAUNCHER = """
 import json, os, sys, time
 report, command = int(sys.argv[1]), sys.argv[2:]
 os.set_inheritable(report, False)
+cores = os.environ.pop("BENCHMARK_CORES", None)
+if cores:
+    os.sched_setaffinity(0, map(int, cores.split(",")))
 began = time.perf_counter()
 child = os.posix_spawnp(command[0], command, os.environ)
 _, status, usage = os.wait4(child, 0)
@@ -130,8 +134,27 @@ def environment(threads: int) -> dict[str, str]:
     return {**os.environ, **dict.fromkeys(THREADS, str(threads)), **WAITING, "TOKENIZERS_PARALLELISM": "false"}
 
 
-def run_measured(command: Command, env: Env, timeout: float) -> Measured:
+def command_line(command: str, **options: object) -> str:
+    """The command with options that make a record again; those that are None, False or empty were not given.
+
+    >>> command_line("python -m benchmarks.some", threads=1, beam_count=None, only=["two words", "one"], quick=True)
+    "python -m benchmarks.some --threads 1 --only 'two words' one --quick"
+    """
+    words = [command]
+    for name, value in options.items():
+        if value is None or value is False or value == []:
+            continue
+        words.append(f"--{name.replace('_', '-')}")
+        values = value if isinstance(value, list | tuple) else () if value is True else (value,)
+        words += [shlex.quote(str(each)) for each in values]
+    return " ".join(words)
+
+
+def run_measured(command: Command, env: Env, timeout: float, cores: int | None = None) -> Measured:
     """Run a command to its end; its standard error stays in sight.
+
+    With `cores` it gets no more of them, however many threads it starts: not every library heeds `THREADS`. Only where
+    one command runs at a time, for it is always the same ones.
 
     Raises
     ------
@@ -146,6 +169,8 @@ def run_measured(command: Command, env: Env, timeout: float) -> Measured:
     with tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as report:
         launcher = [sys.executable, "-I", "-S", "-c", _LAUNCHER, str(report.fileno()), *words]
         files: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": stdout, "pass_fds": [report.fileno()]}
+        if cores is not None:
+            env = {**env, "BENCHMARK_CORES": ",".join(map(str, sorted(os.sched_getaffinity(0))[:cores]))}
         process = subprocess.Popen(launcher, env=env, start_new_session=True, **files)
         try:
             process.wait(timeout)
@@ -170,12 +195,14 @@ def run_measured(command: Command, env: Env, timeout: float) -> Measured:
     return Measured(words, wall, cpu, largest * MAXRSS_UNIT, output)
 
 
-def interleave(commands: dict[str, Command], env: Env, timeout: float, repeats: int) -> dict[str, list[Measured]]:
-    """Run A B A B ..., so that what slows the machine down for a while slows down all."""
+def interleave(
+    commands: dict[str, Command], env: Env, timeout: float, repeats: int, cores: int | None = None
+) -> dict[str, list[Measured]]:
+    """Run A B A B ..., so that what slows the machine down for a while slows down all; `cores` as of `run_measured`."""
     runs: dict[str, list[Measured]] = {name: [] for name in commands}
     for _ in range(repeats):
         for name, command in commands.items():
-            runs[name].append(run_measured(command, env, timeout))
+            runs[name].append(run_measured(command, env, timeout, cores))
     return runs
 
 
@@ -217,25 +244,49 @@ def pins(requirements: Path) -> dict[str, str]:
 
 
 def make_result(
-    name: str, title: str, command: str, rows: Sequence[Row], *, threads: int, peers: Sequence[str] = ()
+    name: str,
+    title: str,
+    command: str,
+    rows: Sequence[Row],
+    *,
+    threads: int,
+    jobs: int = 1,
+    peers: Sequence[str] = (),
+    others: Mapping[str, str] | None = None,
 ) -> Result:
-    """Put rows together with today's date, the versions and the machine; `peers` are names of requirement files."""
+    """Put rows together with today's date, the versions and the machine.
+
+    Parameters
+    ----------
+    threads, jobs
+        Of a process, and how many of these are side by side.
+    peers
+        Names of requirement files.
+    others
+        What else was measured, or was measured with, and its version: peers that are not of Python, a trained model.
+    """
     installed = {distribution.name: distribution.version for distribution in metadata.distributions()}
     versions = {name: installed.get(name, "not installed") for name in ("latticework", "torch", "numpy")}
-    versions.update(commit=_commit(), python=platform.python_version())
+    versions.update(commit=commit_measured(), python=platform.python_version(), **(others or {}))
     for peer in peers:
         pinned = pins(HERE / "peers" / f"{peer}.txt").items()
         versions[f"peer {peer}"] = ", ".join(f"{library} {version}" for library, version in pinned)
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    machine: dict[str, str | int] = {"cpu": _cpu(), "cores_used": threads, "memory": memory}
+    machine: dict[str, str | int] = {"cpu": _cpu(), "cores_used": threads * jobs, "memory": memory}
     return Result(name, title, command, datetime.now(UTC).date().isoformat(), versions, machine, tuple(rows))
 
 
-def record(result: Result, folder: Path = HERE) -> Path:
-    """Write `results/NAME.json`, checked first; a ValueError says what is wrong."""
+def record(result: Result, folder: Path = HERE, *, lacks: Sequence[str] = ()) -> Path | None:
+    """Write `results/NAME.json`, checked first; a ValueError says what is wrong.
+
+    What lacks a part of what is on record is shown and not written.
+    """
     document: dict[str, Any] = {"schema": SCHEMA, **asdict(result)}
     document["rows"] = [{**asdict(row), "met": row.met} for row in result.rows]
     _parse(document)
+    if lacks:
+        print(table(result), f"not recorded, for it lacks: {', '.join(lacks)}", sep="\n\n")
+        return None
     path = folder / "results" / f"{result.name}.json"
     path.parent.mkdir(exist_ok=True)
     path.write_text(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
@@ -330,6 +381,12 @@ def _cpu() -> str:
     return f"{told['model name']} ({', '.join(numbers)})" if numbers else told["model name"]
 
 
+def commit_measured() -> str:
+    """The commit since this module was imported; both if it has changed, and with it what was measured."""
+    now = _commit()
+    return now if now == _BEGUN else f"{_BEGUN} to {now}"
+
+
 def _commit() -> str:
     """The commit that is measured; what benchmarks write themselves makes no other of it."""
 
@@ -342,6 +399,9 @@ def _commit() -> str:
         "status", "--porcelain", "--untracked-files=no", "--", ":/", ":(exclude)results", ":(exclude)README.md"
     )
     return f"{commit}-dirty" if changed else commit or "unknown"
+
+
+_BEGUN = _commit()  # a benchmark runs for hours
 
 
 if __name__ == "__main__":

@@ -109,6 +109,35 @@ def test_threads_are_set_for_every_library():
     assert environment["PATH"] == os.environ["PATH"]
 
 
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="processes are not bound to cores here")
+def test_a_command_gets_no_more_cores_than_it_may_have():
+    code = "import json, os; print(json.dumps({'cores': len(os.sched_getaffinity(0)), **os.environ}))"
+    command, environment = [sys.executable, "-S", "-c", code], harness.environment(1)
+    assert harness.run_measured(command, environment, 60, cores=1).output["cores"] == 1
+    assert "BENCHMARK_CORES" not in harness.run_measured(command, environment, 60, cores=1).output
+    assert harness.run_measured(command, environment, 60).output["cores"] == len(os.sched_getaffinity(0))
+
+
+def test_the_command_on_record_has_what_makes_it_again():
+    line = harness.command_line("python -m benchmarks.x", seeds=3, beam_count=None, only=["4 layers", "a"], keep=True)
+    assert line == "python -m benchmarks.x --seeds 3 --only '4 layers' a --keep"
+    assert harness.command_line("c", threads=0, only=[], quick=False) == "c --threads 0"
+
+
+def test_what_is_not_whole_is_shown_and_not_recorded(result, tmp_path, capsys):
+    assert harness.record(result, tmp_path, lacks=["tyres", "scans"]) is None
+    assert not (tmp_path / "results").exists()
+    shown = capsys.readouterr().out
+    assert shown.startswith("**Multi30k**")
+    assert "it lacks: tyres, scans" in shown
+
+
+def test_a_commit_that_changes_while_a_benchmark_runs_is_told(monkeypatch):
+    assert harness.commit_measured() == harness._commit()
+    monkeypatch.setattr(harness, "_BEGUN", "0123456789ab")
+    assert harness.commit_measured() == f"0123456789ab to {harness._commit()}"
+
+
 def test_runs_alternate(tmp_path):
     log = tmp_path / "log"
     commands = {
@@ -135,6 +164,9 @@ def test_a_result_says_what_it_was_made_with(result):
     assert {"python", "torch", "numpy", "latticework", "commit"} <= set(result.versions)
     assert result.machine["cores_used"] == 2
     assert result.machine["memory"] > MIB
+    side_by_side = harness.make_result("a", "b", "c", result.rows, threads=2, jobs=3, others={"peer R": "4.5"})
+    assert side_by_side.machine["cores_used"] == 6
+    assert side_by_side.versions["peer R"] == "4.5"
     assert re.fullmatch(r"\d{4}-\d\d-\d\d", result.date)
 
 
