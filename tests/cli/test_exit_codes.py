@@ -132,6 +132,38 @@ def test_a_full_disk_ends_a_command_alike_wherever_it_is_found() -> None:
         assert (done.returncode, done.stderr) == (1, f"error: {reason}\n")
 
 
+@pytest.mark.skipif(not Path("/dev/full").is_char_device(), reason="no device that is always full")
+def test_work_goes_on_where_nothing_can_be_said(tmp_path: Path) -> None:
+    program = [sys.executable, "-c", "import sys; from latticework.cli import main; sys.exit(main())"]
+    for words, status in ((["show", "nothing"], 2), (["--debug", "show", "nothing"], 2), (["derive", "x^2"], 2)):
+        with Path("/dev/full").open("w") as full:
+            done = subprocess.run([*program, *words], stdout=subprocess.PIPE, stderr=full, text=True)
+        assert (done.returncode, done.stdout) == (status, "")
+    page = tmp_path / "tour.html"
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run([*program, "tour", "--only", "calculus", "-o", page], stdout=subprocess.PIPE, stderr=full)
+    assert done.returncode == 0
+    assert page.exists()
+
+
+def test_only_the_reader_of_results_may_go_without_a_word(capfd: pytest.CaptureFixture[str]) -> None:
+    def broken() -> None:
+        raise BrokenPipeError(32, "a worker has gone")
+
+    assert errors.exit_status(broken, errors.Invocation()) == 1
+    assert "a worker has gone" in capfd.readouterr().err
+    program = (
+        "import sys; from latticework.cli import main; sys.exit(main(['derive', 'x^2', '--wrt', 'x', '--shape', 'x:']))"
+    )
+    for unbuffered in ("", "1"):
+        reader, writer = os.pipe()
+        os.close(reader)
+        environment = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+        done = subprocess.run([sys.executable, "-c", program], stdout=writer, stderr=subprocess.PIPE, env=environment)
+        os.close(writer)
+        assert (done.returncode, done.stderr) == (1, b"")
+
+
 def test_an_interrupt_while_the_command_is_read_is_one_line() -> None:
     program = """
 import sys

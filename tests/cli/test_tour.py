@@ -29,7 +29,7 @@ def test_the_tour_writes_one_page_with_what_each_stop_learned(
     captured = capsys.readouterr()
     result = json.loads(captured.out)
     assert result["page"] == str(page)
-    assert result["stops"]["juggling"]["balls kept up"] == 3
+    assert result["stops"]["juggling"]["facts"]["balls kept up"] == 3
     begun, done = captured.err.splitlines()
     assert begun == "[1/1] juggling: keep [some] balls in the air"
     assert re.fullmatch(r"juggling done in \d+ s", done)

@@ -230,3 +230,41 @@ def test_selected_rows_of_a_cache_go_on_with_their_own_past():
     assert torch.equal(values, value[chosen])
     keys[0] = 0.0  # rows that came from one row are copies
     assert torch.equal(cache.append(key[:3, :, :0], value[:3, :, :0])[0][1:], key[[0, 0]])
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+@pytest.mark.parametrize("learning", [True, False])
+def test_a_layer_of_another_type_computes_in_it(dtype, learning):
+    states = draw(0, 2, 3, 8).to(dtype)
+    cross, layer = CrossAttention(8, 2).to(dtype), SelfAttention(8, 2).to(dtype)
+    with torch.set_grad_enabled(learning):
+        attended = layer(states, causal=True)
+        seen = cross(states, cross.project_memory(states))
+    assert (attended.dtype, seen.dtype) == (dtype, dtype)
+    exact = layer.double()(states.double(), causal=True)
+    torch.testing.assert_close(attended.double(), exact, rtol=0.05, atol=0.05)
+
+
+@pytest.mark.parametrize("shape", [(0, 3, 8), (2, 0, 8), (0, 0, 8)])
+def test_nothing_gives_nothing(shape):
+    states = torch.zeros(shape)
+    cross, layer = CrossAttention(8, 2), SelfAttention(8, 2)
+    assert layer(states).shape == shape
+    assert layer.weights(states).shape == (shape[0], 2, shape[1], shape[1])
+    assert cross(states, cross.project_memory(states)).shape == shape
+
+
+def test_weights_of_large_states_in_half_precision_are_those_that_attend_averages_with():
+    states = torch.full((1, 1, 2, 64), 40.0, dtype=torch.float16)
+    weights = attention_weights(states, states)
+    assert weights.dtype == torch.float16
+    assert weights.tolist() == [[[[0.5, 0.5], [0.5, 0.5]]]]
+    torch.testing.assert_close(weights @ states, attend(states, states, states))
+
+
+def test_weights_hide_no_state_that_is_no_number():
+    states = torch.zeros(1, 1, 2, 4)
+    states[..., 1, 0] = torch.nan
+    mask = torch.tensor([[[[True, True], [True, True]]]])
+    assert attention_weights(states, states, mask=mask).isnan().all()
+    assert attention_weights(states, states, mask=mask & False).eq(0).all()

@@ -12,7 +12,7 @@ from reference import crf as reference
 from reference.derivatives import assert_gradients
 
 from latticework.core.errors import InputError
-from latticework.nn import ChainScores, LinearChainCRF
+from latticework.nn import ChainScores, Dropout, LinearChainCRF, SelfAttention
 from latticework.nn import crf as chain
 
 dtypes = pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
@@ -377,3 +377,30 @@ def test_of_a_single_tag_there_is_no_doubt():
     tags, lengths = torch.zeros(2, 3, dtype=torch.int64), torch.tensor([3, 1])
     torch.testing.assert_close(crf.negative_log_likelihood(emissions, tags, lengths), torch.zeros(2))
     assert not crf.viterbi(emissions, lengths)[0].any()
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32, torch.float64])
+def test_no_positions_give_the_type_that_some_give(dtype):
+    scores = ChainScores(*(torch.zeros(shape, dtype=dtype) for shape in ((2, 2), (2,), (2,))))
+    found = []
+    for time in (0, 1):
+        emissions, lengths = torch.zeros(3, time, 2, dtype=dtype), torch.full((3,), time)
+        shares, (tags, best) = chain.marginals(emissions, lengths, scores), chain.viterbi(emissions, lengths, scores)
+        assert shares.shape == emissions.shape
+        assert shares.data_ptr() != emissions.data_ptr() or not time
+        found.append((shares.dtype, tags.dtype, best.dtype))
+    assert found[0] == found[1]
+
+
+def test_what_is_computed_stays_where_the_input_is():
+    emissions, gold, lengths, scores = draw(0, [3, 0, 2], 3)
+    torch.set_default_device("meta")
+    try:
+        loss = chain.negative_log_likelihood(emissions, gold, lengths, scores)
+        tags, _ = chain.viterbi(emissions, lengths, scores)
+        shares = chain.marginals(emissions, lengths, scores)
+        dropped = Dropout(0.5)(emissions)
+        attended = SelfAttention(4, 2).to_empty(device="cpu")(torch.zeros(1, 2, 4, device="cpu"), causal=True)
+    finally:
+        torch.set_default_device(None)
+    assert {each.device.type for each in (loss, tags, shares, dropped, attended)} == {"cpu"}

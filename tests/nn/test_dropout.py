@@ -5,6 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from latticework.core.errors import InputError
 from latticework.nn import Dropout
 
 SIGMAS = 5  # a fair draw is further off once in 1.7 million
@@ -15,7 +16,7 @@ def dropped_share(p):
     return min(round(256 * p), 255) / 256
 
 
-@pytest.mark.parametrize("p", [0.004, 0.1, 0.3, 0.5, 0.9, 1.0])
+@pytest.mark.parametrize("p", [0.004, 0.1, 0.3, 0.5, 0.9, 0.999])
 def test_share_and_mean_are_within_binomial_bounds(p):
     torch.manual_seed(0)
     count, share = 1_000_000, dropped_share(p)
@@ -113,3 +114,9 @@ def test_gradient_goes_where_the_states_went(dtype, turned, seed):
     scale = torch.tensor(1 / (1 - dropped_share(0.3)), dtype=dtype)
     assert torch.equal(states.grad, torch.where(dropped == 0, 0, scale))
     torch.testing.assert_close(dropped, states * states.grad)
+
+
+@pytest.mark.parametrize("rate", [1.0, 1.5, -0.1, float("nan"), "half"])
+def test_a_rate_that_is_no_share_is_refused(rate):
+    with pytest.raises(InputError, match="expected a share of at least 0 and below 1"):
+        Dropout(rate)

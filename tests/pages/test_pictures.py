@@ -11,6 +11,7 @@ import pytest
 
 from latticework import InputError
 from latticework.pages import heat_map, line_plot, svg
+from latticework.pages.lines import _ticks
 
 HOSTILE = [
     "<script>alert(1)</script>",
@@ -187,3 +188,31 @@ def test_bad_series_are_refused(series, message):
 def test_bad_matrices_are_refused(values, rows, columns, message):
     with pytest.raises(InputError, match=re.escape(message)):
         cells(rows, columns, values)
+
+
+@pytest.mark.parametrize(
+    "values, told",
+    [
+        ([1_450_000.0, 1_450_000.9], ["1,450,000.00", "1,450,000.25", "1,450,000.50", "1,450,000.75"]),
+        ([0.0, 1.0], ["0.00", "0.25", "0.50", "0.75", "1.00"]),
+        ([-3e6, 3e6], ["−3,000,000", "−1,500,000", "0", "1,500,000"]),
+        ([0.0, 4e20], ["0", "1e+20", "2e+20", "3e+20", "4e+20"]),
+        ([1 - 2e-9, 1 + 2e-9], ["0.999999998", "0.999999999", "1.000000000", "1.000000001", "1.000000002"]),
+    ],
+)
+def test_numbers_beside_an_axis_differ(values, told):
+    drawn = line_plot({"a": ([0, 1], values)}, x_label="x", y_label="y", caption="c").svg
+    assert all(text in drawn for text in told)
+    places = np.linspace(*values, 5).tolist()
+    assert len(set(_ticks(places))) == 5
+
+
+def test_what_is_told_of_a_line_that_hardly_moves_differs():
+    picture = line_plot({"a": ([0, 1], [-523411.25, -523411.0])}, x_label="x", y_label="y", caption="c")
+    assert "lowest −523,411.2, highest −523,411." in picture.alt
+
+
+def test_long_numbers_below_an_axis_do_not_meet():
+    picture = line_plot({"a": ([1_700_000_000, 1_700_000_050], [0, 1])}, x_label="x", y_label="y", caption="c")
+    shown = re.findall(r"1,700,000,\d{3}", picture.svg)
+    assert 2 <= len(set(shown)) <= 4

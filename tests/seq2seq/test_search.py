@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from reference import transformer as reference
 
+from latticework.core.errors import InputError
 from latticework.seq2seq.config import TransformerConfig
 from latticework.seq2seq.model import EncoderDecoder
 from latticework.seq2seq.search import NEVER, _in_place, beam_search, length_penalty
@@ -362,3 +363,11 @@ def test_the_first_child_of_each_parent_takes_its_place(beam):
         for parent in set(born):
             assert placed[parent] == parent
             assert children[parent] == born.index(parent)
+
+
+def test_what_cannot_be_searched_for_is_refused():
+    model, source = make(12), sources(0, [3, 2], 12)
+    with pytest.raises(InputError, match="n_best=2: expected at most 1"):
+        search(model, source, beam_size=1, limits=[3, 3], n_best=2)
+    with pytest.raises(InputError, match="max_lengths must be at least 1, room for the end token, got 0"):
+        search(model, source, beam_size=1, limits=[3, 0])

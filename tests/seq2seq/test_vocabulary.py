@@ -186,6 +186,11 @@ def test_frequent_words_become_single_pieces():
     assert vocabulary.pieces(vocabulary.encode(["the cat"])[0]) == ["▁the", "▁cat", "</s>"]
 
 
+def test_nul_is_refused_as_no_piece_can_spell_it():
+    with pytest.raises(InputError, match=r"hold NUL \(U\+0000\)"):
+        Vocabulary.train(["the cat", "the\0mat"], size=30)
+
+
 @pytest.mark.parametrize("texts", [[], [""], ["", "   "], ["▁ "]])
 def test_no_text_is_refused(texts):
     with pytest.raises(InputError, match="no text"):

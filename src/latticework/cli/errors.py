@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-import os
+import select
 import sys
 import time
 import traceback
@@ -17,7 +17,7 @@ import typer
 from latticework.core.errors import InputError, MissingExtraError
 from latticework.core.processes import rank
 from latticework.core.temporaries import NO_SPACE, WRONG_PLACE
-from latticework.core.terminal import printable
+from latticework.core.terminal import forget, printable, say
 
 FAILED = 1
 BAD_INPUT = 2
@@ -49,15 +49,15 @@ def exit_status(action: Callable[[], object], invocation: Invocation) -> int:
             returned = action()
             status = returned if isinstance(returned, int) and not isinstance(returned, bool) else 0
             sys.stdout.flush()
-        except BrokenPipeError:
-            status = FAILED
         except (Exception, KeyboardInterrupt, SystemExit) as error:
             status, message = verdict(error)
+            if isinstance(error, BrokenPipeError) and _nobody_reads():
+                message = ""
             if message and rank() > 0:
                 time.sleep(PATIENCE)  # if the first process fails too it says so, and torchrun ends this one meanwhile
                 message = f"process {rank()}: {message}"
             if invocation.debug:
-                traceback.print_exception(error)
+                say("".join(traceback.format_exception(error)).rstrip())
             if message:
                 _say("error", message)
         if status == INTERRUPTED and rank() == 0:
@@ -104,7 +104,7 @@ def _say(kind: str, message: str) -> None:
     # The end of a message may show the place in a text that it is about, a caret below it: these lines stay.
     shown = lines[-2:] if len(lines) > 2 and lines[-1].strip() == "^" else []
     line = " ".join(part.strip() for part in lines[: len(lines) - len(shown)])
-    print("\n".join([f"{kind}: {printable(line)}", *map(printable, shown)]), file=sys.stderr)
+    say("\n".join([f"{kind}: {printable(line)}", *map(printable, shown)]))
 
 
 def _show_warning(
@@ -119,9 +119,23 @@ def _show_warning(
         _say("warning", str(message))
 
 
+def _nobody_reads() -> bool:
+    """Whether the reader of standard output has gone, as `head` does: which is how a pipe ends, and no error."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        return True
+    try:
+        poll = select.poll()
+        poll.register(sys.stdout.fileno(), 0)
+        return any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0))
+    except (OSError, ValueError, AttributeError):  # no descriptor, or no poll: it is not known to be a pipe
+        return False
+
+
 def _forget_what_cannot_be_written() -> None:
     """Point standard output elsewhere if its reader has gone, or its disk is full, or Python complains as it exits."""
     try:
         sys.stdout.flush()
     except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        forget(sys.stdout)

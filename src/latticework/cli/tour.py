@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from latticework.core.commands import Json, Output, Seed, check_page, print_result
+from latticework.core.terminal import say
 
 
 def tour(
@@ -34,11 +35,11 @@ def tour(
     for outcome in tours.run(tours.stops(only=only or ()), seed=seed):
         outcomes.append(outcome)
         if outcome.error is not None and context.obj.debug:
-            traceback.print_exception(outcome.error)
+            say("".join(traceback.format_exception(outcome.error)).rstrip())
     tours.page(outcomes).write(output)
     stops = {
         outcome.name: {"seconds": round(outcome.seconds, 1)}
-        | ({"failed": str(outcome.error)} if outcome.section is None else dict(outcome.section.facts))
+        | ({"failed": str(outcome.error)} if outcome.section is None else {"facts": dict(outcome.section.facts)})
         for outcome in outcomes
     }
     print_result({"page": output, "stops": stops}, as_json=as_json)

@@ -13,11 +13,12 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from typing import Final
 
 from latticework.core.processes import rank
+from latticework.core.terminal import say
 
 show_progress: ContextVar[bool] = ContextVar("show_progress", default=False)
 
@@ -49,7 +50,7 @@ def showing(*, shown: bool = True) -> Iterator[None]:
 def message(text: str) -> None:
     """Say something on stderr, above a live bar if there is one; silent unless `show_progress` is set."""
     if show_progress.get():
-        print(text, file=sys.stderr, flush=True)  # noqa: T201
+        say(text)
 
 
 class Progress:
@@ -169,16 +170,19 @@ def _on_terminal(state: Progress) -> Iterator[Progress]:
 
     # Our own line says all there is to say, in the same words as a log; rich draws the bar and keeps it in its place.
     bars = Bars(BarColumn(bar_width=24), TextColumn("{task.description}", markup=False), console=Console(stderr=True))
-    with bars:
-        task = bars.add_task(state.line(), total=state.total, completed=state.done)
-        state._interval = _SCREEN_SECONDS
-        state._show = lambda: bars.update(
-            task, total=state.done if state.stopped else state.total, completed=state.done, description=state.line()
-        )
-        try:
-            yield state
-        finally:
+    task = bars.add_task(state.line(), total=state.total, completed=state.done)
+    state._interval = _SCREEN_SECONDS
+    state._show = lambda: bars.update(
+        task, total=state.done if state.stopped else state.total, completed=state.done, description=state.line()
+    )
+    with suppress(OSError):  # of a terminal that is gone, as it is for `message`
+        bars.start()
+    try:
+        yield state
+    finally:
+        with suppress(OSError):
             state._show()
+            bars.stop()
 
 
 def _figure(name: str, value: float | str) -> str:

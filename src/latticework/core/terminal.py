@@ -2,8 +2,28 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import unicodedata
 from collections.abc import Sequence
+from contextlib import suppress
+from typing import TextIO
+
+
+def say(text: str) -> None:
+    """Print lines on standard error, or nowhere if it cannot be written: no work ends because of what it says."""
+    try:
+        print(text, file=sys.stderr, flush=True)  # noqa: T201
+    except OSError:
+        forget(sys.stderr)
+
+
+def forget(stream: TextIO) -> None:
+    """Let what is, and was, written to a stream go nowhere, so that Python does not complain of it as it exits."""
+    with suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
 
 
 def printable(text: str) -> str:

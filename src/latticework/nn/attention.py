@@ -63,13 +63,21 @@ def attention_weights(
     >>> attention_weights(x, x, causal=True)[0, 0].tolist()
     [[1.0, 0.0], [0.5, 0.5]]
     """
-    logits = query.to(key.dtype) @ key.transpose(-2, -1) / math.sqrt(query.shape[-1])
+    wide = torch.promote_types(key.dtype, torch.float32)
+    logits = (query.to(wide) / math.sqrt(query.shape[-1])) @ key.to(wide).transpose(-2, -1)
     if causal:
         visible = torch.ones(logits.shape[-2:], dtype=torch.bool, device=logits.device).tril()
         mask = visible if mask is None else mask & visible
     if mask is None:
-        return logits.softmax(-1)
-    return logits.masked_fill(~mask, -torch.inf).softmax(-1).nan_to_num(0.0)
+        return logits.softmax(-1).to(key.dtype)
+    weights = logits.masked_fill(~mask, -torch.inf).softmax(-1)
+    return weights.masked_fill(~mask.any(-1, keepdim=True), 0.0).to(key.dtype)
+
+
+def split_heads(projected: Float[Tensor, "batch time width"], heads: int, *, parts: int = 1) -> tuple[Heads, ...]:
+    """The parts of a projection, such as queries, keys and values, each split into heads."""
+    batch, time, width = projected.shape
+    return projected.view(batch, time, parts, heads, width // (parts * heads)).permute(2, 0, 3, 1, 4).unbind(0)
 
 
 class KeyValueCache:
@@ -133,9 +141,7 @@ class SelfAttention(nn.Module):
 
     def project(self, states: Float[Tensor, "batch time model"]) -> tuple[Heads, Heads, Heads]:
         """Queries, keys and values of every head."""
-        batch, time, _ = states.shape
-        projected = _for_attention(self.query_key_value(states)).view(batch, time, 3, self.heads, -1)
-        query, key, value = projected.permute(2, 0, 3, 1, 4).unbind(0)
+        query, key, value = split_heads(_for_attention(self.query_key_value(states)), self.heads, parts=3)
         return query, key, value
 
     def forward(
@@ -147,7 +153,7 @@ class SelfAttention(nn.Module):
     ) -> Float[Tensor, "batch time model"]:
         """Attend to all positions, or to earlier ones (`causal`)."""
         query, key, value = self.project(states)
-        return self.output(_merge_heads(attend(query, key, value, mask=mask, causal=causal)))
+        return self.output(_merged(attend(query, key, value, mask=mask, causal=causal), self.output.weight.dtype))
 
     def weights(
         self,
@@ -173,9 +179,7 @@ class CrossAttention(nn.Module):
 
     def project_memory(self, memory: Float[Tensor, "batch source model"]) -> tuple[MemoryHeads, MemoryHeads]:
         """Keys and values of the memory: once a sentence, whatever is decoded from it."""
-        batch, source, _ = memory.shape
-        projected = _for_attention(self.key_value(memory)).view(batch, source, 2, self.heads, -1)
-        key, value = projected.permute(2, 0, 3, 1, 4).unbind(0)
+        key, value = split_heads(_for_attention(self.key_value(memory)), self.heads, parts=2)
         return key, value
 
     def forward(
@@ -186,7 +190,7 @@ class CrossAttention(nn.Module):
         mask: Bool[Tensor, "batch 1 1 source"] | None = None,
     ) -> Float[Tensor, "batch time model"]:
         """Attend to the memory's keys and values, as `project_memory` gives them."""
-        return self.output(_merge_heads(attend(self._queries(states), *memory, mask=mask)))
+        return self.output(_merged(attend(self._queries(states), *memory, mask=mask), self.output.weight.dtype))
 
     def weights(
         self,
@@ -199,8 +203,8 @@ class CrossAttention(nn.Module):
         return attention_weights(self._queries(states), memory[0], mask=mask)
 
     def _queries(self, states: Float[Tensor, "batch time model"]) -> Heads:
-        batch, time, _ = states.shape
-        return _for_attention(self.query(states)).view(batch, time, self.heads, -1).transpose(1, 2)
+        (query,) = split_heads(_for_attention(self.query(states)), self.heads)
+        return query
 
 
 def _for_attention(projected: Float[Tensor, "*batch width"]) -> Float[Tensor, "*batch width"]:
@@ -209,5 +213,6 @@ def _for_attention(projected: Float[Tensor, "*batch width"]) -> Float[Tensor, "*
     return projected.float() if trained_on_cpu else projected
 
 
-def _merge_heads(heads: Heads) -> Float[Tensor, "batch time model"]:
-    return heads.transpose(1, 2).flatten(2)
+def _merged(heads: Heads, dtype: torch.dtype) -> Float[Tensor, "batch time model"]:
+    """Heads beside each other again, in the type of the layer that they go into."""
+    return heads.transpose(1, 2).flatten(2).to(dtype)

@@ -38,7 +38,7 @@ def check_chain(emissions: Tensor, lengths: Tensor, tags: Tensor | None = None) 
         raise InputError(f"lengths must be from 0 to {time}, the positions there are, got {smallest} to {largest}")
     if tags is None or not time:
         return
-    wrong = ((tags < 0) | (tags >= count)) & (torch.arange(time) < lengths[:, None])
+    wrong = ((tags < 0) | (tags >= count)) & (torch.arange(time, device=lengths.device) < lengths[:, None])
     if wrong.any():
         row, position = (int(index) for index in wrong.nonzero()[0])
         got = int(tags[row, position])

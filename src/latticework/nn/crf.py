@@ -82,7 +82,7 @@ def marginals(
     """
     check_chain(emissions, lengths)
     if not emissions.shape[1]:
-        return emissions
+        return torch.zeros_like(prepared(emissions, scores)[0])
     return tag_probabilities(_all_messages(emissions, lengths, scores)).transpose(0, 1)
 
 
@@ -117,7 +117,7 @@ def span_log_probability(
     """
     check_chain(emissions, lengths)
     if not paths.numel():
-        return emissions.new_zeros(len(paths))
+        return prepared(emissions, scores)[0].new_zeros(len(paths))
     messages = _all_messages(emissions, lengths, scores)
     following = log_probabilities(messages.emissions + messages.suffixes)
     steps = torch.arange(paths.shape[1], device=paths.device)

@@ -9,6 +9,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from latticework.core.checks import number
+
 LEVELS = 256  # values of a byte
 
 
@@ -26,7 +28,7 @@ class Dropout(nn.Module):
 
     def __init__(self, p: float) -> None:
         super().__init__()
-        self.p = p
+        self.p = number("p", p, lambda rate: 0 <= rate < 1, "a share of at least 0 and below 1")
 
     def forward(self, states: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
         """Drop elements in training, nothing otherwise."""
@@ -35,7 +37,7 @@ class Dropout(nn.Module):
         if states.device.type != "cpu":
             return F.dropout(states, self.p)
         dropped = min(round(self.p * LEVELS), LEVELS - 1)
-        words = torch.empty(-(-states.numel() // 8), dtype=torch.int64).random_(-(2**63), None)
+        words = torch.empty(-(-states.numel() // 8), dtype=torch.int64, device=states.device).random_(-(2**63), None)
         kept = words.view(torch.uint8)[: states.numel()].view(states.shape) >= dropped
         # scaled last: the scale itself, rounded to bfloat16, would be off by up to 0.4 % for all elements alike
         return (states * kept.to(states.dtype)).mul_(LEVELS / (LEVELS - dropped))

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from latticework.nn.attention import KeyValueCache, MemoryHeads, attend
+from latticework.nn.attention import KeyValueCache, MemoryHeads, attend, split_heads
 from latticework.nn.linear import FEW_ROWS, by_onednn, multiply, rounded
 from latticework.nn.transformer import DecoderLayer
 
@@ -92,16 +92,16 @@ class DecoderLayerSteps:
         They share the sentence's memory: there they stand where time stands elsewhere, so that attention to the source
         is one product a sentence. In self-attention each is a row of its own with its own past.
         """
-        rows, sentences = len(states), len(memory[0])
+        sentences = len(memory[0])
 
         def attend_to_past(x: Tensor) -> Tensor:
-            projected = self.query_key_value(x).view(rows, 1, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
-            query, key, value = projected.unbind(0)
-            return self.output_of_past(attend(query, *cache.append(key, value)).view(rows, -1))
+            query, key, value = split_heads(self.query_key_value(x)[:, None], self.heads, parts=3)
+            return self.output_of_past(attend(query, *cache.append(key, value)).view(x.shape))
 
         def attend_to_source(x: Tensor) -> Tensor:
-            query = self.query(x).view(sentences, rows // sentences, self.heads, -1).transpose(1, 2)
-            return self.output_of_source(attend(query, *memory, mask=memory_mask).transpose(1, 2).reshape(rows, -1))
+            beams = self.query(x).view(sentences, len(x) // max(sentences, 1), x.shape[1])
+            (query,) = split_heads(beams, self.heads)
+            return self.output_of_source(attend(query, *memory, mask=memory_mask).transpose(1, 2).reshape(x.shape))
 
         def feed_forward(x: Tensor) -> Tensor:
             return self.contract(self.expand(x))

@@ -38,9 +38,9 @@ def viterbi(
     """
     check_chain(emissions, lengths)
     batch, time, _ = emissions.shape
+    emissions, scores = prepared(emissions, scores)
     if not time:
         return lengths.new_zeros(batch, 0, dtype=torch.int64), emissions.new_zeros(batch)
-    emissions, scores = prepared(emissions, scores)
     if allowed is not None:
         scores = ChainScores(*(each.masked_fill(~may, -torch.inf) for each, may in zip(scores, allowed, strict=True)))
     by_time = emissions.transpose(0, 1).contiguous()

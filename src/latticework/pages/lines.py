@@ -13,7 +13,7 @@ from latticework.core.errors import InputError
 from latticework.core.terminal import columns
 from latticework.pages import svg
 from latticework.pages.picture import BASELINE, COLUMN, LINE, NAME_WIDTH, Picture, with_gaps, write
-from latticework.pages.text import label, show
+from latticework.pages.text import MINUS, label, shown_apart
 from latticework.pages.theme import LIGHT, SERIES
 
 if TYPE_CHECKING:
@@ -28,6 +28,8 @@ SAMPLE = 22.0  # width of the sample of a line in the legend
 DASHES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1.2, 1.6)), (0, (6, 2, 1.2, 2)))
 MAX_SERIES = math.lcm(SERIES, len(DASHES))  # beyond it two lines would look the same
 FEW_POINTS = 25  # up to here every point of a line has a dot
+PLAIN = 11  # characters: longer numbers are written with a power of ten if that is shorter
+MOST_DIGITS = 16  # of float64
 LARGEST = 1e150  # in size, of the numbers shown: beyond it the arithmetic of the axes overflows
 
 
@@ -163,24 +165,41 @@ def _dots(y: NDArray[np.float64]) -> list[int]:
 
 def _dress(axes: Axes) -> float:
     """Style axes whose lines are drawn; give the width in pixels that the numbers beside the y axis need."""
-    from matplotlib.ticker import FuncFormatter, MaxNLocator
+    from matplotlib.ticker import MaxNLocator
 
     axes.margins(x=0.03, y=0.08)
     for axis, ticks in ((axes.xaxis, 6), (axes.yaxis, 5)):
         axis.set_major_locator(MaxNLocator(ticks))
-        axis.set_major_formatter(FuncFormatter(lambda value, _: _tick(value)))
+    x_ticks = axes.get_xticks().tolist()
+    if len(x_ticks) * COLUMN * max(map(len, _ticks(x_ticks))) > WIDTH:  # long numbers need room beside each other
+        axes.xaxis.set_major_locator(MaxNLocator(3))
+    for axis in (axes.xaxis, axes.yaxis):
+        low, high = axis.get_view_interval()
+        inside = [place for place in axis.get_majorticklocs().tolist() if low <= place <= high]
+        axis.set_ticks(inside, _ticks(inside))
     axes.grid(axis="y", color=LIGHT["rule"], linewidth=0.8)
     axes.set_axisbelow(True)
     axes.spines[["left", "right", "top"]].set_visible(False)
     axes.spines["bottom"].set_color(LIGHT["rule"])
     axes.tick_params(length=0, pad=6, labelcolor=LIGHT["muted"])
-    low, high = axes.get_ylim()
-    shown = [_tick(value) for value in axes.get_yticks() if low <= value <= high]
-    return 8 + COLUMN * max(map(len, shown), default=0)
+    return 8 + float(COLUMN * max(map(len, _ticks(axes.get_yticks().tolist())), default=0))
 
 
-def _tick(value: float) -> str:
-    return f"{value:,.6g}".replace("-", "\N{MINUS SIGN}")
+def _ticks(places: Sequence[float]) -> list[str]:
+    """Numbers at equal distances, rising, with as many digits as tell them apart; with a power of ten if shorter."""
+    if len(places) < 2:
+        return [f"{place:,.6g}".replace("-", MINUS) for place in places]
+    step = float(places[1] - places[0])
+    numbers = [0.0 if abs(place) < step / 2 else float(place) for place in places]
+    first = math.floor(math.log10(step) + 1e-9)  # the place of the first digit of the distance
+    last = (
+        first if math.isclose(step, round(step / 10.0**first) * 10.0**first, rel_tol=1e-3) else first - 1
+    )  # 2.5 has two digits
+    exponent = math.floor(math.log10(max(map(abs, numbers))))
+    plain = [f"{number:,.{max(0, -last)}f}" for number in numbers] if exponent < MOST_DIGITS > -last else None
+    powers = [f"{number:.{min(max(0, exponent - last), MOST_DIGITS)}e}" if number else "0" for number in numbers]
+    texts = powers if plain is None or max(map(len, plain)) > max(PLAIN, *map(len, powers)) else plain
+    return [text.replace("-", MINUS) for text in texts]
 
 
 def _flow(names: list[str]) -> list[tuple[float, int]]:
@@ -207,4 +226,5 @@ def _told(name: str, y: NDArray[np.float64]) -> str:
     seen = y[np.isfinite(y)]
     if not seen.size:
         return f"{name}: no finite value."
-    return f"{name}: from {show(seen[0])} to {show(seen[-1])}, lowest {show(seen.min())}, highest {show(seen.max())}."
+    first, last, lowest, highest = shown_apart([seen[0], seen[-1], seen.min(), seen.max()])
+    return f"{name}: from {first} to {last}, lowest {lowest}, highest {highest}."

@@ -23,7 +23,7 @@ LONG_CELL = 24  # columns of text: from here on a cell gets room for more than i
 
 @dataclass(frozen=True)
 class Table:
-    """A table; numbers are set to the right, with four significant digits (whole numbers with all).
+    """A table; numbers are set to the right, with four significant digits, or all those before the point.
 
     Parameters
     ----------

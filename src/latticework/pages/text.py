@@ -2,11 +2,13 @@
 
 import math
 import re
+from collections.abc import Sequence
 from numbers import Integral, Real
 
 from latticework.core.terminal import columns
 
 # Controls (but tab and newline), halves of surrogate pairs and two non-characters: XML or UTF-8 refuse them.
+MINUS = "\N{MINUS SIGN}"
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 _VISIBLE = str.maketrans({"\n": "↵", "\u2028": "↵", "\u2029": "↵", "\t": "⇥"})
 
@@ -48,7 +50,7 @@ def is_number(value: object) -> bool:
 
 
 def show(value: object) -> str:
-    """Format a value for a reader: four significant digits, or all the digits of a whole number; None is a dash.
+    """Format a value for a reader: four significant digits, or all those before the point; None is a dash.
 
     Examples
     --------
@@ -64,4 +66,19 @@ def show(value: object) -> str:
     else:
         size = abs(float(value))
         text = f"{float(value):,.0f}" if 1000 <= size < 1e15 and math.isfinite(size) else f"{float(value):.4g}"
-    return text.replace("-", "\N{MINUS SIGN}") if text.startswith("-") else text
+    return text.replace("-", MINUS) if text.startswith("-") else text
+
+
+def shown_apart(values: Sequence[float]) -> list[str]:
+    """Format numbers as `show` does, with more digits if others would look the same.
+
+    Examples
+    --------
+    >>> shown_apart([0.25, 3.5]), shown_apart([1450000.25, 1450000.5])
+    (['0.25', '3.5'], ['1,450,000.2', '1,450,000.5'])
+    """
+    texts, digits = [show(float(value)) for value in values], 4
+    while len(set(texts)) < len(set(values)) and digits < 17:
+        digits += 1
+        texts = [f"{float(value):,.{digits}g}".replace("-", MINUS) for value in values]
+    return texts

@@ -14,6 +14,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from latticework.core.checks import whole_number
+from latticework.core.errors import InputError
 from latticework.seq2seq.model import DecoderSteps, EncoderDecoder, Memory, Past
 from latticework.seq2seq.vocabulary import BEGIN, END, PAD, UNKNOWN
 
@@ -75,7 +77,15 @@ def beam_search(
     list of list of Hypothesis
         Fewer than `n_best` only where fewer outputs exist. Cost: one decoder step a token over the sentences still
         open; a sentence is closed when none of its alive hypotheses can beat the `n_best` finished ones.
+
+    Raises
+    ------
+    InputError
+        If `n_best` is more than `beam_size`, or an output may have no token.
     """
+    whole_number("n_best", n_best, most=whole_number("beam_size", beam_size))
+    if len(max_lengths) and (least := int(max_lengths.min())) < 1:
+        raise InputError(f"max_lengths must be at least 1, room for the end token, got {least}")
     past = Past(steps or model.lay_out())
     search = _Search(memory, past, beam_size, max_lengths, alpha, n_best)
     while not search.done:

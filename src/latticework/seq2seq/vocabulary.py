@@ -1,6 +1,6 @@
 """Joint byte-pair vocabulary (Sennrich et al. 2016; Vaswani et al. 2017, section 5.1), learnt by SentencePiece.
 
-Text goes in and comes out unchanged: spaces are part of the pieces.
+Text goes in and comes out unchanged, but for ▁, which becomes a space: spaces are part of the pieces.
 
 Differs from the paper: the vocabulary is learnt by SentencePiece's BPE from the raw training text, without
 normalisation or tokenisation. It includes every character of the text (of a sample of it beyond four million lines),
@@ -83,7 +83,7 @@ class Vocabulary:
         Raises
         ------
         InputError
-            If the texts are empty or `size` is too small for their characters.
+            If the texts are empty or hold NUL, or `size` is too small for their characters.
         """
         sentencepiece = require("sentencepiece", extra="seq2seq", purpose="learning subword vocabularies")
         lines = texts if isinstance(texts, Sequence) else list(texts)
@@ -93,6 +93,8 @@ class Vocabulary:
         characters = set(chain.from_iterable(lines)) - set(" ▁")  # to the trainer both are ▁
         if not characters:
             raise InputError("there is no text to learn a vocabulary from")
+        if "\0" in characters:
+            raise InputError("the texts hold NUL (U+0000), which no vocabulary can have: take it out")
         own = [character for character in TRAINERS_OWN if character in characters]
         spell_rare = len(characters) > size // 4 and size >= LEAST_WITH_BYTES
         # The trainer leaves out what it comes to once the share of the others rounds to 1 in float32. What is not
