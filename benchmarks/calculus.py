@@ -38,7 +38,6 @@ TOGETHER = ("hessians", "gradients", "derive", "sympy")  # what is measured in a
 TOLERANCE = 1e-8  # relative to the largest element, or to 1
 SHORTEST = 0.005  # seconds that a measurement lasts at least: a fast function is called many times for it
 IMPORTS = 7  # interpreters started
-RECORDED = 31  # rounds; other numbers of them are shown in the command
 
 EXPORTED_TORCH, EXPORTED_NUMPY, BY_HAND = "exported torch code", "exported NumPy code", "by hand in NumPy"
 AUTOGRAD = "torch.autograd.grad"
@@ -49,18 +48,15 @@ Seconds = dict[str, list[float]]  # of a call, by system, in each round
 def main() -> None:
     """Run the benchmark, or, in a process of its own, one part of it."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=RECORDED, help="turns of every system")
+    parser.add_argument("--rounds", type=int, default=31, help="turns of every system")
     parser.add_argument("--only", choices=PARTS, nargs="+")
     parser.add_argument("--part", choices=TOGETHER, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.part:
         print(json.dumps(run_part(arguments.part, arguments.rounds)))
         return
-    result = measure(arguments.rounds, arguments.only or PARTS)
-    if arguments.only is None:
-        harness.record(result)
-    else:
-        print(harness.table(result))
+    parts = arguments.only or PARTS
+    harness.record(measure(arguments.rounds, parts), lacks=[part for part in PARTS if part not in parts])
 
 
 def run_part(part: str, rounds: int) -> dict[str, Any]:
@@ -82,13 +78,14 @@ def measure(rounds: int, parts: Sequence[str] = PARTS) -> harness.Result:
     """Let each part run and put the rows together."""
     env = harness.environment(threads=1)
     rows: list[harness.Row] = []
-    title = f"Matrix calculus: float64, one thread, {rounds} rounds"
+    title = f"Matrix calculus: float64, one thread; median, smallest, largest of {rounds} rounds, fewer of SymPy's"
+    others: dict[str, str] = {}
     for part in parts:
         if part == "import":
             rows += import_rows(env)
             continue
         command = [sys.executable, "-m", "benchmarks.calculus", "--part", part, "--rounds", str(rounds)]
-        found = harness.run_measured(command, env, TIMEOUT).output
+        found = harness.run_measured(command, env, TIMEOUT, cores=1).output
         match part:
             case "hessians":
                 rows += [row for problem in found["problems"] for row in hessian_rows(problem)]
@@ -98,9 +95,9 @@ def measure(rounds: int, parts: Sequence[str] = PARTS) -> harness.Result:
                 rows += derive_rows(found)
             case _:
                 rows += sympy_rows(found["cases"])
-                title += f"; SymPy {sympy_version()}"
-    command = COMMAND if rounds == RECORDED else f"{COMMAND} --rounds {rounds}"
-    return harness.make_result(NAME, title, command, rows, threads=1)
+                others["sympy"] = sympy_version()
+    told = harness.command_line(COMMAND, rounds=rounds, only=None if set(parts) == set(PARTS) else list(parts))
+    return harness.make_result(NAME, title, told, rows, threads=1, others=others)
 
 
 # Functions that are fast: exported code, automatic differentiation, and gradients by hand.
@@ -335,7 +332,8 @@ print(json.dumps({"seconds": took, "torch": "torch" in sys.modules}))
 
 def import_rows(env: harness.Env) -> list[harness.Row]:
     """What it takes a new interpreter to import the package and to read an expression."""
-    runs = [harness.run_measured([sys.executable, "-c", _IMPORT], env, TIMEOUT) for _ in range(1 + IMPORTS)][1:]
+    command = [sys.executable, "-c", _IMPORT]
+    runs = [harness.run_measured(command, env, TIMEOUT, cores=1) for _ in range(1 + IMPORTS)][1:]
     if any(run.output["torch"] for run in runs):
         raise RuntimeError("importing latticework.calculus imports torch")
     what = "import of `latticework.calculus` and `parse` of an expression, without torch"

@@ -4,7 +4,8 @@
 the modules below, and runs the tests named beside each. It writes results/mutation.json, and the mutants that lived,
 each with the lines it changed, to results/mutants.txt. --sample tests so many mutants of each module, drawn at random,
 which tells the shares in hours, not days: those of a capability, and of all, are then estimates, in which a module
-counts by the mutants that it has, not by those drawn. --only takes capabilities or modules, and records nothing.
+counts by the mutants that it has, not by those drawn. --only takes capabilities or modules, and records nothing. A
+folder that --work names is emptied only if it is one that this made.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ LIVED: Final = ROOT / "benchmarks" / "results" / "mutants.txt"
 KILLED: Final = ("killed", "timeout", "segfault", "suspicious")  # what mutmut says of mutants that a test noticed
 LIVED_ON: Final = "survived"
 UNTESTED: Final = "no tests"
+MARK: Final = ".made-by-mutation"  # in a folder to work in
 COPIED: Final = ("src", "tests", "benchmarks", "docs", "pyproject.toml", "README.md", "mkdocs.yml")
 
 DERIVATIVES: Final = "calculus/test_cases calculus/test_random calculus/test_functions calculus/test_metamorphic"
@@ -156,6 +158,7 @@ def main() -> None:
     arguments = parser.parse_args()
     if find_spec("mutmut") is None:
         sys.exit("mutation testing needs mutmut: pip install mutmut")
+    make_empty(arguments.work)
     wanted = arguments.only or list(MATHS)
     tallies: dict[str, dict[str, Tally]] = {}
     for capability, modules in MATHS.items():
@@ -171,10 +174,25 @@ def main() -> None:
         harness.record(result(tallies, arguments.jobs, arguments.sample))
 
 
+def make_empty(work: Path) -> None:
+    """Make a folder to work in, or empty one that was made so before; whatever else is there ends the program."""
+    if work.is_symlink() or (work.exists() and not work.is_dir()):
+        sys.exit(f"--work {work}: not a folder of its own")
+    work.mkdir(parents=True, exist_ok=True)
+    there = [path for path in work.iterdir() if path.name != MARK]
+    if there and not (work / MARK).is_file():
+        sys.exit(f"--work {work}: a folder that holds something, and was not made by this: name another, or empty it")
+    (work / MARK).touch()  # before anything else is in it, and left there: a run may be interrupted anywhere
+    for path in there:
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+
+
 def mutate(module: str, tests: Sequence[str], work: Path, jobs: int, most: int | None = None) -> Tally:
     """Test the mutants of a module, or as many as `most`, in a copy of the checkout."""
-    shutil.rmtree(work, ignore_errors=True)
-    work.mkdir(parents=True)
+    make_empty(work)
     for name in COPIED:
         source = ROOT / name
         if source.is_dir():
@@ -225,16 +243,16 @@ def lines_of(tallies: dict[str, dict[str, Tally]]) -> Iterable[str]:
 
 def result(tallies: dict[str, dict[str, Tally]], jobs: int, sample: int | None = None) -> harness.Result:
     """Shares that are killed, of all, by capability and by module."""
-    command, title = COMMAND, "Mutants of the equations that the tests notice"
+    title = "Mutants of the equations that the tests notice"
     if sample is not None:
-        command += f" --sample {sample}"
         title += f"; of each module at most {sample} were drawn, and the shares of several modules are estimates that"
         title += " weigh each by the mutants it has"
     rows = [_row("all", [found for modules in tallies.values() for found in modules.values()])]
     for capability, modules in tallies.items():
         rows.append(_row(capability, list(modules.values())))
         rows += [_row(module, [found]) for module, found in modules.items()]
-    return harness.make_result(NAME, title, command, rows, threads=jobs)
+    command = harness.command_line(COMMAND, sample=sample, jobs=jobs)
+    return harness.make_result(NAME, title, command, rows, threads=1, jobs=jobs)
 
 
 def _row(name: str, found: Sequence[Tally]) -> harness.Row:

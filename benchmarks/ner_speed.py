@@ -51,12 +51,14 @@ def main() -> None:
         return
     options = ["--threads", str(arguments.threads), "--repeats", str(arguments.repeats)]
     command = [sys.executable, "-m", COMMAND.rpartition(" ")[2], "--part", *options]
-    run = harness.run_measured(command, harness.environment(arguments.threads), TIMEOUT)
-    title = f"{TITLE}, {arguments.threads} threads, {arguments.repeats} rounds"
+    run = harness.run_measured(command, harness.environment(arguments.threads), TIMEOUT, arguments.threads)
+    rounds = f"median, smallest, largest of {arguments.repeats} rounds"
+    title = f"{TITLE}, {arguments.threads} threads; {rounds}"
     rows = rows_of(run.output["cell"])
     for name, values in run.output["text"].items():
         rows.append(harness.Row.of(name, values, "characters/s", ">= 1000000" if name == MATCHING else None))
-    harness.record(harness.make_result(NAME, title, " ".join([COMMAND, *options]), rows, threads=arguments.threads))
+    told = harness.command_line(COMMAND, threads=arguments.threads, repeats=arguments.repeats)
+    harness.record(harness.make_result(NAME, title, told, rows, threads=arguments.threads))
 
 
 def rows_of(speeds: Mapping[str, Mapping[str, Mapping[str, Sequence[float]]]]) -> list[harness.Row]:

@@ -87,7 +87,8 @@ def measure(seeds: int, jobs: int) -> harness.Result:
         f"Resume NER, development sentences, a tenth of the training sentences, {TENTH_EPOCHS} epochs, changes to the "
         f"lattice as it was, {seeds} seed(s): mean, smallest, largest; F1 in %"
     )
-    return harness.make_result("ner_tuning", title, f"{COMMAND} --seeds {seeds}", rows, threads=1)
+    command = harness.command_line(COMMAND, seeds=seeds, jobs=jobs)
+    return harness.make_result("ner_tuning", title, command, rows, threads=1, jobs=jobs)
 
 
 def train(variant: str, seed: int) -> dict[str, float]:

@@ -2,7 +2,8 @@
 
 `python -m benchmarks.translation` trains the preset "tiny" once for each of --seeds, tests it on test_2016 and writes
 results/translation.json. Test sentences decide nothing: weights are chosen by the loss on the validation sentences.
-The models stay in .models/translation-seed-0, -1, ..., where other benchmarks find them.
+The models stay in .models/translation-seed-0, -1, ..., where other benchmarks find them, with a note of the commit that
+trained them.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ CURVE_MINUTES = (2, 5, 10, 15, 20, 25, 30, 35, 40)
 BEAMS = (1, 4, 8)
 TIMEOUT = 3 * 3600
 LAST = "last.safetensors"
+TRAINED = "trained.txt"  # in the folder of a model: the commit that trained it
 MODELS = harness.HERE / ".models"
 
 
@@ -45,6 +47,7 @@ def measure(seeds: int, threads: int) -> harness.Result:
     """Train, translate and score in processes of their own, so that each has its own peak of memory."""
     env = harness.environment(threads)
     trained, translated, searched, curves, toured = [], [], [], [], []
+    models: dict[str, str] = {}
     for seed in range(seeds):
         with tempfile.TemporaryDirectory() as folder:
             module = [sys.executable, "-m", "benchmarks.translation"]
@@ -54,7 +57,7 @@ def measure(seeds: int, threads: int) -> harness.Result:
             searched.append(harness.run_measured([*command, "search"], env, TIMEOUT).output)
             curves.append(harness.run_measured([*command, "curve"], env, TIMEOUT).output["points"])
             toured.append(harness.run_measured([*command, "tour"], env, TIMEOUT).output)
-            keep_model(Path(folder), seed)
+            models[f"model of seed {seed}"] = identity(keep_model(Path(folder), seed))
     made, found = [run.output for run in trained], [run.output for run in translated]
 
     def row(name: str, values: list[float], unit: str, target: str | None = None) -> harness.Row:
@@ -81,18 +84,29 @@ def measure(seeds: int, threads: int) -> harness.Result:
     rows.append(row("tour: unseen numbers without an error", [stop["exact"] for stop in toured], "%", ">= 95"))
     rows.append(row("tour: training, wall", [stop["seconds"] for stop in toured], "s", "<= 90"))
     title = (
-        f"Multi30k, English to German, preset tiny, {seeds} seed(s), precision {made[0]['precision']}; "
-        f"BLEU {found[0]['signature']}"
+        f"Multi30k, English to German, preset tiny, {seeds} seed(s): median, smallest, largest; "
+        f"precision {made[0]['precision']}; BLEU {found[0]['signature']}"
     )
-    return harness.make_result("translation", title, f"{COMMAND} --seeds {seeds}", rows, threads=threads)
+    command = harness.command_line(COMMAND, seeds=seeds, threads=threads)
+    return harness.make_result("translation", title, command, rows, threads=threads, others=models)
 
 
-def keep_model(folder: Path, seed: int) -> None:
-    """Leave the model where other benchmarks look for it; what was there before goes."""
+def keep_model(folder: Path, seed: int) -> Path:
+    """Leave the model where other benchmarks look for it, and give that place; what was there before goes."""
     kept = MODELS / f"translation-seed-{seed}"
     kept.parent.mkdir(exist_ok=True)
     shutil.rmtree(kept, ignore_errors=True)
     shutil.move(folder / "model", kept)
+    (kept / TRAINED).write_text(harness.commit_measured(), encoding="utf-8")
+    return kept
+
+
+def identity(model: Path) -> str:
+    """Which model a saved one is: the beginning of the hash of its weights, and the commit that trained it."""
+    saved = json.loads((model / "config.json").read_text(encoding="utf-8"))
+    note = model / TRAINED
+    commit = f"commit {note.read_text(encoding='utf-8')}" if note.exists() else "a commit that nobody noted"
+    return f"weights {saved['tensors']['weights']['sha256'][:12]}, trained by {commit}"
 
 
 def fit(folder: Path, seed: int) -> dict[str, float | str]:

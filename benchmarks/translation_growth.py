@@ -40,7 +40,7 @@ LENGTH, VOCABULARY = 20, 4000  # where the other one grows
 KINDS = {"training": 0, "search, beam 1": 1, "search, beam 4": 4}  # and the beam
 TIME, MEMORY = "1,000 target tokens", "peak memory"
 
-STEPS = 40  # of training, timed from the second tenth on
+STEPS = 40  # of training, in rows of so many; the first of these warms up
 LOG_EVERY = 8
 ROUNDS = 3
 NEVER = -1e4  # logit of the end: finite, so that a search still ends where it must
@@ -102,9 +102,9 @@ def measure(threads: int) -> harness.Result:
     precisions = sorted({run.output["precision"] for run in runs.values()})
     title = (
         f"Shape of the preset tiny, drawn tokens, on a CPU, precision {' and '.join(precisions)}; "
-        f"Multi30k, en-de, for the line of {LONG_WORDS:,} words"
+        f"Multi30k, en-de, for the line of {LONG_WORDS:,} words; median, smallest, largest of rounds"
     )
-    command = COMMAND if threads == 2 else f"{COMMAND} --threads {threads}"
+    command = harness.command_line(COMMAND, threads=threads)
     return harness.make_result(NAME, title, command, rows, threads=threads)
 
 

@@ -2,7 +2,8 @@
 
 `python -m benchmarks.translation_peers` gives the weights of one trained model to all of them and lets each translate
 the same sentences of Multi30k's test_2016; then each that can trains a new model of that shape. Systems take turns,
-and results/translation_peers.json is written. --only measures one half and shows its table; nothing is recorded then.
+and results/translation_peers.json is written, which says whose weights these were. --only measures one half and shows
+its table; nothing is recorded then.
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ import json
 import statistics
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +57,7 @@ TRAINING_RATIOS = (
 )
 
 Runs = Mapping[str, Sequence[harness.Measured]]
+Likelihoods = Callable[[Sequence[str]], list[tuple[float, int]]]
 CLOCKS = {"wall": "", "cpu": ", processor time"}
 
 
@@ -68,10 +71,7 @@ def main() -> None:
     arguments = parser.parse_args()
     halves = HALVES if arguments.only is None else (arguments.only,)
     result = measure(arguments.model.absolute(), arguments.threads, arguments.repeats, halves)
-    if arguments.only is None:
-        harness.record(result)
-    else:
-        print(harness.table(result))
+    harness.record(result, lacks=[half for half in HALVES if half not in halves])
 
 
 def measure(model: Path, threads: int, repeats: int, halves: Sequence[str] = HALVES) -> harness.Result:
@@ -81,12 +81,13 @@ def measure(model: Path, threads: int, repeats: int, halves: Sequence[str] = HAL
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         make_model(model, env)
+        weights = translation.identity(model)
         references = write_job(folder, model, threads)
         pythons = {"latticework": Path(sys.executable), "torch": Path(sys.executable)}
         pythons |= {name: harness.peer_environment(name) for name in PEERS}
 
         def take_turns(systems: Mapping[str, tuple[str, str]]) -> Runs:
-            return harness.interleave(commands(systems, pythons, folder), env, TIMEOUT, repeats)
+            return harness.interleave(commands(systems, pythons, folder), env, TIMEOUT, repeats, threads)
 
         if "decoding" in halves:
             systems = {
@@ -97,7 +98,7 @@ def measure(model: Path, threads: int, repeats: int, halves: Sequence[str] = HAL
                 CTRANSLATE2_INT8: ("ctranslate2", "decode-int8"),
                 PLAIN: ("torch", "decode"),
             }
-            rows += decoding_rows(take_turns(systems), references)
+            rows += decoding_rows(take_turns(systems), references, partial(likelihoods, model))
         if "training" in halves:
             systems = {
                 "ours, default": ("latticework", "train-auto"),
@@ -108,9 +109,16 @@ def measure(model: Path, threads: int, repeats: int, halves: Sequence[str] = HAL
                 "JoeyNMT, bfloat16": ("joeynmt", "train-bf16"),
             }
             rows += training_rows(take_turns(systems))
-    title = f"{TITLE}, {threads} threads, {repeats} rounds"
-    command = f"{COMMAND} --threads {threads} --repeats {repeats}" + ("" if len(halves) > 1 else f" --only {halves[0]}")
-    return harness.make_result("translation_peers", title, command, rows, threads=threads, peers=PEERS)
+    title = f"{TITLE}, {threads} threads; times: median, smallest, largest of {repeats} rounds"
+    command = harness.command_line(
+        COMMAND,
+        model=None if model == MODEL else model,
+        threads=threads,
+        repeats=repeats,
+        only=None if len(halves) > 1 else halves[0],
+    )
+    others = {"model": weights}
+    return harness.make_result("translation_peers", title, command, rows, threads=threads, peers=PEERS, others=others)
 
 
 def commands(
@@ -263,7 +271,25 @@ def cell_name(batch: int | None, beam: int) -> str:
     return f"{'whole file' if batch is None else f'batches of {batch}'}, beam {beam}"
 
 
-def decoding_rows(runs: Runs, references: Sequence[str]) -> list[harness.Row]:
+def likelihoods(model: Path, texts: Sequence[str]) -> list[tuple[float, int]]:
+    """Log-probability in nats of each translation of the test sentences under our model, and its pieces.
+
+    Both with the end piece, and of the pieces into which the vocabulary cuts the text: systems hand out text, and a
+    search may have put it together from others.
+    """
+    import latticework as lw
+    from latticework.seq2seq.learning import negative_log_likelihood
+
+    translator = lw.load(model, device="cpu")
+    sources, _ = lw.datasets.load("multi30k", split="test_2016_flickr")
+    found = []
+    for source, text in zip(sources, texts, strict=True):
+        pair = translator.vocabulary_.encode([source]), translator.vocabulary_.encode([text])
+        found.append((-negative_log_likelihood(translator.model_, *pair), int(pair[1].lengths[0])))
+    return found
+
+
+def decoding_rows(runs: Runs, references: Sequence[str], find: Likelihoods) -> list[harness.Row]:
     """Ratios of speeds, means of them over all cells first; then the quality of what was measured, then the speeds."""
     outputs = {system: [run.output for run in measured] for system, measured in runs.items()}
     cells = {system: list(rounds[0]) for system, rounds in outputs.items()}
@@ -292,7 +318,8 @@ def decoding_rows(runs: Runs, references: Sequence[str]) -> list[harness.Row]:
             harness.Row.of(f"{one} / {other}: {cell}", ratios(one, other, cell, "wall"), "times", target)
             for cell in shared(one, other)
         ]
-    rows += quality_rows({system: rounds[0] for system, rounds in outputs.items()}, references)
+    first = {system: rounds[0] for system, rounds in outputs.items()}
+    rows += [*quality_rows(first, references), *likelihood_rows(first, find)]
     for cell in cells[OURS]:
         measured = [system for system in runs if cell in cells[system]]
         for clock, unit in (("wall", "sentences/s"), ("cpu", "sentences a processor second")):
@@ -321,6 +348,28 @@ def quality_rows(outputs: Mapping[str, dict[str, Any]], references: Sequence[str
             if beam == 1 and system != CTRANSLATE2_INT8 and same < AGREEMENT:
                 raise RuntimeError(f"{system}: only {same:.0f} % of the greedy translations are ours: other weights?")
             rows.append(harness.Row(f"{system}: translations that are ours to the letter, {cell}", same, "%"))
+    return rows
+
+
+def likelihood_rows(outputs: Mapping[str, dict[str, Any]], find: Likelihoods) -> list[harness.Row]:
+    """What our model makes of each system's translations of the whole file, where a beam may lead them apart.
+
+    Means, and the share of translations that it holds for more probable than ours of the same sentence, and for less.
+    """
+    rows = []
+    for cell in (cell_name(None, beam) for beam in BEAMS if beam > 1):
+        found = {system: find(cells[cell]["texts"]) for system, cells in outputs.items() if cell in cells}
+        for system, each in found.items():
+            probability, pieces = (statistics.fmean(column) for column in zip(*each, strict=True))
+            rows.append(harness.Row(f"{system}: log-probability of a translation, mean, {cell}", probability, "nats"))
+            rows.append(harness.Row(f"{system}: pieces of a translation, mean, {cell}", pieces, ""))
+        for system, each in found.items():
+            if system == OURS:
+                continue
+            over = [theirs - ours for (theirs, _), (ours, _) in zip(each, found[OURS], strict=True)]
+            for told, share in (("more", [one > 0 for one in over]), ("less", [one < 0 for one in over])):
+                name = f"{system}: translations {told} probable than ours, {cell}"
+                rows.append(harness.Row(name, 100 * statistics.fmean(share), "%"))
     return rows
 
 

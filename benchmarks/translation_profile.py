@@ -57,7 +57,7 @@ def measure() -> harness.Result:
     env = harness.environment(threads=1)
     module = [sys.executable, "-m", COMMAND.rpartition(" ")[2]]
     commands: dict[str, harness.Command] = {part: [*module, "--part", part] for part in PARTS}
-    runs = harness.interleave(commands, env, TIMEOUT, ROUNDS)
+    runs = harness.interleave(commands, env, TIMEOUT, ROUNDS, cores=1)
     rows, precisions = [], []
     for part, measured in runs.items():
         found = [run.output for run in measured]
@@ -69,7 +69,7 @@ def measure() -> harness.Result:
                 rows.append(harness.Row.of(f"{part}: {group}", shares, "%"))
     title = (
         f"A step at the shape of the preset tiny, sentences of {LENGTH} pieces, vocabulary {VOCABULARY:,}, "
-        f"precision {', '.join(precisions)}"
+        f"precision {', '.join(precisions)}; median, smallest, largest of {ROUNDS} processes"
     )
     return harness.make_result(NAME, title, COMMAND, rows, threads=1)
 

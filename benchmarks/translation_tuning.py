@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import shlex
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -78,11 +77,16 @@ def measure(variants: list[str], epochs: int, jobs: int, record: str) -> harness
     used = sorted({run_of["precision"] for run_of in found.values()})
     title = (
         f"Multi30k, en-de, validation sentences, changes to the preset tiny as it was, {epochs} epochs, seed 0, "
-        f"precision {' and '.join(used)}"
+        f"precision {' and '.join(used)}; one run each"
     )
-    only = "" if variants == list(VARIANTS) else " --only " + " ".join(map(shlex.quote, variants))
-    named = "" if record == NAME else f" --record {record}"
-    return harness.make_result(record, title, f"{COMMAND} --epochs {epochs}{only}{named}", rows, threads=1)
+    command = harness.command_line(
+        COMMAND,
+        epochs=epochs,
+        jobs=jobs,
+        only=None if variants == list(VARIANTS) else variants,
+        record=None if record == NAME else record,
+    )
+    return harness.make_result(record, title, command, rows, threads=1, jobs=jobs)
 
 
 def train(variant: str, epochs: int) -> dict[str, Any]:

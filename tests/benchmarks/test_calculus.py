@@ -166,7 +166,8 @@ def test_an_import_of_torch_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_parts_are_put_on_record(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(calculus, "IMPORTS", 1)
 
-    def run_measured(command: list[str], env: dict[str, str], timeout: float) -> harness.Measured:
+    def run_measured(command: list[str], env: dict[str, str], timeout: float, cores: int) -> harness.Measured:
+        assert cores == 1
         assert env["OMP_NUM_THREADS"] == "1"
         output: dict[str, Any] = {"seconds": 0.1, "torch": False}
         if "--part" in command:
@@ -175,12 +176,12 @@ def test_the_parts_are_put_on_record(monkeypatch: pytest.MonkeyPatch) -> None:
 
     recorded: list[harness.Result] = []
     monkeypatch.setattr(harness, "run_measured", run_measured)
-    monkeypatch.setattr(harness, "record", recorded.append)
+    monkeypatch.setattr(harness, "record", lambda result, *, lacks: recorded.append(result))
     monkeypatch.setattr(sys, "argv", ["calculus", "--rounds", "1"])
     calculus.main()
     (result,) = recorded
     assert result.command == "python -m benchmarks.calculus --rounds 1"
-    assert "SymPy" in result.title
+    assert result.versions["sympy"] == calculus.sympy_version()
     names = [row.name for row in result.rows]
     assert len(set(names)) == len(names)
     assert sum("the best of torch" in name for name in names) == 14
@@ -198,6 +199,7 @@ def test_some_parts_are_shown_and_not_recorded(
 ) -> None:
     monkeypatch.setattr(calculus, "IMPORTS", 1)
     monkeypatch.setattr(sys, "argv", ["calculus", "--only", "import"])
-    monkeypatch.setattr(harness, "record", lambda result: pytest.fail("recorded"))
     calculus.main()
-    assert "import of `latticework.calculus`" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "import of `latticework.calculus`" in shown
+    assert "not recorded, for it lacks: hessians, gradients, derive, sympy" in shown

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import configparser
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -66,6 +67,37 @@ def test_what_mutmut_says_is_counted(mutmut: list[list[str]], tmp_path: Path) ->
     assert told["mutmut"]["pytest_add_cli_args_test_selection"].split() == ["tests/nn/test_crf.py"]
 
 
+def test_a_folder_to_work_in_is_made_and_emptied_again(tmp_path: Path) -> None:
+    work = tmp_path / "some" / "work"
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "file").touch()
+    for _ in range(2):
+        mutation.make_empty(work)
+        assert [path.name for path in work.iterdir()] == [mutation.MARK]
+        (work / "src").mkdir()
+        (work / "src" / "one.py").touch()
+        (work / "setup.cfg").touch()
+        (work / "link").symlink_to(outside)
+    mutation.make_empty(work)
+    assert (outside / "file").exists()
+    (tmp_path / "empty").mkdir()
+    mutation.make_empty(tmp_path / "empty")
+
+
+def test_what_it_did_not_make_is_not_deleted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.tex").touch()
+    (tmp_path / "file").touch()
+    (tmp_path / "link").symlink_to(tmp_path / "mine")
+    monkeypatch.setattr(mutation, "find_spec", lambda name: True)
+    for name in ("mine", "file", "link"):
+        monkeypatch.setattr(sys, "argv", ["mutation", "--work", str(tmp_path / name)])
+        with pytest.raises(SystemExit, match=f"--work .*{name}: (a folder that holds something|not a folder)"):
+            mutation.main()
+    assert [path.name for path in (tmp_path / "mine").iterdir()] == ["thesis.tex"]
+
+
 def test_of_a_sample_only_what_was_drawn_is_run_and_counted(mutmut: list[list[str]], tmp_path: Path) -> None:
     found = mutation.mutate("nn/crf", ["nn/test_crf"], tmp_path / "work", jobs=1, most=3)
     runs = [call for call in mutmut if call[1] == "run"]
@@ -109,6 +141,7 @@ def test_of_a_sample_a_module_counts_by_the_mutants_that_it_has() -> None:
     assert shares["nn: 2 modules, 20 of 990 mutants"] == pytest.approx(100 * 540 / 990)
     assert shares["nn/crf: 10 of 900 mutants"] == 50.0
     assert shares["ner: 10 of 10 mutants"] == shares["ner/tags: 10 of 10 mutants"] == 100.0
-    assert found.command == "python -m benchmarks.mutation --sample 10"
+    assert found.command == "python -m benchmarks.mutation --sample 10 --jobs 2"
+    assert found.machine["cores_used"] == 2
     assert "at most 10 were drawn" in found.title
     assert "estimates that weigh each by the mutants it has" in found.title

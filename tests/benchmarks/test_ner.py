@@ -67,13 +67,17 @@ def test_rows_have_the_promised_targets(monkeypatch: pytest.MonkeyPatch) -> None
     recorded: list[harness.Result] = []
     monkeypatch.setattr(harness, "run_measured", run_measured)
     monkeypatch.setattr(harness, "record", recorded.append)
-    monkeypatch.setattr(sys, "argv", ["ner", "--seeds", "3"])
+    monkeypatch.setattr(sys, "argv", ["ner", "--seeds", "3", "--jobs", "4"])
     ner.main()
+    assert recorded[0].command == "python -m benchmarks.ner --seeds 3 --jobs 4"
+    assert recorded[0].machine["cores_used"] == 4
     rows = {row.name: row for row in recorded[0].rows}
     lattice = rows["F1, test, lattice"]
     assert (lattice.value, lattice.low, lattice.high, lattice.target, lattice.met) == (91.5, 90.5, 92.5, ">= 93", False)
     assert rows["F1, test, lattice over characters"].value == 0.5
     assert rows["F1, test, lattice over characters"].met
+    assert rows["F1, test, characters + softword over characters"].value == 0
+    assert rows["F1, test, characters + softword over lattice"].value == -0.5
     assert rows["F1, test, a tenth of training, lattice over characters"].met is False
     assert rows["a million words: peak memory of fit and predict"].met
 
@@ -87,6 +91,21 @@ def test_a_variant_changes_fields_that_exist(variant: str) -> None:
         "vectors",
         "sgd",
     }
+
+
+def test_variants_side_by_side_are_in_the_command_and_in_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    def run_measured(command: list[str], env: dict[str, str], timeout: float) -> harness.Measured:
+        return harness.Measured(tuple(command), 1.0, 1.0, 10**9, {"f1": float(command[-1]), "minutes": 2.0})
+
+    recorded: list[harness.Result] = []
+    monkeypatch.setattr(harness, "run_measured", run_measured)
+    monkeypatch.setattr(harness, "record", recorded.append)
+    monkeypatch.setattr(sys, "argv", ["ner_tuning", "--seeds", "2", "--jobs", "3"])
+    ner_tuning.main()
+    (result,) = recorded
+    assert result.command == "python -m benchmarks.ner_tuning --seeds 2 --jobs 3"
+    assert result.machine["cores_used"] == 3
+    assert result.rows[0].value == 0.5
 
 
 @pytest.mark.usefixtures("planted")

@@ -37,7 +37,8 @@ def test_ratios_have_their_targets_and_go_on_record(monkeypatch: pytest.MonkeyPa
 
     text = {ner_speed.MATCHING: [1.2e6, 1.4e6], "segmentation": [5e5, 6e5]}
 
-    def run_measured(command: list[str], env: dict[str, str], timeout: float) -> harness.Measured:
+    def run_measured(command: list[str], env: dict[str, str], timeout: float, cores: int) -> harness.Measured:
+        assert cores == 1
         assert command[-5:] == ["--part", "--threads", "1", "--repeats", "2"]
         assert env["OMP_NUM_THREADS"] == "1"
         return harness.Measured(tuple(command), 1.0, 1.0, 10**9, {"cell": json.loads(json.dumps(speeds)), "text": text})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from hashlib import sha256
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -83,16 +84,16 @@ def test_the_benchmark_measures_each_part_and_puts_the_result_on_record(
     commands = stub(monkeypatch, outputs)
     recorded: list[harness.Result] = []
     monkeypatch.setattr(harness, "record", recorded.append)
-    kept: list[int] = []
-    monkeypatch.setattr(translation, "keep_model", lambda folder, seed: kept.append(seed))
+    monkeypatch.setattr(translation, "keep_model", lambda folder, seed: tmp_path / str(seed))
+    monkeypatch.setattr(translation, "identity", lambda model: f"weights of {model.name}")
     monkeypatch.setattr(sys, "argv", ["translation", "--seeds", "2", "--threads", "1"])
     translation.main()
     assert [command[-1] for command in commands] == ["fit", "predict", "search", "curve", "tour"] * 2
     assert [command[command.index("--seed") + 1] for command in commands] == ["0"] * 5 + ["1"] * 5
-    assert kept == [0, 1]
     (result,) = recorded
-    assert result.command == "python -m benchmarks.translation --seeds 2"
-    assert "2 seed(s), precision bf16; BLEU tok:13a" in result.title
+    assert [result.versions[f"model of seed {seed}"] for seed in (0, 1)] == ["weights of 0", "weights of 1"]
+    assert result.command == "python -m benchmarks.translation --seeds 2 --threads 1"
+    assert "2 seed(s): median, smallest, largest; precision bf16; BLEU tok:13a" in result.title
     values = {row.name: row.value for row in result.rows}
     assert values["BLEU, test_2016, beam 4"] == 34.5
     assert values["BLEU, test_2016, beam 8"] == 34.6
@@ -124,5 +125,25 @@ def test_a_model_takes_the_place_of_the_one_before(tmp_path: Path, monkeypatch: 
     for text in ("one", "two"):
         (tmp_path / "run" / "model").mkdir(parents=True)
         (tmp_path / "run" / "model" / text).touch()
-        translation.keep_model(tmp_path / "run", seed=3)
-    assert [path.name for path in (tmp_path / "models" / "translation-seed-3").iterdir()] == ["two"]
+        kept = translation.keep_model(tmp_path / "run", seed=3)
+    assert kept == tmp_path / "models" / "translation-seed-3"
+    assert {path.name for path in kept.iterdir()} == {"two", translation.TRAINED}
+
+
+@pytest.mark.usefixtures("small")
+def test_a_model_is_known_by_its_weights_and_the_commit_that_trained_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(translation, "MODELS", tmp_path / "models")
+    monkeypatch.setattr(harness, "commit_measured", lambda: "0123456789ab")
+    told = []
+    for seed in (0, 1):
+        translation.fit(tmp_path, seed=seed)
+        told.append(translation.identity(tmp_path / "model"))
+        kept = translation.keep_model(tmp_path, seed=0)
+        weights = told[-1].partition(",")[0]
+        assert translation.identity(kept) == f"{weights}, trained by commit 0123456789ab"
+        hashed = sha256(next(kept.glob("weights-*.safetensors")).read_bytes()).hexdigest()
+        assert weights == f"weights {hashed[:12]}"
+    assert told[0] != told[1]
+    assert told[0].endswith(", trained by a commit that nobody noted")

@@ -28,7 +28,9 @@ def stub(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     """Let no process run: what a command says of its point decides what it finds."""
     commands: list[list[str]] = []
 
-    def run_measured(command: list[str], env: dict[str, str], timeout: float) -> harness.Measured:
+    def run_measured(
+        command: list[str], env: dict[str, str], timeout: float, cores: int | None = None
+    ) -> harness.Measured:
         commands.append(command[3:])
 
         def said(option: str) -> str:

@@ -265,8 +265,9 @@ SPEED = {
 TOKENS = {"ours": 2000, "JoeyNMT": 1000, "plain loop": 1600}
 
 
-def run_of(command: harness.Command, env: harness.Env, timeout: float) -> harness.Measured:
+def run_of(command: harness.Command, env: harness.Env, timeout: float, cores: int | None = None) -> harness.Measured:
     """What a driver would print: the module and the task of the command say what it is."""
+    assert cores == int(env["OMP_NUM_THREADS"])
     *unset, python, _, module, folder, task = map(str, command)
     system = {"latticework": "ours", "joeynmt": "JoeyNMT", "ctranslate2": "CTranslate2", "torch": "plain loop"}[
         module.removeprefix("benchmarks.peers.").removesuffix("_driver")
@@ -296,11 +297,24 @@ def stubbed(monkeypatch: pytest.MonkeyPatch) -> list[harness.Result]:
         return ["same"] * 20
 
     recorded: list[harness.Result] = []
+    show = harness.record
+
+    def record(result: harness.Result, *, lacks: list[str]) -> None:
+        if lacks:
+            show(result, lacks=lacks)
+        else:
+            recorded.append(result)
+
+    def likelihoods(model: Path, texts: list[str]) -> list[tuple[float, int]]:
+        return [(-4.0, 3) if text == "same" else (-2.0, 23) for text in texts]
+
+    monkeypatch.setattr(translation_peers, "likelihoods", likelihoods)
+    monkeypatch.setattr(translation, "identity", lambda model: f"weights of {model.name}")
     monkeypatch.setattr(translation_peers, "make_model", lambda model, env: None)
     monkeypatch.setattr(translation_peers, "write_job", write)
     monkeypatch.setattr(harness, "peer_environment", Path)
     monkeypatch.setattr(harness, "run_measured", run_of)
-    monkeypatch.setattr(harness, "record", recorded.append)
+    monkeypatch.setattr(harness, "record", record)
     monkeypatch.setattr(
         "latticework.translation.corpus_scores",
         lambda texts, references: SimpleNamespace(bleu=5.0 * sum(map(str.__eq__, texts, references))),
@@ -315,6 +329,7 @@ def test_every_system_takes_its_turn_and_the_result_goes_on_record(
     translation_peers.main()
     (result,) = stubbed
     assert result.command == "python -m benchmarks.translation_peers --threads 1 --repeats 2"
+    assert result.versions["model"] == "weights of translation-seed-0"
     assert "joeynmt 2.3.0" in result.versions["peer joeynmt"]
     assert "ctranslate2 4.8.5" in result.versions["peer ctranslate2"]
     rows = {(row.name, row.unit): row for row in result.rows}
@@ -335,6 +350,12 @@ def test_every_system_takes_its_turn_and_the_result_goes_on_record(
         same = f"translations that are ours to the letter, batches of 1, beam {beam}"
         assert rows[f"JoeyNMT: {same}", "%"].value == 95
         assert rows[f"CTranslate2 int8: {same}", "%"].value == 100
+    assert rows["ours: log-probability of a translation, mean, whole file, beam 4", "nats"].value == -4
+    assert rows["JoeyNMT: log-probability of a translation, mean, whole file, beam 4", "nats"].value == -3.9
+    assert rows["JoeyNMT: pieces of a translation, mean, whole file, beam 4", ""].value == 4
+    assert rows["JoeyNMT: translations more probable than ours, whole file, beam 4", "%"].value == 5
+    assert rows["JoeyNMT: translations less probable than ours, whole file, beam 4", "%"].value == 0
+    assert not [name for name, _ in rows if "probab" in name and "beam 1" in name]
     assert times["CTranslate2, a batch a thread / ours: whole file, beam 4"].value == pytest.approx(3)
     assert "CTranslate2, a batch a thread / ours: batches of 1, beam 4" not in times
     assert times["ours / plain loop, geometric mean of all cells"].value == pytest.approx(3)
@@ -354,6 +375,16 @@ def test_half_of_it_is_shown_and_not_recorded(
     shown = capsys.readouterr().out
     assert "| training: JoeyNMT, bfloat16 | 1,000 target tokens/s |" in shown
     assert "batches of" not in shown
+    assert "python -m benchmarks.translation_peers --threads 2 --repeats 1 --only training`" in shown
+    assert "not recorded, for it lacks: decoding" in shown
+
+
+def test_a_translation_is_as_probable_as_its_perplexity_says(saved: TransformerTranslator, tmp_path: Path) -> None:
+    sources, texts = datasets.load("multi30k", split="test_2016_flickr")
+    found = translation_peers.likelihoods(tmp_path / "model", texts)
+    assert [pieces for _, pieces in found] == saved.vocabulary_.encode(texts).lengths.tolist()
+    for source, text, (log_p, pieces) in zip(sources, texts, found, strict=True):
+        assert np.exp(-log_p / pieces) == pytest.approx(saved.perplexity([source], [text]), rel=1e-4)
 
 
 def test_other_weights_are_not_compared(stubbed: list[harness.Result], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -50,7 +50,8 @@ def test_the_parts_are_put_on_record_in_order(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(translation_profile, "ROUNDS", 2)
     shares = {"matrix products": 60.0, "dropout": 0.1, PYTHON: 39.9}
 
-    def run_measured(command: list[str], env: dict[str, str], timeout: float) -> harness.Measured:
+    def run_measured(command: list[str], env: dict[str, str], timeout: float, cores: int) -> harness.Measured:
+        assert cores == 1
         assert env["OMP_NUM_THREADS"] == "1"
         return harness.Measured(tuple(command), 1.0, 1.0, 10**9, {"step": 7.0, "precision": "32", "shares": shares})
 
@@ -61,6 +62,7 @@ def test_the_parts_are_put_on_record_in_order(monkeypatch: pytest.MonkeyPatch) -
     translation_profile.main()
     (result,) = recorded
     assert result.command == translation_profile.COMMAND
+    assert result.title.endswith("; median, smallest, largest of 2 processes")
     names = [
         f"{part}: {what}" for part in PARTS for what in ("a step, without the profiler", "matrix products", PYTHON)
     ]

@@ -51,11 +51,12 @@ def test_the_variants_asked_for_are_measured_and_put_on_record(monkeypatch: pyte
     recorded: list[harness.Result] = []
     monkeypatch.setattr(harness, "run_measured", run_measured)
     monkeypatch.setattr(harness, "record", recorded.append)
-    monkeypatch.setattr(sys, "argv", ["tuning", "--epochs", "1", "--only", "preset", "precision 32"])
+    monkeypatch.setattr(sys, "argv", ["tuning", "--epochs", "1", "--jobs", "3", "--only", "preset", "precision 32"])
     translation_tuning.main()
     (result,) = recorded
-    assert result.title.endswith("1 epochs, seed 0, precision 32 and bf16")
-    assert result.command == "python -m benchmarks.translation_tuning --epochs 1 --only preset 'precision 32'"
+    assert result.title.endswith("1 epochs, seed 0, precision 32 and bf16; one run each")
+    assert result.command == "python -m benchmarks.translation_tuning --epochs 1 --jobs 3 --only preset 'precision 32'"
+    assert result.machine["cores_used"] == 3
     assert {row.name: row.value for row in result.rows} == {
         f"{variant}: {figure}": value
         for variant in ("preset", "precision 32")
