@@ -4,19 +4,21 @@
 anew, ranks held-out facts with all, and writes results/knowledge.json. Each training runs in a process of its own.
 Test facts decide nothing: weights are chosen by the validation facts of the snapshot. With --keep FOLDER the models
 stay there, one SEED-SNAPSHOT each, for `benchmarks.knowledge_questions`, and so does what each part found: the same
-command, given again, measures what is missing.
+command, given again, measures what is missing, and what was found by another commit or with other threads or jobs.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import os
+import re
 import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -31,6 +33,8 @@ RULES = ("entity", "neighbours", "subgraph")
 CAPS = (1, 10, 10**9)  # facts that each affected entity brings to an update, beside the default, with the default rule
 HELD_BACK = 10  # one of so many facts that came is kept from the update and from the new fit, to be ranked
 FLOOR = "floor: relations that go together"
+
+Made = dict[str, str | int]  # by which commit, with how many threads and jobs
 
 
 def main() -> None:
@@ -61,39 +65,38 @@ def main() -> None:
 def measure(seeds: int, threads: int, jobs: int = 1, keep: Path | None = None) -> harness.Result:
     """All trainings, those of a seed one after the other; their models stay in `keep`, if that is given."""
     env = harness.environment(threads)
+    made: Made = {"commit": harness.commit_measured(), "threads": threads, "jobs": jobs}
     found: dict[str, list[dict[str, float]]] = {}
     with tempfile.TemporaryDirectory() as temporary, ThreadPoolExecutor(jobs) as pool:
         folder = Path(temporary) if keep is None else keep.absolute()
         folder.mkdir(parents=True, exist_ok=True)
         for snapshot in SNAPSHOTS:
-            found[f"floor {snapshot}"] = [part(env, folder, "floor", snapshot)]
-        for outputs in pool.map(lambda seed: of_seed(env, folder, seed), range(seeds)):
+            found[f"floor {snapshot}"] = [part(env, made, folder, "floor", snapshot)]
+        for outputs in pool.map(lambda seed: of_seed(env, made, folder, seed), range(seeds)):
             for name, output in outputs.items():
                 found.setdefault(name, []).append(output)
     title = (
         f"YAGO-3SP, dim 100, {seeds} seed(s), {jobs} at once: mean, smallest, largest; filtered, realistic ranks among "
         "all entities"
     )
-    rows = rows_of(found)
-    command = f"{COMMAND} --seeds {seeds} --threads {threads} --jobs {jobs}"
-    return harness.make_result("knowledge", title, command, rows, threads=threads)
+    command = harness.command_line(COMMAND, seeds=seeds, threads=threads, jobs=jobs, keep=keep)
+    return harness.make_result("knowledge", title, command, rows_of(found), threads=threads, jobs=jobs)
 
 
-def of_seed(env: harness.Env, folder: Path, seed: int) -> dict[str, dict[str, float]]:
+def of_seed(env: harness.Env, made: Made, folder: Path, seed: int) -> dict[str, dict[str, float]]:
     """All trainings of one seed."""
     found = {}
     for snapshot in SNAPSHOTS:
         model = folder / f"{seed}-{snapshot}"
-        found[f"fit {snapshot}"] = part(env, folder, "fit", snapshot, seed=seed, model=model)
+        found[f"fit {snapshot}"] = part(env, made, folder, "fit", snapshot, seed=seed, model=model)
     for snapshot in SNAPSHOTS[1:]:
         model = folder / f"{seed}-{snapshot - 1}"
         for rule in RULES:
-            found[f"update {snapshot} {rule}"] = part(
-                env, folder, "update", snapshot, rule=rule, seed=seed, model=model
-            )
+            options: dict[str, object] = {"rule": rule, "seed": seed, "model": model}
+            found[f"update {snapshot} {rule}"] = part(env, made, folder, "update", snapshot, **options)
         for cap in CAPS:
             options = {"cap": cap, "seed": seed, "model": model}
-            found[f"update {snapshot} {told(cap)}"] = part(env, folder, "update", snapshot, **options)
+            found[f"update {snapshot} {told(cap)}"] = part(env, made, folder, "update", snapshot, **options)
     return found
 
 
@@ -102,19 +105,27 @@ def told(cap: int) -> str:
     return f"subgraph, cap {cap}" if cap < max(CAPS) else "subgraph, no cap"
 
 
-def part(env: harness.Env, folder: Path, name: str, snapshot: int, **options: object) -> dict[str, float]:
-    """What a process of its own found, or has found before."""
+def part(env: harness.Env, made: Made, folder: Path, name: str, snapshot: int, **options: object) -> dict[str, float]:
+    """What a process of its own found, or has found before, if that was `made` alike and of one commit."""
     values = [value for option, value in options.items() if option != "model"]
     kept = folder / f"{'-'.join(map(str, [name, snapshot, *values]))}.json"
-    if kept.exists():
-        before: dict[str, float] = json.loads(kept.read_text(encoding="utf-8"))
-        return before
+    if kept.exists() and of_one_commit(made):
+        before = json.loads(kept.read_text(encoding="utf-8"))
+        if before.get("made") == made:
+            found: dict[str, float] = before["found"]
+            return found
     words = [word for option, value in options.items() for word in (f"--{option}", str(value))]
     command = [sys.executable, "-m", "benchmarks.knowledge", "--part", name, "--snapshot", str(snapshot), *words]
     output: dict[str, float] = harness.run_measured(command, env, TIMEOUT).output
     print(f"{kept.stem}: {output}", file=sys.stderr, flush=True)
-    kept.write_text(json.dumps(output), encoding="utf-8")
+    found_now = {"made": made | {"commit": harness.commit_measured()}, "found": output}
+    kept.write_text(json.dumps(found_now), encoding="utf-8")
     return output
+
+
+def of_one_commit(made: Made) -> bool:
+    """Whether all of the code is known."""
+    return re.fullmatch("[0-9a-f]+", str(made["commit"])) is not None
 
 
 def rows_of(found: dict[str, list[dict[str, float]]]) -> list[harness.Row]:
@@ -202,10 +213,28 @@ def fit(snapshot: int, seed: int, folder: Path) -> dict[str, float]:
     model = DKGE(random_state=seed, device="cpu").fit(graph, splits.graph.named(splits.valid))
     seconds = time.perf_counter() - began
     model.save(folder)
+    beside(folder).write_text(json.dumps({"commit": harness.commit_measured()}), encoding="utf-8")
     best = max(row["valid_mrr"] for row in model.history_ if "valid_mrr" in row)
     return {"seconds": seconds, "epochs": model.history_[-1]["epoch"] + 1, "valid mrr": best} | judged(
         model, snapshot, held_back
     )
+
+
+def beside(folder: Path) -> Path:
+    """Where it says by which commit the model of a folder was fitted."""
+    return folder.with_name(f"{folder.name}.json")
+
+
+def fitted_models(folder: Path, names: Sequence[str]) -> Mapping[str, str]:
+    """Which models of a folder they were: a digest of the weights, and the commit that fitted them, as far as known."""
+    told = {}
+    for name in names:
+        tensors = json.loads((folder / name / "config.json").read_text(encoding="utf-8"))["tensors"]
+        digests = "".join(tensors[group]["sha256"] for group in sorted(tensors))
+        told_beside = beside(folder / name)
+        commit = json.loads(told_beside.read_text(encoding="utf-8"))["commit"] if told_beside.exists() else "unknown"
+        told[f"model {name}"] = f"{hashlib.sha256(digests.encode()).hexdigest()[:12]} of commit {commit}"
+    return told
 
 
 def update(snapshot: int, rule: str, folder: Path, cap: int | None = None) -> dict[str, float]:

@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import harness
-from benchmarks.knowledge import facts_of, load, public
+from benchmarks.knowledge import facts_of, fitted_models, load, public
 from benchmarks.knowledge import fit as fit_snapshot
 
 NAME = "knowledge_questions"
@@ -74,11 +74,7 @@ def main() -> None:
         print(json.dumps(hub(public("DBpedia-3SP/snapshot1"), public("DBpedia-3SP/snapshot2"))))
     else:
         parts = PARTS if arguments.only is None else (arguments.only,)
-        result = measure(arguments, parts)
-        if arguments.only is None:
-            harness.record(result)
-        else:
-            print(harness.table(result))
+        harness.record(measure(arguments, parts), lacks=[part for part in PARTS if part not in parts])
 
 
 def measure(arguments: argparse.Namespace, parts: Sequence[str] = PARTS) -> harness.Result:
@@ -87,6 +83,7 @@ def measure(arguments: argparse.Namespace, parts: Sequence[str] = PARTS) -> harn
     counts = ["--count", arguments.count, "--beam-count", arguments.beam_count, "--threads", arguments.threads]
     own = [sys.executable, "-m", COMMAND.rpartition(" ")[2], *map(str, counts), "--part"]
     rows: list[harness.Row] = []
+    models: Mapping[str, str] = {}
 
     def run(*options: object) -> dict[str, Any]:
         output = harness.run_measured([*own, *map(str, options)], env, TIMEOUT).output
@@ -103,16 +100,25 @@ def measure(arguments: argparse.Namespace, parts: Sequence[str] = PARTS) -> harn
                     if not (folder / f"{seed}-{snapshot}").exists():
                         run("fit", "--snapshot", snapshot, "--seed", seed, "--models", folder)
                 found.append(run("questions", "--seed", seed, "--models", folder))
+            models = fitted_models(folder, [f"{seed}-{number}" for seed in range(arguments.seeds) for number in (1, 2)])
         rows += question_rows(found)
     if "hub" in parts:
         rows += hub_rows(run("hub"))
     title = (
         f"YAGO-3SP 1 to 2, {arguments.count:,} questions of each number of hops, the first {arguments.beam_count:,} of "
-        f"two and of three with a beam too, and an update of DBpedia-3SP; {arguments.seeds} seed(s)"
+        f"two and of three with a beam too, and an update of DBpedia-3SP; {arguments.seeds} seed(s): mean, smallest, "
+        "largest"
     )
-    options = f"--seeds {arguments.seeds} --count {arguments.count} --beam-count {arguments.beam_count}"
-    command = f"{COMMAND} {options} --threads {arguments.threads}"
-    return harness.make_result(NAME, title, command, rows, threads=arguments.threads)
+    command = harness.command_line(
+        COMMAND,
+        models=arguments.models,
+        seeds=arguments.seeds,
+        count=arguments.count,
+        beam_count=arguments.beam_count,
+        threads=arguments.threads,
+        only=arguments.only,
+    )
+    return harness.make_result(NAME, title, command, rows, threads=arguments.threads, others=models)
 
 
 def answered(folder: Path, seed: int, count: int, beam_count: int) -> dict[str, Any]:
@@ -197,7 +203,7 @@ def question_rows(found: Sequence[Mapping[str, Any]]) -> list[harness.Row]:
                 rows.append(harness.Row.mean(f"{told}: {what}, {name}", values(way, group, name, hops, figure), ""))
     for way, models in found[0]["seconds"].items():
         times = [1e3 * seconds for each in found for seconds in each["seconds"][way].values()]
-        rows.append(harness.Row.of(f"{WAYS[way]}: a question, over {len(models)} models", times, "ms"))
+        rows.append(harness.Row.mean(f"{WAYS[way]}: a question, over {len(models)} models", times, "ms"))
     rows.append(harness.Row.mean("update to snapshot 2", [each["update seconds"] for each in found], "s"))
     return rows
 

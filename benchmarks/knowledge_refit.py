@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import harness
-from benchmarks.knowledge import column, facts_of, load, public
+from benchmarks.knowledge import column, facts_of, fitted_models, load, public
 from benchmarks.knowledge import fit as fit_snapshot
 
 NAME = "knowledge_refit"
@@ -40,7 +40,7 @@ def main() -> None:
     parser.add_argument("--models", type=Path, metavar="FOLDER", help="models of benchmarks.knowledge")
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--part", choices=("share", "strain"), help=argparse.SUPPRESS)
+    parser.add_argument("--part", choices=("share", "fit", "strain"), help=argparse.SUPPRESS)
     parser.add_argument("--dataset", choices=DATASETS, default=DATASETS[0], help=argparse.SUPPRESS)
     parser.add_argument("--seed", type=int, default=0, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -53,6 +53,8 @@ def main() -> None:
     torch.set_num_threads(arguments.threads)
     if arguments.part == "share":
         print(json.dumps(shares(public(arguments.dataset), arguments.seed)))
+    elif arguments.part == "fit":
+        print(json.dumps(fit_snapshot(1, arguments.seed, arguments.models / f"{arguments.seed}-1")))
     else:
         print(json.dumps(strains(arguments.models / f"{arguments.seed}-1", arguments.seed)))
 
@@ -73,13 +75,19 @@ def measure(seeds: int, threads: int, models: Path | None) -> harness.Result:
         rows += share_rows(name, found)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) if models is None else models.absolute()
-        for seed in range(seeds):
-            if not (folder / f"{seed}-1").exists():
-                print(json.dumps(fit_snapshot(1, seed, folder / f"{seed}-1")), file=sys.stderr)
+        folder.mkdir(parents=True, exist_ok=True)
+        names = [f"{seed}-1" for seed in range(seeds)]
+        for seed, name in enumerate(names):
+            if not (folder / name).exists():
+                run("--part", "fit", "--seed", seed, "--models", folder)
         rows += strain_rows([run("--part", "strain", "--seed", seed, "--models", folder) for seed in range(seeds)])
-    title = f"When a refit is due: UMLS and Kinships, {EPOCHS} epochs, and YAGO-3SP 1 to 2; {seeds} seed(s)"
-    command = f"{COMMAND} --seeds {seeds} --threads {threads}"
-    return harness.make_result(NAME, title, command, rows, threads=threads)
+        others = fitted_models(folder, names)
+    title = (
+        f"When a refit is due: UMLS and Kinships, {EPOCHS} epochs, and YAGO-3SP 1 to 2; {seeds} seed(s): mean, "
+        "smallest, largest"
+    )
+    command = harness.command_line(COMMAND, models=models, seeds=seeds, threads=threads)
+    return harness.make_result(NAME, title, command, rows, threads=threads, others=others)
 
 
 def shares(splits: Any, seed: int) -> dict[str, dict[str, float]]:

@@ -87,10 +87,7 @@ def main() -> None:
     else:
         parts = PARTS if arguments.only is None else (arguments.only,)
         result = measure(arguments.threads, arguments.repeats, parts)
-        if arguments.only is None:
-            harness.record(result)
-        else:
-            print(harness.table(result))
+        harness.record(result, lacks=[part for part in PARTS if part not in parts])
 
 
 def measure(threads: int, repeats: int, parts: Sequence[str] = PARTS) -> harness.Result:
@@ -107,9 +104,12 @@ def measure(threads: int, repeats: int, parts: Sequence[str] = PARTS) -> harness
     if "million" in parts:
         rows += million_rows([harness.run_measured([*own, "million"], env, TIMEOUT)])
     title = (
-        f"Knowledge graphs: YAGO-3SP, FB15k-237 and a million facts; dim {DIM}, {threads} thread(s), {repeats} rounds"
+        f"Knowledge graphs: YAGO-3SP, FB15k-237 and a million facts; dim {DIM}, {threads} thread(s), median, smallest, "
+        f"largest of {repeats} rounds, of the million facts one"
     )
-    return harness.make_result(NAME, title, " ".join([COMMAND, *options]), rows, threads=threads, peers=PEERS)
+    only = None if tuple(parts) == PARTS else list(parts)
+    command = harness.command_line(COMMAND, threads=threads, repeats=repeats, only=only)
+    return harness.make_result(NAME, title, command, rows, threads=threads, peers=PEERS)
 
 
 # Beside the published code

@@ -83,6 +83,7 @@ def test_rows_have_the_promised_targets(tmp_path: Path, monkeypatch: pytest.Monk
     recorded: list[harness.Result] = []
     monkeypatch.setattr(harness, "run_measured", run_measured)
     monkeypatch.setattr(harness, "record", recorded.append)
+    monkeypatch.setattr(harness, "commit_measured", lambda: "0123456789ab")
     folder = tmp_path / "kept"
     monkeypatch.setattr(
         sys, "argv", ["knowledge", "--seeds", "2", "--jobs", "2", *(["--keep", str(folder)] if keep else [])]
@@ -93,7 +94,9 @@ def test_rows_have_the_promised_targets(tmp_path: Path, monkeypatch: pytest.Monk
     assert {model.parent == folder for model in models["fit"]} == {keep}
     assert folder.exists() == keep
     (result,) = recorded
-    assert result.command == "python -m benchmarks.knowledge --seeds 2 --threads 1 --jobs 2"
+    kept = f" --keep {folder}" if keep else ""
+    assert result.command == f"python -m benchmarks.knowledge --seeds 2 --threads 1 --jobs 2{kept}"
+    assert result.machine["cores_used"] == 2
     rows = {row.name: row for row in result.rows}
     assert len(rows) == len(result.rows)
     over = rows["snapshot 1: MRR over the floor's"]
@@ -112,3 +115,46 @@ def test_rows_have_the_promised_targets(tmp_path: Path, monkeypatch: pytest.Monk
         knowledge.main()
         assert (models["fit"], models["update"]) == (set(), {folder / "1-1"})
         assert recorded[1].rows == result.rows
+
+
+MADE = {"commit": "0123456789ab", "threads": 1, "jobs": 2}
+
+
+@pytest.mark.parametrize(
+    "made, change, again",
+    [
+        (MADE, {}, False),
+        (MADE, {"commit": "123456789abc"}, True),
+        (MADE, {"threads": 2}, True),
+        (MADE, {"jobs": 1}, True),
+        (MADE | {"commit": "0123456789ab-dirty"}, {}, True),
+        (MADE | {"commit": "0123456789ab to 123456789abc"}, {}, True),
+    ],
+)
+def test_what_other_code_found_is_measured_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, made: knowledge.Made, change: knowledge.Made, again: bool
+) -> None:
+    found = iter([0.1, 0.2])
+
+    def part(made: knowledge.Made) -> dict[str, float]:
+        monkeypatch.setattr(harness, "commit_measured", lambda: made["commit"])
+        return knowledge.part({}, made, tmp_path, "floor", 1)
+
+    monkeypatch.setattr(harness, "run_measured", lambda *given: harness.Measured((), 1.0, 1.0, 1, {"mrr": next(found)}))
+    assert part(made) == {"mrr": 0.1}
+    assert part(made | change) == {"mrr": 0.2 if again else 0.1}
+
+
+@pytest.mark.usefixtures("world")
+def test_models_are_told_by_their_weights_and_their_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(harness, "commit_measured", lambda: "0123456789ab")
+    for seed in (0, 1):
+        knowledge.fit(1, seed, tmp_path / f"{seed}-1")
+    (tmp_path / "again").mkdir()
+    knowledge.fit(1, 0, tmp_path / "again" / "0-1")
+    told = knowledge.fitted_models(tmp_path, ["0-1", "1-1"])
+    assert all(each.endswith(" of commit 0123456789ab") for each in told.values())
+    assert told["model 0-1"] != told["model 1-1"]
+    assert knowledge.fitted_models(tmp_path / "again", ["0-1"]) == {"model 0-1": told["model 0-1"]}
+    (tmp_path / "1-1.json").unlink()
+    assert knowledge.fitted_models(tmp_path, ["1-1"])["model 1-1"].endswith(" of commit unknown")

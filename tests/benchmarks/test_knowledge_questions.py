@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from functools import partial
 from pathlib import Path
@@ -76,7 +77,13 @@ def scores(mrr: float) -> dict[str, dict[str, float]]:
 
 
 def test_rows_have_targets_and_missing_models_are_fitted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "0-1").mkdir()
+    config = {"tensors": {"weights": {"sha256": "ab"}}}
+
+    def make_model(folder: Path) -> None:
+        folder.mkdir()
+        (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
+
+    make_model(tmp_path / "0-1")
     called = []
     systems = {BEFORE: scores(0.2), AFTER: scores(0.3), ANEW: scores(0.35), POPULAR: scores(0.1)}
     groups = {"changed": systems, "unchanged": systems}
@@ -86,7 +93,9 @@ def test_rows_have_targets_and_missing_models_are_fitted(tmp_path: Path, monkeyp
         part = command[command.index("--part") + 1]
         called.append((part, *command[command.index("--part") + 2 :]))
         output: dict[str, Any] = {}
-        if part == "questions":
+        if part == "fit":
+            make_model(tmp_path / "0-2")
+        elif part == "questions":
             seconds = {way: {BEFORE: 0.001, AFTER: 0.001, ANEW: 0.001} for way in ("one step", "beam")}
             output = {"scores": {"one step": groups, "beam": groups}, "seconds": seconds, "update seconds": 9.0}
         elif part == "hub":
@@ -96,15 +105,15 @@ def test_rows_have_targets_and_missing_models_are_fitted(tmp_path: Path, monkeyp
 
     recorded: list[harness.Result] = []
     monkeypatch.setattr(harness, "run_measured", run_measured)
-    monkeypatch.setattr(harness, "record", recorded.append)
+    monkeypatch.setattr(harness, "record", lambda result, lacks: recorded.append(result) if not lacks else None)
     monkeypatch.setattr(sys, "argv", ["knowledge_questions", "--models", str(tmp_path), "--count", "50"])
     knowledge_questions.main()
     models = ("--seed", "0", "--models", str(tmp_path))
     assert called == [("fit", "--snapshot", "2", *models), ("questions", *models), ("hub",)]
     (result,) = recorded
-    assert (
-        result.command == "python -m benchmarks.knowledge_questions --seeds 1 --count 50 --beam-count 2000 --threads 2"
-    )
+    options = "--seeds 1 --count 50 --beam-count 2000 --threads 2"
+    assert result.command == f"python -m benchmarks.knowledge_questions --models {tmp_path} {options}"
+    assert {name for name in result.versions if name.startswith("model")} == {"model 0-1", "model 0-2"}
     rows = {row.name: row for row in result.rows}
     assert len(rows) == len(result.rows)
     gained = rows["in one step, 2 hop(s), answers changed: MRR, after over before"]

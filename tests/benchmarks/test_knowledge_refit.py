@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from benchmarks import knowledge, knowledge_refit
+from benchmarks import harness, knowledge, knowledge_refit
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 
@@ -40,3 +41,28 @@ def test_swapped_facts_keep_heads_relations_and_the_tails_of_each_relation() -> 
     assert sorted(fact[1:] for fact in swapped) == sorted(fact[1:] for fact in facts)
     assert 10 < sum(one != other for one, other in zip(swapped, facts, strict=True)) <= 20
     assert knowledge_refit.swapped(facts, 0.0, np.random.default_rng(0)) == facts
+
+
+@pytest.mark.usefixtures("world")
+def test_a_record_tells_its_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    parts: list[str] = []
+
+    def run_measured(command: list[str], env: harness.Env, timeout: float) -> harness.Measured:
+        options = dict(zip(command[3::2], command[4::2], strict=True))
+        parts.append(options["--part"])
+        said = {"strain": 1.0, "share": 0.1, "due": 0.0, "lost": 0.01}
+        keys = knowledge_refit.SHARES if options["--part"] == "share" else knowledge_refit.FALSE
+        if options["--part"] == "fit":
+            knowledge.fit(1, int(options["--seed"]), Path(options["--models"]) / f"{options['--seed']}-1")
+        return harness.Measured((), 1.0, 1.0, 1, {str(key): said for key in keys})
+
+    recorded: list[harness.Result] = []
+    monkeypatch.setattr(harness, "run_measured", run_measured)
+    monkeypatch.setattr(harness, "record", recorded.append)
+    folder = tmp_path / "some models"
+    knowledge.fit(1, 0, folder / "0-1")
+    monkeypatch.setattr(sys, "argv", ["knowledge_refit", "--seeds", "2", "--models", str(folder)])
+    knowledge_refit.main()
+    assert parts == ["share"] * 4 + ["fit"] + ["strain"] * 2
+    assert recorded[0].command == f"python -m benchmarks.knowledge_refit --models '{folder}' --seeds 2 --threads 1"
+    assert {name for name in recorded[0].versions if name.startswith("model")} == {"model 0-1", "model 1-1"}

@@ -30,10 +30,12 @@ def test_rows_tell_every_change(monkeypatch: pytest.MonkeyPatch) -> None:
     recorded: list[harness.Result] = []
     monkeypatch.setattr(harness, "run_measured", run_measured)
     monkeypatch.setattr(harness, "record", recorded.append)
-    monkeypatch.setattr(sys, "argv", ["knowledge_tuning", "--seeds", "2"])
+    monkeypatch.setattr(sys, "argv", ["knowledge_tuning", "--seeds", "2", "--jobs", "2"])
     knowledge_tuning.main()
     (result,) = recorded
     rows = {row.name: row for row in result.rows}
+    assert result.command == "python -m benchmarks.knowledge_tuning --seeds 2 --threads 1 --jobs 2"
+    assert result.machine["cores_used"] == 2
     changes = sum(map(len, knowledge_tuning.CHANGES.values()))
     assert len(rows) == len(result.rows) == 2 * changes + len(knowledge_tuning.CHANGES)
     row = rows[f"{knowledge_tuning.YAGO}, {knowledge_tuning.DEFAULT}: MRR"]
