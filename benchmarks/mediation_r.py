@@ -8,9 +8,13 @@ The environment variable LATTICEWORK_BASMU_R names a library of R that has the p
   GitHub, commit fbadaec, less the compiled files in its `src`). Where Rcpp is 1.0.10, as in Debian 12, the version of
   Rcpp that its DESCRIPTION asks for is lowered to that; nothing else is changed.
 
-`write` puts a study into a folder, `command` is what to run there, for `harness.interleave`, and `read` gives what it
-found; `time_authors` does the three. The settings are those of the package's vignette: one region, no threshold, and
+`write` puts a study into a folder, `command` is what to run there, and `read` gives what it found; `time_authors` does
+the three. The settings are those of the package's vignette: one region, no threshold, and
 four fifths of either stage's iterations are burn-in. The package is GPL: it is run, and nothing of it is here.
+
+Its draws are not those of the posterior, so they are not counted as effective ones: its Langevin steps are taken by the
+ratio of posterior densities alone, for the exponent of the proposals' begins with `-1/4`, which is 0 of integers in
+C++. It draws individual effects in every tenth iteration, as the vignette has it.
 """
 
 from __future__ import annotations
@@ -164,6 +168,7 @@ def read(folder: Path, output: dict[str, Any]) -> dict[str, Any]:
     `seconds` has, for "mediator" and "outcome", those of an iteration, the processor's for one, and those of the whole
     setup, the burn-in and the iterations kept. `nie` has, for the mediator, the draws of alpha with the mean of beta,
     and for the outcome those of beta with the mean of alpha: either stage takes the other's result as given. The rest:
+    `versions`, of the package, R and RcppArmadillo;
     `theta_alpha` and `theta_beta` [draws, functions]; `gamma`, the direct effect [draws]; `nu`, its mean over draws
     [voxels]; `theta_eta`, likewise [subjects, functions]; `variances`, of the images' noise and of eta [draws, 2].
     """
@@ -180,7 +185,7 @@ def read(folder: Path, output: dict[str, Any]) -> dict[str, Any]:
         "nu": _load(folder, "nu"),
         "theta_eta": _load(folder, "theta_eta").reshape(-1, functions),
         "variances": _load(folder, "variances").reshape(-1, 2),
-        "versions": output["versions"],
+        "versions": dict(one.rsplit(" ", 1) for one in output["versions"].split(", ")),
     }
 
 

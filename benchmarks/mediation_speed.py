@@ -3,13 +3,17 @@
 `python -m benchmarks.mediation_speed` runs three parts, each in processes of its own, and writes
 results/mediation_speed.json:
 
-- stages: seconds an iteration, and effective draws of NIE a second, on one study of the authors' design (300 subjects,
-  40 x 40 voxels, 120 components, sparse confounding). The literal sampler is `tests/reference/mediation.py`: NumPy,
-  every quantity of the paper drawn, with Langevin steps as the authors take or with Gibbs steps. All have the paper's
-  priors, so that they draw from one posterior; ours by default stands beside. An iteration of our stage two visits a
-  share of the voxels and draws all that are included together; one of theirs visits each voxel. NIE's draws are those
-  of one stage, with the mean of the other.
-- authors: the same study with the authors' package, if LATTICEWORK_BASMU_R says where it is; see `mediation_r`.
+- stages: seconds an iteration, and effective draws of NIE a second, on studies of the authors' design (300 subjects,
+  40 x 40 voxels, 120 components, sparse confounding), each round one of another seed, which the chains have too. The
+  literal sampler is `tests/reference/mediation.py`: NumPy, every quantity of the paper drawn, with Langevin steps as
+  the authors take or with Gibbs steps; four fifths of its iterations are burn-in, as in the authors' vignette, in stage
+  two as many as there. All have the paper's priors, so that they draw from one posterior; ours by default stands
+  beside. An iteration of our stage two visits a share of the voxels and draws all that are included together; one of
+  theirs visits each voxel. NIE's draws are those of one stage, with the mean of the other; seconds are those of the
+  draws that are kept. A chain with fewer than 100 effective draws did not mix: then there are no effective draws a
+  second, and a row says so instead.
+- authors: the same studies with the authors' package. LATTICEWORK_BASMU_R must say where it is: `mediation_r` tells how
+  it is installed, and why its draws are not counted.
 - large: 1,861 subjects with 47,000 voxels of 3 mm in 264 regions, one compressed NIfTI file a subject, from files to
   maps, tables and page by the command `mediate fit`. Needs LATTICEWORK_DATA, whose mask and
   atlas centres are used; effects and images are simulated.
@@ -20,28 +24,36 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
+import math
 import os
 import sys
 import tempfile
 import time
 import warnings
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmarks import harness
+from benchmarks import harness, mediation_r
+from benchmarks.mediation import uncommitted
 from latticework.mediation.spike_slab import ROUNDS, VISITED
 
 NAME = "mediation_speed"
-COMMAND = "python -m benchmarks.mediation_speed"
+MODULE = "benchmarks.mediation_speed"
+COMMAND = f"{mediation_r.LIBRARY}=LIBRARY python -m {MODULE}"
 TIMEOUT = 7200
 PARTS = ("stages", "authors", "large")
-SEED = 0
-STUDY = "study.npz"
+SEED = 0  # of the first round, and of the large study
+ENOUGH = 100  # effective draws; of fewer their number is a guess
 FIRST, SECOND = "stage 1", "stage 2"
 GIBIBYTE = 2**30
+SWEEP = ROUNDS * VISITED  # of the voxels, visited by an iteration of ours with the paper's priors
+
+Stages = Sequence[dict[str, Any]]  # of each round what `told` says
+Part = tuple[list[harness.Row], dict[str, str]]  # rows, and versions of what was measured
 
 
 @dataclass(frozen=True)
@@ -49,8 +61,8 @@ class Sizes:
     """How much is done."""
 
     draws: tuple[int, int] = (20_000, 2_000)  # of ours in the stages
-    literal: tuple[int, int] = (2_000, 500)
-    authors: tuple[int, int] = (1_000, 1_000)
+    literal: tuple[int, int] = (2_000, 1_000)  # after four times as many of burn-in
+    authors: tuple[int, int] = (mediation_r.MEDIATOR, mediation_r.OUTCOME)  # iterations
     subjects: int = 1861
     voxels: int = 47_000
     chain: tuple[str, ...] = ()
@@ -67,193 +79,247 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="small; nothing is recorded")
     parser.add_argument("--only", choices=PARTS, help="measure a part and show its table; nothing is recorded")
     parser.add_argument("--task", choices=sorted(TASKS), help=argparse.SUPPRESS)
-    parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--lengths", type=int, nargs=2, help=argparse.SUPPRESS)
+    parser.add_argument("--seed", type=int, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.task is not None:
         warnings.simplefilter("ignore")
-        print(json.dumps(TASKS[arguments.task](arguments.folder, *arguments.lengths)))
+        print(json.dumps(TASKS[arguments.task](*arguments.lengths, arguments.seed)))
         return
     sizes = QUICK if arguments.quick else Sizes()
+    parts = [part for part in PARTS if arguments.only in (None, part)]
+    lacks = [*uncommitted(), *(["studies and draws in full"] if arguments.quick else [])]
+    lacks += [part for part in PARTS if part not in parts]
+    if "authors" in parts:
+        try:
+            mediation_r.command(Path())
+        except mediation_r.Absent as absent:
+            print(f"{absent} Nothing will be recorded.", file=sys.stderr, flush=True)
+            parts.remove("authors")
+            lacks.append("the authors' package")
     rows: list[harness.Row] = []
-    for part in PARTS if arguments.only is None else (arguments.only,):
+    versions: dict[str, str] = {}
+    for part in parts:
         with tempfile.TemporaryDirectory() as folder:
-            found = {"stages": stages, "authors": authors, "large": large}[part](
+            found, of_peer = {"stages": stages, "authors": authors, "large": large}[part](
                 Path(folder), sizes, arguments.threads, arguments.repeats
             )
         print(*found, sep="\n", file=sys.stderr, flush=True)  # what follows takes long, and may fail
         rows += found
-    title = f"Mediation by images: speed and memory; {arguments.threads} thread(s), {arguments.repeats} rounds"
-    command = f"{COMMAND} --threads {arguments.threads} --repeats {arguments.repeats}"
-    result = harness.make_result(NAME, title, command, rows, threads=max(arguments.threads, 2))
-    if arguments.only is None and not arguments.quick:
-        harness.record(result)
-    print(harness.table(result))
+        versions |= of_peer
+    threads, repeats = arguments.threads, arguments.repeats
+    title = f"Mediation by images: speed and memory; {threads} thread(s), medians of {repeats} rounds"
+    command = harness.command_line(COMMAND, threads=threads, repeats=repeats)
+    result = harness.make_result(NAME, title, command, rows, threads=max(threads, 2), others=versions)
+    if harness.record(result, lacks=lacks):
+        print(harness.table(result))
 
 
 # The two stages
 
 
-def task(name: str, folder: Path, lengths: tuple[int, int]) -> harness.Command:
+def task(name: str, lengths: tuple[int, int], seed: int) -> harness.Command:
     """A task of this module, in a process of its own."""
-    module = COMMAND.rpartition(" ")[2]
     numbers = [str(length) for length in lengths]
-    return [sys.executable, "-m", module, "--task", name, "--folder", str(folder), "--lengths", *numbers]
+    return [sys.executable, "-m", MODULE, "--task", name, "--lengths", *numbers, "--seed", str(seed)]
 
 
-def stages(folder: Path, sizes: Sizes, threads: int, repeats: int) -> list[harness.Row]:
+def by_turns(
+    commands: Callable[[int], dict[str, harness.Command]], threads: int, repeats: int
+) -> dict[str, list[dict[str, Any]]]:
+    """What commands print, of each round; they depend on its seed."""
+    outputs: dict[str, list[dict[str, Any]]] = {}
+    for seed in range(SEED, SEED + repeats):
+        runs = harness.interleave(commands(seed), harness.environment(threads), TIMEOUT, 1, threads)
+        for name, (run,) in runs.items():
+            outputs.setdefault(name, []).append(run.output)
+    return outputs
+
+
+def stages(folder: Path, sizes: Sizes, threads: int, repeats: int) -> Part:
     """Ours and the literal sampler by turns."""
-    commands = {
-        "ours": task("ours", folder, sizes.draws),
-        "default": task("default", folder, sizes.draws),
-        "gibbs": task("gibbs", folder, sizes.literal),
-        "langevin": task("langevin", folder, sizes.literal),
-    }
-    runs = harness.interleave(commands, harness.environment(threads), TIMEOUT, repeats)
-    outputs = {name: [measured.output for measured in several] for name, several in runs.items()}
+    del folder
+
+    def commands(seed: int) -> dict[str, harness.Command]:
+        lengths = {"ours": sizes.draws, "default": sizes.draws, "gibbs": sizes.literal, "langevin": sizes.literal}
+        return {name: task(name, length, seed) for name, length in lengths.items()}
+
+    outputs = by_turns(commands, threads, repeats)
     rows = []
-    for name, target in ((FIRST, ">= 50"), (SECOND, ">= 20")):
-        ours = [one[name]["seconds"] for one in outputs["ours"]]
-        for other, told in (("langevin", "Langevin steps"), ("gibbs", "Gibbs steps")):
-            theirs = [one[name]["seconds"] for one in outputs[other]]
-            ratios = harness.paired_ratios(theirs, ours)
-            head = f"{name}: times as fast an iteration as the literal one, {told}"
-            rows.append(harness.Row.of(head, ratios, "times", target))
-            effective_draws = [[one[name]["ess"] for one in outputs[system]] for system in ("ours", other)]
-            more = harness.paired_ratios(*effective_draws)
-            rows.append(harness.Row.of(f"{name}: times as many effective draws of NIE a second, {told}", more, "times"))
-    sweep = [ROUNDS * VISITED * ratio for ratio in harness.paired_ratios(
-        [one[SECOND]["seconds"] for one in outputs["gibbs"]], [one[SECOND]["seconds"] for one in outputs["ours"]]
-    )]  # fmt: skip
-    rows.append(
-        harness.Row.of(f"{SECOND}: times as fast until every voxel is visited once, Gibbs steps", sweep, "times")
-    )
+    for name in (FIRST, SECOND):
+        ours = [one[name] for one in outputs["ours"]]
+        for other, steps in (("langevin", "Langevin steps"), ("gibbs", "Gibbs steps")):
+            theirs = [one[name] for one in outputs[other]]
+            rows += times_as_fast(name, f"the literal one, {steps}", ours, theirs)
+            # in stage one Gibbs steps, which the authors do not take, mix as well as ours do: no target
+            target = ">= 20" if name == SECOND else ">= 500" if other == "langevin" else None
+            rows.append(times_as_many(name, steps, ours, theirs, target))
     systems = {
         "ours": "ours", "default": "ours, default priors", "langevin": "literal, Langevin", "gibbs": "literal, Gibbs"
     }  # fmt: skip
-    for system, told in systems.items():
+    for system, what in systems.items():
         for name in (FIRST, SECOND):
-            milliseconds = [1e3 * one[name]["seconds"] for one in outputs[system]]
-            rows.append(harness.Row.of(f"{name}, {told}: milliseconds an iteration", milliseconds, "ms"))
-            effective = [one[name]["ess"] for one in outputs[system]]
-            rows.append(harness.Row.of(f"{name}, {told}: effective draws of NIE a second", effective, ""))
+            rows += figures(f"{name}, {what}", [one[name] for one in outputs[system]])
+    return rows, {}
+
+
+def times_as_fast(stage: str, peer: str, ours: Stages, theirs: Stages) -> list[harness.Row]:
+    """Ratios of an iteration and, of stage two, of as many visits as there are voxels."""
+    ratios = harness.paired_ratios(seconds(theirs), seconds(ours))
+    head = f"{stage}: times as fast an iteration as {peer}"
+    if stage == FIRST:
+        return [harness.Row.of(head, ratios, "times", ">= 50")]
+    sweeps = [SWEEP * ratio for ratio in ratios]
+    sweep = f"{stage}: times as fast until every voxel is visited once as {peer}"
+    return [harness.Row.of(head, ratios, "times"), harness.Row.of(sweep, sweeps, "times", ">= 20")]
+
+
+def times_as_many(stage: str, steps: str, ours: Stages, theirs: Stages, target: str | None) -> harness.Row:
+    """The ratio of effective draws a second or, where chains did not mix, in how many rounds they did."""
+    both = [mixed(one) and mixed(other) for one, other in zip(ours, theirs, strict=True)]
+    if all(both):
+        ratios = harness.paired_ratios(a_second(ours), a_second(theirs))
+        head = f"{stage}: times as many effective draws of NIE a second, {steps}"
+        return harness.Row.of(head, ratios, "times", target)
+    head = f"{stage}: no ratio of effective draws, {steps}, for chains did not mix; rounds in which both did"
+    return harness.Row(head, sum(both), f"of {len(both)}")
+
+
+def figures(told_as: str, outputs: Stages) -> list[harness.Row]:
+    """Milliseconds, effective draws and, where chains mixed, those of a second."""
+    milliseconds = [1e3 * one for one in seconds(outputs)]
+    effective_draws, kept = [one["effective"] for one in outputs], outputs[0]["draws"]
+    rows = [
+        harness.Row.of(f"{told_as}: milliseconds an iteration", milliseconds, "ms"),
+        harness.Row.of(f"{told_as}: effective draws of NIE", effective_draws, f"of {kept:,}"),
+    ]
+    if all(map(mixed, outputs)):
+        rows.append(harness.Row.of(f"{told_as}: effective draws of NIE a second", a_second(outputs), ""))
     return rows
 
 
-def prepared(*, standardise: bool) -> tuple[Any, Any]:
-    """The study, and what the samplers see of it."""
+def seconds(outputs: Stages) -> list[float]:
+    """Of an iteration, by round."""
+    return [one["seconds"] for one in outputs]
+
+
+def a_second(outputs: Stages) -> list[float]:
+    """Effective draws of the time that the draws took which were kept, by round."""
+    return [one["effective"] / (one["seconds"] * one["draws"]) for one in outputs]
+
+
+def mixed(output: dict[str, Any]) -> bool:
+    """Whether the effective number of draws of a chain can be relied on."""
+    return bool(output["effective"] >= ENOUGH)
+
+
+def prepared(seed: int, *, standardise: bool) -> tuple[Any, Any]:
+    """A study, and what the samplers see of it."""
     from latticework.mediation import simulate
     from latticework.mediation.preparation import prepare
 
-    study = simulate(random_state=SEED)
+    study = simulate(random_state=seed)
     given = (study.exposure, study.mediators, study.outcome, study.confounders, study.basis)
     return study, prepare(*given, standardise=standardise)
 
 
-def effective(draws: np.ndarray) -> float:
-    """The effective number of draws of one chain."""
+def told(elapsed: float, iterations: int, draws: np.ndarray) -> dict[str, float]:
+    """Seconds an iteration, and how many draws of NIE were kept and what they are worth, of one chain."""
     from latticework.mediation.effects import convergence
 
-    return convergence(draws[None])[1]
+    effective = convergence(draws[None])[1]
+    none = math.isnan(effective)  # all are the same
+    return {"seconds": elapsed / iterations, "draws": len(draws), "effective": 0.0 if none else effective}
 
 
-def told(seconds: float, iterations: int, draws: np.ndarray) -> dict[str, float]:
-    """Seconds an iteration, and effective draws a second of the iterations that were kept."""
-    each = seconds / iterations
-    return {"seconds": each, "ess": effective(draws) / (each * len(draws))}
-
-
-def ours(folder: Path, first: int, second: int, prior: Any = None) -> dict[str, Any]:
+def ours(first: int, second: int, seed: int, prior: Any = None) -> dict[str, Any]:
     """One chain of each stage, with the paper's priors or others."""
     from latticework.mediation.chains import ConfoundedChain, Length, MediatorChain
     from latticework.mediation.prior import Prior
 
-    del folder
     prior = Prior.paper() if prior is None else prior
-    _, data = prepared(standardise=prior.standardise)
-    MediatorChain(data, prior, Length(10, 10), SEED, 0)()
+    _, data = prepared(seed, standardise=prior.standardise)
+    MediatorChain(data, prior, Length(10, 10), seed, 0)()
     warm = first // 10
     began = time.perf_counter()
-    mediators = MediatorChain(data, prior, Length(warm, first), SEED, 0)()
-    seconds = time.perf_counter() - began
+    mediators = MediatorChain(data, prior, Length(warm, first), seed, 0)()
+    earlier = time.perf_counter() - began
     handed_on = (mediators.shrinkage.mean(axis=0, keepdims=True), None if prior.orthogonal else mediators.alpha)
-    ConfoundedChain(data, prior, Length(10, 10), SEED, 0, *handed_on)()  # the scan is compiled
+    ConfoundedChain(data, prior, Length(10, 10), seed, 0, *handed_on)()  # the scan is compiled
     began = time.perf_counter()
-    chain = ConfoundedChain(data, prior, Length(second // 4, second), SEED, 0, *handed_on)()
+    chain = ConfoundedChain(data, prior, Length(second // 4, second), seed, 0, *handed_on)()
     later = time.perf_counter() - began
     return {
-        FIRST: told(seconds, warm + first, mediators.alpha @ chain.beta.mean(axis=0)),
+        FIRST: told(earlier, warm + first, mediators.alpha @ chain.beta.mean(axis=0)),
         SECOND: told(later, second // 4 + second, chain.beta @ mediators.alpha.mean(axis=0)),
     }
 
 
-def by_default(folder: Path, first: int, second: int) -> dict[str, Any]:
+def by_default(first: int, second: int, seed: int) -> dict[str, Any]:
     """The same with our own priors."""
     from latticework.mediation.prior import Prior
 
-    return ours(folder, first, second, Prior())
+    return ours(first, second, seed, Prior())
 
 
-def literal(first: int, second: int, tau: float | None) -> dict[str, Any]:
+def literal(first: int, second: int, seed: int, tau: float | None) -> dict[str, Any]:
     """The literal sampler, with Langevin steps of that first size or, without one, Gibbs steps."""
     reference = importlib.import_module("tests.reference.mediation")
-    study, _ = prepared(standardise=False)
+    study, _ = prepared(seed, standardise=False)
     basis = study.basis.blocks[0]
     centred = [values - values.mean(axis=0) for values in (study.mediators, study.exposure, study.confounders)]
     data = reference.MediatorData(*centred, basis.vectors, basis.eigenvalues)
-    rng = np.random.default_rng(SEED)
+    rng = np.random.default_rng(seed)
     sizes = None if tau is None else np.full(1, tau)
     began = time.perf_counter()
-    mediators = reference.run_mediators(data, reference.MediatorPrior(), rng, warmup=first // 2, draws=first, tau=sizes)
-    seconds = time.perf_counter() - began
+    mediators = reference.run_mediators(data, reference.MediatorPrior(), rng, warmup=4 * first, draws=first, tau=sizes)
+    earlier = time.perf_counter() - began
     eta = mediators["mean_theta_eta"] @ basis.vectors.T
     outcome = reference.OutcomeData(study.outcome - study.outcome.mean(), eta, data)
     began = time.perf_counter()
-    draws = reference.run_outcome(outcome, reference.OutcomePrior(), rng, warmup=second // 2, draws=second, tau=sizes)
+    draws = reference.run_outcome(outcome, reference.OutcomePrior(), rng, warmup=4 * second, draws=second, tau=sizes)
     later = time.perf_counter() - began
     alpha, beta = mediators["theta_alpha"], draws["theta_beta"]
     return {
-        FIRST: told(seconds, first // 2 + first, alpha @ beta.mean(axis=0)),
-        SECOND: told(later, second // 2 + second, beta @ alpha.mean(axis=0)),
+        FIRST: told(earlier, 5 * first, alpha @ beta.mean(axis=0)),
+        SECOND: told(later, 5 * second, beta @ alpha.mean(axis=0)),
     }
 
 
 # The authors' package
 
 
-def authors(folder: Path, sizes: Sizes, threads: int, repeats: int) -> list[harness.Row]:
-    """Ours and the authors' package by turns; nothing where it is absent."""
-    from benchmarks import mediation_r
+def authors(folder: Path, sizes: Sizes, threads: int, repeats: int) -> Part:
+    """Ours and the authors' package by turns."""
 
-    study, _ = prepared(standardise=False)
-    basis = study.basis.blocks[0]
-    given = mediation_r.Study(
-        study.exposure, study.mediators, study.outcome, study.confounders, basis.vectors, basis.eigenvalues
-    )
-    try:
-        mediation_r.write(given, folder, mediator=sizes.authors[0], outcome=sizes.authors[1], seed=SEED)
-        command = mediation_r.command(folder)
-    except mediation_r.Absent as absent:
-        print(f"the authors' package is left out: {absent}", file=sys.stderr)
-        return []
-    commands = {"ours": task("ours", folder, sizes.draws), "authors": command}
-    runs = harness.interleave(commands, harness.environment(threads), TIMEOUT, repeats)
+    def of_round(seed: int) -> Path:
+        return folder / str(seed)
+
+    def commands(seed: int) -> dict[str, harness.Command]:
+        study, _ = prepared(seed, standardise=False)
+        basis = study.basis.blocks[0]
+        given = mediation_r.Study(
+            study.exposure, study.mediators, study.outcome, study.confounders, basis.vectors, basis.eigenvalues
+        )
+        of_round(seed).mkdir()
+        mediation_r.write(given, of_round(seed), mediator=sizes.authors[0], outcome=sizes.authors[1], seed=seed)
+        return {"ours": task("ours", sizes.draws, seed), "authors": mediation_r.command(of_round(seed))}
+
+    outputs = by_turns(commands, threads, repeats)
+    found = [mediation_r.read(of_round(seed), output) for seed, output in enumerate(outputs["authors"], SEED)]
     rows = []
     for name, stage in ((FIRST, "mediator"), (SECOND, "outcome")):
-        ours_seconds = [one.output[name]["seconds"] for one in runs["ours"]]
-        theirs = [mediation_r.read(folder, one.output)["seconds"][stage]["iteration"] for one in runs["authors"]]
-        ratios = harness.paired_ratios(theirs, ours_seconds)
-        rows.append(harness.Row.of(f"{name}: times as fast an iteration as the authors' package", ratios, "times"))
-        rows.append(
-            harness.Row.of(f"{name}, the authors' package: milliseconds an iteration", [1e3 * t for t in theirs], "ms")
-        )
-    return rows
+        theirs = [{"seconds": one["seconds"][stage]["iteration"]} for one in found]
+        rows += times_as_fast(name, "the authors' package", [one[name] for one in outputs["ours"]], theirs)
+        milliseconds = [1e3 * one for one in seconds(theirs)]
+        rows.append(harness.Row.of(f"{name}, the authors' package: milliseconds an iteration", milliseconds, "ms"))
+    return rows, found[0]["versions"]
 
 
 # A study of ABCD's size
 
 
-def large(folder: Path, sizes: Sizes, threads: int, repeats: int) -> list[harness.Row]:
+def large(folder: Path, sizes: Sizes, threads: int, repeats: int) -> Part:
     """From NIfTI files to a page by commands, once."""
     del threads, repeats
     truth = write_large(folder / "study", sizes)
@@ -279,7 +345,7 @@ def large(folder: Path, sizes: Sizes, threads: int, repeats: int) -> list[harnes
         told_as = f"{what}: {name}, which is {truth[name]:.3g}"
         rows.append(harness.Row(told_as, one["mean"], "", None, one["lower"], one["upper"]))
     worst = max(effects[name]["rhat"] for name in ("NIE", "NDE", "TE"))
-    return [*rows, harness.Row(f"{what}: largest R-hat of NIE, NDE and TE", worst, "")]
+    return [*rows, harness.Row(f"{what}: largest R-hat of NIE, NDE and TE", worst, "")], {}
 
 
 def write_large(folder: Path, sizes: Sizes) -> dict[str, float]:
@@ -331,11 +397,11 @@ def write_large(folder: Path, sizes: Sizes) -> dict[str, float]:
     return {"NIE": indirect, "NDE": 0.1, "TE": indirect + 0.1}
 
 
-TASKS = {
+TASKS: dict[str, Callable[[int, int, int], dict[str, Any]]] = {
     "ours": ours,
     "default": by_default,
-    "gibbs": lambda folder, first, second: literal(first, second, None),
-    "langevin": lambda folder, first, second: literal(first, second, 1e-2 / 300),
+    "gibbs": lambda first, second, seed: literal(first, second, seed, None),
+    "langevin": lambda first, second, seed: literal(first, second, seed, 1e-2 / 300),
 }
 
 

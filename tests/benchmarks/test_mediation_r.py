@@ -67,7 +67,8 @@ def test_a_study_is_written_in_columns_and_draws_are_read_back(
             values.tofile(tmp_path / f"{name}.f64")
         for name, size in {"nu": 25, "theta_eta": 60 * 6, "variances": 20}.items():
             np.ones(size).tofile(tmp_path / f"{name}.f64")
-        return harness.Measured((), 1, 1, 1, {"mediator": seconds, "outcome": seconds, "versions": "BASMU 1.0"})
+        output = {"mediator": seconds, "outcome": seconds, "versions": "BASMU 1.0, R 4.2.2"}
+        return harness.Measured((), 1, 1, 1, output)
 
     monkeypatch.setattr(harness, "run_measured", run_measured)
     found = mediation_r.time_authors(study, tmp_path, mediator=50, outcome=50, seed=7)
@@ -78,6 +79,7 @@ def test_a_study_is_written_in_columns_and_draws_are_read_back(
     voxels = (alpha @ study.basis.T) * (study.basis @ beta[5:].mean(0))
     np.testing.assert_allclose(found["nie"]["mediator"], voxels.sum(1))
     assert found["nie"]["outcome"].shape == found["gamma"].shape == (10,)
+    assert found["versions"] == {"BASMU": "1.0", "R": "4.2.2"}
     assert (found["theta_eta"].shape, found["variances"].shape) == ((60, 6), (10, 2))
 
 
