@@ -61,7 +61,7 @@ class Sizes:
     """How much is done."""
 
     draws: tuple[int, int] = (20_000, 2_000)  # of ours in the stages
-    literal: tuple[int, int] = (2_000, 1_000)  # after four times as many of burn-in
+    literal: tuple[int, int] = (5_000, 1_000)  # after four times as many of burn-in
     authors: tuple[int, int] = (mediation_r.MEDIATOR, mediation_r.OUTCOME)  # iterations
     subjects: int = 1861
     voxels: int = 47_000
