@@ -18,7 +18,6 @@ from typing import Any
 import numpy as np
 
 SIDE, STEP = 224, 0.0005  # pixels, and metres from one to the next
-GROUPS, SIZE, CHANNELS = 1024, 128, 1152  # of M3DM
 BTF = (30, 100)  # neighbours for normals, and for features
 
 
@@ -59,7 +58,7 @@ def ours_fpfh(xyz: np.ndarray, rounds: int) -> dict[str, list[float]]:
 
 
 def open3d_fpfh(xyz: np.ndarray, rounds: int, *, nearest: tuple[int, int] = (24, 24)) -> dict[str, list[float]]:
-    """Normals, features, and both, with so many neighbours for each, as Open3D does it: by a tree, on all threads."""
+    """Normals, features, and both, with so many neighbours for each, by a tree, on every core the process may have."""
     import open3d
 
     points = xyz.reshape(3, -1).T
@@ -77,51 +76,3 @@ def open3d_fpfh(xyz: np.ndarray, rounds: int, *, nearest: tuple[int, int] = (24,
         "features": seconds(features, rounds),
         "both": seconds(lambda: (normals(), features()), rounds),
     }
-
-
-def ours_alignment(xyz: np.ndarray, rounds: int) -> dict[str, list[float]]:
-    """Farthest points, groups, and features of groups in patches."""
-    import torch
-
-    from latticework.anomaly.encoders.alignment import at_patches, interpolation
-    from latticework.anomaly.encoders.sampling import farthest_points, nearest_groups
-
-    points = torch.from_numpy(xyz.reshape(3, -1).T.copy())[None]
-    chosen = farthest_points(points, GROUPS)
-    groups = nearest_groups(points, chosen, SIZE)
-    features = torch.randn(1, GROUPS, CHANNELS, generator=torch.Generator().manual_seed(0))
-    found = interpolation(points, groups.centres)
-    return {
-        "farthest points": seconds(lambda: farthest_points(points, GROUPS), rounds),
-        "groups": seconds(lambda: nearest_groups(points, chosen, SIZE), rounds),
-        "nearest centres": seconds(lambda: interpolation(points, groups.centres), rounds),
-        "patches": seconds(lambda: at_patches(features, found, width=SIDE), rounds),
-    }
-
-
-def literal_alignment(xyz: np.ndarray, rounds: int) -> dict[str, list[float]]:
-    """The same as published code goes about it: all distances, three picked by sorting, and the picture averaged."""
-    import torch
-    from torch.nn.functional import adaptive_avg_pool2d, avg_pool2d
-
-    from latticework.anomaly.encoders.sampling import farthest_points
-
-    points = torch.from_numpy(xyz.reshape(3, -1).T.copy())
-    there = (~points.isnan().any(1)).nonzero()[:, 0]
-    dense = points[there]
-    centres = dense[farthest_points(dense[None], GROUPS)[0]]
-    features = torch.randn(GROUPS, CHANNELS, generator=torch.Generator().manual_seed(0))
-
-    def nearest_centres() -> tuple[torch.Tensor, torch.Tensor]:
-        squared, places = (dense[:, None] - centres).square().sum(2).sort(dim=1)
-        inverse = 1 / (squared[:, :3] + 1e-8)
-        return inverse / inverse.sum(1, keepdim=True), places[:, :3]
-
-    weights, places = nearest_centres()
-
-    def patches() -> torch.Tensor:
-        picture = torch.zeros(CHANNELS, len(points))
-        picture[:, there] = (features[places] * weights[:, :, None]).sum(1).T
-        return adaptive_avg_pool2d(avg_pool2d(picture.view(1, CHANNELS, SIDE, SIDE), 3, stride=1), (56, 56))
-
-    return {"nearest centres": seconds(nearest_centres, rounds), "patches": seconds(patches, rounds)}

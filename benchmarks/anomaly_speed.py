@@ -1,13 +1,14 @@
 """Speed and memory of `latticework.anomaly`: beside anomalib, Open3D, torch and published code, and as a whole.
 
 `python -m benchmarks.anomaly_speed` measures six things and writes results/anomaly_speed.json; `--quick` does all of it
-on small data, to see that it works, and records nothing.
+on small data, to see that it works, and records nothing. Every process gets as many cores as it is to have threads.
 
 - The greedy coreset of the same features from the same patch on, by turns, each in a process: ours, the published loop,
-  and anomalib's `KCenterGreedy`, its module alone, without its random projection, in an environment of its own.
+  and anomalib's `KCenterGreedy`, its module alone, without its random projection, in an environment of its own; all
+  with the system's allocator as it is.
 - The nearest entries of a bank, beside torch, and AUPRO, beside the published way: in one process, by turns.
 - Normals and point feature histograms of one cloud, on one thread and on two, beside Open3D in an environment of its
-  own. It wants the system's libusb-1.0: on Debian, `apt-get install libusb-1.0-0`.
+  own. It wants two cores, and the system's libusb-1.0: on Debian, `apt-get install libusb-1.0-0`.
 - Whole inspections of synthetic parts, from files to regions, by a detector with its defaults, and where the time goes.
 - The memory of a fit of many parts, beside what is stated in advance; and of one that has its features on disk.
 
@@ -31,7 +32,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import anomaly_geometry_parts, anomaly_speed_parts, harness
-from benchmarks.anomaly_speed_parts import CDIST, EXACT, LITERAL, OURS, SKIPPING
+from benchmarks.anomaly_speed_parts import CDIST, CDIST_SKIPPING, EXACT, EXACT_SKIPPING, LITERAL, OURS, SKIPPING
 from benchmarks.peers import timing
 
 NAME = "anomaly_speed"
@@ -46,8 +47,6 @@ FRACTION = 0.1  # of the patches that a coreset keeps
 SAME_RADIUS = 1e-6  # of a radius, between two coresets that are not of the same patches
 SAME_HISTOGRAMS = 0.9  # correlation of ours and Open3D's, where rounding moves some angles to the next bin
 THREADS = (1, 2)  # of the histograms
-# glibc's limit stays as it is: when it grows, each round of anomalib's leaves a hole of 23 MB, over 24 GB in all
-ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": str(2**22)}
 FAMILIES = ("superellipsoid", "tube", "rope", "ring", "foam", "dowel")
 STORED = "foam"  # the family whose parts fill most of the picture
 RADIUS_APART = 0.01  # of a radius, at most, for what half precision changes
@@ -108,7 +107,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--quick", action="store_true", help="small data: shows the table, and records nothing")
-    parser.add_argument("--only", choices=PARTS, help="measure a part and show its table; nothing is recorded")
+    parser.add_argument("--only", nargs="+", choices=PARTS, help="measure these, and show a table; nothing is recorded")
     parser.add_argument("--task", choices=sorted(TASKS), help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -116,11 +115,11 @@ def main() -> None:
         job = json.loads((arguments.folder / timing.JOB).read_text(encoding="utf-8"))
         print(json.dumps(TASKS[arguments.task](arguments.folder, job)))
         return
-    parts = PARTS if arguments.only is None else (arguments.only,)
+    parts = PARTS if arguments.only is None else tuple(arguments.only)
     result = measure(arguments.threads, arguments.repeats, QUICK if arguments.quick else Sizes(), parts)
-    if arguments.only is None and not arguments.quick:
-        harness.record(result)
-    print(harness.table(result))
+    lacks = [part for part in PARTS if part not in parts] + ["full sizes"] * arguments.quick
+    if harness.record(result, lacks=lacks):
+        print(harness.table(result))
 
 
 def measure(threads: int, repeats: int, sizes: Sizes, parts: Sequence[str] = PARTS) -> harness.Result:
@@ -138,8 +137,11 @@ def measure(threads: int, repeats: int, sizes: Sizes, parts: Sequence[str] = PAR
                 "memory": memory,
             }[part](run)
     title = f"Defects in colour and 3D: speed and memory; {threads} thread(s), {repeats} rounds"
-    command = f"{COMMAND} --threads {threads} --repeats {repeats}"
-    return harness.make_result(NAME, title, command, rows, threads=threads, peers=PEERS)
+    title += "; medians unless a row says otherwise, memory from one fit each"
+    only = None if set(parts) == set(PARTS) else list(parts)
+    command = harness.command_line(COMMAND, threads=threads, repeats=repeats, quick=sizes == QUICK, only=only)
+    cores = max(threads, *THREADS) if "fpfh" in parts else threads
+    return harness.make_result(NAME, title, command, rows, threads=cores, peers=PEERS)
 
 
 @dataclass(frozen=True)
@@ -168,14 +170,19 @@ class Run:
 
     def one(self, task: str) -> harness.Measured:
         """Do a task of this module once."""
-        return harness.run_measured(self.ours(task), harness.environment(self.threads), TIMEOUT)
+        return self.measured(self.ours(task))
+
+    def measured(self, command: harness.Command) -> harness.Measured:
+        """Run a command once."""
+        return harness.run_measured(command, harness.environment(self.threads), TIMEOUT, cores=self.threads)
 
     def turns(
-        self, commands: dict[str, harness.Command], threads: int | None = None, **settings: str
+        self, commands: dict[str, harness.Command], threads: int | None = None
     ) -> dict[str, list[dict[str, Any]]]:
-        """What commands tell that take turns, with settings in the environment of each."""
-        env = harness.environment(threads or self.threads) | {"TQDM_DISABLE": "1", **settings}
-        runs = harness.interleave(commands, env, TIMEOUT, self.repeats)
+        """What commands tell that take turns, on as many cores as threads."""
+        threads = threads or self.threads
+        env = harness.environment(threads) | {"TQDM_DISABLE": "1"}
+        runs = harness.interleave(commands, env, TIMEOUT, self.repeats, cores=threads)
         return {name: [measured.output for measured in several] for name, several in runs.items()}
 
 
@@ -212,8 +219,7 @@ def coreset(run: Run) -> list[harness.Row]:
             OURS: run.ours("greedy"),
             LITERAL: run.ours("loop"),
             ANOMALIB: run.theirs("anomalib", "coreset", alone=("anomalib",)),
-        },
-        **ALLOCATOR,
+        }
     )
     chosen = {name: np.load(run.folder / f"{name}.npy") for name in (OURS, LITERAL, ANOMALIB)}
     count = size(sizes.patches, FRACTION)
@@ -301,11 +307,11 @@ def nearest(run: Run) -> list[harness.Row]:
 
 
 def nearest_rows(what: str, found: Mapping[str, Any]) -> list[harness.Row]:
-    """What gives equal results has the target: torch by its default way does not, and is told beside it."""
+    """What gives equal results of the same patches has the target; torch by its default way is told beside it."""
     seconds: Seconds = found["seconds"]
     rows = []
-    for theirs, target in ((EXACT, ">= 5"), (CDIST, None)):
-        for ours in (OURS, SKIPPING):
+    for all_patches, skipping, target in ((EXACT, EXACT_SKIPPING, ">= 5"), (CDIST, CDIST_SKIPPING, None)):
+        for theirs, ours in ((all_patches, OURS), (skipping, SKIPPING)):
             ratios = harness.paired_ratios(seconds[theirs], seconds[ours])
             rows.append(harness.Row.of(f"{what}: {theirs} over {ours}", ratios, "times", target))
     for name, values in seconds.items():
@@ -355,7 +361,7 @@ def aupro_task(folder: Path, job: timing.Job) -> dict[str, Any]:
 
 
 def fpfh(run: Run) -> list[harness.Row]:
-    """Ours and Open3D by turns, on one thread and on two."""
+    """Ours and Open3D by turns, on one thread and on two, with as many cores."""
     import numpy as np
 
     cloud = anomaly_geometry_parts.part()
@@ -365,7 +371,7 @@ def fpfh(run: Run) -> list[harness.Row]:
         run.write(threads=threads, rounds=run.sizes.rounds)
         commands = {OURS: run.ours("fpfh"), OPEN3D: run.theirs("open3d", "fpfh")}
         seconds[threads] = fpfh_seconds(run.turns(commands, threads))
-    harness.run_measured(run.theirs("open3d", "histograms"), harness.environment(run.threads), TIMEOUT)
+    run.measured(run.theirs("open3d", "histograms"))
     return fpfh_rows(f"FPFH, cloud of {cloud[0].size:,} points", seconds, correlation(run.folder))
 
 

@@ -1,10 +1,12 @@
 """Open3D's normals and point feature histograms in an environment of its own.
 
-FOLDER holds job.json, and cloud.npy [3, height, width], metres, NaN where there is no point.
+FOLDER holds job.json, and cloud.npy [3, height, width], metres, NaN where there is no point. Open3D heeds no variable
+for its threads: it takes every core that the process may have, so these have to be as many as ours has threads.
 """
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,10 @@ PERCENT = 100  # what the bins of an angle add up to, twice: once of the point, 
 
 
 def fpfh(folder: Path, job: timing.Job) -> dict[str, Any]:
-    """Seconds of both numbers of neighbours."""
+    """Seconds of both numbers of neighbours; a RuntimeError where the process may have more cores, or fewer."""
+    cores = len(os.sched_getaffinity(0))
+    if cores != job["threads"]:
+        raise RuntimeError(f"Open3D would take {cores} core(s), where ours has {job['threads']} thread(s)")
     cloud = np.load(folder / CLOUD)
     return {
         "nearest": open3d_fpfh(cloud, job["rounds"], nearest=(NEAREST, NEAREST)),
