@@ -3,13 +3,15 @@
 import copy
 import inspect
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 
 import fakes
 import numpy as np
 import pytest
-from cases import EstimatorCases, classes_with_cases, estimators_without_cases
+import torch
+from cases import EstimatorCases, assert_same, classes_with_cases, estimators_without_cases
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import latticework as lw
@@ -120,6 +122,15 @@ class Lossy(fakes.NeighbourBank):
         self.offset_ = round(self.offset_, 1)
 
 
+class Losing(fakes.NeighbourBank):
+    def from_state(self, state):
+        super().from_state(state)
+        self.offset_ = float("nan")
+
+    def score(self, X, y=None):
+        return self.offset_
+
+
 class Unread(fakes.NeighbourBank):
     def to_state(self):
         state = super().to_state()
@@ -210,6 +221,7 @@ BROKEN = [
     (Unasked, "test_every_common_method_is_compared"),
     (Flat, "test_transform_gives_a_finite_float_row_for_every_example"),
     (Lossy, "test_loaded_estimator_answers_as_the_saved_one"),
+    (Losing, "test_loaded_estimator_answers_as_the_saved_one"),
     (Settled, "test_device_and_processes_are_what_load_is_told_whatever_was_saved"),
     (Settled, "test_estimator_with_a_device_answers_on_a_gpu_and_saves_the_same_bytes"),
     (Tired, "test_loaded_estimator_saves_the_same_bytes"),
@@ -272,3 +284,53 @@ def test_missing_common_checks_are_noticed():
         covered = classes_with_cases(Path(__file__).parent)
         assert "fake.NeighbourBank" not in estimators_without_cases(covered)
         assert "fake.Lexicon" in estimators_without_cases(covered - {fakes.Lexicon})
+
+
+def test_what_pytest_does_not_collect_covers_nothing(tmp_path):
+    cases = """
+import fakes
+from cases import EstimatorCases
+
+class {name}(EstimatorCases):
+    def make(self):
+        return fakes.Lexicon()
+"""
+    (tmp_path / "test_a.py").write_text(cases.format(name="LexiconCases"))
+    imported = "import cases\nTestLexicon = type('TestLexicon', (cases.EstimatorCases,), {'__module__': 'of_another'})"
+    (tmp_path / "test_b.py").write_text(imported)
+    assert classes_with_cases(tmp_path) == set()
+    (tmp_path / "test_a.py").write_text(cases.format(name="TestLexicon"))
+    assert classes_with_cases(tmp_path) == {fakes.Lexicon}
+
+
+@dataclass
+class Answer:
+    rows: list
+
+
+@pytest.mark.parametrize(
+    "found, expected",
+    [
+        (float("nan"), 0.93),
+        (0.93, float("nan")),
+        (-0.0, 0.0),
+        (0.1 + 0.2, 0.3),
+        (np.array(3.0), np.array([3.0, 3.0])),
+        (np.array([3.0]), np.array([3.0, 3.0])),
+        (np.array([-0.0]), np.array([0.0])),
+        (np.float32(-0.0), np.float32(0.0)),
+        (np.array([np.nan]), np.array([1.0])),
+        (np.array([1, 2]), np.array([1.0, 2.0])),
+        (np.array(["a", None], dtype=object), np.array(["a", "b"], dtype=object)),
+        (torch.ones(2, 1), torch.ones(2)),
+        (torch.ones(2), np.ones(2)),
+        ({1, 2}, {1}),
+        ("a", "b"),
+        (1, True),
+    ],
+)
+def test_what_is_not_the_same_to_the_last_bit_is_noticed(found, expected):
+    for within in (lambda one: one, lambda one: {"a": [one]}, lambda one: (Answer([one]), 1)):
+        assert_same(within(found), within(copy.deepcopy(found)))
+        with pytest.raises(AssertionError):
+            assert_same(within(found), within(expected))
