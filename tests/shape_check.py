@@ -6,9 +6,10 @@ What does not have the shapes told may be refused with an `InputError`, as by wh
 """
 
 import ast
+import inspect
 import sys
 from collections.abc import Callable, Hashable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import is_dataclass
 from functools import wraps
 from importlib.abc import MetaPathFinder
@@ -46,18 +47,40 @@ def install() -> None:
 
 
 def checked(function: Any) -> Any:
-    """Check what a function, or the initialisation of a dataclass, is given and returns."""
-    if isinstance(function, type):
-        if is_dataclass(function):
-            function.__init__ = checked(function.__init__)
+    """Check what a function, or the initialisation of a dataclass or a named tuple, is given and returns.
+
+    Of a class, those methods are checked besides that tell of the class itself: it is not there when they are made.
+    """
+    if not isinstance(function, type):
+        return _checked(function, function.__globals__)
+    names = vars(sys.modules[function.__module__]) | {function.__name__: function}
+    if issubclass(function, tuple) and hasattr(function, "_fields"):
+        function.__new__ = staticmethod(_checked(function.__new__, names))
+    for name, member in list(vars(function).items()):
+        if inspect.isfunction(member) and not hasattr(member, "__wrapped__"):
+            wrapped = _checked(member, names)
+            if wrapped is not member:
+                setattr(function, name, wrapped)
+    return function
+
+
+def _checked(function: Callable[..., Any], names: dict[str, Any]) -> Callable[..., Any]:
+    hints = {name: hint for name, hint in hints_of(function, names)[0].items() if holds_arrays(hint)}
+    if not hints:
         return function
-    if not any(map(_holds_arrays, _hints(function).values())):
-        return function
-    thorough = jaxtyped(function, typechecker=_of_arrays)
+    function.__annotations__ = function.__annotations__ | hints  # jaxtyping knows not all names
+    thorough: Callable[..., Any] | None = None  # many are never called
     passed: set[Hashable] = set()
+
+    def of_arrays(part: Callable[..., Any]) -> Callable[..., Any]:
+        part.__annotations__ = {name: hint for name, hint in part.__annotations__.items() if holds_arrays(hint)}
+        return beartype(part)
 
     @wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
+        nonlocal thorough
+        if thorough is None:
+            thorough = jaxtyped(function, typechecker=of_arrays)
         seen = (*map(_form, args), *kwargs, *map(_form, kwargs.values()))
         if seen in passed:
             return function(*args, **kwargs)
@@ -105,23 +128,23 @@ def _form(value: object) -> Hashable:
     return type(value)
 
 
-def _of_arrays(function: Callable[..., Any]) -> Callable[..., Any]:
-    function.__annotations__ = {name: hint for name, hint in _hints(function).items() if _holds_arrays(hint)}
-    return beartype(function)
+def hints_of(function: Any, names: dict[str, Any]) -> tuple[dict[str, object], set[str]]:
+    """Give the annotations of a function or a class, and the names of those that tell of what is not there (yet)."""
+    hints, unknown = {}, set()
+    for name, hint in inspect.get_annotations(function).items():
+        written = getattr(hint, "__forward_arg__", hint)
+        try:
+            hints[name] = eval(written, names) if isinstance(written, str) else hint  # noqa: S307 - source code
+        except NameError:  # what only type checkers import, or what comes later
+            unknown.add(name)
+    return hints, unknown
 
 
-def _hints(function: Callable[..., Any]) -> dict[str, object]:
-    hints = {}
-    for name, hint in function.__annotations__.items():
-        with suppress(NameError):  # what only type checkers import
-            hints[name] = eval(hint, function.__globals__) if isinstance(hint, str) else hint  # noqa: S307 - source code
-    return hints
-
-
-def _holds_arrays(hint: object) -> bool:
+def holds_arrays(hint: object) -> bool:
+    """Whether an annotation tells of an array."""
     if isinstance(hint, type) and issubclass(hint, AbstractArray):
         return True
-    return any(map(_holds_arrays, get_args(hint)))
+    return any(map(holds_arrays, get_args(hint)))
 
 
 class _Finder(MetaPathFinder):

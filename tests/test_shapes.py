@@ -1,21 +1,20 @@
 """The shapes that annotations tell are checked while the tests run."""
 
+import ast
 import importlib
 import inspect
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
 import torch
 from jaxtyping import Float, TypeCheckError
-from shape_check import annotated, checked
+from shape_check import annotated, checked, hints_of, holds_arrays
 from torch import Tensor
 
 from latticework.core import InputError
-
-ARRAY = re.compile(r"\[(Tensor|np\.ndarray)[^,]*, ?[\"']")
 
 
 @checked
@@ -63,36 +62,118 @@ def test_what_is_refused_with_an_input_error_may_have_any_shape():
             refusing(torch.ones(2, 2), told)
 
 
+@checked
+@dataclass
+class Rows:
+    rows: Float[Tensor, "rows columns"]
+
+    def more(self) -> "tuple[Rows, Float[Tensor, ' columns']]":
+        return self, self.rows[0] if self.rows.any() else self.rows
+
+
+def test_what_tells_of_its_own_class_is_checked_too():
+    Rows(torch.ones(2, 3)).more()
+    with pytest.raises(TypeCheckError):
+        Rows(torch.zeros(4, 3)).more()
+
+
+@checked
+class Pair(NamedTuple):
+    left: Float[Tensor, " rows"]
+    right: "Float[Tensor, ' rows']"
+    told: str = ""
+
+
+def test_what_a_named_tuple_is_made_of_is_checked():
+    assert Pair(torch.ones(2), torch.ones(2)).told == ""
+    with pytest.raises(TypeCheckError):
+        Pair(torch.ones(2), right=torch.ones(3))
+
+
 @pytest.mark.parametrize("name", annotated())
 def test_every_function_that_tells_shapes_is_checked(name):
-    for function in functions_and_methods(importlib.import_module(name)):
-        if any(of_arrays(inspect.get_annotations(function))):
-            assert any("shape_check" in layer.__code__.co_filename for layer in layers(function)), function.__qualname__
+    module = importlib.import_module(name)
+    functions = functions_and_methods(module)
+    unchecked = {function.__qualname__ for function in functions if not is_checked(function)}
+    assert {
+        one.__qualname__ for one in functions if any(map(holds_arrays, hints(one, vars(module))))
+    } & unchecked == set()
+    written = functions_with_shapes(ast.parse(inspect.getsource(module)))
+    assert written & unchecked == set()
+    assert written <= {function.__qualname__ for function in functions}, "these are not found"
+
+
+def test_functions_with_and_without_strings_for_annotations_are_looked_at():
+    for name, teller in (("nn.attention", "attend"), ("nn.crf", "marginals"), ("knowledge.paths", "_decoded")):
+        module = importlib.import_module(f"latticework.{name}")
+        assert teller in functions_with_shapes(ast.parse(inspect.getsource(module)))
+        assert teller in {one.__qualname__ for one in functions_and_methods(module) if is_checked(one)}
 
 
 @pytest.mark.parametrize("name", annotated())
 def test_every_name_in_the_annotations_of_arrays_is_there_when_tests_run(name):
     """One that only type checkers import would leave what it annotates unchecked."""
     module = importlib.import_module(name)
-    classes = [value for value in vars(module).values() if inspect.isclass(value) and value.__module__ == name]
-    for teller in functions_and_methods(module) + classes:
+    names = vars(module) | for_type_checkers(module)
+    for teller in functions_and_methods(module) + own_classes(module):
         if getattr(teller, "__name__", "") != "__init__":  # of a dataclass: it tells what its bases tell, too
-            for hint in of_arrays(inspect.get_annotations(teller)):
-                eval(hint, vars(module))  # noqa: S307 - written in the library's own source
+            unwrapped = inspect.unwrap(teller)
+            _, unknown = hints_of(unwrapped, vars(module))
+            missing = {argument for argument in unknown if holds_arrays(hints_of(unwrapped, names)[0].get(argument))}
+            assert not missing, teller.__qualname__
+
+
+def own_classes(module):
+    return [value for value in vars(module).values() if inspect.isclass(value) and value.__module__ == module.__name__]
 
 
 def functions_and_methods(module):
     own = [value for value in vars(module).values() if getattr(value, "__module__", None) == module.__name__]
-    members = [member for kind in own if inspect.isclass(kind) for member in vars(kind).values()]
-    unbound = [getattr(member, "__func__", getattr(member, "fget", member)) for member in own + members]
-    return list(filter(inspect.isfunction, unbound))
+    members = [member for kind in own_classes(module) for member in vars(kind).values()]
+    found = []
+    for member in own + members:
+        inner = (getattr(member, name, None) for name in ("__func__", "fget", "func", "__wrapped__"))
+        found.append(member if inspect.isfunction(member) else next(filter(inspect.isfunction, inner), None))
+    return list(filter(inspect.isfunction, found))
 
 
-def of_arrays(hints):
-    return [hint for hint in hints.values() if isinstance(hint, str) and ARRAY.search(hint)]
+def functions_with_shapes(tree):
+    """The names of the functions and methods whose annotations are written with names of jaxtyping."""
+    imports = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module == "jaxtyping"]
+    kinds = re.compile(rf"\b({'|'.join(name.name for node in imports for name in node.names)})\[")
+    found = set()
+    for node in tree.body:
+        for one in [node, *(node.body if isinstance(node, ast.ClassDef) else [])]:
+            if isinstance(one, ast.FunctionDef):
+                arguments = [
+                    one.args.vararg,
+                    one.args.kwarg,
+                    *one.args.posonlyargs,
+                    *one.args.args,
+                    *one.args.kwonlyargs,
+                ]
+                hints = [one.returns, *(argument.annotation for argument in arguments if argument)]
+                if any(hint is not None and kinds.search(ast.unparse(hint)) for hint in hints):
+                    found.add(one.name if one is node else f"{node.name}.{one.name}")
+    return found
 
 
-def layers(function):
+def for_type_checkers(module):
+    """What a module has only where types are checked."""
+    names = dict(vars(module))
+    for node in ast.parse(inspect.getsource(module)).body:
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            exec(compile(ast.Module(node.body, []), module.__file__, "exec"), names)  # noqa: S102
+    return names
+
+
+def hints(function, names):
+    return hints_of(inspect.unwrap(function), names)[0].values()
+
+
+def is_checked(function):
     while function is not None:
-        yield function
+        if "shape_check" in function.__code__.co_filename:
+            return True
         function = getattr(function, "__wrapped__", None)
+    return False

@@ -45,9 +45,9 @@ class Trace(NamedTuple):
     chars: Float[Tensor, "two characters char_one_twice_hidden"]  # x of the next character, 1, h, C
     words: Float[Tensor, "two slots word_one_twice_hidden"]  # x, 1, h and C where the word begins
     ends: Float[Tensor, "two slots char_one_hidden"]  # x where the word ends, 1, C of the word
-    char_gates: Float[Tensor, "two characters gates"]
-    word_gates: Float[Tensor, "two slots triple"]
-    extra_gates: Float[Tensor, "two slots hidden"]
+    char_gates: Float[Tensor, "... gates"]  # [2, characters, gates]; of one step alone unless all are kept, as below
+    word_gates: Float[Tensor, "... triple"]  # [2, slots, 3 hidden]
+    extra_gates: Float[Tensor, "... hidden"]  # [2, slots, hidden]
     met: Float[Tensor, "meetings twice_hidden"]  # exp(i), C̃ of characters where words end
     sums: Float[Tensor, "meetings_plus_one twice_hidden"]  # there C, Σ exp(i); the last row is for fillers
 
