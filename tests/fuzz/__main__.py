@@ -25,6 +25,7 @@ TESTS = Path(__file__).parents[1]
 sys.path.insert(0, str(TESTS))  # as pytest finds what the tests share
 
 MEMORY = 4 * 2**30
+SHORTEST = 1  # second that is worth a process
 SILENCE = 30  # seconds without news after which a process is ended
 START = 600  # seconds that imports and seeds may take besides, on a busy machine
 
@@ -35,7 +36,7 @@ class Record:
     def __init__(self, folder: Path) -> None:
         self.folder, self.current = folder, folder / "current"
         self.file = folder / "record.json"
-        self.found: dict[str, Any] = {"examples": 0, "failures": {}}
+        self.found: dict[str, Any] = {"examples": 0, "begun": None, "failures": {}}
         if self.file.exists():
             self.found = json.loads(self.file.read_text())
         self.told = 0.0
@@ -51,7 +52,8 @@ class Record:
         key = f"{what} at {where}"
         failures = self.found["failures"]
         if key not in failures:
-            place = self.folder / f"failure-{len(failures) + 1}"
+            kept = [int(path.name[8:]) for path in self.folder.glob("failure-*") if path.name[8:].isdigit()]
+            place = self.folder / f"failure-{max(kept, default=0) + 1}"
             place.mkdir()
             for name, data in files.items():
                 (place / "files" / name).parent.mkdir(parents=True, exist_ok=True)
@@ -73,19 +75,22 @@ def limit() -> None:
 
 
 def warmed(form: Any, record: Record) -> None:
-    """Read a sound example, so that what reading imports is there before time and memory are bounded."""
+    """Read a sound example, so that what reading imports is there before they are bounded; begin the time."""
     from fuzz.examples import exhausted, write
 
     exhausted(form.read(write(form.sealed(form.made[0]), record.current)))
     limit()
+    record.found["begun"] = time.time()
+    record.tell()
 
 
 def by_chance(name: str, record: Record, seconds: float, seed: int) -> None:
     from fuzz.examples import tried
     from fuzz.formats import FORMATS
 
-    form, end = FORMATS[name], time.monotonic() + seconds
+    form = FORMATS[name]
     warmed(form, record)
+    end = time.monotonic() + seconds
     while time.monotonic() < end:
         files = form.example(Random(f"{seed} {record.found['examples']}"))
         record.take(tried(form, files, record.current), files)
@@ -138,11 +143,15 @@ def child(name: str, folder: Path, seconds: float, seed: int, *, by_atheris: boo
 
 
 def campaign(name: str, folder: Path, seconds: float, seed: int, *, by_atheris: bool) -> Record:
-    """Run a format in processes, a new one whenever one has ended too soon, until the time is over."""
+    """Run a format in processes, a new one whenever one has ended too soon, until the time is over.
+
+    Time is that in which examples are tried; imports and seeds come before.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "record.json").unlink(missing_ok=True)
-    end, crashes = time.monotonic() + seconds, 0
-    while (left := end - time.monotonic()) > 1:
+    left, crashes = seconds, 0
+    while left > SHORTEST:
+        begun = time.time()
         command = [sys.executable, "-m", "tests.fuzz", "--format", name, "--seconds", str(left), "--seed", str(seed)]
         command += ["--folder", str(folder), "--child", "guided" if by_atheris else "chance"]
         with (folder / "log.txt").open("wb") as log:
@@ -151,6 +160,7 @@ def campaign(name: str, folder: Path, seconds: float, seed: int, *, by_atheris: 
         record = Record(folder)
         if status == 0:
             break
+        left -= time.time() - max(begun, record.found["begun"] or 0)
         crashes += 1
         current = {
             file.relative_to(record.current).as_posix(): file.read_bytes()
@@ -181,8 +191,8 @@ def _watched(process: subprocess.Popen[bytes], folder: Path) -> int | None:
             return process.wait(timeout=1)
         except subprocess.TimeoutExpired:
             told = folder / "record.json"
-            last = max(begun + START, told.stat().st_mtime if told.exists() else 0)
-            if time.time() - last > SILENCE:
+            last = told.stat().st_mtime if told.exists() else 0
+            if time.time() - (last if last > begun else begun + START) > SILENCE:
                 process.kill()
                 process.wait()
                 return None
@@ -200,6 +210,8 @@ def main() -> int:
     if given.child:
         child(given.format[0], given.folder, given.seconds, given.seed, by_atheris=given.child == "guided")
         return 0
+    if given.seconds <= SHORTEST:
+        parser.error(f"--seconds must be more than {SHORTEST}")
     from fuzz.formats import FORMATS
 
     chosen = [name for name in FORMATS if not given.format or any(map(name.startswith, given.format))]
@@ -213,10 +225,12 @@ def main() -> int:
         by_atheris, begun = has_atheris and FORMATS[name].guided, time.monotonic()
         found = campaign(name, folder / name, given.seconds, given.seed, by_atheris=by_atheris).found
         took, by = time.monotonic() - begun, "atheris" if by_atheris else "chance"
-        print(f"{name:32} {by:8} {took:7.0f} {found['examples']:9,}  {len(found['failures']) or 'none'}", flush=True)
+        failures = "none" if found["examples"] else "NOT TRIED"
+        failures = str(len(found["failures"]) or failures)
+        print(f"{name:32} {by:8} {took:7.0f} {found['examples']:9,}  {failures}", flush=True)
         for key, failure in found["failures"].items():
             print(f"    {failure['count']:6,} x {key}  [{failure['folder']}]", flush=True)
-        failed += len(found["failures"])
+        failed += failures != "none"
     return int(failed > 0)
 
 

@@ -8,7 +8,6 @@ import struct
 import tempfile
 import zipfile
 import zlib
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +31,6 @@ from latticework.anomaly.scans.inputs import read
 from latticework.anomaly.scans.pcd import read_pcd, write_pcd
 from latticework.anomaly.scans.ply import read_ply, write_ply
 from latticework.anomaly.scans.sample_files import read_cloud, read_sample
-from latticework.core.errors import InputError
 
 XYZ, RGB = scan(6, 5)
 CAMERAS = [
@@ -64,14 +62,32 @@ def picture(values: np.ndarray, kind: str, **options: Any) -> bytes:
     return stream.getvalue()
 
 
-def pictures() -> list[Files]:
-    kinds = ("PNG", "JPEG", "BMP", "WEBP", "PPM", "TIFF")
+def of_one_channel() -> list[bytes]:
     palette = Image.fromarray(RGB).quantize(4)
     stream = io.BytesIO()
     palette.save(stream, "PNG")
-    more = [stream.getvalue(), picture(RGB[..., 0], "PNG"), picture(RGB[..., 0].astype(np.uint16) * 256, "PNG")]
-    more += [picture(RGB[..., 0] > 99, "PNG"), picture(RGB, "TIFF", compression="tiff_deflate"), deep_png()]
-    return [{"some.png": data} for data in [picture(RGB, kind) for kind in kinds] + more]
+    grey = RGB[..., 0]
+    return [stream.getvalue(), picture(grey, "PNG"), picture(grey.astype(np.uint16), "PNG"), picture(grey > 99, "PNG")]
+
+
+def pictures() -> list[Files]:
+    kinds = ("PNG", "JPEG", "BMP", "WEBP", "PPM", "TIFF")
+    found = [picture(RGB, kind) for kind in kinds] + of_one_channel()
+    found += [picture(RGB[..., 0].astype(np.uint16) * 256, "PNG"), deep_png()]
+    return [{"some.png": data} for data in [*found, picture(RGB, "TIFF", compression="tiff_deflate")]]
+
+
+def masks() -> list[Files]:
+    grey = RGB[..., 0]
+    found = [*of_one_channel(), picture(np.stack([grey] * 3, axis=-1), "BMP"), picture(np.stack([grey] * 2, -1), "PNG")]
+    return [{"some.png": data} for data in [*found, picture(grey, "TIFF", compression="tiff_deflate")]]
+
+
+def depth_pictures() -> list[Files]:
+    deep = RGB[..., 0].astype(np.uint16) * 256
+    found = [picture(deep, kind) for kind in ("PNG", "PPM", "TIFF")]
+    found += [picture(deep.astype(kind), "TIFF", compression="tiff_deflate") for kind in (np.int32, np.float32)]
+    return [{"some.png": data} for data in found]
 
 
 def chunks(data: bytes) -> list[tuple[bytes, bytes]]:
@@ -101,13 +117,6 @@ def deep_png() -> bytes:
 def with_checksums(files: Files) -> Files:
     """Give the chunks of PNGs the checksums that they are to have."""
     return {name: png(chunks(data)) if data[:4] == b"\x89PNG" else data for name, data in files.items()}
-
-
-def every_picture(folder: Path) -> None:
-    for reader in (read_mask, read_truth, read_depth):
-        with suppress(InputError):
-            reader(folder / "some.png")
-    read_rgb(folder / "some.png")
 
 
 def depths() -> list[Files]:
@@ -242,7 +251,23 @@ def tensors_of(state: dict[str, torch.Tensor]) -> bytes:
 
 
 FORMATS = [
-    Format("anomaly-pictures", pictures, every_picture, seal=with_checksums, guided=True),
+    Format(
+        "anomaly-pictures", pictures, lambda folder: read_rgb(folder / "some.png"), seal=with_checksums, guided=True
+    ),
+    Format(
+        "anomaly-masks",
+        masks,
+        lambda folder: (read_mask(folder / "some.png"), read_truth(folder / "some.png")),
+        seal=with_checksums,
+        guided=True,
+    ),
+    Format(
+        "anomaly-depth-pictures",
+        depth_pictures,
+        lambda folder: read_depth(folder / "some.png"),
+        seal=with_checksums,
+        guided=True,
+    ),
     Format(
         "anomaly-depths",
         depths,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import resource
 import shutil
 import signal
@@ -9,7 +10,7 @@ import time
 import traceback
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -121,7 +122,7 @@ def write(files: Files, folder: Path) -> Path:
 def tried(form: Format, files: Files, folder: Path) -> Failure | None:
     """Read an example; what went wrong, if it was anything but a refusal."""
     write(files, folder)
-    before, begun = _peak(), time.monotonic()
+    before, begun = _fresh_peak(), time.monotonic()
     failure: Failure | None = None
     try:
         with warnings.catch_warnings(), _alarm(SECONDS):
@@ -169,7 +170,18 @@ def _trace(error: BaseException) -> str:
     return "".join(traceback.format_exception(error, limit=-12))[-6000:]
 
 
+def _fresh_peak() -> float:
+    """The peak from now on, in MB: of Linux alone, elsewhere it is that of the whole process so far."""
+    with suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
+    return _peak()
+
+
 def _peak() -> float:
+    with suppress(OSError):
+        told = re.search(r"VmHWM:\s*(\d+) kB", Path("/proc/self/status").read_text())
+        if told:
+            return int(told[1]) / 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 

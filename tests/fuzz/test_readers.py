@@ -6,12 +6,15 @@ A few examples of each format, always the same; `python -m tests.fuzz` tries as 
 from __future__ import annotations
 
 import ast
+import os
 import sys
 import warnings
 from pathlib import Path
 from random import Random
 
+import numpy as np
 import pytest
+from fuzz import examples
 from fuzz.examples import Format, exhausted, tried, write
 from fuzz.formats import FORMATS
 from hypothesis import given, settings
@@ -80,6 +83,15 @@ def test_a_refusal_that_quotes_a_whole_file_is_a_failure(tmp_path):
 
     assert tried(Format("a", list, read), {"a": b"b" * 100}, tmp_path / "a") is None
     assert tried(Format("a", list, read), {"a": b"b" * 10**5}, tmp_path / "a").what == "a long text"
+
+
+@pytest.mark.skipif(not os.access("/proc/self/clear_refs", os.W_OK), reason="no peak of memory that can be set back")
+def test_memory_is_that_of_an_example_whatever_was_taken_before(tmp_path, monkeypatch):
+    monkeypatch.setattr(examples, "MEGABYTES", 64)
+    for megabytes in (96, 96, 32):
+        form = Format("a", list, lambda folder, size=megabytes: np.ones(2**20 * size, np.uint8).any())
+        failure = tried(form, {"a": b""}, tmp_path / "a")
+        assert (failure.what if failure else None) == ("memory" if megabytes > 64 else None)
 
 
 def opens(function: ast.FunctionDef) -> bool:

@@ -51,7 +51,8 @@ def few(count: int, number: int) -> list[int]:
 
 def tried(setting: Setting, what: str, points: int) -> Iterator[tuple[str, list[str]]]:
     if what == "kills":
-        yield from trials.kills(setting, few(len(setting.operations), points))
+        moments = few(len(setting.operations), points)
+        yield from trials.kills(setting, moments) if moments else [(setting.name, ["no operation of it was noted"])]
         sizes = few(setting.largest, max(1, points // 4))
         yield from trials.full(setting, [size - 1 for size in sizes], deadly=True)
     elif what == "full":
@@ -92,15 +93,18 @@ def main() -> int:
     parser.add_argument("--folder", type=Path, help="where to work; a new temporary one if not given")
     parser.add_argument("--told", choices=["digests", "suite"], help="print JSON, for the tests")
     given = parser.parse_args()
+    chosen = [one for one in COMMANDS if not given.only or any(map(one.name.startswith, given.only))]
+    if not chosen:
+        parser.error(f"no such command; there are {', '.join(command.name for command in COMMANDS)}")
+    if given.points < 1:
+        parser.error("--points must be 1 or more")
     root = (given.folder or Path(tempfile.mkdtemp(prefix="hardness-"))).absolute()
     prepared(root)
     if given.told:
         print(json.dumps(told(root, suite=given.told == "suite")))
         return 0
     failed = 0
-    for command in COMMANDS:
-        if given.only and not any(map(command.name.startswith, given.only)):
-            continue
+    for command in chosen:
         for setting in trials.settings(command, root):
             for what in given.trial or TRIALS:
                 begun, count = time.monotonic(), 0
@@ -109,7 +113,11 @@ def main() -> int:
                     failed += bool(complaints)
                     for one in complaints:
                         print(f"    {case}: {one}", flush=True)
-                print(f"{setting.name:30} {what:8} {count:4} in {time.monotonic() - begun:5.1f} s", flush=True)
+                # of commands that write only in place nothing is told to be written elsewhere
+                untried = not count and not (what == "nowhere" and setting.words("to/") == setting.words())
+                failed += untried
+                took = f"in {time.monotonic() - begun:5.1f} s{'  NOT TRIED' * untried}"
+                print(f"{setting.name:30} {what:8} {count:4} {took}", flush=True)
     return int(failed > 0)
 
 

@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 
 BROKEN = 99  # a trial of which this module is to blame
 SECONDS = 120.0  # within which any of them ends, even on a busy machine
+KILLED = b"killed"  # what a trial tells just before
 CHANGES = {  # how what changes the disk is told of, and which of its arguments are paths
     "os.rename": (0, 1),
     "os.mkdir": (0,),
@@ -33,16 +34,27 @@ CHANGES = {  # how what changes the disk is told of, and which of its arguments 
 
 
 class Ended(NamedTuple):
-    """How a command ended: below 0 it was killed by that signal."""
+    """How a command ended: below 0 it was killed by that signal.
+
+    `killed` says that it was by itself, just before the operation that was asked for; `late` that it did not end.
+    """
 
     status: int
     out: str
     err: str
     operations: list[list[str]]
+    killed: bool = False
+    late: bool = False
+
+    @property
+    def how(self) -> str:
+        """How it ended, for a complaint."""
+        took = f"within {SECONDS:.0f} s it did not end" if self.late else f"it ended with {self.status}"
+        return f"{took}: {self.err[-500:]}"
 
 
-def watched(place: Path, kill_at: int | None, found: list[list[str]]) -> None:
-    """Note every operation that changes a folder, and be killed just before one of them."""
+def watched(place: Path, kill_at: int | None, found: list[list[str]], told: int) -> None:
+    """Note every operation that changes a folder; say so and be killed just before one of them."""
     inside = os.path.realpath(place) + os.sep
 
     def note(what: str, *names: object) -> None:
@@ -56,6 +68,7 @@ def watched(place: Path, kill_at: int | None, found: list[list[str]]) -> None:
             shown.append(os.path.join(full, os.path.basename(os.fsdecode(name))).removeprefix(inside))
         found.append([what, *shown])
         if len(found) == kill_at:
+            os.write(told, KILLED)
             os.kill(os.getpid(), signal.SIGKILL)
 
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
@@ -111,37 +124,45 @@ def run(
             )
         except BaseException:
             traceback.print_exc()
+            sys.stderr.flush()
         finally:
             os._exit(BROKEN)
     for _, writer in pipes.values():
         os.close(writer)
-    texts = _gather({name: reader for name, (reader, _) in pipes.items()}, child)
+    texts, late = _gather({name: reader for name, (reader, _) in pipes.items()}, child)
     status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    told = json.loads(texts["told"]) if texts["told"] else {"operations": [], "modules": []}
+    killed = texts["told"] == KILLED.decode()
+    rest = texts["told"].removeprefix(KILLED.decode())
+    told = json.loads(rest) if rest else {"operations": [], "modules": []}
     for module in told["modules"]:
         if module not in sys.modules:
             with suppress(Exception), warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 import_module(module)  # here, and not in every fork
-    return Ended(status, texts["out"], texts["err"], told["operations"])
+    return Ended(status, texts["out"], texts["err"], told["operations"], killed, late)
 
 
-def _gather(readers: Mapping[str, int], child: int) -> dict[str, str]:
-    """What comes out of the pipes until all are closed; a process that takes too long is killed."""
+def _gather(readers: Mapping[str, int], child: int) -> tuple[dict[str, str], bool]:
+    """What comes out of the pipes until all are closed; a process that takes too long is killed, and whether it was."""
     names, texts = {reader: name for name, reader in readers.items()}, dict.fromkeys(readers, b"")
-    end = time.monotonic() + SECONDS
+    end, late = time.monotonic() + SECONDS, False
     left = list(names)
     while left:
         ready, _, _ = select.select(left, [], [], max(0.0, end - time.monotonic()))
+        if not ready and late:
+            break  # a process of its own holds the pipes
         if not ready:
             os.kill(child, signal.SIGKILL)
+            end, late = time.monotonic() + 1, True
         for reader in ready:
             data = os.read(reader, 2**16)
             texts[names[reader]] += data
             if not data:
                 left.remove(reader)
                 os.close(reader)
-    return {name: text.decode() for name, text in texts.items()}
+    for reader in left:
+        os.close(reader)
+    return {name: text.decode(errors="replace") for name, text in texts.items()}, late
 
 
 def _inside(
@@ -164,7 +185,7 @@ def _inside(
         os.dup2(descriptor, target)
     sys.stdin, sys.stdout, sys.stderr = open(0), open(1, "w", encoding="utf-8"), open(2, "w", encoding="utf-8")  # noqa: SIM115
     found: list[list[str]] = []
-    watched(place, kill_at, found)
+    watched(place, kill_at, found, writers["told"])
     if limit is not None:
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         signal.signal(signal.SIGXFSZ, signal.SIG_DFL if deadly else signal.SIG_IGN)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import signal
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -83,7 +84,8 @@ class Setting:
         """What is there when it is run, and run again."""
         self.begin()
         for _ in range(2):
-            run(self.words(), self.place)
+            ended = run(self.words(), self.place)
+            assert ended.status == 0, f"{self.name}: it fails when nothing happens to it: {ended}"
         return tree(self.place)
 
     @property
@@ -107,7 +109,7 @@ class Setting:
         refused = done and self.command.refuses and ended.status == BAD_INPUT
         if ended.status == BAD_INPUT and not refused and self.command.refuses and self._model_is_whole():
             ended = run(self.command.arguments(self.command.over), self.place)  # for what else it writes
-        told = [] if ended.status == 0 or refused else [f"given again it ends with {ended.status}: {ended.err[-300:]}"]
+        told = [] if ended.status == 0 or refused else [f"given again: {ended.how}"]
         left = tree(self.place)
         if left != self.whole[1] and not (self.command.changes and self._as_if_twice(left)):
             told += [f"given again: {one}" for one in differences(left, self.whole[1])]
@@ -144,8 +146,8 @@ def kills(setting: Setting, moments: Sequence[int]) -> Iterator[tuple[str, list[
         setting.begin()
         ended = run(setting.words(), setting.place, kill_at=moment)
         what = f"{setting.name} killed before {moment} {setting.operations[moment - 1]}"
-        if ended.status != -9:
-            yield what, [f"it ended with {ended.status} {ended.err[-300:]}"]
+        if ended.status != -signal.SIGKILL or not ended.killed:
+            yield what, [ended.how]
         else:
             damage = setting.damage()
             yield what, damage + setting.repeated()
@@ -159,7 +161,10 @@ def full(
         setting.begin()
         ended = run(setting.words(), setting.place, limit=size, deadly=deadly)
         what = f"{setting.name} {'killed' if deadly else 'full'} after {size} bytes"
-        told = [] if deadly else complaints(setting, ended, "File too large", status=FAILED)
+        if deadly and ended.status in (-signal.SIGXFSZ, FAILED):
+            told = []
+        else:
+            told = complaints(setting, ended, "File too large", status=FAILED)
         told += setting.damage()
         if not deadly and ended.status != 0:
             told += [f"{name} is left over" for name in tree(setting.place) if "/." in f"/{name}"]
@@ -185,8 +190,8 @@ def complaints(setting: Setting, ended: Ended, reason: str, to: str = "", *, sta
     """What is wrong with how a command that could not write says so."""
     if ended.status == 0:
         return differences(tree(setting.place), setting.whole[1])
-    if ended.status in (BROKEN, -9) or ended.status < 0:
-        return [f"it ended with {ended.status}: {ended.err[-500:]}"]
+    if ended.late or ended.status == BROKEN or ended.status < 0:
+        return [ended.how]
     if ended.status != status:
         return [f"it ended with {ended.status}, not {status}: {ended.err[-500:]}"]
     lines = [line for line in ended.err.splitlines() if "error" in line.lower() or "Traceback" in line]
