@@ -12,6 +12,7 @@ import re  # noqa: E402
 import subprocess  # noqa: E402
 import sys  # noqa: E402
 import warnings  # noqa: E402
+from collections import Counter  # noqa: E402
 from collections.abc import Callable, Iterable, Iterator  # noqa: E402
 from contextlib import suppress  # noqa: E402
 from threading import Timer  # noqa: E402
@@ -172,7 +173,14 @@ def pytest_collection_finish():
 
 
 def pytest_terminal_summary(terminalreporter):
-    skipped = [report for report in terminalreporter.stats.get("skipped", []) if "realdata" in report.keywords]
-    if skipped:
-        text = f"{len(skipped)} tests on real data did NOT run: LATTICEWORK_DATA names no folder that has them"
+    """Say so loudly where tests did not run for want of data, of a program, a library or a device."""
+    skipped = terminalreporter.stats.get("skipped", [])
+    of_data = [report for report in skipped if "realdata" in report.keywords]
+    if of_data:
+        text = f"{len(of_data)} tests on real data did NOT run: LATTICEWORK_DATA names no folder that has them"
         terminalreporter.section(text, yellow=True, bold=True)
+    reasons = [report.longrepr[2].removeprefix("Skipped: ") for report in skipped if report not in of_data]
+    wanting = Counter(reason for reason in reasons if reason.startswith(("needs ", "could not import ")))
+    if wanting:
+        text = "; ".join(f"{reason} ({count})" for reason, count in wanting.most_common())
+        terminalreporter.section(f"{wanting.total()} tests did NOT run: {text}", yellow=True, bold=True)

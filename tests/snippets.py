@@ -12,7 +12,10 @@ from pathlib import Path
 
 RUN = {"python", "bash", "console"}
 SHOWN = {"", "text", "json", "toml", "yaml", "html"}
-FENCE = re.compile(r"(?P<indent>\s*)```(?P<language>[^\s`{]*)")
+FENCE = re.compile(r"(?P<indent>\s*)```(?P<language>[^\s`]*)")
+OTHER_FENCE = re.compile(
+    r"~~~|````|([>*+-]|\d+[.)])\s+(```|~~~)"
+)  # which is no fence of ours, but one to those who read
 NOT_RUN = re.compile(r"\s*<!-- not run: \S.* -->")
 VARIES = re.compile(r"\s*<!-- varies: \S.* -->")
 
@@ -30,6 +33,9 @@ def blocks_of(text: str) -> list[Block]:
     lines = text.splitlines()
     blocks, number = [], 0
     while number < len(lines):
+        assert not OTHER_FENCE.match(lines[number].lstrip()), (
+            f"line {number + 1}: begin and end blocks by three backticks"
+        )
         fence = FENCE.match(lines[number])
         if fence is None:
             number += 1
@@ -55,7 +61,7 @@ def run_python(block: Block, page: str, namespace: dict[str, object]) -> None:
         doctest.DocTestRunner(optionflags=options).run(example, out=report.append, clear_globs=False)
         assert not report, "".join(report)
     else:
-        exec(compile("\n" * (block.line - 1) + block.code, page, "exec"), namespace)  # noqa: S102
+        exec(compile("\n" * (block.line - 1) + block.code, page, "exec", dont_inherit=True), namespace)  # noqa: S102
 
 
 def run_shell(block: Block, page: str) -> None:

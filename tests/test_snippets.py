@@ -8,6 +8,7 @@ words, below `<!-- varies: ... -->`, as many lines are expected as are shown.
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -18,17 +19,26 @@ from snippets import Block, blocks_of, run_python, run_shell, sections_of
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/**/*.md")])
+
+
+def runs(text: str) -> bool:
+    """Whether there is a block to run, or one that is refused."""
+    try:
+        return bool(blocks_of(text))
+    except AssertionError:
+        return True
+
+
 SECTIONS = [
     pytest.param(page, title, id=f"{page.relative_to(ROOT)}: {title}")
     for page in PAGES
     for title, text in sections_of(page.read_text(encoding="utf-8")).items()
-    if "```" in text
+    if runs(text)
 ]
 
 
 def run_section(page: Path, title: str, folder: Path) -> None:
-    if not blocks_of(sections_of(page.read_text(encoding="utf-8"))[title]):
-        return  # all of them only show something
+    assert blocks_of(sections_of(page.read_text(encoding="utf-8"))[title]), "there is no block to run"
     command = [sys.executable, "-W", "error", snippets.__file__, str(page), title]
     done = subprocess.run(
         command, cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
@@ -64,9 +74,34 @@ def test_blocks_share_names_and_a_reason_is_needed_to_leave_one_out() -> None:
     assert block.varies
 
 
-def test_a_block_in_an_unknown_language_is_refused() -> None:
-    with pytest.raises(AssertionError, match="unknown language 'py'"):
-        blocks_of("```py\nx\n```\n")
+def test_a_section_of_which_nothing_runs_does_not_pass(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("## One\n```text\nx\n```\n")
+    assert not runs(page.read_text())
+    with pytest.raises(AssertionError, match="no block to run"):
+        run_section(page, "One", tmp_path)
+    titles = {(page.name, title) for page, title in (parameters.values for parameters in SECTIONS)}
+    assert ("CONTRIBUTING.md", "Damaged files") not in titles
+    assert ("README.md", "Derive a gradient") in titles
+
+
+@pytest.mark.parametrize("language", ["py", "{.python}", "{python}"])
+def test_a_block_in_an_unknown_language_is_refused(language: str) -> None:
+    text = f"```{language}\nx\n```\n"
+    with pytest.raises(AssertionError, match=rf"unknown language '{re.escape(language)}'"):
+        blocks_of(text)
+    assert runs(text), "its section is among those that are run, and fails"
+
+
+@pytest.mark.parametrize("text", ["~~~python\nx\n~~~\n", "````python\nx\n````\n", "- ```python\n  x\n  ```\n"])
+def test_another_kind_of_fence_is_refused(text: str) -> None:
+    with pytest.raises(AssertionError, match="three backticks"):
+        blocks_of(f"Words.\n\n{text}")
+
+
+def test_a_block_has_no_future_of_ours() -> None:
+    with pytest.raises(NameError, match="Nowhere"):
+        run_python(Block("python", 1, "def f(x: Nowhere) -> None: ...\n"), "page.md", {})
 
 
 def test_a_failing_block_fails(tmp_path: Path) -> None:

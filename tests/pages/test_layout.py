@@ -2,6 +2,7 @@
 
 import html
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -70,25 +71,68 @@ def example():
     )
 
 
-@pytest.fixture(scope="module")
-def layout(tmp_path_factory):
-    browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if browser is None:
-        pytest.skip("no Chromium is installed here")
-    folder = tmp_path_factory.mktemp("layout")
-    example().write(folder / "page.html")
-    (folder / "probe.html").write_text(PROBE.replace("WIDTHS", str(WIDTHS)))
+def printed(browser, folder, address):
+    """What a browser makes of a page, as text; nothing if it does not end."""
     options = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--hide-scrollbars"]
     options += ["--allow-file-access-from-files", f"--user-data-dir={folder / 'profile'}", "--window-size=1500,1000"]
-    command = [browser, *options, "--virtual-time-budget=5000", "--dump-dom", (folder / "probe.html").as_uri()]
+    command = [browser, *options, "--virtual-time-budget=5000", "--dump-dom", address]
     try:
-        printed = subprocess.run(command, capture_output=True, text=True, timeout=60).stdout
+        return subprocess.run(command, capture_output=True, text=True, timeout=60).stdout
     except subprocess.TimeoutExpired:
-        printed = ""
-    found = re.search("<pre>(.+)</pre>", printed)
-    if found is None:
-        pytest.skip(f"{browser} does not run here")
+        return ""
+
+
+def running_browser(folder):
+    """A Chromium that shows the simplest of pages; without one what asks for it is skipped."""
+    browser = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if browser is None:
+        pytest.skip("needs Chromium, and none is installed here")
+    if "<p>shown" not in printed(browser, folder, "data:text/html,<p>shown"):
+        pytest.skip(f"needs Chromium, and {browser} does not run here")
+    return browser
+
+
+def measured(browser, folder, page):
+    """How a page is laid out, by width; it fails if a browser that runs cannot say."""
+    page.write(folder / "page.html")
+    (folder / "probe.html").write_text(PROBE.replace("WIDTHS", str(WIDTHS)))
+    text = printed(browser, folder, (folder / "probe.html").as_uri())
+    found = re.search("<pre>(.+)</pre>", text)
+    assert found, f"the page is not shown, or has other parts than the probe looks for:\n{text[-2000:]}"
     return {int(width): measures for width, measures in json.loads(html.unescape(found[1])).items()}
+
+
+@pytest.fixture(scope="module")
+def layout(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("layout")
+    return measured(running_browser(folder), folder, example())
+
+
+@pytest.fixture
+def pretended(tmp_path, monkeypatch):
+    """Put a program in the place of Chromium."""
+
+    def put(script):
+        (tmp_path / "chromium").write_text(f"#!/bin/sh\nfor address; do :; done\n{script}\n")
+        (tmp_path / "chromium").chmod(0o755)
+        monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+        return tmp_path
+
+    return put
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no shell that stands for a browser")
+def test_a_browser_that_runs_and_cannot_show_a_page_is_a_failure(pretended):
+    folder = pretended('case "$address" in data:*) echo "<p>shown</p>";; *) echo "<pre></pre>";; esac')
+    with pytest.raises(AssertionError, match="the page is not shown"):
+        measured(running_browser(folder), folder, Page("a", "a", []))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no shell that stands for a browser")
+def test_a_browser_that_does_not_run_is_none(pretended):
+    folder = pretended("exit 1")
+    with pytest.raises(pytest.skip.Exception, match="chromium does not run here"):
+        running_browser(folder)
 
 
 @pytest.mark.parametrize("width", WIDTHS)
