@@ -33,7 +33,7 @@ OTHERS = {
     "core/files.py:holds": "compares with what is to be written",
     "core/persistence.py:_listed": "reads which files a model has that is to be replaced; `load` reads more of it",
     "cli/app.py:main": "opens the null device",
-    "cli/errors.py:_forget_what_cannot_be_written": "opens /dev/null",
+    "core/terminal.py:forget": "opens the null device",
     "pages/page.py:_file": "reads files of the package",
     "anomaly/preparation/prepared.py:_class_ids": "copies what `read_class_ids` has read",
     "knowledge/watching.py:__init__": "calls `read_transactions` of lines",

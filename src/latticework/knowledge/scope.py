@@ -30,9 +30,9 @@ class Scope:
         What is learnt from.
     """
 
-    trained: tuple[Int64[np.ndarray, _], Int64[np.ndarray, _]]
-    new: tuple[Int64[np.ndarray, _], Int64[np.ndarray, _]]
-    refreshed: tuple[Int64[np.ndarray, _], Int64[np.ndarray, _]]
+    trained: tuple[Int64[np.ndarray, " _"], Int64[np.ndarray, " _"]]
+    new: tuple[Int64[np.ndarray, " _"], Int64[np.ndarray, " _"]]
+    refreshed: tuple[Int64[np.ndarray, " _"], Int64[np.ndarray, " _"]]
     facts: Int64[np.ndarray, "facts 3"]
 
 
