@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sys
 import types
@@ -38,7 +39,7 @@ def here(monkeypatch: pytest.MonkeyPatch) -> list[str]:
             task, folder = words[-1], Path(words[-2])
             output = theirs(task, folder)
         assert env["OMP_NUM_THREADS"] == str(cores) in {"1", "2"}
-        assert not [name for name in env if name.startswith("MALLOC_")]
+        assert {name for name in env if name.startswith("MALLOC_")} <= set(os.environ)  # the allocator as it is
         done.append(task)
         return harness.Measured(tuple(words), 1.0, 1.0, 10**9, json.loads(json.dumps(output)))
 

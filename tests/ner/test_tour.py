@@ -14,7 +14,7 @@ pytestmark = pytest.mark.usefixtures("on_the_cpu")
 def test_the_real_stop_finds_what_the_list_says_and_without_a_list_tosses_a_coin(latticework, tmp_path):
     ended = latticework("tour", "--only", "ner", "--json", "-o", tmp_path / "tour.html")
     assert ended.status == 0, ended.err
-    stop = json.loads(ended.out)["stops"]["ner"]
+    stop = json.loads(ended.out)["stops"]["ner"]["facts"]
     shares = [
         float(stop[name].removesuffix("%"))
         for name in ("entities found", "found with the other list", "without the word list")

@@ -82,8 +82,8 @@ def test_the_stop_shows_what_was_learned(shrunk):
 def test_the_command_writes_the_page(shrunk, latticework, tmp_path):
     ended = latticework("tour", "--only", "translation", "-o", tmp_path / "tour.html", "--json")
     assert ended.status == 0
-    stop = json.loads(ended.out)["stops"]["translation"]
-    assert set(stop) == {"seconds", "exact translations", "chrF", "seconds of training", "weights"}
+    stop = json.loads(ended.out)["stops"]["translation"]["facts"]
+    assert set(stop) == {"exact translations", "chrF", "seconds of training", "weights"}
     html = (tmp_path / "tour.html").read_text(encoding="utf-8")
     assert "numbers in words, from English to German" in html
     assert stop["exact translations"] in html
@@ -95,7 +95,7 @@ def test_the_real_stop_writes_19_of_20_unseen_numbers_without_an_error(tmp_path)
     options = {"capture_output": True, "text": True, "cwd": tmp_path, "timeout": 900}
     ended = subprocess.run([*program, "tour", "--only", "translation", "--json"], **options)
     assert ended.returncode == 0, ended.stderr
-    stop = json.loads(ended.stdout)["stops"]["translation"]
+    stop = json.loads(ended.stdout)["stops"]["translation"]["facts"]
     print(stop)
     assert float(stop["exact translations"].removesuffix("%")) >= 95
     assert (tmp_path / "tour.html").read_text(encoding="utf-8").count("<svg") == 2
