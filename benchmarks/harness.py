@@ -36,6 +36,7 @@ SCHEMA = 1
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "RAYON_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 # As the package sets them: threads that spin for long while they wait slow down whatever runs beside them.
 WAITING = {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "2000"}
+NOTE = "trained.txt"  # in the folder of a model: the commit that trained it
 MAXRSS_UNIT = 1 if sys.platform == "darwin" else 1024
 
 # Starts the command from a process as small as Python can be: a child's peak memory begins with that of whoever
@@ -385,6 +386,28 @@ def commit_measured() -> str:
     """The commit since this module was imported; both if it has changed, and with it what was measured."""
     now = _commit()
     return now if now == _BEGUN else f"{_BEGUN} to {now}"
+
+
+def uncommitted() -> list[str]:
+    """What a record of a tree that no commit has would lack; it is told before anything is measured."""
+    if "-dirty" not in commit_measured():
+        return []
+    print("The tree has changes that are not committed: nothing will be recorded.", file=sys.stderr)
+    return ["a commit that has what was measured"]
+
+
+def note_commit(model: Path) -> None:
+    """Leave a note of the commit that trained a saved model in its folder."""
+    (model / NOTE).write_text(commit_measured(), encoding="utf-8")
+
+
+def identity(model: Path) -> str:
+    """Which model a saved one is: the beginning of a hash of its tensors, and the commit that trained it."""
+    tensors = json.loads((model / "config.json").read_text(encoding="utf-8"))["tensors"]
+    digests = "".join(tensors[group]["sha256"] for group in sorted(tensors))
+    note = model / NOTE
+    commit = f"commit {note.read_text(encoding='utf-8')}" if note.exists() else "a commit that nobody noted"
+    return f"tensors {hashlib.sha256(digests.encode()).hexdigest()[:12]}, trained by {commit}"
 
 
 def _commit() -> str:

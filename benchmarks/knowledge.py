@@ -10,7 +10,6 @@ command, given again, measures what is missing, and what was found by another co
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import os
 import re
@@ -213,28 +212,16 @@ def fit(snapshot: int, seed: int, folder: Path) -> dict[str, float]:
     model = DKGE(random_state=seed, device="cpu").fit(graph, splits.graph.named(splits.valid))
     seconds = time.perf_counter() - began
     model.save(folder)
-    beside(folder).write_text(json.dumps({"commit": harness.commit_measured()}), encoding="utf-8")
+    harness.note_commit(folder)
     best = max(row["valid_mrr"] for row in model.history_ if "valid_mrr" in row)
     return {"seconds": seconds, "epochs": model.history_[-1]["epoch"] + 1, "valid mrr": best} | judged(
         model, snapshot, held_back
     )
 
 
-def beside(folder: Path) -> Path:
-    """Where it says by which commit the model of a folder was fitted."""
-    return folder.with_name(f"{folder.name}.json")
-
-
 def fitted_models(folder: Path, names: Sequence[str]) -> Mapping[str, str]:
-    """Which models of a folder they were: a digest of the weights, and the commit that fitted them, as far as known."""
-    told = {}
-    for name in names:
-        tensors = json.loads((folder / name / "config.json").read_text(encoding="utf-8"))["tensors"]
-        digests = "".join(tensors[group]["sha256"] for group in sorted(tensors))
-        told_beside = beside(folder / name)
-        commit = json.loads(told_beside.read_text(encoding="utf-8"))["commit"] if told_beside.exists() else "unknown"
-        told[f"model {name}"] = f"{hashlib.sha256(digests.encode()).hexdigest()[:12]} of commit {commit}"
-    return told
+    """Which models of a folder they were."""
+    return {f"model {name}": harness.identity(folder / name) for name in names}
 
 
 def update(snapshot: int, rule: str, folder: Path, cap: int | None = None) -> dict[str, float]:

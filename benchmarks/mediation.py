@@ -56,7 +56,7 @@ def main() -> None:
         draw_maps(arguments.maps)
         return
     data = Path(os.environ["LATTICEWORK_DATA"]) / "mediation"
-    lacks = [*uncommitted(), *(["studies and draws in full"] if arguments.quick else [])]
+    lacks = [*harness.uncommitted(), *(["studies and draws in full"] if arguments.quick else [])]
     length = {"n_chains": 2, "n_warmup": 100, "n_draws": 100} if arguments.quick else {}
     replicates = 2 if arguments.quick else arguments.replicates
     rows = bases(data)
@@ -70,14 +70,6 @@ def main() -> None:
     result = harness.make_result(NAME, title, command, rows, threads=1, jobs=arguments.jobs)
     if harness.record(result, lacks=lacks):
         print(harness.table(result))
-
-
-def uncommitted() -> list[str]:
-    """What a record of a tree that no commit has would lack; it is told before anything is measured."""
-    if "-dirty" not in harness.commit_measured():
-        return []
-    print("The tree has changes that are not committed: nothing will be recorded.", file=sys.stderr)
-    return ["a commit that has what was measured"]
 
 
 # The authors' files

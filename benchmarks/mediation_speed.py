@@ -38,7 +38,6 @@ from typing import Any
 import numpy as np
 
 from benchmarks import harness, mediation_r
-from benchmarks.mediation import uncommitted
 from latticework.mediation.spike_slab import ROUNDS, VISITED
 
 NAME = "mediation_speed"
@@ -88,7 +87,7 @@ def main() -> None:
         return
     sizes = QUICK if arguments.quick else Sizes()
     parts = [part for part in PARTS if arguments.only in (None, part)]
-    lacks = [*uncommitted(), *(["studies and draws in full"] if arguments.quick else [])]
+    lacks = [*harness.uncommitted(), *(["studies and draws in full"] if arguments.quick else [])]
     lacks += [part for part in PARTS if part not in parts]
     if "authors" in parts:
         try:

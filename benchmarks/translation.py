@@ -23,7 +23,6 @@ CURVE_MINUTES = (2, 5, 10, 15, 20, 25, 30, 35, 40)
 BEAMS = (1, 4, 8)
 TIMEOUT = 3 * 3600
 LAST = "last.safetensors"
-TRAINED = "trained.txt"  # in the folder of a model: the commit that trained it
 MODELS = harness.HERE / ".models"
 
 
@@ -57,7 +56,7 @@ def measure(seeds: int, threads: int) -> harness.Result:
             searched.append(harness.run_measured([*command, "search"], env, TIMEOUT).output)
             curves.append(harness.run_measured([*command, "curve"], env, TIMEOUT).output["points"])
             toured.append(harness.run_measured([*command, "tour"], env, TIMEOUT).output)
-            models[f"model of seed {seed}"] = identity(keep_model(Path(folder), seed))
+            models[f"model of seed {seed}"] = harness.identity(keep_model(Path(folder), seed))
     made, found = [run.output for run in trained], [run.output for run in translated]
 
     def row(name: str, values: list[float], unit: str, target: str | None = None) -> harness.Row:
@@ -97,16 +96,8 @@ def keep_model(folder: Path, seed: int) -> Path:
     kept.parent.mkdir(exist_ok=True)
     shutil.rmtree(kept, ignore_errors=True)
     shutil.move(folder / "model", kept)
-    (kept / TRAINED).write_text(harness.commit_measured(), encoding="utf-8")
+    harness.note_commit(kept)
     return kept
-
-
-def identity(model: Path) -> str:
-    """Which model a saved one is: the beginning of the hash of its weights, and the commit that trained it."""
-    saved = json.loads((model / "config.json").read_text(encoding="utf-8"))
-    note = model / TRAINED
-    commit = f"commit {note.read_text(encoding='utf-8')}" if note.exists() else "a commit that nobody noted"
-    return f"weights {saved['tensors']['weights']['sha256'][:12]}, trained by {commit}"
 
 
 def fit(folder: Path, seed: int) -> dict[str, float | str]:

@@ -81,7 +81,7 @@ def measure(model: Path, threads: int, repeats: int, halves: Sequence[str] = HAL
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         make_model(model, env)
-        weights = translation.identity(model)
+        weights = harness.identity(model)
         references = write_job(folder, model, threads)
         pythons = {"latticework": Path(sys.executable), "torch": Path(sys.executable)}
         pythons |= {name: harness.peer_environment(name) for name in PEERS}

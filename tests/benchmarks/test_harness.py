@@ -138,6 +138,14 @@ def test_a_commit_that_changes_while_a_benchmark_runs_is_told(monkeypatch):
     assert harness.commit_measured() == f"0123456789ab to {harness._commit()}"
 
 
+def test_a_tree_with_changes_is_told_before_anything_is_measured(monkeypatch, capsys):
+    monkeypatch.setattr(harness, "commit_measured", lambda: "0123456789ab")
+    assert harness.uncommitted() == []
+    monkeypatch.setattr(harness, "commit_measured", lambda: "0123456789ab-dirty")
+    assert harness.uncommitted() == ["a commit that has what was measured"]
+    assert "nothing will be recorded" in capsys.readouterr().err
+
+
 def test_runs_alternate(tmp_path):
     log = tmp_path / "log"
     commands = {

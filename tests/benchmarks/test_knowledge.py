@@ -153,8 +153,8 @@ def test_models_are_told_by_their_weights_and_their_commit(tmp_path: Path, monke
     (tmp_path / "again").mkdir()
     knowledge.fit(1, 0, tmp_path / "again" / "0-1")
     told = knowledge.fitted_models(tmp_path, ["0-1", "1-1"])
-    assert all(each.endswith(" of commit 0123456789ab") for each in told.values())
+    assert all(each.endswith(", trained by commit 0123456789ab") for each in told.values())
     assert told["model 0-1"] != told["model 1-1"]
     assert knowledge.fitted_models(tmp_path / "again", ["0-1"]) == {"model 0-1": told["model 0-1"]}
-    (tmp_path / "1-1.json").unlink()
-    assert knowledge.fitted_models(tmp_path, ["1-1"])["model 1-1"].endswith(" of commit unknown")
+    (tmp_path / "1-1" / harness.NOTE).unlink()
+    assert knowledge.fitted_models(tmp_path, ["1-1"])["model 1-1"].endswith(", trained by a commit that nobody noted")

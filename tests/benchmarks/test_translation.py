@@ -85,7 +85,7 @@ def test_the_benchmark_measures_each_part_and_puts_the_result_on_record(
     recorded: list[harness.Result] = []
     monkeypatch.setattr(harness, "record", recorded.append)
     monkeypatch.setattr(translation, "keep_model", lambda folder, seed: tmp_path / str(seed))
-    monkeypatch.setattr(translation, "identity", lambda model: f"weights of {model.name}")
+    monkeypatch.setattr(harness, "identity", lambda model: f"weights of {model.name}")
     monkeypatch.setattr(sys, "argv", ["translation", "--seeds", "2", "--threads", "1"])
     translation.main()
     assert [command[-1] for command in commands] == ["fit", "predict", "search", "curve", "tour"] * 2
@@ -127,7 +127,7 @@ def test_a_model_takes_the_place_of_the_one_before(tmp_path: Path, monkeypatch: 
         (tmp_path / "run" / "model" / text).touch()
         kept = translation.keep_model(tmp_path / "run", seed=3)
     assert kept == tmp_path / "models" / "translation-seed-3"
-    assert {path.name for path in kept.iterdir()} == {"two", translation.TRAINED}
+    assert {path.name for path in kept.iterdir()} == {"two", harness.NOTE}
 
 
 @pytest.mark.usefixtures("small")
@@ -139,11 +139,11 @@ def test_a_model_is_known_by_its_weights_and_the_commit_that_trained_it(
     told = []
     for seed in (0, 1):
         translation.fit(tmp_path, seed=seed)
-        told.append(translation.identity(tmp_path / "model"))
+        told.append(harness.identity(tmp_path / "model"))
         kept = translation.keep_model(tmp_path, seed=0)
         weights = told[-1].partition(",")[0]
-        assert translation.identity(kept) == f"{weights}, trained by commit 0123456789ab"
+        assert harness.identity(kept) == f"{weights}, trained by commit 0123456789ab"
         hashed = sha256(next(kept.glob("weights-*.safetensors")).read_bytes()).hexdigest()
-        assert weights == f"weights {hashed[:12]}"
+        assert weights == f"tensors {sha256(hashed.encode()).hexdigest()[:12]}"
     assert told[0] != told[1]
     assert told[0].endswith(", trained by a commit that nobody noted")

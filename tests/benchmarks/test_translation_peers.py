@@ -309,7 +309,7 @@ def stubbed(monkeypatch: pytest.MonkeyPatch) -> list[harness.Result]:
         return [(-4.0, 3) if text == "same" else (-2.0, 23) for text in texts]
 
     monkeypatch.setattr(translation_peers, "likelihoods", likelihoods)
-    monkeypatch.setattr(translation, "identity", lambda model: f"weights of {model.name}")
+    monkeypatch.setattr(harness, "identity", lambda model: f"weights of {model.name}")
     monkeypatch.setattr(translation_peers, "make_model", lambda model, env: None)
     monkeypatch.setattr(translation_peers, "write_job", write)
     monkeypatch.setattr(harness, "peer_environment", Path)

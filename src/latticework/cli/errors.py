@@ -57,7 +57,7 @@ def exit_status(action: Callable[[], object], invocation: Invocation) -> int:
                 time.sleep(PATIENCE)  # if the first process fails too it says so, and torchrun ends this one meanwhile
                 message = f"process {rank()}: {message}"
             if invocation.debug:
-                say("".join(traceback.format_exception(error)).rstrip())
+                say_traceback(error)
             if message:
                 _say("error", message)
         if status == INTERRUPTED and rank() == 0:
@@ -97,6 +97,11 @@ def verdict(error: BaseException) -> tuple[int, str]:
             message = f"{message} ({context.command_path} --help tells more)"
         return error.exit_code, message
     return FAILED, f"{type(error).__name__}: {error} (latticework --debug ... shows where)"
+
+
+def say_traceback(error: BaseException) -> None:
+    """Where an error came from, on standard error."""
+    say("".join(traceback.format_exception(error)).rstrip())
 
 
 def _say(kind: str, message: str) -> None:

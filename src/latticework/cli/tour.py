@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import traceback
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from latticework.cli.errors import say_traceback
 from latticework.core.commands import Json, Output, Seed, check_page, print_result
-from latticework.core.terminal import say
 
 
 def tour(
@@ -35,7 +34,7 @@ def tour(
     for outcome in tours.run(tours.stops(only=only or ()), seed=seed):
         outcomes.append(outcome)
         if outcome.error is not None and context.obj.debug:
-            say("".join(traceback.format_exception(outcome.error)).rstrip())
+            say_traceback(outcome.error)
     tours.page(outcomes).write(output)
     stops = {
         outcome.name: {"seconds": round(outcome.seconds, 1)}

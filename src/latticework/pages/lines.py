@@ -192,9 +192,8 @@ def _ticks(places: Sequence[float]) -> list[str]:
     step = float(places[1] - places[0])
     numbers = [0.0 if abs(place) < step / 2 else float(place) for place in places]
     first = math.floor(math.log10(step) + 1e-9)  # the place of the first digit of the distance
-    last = (
-        first if math.isclose(step, round(step / 10.0**first) * 10.0**first, rel_tol=1e-3) else first - 1
-    )  # 2.5 has two digits
+    digits = step / 10.0**first
+    last = first if math.isclose(digits, round(digits), rel_tol=1e-3) else first - 1  # 2.5 has two of them
     exponent = math.floor(math.log10(max(map(abs, numbers))))
     plain = [f"{number:,.{max(0, -last)}f}" for number in numbers] if exponent < MOST_DIGITS > -last else None
     powers = [f"{number:.{min(max(0, exponent - last), MOST_DIGITS)}e}" if number else "0" for number in numbers]

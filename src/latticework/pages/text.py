@@ -7,8 +7,8 @@ from numbers import Integral, Real
 
 from latticework.core.terminal import columns
 
-# Controls (but tab and newline), halves of surrogate pairs and two non-characters: XML or UTF-8 refuse them.
 MINUS = "\N{MINUS SIGN}"
+# Controls (but tab and newline), halves of surrogate pairs and two non-characters: XML or UTF-8 refuse them.
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 _VISIBLE = str.maketrans({"\n": "↵", "\u2028": "↵", "\u2029": "↵", "\t": "⇥"})
 
