@@ -201,8 +201,10 @@ def mutate(module: str, tests: Sequence[str], work: Path, jobs: int, most: int |
             shutil.copy(source, work / name)
     selected = [f"tests/{test}.py" for test in tests]
     (work / "setup.cfg").write_text(settings(module, selected), encoding="utf-8")
-    # Shapes are not checked: that would notice some mutants that no equation does.
-    environment = {**os.environ, **dict.fromkeys(harness.THREADS, "1"), "PYTHONPATH": "", "JAXTYPING_DISABLE": "1"}
+    # Shapes are not checked: that would notice some mutants that no equation does. Numba compiles nothing: it knows no
+    # call by which mutmut chooses among the mutants of a function.
+    environment = {**os.environ, **dict.fromkeys(harness.THREADS, "1"), "PYTHONPATH": ""}
+    environment |= {"JAXTYPING_DISABLE": "1", "NUMBA_DISABLE_JIT": "1"}
     run = ["run", "--max-children", str(jobs)]
     if most is None:
         _output(run, work, environment)

@@ -138,3 +138,18 @@ def test_what_cannot_be_judged_has_no_p_value():
         p_values([1.0], np.array([np.nan]))
     with pytest.raises(InputError, match="confidence="):
         threshold([1.0], rate=0.5).rate_at_most(confidence=1.0)
+
+
+@pytest.mark.parametrize("parts", [1, 4, 19, 99])
+def test_of_the_largest_score_the_rate_has_a_closed_form(parts):
+    """It is above the rate of the largest of m uniform ones, 1 - max, with the probability (1 - x)^m."""
+    found = threshold(range(parts), rate=1 / (parts + 1))
+    assert found.rate_at_most() == pytest.approx(1 - 0.05 ** (1 / parts))
+    assert found.rate_at_most(confidence=0.5) == pytest.approx(1 - 0.5 ** (1 / parts))
+
+
+def test_of_the_least_score_too():
+    """It is below the rate of the least of m uniform ones, 1 - min, unless all are above x."""
+    found = threshold(range(9), rate=0.9)
+    assert found.value == 0
+    assert found.rate_at_most(confidence=0.8) == pytest.approx(0.8 ** (1 / 9))

@@ -111,6 +111,34 @@ def test_zsum_and_max_are_of_robustly_standardised_scores():
     assert np.allclose(fit_decision(normal, method="max").fuse(new), z.max(1))
 
 
+def test_of_scores_that_are_mostly_alike_each_bank_has_a_mean_deviation_of_its_own():
+    rows = np.array([[1.0, 5.0], [1.0, 5.0], [1.0, 5.0], [1.0, 5.0], [2.0, 5.0], [2.0, 25.0]])
+    centres, spreads = centre_and_spread(rows)
+    assert centres.tolist() == [1, 5]
+    assert spreads == pytest.approx([1.2533 * 2 / 6, 1.2533 * 20 / 6])
+
+
+def test_a_spread_is_at_least_a_fiftieth_of_the_median():
+    assert centre_and_spread(np.array([[100.0], [100.5], [101.0]]))[1] == pytest.approx([2.01])
+
+
+@pytest.mark.parametrize("n", [30, 100, 1_000])
+def test_the_tail_begins_where_so_many_scores_are_beyond(n):
+    """At the score with t beyond it p = (t + 1) / (n + 1), and from there on -log p rises by an excess of one mean."""
+    scores = np.random.default_rng(n).exponential(2.0, n)
+    layer = fit_decision(scores[:, None], method="quantile")
+    last = layer.knots[0, -1]
+    beyond = scores[scores > last]
+    assert layer.fuse(np.array([last])) == pytest.approx(np.log((n + 1) / (len(beyond) + 1)))
+    mean = (beyond - last).mean()
+    assert layer.fuse(np.array([last + mean])) - layer.fuse(np.array([last])) == pytest.approx(1)
+
+
+def test_the_tail_of_one_score_is_as_wide_as_its_spread():
+    layer = fit_decision(np.array([[10.0]]), method="quantile")
+    assert layer.above == pytest.approx([1 / 0.2])
+
+
 def test_quantile_within_the_scores_is_their_rank():
     normal = np.arange(1.0, 101.0)[:, None]
     layer = fit_decision(normal, method="quantile")

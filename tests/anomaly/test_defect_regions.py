@@ -86,6 +86,23 @@ def test_noise_lost_points_and_single_wrong_ones_hardly_change_depth():
     assert told(lost(points, 0.3), cap(0.003) > 0).depth_mm == pytest.approx(-3, rel=0.08)
 
 
+def test_the_robust_fit_weighs_by_tukeys_biweight_and_has_come_to_rest():
+    """Beaton and Tukey (1974): w = (1 - (r/cs)²)² up to r = cs, and nothing beyond; at rest Σ w r x is nought."""
+    generator = np.random.default_rng(0)
+    x, y = generator.uniform(-1, 1, (2, 500))
+    table = np.stack([np.ones(500), x, y, x * x, x * y, y * y], axis=1)
+    heights = table @ [0.1, -0.2, 0.3, 0.05, 0.0, -0.1] + 0.001 * generator.standard_normal(500)
+    heights[::10] += 0.05
+    fit, weights = metrology._robust(table, heights)
+    apart = heights - table @ fit
+    scale = 4.685 * 1.4826 * np.median(np.abs(apart))
+    expected = [(1 - (each / scale) ** 2) ** 2 if abs(each) < scale else 0.0 for each in apart]
+    assert weights == pytest.approx(expected, abs=1e-12)
+    assert (weights[::10] == 0).all()
+    assert np.abs(table.T @ (weights * apart)).max() < 1e-6
+    assert fit == pytest.approx([0.1, -0.2, 0.3, 0.05, 0.0, -0.1], abs=5e-4)
+
+
 def test_another_defect_beside_it_does_not_move_the_surface():
     other = (COLUMNS > 0.010) & (COLUMNS < 0.013)
     found = told(surface(cap(0.002) + 0.004 * other), cap(0.002) > 0)

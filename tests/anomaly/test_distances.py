@@ -35,6 +35,10 @@ def test_the_least_square_is_between_its_bounds(seed, channels, offset, spread, 
     truth = true.min(axis=1) * frame.scale**2
     assert (frame.lowest(lowest, norms) <= truth).all()
     assert (truth <= frame.highest(lowest, norms)).all()
+    # And they are as near as rounding has it: a bound that is farther costs time.
+    rounding = 4 * frame.share * (8 * norms + 2 * truth)
+    assert (frame.highest(lowest, norms) - frame.lowest(lowest, norms) <= rounding).all()
+    assert (frame.reach(lowest, norms) <= truth - norms + 2 * rounding + 1e-30).all()
     which, column, _ = within(found, frame.reach(lowest, norms))
     nearest = set(zip(range(len(asked)), true.argmin(axis=1).tolist(), strict=True))
     assert nearest <= set(zip(which.tolist(), column.tolist(), strict=True))

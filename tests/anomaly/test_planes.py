@@ -7,6 +7,8 @@ from latticework.anomaly.preparation.planes import (
     LEAST_DISTANCE,
     MAX_TRIALS,
     Plane,
+    _noise,
+    _ransac,
     _trials,
     fit_plane,
     in_front,
@@ -58,6 +60,46 @@ def test_the_same_seed_gives_the_same_plane_and_others_nearly_so():
     assert fit_plane(xyz, random_state=np.random.default_rng(3)).offset == pytest.approx(first.offset, abs=1e-4)
     others = [fit_plane(xyz, random_state=seed) for seed in range(10)]
     assert np.ptp([plane.offset for plane in others]) < 5e-4
+
+
+def test_whether_half_of_a_border_is_enough_is_up_to_the_seed_alone():
+    heights = np.zeros((100, 100))
+    heights[:, 50:] = 0.05
+    xyz = table(100, 100, tilt=0, missing=0, heights=heights)
+    found = [[fit_plane(xyz, random_state=seed) for seed in range(12)] for _ in range(2)]
+    assert found[0] == found[1]
+    assert {plane if plane is None else round(plane.offset, 3) for plane in found[0]} == {None, 0.5}
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_noise_is_that_at_the_middle_distance_though_half_of_a_leaning_table_is_far_behind_it(seed):
+    xyz = table(240, 320, tilt=55, noise=0.001, seed=seed)
+    nearest = np.argsort(xyz[..., 2], axis=None)
+    xyz.reshape(-1, 3)[nearest[8_000:-7_900]] = np.nan
+    depths = xyz[..., 2][~np.isnan(xyz[..., 2])]
+    middle = np.median(depths)
+    assert middle < 0.47 < 0.6 < depths.max()
+    across = 0.001 * (depths / DISTANCE) ** 2 * np.cos(np.deg2rad(55)) * DISTANCE / depths  # by the angle of each ray
+    meant = across * (middle / depths) ** 2 * np.random.default_rng(0).standard_normal(depths.shape)
+    plane = fit_plane(xyz)
+    assert plane.depth == pytest.approx(middle)
+    assert plane.noise == pytest.approx(1.4826 * np.median(np.abs(meant)), rel=0.04)
+
+
+def test_a_plane_that_too_few_points_are_near_is_none():
+    generator = np.random.default_rng(0)
+    points = generator.uniform(-1, 1, (400, 3))
+    assert _ransac(points, np.ones(400), 0.01, 0.3, np.random.default_rng(0)) is None
+    points[:160, 2] = 0.25
+    normal, offset = _ransac(points, np.ones(400), 0.01, 0.3, np.random.default_rng(0))
+    assert np.abs(normal) == pytest.approx([0, 0, 1])
+    assert abs(offset) == pytest.approx(0.25)
+    assert _ransac(points, np.ones(400), 0.01, 0.5, np.random.default_rng(0)) is None
+
+
+def test_noise_of_points_that_are_all_elsewhere_is_none():
+    assert _noise(np.array([0.5, -0.5]), 0.004) == 0
+    assert _noise(np.array([0.001, -0.002, 0.003, 0.5]), 0.004) == pytest.approx(1.4826 * 0.002)
 
 
 def test_a_part_at_a_third_of_the_border_does_not_lift_the_plane():

@@ -7,7 +7,9 @@ from latticework.anomaly.features.windows import Window, where_seen
 from latticework.core import InputError
 
 
-@pytest.mark.parametrize("height, width, radius, step", [(6, 5, 2, 1), (7, 9, 4, 2), (3, 2, 3, 1), (1, 1, 2, 2)])
+@pytest.mark.parametrize(
+    "height, width, radius, step", [(6, 5, 2, 1), (7, 9, 4, 2), (3, 2, 3, 1), (1, 1, 2, 2), (4, 3, 1, 1)]
+)
 def test_the_pairs_are_all_pairs_of_pixels_in_a_window_once(height, width, radius, step):
     window = Window(radius=radius, step=step)
     numbers = window.flatten(torch.arange(float(height * width)).view(1, 1, height, width))[0, 0]

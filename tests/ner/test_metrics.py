@@ -189,6 +189,9 @@ def test_sides_and_sentences_must_fit():
         evaluate_spans([[], []], [[], []], [["x"]])
     with pytest.raises(InputError, match=r"^sentence 1 has 1 tokens, but an entity \(0, 2, 'A'\)$"):
         evaluate_spans([[], []], [[], [(0, 2, "A")]], [["x"], ["y"]])
+    for start, end in [(0, 0), (1, 0), (-1, 1)]:
+        with pytest.raises(InputError, match=rf"^sentence 0 has 2 tokens, but an entity \({start}, {end}, 'A'\)$"):
+            evaluate_spans([[(start, end, "A")]], [[]], [["x", "y"]])
 
 
 @pytest.mark.realdata

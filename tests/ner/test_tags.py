@@ -202,6 +202,9 @@ def test_the_tags_of_many_sentences_are_read_together():
         "tags: 1 illegal BIO tags repaired (a piece that continues nothing "
     )
     assert normalise(tags, "{}{}".format, repair="drop").spans[2] == []
+    many = normalise([["O"], *[["I-A"]] * 5], "tags[{}][{}]".format).warning("tags", "drop")
+    places = [f"tags[{sentence}][0]: I-A continues no entity" for sentence in (1, 2, 3)]
+    assert many.endswith(f": {', '.join(places)} and 2 more")
     with pytest.raises(InputError, match=r"^tags\[2\]\[0\]: I-A continues no entity$"):
         normalise(tags, "tags[{}][{}]".format, repair="refuse")
     with pytest.raises(InputError, match=r"^tags\[0\]\[1\]: 'I-A' is no BMES tag, expected O, B-TYPE, "):

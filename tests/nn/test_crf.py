@@ -266,9 +266,12 @@ def test_autocast_and_half_precision_are_computed_in_single():
     with torch.no_grad():
         crf.transitions.copy_(scores.transitions)
     expected = crf.negative_log_likelihood(emissions.float(), gold, lengths)
+    marginals, (tags, score) = crf.marginals(emissions.float(), lengths), crf.viterbi(emissions.float(), lengths)
     with torch.autocast("cpu", torch.bfloat16):
         loss = crf.negative_log_likelihood(emissions, gold, lengths)
-        assert torch.equal(crf.marginals(emissions, lengths), crf.marginals(emissions.float(), lengths))
+        assert torch.equal(crf.marginals(emissions, lengths), marginals)
+        assert torch.equal(crf.viterbi(emissions, lengths)[0], tags)
+        assert torch.equal(crf.viterbi(emissions, lengths)[1].float(), score)
     assert torch.equal(loss, expected)
     gradients = torch.autograd.grad(loss.sum(), [emissions, crf.transitions])
     assert [gradient.dtype for gradient in gradients] == [torch.bfloat16, torch.float32]

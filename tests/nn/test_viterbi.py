@@ -42,8 +42,20 @@ def test_small_differences_decide_at_the_end_of_a_long_sentence():
     assert found[0].tolist() == [0] * 2_999 + [1]
 
 
+def test_a_sentence_of_far_larger_scores_beside_it_takes_no_digits():
+    generator = torch.Generator().manual_seed(0)
+    emissions, transitions = torch.randn(2, 50, 4, generator=generator), torch.randn(4, 4, generator=generator)
+    scores, lengths = ChainScores(transitions, torch.zeros(4), torch.zeros(4)), torch.tensor([50, 50])
+    emissions[1] += 1e6
+    both, _ = viterbi(emissions, lengths, scores)
+    alone, _ = viterbi(emissions[:1], lengths[:1], scores)
+    assert torch.equal(both[:1], alone)
+
+
 def test_where_nothing_is_legal_the_score_is_minus_infinity():
     crf = LinearChainCRF(2)
+    _, best = crf.viterbi(torch.zeros(3, 4, 2), torch.tensor([4, 1, 0]))
+    assert best.isfinite().all()
     never = AllowedTags(torch.eye(2, dtype=torch.bool), torch.tensor([True, False]), torch.tensor([False, True]))
     _, score = crf.viterbi(torch.zeros(3, 4, 2), torch.tensor([4, 1, 0]), allowed=never)
     assert score.tolist() == [-math.inf, -math.inf, 0.0]
