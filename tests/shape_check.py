@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import is_dataclass
-from functools import wraps
+from functools import cache, wraps
 from importlib.abc import MetaPathFinder
 from importlib.machinery import PathFinder, SourceFileLoader
 from pathlib import Path
@@ -119,13 +119,29 @@ def _refuses(function: Callable[..., Any], args: Any, kwargs: Any) -> None:
 
 def _form(value: object) -> Hashable:
     """What shapes depend on: of arrays theirs, and of tuples, lists and dataclasses those of what they hold."""
-    if isinstance(value, Tensor | np.ndarray):
-        return type(value), value.dtype, value.shape
-    if isinstance(value, tuple | list):
-        return type(value), len(value), *map(_form, value[:8])
-    if is_dataclass(value):
-        return type(value), *(_form(held) for held in vars(value).values() if isinstance(held, Tensor | np.ndarray))
-    return type(value)
+    return _way(type(value))(value)
+
+
+@cache  # checks of types take longer than the rest
+def _way(kind: type) -> Callable[[Any], Hashable]:
+    if issubclass(kind, Tensor | np.ndarray):
+        return _form_of_array
+    if issubclass(kind, tuple | list):
+        return _form_of_some
+    return _form_of_fields if is_dataclass(kind) else type
+
+
+def _form_of_array(array: Any) -> Hashable:
+    return type(array), array.dtype, array.shape
+
+
+def _form_of_some(values: Any) -> Hashable:
+    return type(values), len(values), *map(_form, values[:8])
+
+
+def _form_of_fields(value: Any) -> Hashable:
+    held = vars(value).values()
+    return type(value), *(_form_of_array(each) for each in held if _way(type(each)) is _form_of_array)
 
 
 def hints_of(function: Any, names: dict[str, Any]) -> tuple[dict[str, object], set[str]]:
