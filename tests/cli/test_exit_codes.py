@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import typer
 
 from latticework.cli import errors, main
 
@@ -151,6 +152,10 @@ def test_only_the_reader_of_results_may_go_without_a_word(capfd: pytest.CaptureF
         raise BrokenPipeError(32, "a worker has gone")
 
     assert errors.exit_status(broken, errors.Invocation()) == 1
+    assert "a worker has gone" in capfd.readouterr().err
+    command = typer.Typer()  # which ends of it without a word
+    command.command()(broken)
+    assert errors.exit_status(lambda: command([], standalone_mode=False), errors.Invocation()) == 1
     assert "a worker has gone" in capfd.readouterr().err
     program = (
         "import sys; from latticework.cli import main; sys.exit(main(['derive', 'x^2', '--wrt', 'x', '--shape', 'x:']))"

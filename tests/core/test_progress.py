@@ -165,3 +165,39 @@ def test_work_that_ends_before_its_total_says_why_and_leaves_no_time_to_wait_for
         bar.stop("epoch 50 was the best")
     told = "training: 130 of 400 steps (32%), loss 0.5, 0:04 taken; stopped early: epoch 50 was the best\n"
     assert capsys.readouterr().err == told
+
+
+class Flaky(io.StringIO):
+    """A stream whose disk is full now and then."""
+
+    full = False
+
+    def write(self, text):
+        if self.full:
+            raise OSError(28, "No space left on device")
+        return super().write(text)
+
+
+def test_what_could_not_be_said_once_keeps_nothing_from_being_said_later(monkeypatch):
+    stream = Flaky()
+    monkeypatch.setattr(sys, "stderr", stream)
+    descriptors = len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else None
+    with showing():
+        stream.full = True
+        for _ in range(20):
+            message("lost")
+        stream.full = False
+        message("said")
+    assert stream.getvalue() == "said\n"
+    assert descriptors is None or len(os.listdir("/proc/self/fd")) == descriptors
+
+
+@pytest.mark.parametrize("stream", ["none", "closed"])
+def test_work_goes_on_without_a_standard_error(stream, monkeypatch, capsys):
+    closed = io.StringIO()
+    closed.close()
+    monkeypatch.setattr(sys, "stderr", None if stream == "none" else closed)
+    with showing(), progress("training", total=1) as bar:
+        message("nobody hears")
+        bar.advance()
+    assert capsys.readouterr().out == ""

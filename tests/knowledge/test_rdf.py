@@ -204,3 +204,17 @@ def test_a_year_of_thousands_of_digits_is_a_literal_of_its_kind():
     line = f'<http://x/a> <http://x/b> "{"9" * 5000}-01-01"^^<{date}> .'
     [(_, _, tails)] = rdf_columns([line], "some.nt", suffix=".nt", literals="bucket")
     assert tails == ["literal:date"]
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_a_label_like_the_names_of_nodes_without_one_stays_another_node(before):
+    labelled = "_:anonymous0 :labelled :a ."
+    unlabelled = [":b :r [ :s :c ] ."] * 40  # more than are read ahead
+    lines = ["@prefix : <http://x/> .", *([labelled, *unlabelled] if before else [*unlabelled, labelled])]
+    found = rows(lines, ".ttl")
+    (own,) = {head for head, relation, _ in found if relation == "http://x/labelled"}
+    others = {head for head, relation, _ in found if relation == "http://x/s"}
+    assert len(others) == 40
+    assert own not in others
+    assert before == (own == "_:anonymous0")
+    assert rows(["_:anonymous0 <http://x/r> <http://x/a> ."]) == [("_:anonymous0", "http://x/r", "http://x/a")]

@@ -1,8 +1,11 @@
+from dataclasses import replace
+
 import nibabel
 import numpy as np
 import pandas as pd
 import pytest
 from mediation.niftis import AFFINE, MASK, VOLUMES, X, Y, image, refused, saved, study
+from shape_check import any_shapes
 
 from latticework.mediation.study import study_of
 
@@ -328,3 +331,39 @@ def test_an_image_that_is_the_same_everywhere_is_refused_with_its_subject():
     mediators[7] = 0
     with refused("7", "is 0 in every voxel"):
         study(mediators=mediators)
+
+
+@pytest.mark.parametrize("kind", [np.float16, np.float32, np.float64, np.longdouble])
+def test_whole_numbers_are_labels_as_far_as_floats_tell_them_apart(kind):
+    exact = 2 ** (min(np.finfo(kind).nmant, 52) + 1)
+    largest = exact - 1 if exact - 1 <= float(np.finfo(kind).max) else 2047
+    assert study(regions=np.array([1, largest, 1, 1, 0, 0], kind)).region_names == ("0", "1", str(largest))
+    if exact <= float(np.finfo(kind).max):
+        with refused("regions: voxel 2 has the label", f"whole numbers up to {exact - 1:,}"):
+            study(regions=np.array([1, 1, exact, 1, 0, 0], kind))
+        with refused("regions: voxel 2 has the label", f"whole numbers up to {exact - 1:,}"):
+            study(regions=np.array(["a", 1, kind(exact), 1, 0, 0], object))
+    with refused("voxel 0 has the label inf", "at least 0"):
+        study(regions=np.array([np.inf, 1, 1, 1, 0, 0], kind))
+
+
+def test_labels_may_be_as_large_as_64_bits_and_texts_of_any_type():
+    labels = [2**60, 2**60 + 1, 2**63 - 1, 2**60, 0, 0]
+    names = ("0", str(2**60), str(2**60 + 1), str(2**63 - 1))
+    assert study(regions=labels).region_names == names
+    assert study(regions=np.array(labels, object)).region_names == names
+    for kind in (np.uint64, object):
+        with refused(f"voxel 1 has the label {2**63}", f"whole numbers up to {2**63 - 1:,}"):
+            study(regions=np.array([1, 2**63, 1, 1, 1, 1], kind))
+    texts = np.array(["left", "right"] * 3, dtype=np.dtypes.StringDType())
+    assert study(regions=texts).region_names == ("left", "right")
+
+
+def test_regions_of_a_study_by_hand_are_places_in_their_names():
+    made = study(regions=[5, 7, 5, 7, 7, 5])
+    with any_shapes():
+        replace(made, regions=[0, 1, 0, 1, 1, 0]).check()
+    with refused("regions: voxel 2 is in region 2, and there are 2 region_names"):
+        replace(made, regions=np.array([0, 1, 2, 1, 1, 0])).check()
+    with any_shapes(), refused("regions are float64: expected places in region_names"):
+        replace(made, regions=[0.0, 1, 0, 1, 1, 0]).check()

@@ -268,3 +268,13 @@ def test_weights_hide_no_state_that_is_no_number():
     mask = torch.tensor([[[[True, True], [True, True]]]])
     assert attention_weights(states, states, mask=mask).isnan().all()
     assert attention_weights(states, states, mask=mask & False).eq(0).all()
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_weights_are_as_exact_under_autocast(dtype):
+    states = 200 * torch.randn(2, 2, 5, 16, generator=torch.Generator().manual_seed(0))
+    expected = attention_weights(states, states)
+    with torch.autocast("cpu", dtype):
+        assert torch.equal(attention_weights(states, states), expected)
+        narrow = attention_weights(states.to(dtype), states.to(dtype))
+    assert torch.equal(narrow, attention_weights(states.to(dtype), states.to(dtype)))

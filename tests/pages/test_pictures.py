@@ -1,5 +1,6 @@
 """Both kinds of pictures: hostile labels, the same bytes every time, gaps, bad input."""
 
+import itertools
 import re
 import subprocess
 import sys
@@ -212,7 +213,29 @@ def test_what_is_told_of_a_line_that_hardly_moves_differs():
     assert "lowest −523,411.2, highest −523,411." in picture.alt
 
 
-def test_long_numbers_below_an_axis_do_not_meet():
-    picture = line_plot({"a": ([1_700_000_000, 1_700_000_050], [0, 1])}, x_label="x", y_label="y", caption="c")
-    shown = re.findall(r"1,700,000,\d{3}", picture.svg)
-    assert 2 <= len(set(shown)) <= 4
+@pytest.mark.parametrize(
+    "low, high, least",
+    [
+        (1_700_000_000, 1_700_000_050, 2),
+        (1_700_000_000_000, 1_700_000_050_000, 2),
+        (1e14, 1e14 + 1, 1),
+        (-1e-9, 1e-9, 2),
+        (0, 7, 4),
+        (-123_456, 123_456, 3),
+    ],
+)
+@pytest.mark.parametrize("heights", [(0, 1), (1e14, 1e14 + 1)])
+def test_long_numbers_below_an_axis_neither_meet_nor_are_cut_off(low, high, least, heights):
+    picture = line_plot({"a": ([low, high], heights)}, x_label="x", y_label="y", caption="c")
+    root = ElementTree.fromstring(picture.svg)
+    numbers = [text for text in root.iter("{http://www.w3.org/2000/svg}text") if 195 < float(text.get("y")) < 205]
+    ends = []
+    for number in numbers:
+        width, x = 7.2 * len(number.text), float(number.get("x"))
+        anchor = re.search("text-anchor: (start|middle|end)", number.get("style"))[1]
+        begin = x - width * {"start": 0, "middle": 0.5, "end": 1}[anchor]
+        ends.append((begin, begin + width))
+    assert (least if heights == (0, 1) else 1) <= len(numbers) == len({number.text for number in numbers})
+    assert ends[0][0] >= 0
+    assert ends[-1][1] <= 380
+    assert all(before[1] < after[0] for before, after in itertools.pairwise(ends))

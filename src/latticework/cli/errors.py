@@ -49,7 +49,10 @@ def exit_status(action: Callable[[], object], invocation: Invocation) -> int:
             returned = action()
             status = returned if isinstance(returned, int) and not isinstance(returned, bool) else 0
             sys.stdout.flush()
-        except (Exception, KeyboardInterrupt, SystemExit) as error:
+        except (Exception, KeyboardInterrupt, SystemExit) as raised:
+            broken = isinstance(raised, SystemExit) and isinstance(raised.__context__, BrokenPipeError)
+            error = raised.__context__ if broken else raised  # of which Typer makes an exit without a word
+            assert error is not None  # for the type checker
             status, message = verdict(error)
             if isinstance(error, BrokenPipeError) and _nobody_reads():
                 message = ""
@@ -139,8 +142,9 @@ def _nobody_reads() -> bool:
 
 
 def _forget_what_cannot_be_written() -> None:
-    """Point standard output elsewhere if its reader has gone, or its disk is full, or Python complains as it exits."""
-    try:
-        sys.stdout.flush()
-    except OSError:
-        forget(sys.stdout)
+    """Point elsewhere what has no reader, or no disk left, or Python complains as it exits."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            forget(stream)

@@ -10,7 +10,6 @@ the first process shows it for all.
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -18,7 +17,7 @@ from contextvars import ContextVar
 from typing import Final
 
 from latticework.core.processes import rank
-from latticework.core.terminal import say
+from latticework.core.terminal import is_watched, say
 
 show_progress: ContextVar[bool] = ContextVar("show_progress", default=False)
 
@@ -149,7 +148,7 @@ def progress(description: str, *, total: int | None = None, unit: str = "steps",
     state = Progress(description, total=total, unit=unit, done=done)
     if not show_progress.get():
         yield state
-    elif sys.stderr.isatty():
+    elif is_watched():
         yield from _on_terminal(state)
     else:
         yield from _in_log(state)

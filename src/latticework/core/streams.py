@@ -29,7 +29,13 @@ def stream_name(path: str | os.PathLike[str]) -> str:
 
 
 def output_name(path: str | os.PathLike[str]) -> str:
-    """What messages call a file that was written: its path, or ``standard output`` for ``-``."""
+    """What messages call a file that was written: its path, or ``standard output`` for ``-``.
+
+    Examples
+    --------
+    >>> output_name("-"), output_name("maps/nie.nii")
+    ('standard output', 'maps/nie.nii')
+    """
     name = os.fspath(path)
     return "standard output" if name == "-" else name
 

@@ -12,17 +12,25 @@ from typing import TextIO
 
 def say(text: str) -> None:
     """Print lines on standard error, or nowhere if it cannot be written: no work ends because of what it says."""
+    if sys.stderr is not None:  # of `print` that would be standard output
+        with suppress(OSError, ValueError):  # no disk, or nobody at the other end; or it is closed
+            print(text, file=sys.stderr, flush=True)  # noqa: T201
+
+
+def is_watched() -> bool:
+    """Whether standard error is a terminal."""
     try:
-        print(text, file=sys.stderr, flush=True)  # noqa: T201
-    except OSError:
-        forget(sys.stderr)
+        return sys.stderr is not None and sys.stderr.isatty()
+    except ValueError:  # it is closed
+        return False
 
 
 def forget(stream: TextIO) -> None:
     """Let what is, and was, written to a stream go nowhere, so that Python does not complain of it as it exits."""
     with suppress(OSError, ValueError):
+        written = stream.fileno()
         nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, stream.fileno())
+        os.dup2(nowhere, written)
         os.close(nowhere)
 
 

@@ -12,7 +12,7 @@ from latticework.core.commands import Json, Model, check_json, check_output, pri
 from latticework.core.files import JSON_LINES
 from latticework.core.persistence import has_config
 from latticework.core.progress import message
-from latticework.core.streams import stream_name
+from latticework.core.streams import output_name, stream_name
 from latticework.core.terminal import table_lines
 from latticework.core.words import counted
 from latticework.knowledge.choices import BlankNodes, ExportFormat, FileFormat, Literals
@@ -137,7 +137,7 @@ def convert(
         return
     loaded = read_source(source, format=from_, literals=literals, blank_nodes=blank_nodes)
     write_triples(target, loaded.graph, format=to)
-    message(f"{'standard output' if target == Path('-') else target}: {loaded.told()}")
+    message(f"{output_name(target)}: {loaded.told()}")
 
 
 def export(

@@ -26,7 +26,7 @@ from latticework.mediation.mediators import coordinates_of, mediators_of
 from latticework.mediation.regions import numbered, voxel_labels
 from latticework.mediation.spaces import Space
 from latticework.mediation.subjects import confounder_columns, subject_ids
-from latticework.mediation.voxels import check_regions
+from latticework.mediation.voxels import check_regions, plain_labels
 
 _AXES: Final = {
     "exposure": "subjects",
@@ -84,6 +84,8 @@ class Study:
         set_frozen(self, "mediators", plain_numbers(self.mediators, "mediators"))
         for name in ("exposure", "outcome", "confounders", "coordinates"):
             set_frozen(self, name, plain_numbers(getattr(self, name), name).astype(np.float64, copy=False))
+        if self.regions is not None:
+            set_frozen(self, "regions", plain_labels(self.regions))
 
     @property
     def n_subjects(self) -> int:
@@ -122,6 +124,9 @@ class Study:
             check_regions(self.regions, self.n_voxels)
             if self.regions.dtype.kind not in "iu":
                 raise InputError(f"regions are {self.regions.dtype}: expected places in region_names, whole numbers")
+            if self.region_names and self.regions.max(initial=0) >= len(self.region_names):
+                told = f"voxel {int(self.regions.argmax())} is in region {self.regions.max()}"
+                raise InputError(f"regions: {told}, and there are {len(self.region_names):,} region_names, from 0 on")
         if self.space is not None and self.space.n_voxels != self.n_voxels:
             raise InputError(
                 f"{counted(self.n_voxels, 'voxel')}, and {self.space.n_voxels:,} in the space: expected as many; "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Final, NoReturn
 
 import numpy as np
@@ -11,7 +12,7 @@ from latticework.core.errors import InputError
 from latticework.core.words import shortened
 from latticework.mediation.guards import is_labelled, plain_numbers
 
-LARGEST_LABEL: Final = 2**53  # float64 does not tell larger ones apart
+LARGEST_LABEL: Final = 2**63 - 1
 
 
 def check_coordinates(coordinates: Any) -> Float[np.ndarray, "voxels axes"]:
@@ -80,7 +81,7 @@ def plain_labels(regions: Any) -> np.ndarray:
     try:
         labels = np.asarray(values)
         # Beside texts NumPy makes one of a NaN.
-        return np.asarray(values, dtype=object) if labels.dtype.kind in "US" else labels
+        return np.asarray(values, dtype=object) if labels.dtype.kind in "UST" else labels
     except ValueError as error:
         raise InputError(f"regions are not a list of labels ({error})") from error
 
@@ -101,10 +102,19 @@ def whole_labels(labels: np.ndarray) -> np.ndarray:
         return np.array([str(label) for label in plain]) if texts else np.array(plain, dtype=np.int64)
     if labels.dtype.kind not in "iuf":
         raise InputError(f"regions are of type {labels.dtype}: expected whole numbers or text")
-    wrong = ~((labels >= 0) & (labels < LARGEST_LABEL) & (labels == np.floor(labels)))
+    if labels.dtype.kind == "f":
+        wide = labels.astype(np.float64)
+        wrong = ~((wide >= 0) & (wide < _largest(labels.dtype)) & (wide == np.floor(wide)))
+    else:
+        wrong = (labels < 0) | (labels > LARGEST_LABEL)
     if wrong.any():
         _refuse_label(int(wrong.argmax()), labels)
     return labels.astype(np.int64)
+
+
+def _largest(kind: Any) -> int:
+    """From where on floats do not tell whole numbers apart."""
+    return 2 ** (min(np.finfo(kind).nmant, 52) + 1)
 
 
 def _label(label: Any) -> int | str | None:
@@ -115,11 +125,16 @@ def _label(label: Any) -> int | str | None:
         return str(label)
     if isinstance(label, bool) or not isinstance(label, int | float | np.integer | np.floating):
         return None
-    return int(label) if 0 <= label < LARGEST_LABEL and label == int(label) else None
+    if isinstance(label, float | np.floating):
+        return int(label) if 0 <= label < _largest(type(label)) and label == int(label) else None
+    return int(label) if 0 <= label <= LARGEST_LABEL else None
 
 
 def _refuse_label(voxel: int, labels: np.ndarray) -> NoReturn:
     label = labels[voxel]
-    told = label.item() if isinstance(label, np.generic) else label
+    told = float(label) if isinstance(label, np.floating) else label.item() if isinstance(label, np.generic) else label
     expected = "expected whole numbers of at least 0, or text"
+    if isinstance(told, int | float) and not isinstance(told, bool) and 0 < told < math.inf and told == int(told):
+        most = _largest(type(label)) - 1 if isinstance(told, float) else LARGEST_LABEL
+        expected = f"expected whole numbers up to {most:,}, beyond which this type does not tell them apart, or text"
     raise InputError(f"regions: voxel {voxel} has the label {shortened(told)}: {expected}")

@@ -64,7 +64,8 @@ def attention_weights(
     [[1.0, 0.0], [0.5, 0.5]]
     """
     wide = torch.promote_types(key.dtype, torch.float32)
-    logits = (query.to(wide) / math.sqrt(query.shape[-1])) @ key.to(wide).transpose(-2, -1)
+    with without_autocast(query.device.type):
+        logits = (query.to(wide) / math.sqrt(query.shape[-1])) @ key.to(wide).transpose(-2, -1)
     if causal:
         visible = torch.ones(logits.shape[-2:], dtype=torch.bool, device=logits.device).tril()
         mask = visible if mask is None else mask & visible

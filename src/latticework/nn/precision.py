@@ -20,6 +20,7 @@ def full_precision(device: torch.device) -> Iterator[None]:
     """No TF32 and no half precision, which err more than a bound on rounding errors says.
 
     What a user allows holds for the whole process, so that where it is less than all, threads wait for each other here.
+    What is allowed for products alone, and is what is allowed for all operations too, is taken to follow the latter.
 
     Examples
     --------

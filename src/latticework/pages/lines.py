@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -165,24 +165,56 @@ def _dots(y: NDArray[np.float64]) -> list[int]:
 
 def _dress(axes: Axes) -> float:
     """Style axes whose lines are drawn; give the width in pixels that the numbers beside the y axis need."""
-    from matplotlib.ticker import MaxNLocator
-
     axes.margins(x=0.03, y=0.08)
-    for axis, ticks in ((axes.xaxis, 6), (axes.yaxis, 5)):
-        axis.set_major_locator(MaxNLocator(ticks))
-    x_ticks = axes.get_xticks().tolist()
-    if len(x_ticks) * COLUMN * max(map(len, _ticks(x_ticks))) > WIDTH:  # long numbers need room beside each other
-        axes.xaxis.set_major_locator(MaxNLocator(3))
-    for axis in (axes.xaxis, axes.yaxis):
-        low, high = axis.get_view_interval()
-        inside = [place for place in axis.get_majorticklocs().tolist() if low <= place <= high]
-        axis.set_ticks(inside, _ticks(inside))
+    (*_, (places, texts)) = _numbered(axes.get_ylim(), (5,))
+    axes.yaxis.set_ticks(places, texts)
+    left = 8 + float(COLUMN * max(map(len, texts), default=0))
+    x_span = axes.get_xlim()
+    several = list(_numbered(x_span, (6, 3, 2)))
+    for places, texts in several:
+        if _fit(places, texts, x_span, left):
+            axes.xaxis.set_ticks(places, texts)
+            break
+    else:  # the numbers at both ends, within the axis, or the first if they would meet
+        places, _ = several[0]
+        places = [places[0], places[-1]]
+        texts = _ticks(places)
+        room = (WIDTH - left - RIGHT) * (places[1] - places[0]) / (x_span[1] - x_span[0])
+        if COLUMN * (sum(map(len, texts)) + 1) > room:
+            places, texts = places[:1], texts[:1]
+        axes.xaxis.set_ticks(places, texts)
+        first, *others = axes.xaxis.get_majorticklabels()
+        first.set_horizontalalignment("left")
+        for last in others:
+            last.set_horizontalalignment("right")
     axes.grid(axis="y", color=LIGHT["rule"], linewidth=0.8)
     axes.set_axisbelow(True)
     axes.spines[["left", "right", "top"]].set_visible(False)
     axes.spines["bottom"].set_color(LIGHT["rule"])
     axes.tick_params(length=0, pad=6, labelcolor=LIGHT["muted"])
-    return 8 + float(COLUMN * max(map(len, _ticks(axes.get_yticks().tolist())), default=0))
+    return left
+
+
+def _numbered(span: tuple[float, float], most: Sequence[int]) -> Iterator[tuple[list[float], list[str]]]:
+    """Places on an axis and their numbers, in at most so many intervals each."""
+    from matplotlib.ticker import MaxNLocator
+
+    low, high = span
+    for intervals in most:
+        places = [float(place) for place in MaxNLocator(intervals).tick_values(low, high) if low <= place <= high]
+        yield places, _ticks(places)
+
+
+def _fit(places: Sequence[float], texts: Sequence[str], span: tuple[float, float], left: float) -> bool:
+    """Whether numbers below an axis that begins so far from the left neither meet nor are cut off."""
+    low, high = span
+    end = 0.0
+    for place, text in zip(places, texts, strict=True):
+        middle, half = left + (place - low) / (high - low) * (WIDTH - left - RIGHT), COLUMN * len(text) / 2
+        if middle - half < end:
+            return False
+        end = middle + half + COLUMN
+    return end <= WIDTH + COLUMN
 
 
 def _ticks(places: Sequence[float]) -> list[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from itertools import islice
+from itertools import count, islice
 from math import isfinite
 from typing import Any, Final, get_args
 
@@ -27,7 +27,8 @@ _BATCH: Final = 65_536
 _LINES_AT_ONCE: Final = 16
 _UNLABELLED: Final = (".ttl", ".trig")  # where blank nodes need no label
 _ANONYMOUS: Final = re.compile(r"[a-f][0-9a-f]{23,31}")  # what pyoxigraph calls one that has none, at random
-_LABELLED: Final = re.compile(rf"_:({_ANONYMOUS.pattern})\b")
+_OURS: Final = "anonymous"  # what such nodes are called instead, with a number
+_LABELLED: Final = re.compile(rf"_:({_ANONYMOUS.pattern}|{_OURS}\d+)\b")
 _IRI: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\x00-\x20<>\"{}|^`\\]*")
 _LITERAL: Final = re.compile(
     r'"((?:[^"\\\n\r]|\\.)*)"(?:@[A-Za-z]+(?:-[A-Za-z0-9]+)*(?:--ltr|--rtl)?|\^\^<[^\x00-\x20<>"{}|^`\\]+>)?'
@@ -154,8 +155,10 @@ class _Terms:
         self._literals = literals
         self._blank_nodes = blank_nodes
         self._unlabelled = unlabelled
-        self._labelled: set[str] = set()  # labels of the file that look like those that pyoxigraph draws
+        self._labelled: set[str] = set()  # labels of the file that look like those that pyoxigraph draws, or like ours
         self._anonymous: dict[str, str] = {}
+        self._given: set[str] = set()
+        self._numbered = (f"{_OURS}{number}" for number in count())
         self._dropped = dropped
 
     def noted(self, lines: Iterable[str]) -> Iterator[str]:
@@ -187,9 +190,14 @@ class _Terms:
         return ""
 
     def _blank(self, label: str) -> str:
-        if self._unlabelled and label not in self._labelled and _ANONYMOUS.fullmatch(label):
-            return self._anonymous.setdefault(label, f"_:anonymous{len(self._anonymous)}")
-        return f"_:{label}"
+        if name := self._anonymous.get(label):
+            return name
+        unlabelled = self._unlabelled and label not in self._labelled and _ANONYMOUS.fullmatch(label)
+        if not unlabelled and label not in self._given:  # the name of another if its line came too late
+            return f"_:{label}"
+        name = next(name for name in self._numbered if name not in self._labelled)
+        self._given.add(name)
+        return self._anonymous.setdefault(label, f"_:{name}")
 
 
 def bucket(literal: Any) -> str:
