@@ -30,6 +30,7 @@ SCANS: Final = ("mosd/learn0.pcd", "mosd/test0.pcd")
 THINGS: Final = 20  # labels of the scans from which on it is no table
 CONTRASTS: Final = ("easy", "medium", "hard")
 SEEDS: Final = (11, 12)
+TUNED: Final = 1  # the seed of what everything was tuned on
 DEFAULT: Final = "as by default"
 VARIANTS: Final[Mapping[str, Mapping[str, Any]]] = {
     DEFAULT: {},
@@ -105,7 +106,7 @@ def lacking(seeds: Sequence[int], contrasts: Sequence[str], families: Sequence[s
     chosen = FAMILIES if families is None else families
     lacks = [f"{contrast} parts" for contrast in CONTRASTS if contrast not in contrasts]
     lacks += [f"the family {family}" for family in FAMILIES if family not in chosen]
-    lacks += [f"{len(SEEDS)} seeds"] * (len(set(seeds)) < len(SEEDS))
+    lacks += [f"{len(SEEDS)} seeds that nothing was tuned on"] * (TUNED in seeds or len(set(seeds)) < len(SEEDS))
     return lacks + [f"anomaly/{name}" for name in (TYRES, *SCANS) if real(name) is None]
 
 

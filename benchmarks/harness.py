@@ -24,6 +24,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,8 @@ THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "RAYON_
 # As the package sets them: threads that spin for long while they wait slow down whatever runs beside them.
 WAITING = {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "2000"}
 NOTE = "trained.txt"  # in the folder of a model: the commit that trained it
+COUNTS = ("seeds", "large-seeds", "repeats", "rounds", "replicates", "count", "beam-count", "epochs", "sample")
+NO_COMMIT = "a commit that has what was measured"
 MAXRSS_UNIT = 1 if sys.platform == "darwin" else 1024
 
 # Starts the command from a process as small as Python can be: a child's peak memory begins with that of whoever
@@ -155,12 +158,12 @@ def run_measured(command: Command, env: Env, timeout: float, cores: int | None =
     """Run a command to its end; its standard error stays in sight.
 
     With `cores` it gets no more of them, however many threads it starts: not every library heeds `THREADS`. Only where
-    one command runs at a time, for it is always the same ones.
+    one command runs at a time, for it is always the same ones; and not where a system binds no process to cores.
 
     Raises
     ------
     RuntimeError
-        If it fails, or its last line is no JSON object.
+        If it fails, or its last line is no JSON object, or there are fewer cores.
     TimeoutError
         If it runs for more than `timeout` seconds; it is killed, with the children it still has.
     """
@@ -170,8 +173,11 @@ def run_measured(command: Command, env: Env, timeout: float, cores: int | None =
     with tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as report:
         launcher = [sys.executable, "-I", "-S", "-c", _LAUNCHER, str(report.fileno()), *words]
         files: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": stdout, "pass_fds": [report.fileno()]}
-        if cores is not None:
-            env = {**env, "BENCHMARK_CORES": ",".join(map(str, sorted(os.sched_getaffinity(0))[:cores]))}
+        if cores is not None and hasattr(os, "sched_getaffinity"):
+            ours = sorted(os.sched_getaffinity(0))
+            if len(ours) < cores:
+                raise RuntimeError(f"{cores} cores are asked for, and this process may have {len(ours)}.")
+            env = {**env, "BENCHMARK_CORES": ",".join(map(str, ours[:cores]))}
         process = subprocess.Popen(launcher, env=env, start_new_session=True, **files)
         try:
             process.wait(timeout)
@@ -280,18 +286,38 @@ def make_result(
 def record(result: Result, folder: Path = HERE, *, lacks: Sequence[str] = ()) -> Path | None:
     """Write `results/NAME.json`, checked first; a ValueError says what is wrong.
 
-    What lacks a part of what is on record is shown and not written.
+    What lacks a part of what is on record is shown and not written. That is so of what was measured of no one commit,
+    and of fewer seeds or rounds than are on record: to have these nevertheless, remove the record.
     """
+    path = folder / "results" / f"{result.name}.json"
     document: dict[str, Any] = {"schema": SCHEMA, **asdict(result)}
     document["rows"] = [{**asdict(row), "met": row.met} for row in result.rows]
     _parse(document)
-    if lacks:
+    if not is_one_commit(result.versions["commit"]):
+        lacks = [*lacks, NO_COMMIT]
+    if path.exists():
+        lacks = [*lacks, *_fewer(result, read(path))]
+    if lacks := list(dict.fromkeys(lacks)):
         print(table(result), f"not recorded, for it lacks: {', '.join(lacks)}", sep="\n\n")
         return None
-    path = folder / "results" / f"{result.name}.json"
     path.parent.mkdir(exist_ok=True)
     path.write_text(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
     return path
+
+
+def _fewer(result: Result, before: Result) -> list[str]:
+    """What a command has less of than another, such as seeds."""
+
+    def counts(command: str) -> dict[str, int]:
+        found = re.findall(rf"--({'|'.join(COUNTS)}) (\d+)(?= --|$)", command)
+        return {option: int(count) for option, count in found}
+
+    now = counts(result.command)
+    return [
+        f"--{option} {count}, as on record"
+        for option, count in counts(before.command).items()
+        if now.get(option, count) < count
+    ]
 
 
 def read(path: Path) -> Result:
@@ -390,10 +416,17 @@ def commit_measured() -> str:
 
 def uncommitted() -> list[str]:
     """What a record of a tree that no commit has would lack; it is told before anything is measured."""
-    if "-dirty" not in commit_measured():
+    commit = commit_measured()
+    if is_one_commit(commit):
         return []
-    print("The tree has changes that are not committed: nothing will be recorded.", file=sys.stderr)
-    return ["a commit that has what was measured"]
+    reason = "the tree has changes that are not committed" if commit.endswith("-dirty") else f"the commit is {commit}"
+    print(f"Nothing will be recorded, for {reason}.", file=sys.stderr)
+    return [NO_COMMIT]
+
+
+def is_one_commit(commit: str) -> bool:
+    """Whether a commit has all of the code."""
+    return re.fullmatch("[0-9a-f]+", commit) is not None
 
 
 def note_commit(model: Path) -> None:
@@ -411,7 +444,13 @@ def identity(model: Path) -> str:
 
 
 def _commit() -> str:
-    """The commit that is measured; what benchmarks write themselves makes no other of it."""
+    """The commit that is measured; what benchmarks write themselves makes no other of it.
+
+    It is not known if the package that is imported is not that of this checkout.
+    """
+    package = find_spec("latticework")
+    if package is None or not Path(package.origin or "").resolve().is_relative_to(HERE.parent / "src"):
+        return "unknown"
 
     def git(*words: str) -> str:
         done = subprocess.run(["git", "-C", str(HERE), *words], capture_output=True, text=True, check=False)

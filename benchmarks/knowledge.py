@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import re
 import sys
 import tempfile
 import time
@@ -124,7 +123,7 @@ def part(env: harness.Env, made: Made, folder: Path, name: str, snapshot: int, *
 
 def of_one_commit(made: Made) -> bool:
     """Whether all of the code is known."""
-    return re.fullmatch("[0-9a-f]+", str(made["commit"])) is not None
+    return harness.is_one_commit(str(made["commit"]))
 
 
 def rows_of(found: dict[str, list[dict[str, float]]]) -> list[harness.Row]:

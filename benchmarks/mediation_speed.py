@@ -150,9 +150,7 @@ def stages(folder: Path, sizes: Sizes, threads: int, repeats: int) -> Part:
         for other, steps in (("langevin", "Langevin steps"), ("gibbs", "Gibbs steps")):
             theirs = [one[name] for one in outputs[other]]
             rows += times_as_fast(name, f"the literal one, {steps}", ours, theirs)
-            # in stage one Gibbs steps, which the authors do not take, mix as well as ours do: no target
-            target = ">= 20" if name == SECOND else ">= 500" if other == "langevin" else None
-            rows.append(times_as_many(name, steps, ours, theirs, target))
+            rows.append(times_as_many(name, steps, ours, theirs))
     systems = {
         "ours": "ours", "default": "ours, default priors", "langevin": "literal, Langevin", "gibbs": "literal, Gibbs"
     }  # fmt: skip
@@ -163,23 +161,23 @@ def stages(folder: Path, sizes: Sizes, threads: int, repeats: int) -> Part:
 
 
 def times_as_fast(stage: str, peer: str, ours: Stages, theirs: Stages) -> list[harness.Row]:
-    """Ratios of an iteration and, of stage two, of as many visits as there are voxels."""
+    """Ratios of an iteration and, of stage two, of as many visits as there are voxels: some are visited twice."""
     ratios = harness.paired_ratios(seconds(theirs), seconds(ours))
     head = f"{stage}: times as fast an iteration as {peer}"
     if stage == FIRST:
         return [harness.Row.of(head, ratios, "times", ">= 50")]
     sweeps = [SWEEP * ratio for ratio in ratios]
-    sweep = f"{stage}: times as fast until every voxel is visited once as {peer}"
+    sweep = f"{stage}: times as fast in as many visits as there are voxels as {peer}"
     return [harness.Row.of(head, ratios, "times"), harness.Row.of(sweep, sweeps, "times", ">= 20")]
 
 
-def times_as_many(stage: str, steps: str, ours: Stages, theirs: Stages, target: str | None) -> harness.Row:
+def times_as_many(stage: str, steps: str, ours: Stages, theirs: Stages) -> harness.Row:
     """The ratio of effective draws a second or, where chains did not mix, in how many rounds they did."""
     both = [mixed(one) and mixed(other) for one, other in zip(ours, theirs, strict=True)]
     if all(both):
         ratios = harness.paired_ratios(a_second(ours), a_second(theirs))
         head = f"{stage}: times as many effective draws of NIE a second, {steps}"
-        return harness.Row.of(head, ratios, "times", target)
+        return harness.Row.of(head, ratios, "times")
     head = f"{stage}: no ratio of effective draws, {steps}, for chains did not mix; rounds in which both did"
     return harness.Row(head, sum(both), f"of {len(both)}")
 

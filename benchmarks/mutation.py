@@ -169,9 +169,8 @@ def main() -> None:
                 print(f"{module}: {found.killed} of {found.total} killed, {found.untested} untested", flush=True)
                 for line in found.lived:
                     print(f"  {line}", flush=True)
-    if arguments.only is None:
+    if arguments.only is None and harness.record(result(tallies, arguments.jobs, arguments.sample)):
         LIVED.write_text("".join(f"{line}\n" for line in lines_of(tallies)), encoding="utf-8")
-        harness.record(result(tallies, arguments.jobs, arguments.sample))
 
 
 def make_empty(work: Path) -> None:

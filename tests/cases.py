@@ -323,7 +323,8 @@ def classes_with_cases(folder):
 
 def collected(kind, module):
     """Whether pytest takes a class of a module for tests."""
-    return kind.__module__ == module.__name__ and kind.__name__.startswith("Test") and kind.__init__ is object.__init__
+    named = kind.__module__ == module.__name__ and kind.__name__.startswith("Test")
+    return named and kind.__init__ is object.__init__ and getattr(kind, "__test__", True)
 
 
 def estimators_without_cases(covered):

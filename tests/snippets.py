@@ -14,7 +14,7 @@ RUN = {"python", "bash", "console"}
 SHOWN = {"", "text", "json", "toml", "yaml", "html"}
 FENCE = re.compile(r"(?P<indent>\s*)```(?P<language>[^\s`]*)")
 OTHER_FENCE = re.compile(
-    r"~~~|````|([>*+-]|\d+[.)])\s+(```|~~~)"
+    r"~~~|````|(?:(?:>|(?:[*+-]|\d+[.)])\s)\s*)+(```|~~~)"
 )  # which is no fence of ours, but one to those who read
 NOT_RUN = re.compile(r"\s*<!-- not run: \S.* -->")
 VARIES = re.compile(r"\s*<!-- varies: \S.* -->")

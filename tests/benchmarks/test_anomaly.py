@@ -68,9 +68,10 @@ def test_what_was_not_asked_for_or_is_not_at_hand_is_lacking(at_hand: Path, monk
     assert anomaly.lacking((11,), ("easy", "medium"), ("ring", "rope", "foam", "dowel", "tube")) == [
         "hard parts",
         "the family superellipsoid",
-        "2 seeds",
+        "2 seeds that nothing was tuned on",
         "anomaly/mosd/test0.pcd",
     ]
+    assert anomaly.lacking((1, 3), anomaly.CONTRASTS)[0] == "2 seeds that nothing was tuned on"
     monkeypatch.delenv("LATTICEWORK_DATA")
     assert len(anomaly.lacking(anomaly.SEEDS, anomaly.CONTRASTS)) == 3
 

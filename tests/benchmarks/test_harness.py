@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 import zipfile
+from types import SimpleNamespace
 
 import pytest
 
@@ -133,9 +134,9 @@ def test_what_is_not_whole_is_shown_and_not_recorded(result, tmp_path, capsys):
 
 
 def test_a_commit_that_changes_while_a_benchmark_runs_is_told(monkeypatch):
-    assert harness.commit_measured() == harness._commit()
-    monkeypatch.setattr(harness, "_BEGUN", "0123456789ab")
-    assert harness.commit_measured() == f"0123456789ab to {harness._commit()}"
+    assert harness.commit_measured() == "0123456789ab"
+    monkeypatch.setattr(harness, "_BEGUN", "ba9876543210")
+    assert harness.commit_measured() == "ba9876543210 to 0123456789ab"
 
 
 def test_a_tree_with_changes_is_told_before_anything_is_measured(monkeypatch, capsys):
@@ -143,7 +144,44 @@ def test_a_tree_with_changes_is_told_before_anything_is_measured(monkeypatch, ca
     assert harness.uncommitted() == []
     monkeypatch.setattr(harness, "commit_measured", lambda: "0123456789ab-dirty")
     assert harness.uncommitted() == ["a commit that has what was measured"]
-    assert "nothing will be recorded" in capsys.readouterr().err
+    assert "Nothing will be recorded, for the tree has changes" in capsys.readouterr().err
+    monkeypatch.setattr(harness, "commit_measured", lambda: "unknown")
+    assert harness.uncommitted() == ["a commit that has what was measured"]
+
+
+@pytest.mark.parametrize("commit", ["0123456789ab-dirty", "0123456789ab to ba9876543210", "unknown"])
+def test_what_no_one_commit_has_is_not_recorded(commit, result, tmp_path, capsys):
+    other = dataclasses.replace(result, versions={**result.versions, "commit": commit})
+    assert harness.record(other, tmp_path) is None
+    assert not (tmp_path / "results").exists()
+    assert "a commit that has what was measured" in capsys.readouterr().out
+
+
+def test_fewer_seeds_or_rounds_do_not_replace_what_is_on_record(result, tmp_path, capsys):
+    command = "python -m benchmarks.x --seeds 3 --threads 2 --repeats 5 --families a --only b"
+    path = harness.record(dataclasses.replace(result, command=command), tmp_path)
+    kept = path.read_text()
+    for fewer in (command.replace("--seeds 3", "--seeds 2"), command.replace("--repeats 5", "--repeats 1")):
+        assert harness.record(dataclasses.replace(result, command=fewer), tmp_path) is None
+        assert path.read_text() == kept
+    assert "--seeds 3, as on record" in capsys.readouterr().out
+    for enough in (command.replace("--threads 2", "--threads 1"), command.replace("--seeds 3", "--seeds 12")):
+        assert harness.record(dataclasses.replace(result, command=enough), tmp_path) == path
+    lists = dataclasses.replace(result, command="python -m benchmarks.x --seeds 1 2 3", name="lists")
+    assert harness.record(lists, tmp_path)
+    assert harness.record(dataclasses.replace(lists, command="python -m benchmarks.x --seeds 0 1 2"), tmp_path)
+
+
+def test_the_commit_of_another_checkout_than_that_of_the_package_is_not_known(monkeypatch, tmp_path):
+    monkeypatch.undo()
+    assert harness._commit() != "0123456789ab"
+    monkeypatch.setattr(harness, "HERE", tmp_path / "benchmarks")
+    assert harness._commit() == "unknown"
+
+
+def test_more_cores_than_there_are_are_refused():
+    with pytest.raises(RuntimeError, match="99999 cores are asked for, and this process may have"):
+        harness.run_measured([sys.executable, "-c", "print('{}')"], harness.environment(1), 60, cores=99_999)
 
 
 def test_runs_alternate(tmp_path):
@@ -306,8 +344,11 @@ def test_what_benchmarks_write_makes_no_other_commit(tmp_path, monkeypatch):
     def git(*words):
         subprocess.run(["git", "-C", tmp_path, *words], check=True, capture_output=True)
 
+    monkeypatch.undo()
     folder = tmp_path / "benchmarks"
     monkeypatch.setattr(harness, "HERE", folder)
+    package = SimpleNamespace(origin=str(tmp_path / "src" / "latticework" / "__init__.py"))
+    monkeypatch.setattr(harness, "find_spec", lambda name: package)
     (folder / "results").mkdir(parents=True)
     for name in ("README.md", "results/one.json", "one.py", "../other.py"):
         (folder / name).write_text("first")

@@ -91,7 +91,7 @@ def test_a_study_whose_shapes_do_not_fit_is_not_written(tmp_path: Path) -> None:
         mediation_r.write(study, tmp_path, mediator=55)
 
 
-@pytest.mark.skipif(LIBRARY not in os.environ, reason=f"{LIBRARY} names no library of R with the authors' package")
+@pytest.mark.skipif(LIBRARY not in os.environ, reason=f"needs {LIBRARY}, a library of R with the authors' package")
 def test_the_package_finds_the_effects_of_a_small_study(tmp_path: Path) -> None:
     found = mediation_r.time_authors(small(), tmp_path, mediator=1000, outcome=1000)
     assert json.dumps(found["seconds"])

@@ -19,7 +19,7 @@ def test_states_and_gradients_of_one_device_are_the_same(monkeypatch: pytest.Mon
 
 
 def test_a_tagger_is_trained_and_scored(monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("jieba", reason="jieba's dictionary")
+    pytest.importorskip("jieba", reason="needs jieba's dictionary")
     sentences, tags = [["长", "江"], ["我", "爱"]] * 4, [["B-LOC", "E-LOC"], ["O", "O"]] * 4
     monkeypatch.setattr(ner_gpu, "load", lambda split: (sentences, tags))
     figures = ner_gpu.train("cpu", 4, 3, repeats=2)

@@ -63,7 +63,7 @@ def test_ratios_have_their_targets_and_go_on_record(monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.realdata("ner")
 def test_sentences_are_read_with_the_words_of_the_dictionary() -> None:
-    pytest.importorskip("jieba", reason="jieba's dictionary")
+    pytest.importorskip("jieba", reason="needs jieba's dictionary")
     sentences = ner_speed.read_sentences(20)
     assert len(sentences) == 20
     assert sum(len(words) for _, words in sentences) > 20

@@ -89,7 +89,7 @@ def test_logger_that_is_given_no_row_writes_nothing(tmp_path, name, monkeypatch)
 
 
 def test_wandb_gets_every_figure(tmp_path, monkeypatch):
-    wandb = pytest.importorskip("wandb", reason="wandb is not installed: pip install 'latticework[wandb]'")
+    wandb = pytest.importorskip("wandb", reason="needs wandb: pip install 'latticework[wandb]'")
     monkeypatch.setenv("WANDB_MODE", "offline")
     monkeypatch.setenv("WANDB_SILENT", "true")
     [log] = make_loggers(["wandb"], tmp_path)

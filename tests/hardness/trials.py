@@ -161,7 +161,7 @@ def full(
         setting.begin()
         ended = run(setting.words(), setting.place, limit=size, deadly=deadly)
         what = f"{setting.name} {'killed' if deadly else 'full'} after {size} bytes"
-        if deadly and ended.status in (-signal.SIGXFSZ, FAILED):
+        if deadly and ended.status == -signal.SIGXFSZ:
             told = []
         else:
             told = complaints(setting, ended, "File too large", status=FAILED)
