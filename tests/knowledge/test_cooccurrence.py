@@ -65,6 +65,15 @@ def test_a_rule_without_triples_makes_everything_a_tie():
     assert ranks.realistic.tolist() == [[2.5, 2.5]]
 
 
+def test_what_is_not_present_is_no_candidate():
+    triples = np.array([[0, 0, 2], [0, 1, 2], [1, 0, 3], [4, 1, 3]])
+    rule, known = CoOccurrence.of(triples, entities=5, relations=2), KnownTriples.of(entities=5, relations=2)
+    asked = np.array([[1, 1, 3]])
+    present = np.array([True, True, False, True, False])
+    assert rule.rank(asked, known).candidates.tolist() == [[5, 5]]
+    assert rule.rank(asked, known, present=present).candidates.tolist() == [[3, 3]]
+
+
 @pytest.mark.realdata("knowledge/YAGO-3SP")
 @pytest.mark.parametrize("snapshot, leaked, expected", YAGO)
 def test_the_floor_of_yago_is_what_was_measured(data_folder, snapshot, leaked, expected):

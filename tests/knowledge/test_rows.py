@@ -1,7 +1,11 @@
+from functools import partial
+
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from latticework.knowledge import rows as module
 from latticework.knowledge.rows import Rows, common
 
 PAIRS = st.sets(st.tuples(st.integers(0, 5), st.integers(0, 9)), max_size=40)
@@ -12,8 +16,16 @@ def rows_of(pairs):
     return Rows.of(table[:, 0], table[:, 1], count=6, width=10)
 
 
+@pytest.mark.parametrize("at_once", [1, 7, None])
 @given(PAIRS, PAIRS)
-def test_common_numbers_are_those_of_sets(left, right):
+def test_common_numbers_are_those_of_sets(at_once, left, right):
+    with pytest.MonkeyPatch.context() as patch:
+        if at_once is not None:
+            patch.setattr(module, "chunks", partial(module.chunks, most=at_once))
+        check_common_numbers(left, right)
+
+
+def check_common_numbers(left, right):
     one, other = rows_of(left), rows_of(right)
     first, second = (side.ravel() for side in np.meshgrid(np.arange(6), np.arange(6)))
     found = [
