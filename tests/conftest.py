@@ -31,7 +31,7 @@ settings.register_profile("latticework", deadline=None)  # a busy machine is no 
 settings.load_profile("latticework")
 
 MAIN = "import sys; from latticework.cli import main; sys.exit(main())"
-LONGEST = "test_snippets.py"
+LONGEST = ("test_snippets.py", "translation/test_tour.py")
 SECONDS = 120  # within which any command here ends, even on a busy machine
 
 
@@ -156,7 +156,7 @@ def pytest_make_parametrize_id(config, val, argname):
 
 
 def pytest_collection_modifyitems(items):
-    items.sort(key=lambda item: item.path.name != LONGEST)  # first, so that no process is left alone with it
+    items.sort(key=lambda item: not item.path.as_posix().endswith(LONGEST))  # first, so that no process is left alone
     data = os.environ.get("LATTICEWORK_DATA")
     for item in items:
         if mark := item.get_closest_marker("realdata"):
