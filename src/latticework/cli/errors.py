@@ -50,9 +50,9 @@ def exit_status(action: Callable[[], object], invocation: Invocation) -> int:
             status = returned if isinstance(returned, int) and not isinstance(returned, bool) else 0
             sys.stdout.flush()
         except (Exception, KeyboardInterrupt, SystemExit) as raised:
-            broken = isinstance(raised, SystemExit) and isinstance(raised.__context__, BrokenPipeError)
-            error = raised.__context__ if broken else raised  # of which Typer makes an exit without a word
-            assert error is not None  # for the type checker
+            error: BaseException = raised
+            if isinstance(raised, SystemExit) and isinstance(raised.__context__, BrokenPipeError):
+                error = raised.__context__  # of which Typer makes an exit without a word
             status, message = verdict(error)
             if isinstance(error, BrokenPipeError) and _nobody_reads():
                 message = ""

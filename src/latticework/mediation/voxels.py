@@ -12,7 +12,7 @@ from latticework.core.errors import InputError
 from latticework.core.words import shortened
 from latticework.mediation.guards import is_labelled, plain_numbers
 
-LARGEST_LABEL: Final = 2**63 - 1
+LARGEST_LABEL: Final = 2**63 - 1  # of int64
 
 
 def check_coordinates(coordinates: Any) -> Float[np.ndarray, "voxels axes"]:
@@ -135,6 +135,8 @@ def _refuse_label(voxel: int, labels: np.ndarray) -> NoReturn:
     told = float(label) if isinstance(label, np.floating) else label.item() if isinstance(label, np.generic) else label
     expected = "expected whole numbers of at least 0, or text"
     if isinstance(told, int | float) and not isinstance(told, bool) and 0 < told < math.inf and told == int(told):
-        most = _largest(type(label)) - 1 if isinstance(told, float) else LARGEST_LABEL
-        expected = f"expected whole numbers up to {most:,}, beyond which this type does not tell them apart, or text"
+        expected = f"expected whole numbers up to {LARGEST_LABEL:,}, or text"
+        if isinstance(told, float):
+            most = _largest(type(label)) - 1
+            expected = f"expected whole numbers up to {most:,}, beyond which such floats merge, or text"
     raise InputError(f"regions: voxel {voxel} has the label {shortened(told)}: {expected}")

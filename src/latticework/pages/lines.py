@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -30,6 +30,7 @@ MAX_SERIES = math.lcm(SERIES, len(DASHES))  # beyond it two lines would look the
 FEW_POINTS = 25  # up to here every point of a line has a dot
 PLAIN = 11  # characters: longer numbers are written with a power of ten if that is shorter
 MOST_DIGITS = 16  # of float64
+_ALIGNED: tuple[Literal["left", "right"], ...] = ("left", "right")  # numbers at the ends, within the axis
 LARGEST = 1e150  # in size, of the numbers shown: beyond it the arithmetic of the axes overflows
 
 
@@ -169,30 +170,31 @@ def _dress(axes: Axes) -> float:
     (*_, (places, texts)) = _numbered(axes.get_ylim(), (5,))
     axes.yaxis.set_ticks(places, texts)
     left = 8 + float(COLUMN * max(map(len, texts), default=0))
-    x_span = axes.get_xlim()
-    several = list(_numbered(x_span, (6, 3, 2)))
-    for places, texts in several:
-        if _fit(places, texts, x_span, left):
-            axes.xaxis.set_ticks(places, texts)
-            break
-    else:  # the numbers at both ends, within the axis, or the first if they would meet
-        places, _ = several[0]
-        places = [places[0], places[-1]]
-        texts = _ticks(places)
-        room = (WIDTH - left - RIGHT) * (places[1] - places[0]) / (x_span[1] - x_span[0])
-        if COLUMN * (sum(map(len, texts)) + 1) > room:
-            places, texts = places[:1], texts[:1]
-        axes.xaxis.set_ticks(places, texts)
-        first, *others = axes.xaxis.get_majorticklabels()
-        first.set_horizontalalignment("left")
-        for last in others:
-            last.set_horizontalalignment("right")
+    _number_below(axes, left)
     axes.grid(axis="y", color=LIGHT["rule"], linewidth=0.8)
     axes.set_axisbelow(True)
     axes.spines[["left", "right", "top"]].set_visible(False)
     axes.spines["bottom"].set_color(LIGHT["rule"])
     axes.tick_params(length=0, pad=6, labelcolor=LIGHT["muted"])
     return left
+
+
+def _number_below(axes: Axes, left: float) -> None:
+    """Number the x axis: if few numbers do not fit either, those at its ends, or the first if they would meet."""
+    span = axes.get_xlim()
+    several = list(_numbered(span, (6, 3, 2)))
+    for places, texts in several:
+        if _fit(places, texts, span, left):
+            axes.xaxis.set_ticks(places, texts)
+            return
+    places = several[0][0]
+    ends = [places[0], places[-1]] if len(places) > 1 else places
+    texts = _ticks(ends)
+    room = (WIDTH - left - RIGHT) * (ends[-1] - ends[0]) / (span[1] - span[0])
+    shown = 1 if COLUMN * (sum(map(len, texts)) + 1) > room else 2
+    axes.xaxis.set_ticks(ends[:shown], texts[:shown])
+    for number, align in zip(axes.xaxis.get_majorticklabels(), _ALIGNED, strict=False):
+        number.set_horizontalalignment(align)
 
 
 def _numbered(span: tuple[float, float], most: Sequence[int]) -> Iterator[tuple[list[float], list[str]]]:
