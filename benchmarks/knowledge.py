@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import harness
+from benchmarks.kept import Kept
 
 COMMAND = "python -m benchmarks.knowledge"
 TIMEOUT = 7200
@@ -31,8 +32,6 @@ RULES = ("entity", "neighbours", "subgraph")
 CAPS = (1, 10, 10**9)  # facts that each affected entity brings to an update, beside the default, with the default rule
 HELD_BACK = 10  # one of so many facts that came is kept from the update and from the new fit, to be ranked
 FLOOR = "floor: relations that go together"
-
-Made = dict[str, str | int]  # by which commit, with how many threads and jobs
 
 
 def main() -> None:
@@ -63,14 +62,13 @@ def main() -> None:
 def measure(seeds: int, threads: int, jobs: int = 1, keep: Path | None = None) -> harness.Result:
     """All trainings, those of a seed one after the other; their models stay in `keep`, if that is given."""
     env = harness.environment(threads)
-    made: Made = {"commit": harness.commit_measured(), "threads": threads, "jobs": jobs}
     found: dict[str, list[dict[str, float]]] = {}
     with tempfile.TemporaryDirectory() as temporary, ThreadPoolExecutor(jobs) as pool:
         folder = Path(temporary) if keep is None else keep.absolute()
-        folder.mkdir(parents=True, exist_ok=True)
+        kept = Kept.begun(folder, threads, jobs)
         for snapshot in SNAPSHOTS:
-            found[f"floor {snapshot}"] = [part(env, made, folder, "floor", snapshot)]
-        for outputs in pool.map(lambda seed: of_seed(env, made, folder, seed), range(seeds)):
+            found[f"floor {snapshot}"] = [part(env, kept, "floor", snapshot)]
+        for outputs in pool.map(lambda seed: of_seed(env, kept, folder, seed), range(seeds)):
             for name, output in outputs.items():
                 found.setdefault(name, []).append(output)
     title = (
@@ -81,20 +79,20 @@ def measure(seeds: int, threads: int, jobs: int = 1, keep: Path | None = None) -
     return harness.make_result("knowledge", title, command, rows_of(found), threads=threads, jobs=jobs)
 
 
-def of_seed(env: harness.Env, made: Made, folder: Path, seed: int) -> dict[str, dict[str, float]]:
+def of_seed(env: harness.Env, kept: Kept, folder: Path, seed: int) -> dict[str, dict[str, float]]:
     """All trainings of one seed."""
     found = {}
     for snapshot in SNAPSHOTS:
         model = folder / f"{seed}-{snapshot}"
-        found[f"fit {snapshot}"] = part(env, made, folder, "fit", snapshot, seed=seed, model=model)
+        found[f"fit {snapshot}"] = part(env, kept, "fit", snapshot, seed=seed, model=model)
     for snapshot in SNAPSHOTS[1:]:
         model = folder / f"{seed}-{snapshot - 1}"
         for rule in RULES:
             options: dict[str, object] = {"rule": rule, "seed": seed, "model": model}
-            found[f"update {snapshot} {rule}"] = part(env, made, folder, "update", snapshot, **options)
+            found[f"update {snapshot} {rule}"] = part(env, kept, "update", snapshot, **options)
         for cap in CAPS:
             options = {"cap": cap, "seed": seed, "model": model}
-            found[f"update {snapshot} {told(cap)}"] = part(env, made, folder, "update", snapshot, **options)
+            found[f"update {snapshot} {told(cap)}"] = part(env, kept, "update", snapshot, **options)
     return found
 
 
@@ -103,27 +101,13 @@ def told(cap: int) -> str:
     return f"subgraph, cap {cap}" if cap < max(CAPS) else "subgraph, no cap"
 
 
-def part(env: harness.Env, made: Made, folder: Path, name: str, snapshot: int, **options: object) -> dict[str, float]:
-    """What a process of its own found, or has found before, if that was `made` alike and of one commit."""
-    values = [value for option, value in options.items() if option != "model"]
-    kept = folder / f"{'-'.join(map(str, [name, snapshot, *values]))}.json"
-    if kept.exists() and of_one_commit(made):
-        before = json.loads(kept.read_text(encoding="utf-8"))
-        if before.get("made") == made:
-            found: dict[str, float] = before["found"]
-            return found
+def part(env: harness.Env, kept: Kept, name: str, snapshot: int, **options: object) -> dict[str, float]:
+    """What a process of its own found, or has found before."""
     words = [word for option, value in options.items() for word in (f"--{option}", str(value))]
     command = [sys.executable, "-m", "benchmarks.knowledge", "--part", name, "--snapshot", str(snapshot), *words]
-    output: dict[str, float] = harness.run_measured(command, env, TIMEOUT).output
-    print(f"{kept.stem}: {output}", file=sys.stderr, flush=True)
-    found_now = {"made": made | {"commit": harness.commit_measured()}, "found": output}
-    kept.write_text(json.dumps(found_now), encoding="utf-8")
-    return output
-
-
-def of_one_commit(made: Made) -> bool:
-    """Whether all of the code is known."""
-    return harness.is_one_commit(str(made["commit"]))
+    values = [value for option, value in options.items() if option != "model"]
+    found: dict[str, float] = kept.run("-".join(map(str, [name, snapshot, *values])), command, env, TIMEOUT).output
+    return found
 
 
 def rows_of(found: dict[str, list[dict[str, float]]]) -> list[harness.Row]:

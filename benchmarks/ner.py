@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks import harness
+from benchmarks.kept import Kept
 
 COMMAND = "python -m benchmarks.ner"
 TIMEOUT = 3600
@@ -47,6 +48,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=1, help="how many trainings of each model, with seeds 0, 1, ...")
     parser.add_argument("--jobs", type=int, default=2, help="how many of them side by side, with a thread each")
+    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="where what each run found stays, if it is stopped")
     parser.add_argument("--part", choices=("fit", "million", "data"), help=argparse.SUPPRESS)
     parser.add_argument("--model", choices=MODELS, help=argparse.SUPPRESS)
     parser.add_argument("--share", type=float, default=1.0, help=argparse.SUPPRESS)
@@ -57,12 +59,13 @@ def main() -> None:
     elif arguments.part:
         print(json.dumps({"million": million, "data": data}[arguments.part]()))
     else:
-        harness.record(measure(arguments.seeds, arguments.jobs))
+        harness.record(measure(arguments.seeds, arguments.jobs, arguments.keep))
 
 
-def measure(seeds: int, jobs: int) -> harness.Result:
+def measure(seeds: int, jobs: int, keep: Path | None = None) -> harness.Result:
     """Train and score in processes of their own, so that each has its own peak of memory."""
     env = harness.environment(1)
+    kept = Kept.begun(keep, threads=1, jobs=jobs)
     python = [sys.executable, "-m", "benchmarks.ner", "--part"]
     runs = [(name, seed, 1.0) for seed in range(seeds) for name in MODELS]
     runs += [(name, seed, SHARE) for seed in range(seeds) for name in TENTH]
@@ -70,14 +73,12 @@ def measure(seeds: int, jobs: int) -> harness.Result:
     def run(job: tuple[str, int, float]) -> harness.Measured:
         name, seed, share = job
         command = [*python, "fit", "--model", name, "--seed", str(seed), "--share", str(share)]
-        found = harness.run_measured(command, env, TIMEOUT)
-        print(f"{name}, seed {seed}, {share:.0%}: {found.output}", file=sys.stderr)
-        return found
+        return kept.run(f"{name}, seed {seed}, {share:.0%}", command, env, TIMEOUT)
 
     with ThreadPoolExecutor(jobs) as pool:
         measured = dict(zip(runs, pool.map(run, runs), strict=True))
-    facts = harness.run_measured([*python, "data"], env, TIMEOUT).output
-    large = harness.run_measured([*python, "million"], env, TIMEOUT)
+    facts = kept.run("data", [*python, "data"], env, TIMEOUT).output
+    large = kept.run("million", [*python, "million"], env, TIMEOUT)
 
     def figures(name: str, figure: str, share: float = 1.0) -> list[float]:
         return [measured[name, seed, share].output[figure] for seed in range(seeds)]

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import harness
+from benchmarks.kept import Kept
 from benchmarks.ner import SHARE, TENTH_EPOCHS, load, sample
 
 COMMAND = "python -m benchmarks.ner_tuning"
@@ -57,23 +58,25 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--jobs", type=int, default=2, help="variants trained side by side, a thread each")
+    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="where what each run found stays, if it is stopped")
     parser.add_argument("--train", choices=VARIANTS, help=argparse.SUPPRESS)
     parser.add_argument("--seed", type=int, default=0, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.train:
         print(json.dumps(train(arguments.train, arguments.seed)))
     else:
-        harness.record(measure(arguments.seeds, arguments.jobs))
+        harness.record(measure(arguments.seeds, arguments.jobs, arguments.keep))
 
 
-def measure(seeds: int, jobs: int) -> harness.Result:
+def measure(seeds: int, jobs: int, keep: Path | None = None) -> harness.Result:
     """Train each variant in processes of its own."""
     env = harness.environment(threads=1)
+    kept = Kept.begun(keep, threads=1, jobs=jobs)
 
     def run(job: tuple[str, int]) -> dict[str, float]:
         variant, seed = job
         command = [sys.executable, "-m", "benchmarks.ner_tuning", "--train", variant, "--seed", str(seed)]
-        return harness.run_measured(command, env, TIMEOUT).output
+        return kept.run(f"{variant}, seed {seed}", command, env, TIMEOUT).output
 
     runs = [(variant, seed) for variant in VARIANTS for seed in range(seeds)]
     with ThreadPoolExecutor(jobs) as pool:

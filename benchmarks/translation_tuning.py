@@ -13,9 +13,11 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from benchmarks import harness
+from benchmarks.kept import Kept
 
 NAME = "translation_tuning"
 COMMAND = "python -m benchmarks.translation_tuning"
@@ -50,21 +52,23 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=2, help="variants trained side by side, a thread each")
     parser.add_argument("--only", nargs="*", choices=VARIANTS, default=list(VARIANTS), metavar="VARIANT")
     parser.add_argument("--record", default=NAME, metavar="NAME", help="the record to write; one call fills one record")
+    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="where what each run found stays, if it is stopped")
     parser.add_argument("--train", choices=VARIANTS, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.train:
         print(json.dumps(train(arguments.train, arguments.epochs)))
     else:
-        harness.record(measure(arguments.only, arguments.epochs, arguments.jobs, arguments.record))
+        harness.record(measure(arguments.only, arguments.epochs, arguments.jobs, arguments.record, arguments.keep))
 
 
-def measure(variants: list[str], epochs: int, jobs: int, record: str) -> harness.Result:
+def measure(variants: list[str], epochs: int, jobs: int, record: str, keep: Path | None = None) -> harness.Result:
     """Train each variant in a process of its own."""
     env = harness.environment(threads=1)
+    kept = Kept.begun(keep, threads=1, jobs=jobs)
 
     def run(variant: str) -> dict[str, Any]:
         command = [sys.executable, "-m", "benchmarks.translation_tuning", "--epochs", str(epochs), "--train", variant]
-        return harness.run_measured(command, env, TIMEOUT).output
+        return kept.run(f"{variant}, {epochs} epochs", command, env, TIMEOUT).output
 
     with ThreadPoolExecutor(jobs) as pool:
         found = dict(zip(variants, pool.map(run, variants), strict=True))

@@ -117,34 +117,6 @@ def test_rows_have_the_promised_targets(tmp_path: Path, monkeypatch: pytest.Monk
         assert recorded[1].rows == result.rows
 
 
-MADE = {"commit": "0123456789ab", "threads": 1, "jobs": 2}
-
-
-@pytest.mark.parametrize(
-    "made, change, again",
-    [
-        (MADE, {}, False),
-        (MADE, {"commit": "123456789abc"}, True),
-        (MADE, {"threads": 2}, True),
-        (MADE, {"jobs": 1}, True),
-        (MADE | {"commit": "0123456789ab-dirty"}, {}, True),
-        (MADE | {"commit": "0123456789ab to 123456789abc"}, {}, True),
-    ],
-)
-def test_what_other_code_found_is_measured_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, made: knowledge.Made, change: knowledge.Made, again: bool
-) -> None:
-    found = iter([0.1, 0.2])
-
-    def part(made: knowledge.Made) -> dict[str, float]:
-        monkeypatch.setattr(harness, "commit_measured", lambda: made["commit"])
-        return knowledge.part({}, made, tmp_path, "floor", 1)
-
-    monkeypatch.setattr(harness, "run_measured", lambda *given: harness.Measured((), 1.0, 1.0, 1, {"mrr": next(found)}))
-    assert part(made) == {"mrr": 0.1}
-    assert part(made | change) == {"mrr": 0.2 if again else 0.1}
-
-
 @pytest.mark.usefixtures("world")
 def test_models_are_told_by_their_weights_and_their_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(harness, "commit_measured", lambda: "0123456789ab")

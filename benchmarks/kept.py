@@ -1,0 +1,51 @@
+"""What the parts of a long benchmark found, kept: stopped and given again, it measures what is missing."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from benchmarks import harness
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A folder, nowhere if None, and what a part must share with one that was measured before to stand for it.
+
+    `threads` of each part and `jobs` side by side decide its times, `commit` all of it. What a tree found that no one
+    commit has is measured again.
+    """
+
+    folder: Path | None
+    commit: str
+    threads: int
+    jobs: int
+
+    @classmethod
+    def begun(cls, folder: Path | None, threads: int, jobs: int) -> Kept:
+        """By the code as it is now; the folder is made."""
+        if folder is not None:
+            folder.mkdir(parents=True, exist_ok=True)
+        return cls(folder, harness.commit_measured(), threads, jobs)
+
+    def run(self, name: str, command: harness.Command, env: harness.Env, timeout: float) -> harness.Measured:
+        """Measure a command as `harness.run_measured`, unless that was done; `name` is no other part's."""
+        words = tuple(map(str, command))
+        made = {"commit": self.commit, "threads": self.threads, "jobs": self.jobs, "command": list(words)}
+        file = None if self.folder is None else self.folder / f"{name.replace('/', '-')}.json"
+        if file is not None and file.exists() and harness.is_one_commit(self.commit):
+            before = json.loads(file.read_text(encoding="utf-8"))
+            if before.get("made") == made:
+                return harness.Measured(words, **before["found"])
+        found = harness.run_measured(command, env, timeout)
+        print(f"{name}: {found.output}", file=sys.stderr, flush=True)
+        if file is not None:
+            figures = {key: value for key, value in asdict(found).items() if key != "command"}
+            whole = {"made": made | {"commit": harness.commit_measured()}, "found": figures}
+            partial = file.with_suffix(".partial")
+            partial.write_text(json.dumps(whole), encoding="utf-8")
+            os.replace(partial, file)
+        return found
