@@ -20,7 +20,7 @@ from typing import NamedTuple  # noqa: E402
 
 import pytest  # noqa: E402
 from hypothesis import settings  # noqa: E402
-from shape_check import install  # noqa: E402
+from shape_check import begin_a_test, install  # noqa: E402
 
 install()
 
@@ -153,6 +153,10 @@ def start() -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
 def pytest_make_parametrize_id(config, val, argname):
     """Bytes are numbered: of what is packed, some tell the second, and processes must call a test the same."""
     return argname if isinstance(val, bytes) else None
+
+
+def pytest_runtest_setup():
+    begin_a_test()
 
 
 def pytest_collection_modifyitems(items):

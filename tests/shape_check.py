@@ -1,7 +1,8 @@
 """Shapes and dtypes are checked while the tests run, in every module that writes them into annotations.
 
 jaxtyping gives each call its axes. Of the annotations those of arrays alone are checked: all others are mypy's. A call
-whose arguments have the shapes and dtypes of one that passed is not checked again, which would take most of the time.
+whose arguments have the shapes and dtypes of one that passed is not checked again, which would take most of the time;
+of the calls of a function beyond the first thousand of a test, only one in eight is looked at.
 What does not have the shapes told may be refused with an `InputError`, as by what users call it must.
 """
 
@@ -28,6 +29,9 @@ from latticework.core.errors import InputError
 SOURCE: Final = Path(__file__).resolve().parents[1] / "src"
 COMPILED: Final = {"latticework.mediation.scan"}  # by Numba, from plain functions
 DECORATOR: Final = "_shapes_checked"
+OFTEN: Final = 1000  # calls of a function in a test, beyond which every eighth is looked at
+RARER: Final = 8
+_times: dict[Callable[..., Any], int] = {}
 
 
 def annotated() -> list[str]:
@@ -44,6 +48,11 @@ def install() -> None:
     """Check the modules that are imported from now on; JAXTYPING_DISABLE=1 leaves them alone."""
     if not config.jaxtyping_disable:
         sys.meta_path.insert(0, _Finder(frozenset(annotated())))
+
+
+def begin_a_test() -> None:
+    """Look at every call again."""
+    _times.clear()
 
 
 def checked(function: Any) -> Any:
@@ -79,6 +88,9 @@ def _checked(function: Callable[..., Any], names: dict[str, Any]) -> Callable[..
     @wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
         nonlocal thorough
+        times = _times[function] = _times.get(function, 0) + 1
+        if times > OFTEN and times % RARER:
+            return function(*args, **kwargs)
         if thorough is None:
             thorough = jaxtyped(function, typechecker=of_arrays)
         seen = (*map(_form, args), *kwargs, *map(_form, kwargs.values()))

@@ -9,9 +9,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
+import shape_check
 import torch
 from jaxtyping import Float, TypeCheckError
-from shape_check import annotated, checked, hints_of, holds_arrays
+from shape_check import annotated, begin_a_test, checked, hints_of, holds_arrays
 from torch import Tensor
 
 from latticework.core import InputError
@@ -30,6 +31,24 @@ def test_a_call_of_the_shapes_told_passes_whatever_else_it_is_given():
 def test_another_shape_dtype_or_kind_is_noticed(left):
     with pytest.raises(TypeCheckError):
         outer(left, torch.ones(3), 1)
+
+
+def test_of_many_calls_in_a_test_some_are_looked_at_and_of_the_next_test_all(monkeypatch):
+    wrong, right = torch.ones(2, 2), torch.ones(2)
+
+    def noticed():
+        try:
+            outer(wrong, right, 1)
+        except TypeCheckError:
+            return True
+        return False
+
+    monkeypatch.setattr(shape_check, "OFTEN", 20)
+    begin_a_test()
+    assert all(noticed() for _ in range(20))
+    assert sum(noticed() for _ in range(10 * shape_check.RARER)) == 10
+    begin_a_test()
+    assert noticed()
 
 
 @dataclass

@@ -19,7 +19,6 @@ from typing import Any
 
 TESTS = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(TESTS))
-sys.dont_write_bytecode = True
 
 from hardness import inputs, trials  # noqa: E402
 from hardness.commands import COMMANDS, OFTEN, folder_of_inputs  # noqa: E402
@@ -122,4 +121,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    sys.dont_write_bytecode = True  # here alone: what imports this for a test goes on to keep what it compiles
     sys.exit(main())
