@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from latticework import InputError
-from latticework.core.checks import flag, n_jobs, number, one_of, positive, set_frozen, text, whole_number
+from latticework.core.checks import flag, in_order, n_jobs, number, one_of, positive, set_frozen, text, whole_number
 
 
 def share(value):
@@ -142,6 +142,52 @@ def test_a_value_is_told_in_a_line_however_large_it_is(check, value, told):
 def test_numbers_beyond_a_float_are_in_no_range(value):
     with pytest.raises(InputError, match=r"^dropout=.{,65}: expected a share"):
         share(value)
+
+
+class Table:
+    """Like a data frame: what it gives are the names of its columns."""
+
+    columns = ("text",)
+
+    def __init__(self, dimensions):
+        self.ndim = dimensions
+
+    def __iter__(self):
+        return iter(self.columns)
+
+
+@pytest.mark.parametrize("make", [list, tuple, iter, np.array, lambda texts: dict(enumerate(texts)).values()])
+def test_what_has_an_order_is_given_back(make):
+    values = make(["b", "a"])
+    assert in_order("texts", values, "a list") is values
+
+
+@pytest.mark.parametrize(
+    "values, got",
+    [
+        ("text", "a single str"),
+        (b"text", "a single bytes"),
+        (None, "a single NoneType"),
+        ({"a": 1}, "a dict, which has no order or is of names"),
+        ({"a"}, "a set, which has no order or is of names"),
+        ({"a": 1}.keys(), "a dict_keys, which has no order or is of names"),
+        (np.array("a"), "a ndarray of 0 dimensions"),
+        (np.array([["a"]]), "a ndarray of 2 dimensions"),
+        (Table(2), "a Table of 2 dimensions"),
+        (Table(1), "a Table, a table: give one of its columns"),
+    ],
+)
+def test_what_has_no_order_or_more_dimensions_is_told(values, got):
+    with pytest.raises(InputError, match=f"^{re.escape(f'texts: expected a list, got {got}')}$"):
+        in_order("texts", values, "a list")
+
+
+def test_an_array_may_have_the_dimensions_that_are_allowed_and_a_table_never():
+    values = np.array([["a"]])
+    assert in_order("texts", values, "a list", dimensions=2) is values
+    for other in (np.array("a"), np.array([[["a"]]]), Table(2)):
+        with pytest.raises(InputError, match=r"^texts: expected a list, got a "):
+            in_order("texts", other, "a list", dimensions=2)
 
 
 def test_a_frozen_dataclass_keeps_plain_values():

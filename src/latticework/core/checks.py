@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Set
 from numbers import Integral, Real
 from typing import Final, TypeVar
 
@@ -166,6 +166,44 @@ def one_of(name: str, value: T, choices: Iterable[object]) -> T:
         which = "expected" if len(known) == 1 else "expected one of"
         raise InputError(f"{name}={shortened(value)}: {which} {', '.join(map(str, known))}")
     return value
+
+
+def in_order(place: str, values: Iterable[T], expected: str, *, dimensions: int = 1) -> Iterable[T]:
+    """Return what holds its values one by one, in an order that is meant: a list, an array, a column, a generator.
+
+    Parameters
+    ----------
+    place : str
+        What to call it in the error.
+    values : iterable
+        What was given.
+    expected : str
+        What it should be, in words.
+    dimensions : int
+        The most that an array may have.
+
+    Raises
+    ------
+    InputError
+        If it is one text or no iterable at all, a mapping, a set, a table, or an array of other dimensions.
+
+    Examples
+    --------
+    >>> in_order("texts", {"ein Haus"}, "a list")
+    Traceback (most recent call last):
+    latticework.core.errors.InputError: texts: expected a list, got a set, which has no order or is of names
+    """
+    kind = type(values).__name__
+    if isinstance(values, str | bytes) or not isinstance(values, Iterable):
+        raise InputError(f"{place}: expected {expected}, got a single {kind}")
+    if isinstance(values, Mapping | Set):
+        raise InputError(f"{place}: expected {expected}, got a {kind}, which has no order or is of names")
+    found = getattr(values, "ndim", 1)
+    if not 1 <= found <= dimensions:
+        raise InputError(f"{place}: expected {expected}, got a {kind} of {found} dimensions")
+    if hasattr(values, "columns"):
+        raise InputError(f"{place}: expected {expected}, got a {kind}, a table: give one of its columns")
+    return values
 
 
 def set_frozen(config: object, name: str, value: object) -> None:

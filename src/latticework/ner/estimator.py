@@ -250,7 +250,7 @@ class Tagger(Estimator):
         Raises
         ------
         InputError
-            If `sentences` is one string, or one of them is neither a string nor a list of characters.
+            If `sentences` is one string, a set or a table, or one of them is neither a string nor a list of characters.
         """
         check_is_fitted(self)
         tokens = check_sentences(sentences, "sentences")
@@ -274,7 +274,7 @@ class Tagger(Estimator):
         Raises
         ------
         InputError
-            If `texts` is one string, or one of them is none.
+            If `texts` is one string, a set or a table, or one of them is none.
         """
         check_is_fitted(self)
         given = check_texts(texts)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from latticework.core.checks import in_order
 from latticework.core.errors import InputError, callers_level
 from latticework.ner.choices import Repair, Scheme
 from latticework.ner.repair import normalise
@@ -46,12 +47,11 @@ def check_labelled(
     Raises
     ------
     InputError
-        If numbers do not agree, something is not text, or a tag is illegal and `repair` is "refuse".
+        If numbers do not agree, something is not text or has no order, or a tag is illegal and `repair` is "refuse".
     """
     tokens = check_sentences(sentences, f"{what} sentences")
-    if isinstance(tags, str | bytes) or not isinstance(tags, Iterable):
-        raise InputError(f"{what} tags: got one {type(tags).__name__}, expected a list of tags for each sentence")
-    given = [_tags(row, f"{what} tags[{index}]") for index, row in enumerate(tags)]
+    rows = in_order(f"{what} tags", tags, "a list of tags for each sentence", dimensions=2)
+    given = [_tags(row, f"{what} tags[{index}]") for index, row in enumerate(rows)]
     if len(tokens) != len(given):
         raise InputError(f"{what}: {len(tokens)} sentences and {len(given)} rows of tags")
     for index, (row, names) in enumerate(zip(tokens, given, strict=True)):
@@ -92,7 +92,8 @@ def check_training(
 
 
 def _tags(row: Sequence[str], place: str) -> list[str]:
-    given = None if isinstance(row, str) or not isinstance(row, Iterable) else list(row)
-    if given is None or not all(isinstance(tag, str) for tag in given):
-        raise InputError(f"{place} is {row!r}: expected a list of tags, such as ['B-PER', 'E-PER', 'O']")
+    expected = "a list of tags, such as ['B-PER', 'E-PER', 'O']"
+    given = list(in_order(place, row, expected))
+    if not all(isinstance(tag, str) for tag in given):
+        raise InputError(f"{place} is {row!r}: expected {expected}")
     return given

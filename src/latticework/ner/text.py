@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
+from latticework.core.checks import in_order
 from latticework.core.errors import InputError
 
 CACHED_CHARACTERS: Final = 2**16
@@ -45,12 +46,11 @@ def check_sentences(sentences: Iterable[str | Sequence[str]], what: str) -> list
     Raises
     ------
     InputError
-        If `sentences` is one string, or a sentence is neither a string nor a sequence of strings, or one of its tokens
-        is empty or white space.
+        If `sentences` is one string, a set, a mapping or a table, or a sentence is neither a string nor a sequence of
+        strings, or one of its tokens is empty or white space.
     """
-    if isinstance(sentences, str | bytes) or not isinstance(sentences, Iterable):
-        raise InputError(f"{what}: got one {type(sentences).__name__}, expected a list of sentences, such as [text]")
-    return [_tokens(sentence, f"{what}[{index}]") for index, sentence in enumerate(sentences)]
+    given = in_order(what, sentences, "a list of sentences, such as [text]", dimensions=2)
+    return [_tokens(sentence, f"{what}[{index}]") for index, sentence in enumerate(given)]
 
 
 def check_texts(texts: Iterable[str]) -> list[str]:
@@ -59,11 +59,9 @@ def check_texts(texts: Iterable[str]) -> list[str]:
     Raises
     ------
     InputError
-        If `texts` is one string, or one of them is none.
+        If `texts` is one string, a set, a mapping or a table, or one of them is none.
     """
-    if isinstance(texts, str | bytes) or not isinstance(texts, Iterable):
-        raise InputError(f"texts: got one {type(texts).__name__}, expected a list of texts, such as [text]")
-    given: list[Any] = list(texts)
+    given: list[Any] = list(in_order("texts", texts, "a list of texts, such as [text]"))
     for index, text in enumerate(given):
         if not isinstance(text, str):
             hint = " (''.join makes one of a list of characters)" if isinstance(text, list | tuple) else ""
@@ -74,12 +72,7 @@ def check_texts(texts: Iterable[str]) -> list[str]:
 def _tokens(sentence: str | Sequence[str], place: str) -> list[str]:
     if isinstance(sentence, str):
         return characters(sentence)[0]
-    try:
-        tokens = list(sentence)
-    except TypeError as error:
-        raise InputError(
-            f"{place} is a {type(sentence).__name__}: expected a string or a list of characters"
-        ) from error
+    tokens = list(in_order(place, sentence, "a string or a list of characters"))
     for index, token in enumerate(tokens):
         if not isinstance(token, str) or not token.strip():
             raise InputError(f"{place}[{index}] is {token!r}: expected a character")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Iterable, Sequence
 
 from latticework.core import checks
 from latticework.core.errors import InputError
@@ -21,15 +21,8 @@ def check_sentences(sentences: Iterable[str], name: str) -> list[str]:
     >>> check_sentences(["ein Haus\n", "zwei\nHäuser"], "source")
     ['ein Haus', 'zwei Häuser']
     """
-    kind = type(sentences).__name__
-    if isinstance(sentences, str | bytes) or not isinstance(sentences, Iterable):
-        raise InputError(f"{name}: expected a list of sentences, got a single {kind}")
-    if isinstance(sentences, Mapping | Set):
-        raise InputError(f"{name}: expected a list of sentences, got a {kind}, which has no order or is of names")
-    dimensions = getattr(sentences, "ndim", 1)
-    if dimensions != 1:  # a table would give the names of its columns
-        raise InputError(f"{name}: expected a list of sentences, got a {kind} of {dimensions} dimensions")
-    return [check_sentence(sentence, f"{name}[{index}]") for index, sentence in enumerate(sentences)]
+    given = checks.in_order(name, sentences, "a list of sentences")
+    return [check_sentence(sentence, f"{name}[{index}]") for index, sentence in enumerate(given)]
 
 
 def check_sentence(sentence: object, place: str) -> str:
