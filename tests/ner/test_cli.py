@@ -142,6 +142,13 @@ def test_the_same_seed_gives_the_same_vectors(latticework, write, tmp_path):
     assert not np.array_equal(a, c)
 
 
+def test_json_lines_on_standard_input_give_the_vectors_of_their_texts(latticework, tmp_path):
+    for name, texts in (("a", SENTENCES * 5), ("b", [json.dumps({"text": text}) for text in SENTENCES * 5])):
+        ended = latticework("ner", "vectors", "-", "-o", tmp_path / name, "--size", 4, stdin=lines(texts))
+        assert ended.status == 0
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
 # predict
 
 
@@ -190,6 +197,7 @@ def test_texts_come_from_files_and_pipes_of_all_kinds(predict, write, planted):
     objects = [json.dumps({"text": text}) for text in texts]
     for file in (write("a.txt", texts), write("a.gz", packed), write("a.jsonl", objects), "-"):
         assert predict(file, "--format", "jsonl", stdin=lines(texts)) == expected
+    assert predict("--format", "jsonl", stdin=lines(objects)) == expected
     assert predict("--format", "jsonl", stdin=b"") == (0, "", "")
 
 

@@ -64,6 +64,19 @@ def test_standard_input_is_columns(monkeypatch):
     assert (tagged.sentences, tagged.places) == (SENTENCES, ["<stdin>:1", "<stdin>:5"])
 
 
+@pytest.mark.parametrize("content", ["{ O\n中 S-LOC\n", "{\tO\n中\tS-LOC\n"])
+def test_columns_of_standard_input_may_begin_with_a_brace(monkeypatch, content):
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(content.encode())))
+    assert read_tagged("-").sentences == [["{", "中"]]
+
+
+@pytest.mark.parametrize("start", ['{"text"', ' { "text"'])
+def test_json_lines_of_standard_input_are_known_by_their_beginning(monkeypatch, start):
+    content = start + ': "中国", "entities": [[0, 2, "LOC"]]}\n'
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(content.encode())))
+    assert read_tagged("-").tags == [["B-LOC", "E-LOC"]]
+
+
 def test_characters_of_several_code_points_and_beyond_the_basic_plane_stay_whole(write):
     tokens = ["𠀀", "e\u0301", "👨‍👩‍👧", "New York", "\u200b"]
     path = write("a.txt", "".join(f"{token}\tS-A\n" for token in tokens))
@@ -148,7 +161,18 @@ def test_texts_to_tag_come_from_lines_or_from_json():
         list(texts_in(['{"text": "x"}', "", "{}"], "a.json"))
 
 
-def test_texts_to_tag_are_read_as_they_come():
+def test_the_first_line_of_standard_input_tells_whether_texts_are_json():
+    lines = ['{"text": "中 国", "entities": [[0, 3, "LOC"]]}', "", ' { "text": "人"}']
+    assert list(texts_in(lines, "<stdin>")) == list(texts_in(lines[::-1], "<stdin>"))[::-1] == ["中 国", "人"]
+    assert list(texts_in(["{中}", *lines[:2]], "<stdin>")) == ["{中}", *lines[:2]]
+    assert list(texts_in(lines[:1], "a.txt")) == lines[:1]
+    assert list(texts_in([], "<stdin>")) == []
+    with pytest.raises(InputError, match=r"^<stdin>:3: not a JSON object"):
+        list(texts_in([*lines[:2], "人"], "<stdin>"))
+
+
+@pytest.mark.parametrize("name", ["a.txt", "<stdin>"])
+def test_texts_to_tag_are_read_as_they_come(name):
     arrived = []
 
     def slowly():
@@ -156,7 +180,7 @@ def test_texts_to_tag_are_read_as_they_come():
             arrived.append(line)
             yield line
 
-    assert next(texts_in(slowly(), "a.txt")) == "一"
+    assert next(texts_in(slowly(), name)) == "一"
     assert arrived == ["一"]
 
 

@@ -7,6 +7,7 @@ A file named .jsonl or .json holds JSON lines (`latticework.ner.jsonl`), any oth
 from __future__ import annotations
 
 import os
+import re
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, islice
@@ -24,6 +25,8 @@ from latticework.ner.conll import conll_lines, read_conll
 from latticework.ner.jsonl import jsonl_line, read_jsonl, text_of
 from latticework.ner.tagged import TaggedText
 from latticework.ner.tags import REPAIRS, SCHEMES
+
+_OBJECT: Final = re.compile(r'\s*\{\s*"')  # as a line of JSON begins; a line of CoNLL may begin with a brace alone
 
 
 def read_tagged(path: str | os.PathLike[str], *, repair: Repair = "close") -> TaggedText:
@@ -47,11 +50,8 @@ def read_tagged(path: str | os.PathLike[str], *, repair: Repair = "close") -> Ta
     [['中', '国'], ['好']]
     """
     one_of("repair", repair, REPAIRS)
-    name, lines = stream_name(path), read_lines(path)
-    jsonl = is_jsonl(name)
-    if os.fspath(path) == "-":  # without a name that says it
-        first = list(islice(lines, 1))
-        jsonl, lines = "".join(first).lstrip().startswith("{"), chain(first, lines)
+    name = stream_name(path)
+    jsonl, lines = _told_apart(read_lines(path), name)
     read = None if jsonl else read_conll(lines, name, repair=repair)
     tagged = read_jsonl(lines, name) if read is None else read.text
     if not tagged.sentences:
@@ -69,7 +69,8 @@ def read_tagged(path: str | os.PathLike[str], *, repair: Repair = "close") -> Ta
 def texts_in(lines: Iterable[str], name: str) -> Iterator[str]:
     """The texts to be tagged, as the lines of a file of that name come in: plain text, or the "text" of JSON lines.
 
-    Blank lines of a JSONL file are nothing, as to `jsonl.read_jsonl`; of plain text they are empty texts.
+    Of standard input, ``<stdin>``, the first line tells which. Blank lines of a JSONL file are nothing, as to
+    `jsonl.read_jsonl`; of plain text they are empty texts.
 
     Raises
     ------
@@ -81,11 +82,21 @@ def texts_in(lines: Iterable[str], name: str) -> Iterator[str]:
     >>> list(texts_in(['{"text": "中国"}'], "some.jsonl"))
     ['中国']
     """
+    jsonl, lines = _told_apart(lines, name)
     for number, line in enumerate(lines, start=1):
-        if not is_jsonl(name):
+        if not jsonl:
             yield line
         elif line.strip():
             yield text_of(line, f"{name}:{number}")
+
+
+def _told_apart(lines: Iterable[str], name: str) -> tuple[bool, Iterator[str]]:
+    """Whether the lines of a file of that name are JSON lines, and the lines: where no name says it the first does."""
+    lines = iter(lines)
+    if name != stream_name("-"):
+        return is_jsonl(name), lines
+    first = list(islice(lines, 1))
+    return any(map(_OBJECT.match, first)), chain(first, lines)
 
 
 def tagged_lines(tagged: TaggedText, *, jsonl: bool, scheme: Scheme = "BMES") -> Iterator[str]:
