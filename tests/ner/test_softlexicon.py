@@ -117,6 +117,39 @@ def test_counts_are_those_of_training_and_one_for_what_it_did_not_show():
     assert model.counts.tolist() == [1, 5, 2, 1]
 
 
+def test_a_character_that_training_did_not_show_is_the_unknown_one_in_its_own_set_whatever_is_given():
+    shown, given_too = (Vocabulary(entries, (4, 3)) for entries in (("长", "江"), ("长", "江", "水", "河")))
+    words, x = Vocabulary((), ()), torch.randn(1, 4, 3)
+    models = []
+    for characters in (shown, given_too):
+        torch.manual_seed(0)
+        models.append(SoftLexicon(3, characters, words, 8, CONFIG).eval())
+    one, other = models
+    assert one.singles.given.shape == other.singles.given.shape == (0, CONFIG.word_size)
+    host = torch.tensor([4])
+    alone, too = (
+        Batch(host, host, torch.tensor([numbers]), words=torch.zeros(0, dtype=torch.int64), arcs=members_of([4], []))
+        for numbers in ([1, 0, 2, 0], [1, 3, 2, 4])
+    )
+    torch.testing.assert_close(other(x, too), one(x, alone), rtol=0, atol=0)
+
+
+def test_a_tagger_reads_the_unknown_character_beside_the_vector_that_is_given_of_an_unseen_one(tmp_path):
+    file = tmp_path / "characters.vec"
+    file.write_text("3 2\n我 3 4\n水 1 0\n火 1 0\n", encoding="utf-8")
+    tagger = SoftLexiconTagger(
+        WORDS, char_vectors=file, hidden_size=8, max_epochs=1, config=CONFIG, random_state=0, device="cpu"
+    ).fit(SENTENCES, TAGS)
+    assert tagger.learned_.inputs.characters.entries[-2:] == ("水", "火")
+    tagger.save(tmp_path / "model")
+    texts = ["在水", "在火", "在山"]
+    found = SoftLexiconTagger.load(tmp_path / "model", device="cpu").transform(texts)
+    np.testing.assert_array_equal(found, tagger.transform(texts))
+    with torch.no_grad():
+        tagger.model_.encoder.singles.table[0] += 1
+    assert not np.isclose(found, tagger.transform(texts)).all(axis=1).any()
+
+
 def test_a_sentence_of_600_characters():
     model = encoder()
     arcs = [(0, begin, begin + 2) for begin in range(598)]

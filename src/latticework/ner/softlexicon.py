@@ -21,11 +21,11 @@ from latticework.ner.architecture import Architecture, OfCharacters
 from latticework.ner.estimator import Tagger
 from latticework.ner.model import BiLSTM, Embedding, Encoder
 from latticework.ner.segmentation import BEGIN, END, MIDDLE, PLACES_IN_WORD, SINGLE
+from latticework.ner.vocabulary import UNKNOWN, Vocabulary
 
 if TYPE_CHECKING:
     from latticework.ner.config import TaggerConfig
     from latticework.ner.features import Batch, Inputs
-    from latticework.ner.vocabulary import Vocabulary
 
 SETS: Final = PLACES_IN_WORD
 
@@ -99,7 +99,8 @@ class SoftLexicon(Encoder):
 
     Differs from the paper: a word counts each time it matches, within a longer one too, in the training text alone.
     Differs from the paper: an empty set is 0, not the vector of a word "NONE".
-    Differs from the paper: lexica hold no single characters here, so S is the character, with vectors of its own.
+    Differs from the paper: lexica hold no single characters here, so S is the character, with vectors of its own; of
+    one that training did not show, that of the unknown character, whether or not `char_vectors` has it.
     """
 
     arrange = staticmethod(Memberships.of)
@@ -111,9 +112,10 @@ class SoftLexicon(Encoder):
     ) -> None:
         super().__init__()
         self.words = Embedding(words, config.word_size, unknown_rate=config.word_unknown_rate)
-        self.singles = Embedding(characters, config.word_size, unknown_rate=config.char_unknown_rate)
+        shown = Vocabulary(characters.entries[: len(characters.counts)], characters.counts)
+        self.singles = Embedding(shown, config.word_size, unknown_rate=config.char_unknown_rate)
         self.register_buffer("counts", _counts(words), persistent=False)
-        self.register_buffer("single_counts", _counts(characters), persistent=False)
+        self.register_buffer("single_counts", _counts(shown), persistent=False)
         self.dropout = nn.Dropout(config.word_dropout)
         self.lstm = BiLSTM(char_size + SETS * config.word_size, hidden_size)
         self.size = hidden_size
@@ -121,12 +123,13 @@ class SoftLexicon(Encoder):
     def forward(self, characters: Float[Tensor, "batch time char"], batch: Batch) -> Float[Tensor, "batch time state"]:
         """h_j of both directions, of characters that know their words."""
         members = cast(Memberships, batch.arcs)  # from `arrange`
+        singles = batch.characters.masked_fill(batch.characters >= self.singles.learnt, UNKNOWN)
         sets = soft_sets(
             members,
             self.words(batch.words),
             self.counts[batch.words],
-            self.singles(batch.characters),
-            self.single_counts[batch.characters],
+            self.singles(singles),
+            self.single_counts[singles],
         )
         return self.lstm(torch.cat([characters, self.dropout(sets)], -1), batch)
 
