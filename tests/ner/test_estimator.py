@@ -107,6 +107,16 @@ def test_long_text_is_tagged_whole(tagger):
     np.testing.assert_allclose(states[1000:2000], thousand, atol=1e-5)
 
 
+def test_long_text_is_learnt_from_and_judged_in_the_parts_in_which_it_is_tagged():
+    config = replace(CONFIG, batch_size=1, average_checkpoints=1)
+    tagger = CharacterTagger(hidden_size=8, max_epochs=20, config=config, random_state=0, device="cpu")
+    text, row = "在长江" * 700, ["O", "B-RIV", "E-RIV"] * 700
+    tagger.fit([text], [row], ([text], [row]))
+    assert tagger.history_[-1]["step"] == 20 * 3
+    best = max(history.get("valid_f1", 0) for history in tagger.history_)
+    assert 0.9 < best == tagger.score([text], [row]) < 1  # of one entity each part has a character
+
+
 def test_transform_is_the_mean_of_the_character_states(tagger):
     texts = [*QUERIES, "他在长江。" * 500, "江长" * 600]
     states, means = tagger.character_states(texts), tagger.transform(texts)

@@ -23,6 +23,7 @@ from latticework.ner.features import Inputs
 from latticework.ner.learning import TaggingTask, alike_batches, fingerprint, training_plan, warmup_then_linear
 from latticework.ner.lexicon import Lexicon
 from latticework.ner.metrics import span_scores
+from latticework.ner.parts import Parts
 from latticework.ner.pretrained import Given
 from latticework.ner.tags import Span
 
@@ -39,7 +40,8 @@ def task(request):
     tag_set = TagSet(("LOC", "RIV"))
     torch.manual_seed(0)
     model = tagger.architecture.build(inputs, CONFIG, tags=len(tag_set.names), hidden_size=12)
-    held_out = inputs.encode(SENTENCES[:2]), SPANS[:2]
+    parts = Parts.of(SENTENCES[:2], most=2)
+    held_out = parts, inputs.encode(parts.tokens), SPANS[:2]
     return TaggingTask(model, tag_set, inputs.encode(SENTENCES), SPANS, held_out, batch_size=2, seed=3)
 
 
@@ -91,8 +93,11 @@ def test_loss_is_that_of_the_gold_tags_among_all(task):
 
 def test_validation_is_strict_f1_of_legal_tags(task):
     task.model.eval()
-    found = decode(task.model, task.tag_set, task.validation[0], device=torch.device("cpu"))
-    scores = span_scores(SPANS[:2], found)
+    parts, features, gold = task.validation
+    assert gold == SPANS[:2]
+    found = decode(task.model, task.tag_set, features, device=torch.device("cpu"))
+    assert len(found) == 5
+    scores = span_scores(gold, parts.join(found))
     figures = task.validate()
     assert figures == {"f1": scores.f1, "precision": scores.precision, "recall": scores.recall}
 
@@ -147,5 +152,5 @@ def test_fingerprint_tells_runs_apart(task):
     assert fingerprint({"seed": 0}, CONFIG, task) == first
     assert fingerprint({"seed": 1}, CONFIG, task) != first
     assert fingerprint({"seed": 0}, TaggerConfig(), task) != first
-    task.validation = (task.validation[0], [[], []])
+    task.validation = (*task.validation[:2], [[], []])
     assert fingerprint({"seed": 0}, CONFIG, task) != first

@@ -24,6 +24,7 @@ from latticework.ner.config import TaggerConfig
 from latticework.ner.labelled import check_labelled, check_training
 from latticework.ner.lexicon import Lexicon, plain_source
 from latticework.ner.metrics import span_scores
+from latticework.ner.parts import Parts
 from latticework.ner.results import Entity, Match, entities_in, matches_in
 from latticework.ner.tags import tags_of
 from latticework.ner.text import characters, check_sentences, check_texts
@@ -122,11 +123,12 @@ class Tagger(Estimator):
         Parameters
         ----------
         sentences
-            Each a string, whose characters other than white space are tagged, or a list of characters.
+            Each a string, whose characters other than white space are tagged, or a list of characters. One of more than
+            1,000 characters is read in parts, as by `predict`, but not cut within an entity.
         tags
             For each sentence a tag a character: BMES, BIOES or BIO.
         validation
-            Held-out sentences and tags: training keeps the weights with the best F1 on them.
+            Held-out sentences and tags: training keeps the weights with the best F1 on them, which is that of `score`.
         folder
             Where to save the model. The run checkpoints there too: the same call, made again after a crash, goes on
             where it was, and once the model is finished just loads it. Needs a `random_state`.
@@ -157,9 +159,10 @@ class Tagger(Estimator):
         training, held_out = check_training(sentences, tags, validation, repair=config.repair)
         reads_lexicon = self.architecture.reads_lexicon(config)
         lexicon = Lexicon.of(self.lexicon if reads_lexicon else None)
+        parts = Parts.of(training.tokens, whole=training.spans)
         given = Given.read(self.char_vectors, self.word_vectors, lexicon)
         config = given.sized(config)
-        inputs = self.architecture.learn_inputs(training.tokens, lexicon, config, given)
+        inputs = self.architecture.learn_inputs(parts.tokens, lexicon, config, given)
         tag_set = TagSet(tuple(training.labels))
         with fork_random(torch.device("cpu"), spawn(run.seed, "weights")):
             model = self.architecture.build(inputs, config, tags=len(tag_set.names), hidden_size=hidden_size)
@@ -170,19 +173,20 @@ class Tagger(Estimator):
                     "text",
                     stacklevel=callers_level(),
                 )
-        features = inputs.encode(training.tokens)
+        features = inputs.encode(parts.tokens)
         if self.lexicon is not None and reads_lexicon:
             tell_of(lexicon, features)
+        held_out_parts = Parts.of([] if held_out is None else held_out.tokens)
         task = TaggingTask(
             model,
             tag_set,
             features,
-            training.spans,
-            None if held_out is None else (inputs.encode(held_out.tokens), held_out.spans),
+            parts.divide(training.spans),
+            None if held_out is None else (held_out_parts, inputs.encode(held_out_parts.tokens), held_out.spans),
             batch_size=config.batch_size,
             seed=spawn(run.seed, "batches"),
         )
-        filled = sum(map(bool, training.tokens))
+        filled = sum(map(bool, parts.tokens))
         epochs = epochs or usual_epochs(self.default_epochs, config, sentences=filled)
         settings = {
             "class": type(self).__name__,

@@ -26,6 +26,7 @@ from latticework.ner.features import Batch, Features
 from latticework.ner.lexicon import Lexicon
 from latticework.ner.metrics import span_scores
 from latticework.ner.model import TaggerModel
+from latticework.ner.parts import Parts
 from latticework.ner.tags import Span
 
 # How initial weights and batches are made from a seed, and what a step does. To be raised when any of it changes: an
@@ -47,7 +48,7 @@ class TaggingTask:
     features, spans
         Training sentences, and their entities over characters.
     validation
-        The same of held-out sentences.
+        Of held-out sentences the parts in which a tagger reads them, these as features, and the sentences' entities.
     batch_size
         Sentences of a batch.
     seed
@@ -60,7 +61,7 @@ class TaggingTask:
         tag_set: TagSet,
         features: Features,
         spans: Sequence[Sequence[Span]],
-        validation: tuple[Features, Sequence[Sequence[Span]]] | None,
+        validation: tuple[Parts, Features, Sequence[Sequence[Span]]] | None,
         *,
         batch_size: int,
         seed: int,
@@ -92,10 +93,10 @@ class TaggingTask:
         """Strict F1, precision and recall on the held-out sentences."""
         if self.validation is None:
             return {}
-        features, gold = self.validation
+        parts, features, gold = self.validation
         device = self.model.emit.weight.device
         found = features.over_characters(decode(self.model, self.tag_set, features, device=device))
-        scores = span_scores(gold, found)
+        scores = span_scores(gold, parts.join(found))
         return {"f1": scores.f1, "precision": scores.precision, "recall": scores.recall}
 
 
@@ -192,9 +193,9 @@ def fingerprint(settings: Mapping[str, object], config: TaggerConfig, task: Tagg
     digest = hashlib.sha256(json.dumps([RECIPE, dict(settings), asdict(config), task.tag_set.names]).encode())
     for tensor in task.model.everything().values():  # as they are before training: given vectors among them
         digest.update(tensor.numpy().data)
-    texts = [task.features, *(() if task.validation is None else (task.validation[0],))]
+    texts = [task.features, *(() if task.validation is None else (task.validation[1],))]
     for array in (task.tags.tokens, *(array for text in texts for array in text.arrays())):
         digest.update(np.ascontiguousarray(array).data)
     if task.validation is not None:
-        digest.update(repr(task.validation[1]).encode())
+        digest.update(repr(task.validation[2]).encode())
     return digest.hexdigest()
