@@ -8,8 +8,9 @@ import torch
 
 from latticework.core import InputError, candidates
 from latticework.core.tensors import store_tensors
-from latticework.ner import LatticeTagger, TaggerConfig
+from latticework.ner import LatticeTagger, Lexicon, TaggerConfig
 from latticework.ner.model import Embedding
+from latticework.ner.pretrained import Given, readable
 from latticework.ner.vocabulary import Vocabulary
 
 SENTENCES, TAGS = ["我爱长江", "他在长城"] * 4, [["O", "O", "B-LOC", "E-LOC"]] * 8
@@ -72,6 +73,48 @@ def test_given_vectors_are_saved_with_the_model(vectors, tmp_path):
     np.testing.assert_array_equal(loaded.transform(queries), tagger.transform(queries))
     with pytest.raises(InputError, match="no such file"):
         make(vectors).fit(SENTENCES, TAGS)
+
+
+@pytest.mark.parametrize(
+    "pairs, kept",
+    [(False, ["我", "水", "0G", "0"]), (True, ["我", "爱长", "水", "0G", "0G基", "0"])],
+)
+def test_of_words_in_a_file_of_characters_only_what_could_be_read_is_kept_or_looked_at(tmp_path, pairs, kept):
+    file = tmp_path / "both.vec"
+    pair = "爱长 0 2" if pairs else "爱长 nan 2"
+    rows = ["我 3 4", pair, "长江大桥 nan 1", "水 1 0", "6G 1 0", "6G基 1 0", "7G网 nan 0", "５ 1 0"]
+    file.write_text("\n".join(rows), encoding="utf-8")
+    reads = readable([["我", "5G", "基"], ["爱", "长"]], pairs=pairs)
+    given = Given.read(file, None, Lexicon.of(None), reads)
+    assert given.characters == kept
+    assert given.character_vectors.dtype == np.float32
+    assert given.character_vectors[0].tolist() == [np.float32(0.6), np.float32(0.8)]
+
+
+def test_tokens_of_several_characters_begin_with_their_vectors(vectors):
+    vectors[0].write_text("6G 3 4\n江6G 0 2\n长江6G 0 1\n", encoding="utf-8")
+    tagger = make(vectors, config=replace(CONFIG, learning_rate=1e-12)).fit([["长", "江", "5G"]], [["S-A", "O", "O"]])
+    for name, entry, vector in (("characters", "0G", [0.6, 0.8]), ("pairs", "江0G", [0.0, 1.0])):
+        number = torch.tensor(getattr(tagger.learned_.inputs, name).numbers[entry])
+        torch.testing.assert_close(getattr(tagger.model_.vectors, name)(number), torch.tensor(vector))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"characters": ["江"]},
+        {"character_vectors": np.full((1, 2), 2, np.float32)},
+        {"words": ["大河"]},
+        {"word_vectors": np.zeros((1, 3), np.float32)},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_the_checksum_of_vectors_tells_others_apart(change):
+    def given():
+        rows = np.ones((1, 2), np.float32), np.ones((1, 3), np.float32)
+        return Given(["长"], rows[0], ["长江"], rows[1])
+
+    assert given().sha256 == given().sha256 != replace(given(), **change).sha256
 
 
 def test_other_vectors_are_another_run(vectors, tmp_path):

@@ -60,6 +60,8 @@ def test_only_wanted_words_are_kept_or_looked_at(write):
     assert (words, vectors.tolist()) == (["长江", "南京"], [[1, 2], [3, 4]])
     words, vectors = read_vectors(path, ())
     assert (words, vectors.shape) == ([], (0, 2))
+    words, vectors = read_vectors(path, lambda word: word.startswith("南"))
+    assert (words, vectors.tolist()) == (["南京"], [[3, 4]])
 
 
 def test_words_are_folded_and_the_first_vector_stays(write):

@@ -153,14 +153,14 @@ class Tagger(Estimator):
         from latticework.ner.decoding import TagSet
         from latticework.ner.learned import Learned
         from latticework.ner.learning import TaggingTask, fingerprint, tell_of, training_plan, usual_epochs
-        from latticework.ner.pretrained import Given
+        from latticework.ner.pretrained import Given, readable
 
         run = Run.begin(self, folder, restart=restart, loggers=loggers)
         training, held_out = check_training(sentences, tags, validation, repair=config.repair)
         reads_lexicon = self.architecture.reads_lexicon(config)
         lexicon = Lexicon.of(self.lexicon if reads_lexicon else None)
         parts = Parts.of(training.tokens, whole=training.spans)
-        given = Given.read(self.char_vectors, self.word_vectors, lexicon)
+        given = Given.read(self.char_vectors, self.word_vectors, lexicon, readable(parts.tokens, pairs=config.bigrams))
         config = given.sized(config)
         inputs = self.architecture.learn_inputs(parts.tokens, lexicon, config, given)
         tag_set = TagSet(tuple(training.labels))
@@ -194,6 +194,7 @@ class Tagger(Estimator):
             "epochs": epochs,
             "hidden_size": hidden_size,
             "lexicon": lexicon.sha256,
+            "given": given.sha256,
             "scheme": training.scheme,
             "vocabularies": inputs.to_values(),
         }

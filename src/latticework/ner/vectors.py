@@ -32,7 +32,7 @@ _FEWEST_TO_RECOGNISE: Final = 4  # numbers behind a word by which a file without
 
 
 def read_vectors(
-    path: str | os.PathLike[str], wanted: Collection[str] | None = None
+    path: str | os.PathLike[str], wanted: Collection[str] | Callable[[str], bool] | None = None
 ) -> tuple[list[str], Float32[np.ndarray, "words size"]]:
     r"""Words and their vectors from a word2vec text file, plain or compressed, in the order of the file.
 
@@ -44,7 +44,7 @@ def read_vectors(
     path
         The file.
     wanted
-        The words to keep, best a set or a dictionary; None keeps all.
+        The words to keep, best a set or a dictionary, or what says of a word whether to keep it; None keeps all.
 
     Raises
     ------
@@ -62,16 +62,17 @@ def read_vectors(
     ...     read_vectors(file, {"大桥"})
     (['大桥'], array([[0., 0., 1.]], dtype=float32))
     """
+    keeps = wanted if wanted is None or callable(wanted) else wanted.__contains__
     found: dict[str, None] = {}
     numbers = array("f")
     size = 0
     for raw, columns, place in vector_rows(read_lines(path), str(path)):
         word = folded_word(raw)
         size = columns.count(" ") + 1
-        if word and word not in found and (wanted is None or word in wanted):
+        if word and word not in found and (keeps is None or keeps(word)):
             numbers.frombytes(_vector(columns, place).tobytes())
             found[word] = None
-    return list(found), np.array(numbers, np.float32).reshape(len(found), size)
+    return list(found), np.asarray(numbers, np.float32).reshape(len(found), size)  # not copied: they may be gigabytes
 
 
 def folded_word(word: str) -> str:
