@@ -387,7 +387,7 @@ def test_another_list_for_a_model_that_reads_no_words_is_refused_but_tells_entit
 ):
     assert fit("--model", "characters", lexicon=None).status == 0
     model, file = tmp_path / "model", write("a.bio", conll())
-    assert "reads no words: leave out --lexicon" in refused("ner", "predict", model, "--lexicon", words)
+    assert "reads no words: leave out the lexicon (--lexicon)" in refused("ner", "predict", model, "--lexicon", words)
     found = json.loads(latticework("ner", "evaluate", model, file, "--lexicon", words, "--json").out)
     assert found["by_lexicon"]["in"]["gold"] == 4
 

@@ -148,6 +148,14 @@ def test_another_lexicon_changes_what_matches_and_leaves_the_first_model_alone(t
     assert other.lexicon == ["我爱"]
 
 
+def test_a_model_that_reads_no_words_has_no_lexicon_to_exchange():
+    plain, softword = small(CharacterTagger), small(CharacterTagger)
+    softword.set_params(config=replace(CONFIG, softword=True))
+    with pytest.raises(InputError, match="a CharacterTagger like this reads no words: leave out the lexicon"):
+        plain.fit(SENTENCES, TAGS).with_lexicon(["我爱"])
+    assert softword.fit(SENTENCES, TAGS).with_lexicon(["我爱"]).lexicon_.words == ("我爱",)
+
+
 def test_explanation_has_an_arc_for_every_match_and_weights_that_add_up(tagger):
     found = tagger.explain("我爱 长江，在江长城")
     assert [(arc.start, arc.end, arc.word) for arc in found.arcs] == [

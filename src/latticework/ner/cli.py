@@ -38,6 +38,7 @@ from latticework.ner.config import FlatConfig, TaggerConfig
 
 if TYPE_CHECKING:
     from latticework.ner.estimator import Tagger
+    from latticework.ner.lexicon import Lexicon
     from latticework.ner.tagged import TaggedText
 
 app = job("Tag entities in Chinese text, with your own word list.")
@@ -192,12 +193,13 @@ def predict(
         from latticework.core.errors import require
 
         require("jinja2", extra="pages", purpose="writing HTML pages")
-    tagger = _load(model, device, lexicon)
-    if lexicon is not None and not tagger.architecture.reads_lexicon(tagger.config_):
-        raise InputError(f"{model} is a model that reads no words: leave out --lexicon")
 
+    from latticework.ner.estimator import Tagger
     from latticework.ner.io import texts_in
 
+    tagger = Tagger.load(model, device=device)
+    if lexicon is not None:
+        tagger = tagger.with_lexicon(_words(lexicon))
     name = stream_name(file)
     texts = texts_in(read_lines(file), name)
     if format == "html":
@@ -230,13 +232,17 @@ def evaluate(
     sentence. With --json every mistake is listed too.
     """
     read_stdin_once(file, None if lexicon is None else Path(lexicon))
-    tagger = _load(model, device, lexicon)
 
+    from latticework.ner.estimator import Tagger
     from latticework.ner.io import read_tagged
     from latticework.ner.scoring import as_dict, score_lines, scores
 
+    tagger = Tagger.load(model, device=device)
+    words = None if lexicon is None else _words(lexicon)
+    if words is not None and tagger.architecture.reads_lexicon(tagger.config_):
+        tagger = tagger.with_lexicon(words)
     tagged = read_tagged(file)
-    found = scores(tagger, tagged)
+    found = scores(tagger, tagged, words)
     if as_json:
         print_json(as_dict(found, tagged))
     else:
@@ -266,15 +272,14 @@ def _as_found(tagged: TaggedText) -> list[list[str]]:
     return [convert_tags(tags, "BMES", scheme) for tags in tagged.tags]
 
 
-def _load(model: Path, device: str, lexicon: str | None) -> Tagger:
-    from latticework.ner.estimator import Tagger
+def _words(lexicon: str) -> Lexicon:
+    """The words of --lexicon."""
+    from latticework.ner.lexicon import Lexicon
 
-    tagger = Tagger.load(model, device=device)
-    if lexicon is not None:
-        tagger = tagger.with_lexicon(lexicon)
-        if not len(tagger.lexicon_):
-            warnings.warn(f"--lexicon {lexicon} has no word of two or more characters", stacklevel=2)
-    return tagger
+    words = Lexicon.of(lexicon)
+    if not len(words):
+        warnings.warn(f"--lexicon {lexicon} has no word of two or more characters", stacklevel=2)
+    return words
 
 
 def _lines(tagger: Tagger, texts: Iterator[str], format: Format) -> Iterator[str]:

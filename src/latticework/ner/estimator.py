@@ -339,10 +339,12 @@ class Tagger(Estimator):
         Raises
         ------
         InputError
-            If it is no lexicon, see `Lexicon.of`.
+            If it is no lexicon, see `Lexicon.of`, or this model reads no words.
         """
         check_is_fitted(self)
         plain_source(lexicon)
+        if not self.architecture.reads_lexicon(self.config_):
+            raise InputError(f"a {type(self).__name__} like this reads no words: leave out the lexicon (--lexicon)")
         other = copy.copy(self)
         other.lexicon = lexicon
         other.learned_ = self.learned_.with_lexicon(Lexicon.of(lexicon))

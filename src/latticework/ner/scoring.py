@@ -13,6 +13,7 @@ from latticework.ner.tags import Span, spans_of
 
 if TYPE_CHECKING:
     from latticework.ner.estimator import Tagger
+    from latticework.ner.lexicon import Lexicon
     from latticework.ner.tagged import TaggedText
 
 GROUPS: Final = {
@@ -26,9 +27,9 @@ NAMES: Final = {"in": "yes", "out": "no"}  # of the groups by lexicon
 COLUMNS: Final = ("precision", "recall", "F1", "right", "found", "wanted")
 
 
-def scores(tagger: Tagger, tagged: TaggedText) -> Report:
-    """Tag the sentences and compare. Entities are told apart by the lexicon only if the tagger has one."""
-    lexicon = tagger.lexicon_
+def scores(tagger: Tagger, tagged: TaggedText, lexicon: Lexicon | None = None) -> Report:
+    """Tag the sentences and compare. Entities are told apart by the lexicon, or the tagger's own, if it has words."""
+    lexicon = tagger.lexicon_ if lexicon is None else lexicon
     found = [spans_of(tags, tagger.scheme_) for tags in tagger.predict(tagged.sentences)]
     gold = [spans_of(tags) for tags in tagged.tags]
     return evaluate_spans(gold, found, tagged.sentences, lexicon.__contains__ if len(lexicon) else None)
