@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 
 from latticework.core import InputError
-from latticework.ner import TaggerConfig, WordConfig
+from latticework.ner import (
+    CharacterTagger,
+    FlatConfig,
+    FlatTagger,
+    SoftLexiconTagger,
+    TaggerConfig,
+    WordConfig,
+    WordTagger,
+)
 
 
 @pytest.mark.parametrize(
@@ -40,3 +48,26 @@ def test_numbers_of_numpy_become_plain():
     assert type(config.char_dropout) is float
     assert config.char_lstm is True
     assert TaggerConfig(bigrams=np.True_).bigrams is True
+
+
+@pytest.mark.parametrize(
+    "tagger",
+    [
+        CharacterTagger(config=TaggerConfig(forget="independent")),
+        SoftLexiconTagger(config=TaggerConfig(forget="independent")),
+        FlatTagger(config=FlatConfig(forget="independent")),
+        WordTagger(config=WordConfig(forget="independent")),
+        WordTagger(config=WordConfig(word_dropout=0.5)),
+    ],
+    ids=lambda tagger: type(tagger).__name__,
+)
+def test_what_means_nothing_to_a_model_is_refused_before_text_is_read(tagger):
+    message = f"^(forget='independent'|word_dropout=0.5): {type(tagger).__name__} has no use for it; leave it out$"
+    with pytest.raises(InputError, match=message):
+        tagger.fit(map(pytest.fail, ["read"]), [])
+
+
+def test_patience_without_validation_is_refused_before_text_is_read():
+    tagger = CharacterTagger(config=TaggerConfig(patience=2))
+    with pytest.raises(InputError, match=r"^patience=2 needs validation sentences, which fit was not given$"):
+        tagger.fit(map(pytest.fail, ["read"]), [])

@@ -85,6 +85,7 @@ class Tagger(Estimator):
     config_class: ClassVar[type[Any] | None] = TaggerConfig
     parameters_in_state: ClassVar[tuple[str, ...]] = ("lexicon",)  # it may be a million words
     architecture: ClassVar[Architecture]
+    unread: ClassVar[tuple[str, ...]] = ("forget",)  # fields of the configuration that mean nothing to this model
     default_epochs: ClassVar[int] = 20
 
     def __init__(
@@ -145,6 +146,8 @@ class Tagger(Estimator):
             If training diverges.
         """
         config, hidden_size, epochs = self._settings()
+        if config.patience is not None and validation is None:
+            raise InputError(f"patience={config.patience} needs validation sentences, which fit was not given")
 
         import torch
 
@@ -370,6 +373,9 @@ class Tagger(Estimator):
         config = expected() if self.config is None else self.config
         if type(config) is not expected:  # one with more fields would be saved, and could not be loaded
             raise InputError(f"config={self.config!r}: expected a {expected.__name__}")
+        for name in self.unread:
+            if (value := getattr(config, name)) != getattr(expected, name):
+                raise InputError(f"{name}={value!r}: {type(self).__name__} has no use for it; leave it out")
         plain_source(self.lexicon)
         hidden_size = whole_number("hidden_size", self.hidden_size, least=2)
         if hidden_size % 2:

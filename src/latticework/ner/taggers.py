@@ -52,6 +52,7 @@ class LatticeTagger(Tagger):
     """
 
     architecture: ClassVar[Architecture] = OfCharacters(lattice)
+    unread: ClassVar[tuple[str, ...]] = ()
     default_epochs: ClassVar[int] = 10  # with words it learns, and then learns by heart, sooner than without
 
     def explain(self, text: str) -> Explanation:
@@ -86,7 +87,8 @@ class CharacterTagger(Tagger):
 
     With `TaggerConfig(bigrams=True)` it is "+bichar", with `softword=True` "+softword", which segments with the
     lexicon; without it no lexicon is read. Parameters and attributes are those of every tagger,
-    `latticework.ner.estimator.Tagger`; `word_vectors` are of no use to it.
+    `latticework.ner.estimator.Tagger`; `word_vectors` and what `config` says of words are of no use to it, and let
+    through, so that models with and without words can be compared with one configuration.
 
     Examples
     --------

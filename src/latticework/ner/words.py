@@ -250,7 +250,7 @@ class WordTagger(Tagger):
 
     With `WordConfig(char_lstm=True)` it is "+char LSTM" in the paper's tables. An entity that ends within a word is out
     of its reach; the states of characters are those of their words. Parameters and attributes are those of every
-    tagger, `latticework.ner.estimator.Tagger`; `config` is a `WordConfig`.
+    tagger, `latticework.ner.estimator.Tagger`; `config` is a `WordConfig`, whose `char_dropout` is of all that is read.
 
     Examples
     --------
@@ -264,6 +264,7 @@ class WordTagger(Tagger):
 
     config_class: ClassVar[type[Any] | None] = WordConfig
     architecture: ClassVar[Architecture] = OfWords()
+    unread: ClassVar[tuple[str, ...]] = (*Tagger.unread, "word_dropout")  # its words are dropped out by char_dropout
 
 
 def _spelled(word: str) -> str:
