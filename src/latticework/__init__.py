@@ -1,15 +1,8 @@
 """Latticework: learn representations of structured data, and find out what they know."""
 
-import os
 from typing import TYPE_CHECKING
 
 from latticework.core.lazy import attach
-
-# Threads that spin for long while they wait slow a busy machine down many times; threads that never do take longer to
-# wake than small layers take to compute. OpenMP reads this when torch loads it: sleep, but (GNU's) after 2,000 looks.
-if "OMP_WAIT_POLICY" not in os.environ:
-    os.environ["OMP_WAIT_POLICY"] = "passive"
-    os.environ.setdefault("GOMP_SPINCOUNT", "2000")
 
 if TYPE_CHECKING:
     from latticework.core import datasets, progress

@@ -47,6 +47,36 @@ def test_help_takes_less_than_half_a_second(juggling: Path) -> None:
     assert min(seconds) < 0.5
 
 
+WAITING = """
+import json, os, sys
+from latticework.cli import main
+main(["--version"])
+names = ["OMP_WAIT_POLICY", "GOMP_SPINCOUNT"]
+before = [os.environ.get(name) for name in names]
+main()
+print(json.dumps([before, [os.environ.get(name) for name in names], "torch" in sys.modules]))
+"""
+
+
+@pytest.mark.parametrize(
+    "given, expected",
+    [
+        ({}, ["passive", "2000"]),
+        ({"GOMP_SPINCOUNT": "7"}, ["passive", "7"]),
+        ({"OMP_WAIT_POLICY": "active"}, ["active", None]),
+    ],
+)
+def test_a_process_of_the_command_says_how_threads_wait_where_the_user_did_not(
+    given: dict[str, str], expected: list[str | None]
+) -> None:
+    names = ["OMP_WAIT_POLICY", "GOMP_SPINCOUNT"]
+    environment = {name: value for name, value in os.environ.items() if name not in names} | given
+    words = [sys.executable, "-c", WAITING, "--version"]
+    done = subprocess.run(words, check=True, capture_output=True, text=True, env=environment)
+    users = [given.get(name) for name in names]
+    assert json.loads(done.stdout.splitlines()[-1]) == [users, expected, False]
+
+
 def test_no_arguments_show_the_help(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([]) == 0
     alone = capsys.readouterr()

@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
+from latticework.core import arrays as arrays_module
 from latticework.core.arrays import read_npy, read_npz
 from latticework.core.errors import InputError
 
@@ -119,6 +120,62 @@ def test_what_is_no_ordinary_file_is_refused_at_once(tmp_path: Path) -> None:
     os.replace(tmp_path / "named.npy.npz", tmp_path / "named.npy")
     with pytest.raises(InputError, match=r"several arrays: name it \.npz"):
         read_npy(tmp_path / "named.npy")
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.npz")
+    with pytest.raises(InputError, match=r"pipe\.npz is no ordinary file"):
+        read_npz(tmp_path / "pipe.npz", ["one"])
+
+
+def zipped(path: Path, method: int, *, shape: tuple[int, ...], values: bytes, times: int = 1) -> Path:
+    """Write an array that says it is of some shape of bytes, and is of some values, one after the other."""
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, {"descr": "|u1", "fortran_order": False, "shape": shape})
+    with zipfile.ZipFile(path, "w", method) as archive, archive.open("one.npy", "w") as stream:
+        stream.write(header.getvalue())
+        for _ in range(times):
+            stream.write(values)
+    return path
+
+
+def test_what_unpacks_to_more_than_a_laptop_holds_is_refused_before_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert arrays_module.MAX_NPZ_BYTES <= 2**32
+    monkeypatch.setattr(arrays_module, "MAX_NPZ_BYTES", 2**20)
+    np.savez_compressed(tmp_path / "a.npz", one=np.zeros(2**16), two=np.zeros(2**16), three=np.zeros(2**10))
+    assert read_npz(tmp_path / "a.npz", ["one", "three"])["one"].shape == (2**16,)
+    with pytest.raises(InputError, match=r"a\.npz unpacks to more than 1,048,576 bytes: write it with numpy\.savez"):
+        read_npz(tmp_path / "a.npz", ["one", "two"])
+    np.savez(tmp_path / "b.npz", one=np.zeros(2**18))  # as long as its file
+    assert read_npz(tmp_path / "b.npz", ["one"])["one"].shape == (2**18,)
+
+
+def test_what_is_longer_than_its_array_is_not_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = zipped(tmp_path / "a.npz", zipfile.ZIP_DEFLATED, shape=(8,), values=bytes(2**20), times=16)
+    other = zipped(tmp_path / "b.npz", zipfile.ZIP_DEFLATED, shape=(8,), values=bytes(8))
+    assert read_npz(other, ["one"])["one"].tolist() == [0] * 8
+    monkeypatch.setattr(arrays_module, "array_of", lambda *_, **__: pytest.fail("it was read"))
+    with pytest.raises(InputError, match=r"'one' is damaged: 16,777,208 bytes follow its \[8\] of uint8"):
+        read_npz(path, ["one"])
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_what_unpacks_without_a_bound_is_refused(tmp_path: Path, method: int) -> None:
+    path = zipped(tmp_path / "a.npz", method, shape=(8,), values=bytes(8))
+    with pytest.raises(InputError, match=r"'one' is compressed as NumPy never does: write it with numpy\.savez"):
+        read_npz(path, ["one"])
+
+
+def test_memory_that_is_not_there_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise MemoryError
+
+    np.savez(tmp_path / "a.npz", one=np.zeros(16))
+    monkeypatch.setattr(arrays_module, "array_of", full)
+    with pytest.raises(InputError, match=r"'one' has 256 bytes, more than there is memory for"):
+        read_npz(tmp_path / "a.npz", ["one"])
 
 
 @pytest.mark.parametrize("order", ["<", ">"])

@@ -143,6 +143,19 @@ def test_another_kind_of_device_is_refused(folder):
         checkpoint.read(folder, "run", CPU)
 
 
+def test_another_precision_is_refused(folder):
+    for precision in ("32", None):
+        assert checkpoint.read(folder, "run", CPU, precision).precision == "32"
+    with pytest.raises(
+        lw.InputError,
+        match=r"unfinished run in precision '32', this one is in 'bf16': .*machine like its own.*--restart",
+    ):
+        checkpoint.read(folder, "run", CPU, "bf16")
+    assert checkpoint.read_restarted(folder, "run", CPU, "bf16") is None
+    with pytest.raises(lw.InputError, match="other data or settings"):
+        checkpoint.read(folder, "another run", CPU, "bf16")
+
+
 def test_model_is_no_checkpoint(tmp_path):
     write_folder(tmp_path, header={"kind": "model"}, state=State())
     with pytest.raises(lw.InputError, match="holds a model, not the checkpoint"):
@@ -188,6 +201,7 @@ NOT_OURS = [
     *({"values": values} for values in ({"step": "7"}, {"finished": 1}, {"no_such": 1})),
     *({"files": {"history.json": text}} for text in (b"", b"[", b"{}", b"[1]", b'[{"loss": "low"}]', b"\xff")),
     *({"files": {}}, {"header": {}}, {"header": {"fingerprint": "run"}}),
+    {"header": {"fingerprint": "run", "precision": "32"}},
     *({"without": group} for group in ("module", "optimizer", "generators")),
     {"generators": {"cpu": torch.zeros(1, 3)}},
     {"generators": {"cpu": torch.tensor(1)}},

@@ -11,11 +11,7 @@ import numpy as np
 import pytest
 
 from latticework import InputError
-from latticework.core.checks import flag, in_order, n_jobs, number, one_of, positive, set_frozen, text, whole_number
-
-
-def share(value):
-    return number("dropout", value, lambda found: 0 <= found < 1, "a share of at least 0 and below 1")
+from latticework.core.checks import flag, in_order, n_jobs, one_of, positive, set_frozen, share, text, whole_number
 
 
 @pytest.mark.parametrize("value", [3, np.int64(3), np.uint8(3)])
@@ -52,15 +48,15 @@ def test_what_is_no_number_of_processes_is_named(value):
 
 @pytest.mark.parametrize("value", [0.5, np.float32(0.5), np.float64(0.5), Fraction(1, 2)])
 def test_numbers_of_any_type_become_a_float(value):
-    found = share(value)
+    found = share("dropout", value)
     assert (found, type(found)) == (0.5, float)
-    assert type(share(0)) is float
+    assert type(share("dropout", 0)) is float
 
 
 @pytest.mark.parametrize("value", [1, -0.1, math.nan, math.inf, True, np.True_, "0.1", None])
 def test_what_is_no_number_or_out_of_its_range_is_named(value):
     with pytest.raises(InputError, match=f"^{re.escape(f'dropout={value!r}')}: expected a share of at least 0"):
-        share(value)
+        share("dropout", value)
 
 
 @pytest.mark.parametrize("value", [0, -1, math.inf, math.nan, True, None, "1"])
@@ -108,7 +104,7 @@ def test_what_is_none_of_the_choices_is_named_beside_them(value):
 
 CHECKS = {
     "whole_number": lambda value: whole_number("option", value, least=1),
-    "number": share,
+    "share": lambda value: share("dropout", value),
     "positive": lambda value: positive("option", value),
     "flag": lambda value: flag("option", value),
     "one_of": lambda value: one_of("option", value, ["one"]),
@@ -141,7 +137,7 @@ def test_a_value_is_told_in_a_line_however_large_it_is(check, value, told):
 @pytest.mark.parametrize("value", [10**400, 10**5000], ids=["long", "longer"])
 def test_numbers_beyond_a_float_are_in_no_range(value):
     with pytest.raises(InputError, match=r"^dropout=.{,65}: expected a share"):
-        share(value)
+        share("dropout", value)
 
 
 class Table:

@@ -1,5 +1,7 @@
 import json
+from copy import deepcopy
 from dataclasses import replace
+from functools import partial
 
 import fakes
 import numpy as np
@@ -7,7 +9,9 @@ import pytest
 from sklearn.exceptions import NotFittedError
 
 import latticework as lw
-from latticework.core import State, estimator, tensors
+from latticework.core import State, estimator, read_folder, tensors, write_folder
+from latticework.core.checks import flag
+from latticework.core.version import is_newer
 
 pytestmark = pytest.mark.usefixtures("fakes_registered")
 
@@ -47,6 +51,55 @@ def test_config_of_another_version_of_the_class_is_refused(tmp_path, monkeypatch
     monkeypatch.setattr(fakes.Lexicon, "config_class", Renamed)
     with pytest.raises(lw.InputError, match=r"does not hold a Lexicon that can be rebuilt.*lowercase"):
         lw.load(tmp_path)
+
+
+def unknown_option(header):
+    header["parameters"]["config"]["stemming"] = True
+
+
+def unknown_choice(header):
+    header["parameters"]["config"]["lowercase"] = "never"
+
+
+def unknown_class(header):
+    header["class"] = "fake.Thesaurus"
+
+
+@pytest.mark.parametrize("version", ["0.2.0", "0.10.0rc1", "1.0", "0.1.1.dev3"])
+@pytest.mark.parametrize(
+    "changed, told",
+    [
+        (unknown_option, r"does not hold a Lexicon that can be rebuilt \(.*'stemming'.*\)"),
+        (unknown_choice, "lowercase='never': expected True or False"),
+        (unknown_class, "there is no estimator 'fake.Thesaurus'; .* not installed[?]"),
+    ],
+)
+def test_what_only_a_later_release_can_read_is_said_to_be_of_it(tmp_path, monkeypatch, changed, told, version):
+    @fakes.dataclass(frozen=True)
+    class Checked(fakes.LexiconConfig):
+        def __post_init__(self):
+            flag("lowercase", self.lowercase)
+
+    monkeypatch.setattr(fakes.Lexicon, "config_class", Checked)
+    monkeypatch.setattr(estimator, "VERSION", "0.1.0")
+    monkeypatch.setattr(estimator, "is_newer", partial(is_newer, than="0.1.0"))
+    fakes.Lexicon(config=Checked()).fit(["Ein Haus"]).save(tmp_path)
+    header, state = read_folder(tmp_path)
+    assert lw.load(tmp_path).words_ == ["ein", "haus"]
+    for written, ends in ((version, f"; Latticework {version} wrote it, this is 0.1.0: pip install .*"), ("0.1.0", "")):
+        write_folder(tmp_path, header={**header, "latticework": written}, state=state)
+        assert lw.load(tmp_path).words_ == ["ein", "haus"]
+        other = deepcopy(header)
+        changed(other)
+        write_folder(tmp_path, header={**other, "latticework": written}, state=state)
+        with pytest.raises(lw.InputError, match=f"{told}{ends}$"):
+            lw.load(tmp_path)
+
+
+@pytest.mark.parametrize("version", [None, 2, "", "2", "x.y", "1.2.3.4.5", "0.1.0", "0.0.9", "9" * 10 + ".0"])
+def test_what_is_no_later_release_is_not_taken_for_one(version):
+    assert not is_newer(version, than="0.1.0")
+    assert not is_newer("1.0.0", than="0+unknown")
 
 
 @pytest.mark.parametrize("random_state", [np.random.RandomState(0), "0", 1.0])

@@ -102,6 +102,12 @@ def with_model(words: str, model: str) -> str:
 COMMANDS = [
     Command("translate-fit", TRANSLATE, {"translator": MODEL}, reseeded(TRANSLATE), "--restart"),
     Command(
+        "translate-predict",
+        "translate predict ../inputs/translator ../inputs/pairs.tsv -o {to}translations.jsonl --device cpu",
+        {"translations.jsonl": FILE},
+        "translate predict ../inputs/translator ../inputs/facts.tsv -o {to}translations.jsonl --device cpu",
+    ),
+    Command(
         "translate-export", "translate export ../inputs/translator {to}exported", {"exported": FOLDER}, refuses=True
     ),
     Command("ner-fit", NER, {"tagger": MODEL}, reseeded(NER), "--restart"),

@@ -168,6 +168,26 @@ def test_forbidden_transitions_are_scores_of_minus_infinity():
 
 
 @dtypes
+def test_padding_that_no_tag_can_reach_has_no_probability_and_no_gradient(dtype):
+    """The first sentence is known to end with a tag that nothing may follow."""
+    transitions = torch.tensor([[0.0, 0.0], [-torch.inf, -torch.inf]], dtype=dtype)
+    scores = ChainScores(*(score.requires_grad_() for score in (transitions, *transitions.new_zeros(2, 2))))
+    emissions = transitions.new_zeros(2, 3, 2)
+    emissions[0, 0, 0] = -torch.inf
+    lengths, gold = torch.tensor([1, 3]), torch.tensor([[1, 0, 0], [0, 0, 1]])
+    expected = torch.tensor([[[0, 1], [0, 0], [0, 0]], [[1, 0], [1, 0], [0.5, 0.5]]], dtype=dtype)
+    torch.testing.assert_close(chain.marginals(emissions, lengths, scores), expected)
+    losses = chain.negative_log_likelihood(emissions.requires_grad_(), gold, lengths, scores)
+    torch.testing.assert_close(losses, torch.tensor([0, math.log(2)], dtype=dtype))
+    of_emissions, of_transitions, of_start, of_end = torch.autograd.grad(losses.sum(), [emissions, *scores])
+    seen = torch.tensor([[[0, 1], [0, 0], [0, 0]], [[1, 0], [1, 0], [0, 1]]], dtype=dtype)
+    torch.testing.assert_close(of_emissions, expected - seen)
+    torch.testing.assert_close(of_transitions, torch.tensor([[0.5, -0.5], [0, 0]], dtype=dtype))
+    torch.testing.assert_close(of_start, torch.zeros(2, dtype=dtype))
+    torch.testing.assert_close(of_end, torch.tensor([0.5, -0.5], dtype=dtype))
+
+
+@dtypes
 def test_spans_through_a_tag_that_nothing_may_follow_have_no_probability(dtype):
     transitions = torch.tensor([[0.0, 0.0], [-torch.inf, -torch.inf]], dtype=dtype)
     scores = ChainScores(transitions, *transitions.new_zeros(2, 2))

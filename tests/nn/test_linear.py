@@ -28,6 +28,26 @@ def test_every_fused_part_starts_glorot_uniform_as_if_alone(parts):
     assert (layer.bias == 0).all()
 
 
+@pytest.mark.parametrize("parts", [1, 3])
+def test_a_seed_gives_these_weights_when_a_layer_starts_and_when_it_starts_over(parts):
+    torch.manual_seed(0)
+    expected = torch.nn.Linear(7, 12)
+    for part in expected.weight.chunk(parts):
+        torch.nn.init.xavier_uniform_(part)
+    after = torch.rand(1)
+    torch.manual_seed(0)
+    layer = Linear(7, 12, parts=parts)
+    assert torch.equal(torch.rand(1), after)
+    with torch.device("meta"):
+        empty = Linear(7, 12, parts=parts)
+    for other in (layer, empty.to_empty(device="cpu")):
+        torch.manual_seed(0)
+        assert torch.equal(layer.weight, expected.weight)
+        other.reset_parameters()
+        assert torch.equal(other.weight, expected.weight)
+        assert (other.bias == 0).all()
+
+
 @pytest.mark.parametrize("rows", [0, 1, FEW_ROWS, FEW_ROWS + 1, 37, 64])
 @pytest.mark.parametrize("biased", [True, False])
 def test_a_product_and_its_gradients_are_those_of_torch(rows, biased):

@@ -217,6 +217,45 @@ def test_n_best_gives_n_lines_for_each(predict, corpus, translator):
     assert ended.out == lines(text for best in expected for text in best).decode()
 
 
+def test_output_is_what_is_printed_and_its_name_says_in_which_form(predict, corpus, tmp_path):
+    source, options = lines([*corpus.source[:5], ""]), ["--n-best", 2]
+    plain, objects = (predict(*options, *more, stdin=source).out for more in ([], ["--json"]))
+    for name, expected in (
+        ("a.txt", plain),
+        ("a.txt.gz", plain),
+        ("a.jsonl", objects),
+        ("a.json", objects),
+        ("a.jsonl.gz", objects),
+    ):
+        (tmp_path / name).write_text("what was there")
+        assert predict(*options, "-o", tmp_path / name, stdin=source) == (0, "", "")
+        content = (tmp_path / name).read_bytes()
+        assert (gzip.decompress(content) if name.endswith(".gz") else content).decode() == expected
+    assert predict(*options, "--output", "-", stdin=source) == (0, plain, "")
+
+
+def test_output_is_whole_or_as_it_was(predict, write, corpus, tmp_path):
+    output = tmp_path / "a.txt"
+    output.write_text("what was there")
+    source = write("a.en", lines(corpus.source[:30]) + b"\xff\n")
+    ended = predict(source, "-o", output)
+    assert (ended.status, ended.out) == (2, "")
+    assert f"{source}:31: byte 0xFF" in ended.err
+    assert output.read_text() == "what was there"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.en", "a.txt"]
+
+
+def test_output_that_cannot_be_is_refused_before_a_model_is_loaded(latticework, tmp_path):
+    for options, told in (
+        (["-o", tmp_path / "none" / "a.txt"], f"a.txt cannot be written: there is no folder {tmp_path / 'none'}"),
+        (["-o", tmp_path], f"--output {tmp_path} is a folder"),
+        (["-o", tmp_path / "a.jsonl", "--json"], "--json is for what is printed: leave out --output"),
+    ):
+        ended = latticework("translate", "predict", tmp_path / "no model", *options)
+        assert (ended.status, ended.out) == (2, "")
+        assert told in ended.err
+
+
 def test_a_line_of_thousands_of_words_is_translated_with_a_warning(predict, corpus):
     book, expected = " ".join(corpus.source * 21), " ".join(corpus.target * 21)
     assert len(book.split()) > 5000
@@ -344,7 +383,7 @@ def test_show_says_what_the_model_is(latticework, model_folder, translator):
     [
         ("fit", "--output --valid --preset --vocab-size --epochs --batch-tokens --seed --device --precision --restart"),
         ("fit", "--sharded"),
-        ("predict", "--beam --alpha --n-best --json --device"),
+        ("predict", "--beam --alpha --n-best --output --json --device"),
         ("evaluate", "--beam --alpha --json --device"),
     ],
 )

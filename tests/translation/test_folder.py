@@ -117,6 +117,36 @@ def test_an_interrupted_run_goes_on_to_the_same_bytes(short, corpus, tmp_path, m
     assert contents(tmp_path / "parts") == contents(tmp_path / "whole")
 
 
+def machine(monkeypatch, **features):
+    """Let the processor have these instructions, and so decide what the precision "auto" is."""
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: features)
+
+
+def test_a_finished_model_is_loaded_on_a_machine_of_another_precision(short, corpus, tmp_path, monkeypatch):
+    machine(monkeypatch, amx_bf16=True)
+    anywhere = short | {"precision": "auto", "max_epochs": 1}
+    first = TransformerTranslator(**anywhere).fit(corpus.source, corpus.target, folder=tmp_path)
+    machine(monkeypatch)
+    monkeypatch.setattr(training, "train", no_training)
+    again = TransformerTranslator(**anywhere).fit(corpus.source, corpus.target, folder=tmp_path)
+    assert_same(again.model_.state_dict(), first.model_.state_dict())
+
+
+def test_an_unfinished_run_goes_on_in_its_precision_alone(short, corpus, tmp_path, monkeypatch):
+    anywhere, pairs = short | {"precision": "auto"}, (corpus.source, corpus.target)
+    machine(monkeypatch)
+    expected = TransformerTranslator(**anywhere).fit(*pairs).model_.state_dict()
+    interrupt_after(2, monkeypatch, TransformerTranslator(**anywhere), corpus, tmp_path)
+    before = files(tmp_path)
+    machine(monkeypatch, amx_bf16=True)
+    with pytest.raises(InputError, match="unfinished run in precision '32', this one is in 'bf16': repeat its command"):
+        TransformerTranslator(**anywhere).fit(*pairs, folder=tmp_path)
+    assert files(tmp_path) == before
+    machine(monkeypatch)
+    translator = TransformerTranslator(**anywhere).fit(*pairs, folder=tmp_path)
+    assert_same(translator.model_.state_dict(), expected)
+
+
 def other_data(corpus):
     yield "fewer pairs", corpus.source[1:], corpus.target[1:], None
     yield "another order", corpus.source[::-1], corpus.target[::-1], None
@@ -150,6 +180,7 @@ def test_a_folder_with_another_model_is_refused_and_kept(short, corpus, tmp_path
         {"max_steps": 9},
         {"vocab_size": 80},
         {"precision": "bf16"},
+        {"precision": "auto"},
         {"config": replace(short["config"], dropout=0.0)},
     ):
         refuse(changes, changes, corpus.source, corpus.target)

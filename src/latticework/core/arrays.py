@@ -1,4 +1,4 @@
-"""NumPy arrays in files, .npy and .npz: never objects, and never longer than their file, whatever it says."""
+"""NumPy arrays in files, .npy and .npz: never objects, and never more than a file can hold, whatever it says."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import zipfile
 import zlib
 from collections.abc import Container
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, Final
 
 import numpy as np
 
@@ -20,8 +20,8 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 NUMBERS: Final = "biuf"  # kinds of `numpy.dtype`: truth values, whole numbers and floats
 TEXTS: Final = "U"
-MAX_NPZ_BYTES: Final = 2**36
-_DEFLATE_RATIO: Final = 1032  # at most
+MAX_NPZ_BYTES: Final = 2**32  # of arrays that are compressed; others are no longer than their file
+_RATIOS: Final = {zipfile.ZIP_STORED: 1, zipfile.ZIP_DEFLATED: 1032}  # what NumPy writes, and its most bytes for one
 
 
 def read_npy(path: str | os.PathLike[str]) -> Array:
@@ -51,8 +51,7 @@ def read_npy(path: str | os.PathLike[str]) -> Array:
     [1.0, 2.0]
     """
     try:
-        if not stat.S_ISREG(Path(path).stat().st_mode):
-            raise InputError(f"{path} is no ordinary file")
+        _ordinary_size(path)
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     except InputError:
         raise
@@ -72,14 +71,14 @@ def read_npz(path: str | os.PathLike[str], names: Container[str]) -> dict[str, A
     Parameters
     ----------
     path : path-like
-        Of numbers and texts.
+        An ordinary file, of numbers and texts.
     names : container of str
         Which are wanted.
 
     Raises
     ------
     InputError
-        If it is no such file, is damaged or larger than is read, or holds pickled objects.
+        If it is no such file, is damaged or larger than is read or than there is memory for, or holds pickled objects.
 
     Examples
     --------
@@ -90,18 +89,24 @@ def read_npz(path: str | os.PathLike[str], names: Container[str]) -> dict[str, A
     {'exposure': array([0., 1.])}
     """
     arrays: dict[str, Array] = {}
-    size = 0
+    unpacked = 0
     try:
+        there = _ordinary_size(path)
         with zipfile.ZipFile(path) as archive:
             for info in archive.infolist():
                 name = info.filename.removesuffix(".npy")
                 if name not in names:
                     continue
-                size += info.file_size
-                if size > MAX_NPZ_BYTES or info.file_size > info.compress_size * _DEFLATE_RATIO + 2**10:
-                    raise InputError(f"{path}: {name!r} tells of {info.file_size:,} bytes, more than are in the file")
-                with archive.open(info) as stream:
-                    arrays[name] = array_of(stream.read(), f"{path}: {name!r}", kinds=NUMBERS + TEXTS)
+                where, ratio = f"{path}: {name!r}", _RATIOS.get(info.compress_type)
+                if ratio is None:
+                    raise InputError(f"{where} is compressed as NumPy never does: write it with numpy.savez")
+                if info.compress_size > there or info.file_size > info.compress_size * ratio + 2**10:
+                    raise InputError(f"{where} tells of {info.file_size:,} bytes, more than are in the file")
+                unpacked += info.file_size if ratio > 1 else 0
+                if unpacked > MAX_NPZ_BYTES:
+                    advice = "write it with numpy.savez, which does not compress"
+                    raise InputError(f"{path} unpacks to more than {MAX_NPZ_BYTES:,} bytes: {advice}")
+                arrays[name] = _member(archive, info, where)
     except InputError:
         raise
     except FileNotFoundError as error:
@@ -109,6 +114,28 @@ def read_npz(path: str | os.PathLike[str], names: Container[str]) -> dict[str, A
     except (OSError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
         raise InputError(f"{path} is no .npz file, or damaged or cut off ({error})") from error
     return arrays
+
+
+def _ordinary_size(path: str | os.PathLike[str]) -> int:
+    """The bytes of an ordinary file: a pipe would be waited for without end."""
+    about = Path(path).stat()
+    if not stat.S_ISREG(about.st_mode):
+        raise InputError(f"{path} is no ordinary file")
+    return about.st_size
+
+
+def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, where: str) -> Array:
+    kinds = NUMBERS + TEXTS
+    try:
+        with archive.open(info) as stream:  # its header alone: what is not as long as that says is not unpacked
+            shape, _, dtype = _header(stream, where, kinds)
+            more = info.file_size - stream.tell() - math.prod(shape) * dtype.itemsize
+        if more > 0:
+            raise InputError(f"{where} is damaged: {more:,} bytes follow its {list(shape)} of {dtype}")
+        with archive.open(info) as stream:
+            return array_of(stream.read(), where, kinds=kinds)
+    except MemoryError as error:
+        raise InputError(f"{where} has {info.file_size:,} bytes, more than there is memory for") from error
 
 
 def array_of(raw: bytes, where: str, *, kinds: str = NUMBERS) -> Array:
@@ -141,13 +168,7 @@ def array_of(raw: bytes, where: str, *, kinds: str = NUMBERS) -> Array:
     array([1., 2.])
     """
     stream = io.BytesIO(raw)
-    try:
-        version = np.lib.format.read_magic(stream)
-        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        shape, by_columns, dtype = read(stream)
-    except Exception as error:  # whatever stands where a header should be
-        raise InputError(f"{where} is no array, or damaged ({error})") from error
-    _check_kind(dtype, where, kinds)
+    shape, by_columns, dtype = _header(stream, where, kinds)
     count, there = math.prod(shape), len(raw) - stream.tell()
     if min(shape, default=1) < 0 or dtype.itemsize == 0 or there < count * dtype.itemsize:
         raise InputError(f"{where} is cut off: {list(shape)} of {dtype} do not fit into {there:,} bytes")
@@ -158,6 +179,18 @@ def array_of(raw: bytes, where: str, *, kinds: str = NUMBERS) -> Array:
         if (halves | (letters >= 0x110000)).any():
             raise InputError(f"{where} holds what is no text: the file is damaged")
     return values.reshape(shape, order="F" if by_columns else "C").astype(dtype.newbyteorder("="), copy=False)
+
+
+def _header(stream: IO[bytes], where: str, kinds: str) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """Shape, whether columns lie together, and type, of an array of one of the kinds; what follows is its values."""
+    try:
+        version = np.lib.format.read_magic(stream)
+        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, by_columns, dtype = read(stream)
+    except Exception as error:  # whatever stands where a header should be
+        raise InputError(f"{where} is no array, or damaged ({error})") from error
+    _check_kind(dtype, where, kinds)
+    return shape, by_columns, dtype
 
 
 def _check_kind(dtype: np.dtype[Any], where: str, kinds: str) -> None:

@@ -26,7 +26,9 @@ from latticework.core.words import cut, shortened
 CHECKPOINT: Final = "checkpoint"
 HISTORY: Final = "history.json"  # a file: in a long run it is too large for a plain value
 DISCARDED: Final = "discarded checkpoint"  # what a crash while it is removed may leave
-_REMEDY: Final = "repeat its command to go on with it, or start over with --restart (restart=True)"
+_OVER: Final = "start over with --restart (restart=True)"
+_REMEDY: Final = f"repeat its command to go on with it, or {_OVER}"
+_ELSEWHERE: Final = f"repeat its command on a machine like its own, or {_OVER}"
 
 
 @dataclass
@@ -61,6 +63,7 @@ class Checkpoint:
     generators: Mapping[str, Tensor]  # state of the random numbers of each kind of device, a row a process
     snapshots: dict[str, Stored]
     best: Stored | None
+    precision: str = "32"  # as `core.hardware.resolve_precision` gives it
     restarted: bool = False  # whether the call that wrote it was told to start over
 
 
@@ -74,19 +77,26 @@ def write(folder: Path, fingerprint: str, state: Checkpoint) -> None:
     }
     if state.best is not None:
         tensors["best"] = state.best
-    header = {"kind": CHECKPOINT, "fingerprint": fingerprint, "restarted": state.restarted}
+    header = {
+        "kind": CHECKPOINT,
+        "fingerprint": fingerprint,
+        "precision": state.precision,
+        "restarted": state.restarted,
+    }
     files = {HISTORY: to_json(state.history, "history")}
     write_folder(folder, header=header, state=State(values=asdict(state.position), tensors=tensors, files=files))
 
 
-def read(folder: str | os.PathLike[str], fingerprint: str, device: torch.device) -> Checkpoint | None:
-    """The checkpoint of a run, or None where there is none yet.
+def read(
+    folder: str | os.PathLike[str], fingerprint: str, device: torch.device, precision: str | None = None
+) -> Checkpoint | None:
+    """The checkpoint of a run, or None where there is none yet; in whichever precision if none is named.
 
     Raises
     ------
     InputError
-        If it is of another run, damaged, or not a checkpoint, or if the run had more or fewer processes or another kind
-        of device.
+        If it is of another run, damaged, or not a checkpoint, or if the run had more or fewer processes, another kind
+        of device or another precision.
     """
     folder = Path(folder)
     if not has_config(folder):
@@ -98,7 +108,7 @@ def read(folder: str | os.PathLike[str], fingerprint: str, device: torch.device)
         kind = cut(str(header.get("kind", "model")), 60)
         raise InputError(f"{folder} holds a {kind}, not the checkpoint of a training run")
     with damage_told(folder):
-        return _read(folder, header, state, fingerprint, device)
+        return _read(folder, header, state, fingerprint, device, precision)
 
 
 @contextmanager
@@ -120,13 +130,15 @@ def damage_told(folder: Path) -> Iterator[None]:
         ) from error
 
 
-def _read(folder: Path, header: dict[str, Any], state: State, fingerprint: str, device: torch.device) -> Checkpoint:
+def _read(
+    folder: Path, header: dict[str, Any], state: State, fingerprint: str, device: torch.device, precision: str | None
+) -> Checkpoint:
     if header["fingerprint"] != fingerprint:
         raise InputError(
             f"{folder} holds an unfinished run with other data or settings: {_REMEDY}, or choose another folder"
         )
     groups = dict(state.tensors)
-    _check_hardware(folder, groups["generators"], device)
+    _check_hardware(folder, groups["generators"], header["precision"], device, precision)
     own = {name: dict(groups.pop(name)) for name in ("module", "optimizer", "generators")}
     best = groups.pop("best", None)
     snapshots = {name: stored for name, stored in groups.items() if isinstance(stored, Stored)}
@@ -135,6 +147,7 @@ def _read(folder: Path, header: dict[str, Any], state: State, fingerprint: str, 
         history=history_of(state.files[HISTORY]),
         snapshots=snapshots,
         best=best if isinstance(best, Stored) else None,
+        precision=header["precision"],
         restarted=header["restarted"],
         **own,
     )
@@ -148,22 +161,29 @@ def _position(values: dict[str, Any]) -> Position:
     return position
 
 
-def read_restarted(folder: str | os.PathLike[str], fingerprint: str, device: torch.device) -> Checkpoint | None:
+def read_restarted(
+    folder: str | os.PathLike[str], fingerprint: str, device: torch.device, precision: str | None = None
+) -> Checkpoint | None:
     """The checkpoint of a run that was told to start over and has done so; None for all that it is to replace."""
     try:
-        found = read(folder, fingerprint, device)
+        found = read(folder, fingerprint, device, precision)
     except InputError:
         return None
     return found if found is not None and found.restarted else None
 
 
-def _check_hardware(folder: Path, generators: Mapping[str, Tensor], device: torch.device) -> None:
+def _check_hardware(
+    folder: Path, generators: Mapping[str, Tensor], of_run: str, device: torch.device, precision: str | None
+) -> None:
     had, has = len(generators["cpu"]), process_count()
     if had != has:
         raise InputError(f"{folder} holds an unfinished run of {had} processes, this one has {has}: {_REMEDY}")
     if generators.keys() != random_states(device).keys():
         kind = (generators.keys() - {"cpu"} or {"cpu"}).pop()
-        raise InputError(f"{folder} holds an unfinished run on {kind}, this one is on {device.type}: {_REMEDY}")
+        raise InputError(f"{folder} holds an unfinished run on {kind}, this one is on {device.type}: {_ELSEWHERE}")
+    if precision is not None and of_run != precision:
+        told = f"an unfinished run in precision {shortened(of_run)}, this one is in {precision!r}"
+        raise InputError(f"{folder} holds {told}: {_ELSEWHERE}")
 
 
 def restore(

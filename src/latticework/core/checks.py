@@ -82,9 +82,9 @@ def number(name: str, value: object, accepts: Callable[[float], bool], expected:
 
     Examples
     --------
-    >>> number("dropout", 1, lambda share: 0 <= share < 1, "a share of at least 0 and below 1")
+    >>> number("alpha", -1, lambda alpha: 0 <= alpha < math.inf, "a finite number of at least 0")
     Traceback (most recent call last):
-    latticework.core.errors.InputError: dropout=1: expected a share of at least 0 and below 1
+    latticework.core.errors.InputError: alpha=-1: expected a finite number of at least 0
     """
     if isinstance(value, bool) or not isinstance(value, Real) or not accepts(_as_float(value)):
         raise InputError(f"{name}={shortened(value)}: expected {expected}")
@@ -100,6 +100,23 @@ def positive(name: str, value: object) -> float:
         If it is none.
     """
     return number(name, value, lambda found: 0 < found < math.inf, "a positive, finite number")
+
+
+def share(name: str, value: object) -> float:
+    """Return a part of a whole that leaves some of it, such as a dropout rate, as a float.
+
+    Raises
+    ------
+    InputError
+        If it is no number of at least 0 and below 1.
+
+    Examples
+    --------
+    >>> share("dropout", 1)
+    Traceback (most recent call last):
+    latticework.core.errors.InputError: dropout=1: expected a share of at least 0 and below 1
+    """
+    return number(name, value, lambda found: 0 <= found < 1, "a share of at least 0 and below 1")
 
 
 def flag(name: str, value: object) -> bool:

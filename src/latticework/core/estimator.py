@@ -17,7 +17,7 @@ from latticework.core.hardware import check_device
 from latticework.core.persistence import CONFIG, State, read_folder, write_folder
 from latticework.core.processes import is_first, wait_for_others
 from latticework.core.values import encode
-from latticework.core.version import VERSION
+from latticework.core.version import VERSION, is_newer
 from latticework.core.words import cut, shortened
 
 OF_MACHINES: Final = ("device", "n_jobs")  # parameters that belong to a machine, not to a model: they are not saved
@@ -144,8 +144,8 @@ def load_estimator(folder: str | os.PathLike[str], *, device: str = "auto") -> A
     Raises
     ------
     InputError
-        If the folder is missing, damaged, foreign, of a newer format, or of a class that is not registered; before that
-        if there is no such device on this machine.
+        If the folder is missing, damaged, foreign, of a newer format or release that cannot be read, or of a class that
+        is not registered; before that if there is no such device on this machine.
     """
     return _load(folder, Estimator, device)
 
@@ -182,7 +182,7 @@ def _load_once(folder: Path, expected: type[Estimator], device: str) -> Any:
     try:
         cls = estimator_class(key)
     except InputError as error:
-        raise InputError(f"{folder}: {error}") from error
+        raise InputError(f"{folder}: {error}{_of_later(header)}") from error
     if not issubclass(cls, expected):
         raise InputError(f"{folder} holds {cls.__name__}, not {expected.__name__}")
     try:
@@ -191,12 +191,19 @@ def _load_once(folder: Path, expected: type[Estimator], device: str) -> Any:
     except InputError as error:
         if str(folder) in str(error) or str(folder.absolute()) in str(error):
             raise
-        raise InputError(f"{folder}: {error}") from error
+        raise InputError(f"{folder}: {error}{_of_later(header)}") from error
     except (LookupError, ArithmeticError, TypeError, ValueError, AttributeError, RuntimeError, MemoryError) as error:
-        raise InputError(
-            f"{folder} does not hold a {cls.__name__} that can be rebuilt ({shortened(error, most=200)})"
-        ) from error
+        found = f"does not hold a {cls.__name__} that can be rebuilt ({shortened(error, most=200)})"
+        raise InputError(f"{folder} {found}{_of_later(header)}") from error
     return estimator
+
+
+def _of_later(header: dict[str, Any]) -> str:
+    """What an error adds where a later release wrote the model, which may have what this one does not know."""
+    version = header.get("latticework")
+    if not is_newer(version):
+        return ""
+    return f"; Latticework {cut(str(version), 40)} wrote it, this is {VERSION}: pip install --upgrade latticework"
 
 
 def plain_parameters(estimator: Estimator) -> dict[str, Any]:

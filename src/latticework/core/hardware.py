@@ -123,7 +123,7 @@ def computing(device: torch.device, precision: str) -> Iterator[None]:
 
 @contextmanager
 def evaluating(module: torch.nn.Module, device: str, precision: str) -> Iterator[torch.device]:
-    """Evaluate a module on the device of that name, where it then stays; on a CPU in float32, whatever `precision`."""
+    """Evaluate a module on the device of that name, where it then stays; on a CPU never in bfloat16."""
     import torch
 
     resolved = resolve_device(device)

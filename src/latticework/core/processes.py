@@ -67,7 +67,7 @@ def check_agreed(found: object, folder: str | os.PathLike[str], device: torch.de
     if not (digests == digests[0]).all():
         raise InputError(
             f"the processes of torchrun do not find the same run in {folder}: "
-            "give a folder that all of them share, and all of them the same data and settings"
+            "give a folder that all of them share, and all of them the same data, settings and precision"
         )
 
 

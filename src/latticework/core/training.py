@@ -24,7 +24,7 @@ from latticework.core import checkpoint
 from latticework.core.candidates import Candidates, holding
 from latticework.core.checkpoint import Position
 from latticework.core.folders import make_folder
-from latticework.core.hardware import current, fork_random, make_fabric, random_states, threads
+from latticework.core.hardware import current, fork_random, make_fabric, random_states, resolve_precision, threads
 from latticework.core.loggers import CSVLogger, Logger, Row
 from latticework.core.processes import check_agreed, gather
 from latticework.core.progress import message, progress
@@ -81,8 +81,8 @@ def train(
     Raises
     ------
     InputError
-        If the folder holds the checkpoint of another run, of one with more or fewer processes, or a damaged one, or if
-        processes do not find the same in it.
+        If the folder holds the checkpoint of another run, of one with more or fewer processes, on another kind of
+        device or in another precision, or a damaged one, or if processes do not find the same in it.
     FloatingPointError
         If the loss or a weight is no longer finite; the checkpoint is one from before.
     """
@@ -94,12 +94,14 @@ def train(
         stack.enter_context(current(device))  # Fabric makes it so, and leaves it
         fabric = make_fabric(device, precision, shard=None if shards is None else sharding(task.module, shards))
         stack.enter_context(fork_random(fabric.device, spawn(seed, f"training-{fabric.global_rank}")))
+        precision = resolve_precision(precision, fabric.device)
         spread = shards if fabric.world_size > 1 else None
-        loop = _Loop(fabric, task, plan, place, fingerprint, keep=folder is not None, restart=restart, shards=spread)
+        keep = folder is not None
+        loop = _Loop(fabric, task, plan, place, fingerprint, precision, keep=keep, restart=restart, shards=spread)
         stack.callback(loop.aside.close)
-        resumed = folder is not None and loop.resume()
+        resumed = keep and loop.resume()
         # Each process has looked by itself; and this waits for all, so that none discards what another still reads.
-        check_agreed((resumed, loop.position.step, fingerprint), place, fabric.device)
+        check_agreed((resumed, loop.position.step, fingerprint, precision), place, fabric.device)
         if fabric.is_global_zero:
             make_folder(place)
             if restart and not resumed:
@@ -121,6 +123,7 @@ class _Loop:
         plan: Plan,
         folder: Path,
         fingerprint: str,
+        precision: str,
         *,
         keep: bool,
         restart: bool,
@@ -128,7 +131,8 @@ class _Loop:
     ) -> None:
         self.keep = keep  # the checkpoint: there is a folder to resume from
         self.fabric, self.task, self.plan, self.folder = fabric, task, plan, folder
-        self.fingerprint, self.restart, self.sharded = fingerprint, restart, shards is not None
+        self.fingerprint, self.precision = fingerprint, precision
+        self.restart, self.sharded = restart, shards is not None
         fabric.strategy.precision.convert_module(task.module)
         # A module that is shared cannot be made whole again, so a copy is; the task's own validates, and is the result.
         tables = {id(part): part for part in shards or () if isinstance(part, nn.Parameter)}  # of them only rows are
@@ -153,7 +157,7 @@ class _Loop:
         """Go on where the checkpoint is, if there is one to go on from."""
         device, rank = self.fabric.device, self.fabric.global_rank
         read = checkpoint.read_restarted if self.restart else checkpoint.read
-        found = read(self.folder, self.fingerprint, device)
+        found = read(self.folder, self.fingerprint, device, self.precision)
         if found is None:
             return False
         self.position, self.history = found.position, found.history
@@ -328,6 +332,7 @@ class _Loop:
                     generators=generators,
                     snapshots=self.candidates.snapshots,
                     best=self.candidates.best,
+                    precision=self.precision,
                     restarted=self.restart,
                 ),
             )

@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass
 from typing import Final, get_args
 
-from latticework.core.checks import flag, number, one_of, positive, set_frozen, whole_number
+from latticework.core.checks import flag, number, one_of, positive, set_frozen, share, whole_number
 from latticework.core.errors import InputError
 from latticework.ner.choices import Forget, Repair
 
@@ -50,8 +50,7 @@ class TaggerConfig:
         if self.patience is not None:
             set_frozen(self, "patience", whole_number("patience", self.patience))
         for name in SHARES:
-            share = "a share of at least 0 and below 1"
-            set_frozen(self, name, number(name, getattr(self, name), lambda found: 0 <= found < 1, share))
+            set_frozen(self, name, share(name, getattr(self, name)))
         for name in ("char_unknown_rate", "word_unknown_rate", "weight_decay"):
             amount = "a finite number of at least 0"
             set_frozen(self, name, number(name, getattr(self, name), lambda found: 0 <= found < math.inf, amount))
@@ -106,7 +105,4 @@ class FlatConfig(TaggerConfig):
         super().__post_init__()
         for name in ("heads", "feed_forward"):
             set_frozen(self, name, whole_number(name, getattr(self, name)))
-        share = "a share of at least 0 and below 1"
-        set_frozen(
-            self, "layer_dropout", number("layer_dropout", self.layer_dropout, lambda found: 0 <= found < 1, share)
-        )
+        set_frozen(self, "layer_dropout", share("layer_dropout", self.layer_dropout))

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from latticework.core.checks import number
+from latticework.core.checks import share
 
 LEVELS = 256  # values of a byte
 
@@ -28,7 +28,7 @@ class Dropout(nn.Module):
 
     def __init__(self, p: float) -> None:
         super().__init__()
-        self.p = number("p", p, lambda rate: 0 <= rate < 1, "a share of at least 0 and below 1")
+        self.p = share("p", p)
 
     def forward(self, states: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
         """Drop elements in training, nothing otherwise."""

@@ -121,7 +121,10 @@ def tag_probabilities(messages: Messages) -> Float[Tensor, "time batch tags"]:
             [0.5000, 0.5000],
             [0.0000, 0.0000]])
     """
-    return (messages.prefixes + messages.suffixes).softmax(-1).mul_(messages.inside[:, :, None])
+    logarithms = messages.prefixes + messages.suffixes
+    return logarithms.softmax(-1).masked_fill_(
+        ~messages.inside[:, :, None], 0
+    )  # NaN where no tag can stand, times 0, is NaN
 
 
 def transition_counts(

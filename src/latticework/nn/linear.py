@@ -36,8 +36,13 @@ class Linear(nn.Linear):
     """
 
     def __init__(self, inputs: int, outputs: int, *, parts: int = 1) -> None:
+        self.parts = parts  # before nn.Linear, which calls `reset_parameters`
         super().__init__(inputs, outputs)
-        for part in self.weight.chunk(parts):
+
+    def reset_parameters(self) -> None:
+        """Draw new weights, and set the biases to 0."""
+        super().reset_parameters()  # overwritten, but what it draws decides which weights a seed gives
+        for part in self.weight.chunk(self.parts):
             nn.init.xavier_uniform_(part)
         nn.init.zeros_(self.bias)
 

@@ -6,7 +6,7 @@ The defaults are the paper's base model (Vaswani et al. 2017, table 3 and sectio
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from latticework.core.checks import flag, number, one_of, positive, set_frozen, whole_number
+from latticework.core.checks import flag, one_of, positive, set_frozen, share, whole_number
 from latticework.core.errors import InputError
 
 WHOLE: Final = (
@@ -56,8 +56,7 @@ class TransformerConfig:
             if getattr(self, name) is not None:
                 set_frozen(self, name, whole_number(name, getattr(self, name)))
         for name in ("dropout", "label_smoothing"):
-            share = "a share of at least 0 and below 1"
-            set_frozen(self, name, number(name, getattr(self, name), lambda found: 0 <= found < 1, share))
+            set_frozen(self, name, share(name, getattr(self, name)))
         for name in ("learning_rate",) if self.clip_norm is None else ("learning_rate", "clip_norm"):
             set_frozen(self, name, positive(name, getattr(self, name)))
         if self.d_model % self.heads or self.d_model % 2:

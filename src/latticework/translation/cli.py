@@ -17,20 +17,23 @@ from latticework.core.commands import (
     Loggers,
     Model,
     Output,
+    OutputFile,
     Precision,
     Restart,
     Seed,
     Sharded,
     ValidPair,
+    check_json,
+    check_output,
     job,
-    print_json,
     print_result,
     read_stdin_once,
     text_file,
 )
-from latticework.core.files import read_lines
+from latticework.core.files import is_jsonl, read_lines, write_lines
 from latticework.core.progress import message
 from latticework.core.streams import answers, stream_name
+from latticework.core.values import strict_json
 from latticework.core.words import listed
 from latticework.translation.io import PAIRS, read_pairs, sentences_in
 
@@ -99,14 +102,18 @@ def predict(
     beam: Annotated[int, typer.Option("--beam", min=1, help="Hypotheses kept at each step; 1 is greedy.")] = 4,
     alpha: Annotated[float, typer.Option("--alpha", min=0, help="Length penalty: larger favours longer output.")] = 0.6,
     n_best: Annotated[int, typer.Option("--n-best", min=1, help="Translations of each sentence.")] = 1,
+    output: OutputFile = None,
     device: Device = "auto",
     as_json: Json = False,
 ) -> None:
     """Translate a file, or standard input as it comes in, line by line and in order.
 
-    One line of output for each line of input; with --n-best N, N lines. With --json each line of input gives one object
-    with its translations and their scores.
+    One line of output for each line of input; with --n-best N, N lines. With --json, or where --output names a .jsonl
+    file, each line of input gives one object with its translations and their scores.
     """
+    check_output(output)
+    check_json(as_json, output=output)
+    objects = as_json or (output is not None and is_jsonl(output))
     translator = _load(model, device, beam, alpha, n_best)
     name, first = stream_name(file), 1
 
@@ -117,12 +124,18 @@ def predict(
         first += len(chunk)
         return zip(chunk, found, strict=True)
 
-    for sentence, best in answers(sentences_in(read_lines(file), name), translated):
-        if as_json:
-            print_json({"source": sentence, "translations": best})
-        else:
-            for translation in best:
-                print(translation.text)
+    def lines() -> Iterator[str]:
+        for sentence, best in answers(sentences_in(read_lines(file), name), translated):
+            if objects:
+                yield strict_json({"source": sentence, "translations": best})
+            else:
+                yield from (translation.text for translation in best)
+
+    if output is None:
+        for line in lines():
+            print(line)
+    else:
+        write_lines(output, lines())
 
 
 @app.command()

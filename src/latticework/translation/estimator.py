@@ -175,7 +175,9 @@ class TransformerTranslator(Estimator):
         counts = {**pairs.counts, **({"validation": held_out.counts} if held_out else {})}
         del pairs, held_out  # the text of millions of pairs is not needed while they are trained on
         pieces = hashlib.sha256(vocabulary.model).hexdigest()
-        settings = {"seed": run.seed, "epochs": epochs, "steps": steps, "precision": precision, "vocabulary": pieces}
+        # The precision as it was asked for: what "auto" is on a machine does not make a finished model another.
+        asked = {"epochs": epochs, "steps": steps, "precision": self.precision}
+        settings = {"seed": run.seed, **asked, "vocabulary": pieces}
         run_fingerprint = fingerprint(settings, config, [*training, *(checking or ())])
 
         def learn() -> None:
