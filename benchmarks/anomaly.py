@@ -306,7 +306,7 @@ def draw_overlays(path: Path, seed: int) -> None:
             level = None if model.map_threshold_ is None else model.map_threshold_.value
             pictures = {}
             for part in parts:
-                found = model.inspect(part)
+                found = model.explain(part)
                 truth = None if part.truth is None else part.truth > 0
                 shown = painted(part.rgb, *layers(found, Scale.of([found], level)), truth)
                 pictures[part.label] = np.hstack([part.rgb, shown])

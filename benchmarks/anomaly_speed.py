@@ -511,14 +511,14 @@ def inspect_task(folder: Path, job: timing.Job) -> dict[str, Any]:
     model = M3DM(config=M3DMConfig(size=job["size"]), random_state=0).fit(folder / job["family"])
     fit = time.perf_counter() - began
     parts = read_folder(folder / job["family"], split="test")
-    model.inspect(parts[0])
+    model.explain(parts[0])
     seconds: list[float] = []
     stages: dict[str, list[float]] = {stage: [] for stage in (*STAGES.values(), REST)}
     with watched(STAGES) as taken:
         for part in parts * job["rounds"]:
             taken.clear()
             began = time.perf_counter()
-            model.inspect(part)
+            model.explain(part)
             seconds.append(time.perf_counter() - began)
             taken[REST] = seconds[-1] - sum(taken.values())
             for stage, values in stages.items():

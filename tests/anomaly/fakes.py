@@ -55,7 +55,7 @@ class FakeM3DM:
         self.banks_, self.report_ = self.banks, ["the fusion bank did not help on pseudo-defects: it is left out"]
         self.threshold_ = None
         if validation is not None:
-            scores = [self.inspect(part).score for part in validation]
+            scores = [self.explain(part).score for part in validation]
             self.threshold_ = threshold(scores, rate=self.config.false_alarm_rate)
         return self
 
@@ -83,7 +83,7 @@ class FakeM3DM:
         model.threshold_ = None if kept["threshold_"] is None else Threshold(**kept["threshold_"])
         return model
 
-    def inspect(self, part):
+    def explain(self, part):
         sample = read(part, unit=self.unit_)
         truth = np.zeros(sample.size) if sample.truth is None else (sample.truth > 0).astype(float)
         noise = np.random.default_rng(sum(map(ord, sample.name))).normal(0, 1, sample.size)
@@ -114,7 +114,7 @@ class FakeM3DM:
         for part in parts:
             try:
                 sample = read(part)
-                told = self.inspect(sample)
+                told = self.explain(sample)
             except InputError as error:
                 told, failed[part.name] = error, str(error)
             else:
@@ -246,7 +246,7 @@ class Counting:
     folder: Path | None = None  # where a file tells of each time it was unpacked
     asked: list[int] = field(default_factory=list)
 
-    def inspect(self, part):
+    def explain(self, part):
         number = int(part)
         self.asked.append(number)
         if number % 7 == 0:
@@ -272,6 +272,6 @@ class Counting:
 class Doubting(Counting):
     """Warns of every part; here, where the processes of joblib find it."""
 
-    def inspect(self, part):
+    def explain(self, part):
         warn(part, "it is odd")
-        return super().inspect(part)
+        return super().explain(part)

@@ -63,7 +63,7 @@ def test_every_way_to_say_that_nothing_returned_means_the_same(model, nothing):
     expected, given = xyz.copy(), xyz.copy()
     expected[lost], given[lost] = np.nan, nothing
     assert model.score_samples([part(30, xyz=given)]) == model.score_samples([part(30, xyz=expected)])
-    assert finite(model.inspect(part(30, xyz=given)))
+    assert finite(model.explain(part(30, xyz=given)))
 
 
 def test_one_coordinate_that_is_zero_is_no_lost_point(model):
@@ -78,7 +78,7 @@ def test_many_lost_points_are_seen_by_geometry(model):
     xyz = part(30).xyz.copy()
     middle = np.argwhere(~np.isnan(xyz[..., 2])).mean(0).astype(int)
     xyz[middle[0] - 5 : middle[0] + 6, middle[1] - 5 : middle[1] + 6] = np.nan
-    before, after = (model.inspect(part(30, xyz=points)) for points in (part(30).xyz, xyz))
+    before, after = (model.explain(part(30, xyz=points)) for points in (part(30).xyz, xyz))
     assert finite(after)
     assert after.banks[2].score > before.banks[2].score
 
@@ -96,7 +96,7 @@ def test_a_handful_of_points_is_no_part_that_could_be_judged(model):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # that the part cannot be told from its ground
         with pytest.raises(InputError, match="part 30: nothing of it can be judged"):
-            model.inspect(part(30, xyz=xyz))
+            model.explain(part(30, xyz=xyz))
 
 
 # Units
@@ -118,7 +118,7 @@ def test_points_in_another_unit_than_those_learnt_are_no_good_part(model):
         wrong = part(30, xyz=part(30).xyz * 1000)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
-        found = model.inspect(wrong)
+        found = model.explain(wrong)
     assert finite(found)
     assert found.defective
 
@@ -141,7 +141,7 @@ def test_nothing_is_no_part():
 @pytest.mark.parametrize("lacks, bank", [("rgb", "colour"), ("xyz", "geometry")])
 def test_what_the_good_parts_had_may_not_be_missing(model, lacks, bank):
     sample = part(30, **{lacks: None})
-    for ask in (model.inspect, lambda lone: model.predict([lone]), lambda lone: model.predict_map([lone])):
+    for ask in (model.explain, lambda lone: model.predict([lone]), lambda lone: model.predict_map([lone])):
         with pytest.raises(InputError, match=f"part 30 has no {lacks}, which the memory bank for {bank}"):
             ask(sample)
 
@@ -152,7 +152,7 @@ def test_points_are_needed_even_by_banks_of_colours_if_parts_had_them(banks):
     model = detector(banks).fit(parts(4))
     assert model.scans_ == ("rgb", "xyz")
     with pytest.raises(InputError, match="part 30 has no xyz, but the good parts had"):
-        model.inspect(part(30, xyz=None))
+        model.explain(part(30, xyz=None))
     found = model.evaluate([part(31), part(30, xyz=None), part(40, "stain")])
     assert list(found.failed) == ["part 30"]
 
@@ -179,7 +179,7 @@ def test_colours_alone(colours):
     bad = colours.score_samples([part(seed, "contamination", xyz=None) for seed in range(40, 44)])
     assert np.median(bad) > np.median(good)
     mask = part(40, "contamination", xyz=None).mask
-    found = colours.inspect(part(40, "contamination", mask=mask))  # points that the good parts did not have
+    found = colours.explain(part(40, "contamination", mask=mask))  # points that the good parts did not have
     assert finite(found)
     assert found.score == bad[0]
 
@@ -190,7 +190,7 @@ def test_points_alone(points):
     good = points.score_samples(parts(4, first=30, rgb=None))
     bad = points.score_samples([part(seed, kind, rgb=None) for kind in ("dent", "hole") for seed in range(40, 42)])
     assert bad.min() > good.max()
-    found = points.inspect(part(40, "hole", rgb=None))
+    found = points.explain(part(40, "hole", rgb=None))
     assert found.defective
     assert points.score_samples([part(40, "hole")]) == found.score
 
@@ -232,7 +232,7 @@ def test_grey_pictures_are_learnt_like_others(tmp_path):
     for number in range(5):
         save(tmp_path, part(number), f"{number:03}", mode="L")
     model = detector(("colour", "texture", "geometry")).fit(tmp_path)
-    assert finite(model.inspect(part(30)))
+    assert finite(model.explain(part(30)))
     grey = part(30).rgb.mean(2).astype(np.uint8)
     assert model.score_samples([part(30, rgb=grey)])[0] < model.score_samples([part(30)])[0]
 
@@ -241,7 +241,7 @@ def test_pictures_of_many_sizes_are_brought_to_one():
     given = [part(0), part(1, size=96), cropped(part(2), slice(0, 64), slice(0, 60)), part(3, size=130)]
     model = detector(ALL).fit(given, validation=parts(2, first=50))
     for sample in (*given, part(40, "hole", size=100), cropped(part(41, size=80), slice(4, 80), slice(0, 80))):
-        found = model.inspect(sample)
+        found = model.explain(sample)
         assert finite(found)
         assert found.map.shape == found.foreground.shape == sample.size
     scores = model.score_samples([part(30), part(30, size=128), part(40, "hole"), part(40, "hole", size=128)])
@@ -252,13 +252,13 @@ def test_pictures_of_many_sizes_are_brought_to_one():
 def test_constant_colours_are_no_trouble_and_others_are_seen(level):
     flat = np.full((SIZE, SIZE, 3), level, np.uint8)
     model = detector(ALL).fit(parts(5, rgb=flat), validation=parts(2, first=50, rgb=flat))
-    good, bad = model.inspect(part(30, rgb=flat)), model.inspect(part(40, "hole", rgb=flat))
+    good, bad = model.explain(part(30, rgb=flat)), model.explain(part(40, "hole", rgb=flat))
     assert finite(good)
     assert finite(bad)
     assert bad.score > good.score
     spotted = flat.copy()
     spotted[30:36, 30:36] = 255 - level if level != 128 else 0
-    stained = model.inspect(part(30, rgb=spotted))
+    stained = model.explain(part(30, rgb=spotted))
     assert finite(stained)
     assert stained.score > good.score
 
@@ -291,9 +291,9 @@ def test_both_names_of_a_scan_that_is_given_twice_are_told():
 def test_parts_that_are_all_the_same_are_learnt_too():
     same = [replace(part(0), name=f"copy {number}") for number in range(6)]
     model = detector(ALL).fit(same, validation=parts(2, first=50))
-    found = model.inspect(part(0))
+    found = model.explain(part(0))
     assert finite(found)
-    assert model.inspect(part(40, "hole")).score > 10 * max(found.score, 1)
+    assert model.explain(part(40, "hole")).score > 10 * max(found.score, 1)
 
 
 def test_a_part_without_any_shape_is_no_trouble():
@@ -305,7 +305,7 @@ def test_a_part_without_any_shape_is_no_trouble():
         warnings.simplefilter("ignore", UserWarning)
         model = detector(ALL).fit([part(seed, xyz=flat, mask=mask) for seed in range(4)])
         for seed in range(30, 33):
-            assert finite(model.inspect(part(seed, xyz=flat, mask=mask)))
+            assert finite(model.explain(part(seed, xyz=flat, mask=mask)))
 
 
 def test_a_flat_part_is_learnt():
@@ -323,7 +323,7 @@ def test_a_flat_part_is_learnt():
         )
         dented = flat + deep[0]
         dented[24:40, 24:40, 2] += 0.003
-        good, bad = (model.inspect(Sample.of(rgb=noise[0], xyz=xyz, mask=mask)) for xyz in (flat + deep[1], dented))
+        good, bad = (model.explain(Sample.of(rgb=noise[0], xyz=xyz, mask=mask)) for xyz in (flat + deep[1], dented))
     assert finite(good)
     assert finite(bad)
     assert bad.score > good.score
@@ -336,7 +336,7 @@ def test_a_single_part_is_learnt_without_a_threshold():
     model = detector(None).fit([part(0)])
     assert model.threshold_ is None
     assert model.parts_ == ["part 0"]
-    good, bad = model.inspect(part(30)), model.inspect(part(40, "hole"))
+    good, bad = model.explain(part(30)), model.explain(part(40, "hole"))
     assert finite(good)
     assert good.defective is None
     assert bad.score > good.score
@@ -355,7 +355,7 @@ def test_of_two_parts_one_is_set_aside_and_hardly_certifies_anything():
 def test_one_entry_a_bank_is_enough():
     model = detector(ALL, coreset=1e-6).fit(parts(3))
     assert {len(memory) for memory in model.normal_.memories.values()} == {1}
-    assert finite(model.inspect(part(30)))
+    assert finite(model.explain(part(30)))
 
 
 # Where to look
@@ -367,7 +367,7 @@ def test_good_parts_with_masks_are_learnt_in_them():
     model = detector(ALL).fit(parts(5, mask=mask), validation=parts(2, first=50, mask=mask))
     for memory in model.normal_.memories.values():
         assert memory.where[:, 2].max() <= 36 // 8
-    found = model.inspect(part(30, mask=mask))
+    found = model.explain(part(30, mask=mask))
     assert not found.foreground[:, 36:].any()
 
 
@@ -378,10 +378,14 @@ def test_banks_that_judge_nothing_of_a_part_do_not_make_it_better_than_good_ones
     found = model.evaluate([*parts(4, first=60), part(60, mask=mask)])
     assert [np.count_nonzero(found.bank_scores[bank]) for bank in ALL] == [4, 4, 4, 5]
     assert found.scores[4] > found.scores[:4].min() - 10
-    inspected = model.inspect(part(60, mask=mask))
+    inspected = model.explain(part(60, mask=mask))
     assert finite(inspected)
     assert inspected.doubt == "nothing of it could be judged by colour, texture, geometry"
     json.dumps([found.as_dict(), inspected.as_dict()], allow_nan=False)
+    whole, rest = model.transform([part(60), part(60, mask=mask)])
+    form = model.normal_.memories["form"].features.shape[1]
+    assert not np.isnan([*whole, *rest[-form:]]).any(), "the last bank is that for form"
+    assert np.isnan(rest[:-form]).all()
 
 
 def test_masks_that_leave_nothing_to_learn_are_told():
@@ -397,7 +401,7 @@ def test_one_good_part_may_have_nothing_to_learn_from(model):
     mask = np.zeros((SIZE, SIZE), bool)
     mask[32, 32] = True
     fitted = detector(ALL).fit([part(0), part(1, mask=mask), part(2)], validation=[part(50, mask=mask), part(51)])
-    assert finite(fitted.inspect(part(30)))
+    assert finite(fitted.explain(part(30)))
     assert fitted.parts_ == ["part 0", "part 1", "part 2"]
     assert {number for memory in fitted.normal_.memories.values() for number in memory.where[:, 0]} == {0, 2}
 
@@ -519,7 +523,7 @@ def test_foreign_and_missing_folders_are_refused(tmp_path):
 def test_nothing_that_was_given_is_changed(model):
     sample = part(30)
     before = {name: getattr(sample, name).copy() for name in ("rgb", "xyz", "truth")}
-    model.inspect(sample)
+    model.explain(sample)
     model.evaluate([sample, part(40, "hole")])
     for name, array in before.items():
         np.testing.assert_array_equal(getattr(sample, name), array)

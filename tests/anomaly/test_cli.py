@@ -138,7 +138,7 @@ def test_predict_prints_a_line_of_json_for_each_part(anomaly, saved, rings, mode
     assert {row["label"] for row in found} >= {"good", "dent", "stain"}
     part = next(part for part in split(rings / "test", None) if part.name == "dent/000")
     row = next(row for row in found if row["name"] == "dent/000")
-    expected = model.inspect(part)
+    expected = model.explain(part)
     assert row["score"] == pytest.approx(expected.score)
     assert (row["defective"], row["error"]) == (True, None)
     assert row["banks"]["colour"]["nearest"]["part"].startswith("train/good/")
@@ -173,7 +173,7 @@ def test_predict_writes_maps_overlays_and_tables(anomaly, saved, rings, model, t
         path.relative_to(tmp_path / "maps").as_posix() for path in (tmp_path / "maps").rglob("*.tiff")
     }
     part = split(rings, "test")[0]
-    assert (tifffile.imread(tmp_path / "maps" / f"{part.name}.tiff") == model.inspect(part).map).all()
+    assert (tifffile.imread(tmp_path / "maps" / f"{part.name}.tiff") == model.explain(part).map).all()
 
 
 def test_one_bad_file_is_reported_and_the_others_go_on(anomaly, saved, broken, tmp_path):
@@ -402,8 +402,8 @@ def test_evaluate_writes_a_page_and_maps(anomaly, saved, rings, tmp_path, monkey
 def test_maps_of_an_evaluation_are_those_of_a_prediction(anomaly, saved, broken, tmp_path, monkeypatch):
     anomaly("predict", saved, broken, "--maps", tmp_path / "predicted")
     inspected = []
-    inspect = FakeM3DM.inspect
-    monkeypatch.setattr(FakeM3DM, "inspect", lambda self, part: inspected.append(part.name) or inspect(self, part))
+    explain = FakeM3DM.explain
+    monkeypatch.setattr(FakeM3DM, "explain", lambda self, part: inspected.append(part.name) or explain(self, part))
     anomaly("evaluate", saved, broken, "--maps", tmp_path / "evaluated")
     assert len(inspected) == len(set(inspected)) == 11, "each that can be read, once"
     rows = [json.loads(line) for line in (tmp_path / "evaluated" / "predictions.jsonl").read_text().splitlines()]
@@ -430,7 +430,7 @@ def test_good_parts_are_for_a_page(refused, saved, rings):
 
 
 def test_good_parts_that_are_none_of_the_fit_are_refused_first(refused, saved, rings, tmp_path, monkeypatch):
-    monkeypatch.setattr(FakeM3DM, "inspect", lambda *_: pytest.fail("too late"))
+    monkeypatch.setattr(FakeM3DM, "explain", lambda *_: pytest.fail("too late"))
     page = tmp_path / "page.html"
     for words in (("evaluate", saved, rings), ("explain", saved, rings / "test/cut/rgb/000.png")):
         told = refused(*words, "--page", page, "--good", rings / "train")
@@ -459,8 +459,8 @@ def test_explain_tells_of_one_part(anomaly, saved, rings, tmp_path):
 
 
 def test_where_no_region_is_marked_the_worst_patch_of_a_defective_part_is_told(anomaly, saved, rings, monkeypatch):
-    inspect = FakeM3DM.inspect
-    monkeypatch.setattr(FakeM3DM, "inspect", lambda *given: replace(inspect(*given), regions=()))
+    explain = FakeM3DM.explain
+    monkeypatch.setattr(FakeM3DM, "explain", lambda *given: replace(explain(*given), regions=()))
     row = anomaly("predict", saved, rings / "test" / "dent").out.splitlines()[1]
     told = re.search(r"  000: (no region stands out; worst at row \d+, column \d+, by colour)$", row)[1]
     assert anomaly("explain", saved, rings / "test" / "dent").out.splitlines()[-1] == told
@@ -549,7 +549,7 @@ def test_help_names_the_families_of_parts(anomaly):
 
 def test_pages_need_their_extra_before_anything_is_inspected(anomaly, saved, rings, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "jinja2", None)
-    monkeypatch.setattr(FakeM3DM, "inspect", lambda *_: pytest.fail("too late"))
+    monkeypatch.setattr(FakeM3DM, "explain", lambda *_: pytest.fail("too late"))
     for command in (("evaluate", saved, rings), ("explain", saved, rings / "test" / "cut")):
         ended = anomaly(*command, "--page", tmp_path / "page.html")
         assert (ended.status, ended.out) == (1, "")

@@ -49,8 +49,7 @@ class TestM3DM(EstimatorCases):
             "score_samples": (TEST[2:4],),
             "p_values": (TEST[2:4],),
             "predict_map": (TEST[3:4],),
-            "inspect": (TEST[4],),
-            "explain": (TEST[1],),
+            "explain": (TEST[4],),
             "evaluate": ([TEST[0], TEST[3], TEST[4]],),
         }
 
@@ -70,8 +69,8 @@ class TestM3DM(EstimatorCases):
         return [
             ("no parts", lambda model: model.score_samples([])),
             ("a picture", lambda model: model.predict(part(0).rgb)),
-            ("a list for one part", lambda model: model.inspect([part(0)])),
-            ("no colours", lambda model: model.inspect(part(0, rgb=None))),
+            ("a list for one part", lambda model: model.explain([part(0)])),
+            ("no colours", lambda model: model.explain(part(0, rgb=None))),
             ("no points", lambda model: model.predict_map([part(0, xyz=None)])),
             ("a file that is not there", lambda model: model.transform(["nowhere.png"])),
             ("nothing known", lambda model: model.evaluate([part(0, label=None, truth=None)])),
@@ -85,7 +84,7 @@ class TestM3DMAsPublished(TestM3DM):
     fusion = "ocsvm"
 
     def queries(self):
-        return {"predict": (TEST[2:4],), "transform": (TEST[3:4],), "inspect": (TEST[4],), "p_values": (TEST[:1],)}
+        return {"predict": (TEST[2:4],), "transform": (TEST[3:4],), "explain": (TEST[4],), "p_values": (TEST[:1],)}
 
 
 class TestM3DMWithFusion(TestM3DM):
@@ -102,7 +101,7 @@ class TestM3DMWithFusion(TestM3DM):
             "predict": (TEST[2:4],),
             "transform": (TEST[3:4],),
             "transform_patches": (TEST[0],),
-            "inspect": (TEST[4],),
+            "explain": (TEST[4],),
         }
 
     @pytest.fixture(autouse=True)
@@ -181,9 +180,9 @@ def test_what_a_script_sets_for_all_of_torch_changes_no_score(setting):
 
 @pytest.mark.parametrize("setting", [double_precision, autocast, elsewhere])
 def test_nor_does_it_change_an_inspection(fused, setting):
-    expected = fused.inspect(TEST[4])
+    expected = fused.explain(TEST[4])
     with setting():
-        assert_same(fused.inspect(TEST[4]), expected)
+        assert_same(fused.explain(TEST[4]), expected)
 
 
 @pytest.mark.parametrize("setting", [double_precision, faster_products, autocast])
@@ -213,7 +212,7 @@ def test_the_order_of_parts_does_not_matter_where_all_patches_are_kept():
     for order in list(permutations(range(4)))[::7]:
         fitted = detector(coreset=1.0).fit([given[number] for number in order], validation=aside)
         found.append([*fitted.score_samples(asked), fitted.threshold_.value])
-        nearest.add(fitted.inspect(asked[0]).banks[0].nearest.part)
+        nearest.add(fitted.explain(asked[0]).banks[0].nearest.part)
     assert len(nearest) == 1
     np.testing.assert_allclose(found, np.tile(found[0], (len(found), 1)), rtol=1e-3)
 
@@ -222,7 +221,7 @@ def test_more_of_the_same_changes_no_distance():
     one = detector(coreset=1.0, config=replace(CONFIG, held_out=0)).fit(parts(4))
     two = detector(coreset=1.0, config=replace(CONFIG, held_out=0)).fit([*parts(4), *parts(4)])
     for sample in (part(30), part(41, "dent")):
-        for first, second in zip(one.inspect(sample).banks, two.inspect(sample).banks, strict=True):
+        for first, second in zip(one.explain(sample).banks, two.explain(sample).banks, strict=True):
             assert first.score == pytest.approx(second.score, rel=1e-3)
             assert first.nearest.part == second.nearest.part
 
@@ -237,7 +236,7 @@ def test_defective_parts_score_higher_than_good_ones(fusion):
 
 def test_all_ways_to_ask_agree(model):
     scores = model.score_samples(TEST)
-    inspections = [model.inspect(sample) for sample in TEST]
+    inspections = [model.explain(sample) for sample in TEST]
     np.testing.assert_array_equal(scores, [found.score for found in inspections])
     assert model.predict(TEST).tolist() == [-1 if found.defective else 1 for found in inspections]
     for heat, found in zip(model.predict_map(TEST), inspections, strict=True):
@@ -247,7 +246,7 @@ def test_all_ways_to_ask_agree(model):
 
 
 def test_maps_take_no_inspection_and_as_many_processes_as_there_may_be(model, monkeypatch):
-    monkeypatch.setattr(M3DM, "inspect", None)
+    monkeypatch.setattr(M3DM, "explain", None)
     expected = model.predict_map(TEST)
     with joblib.parallel_config(n_jobs=2):
         assert_same(model.predict_map(TEST), expected)
@@ -267,7 +266,7 @@ def test_wide_maps_are_smooth_and_sharp_ones_are_not():
     rough = []
     for sigma in (0.0, 2.0, 8.0):
         kept.fitted_ = replace(kept.fitted_, config=replace(CONFIG, smoothing=sigma))
-        rough.append(kept.inspect(TEST[4]).map)
+        rough.append(kept.explain(TEST[4]).map)
     steps = [np.abs(np.diff(heat)).max() for heat in rough]
     assert steps[0] > steps[1] > steps[2]
 
@@ -306,7 +305,7 @@ def test_a_score_at_the_threshold_is_no_alarm():
     scores = model.score_samples(aside)
     assert model.threshold_.value == scores.max()  # to the last bit
     assert model.predict(aside).tolist() == [1, 1, 1]
-    assert [model.inspect(sample).defective for sample in aside] == [False] * 3
+    assert [model.explain(sample).defective for sample in aside] == [False] * 3
 
 
 def test_what_is_certified_is_told(model):
@@ -365,7 +364,7 @@ def test_more_parts_join_the_banks_and_keep_their_numbers():
         kept = {row.tobytes() for row in memory.features}
         assert {row.tobytes() for row in before[bank]} <= kept
     for name in grown.parts_:
-        for bank in grown.inspect(part(int(name.split()[1]))).banks:
+        for bank in grown.explain(part(int(name.split()[1]))).banks:
             assert bank.nearest.part == name
             assert bank.nearest.distance == 0
 
@@ -416,7 +415,7 @@ def test_a_refit_that_fails_leaves_the_detector_as_it_was(tmp_path):
 
 
 def test_the_first_parts_may_come_as_more():
-    assert_same(detector().partial_fit(parts(5)).inspect(TEST[4]), detector().fit(parts(5)).inspect(TEST[4]))
+    assert_same(detector().partial_fit(parts(5)).explain(TEST[4]), detector().fit(parts(5)).explain(TEST[4]))
 
 
 # Saved, spread and cached
@@ -428,7 +427,7 @@ def test_a_loaded_detector_learns_on_as_the_saved_one(tmp_path):
     loaded = lw.load(tmp_path / "model")
     for each in (fitted, loaded):
         each.partial_fit(parts(3, first=20))
-    assert_same([loaded.inspect(sample) for sample in TEST], [fitted.inspect(sample) for sample in TEST])
+    assert_same([loaded.explain(sample) for sample in TEST], [fitted.explain(sample) for sample in TEST])
     assert loaded.parts_ == fitted.parts_
     assert loaded.fitted_.sizes == fitted.fitted_.sizes
     assert loaded.report_ == fitted.report_
@@ -450,7 +449,7 @@ def test_a_saved_detector_goes_by_the_figures_it_was_fitted_with(tmp_path, other
     loaded = lw.load(tmp_path / "model")
     assert loaded.config == fitted.config
     assert loaded.threshold_ == fitted.threshold_
-    assert_same(loaded.inspect(TEST[3]), fitted.inspect(TEST[3]))
+    assert_same(loaded.explain(TEST[3]), fitted.explain(TEST[3]))
 
 
 def test_a_folder_that_does_not_say_with_which_figures_goes_by_its_parameters(tmp_path, monkeypatch):
@@ -459,7 +458,7 @@ def test_a_folder_that_does_not_say_with_which_figures_goes_by_its_parameters(tm
     del state.values["config"]
     monkeypatch.setattr(M3DM, "to_state", lambda self: state)
     fitted.save(tmp_path / "model")
-    assert_same(lw.load(tmp_path / "model").inspect(TEST[3]), fitted.inspect(TEST[3]))
+    assert_same(lw.load(tmp_path / "model").explain(TEST[3]), fitted.explain(TEST[3]))
 
 
 def test_several_processes_learn_the_same_bytes(tmp_path):
@@ -525,8 +524,8 @@ def test_a_folder_is_all_it_takes(folder, tmp_path):
     np.testing.assert_array_equal(fitted.score_samples(str(folder)), found.scores)
     assert fitted.predict_map(folder)[0].shape == (SIZE, SIZE)
     file = read_folder(folder, split="test")[0].rgb
-    assert isinstance(fitted.inspect(file), Inspection)
-    assert fitted.inspect(str(file)).score == found.scores[0]
+    assert isinstance(fitted.explain(file), Inspection)
+    assert fitted.explain(str(file)).score == found.scores[0]
     json.dumps(found.as_dict(), allow_nan=False)
     fitted.save(tmp_path / "model")
     assert_same(lw.load(tmp_path / "model").evaluate(Path(folder)).scores, found.scores)
@@ -604,7 +603,7 @@ def tiny(monkeypatch):
 
 
 def scores_by_equation_seven(model, sample):
-    found = {bank.bank: bank for bank in model.inspect(sample).banks}
+    found = {bank.bank: bank for bank in model.explain(sample).banks}
     patches = model.transform_patches(sample)
     for bank, rows in patches.items():
         entries = model.normal_.memories[bank].features
@@ -630,20 +629,20 @@ def test_the_papers_mode_on_trained_encoders(tiny, tmp_path):
     assert tiny == [{"vit": "vit.pth", "point_mae": "points.pth", "device": "cpu"}]
     assert model.banks_ == ("colour", "geometry", "fusion")
     assert scores_by_equation_seven(model, part(41, "dent")) == ["colour", "geometry", "fusion"]
-    found = model.inspect(part(41, "dent"))
+    found = model.explain(part(41, "dent"))
     assert found.map.shape == (SIZE, SIZE)
     assert np.isfinite(found.map).all()
     model.save(tmp_path / "model")
     loaded = lw.load(tmp_path / "model")
     assert len(tiny) == 1  # weights come from the model's own folder
-    assert_same(loaded.inspect(part(41, "dent")), found)
+    assert_same(loaded.explain(part(41, "dent")), found)
 
 
 def test_trained_encoders_in_the_default_mode(tiny):
     model = detector(None, features="pretrained").fit(parts(6))
     assert model.banks_[:2] == ("colour", "geometry")
     assert model.report_
-    found = model.inspect(part(41, "hole"))
+    found = model.explain(part(41, "hole"))
     assert found.banks[1].nearest.distance > 0
     train = [int(name.split()[1]) for name in model.parts_]
     assert model.normal_.memories["geometry"].where[:, 1].max() > 8  # on a grid twice as fine
@@ -738,13 +737,13 @@ def test_figures_of_the_config_matter():
     scores = []
     for places in (0.0, 2.0):
         model = detector(("geometry",), config=replace(CONFIG, places=places, held_out=0), coreset=1.0).fit(parts(6))
-        scores.append(model.inspect(bent).banks[0].score - model.inspect(good).banks[0].score)
+        scores.append(model.explain(bent).banks[0].score - model.explain(good).banks[0].score)
         assert model.normal_.representation.whitenings["geometry"].matrix.shape[0] == (92 if places == 0 else 96)
     assert scores[0] != scores[1]
     few = detector(("colour",), config=replace(CONFIG, components=5)).fit(parts(4))
     assert few.normal_.representation.whitenings["colour"].own == 5
     worst = [
-        detector(("form",), config=replace(CONFIG, worst=count, held_out=0)).fit(parts(3)).inspect(bent).banks[0].score
+        detector(("form",), config=replace(CONFIG, worst=count, held_out=0)).fit(parts(3)).explain(bent).banks[0].score
         for count in (1, 3, 30)
     ]
     assert worst[0] > worst[1] > worst[2] > 0

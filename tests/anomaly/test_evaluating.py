@@ -76,7 +76,7 @@ def test_figures_are_those_of_scikit_learn_and_of_the_published_evaluation(model
     for bank in model.banks_:
         maps = [heat(model, sample, bank) for sample in samples]
         check(found.banks[bank], found.bank_scores[bank], labels, maps, truths)
-        assert found.bank_scores[bank][3] == next(b.score for b in model.inspect(GOOD[3]).banks if b.bank == bank)
+        assert found.bank_scores[bank][3] == next(b.score for b in model.explain(GOOD[3]).banks if b.bank == bank)
 
 
 def test_what_is_found_in_each_part_is_handed_out_and_is_that_of_an_inspection(model, found):
@@ -88,7 +88,7 @@ def test_what_is_found_in_each_part_is_handed_out_and_is_that_of_an_inspection(m
     assert [str(each) for given, each in told if given is absent] == list(again.failed.values())
     for given, each in told:
         if given is not absent:
-            alone = model.inspect(given)
+            alone = model.explain(given)
             assert each.as_dict() == alone.as_dict()
             np.testing.assert_array_equal(each.map, alone.map)
 

@@ -184,7 +184,7 @@ def test_parts_set_aside_are_scored_as_any_other_is():
     scores, peaks = calibrated((describe(sample, BANKS, CONFIG).patches for sample in aside), model.normal_, CONFIG)
     np.testing.assert_array_equal(scores, model.score_samples(aside))
     for peak, sample in zip(peaks, aside, strict=True):
-        found = model.inspect(sample)
+        found = model.explain(sample)
         assert peak == pytest.approx(found.map.max(), rel=1e-6)
     assert model.threshold_ is None
     assert replace(model.fitted_, scores=scores, peaks=peaks).threshold == threshold(scores, rate=0.05)

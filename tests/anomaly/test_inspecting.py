@@ -42,9 +42,9 @@ def shifted(sample, down, right):
 
 @pytest.mark.parametrize("number", range(6))
 def test_a_part_that_the_banks_hold_is_at_distance_zero(whole, number):
-    found = whole.inspect(part(number))
+    found = whole.explain(part(number))
     assert np.ptp(found.map) < 1e-6  # at its least, everywhere, but for rounding
-    assert found.map.min() <= whole.inspect(part(40)).map.min()
+    assert found.map.min() <= whole.explain(part(40)).map.min()
     for bank in found.banks:
         assert bank.score == 0
         assert bank.nearest.distance == 0
@@ -61,7 +61,7 @@ def test_nearest_patches_are_named_in_pixels_of_their_own_picture():
     assert model.parts_ == ["part 0", "part 1", "part 2", "part 3", "part 4"]
     assert model.fitted_.sizes == [(64, 64), (96, 96), (80, 96), (128, 128), (64, 64)]
     for number, sample in enumerate([part(0), part(1, size=96), odd, part(3, size=128), part(4)]):
-        for bank in model.inspect(sample).banks:
+        for bank in model.explain(sample).banks:
             assert bank.nearest.part == f"part {number}"
             assert bank.nearest.distance == 0
             assert (bank.nearest.row, bank.nearest.column) == (bank.row, bank.column)
@@ -73,7 +73,7 @@ def test_places_in_another_picture_are_in_pixels_of_that_one():
     assert model.fitted_.sizes == [(64, 128)]
     sample = part(40, "dent")
     judged = model.fitted_.judged(describe(sample, model.seen_, CONFIG))
-    for number, bank in enumerate(model.inspect(sample).banks):
+    for number, bank in enumerate(model.explain(sample).banks):
         _, row, column = model.normal_.memories[bank.bank].where[judged.nearest[number]]
         assert (bank.nearest.row, bank.nearest.column) == ((row * 8 + 4 - 16) * 2, (column * 8 + 4) * 2)
 
@@ -83,7 +83,7 @@ def test_the_worst_patch_is_in_the_middle_of_the_defect(model):
         hits = 0
         for seed in range(70, 74):
             sample = part(seed, defect, size=96)
-            found = model.inspect(sample).banks[bank]
+            found = model.explain(sample).banks[bank]
             hits += ndimage.binary_dilation(sample.truth > 0, iterations=8)[found.row, found.column]
         assert hits >= 3, defect
 
@@ -91,7 +91,7 @@ def test_the_worst_patch_is_in_the_middle_of_the_defect(model):
 def test_places_and_maps_are_in_pixels_of_the_picture(model):
     sample = part(70, "stain", size=96)
     wide = shifted(sample, 0, 40)
-    found = model.inspect(wide)
+    found = model.explain(wide)
     assert found.map.shape == found.foreground.shape == (96, 136)
     assert found.map.dtype == np.float32
     assert found.foreground.dtype == bool
@@ -105,7 +105,7 @@ def test_places_and_maps_are_in_pixels_of_the_picture(model):
 def test_contributions_make_up_the_score(fusion):
     model = detector(fusion=fusion).fit(parts(6))
     for sample in (part(30), part(31, "stain"), part(32, "hole")):
-        found = model.inspect(sample)
+        found = model.explain(sample)
         shares = [bank.contribution for bank in found.banks]
         assert found.score == pytest.approx(max(shares) if fusion == "max" else sum(shares))
         assert found.score == model.score_samples([sample])[0]
@@ -115,7 +115,7 @@ def test_contributions_make_up_the_score(fusion):
 def test_regions_are_above_the_threshold_of_maps_and_on_the_part(model):
     for seed, defect in ((70, "dent"), (71, "contamination"), (72, "hole")):
         sample = part(seed, defect, size=96)
-        found = model.inspect(sample)
+        found = model.explain(sample)
         assert found.regions
         above = (found.map > model.map_threshold_.value) & found.foreground
         assert sum(region.pixels for region in found.regions) == (found.marked > 0).sum()
@@ -131,8 +131,8 @@ def test_regions_are_above_the_threshold_of_maps_and_on_the_part(model):
 
 
 def test_good_parts_are_without_regions_about_as_often_as_stated(model):
-    assert all(not model.inspect(sample).regions for sample in parts(4, first=60, size=96)[:1])
-    peaks = [model.inspect(sample).map for sample in parts(4, first=60, size=96)]
+    assert all(not model.explain(sample).regions for sample in parts(4, first=60, size=96)[:1])
+    peaks = [model.explain(sample).map for sample in parts(4, first=60, size=96)]
     assert model.map_threshold_.parts == 4
     assert max(heat.max() for heat in peaks) >= model.map_threshold_.value
 
@@ -144,7 +144,7 @@ def test_dents_are_deep_and_bumps_are_high():
     for defect, depths in told.items():
         for seed in range(70, 74):
             sample = part(seed, defect, size=224)
-            worst = model.inspect(sample).regions[0]
+            worst = model.explain(sample).regions[0]
             assert sample.truth[worst.top : worst.bottom, worst.left : worst.right].any()
             assert worst.bank == "geometry"
             assert worst.area_mm2 > 0
@@ -158,14 +158,14 @@ def test_dents_are_deep_and_bumps_are_high():
 def test_stains_are_seen_by_colour(model):
     strongest = []
     for seed in range(70, 74):
-        found = model.inspect(part(seed, "stain", size=96))
+        found = model.explain(part(seed, "stain", size=96))
         strongest += [region.bank for region in found.regions[:1]]
     assert strongest.count("colour") >= len(strongest) / 2 > 0
 
 
 def test_without_points_there_is_no_area(whole):
     model = detector(("colour",)).fit(parts(6, xyz=None))
-    found = model.inspect(part(30, "combined", xyz=None))
+    found = model.explain(part(30, "combined", xyz=None))
     assert found.regions
     assert {(region.area_mm2, region.depth_mm) for region in found.regions} == {(None, None)}
 
@@ -173,13 +173,13 @@ def test_without_points_there_is_no_area(whole):
 def test_points_that_are_not_looked_at_still_give_an_area():
     model = detector(("colour",)).fit(parts(6, xyz=None))
     masked = part(30, "combined", xyz=None)
-    found = model.inspect(part(30, "combined", mask=masked.mask))
+    found = model.explain(part(30, "combined", mask=masked.mask))
     assert found.regions[0].area_mm2 > 0
-    assert found.score == model.inspect(masked).score
+    assert found.score == model.explain(masked).score
 
 
 def test_without_parts_set_aside_nothing_is_decided(whole):
-    found = whole.inspect(part(31, "hole"))
+    found = whole.explain(part(31, "hole"))
     assert (found.defective, found.regions) == (None, ())
     assert np.isnan(found.p_value)
     assert found.as_dict()["p_value"] is None
@@ -190,7 +190,7 @@ def test_only_what_is_in_the_mask_is_judged(model):
     rows, columns = np.nonzero(sample.truth)
     beside = np.ones((96, 96), bool)
     beside[rows.min() - 6 : rows.max() + 7, columns.min() - 6 : columns.max() + 7] = False
-    before, after = model.inspect(sample), model.inspect(replace(sample, mask=beside))
+    before, after = model.explain(sample), model.explain(replace(sample, mask=beside))
     assert not (after.foreground & ~beside).any()
     assert before.defective
     assert after.score < before.score / 3
@@ -201,21 +201,21 @@ def test_only_what_is_in_the_mask_is_judged(model):
 def test_a_part_of_which_nothing_can_be_judged_is_not_called_good(model):
     mask = np.zeros((96, 96), bool)
     mask[48:50, 48:50] = True
-    for ask in (model.inspect, model.score_samples, model.predict):
+    for ask in (model.explain, model.score_samples, model.predict, model.transform):
         with pytest.raises(InputError, match="part 71: nothing of it can be judged"):
             ask(part(71, size=96, mask=mask))
 
 
 def test_p_values_and_decisions_agree(model):
     for sample in (part(70, size=96), part(70, "dent", size=96)):
-        found = model.inspect(sample)
+        found = model.explain(sample)
         assert found.p_value == model.p_values([sample])[0]
         assert found.defective == (found.score > model.threshold_.value) == (model.predict([sample])[0] == -1)
         assert found.defective == (found.p_value <= model.threshold_.certified)
 
 
 def test_everything_is_ready_for_json(model):
-    found = model.inspect(part(70, "dent", size=96))
+    found = model.explain(part(70, "dent", size=96))
     assert isinstance(found, Inspection)
     told = json.loads(json.dumps(found.as_dict(), allow_nan=False))
     assert told["name"] == "dent 70"

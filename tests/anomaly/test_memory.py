@@ -314,10 +314,10 @@ def test_a_part_without_foreground_adds_nothing():
     assert len(bank.finish(1.0)) == int(image(0)[1].sum())
 
 
-def broken(**changes):
+def broken(change=lambda where: where, **changes):
     bank = filled([0])
     bank.finish(0.5)
-    arrays = bank.to_arrays() | changes
+    arrays = bank.to_arrays() | {"where": change(bank.where)} | changes
     return MemoryBank.from_arrays({name: array for name, array in arrays.items() if array is not None})
 
 
@@ -340,6 +340,8 @@ def broken(**changes):
         (lambda: broken(where=None), "'where' is missing"),
         (lambda: broken(features=np.zeros((2, 3), dtype=int)), "'features' is missing"),
         (lambda: broken(where=np.zeros((1, 3), dtype=int)), "do not fit"),
+        (lambda: broken(lambda where: where - 1), "'where' has no numbers"),
+        (lambda: broken(lambda where: where.astype(np.int64) + 2**32), "'where' has no numbers"),
         (lambda: broken(seen=np.array([1])), "do not fit"),
         (lambda: broken(radius=np.array([np.nan])), "do not fit"),
     ],

@@ -39,7 +39,7 @@ def evaluated(noisy, rings):
     """What it says of the test set, and of the parts it is wrong about."""
     parts = {part.name: part for part in split(rings, "test")}
     found = noisy.evaluate(list(parts.values()))
-    shown = [(parts[name].read(), noisy.inspect(parts[name])) for name in errors_of(found).worst(4)]
+    shown = [(parts[name].read(), noisy.explain(parts[name])) for name in errors_of(found).worst(4)]
     return found, shown
 
 
@@ -172,7 +172,7 @@ def test_no_name_becomes_markup(evaluated, model, rings):
     found, _ = evaluated
     bad = "<script>alert('&')</script>"
     part = split(rings, "test")[0].read()
-    inspection = replace(model.inspect(part), name=bad)
+    inspection = replace(model.explain(part), name=bad)
     banks = tuple(replace(bank, nearest=replace(bank.nearest, part=bad)) for bank in inspection.banks)
     inspection, sample = replace(inspection, banks=banks), replace(part, name=bad)
     names, labels = (bad, *found.names[1:]), (bad, *found.labels[1:])
@@ -199,7 +199,7 @@ def test_the_page_needs_nothing_from_elsewhere(evaluated, rings):
 
 def test_a_part_has_a_page_of_its_own(model, rings):
     part = next(part for part in split(rings, "test") if part.label == "dent").read()
-    found = model.inspect(part)
+    found = model.explain(part)
     told = part_page([(part, found)])
     (only,) = told.sections
     assert only.summary.startswith("Defective. ")
@@ -217,11 +217,11 @@ def test_a_part_has_a_page_of_its_own(model, rings):
 def test_a_title_says_which_of_the_parts_of_one_name_it_is(rings, model):
     part = next(part for part in split(rings, "test") if part.label == "dent").read()
     lone = replace(part, name="000", label=None)
-    told = part_page([(lone, model.inspect(lone))])
+    told = part_page([(lone, model.explain(lone))])
     assert told.title == "ring/test/dent/rgb/000"[-len(told.title) :]
     assert told.title.endswith("test/dent/rgb/000")
     assert title_of(replace(lone, path=None)) == "000"
-    several = part_page([(lone, model.inspect(lone)), (part, model.inspect(part))])
+    several = part_page([(lone, model.explain(lone)), (part, model.explain(part))])
     assert [section.title for section in several.sections] == [told.title, part.name]
     assert [bool(section.pictures[0].caption) for section in several.sections] == [True, False], "told once"
 
@@ -229,7 +229,7 @@ def test_a_title_says_which_of_the_parts_of_one_name_it_is(rings, model):
 def test_the_page_of_a_part_has_the_thresholds(model, rings):
     part = next(part for part in split(rings, "test") if part.label == "dent").read()
     limit = model.threshold_
-    (only,) = part_page([(part, model.inspect(part))], threshold=limit, map_threshold=limit).sections
+    (only,) = part_page([(part, model.explain(part))], threshold=limit, map_threshold=limit).sections
     assert dict(only.facts)["threshold of the score"] == limit.value
     assert any(limit.about() in paragraph for paragraph in only.paragraphs)
     assert "a place above 0.4, the threshold of maps, is marked" in only.pictures[0].caption
@@ -238,7 +238,7 @@ def test_the_page_of_a_part_has_the_thresholds(model, rings):
 
 def test_the_table_of_regions_says_what_the_sentence_says(model, rings):
     part = next(part for part in split(rings, "test") if part.label == "dent").read()
-    found = model.inspect(part)
+    found = model.explain(part)
     high = replace(found.regions[0], depth_mm=0.5)
     bare = replace(found.regions[0], depth_mm=None, area_mm2=None)
     (only,) = part_page([(part, replace(found, regions=(found.regions[0], high, bare)))]).sections
@@ -253,7 +253,7 @@ def test_the_table_of_regions_says_what_the_sentence_says(model, rings):
 
 def test_lines_and_colours_are_explained_as_far_as_they_are_there(model, rings):
     parts = {part.label: part.read() for part in split(rings, "test")}
-    dent, good = ((parts[label], model.inspect(parts[label])) for label in ("dent", "good"))
+    dent, good = ((parts[label], model.explain(parts[label])) for label in ("dent", "good"))
     scale = Scale.of([dent[1], good[1]])
     assert "red one around where the defect truly is" in explained([dent, good], scale=scale)
     assert "red one" not in explained([good], scale=scale)
@@ -268,7 +268,7 @@ def test_lines_and_colours_are_explained_as_far_as_they_are_there(model, rings):
 
 def test_a_card_shows_the_part_with_what_lies_around_it_and_not_the_rest(model, rings):
     part = split(rings, "test")[0].read()
-    found = model.inspect(part)
+    found = model.explain(part)
     foreground = np.zeros(part.size, dtype=bool)
     foreground[10:20, 10:40] = True
     picture = card(part, replace(found, foreground=foreground, regions=()), caption="")
@@ -281,7 +281,7 @@ def test_a_card_shows_the_part_with_what_lies_around_it_and_not_the_rest(model, 
 
 def test_a_bank_that_could_not_judge_and_a_good_part_that_is_gone_leave_a_gap(model, rings):
     part = split(rings, "test")[0].read()
-    found = model.inspect(part)
+    found = model.explain(part)
     banks = (replace(found.banks[0], nearest=None, contribution=float("nan")), *found.banks[1:])
     picture = card(part, replace(found, banks=banks), caption="")
     assert "it could not judge the part" in picture.svg
@@ -339,7 +339,7 @@ def test_curves_of_many_points_look_like_all_of_them():
 
 def test_words_for_regions_and_banks(model, rings):
     part = next(part for part in split(rings, "test") if part.label == "dent").read()
-    found = model.inspect(part)
+    found = model.explain(part)
     region = found.regions[0]
     assert regions_told(replace(found, regions=(), defective=False)) == "No region is marked."
     two = regions_told(replace(found, regions=(region, region)))
@@ -354,7 +354,7 @@ def test_words_for_regions_and_banks(model, rings):
 
 
 def test_what_banks_make_of_a_score_adds_up(model, rings):
-    found = model.inspect(split(rings, "test")[0])
+    found = model.explain(split(rings, "test")[0])
     shares = (0.3694, 0.605, 63.55, 0.3475)
     banks = tuple(replace(bank, contribution=each) for bank, each in zip(found.banks, shares, strict=True))
     told = banks_told(replace(found, banks=banks, score=sum(shares)))
@@ -366,7 +366,7 @@ def test_what_banks_make_of_a_score_adds_up(model, rings):
 
 
 def test_a_defective_part_without_a_region_has_a_worst_patch(model, rings):
-    found = replace(model.inspect(split(rings, "test")[0]), regions=(), defective=True)
+    found = replace(model.explain(split(rings, "test")[0]), regions=(), defective=True)
     first, second, *_ = found.banks
     banks = (replace(first, contribution=9.0, nearest=None), replace(second, contribution=8.0, row=3, column=4))
     bare = replace(found, banks=(*banks, *found.banks[2:]))
@@ -376,7 +376,7 @@ def test_a_defective_part_without_a_region_has_a_worst_patch(model, rings):
 
 
 def test_the_share_of_good_parts_that_score_as_high_is_a_bound_for_defective_parts(model, rings):
-    found = replace(model.inspect(split(rings, "test")[0]), p_value=0.05, defective=True)
+    found = replace(model.explain(split(rings, "test")[0]), p_value=0.05, defective=True)
     assert p_told(found) == "at most 5 % of good parts score as high"
     assert p_told(replace(found, p_value=1.0, defective=False)) == "about 100 % of good parts score as high"
     assert p_told(replace(found, p_value=float("nan"), defective=None)) == ""
@@ -387,4 +387,4 @@ def test_colours_are_not_needed():
     sample = Sample.of(xyz=np.stack([columns, rows, np.full_like(rows, 0.5)], axis=-1), name="a")
     model = FakeM3DM()
     model.parts_, model.banks_, model.threshold_ = ["good"], model.banks, None
-    assert "lit from the upper left" in card(sample, model.inspect(sample), caption="").svg
+    assert "lit from the upper left" in card(sample, model.explain(sample), caption="").svg

@@ -60,7 +60,9 @@ def parquet() -> list[Files]:
     columns = {"head": ["a", "b"], "relation": ["r", "r"], "tail": ["b", "c"]}
     numbers = {"tail": [1, 2], "x": [0.5, 1.0], "head": [3, 4], "relation": [0, 0]}
     found = []
+    same = pyarrow.DictionaryArray.from_arrays([0] * 10_000, ["a" * 1_000])
     for table, options in (
+        (pyarrow.table(dict.fromkeys(columns, same)), {"compression": "zstd"}),
         (pyarrow.table(columns), {"compression": "snappy"}),
         (pyarrow.table(numbers), {"compression": "none", "use_dictionary": False}),
         (
@@ -78,7 +80,7 @@ def positioned(folder: Path) -> None:
     place = Place()
     for line in ("+\tRome\tin\tItaly", "-\tMilan\tin\tItaly"):
         place.pass_over(line)
-    position = place.position("log.tsv")
+    position = place.position(str(folder / "log.tsv"))
     find_place(folder / "log.tsv", [position])
     for _ in gone_on(folder / "log.tsv", read_lines(folder / "log.tsv"), position):
         pass

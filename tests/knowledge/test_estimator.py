@@ -136,6 +136,18 @@ def test_held_out_facts_of_the_graph_and_of_strangers_are_left_out_with_a_warnin
     ]
 
 
+def test_of_facts_that_were_validated_with_a_warning_tells_and_they_count():
+    test, validation = ("Graz", "capital of", "Austria"), ("Rome", "in", "Norway")
+    model = DKGE(4, max_epochs=1, random_state=0, device="cpu").fit(FACTS, validation=[validation])
+    told = "test: the model was validated with them, so they look too good: 1 fact"
+    for ask in (lambda facts: model.evaluate(facts).all.mrr, model.score):
+        with pytest.warns(UserWarning, match="validated with") as caught:
+            both, alone = ask([test, validation, validation]), ask([validation])
+        assert [str(each.message) for each in caught] == [told, told]
+        assert {each.filename for each in caught} == {__file__}
+        assert both == pytest.approx((alone + ask([test])) / 2)
+
+
 @pytest.mark.parametrize(
     "parameters, named",
     [

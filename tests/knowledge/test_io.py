@@ -1,5 +1,6 @@
 import gzip
 import io
+import re
 import sys
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 
 from latticework.core.errors import InputError
 from latticework.knowledge.graph import Graph
-from latticework.knowledge.io import read_splits, read_triples, write_triples
+from latticework.knowledge.io import dataset, read_splits, read_triples, write_triples
 from latticework.knowledge.io.formats import read_rows
 
 TRIPLES = [("New York", "in", "USA"), ("Rome", "in", "Italy"), ("Rome", "likes", "Rome")]
@@ -94,6 +95,29 @@ def test_duplicates_are_counted_and_self_loops_kept(tmp_path):
     loaded = read_triples(tmp_path / "a.tsv")
     assert loaded.duplicates == 6
     assert ("Rome", "likes", "Rome") in loaded.graph.named()
+
+
+@pytest.mark.parametrize("name", ["a.tsv", "a.csv.gz", "a.nt"])
+def test_more_triples_or_names_than_are_read_are_refused(tmp_path, monkeypatch, name):
+    if name == "a.nt":
+        pytest.importorskip("pyoxigraph")
+    path = tmp_path / name
+    write_triples(path, [*IRIS, *IRIS[:1]])
+    names = {name for triple in IRIS for name in triple}
+    held = sum(dataset.NAME_BYTES + len(name) for name in names)
+    monkeypatch.setattr(dataset, "BATCH", 3)
+    for most, size, told in (
+        (4, held, None),
+        (3, held, "there are more than the 3 triples that are read: give a part"),
+        (4, held - 1, f"the names take more than the {held - 1} bytes that are read: give a part"),
+    ):
+        monkeypatch.setattr(dataset, "MAX_TRIPLES", most)
+        monkeypatch.setattr(dataset, "MAX_NAME_BYTES", size)
+        if told is None:
+            assert read_triples(path).duplicates == 1
+            continue
+        with pytest.raises(InputError, match=re.escape(f"{path}: {told}")):
+            read_triples(path)
 
 
 def test_what_a_policy_left_out_is_told(tmp_path):

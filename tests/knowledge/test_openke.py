@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from latticework.core.errors import InputError
-from latticework.knowledge.io import read_triples
+from latticework.knowledge.io import openke, read_triples
 from latticework.knowledge.io.dataset import Splits
 from latticework.knowledge.io.openke import read_openke, write_openke
 from latticework.knowledge.names import Names
@@ -123,6 +123,20 @@ def test_a_file_that_grows_without_end_is_read_no_further_than_its_count(folder)
     path = folder(train2id="1\n0 2 0\n")
     (path / "train2id.txt").write_bytes(gzip.compress(b"1\n" + b"0 2 0\n" * 3_000_000))
     with pytest.raises(InputError, match=r"train2id\.txt:3: line 1 announces 1 row, there are more"):
+        read_openke(path)
+
+
+def test_more_rows_or_names_than_are_read_are_refused(folder, monkeypatch):
+    path = folder()
+    monkeypatch.setattr(openke, "MAX_TRIPLES", 3)
+    read_openke(path)
+    monkeypatch.setattr(openke, "MAX_NAME_BYTES", 3 * openke.NAME_BYTES + len("New YorkUSARome"))
+    read_openke(path)
+    monkeypatch.setattr(openke, "MAX_NAME_BYTES", openke.MAX_NAME_BYTES - 1)
+    with pytest.raises(InputError, match=r"entity2id\.txt:4: the names take more than the 398 bytes that are read"):
+        read_openke(path)
+    monkeypatch.setattr(openke, "MAX_TRIPLES", 2)
+    with pytest.raises(InputError, match=r"entity2id\.txt:1: it announces more than the 2 rows that are read"):
         read_openke(path)
 
 

@@ -3,7 +3,7 @@ from collections import Counter
 import pytest
 
 from latticework.core.errors import InputError, MissingExtraError
-from latticework.knowledge.io import rdf
+from latticework.knowledge.io import dataset
 from latticework.knowledge.io.rdf import is_ntriples, ntriples_lines, rdf_columns
 
 XSD = "http://www.w3.org/2001/XMLSchema#"
@@ -144,7 +144,7 @@ def test_a_literal_without_end_does_not_fill_the_memory():
 
 
 def test_many_triples_come_in_parts(monkeypatch):
-    monkeypatch.setattr(rdf, "_BATCH", 3)
+    monkeypatch.setattr(dataset, "BATCH", 3)
     lines = [f"<http://x/{number}> <http://x/r> <http://x/é{number}> ." for number in range(100)]
     assert [head for head, _, _ in rows(lines)] == [f"http://x/{number}" for number in range(100)]
 

@@ -6,14 +6,12 @@ import pytest
 
 from latticework.core.errors import InputError
 from latticework.core.files import read_lines
-from latticework.knowledge.io import tables
+from latticework.knowledge.io import dataset, tables
 from latticework.knowledge.io.tables import (
     csv_columns,
     delimited_lines,
     integer_bytes,
     integer_columns,
-    parquet_bytes,
-    parquet_columns,
     tsv_columns,
 )
 
@@ -53,13 +51,20 @@ def test_a_header_may_stand_below_blank_lines():
 
 
 def test_files_are_read_in_parts_of_bounded_size(monkeypatch):
-    monkeypatch.setattr(tables, "_BATCH", 2)
+    monkeypatch.setattr(dataset, "BATCH", 2)
     for columns, tab in ((tsv_columns, "\t"), (csv_columns, ",")):
         lines = [tab.join("arb"), "", tab.join("brc"), tab.join("crd"), tab.join("dr")]
         found = columns(lines, "some")
         assert next(found)[0][0] == "a"
         with pytest.raises(InputError, match="some:5: expected three columns"):
             list(found)
+
+
+def test_of_long_lines_fewer_are_read_at_a_time(monkeypatch):
+    monkeypatch.setattr(dataset, "_BATCH_CHARACTERS", 100)
+    for columns, tab in ((tsv_columns, "\t"), (csv_columns, ",")):
+        found = columns([tab.join(("x" * length, "r", "b")) for length in (1, 1, 40, 60, 99, 1)], "some")
+        assert [len(heads) for heads, _, _ in found] == [4, 1, 1]
 
 
 @pytest.mark.parametrize(
@@ -153,55 +158,8 @@ def test_other_arrays_are_refused(tmp_path, array, message):
         list(integer_columns(tmp_path / "a.npy"))
 
 
-def parquet(path, columns):
-    arrow = pytest.importorskip("pyarrow")
-    pytest.importorskip("pyarrow.parquet").write_table(arrow.table(columns), path)
-    return path
-
-
-def test_what_is_written_as_parquet_is_read_as_the_same(tmp_path):
-    pytest.importorskip("pyarrow")
-    (tmp_path / "a.parquet").write_bytes(parquet_bytes(TRIPLES))
-    assert rows(parquet_columns(tmp_path / "a.parquet")) == TRIPLES
-    (tmp_path / "b.parquet").write_bytes(parquet_bytes([]))
-    assert rows(parquet_columns(tmp_path / "b.parquet")) == []
-
-
-def test_parquet_columns_are_found_by_name_and_else_by_order(tmp_path):
-    named = parquet(tmp_path / "a.parquet", {"year": [1], "Tail": ["b"], "Head": ["a"], "Relation": ["r"]})
-    assert rows(parquet_columns(named)) == [("a", "r", "b")]
-    ordered = parquet(tmp_path / "b.parquet", {"x": ["a"], "y": ["r"], "z": ["b"]})
-    assert rows(parquet_columns(ordered)) == [("a", "r", "b")]
-    integers = parquet(tmp_path / "c.parquet", {"h": [1, 2], "r": [0, 0], "t": [2, 1]})
-    assert rows(parquet_columns(integers)) == [("1", "0", "2"), ("2", "0", "1")]
-
-
-@pytest.mark.parametrize(
-    "columns, message",
-    [
-        ({"a": ["a"], "b": ["b"]}, "has the columns a, b: expected head, relation, tail"),
-        ({"h": ["a", None], "r": ["r", "r"], "t": ["b", "b"]}, "row 1: the head is missing"),
-        ({"h": ["a", "a"], "r": ["r", "r"], "t": ["b", ""]}, "row 1: the tail is empty"),
-        ({"h": [0.5], "r": ["r"], "t": ["b"]}, "the column 'h' holds double, expected texts or integers"),
-    ],
-)
-def test_other_parquet_files_are_refused(tmp_path, columns, message):
-    with pytest.raises(InputError, match=message):
-        list(parquet_columns(parquet(tmp_path / "a.parquet", columns)))
-
-
-def test_two_columns_of_one_name_are_refused(tmp_path):
-    arrow = pytest.importorskip("pyarrow")
-    table = arrow.table([["a"], ["r"], ["b"]], names=["x", "x", "y"])
-    pytest.importorskip("pyarrow.parquet").write_table(table, tmp_path / "a.parquet")
-    with pytest.raises(InputError, match="two columns of one name: x, x, y"):
-        list(parquet_columns(tmp_path / "a.parquet"))
-
-
-def test_what_is_no_parquet_is_refused(tmp_path):
-    pytest.importorskip("pyarrow")
-    (tmp_path / "a.parquet").write_text("a\tr\tb\n")
-    with pytest.raises(InputError, match="cannot be read as parquet"):
-        list(parquet_columns(tmp_path / "a.parquet"))
-    with pytest.raises(InputError, match="cannot be read as parquet"):
-        list(parquet_columns(tmp_path / "missing.parquet"))
+def test_more_rows_than_are_read_are_refused_before_any_is(tmp_path, monkeypatch):
+    monkeypatch.setattr(tables, "MAX_TRIPLES", 2)
+    np.save(tmp_path / "a.npy", [[0, 0, 1], [0, 0, 1], [0, 0, -1]])
+    with pytest.raises(InputError, match=r"a\.npy has 3 rows, more than the 2 that are read: give a part"):
+        list(integer_columns(tmp_path / "a.npy"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -224,16 +225,17 @@ def test_a_file_is_known_again_by_what_it_begins_with(log):
     place = Place()
     for line in LOG.splitlines()[:3]:
         place.pass_over(line)
-    positions = [place.position("log.tsv"), Position("other.tsv", 2, "0" * 32)]
+    positions = [place.position(str(log)), Position("/elsewhere/other.tsv", 2, "0" * 32)]
     found, position = find_place(log, positions)
     assert (found.lines, position) == (3, positions[0])
+    assert find_place(log, [place.position("log.tsv")])[0].lines == 3, "of a model that does not say where it was"
     for line in LOG.splitlines()[3:]:
         found.pass_over(line)
     elsewhere = log.rename(log.with_name("renamed.tsv"))
-    with pytest.warns(UserWarning, match="3 lines of log.tsv, which is no longer there"):
+    with pytest.warns(UserWarning, match=f"3 lines of {re.escape(str(log))}, which is no longer there"):
         assert find_place(elsewhere, positions)[1] == positions[0]
-    with pytest.warns(UserWarning, match="13 lines of log.tsv"):
-        assert find_place(elsewhere, [*positions, found.position("log.tsv")])[0].lines == len(LOG.splitlines())
+    with pytest.warns(UserWarning, match=r"13 lines of .*log\.tsv"):
+        assert find_place(elsewhere, [*positions, found.position(str(log))])[0].lines == len(LOG.splitlines())
     assert find_place(elsewhere, [])[0].lines == 0
 
 
@@ -244,6 +246,37 @@ def test_a_file_that_says_what_another_said_is_applied_all_the_same(folder, tmp_
         day.write_text(line)
         assert follow(folder, day) == [1]
     assert ("person 1", "knows", "person 4") in DKGE.load(folder).graph_.named()
+
+
+def test_files_of_one_name_in_folders_of_days_are_known_apart(folder, tmp_path):
+    logs = [tmp_path / day / "changes.tsv" for day in ("2024-05-01", "2024-05-02")]
+    for log, lines in zip(logs, ("+\tperson 1\tknows\tperson 4\n", "-\tperson 1\tknows\tperson 4\n"), strict=True):
+        log.parent.mkdir()
+        log.write_text(lines)
+        assert follow(folder, log) == [1]
+    with logs[0].open("a") as stream:
+        stream.write("\n+\tperson 1\tknows\tperson 5\n")
+    assert follow(folder, logs[0]) == [3], "where it was, not from line 1 on"
+    assert follow(folder, logs[1], from_start=True, missing="ignore") == [1]
+    assert [(each.path, each.lines) for each in SavedModel.load(folder).positions] == [
+        (os.path.realpath(logs[0]), 3),
+        (os.path.realpath(logs[1]), 1),
+    ], "the other is not forgotten"
+    assert [follow(folder, log) for log in logs] == [[], []]
+    facts = DKGE.load(folder).graph_.named()
+    assert ("person 1", "knows", "person 4") not in facts
+    assert ("person 1", "knows", "person 5") in facts
+
+
+def test_what_a_link_leads_to_is_what_was_applied(folder, tmp_path):
+    link = tmp_path / "today.tsv"
+    for number in range(2):
+        day = tmp_path / f"day {number}.tsv"
+        day.write_text(f"+\tperson 1\tknows\tperson {4 + number}\n")
+        link.unlink(missing_ok=True)
+        link.symlink_to(day)
+        assert follow(folder, link) == [1]
+        assert follow(folder, day) == []
 
 
 def test_another_file_in_the_place_of_the_watched_one_is_told_of(log):
@@ -308,7 +341,7 @@ def test_the_model_says_how_far_several_files_were_applied(folder, log):
     with log.open("a") as stream:
         stream.write("\n+\tperson 5\tknows\tperson 2\n")
     moved = log.rename(log.with_name("moved.tsv"))
-    with pytest.warns(UserWarning, match="13 lines of log.tsv, which is no longer there"):
+    with pytest.warns(UserWarning, match=r"13 lines of .*log\.tsv, which is no longer there"):
         assert follow(folder, moved) == [15]
     assert [(each.name, each.lines) for each in SavedModel.load(folder).positions] == [
         ("other.tsv", 1),

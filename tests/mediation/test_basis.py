@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from reference import mediation_basis as textbook
 from shape_check import any_shapes
 
 from latticework.core.errors import InputError
+from latticework.core.temporaries import locked
 from latticework.mediation import basis as functions
 from latticework.mediation import basis_parts
 from latticework.mediation.basis import Basis, Block
@@ -462,6 +465,81 @@ def test_cache_that_cannot_be_written_does_no_harm(tmp_path):
     (tmp_path / "file").write_text("not a folder")
     found = decompose(BIG, None, n_components=10, cache=tmp_path / "file" / "cache")
     assert found.n_components_ == 10
+
+
+def kept_in(folder):
+    return {path.name for path in folder.glob("*.npz")}
+
+
+def test_of_what_is_kept_the_least_recently_used_goes_first(tmp_path, monkeypatch, decompositions):
+    (tmp_path / "notes.npz").write_bytes(bytes(10**6))
+    names = []
+    for age, count in enumerate((10, 11, 12)):
+        before = kept_in(tmp_path)
+        decompose(BIG, None, n_components=count, cache=tmp_path)
+        (name,) = kept_in(tmp_path) - before
+        os.utime(tmp_path / name, (1000 + age, 1000 + age))
+        names.append(name)
+    sizes = [(tmp_path / name).stat().st_size for name in names]
+    monkeypatch.setattr(basis_parts, "MAX_CACHE_BYTES", sizes[0] + 2 * sizes[2])
+    decompose(BIG, None, n_components=10, cache=tmp_path)
+    assert len(decompositions) == 3, "it was found, and is used most recently now"
+    decompose(BIG, None, n_components=12, smoothness=0.3, cache=tmp_path)
+    left = kept_in(tmp_path)
+    assert {"notes.npz", names[0], names[2]} < left
+    assert names[1] not in left
+    assert len(left) == 4
+
+
+def test_a_basis_larger_than_all_that_is_kept_drives_nothing_out(tmp_path, monkeypatch):
+    decompose(BIG, None, n_components=10, cache=tmp_path)
+    before = kept_in(tmp_path)
+    monkeypatch.setattr(basis_parts, "MAX_CACHE_BYTES", 11 * 340 * 8)
+    decompose(BIG, None, n_components=11, cache=tmp_path)
+    assert kept_in(tmp_path) == before
+
+
+def test_what_another_process_has_removed_is_not_missed(tmp_path, monkeypatch):
+    for count in (10, 11, 12):
+        decompose(BIG, None, n_components=count, cache=tmp_path)
+    size = sum(path.stat().st_size for path in tmp_path.iterdir())
+    for path in tmp_path.iterdir():
+        os.utime(path, (1000, 1000))
+    unlink = os.unlink
+
+    def too_late(path):
+        unlink(path)
+        unlink(path)
+
+    monkeypatch.setattr(basis_parts.os, "unlink", too_late)
+    monkeypatch.setattr(basis_parts, "MAX_CACHE_BYTES", size)
+    found = decompose(BIG, None, n_components=13, cache=tmp_path)
+    assert found.n_components_ == 13
+    assert len(kept_in(tmp_path)) == 2, "two make room for one that is larger than each"
+
+
+def test_processes_that_share_a_small_cache_find_the_same_as_without_one(tmp_path, monkeypatch):
+    monkeypatch.setattr(basis_parts, "MAX_CACHE_BYTES", 2 * 12 * 340 * 8)
+    alone = {count: decompose(BIG, None, n_components=count, cache=False) for count in (10, 11, 12)}
+
+    def again(number):
+        count = 10 + number % 3
+        return count, decompose(BIG, None, n_components=count, cache=tmp_path)
+
+    with ThreadPoolExecutor(4) as pool:
+        for count, found in pool.map(again, range(24)):
+            same(found, alone[count])
+    assert sum(path.stat().st_size for path in tmp_path.iterdir()) <= basis_parts.MAX_CACHE_BYTES
+
+
+def test_what_killed_processes_left_in_the_cache_goes_and_what_is_being_written_stays(tmp_path):
+    left, written = (tmp_path / f".latticework-{digit * 16}.tmp" for digit in "01")
+    left.write_bytes(b"half")
+    written.write_bytes(b"half")
+    with locked(written):
+        decompose(BIG, None, n_components=10, cache=tmp_path)
+        assert not left.exists()
+        assert written.exists()
 
 
 def test_refused_region_leaves_no_cache(tmp_path):

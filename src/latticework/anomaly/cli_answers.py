@@ -74,7 +74,7 @@ def evaluate(
             named = {part.name: part for part in parts}
             with noted():  # what there is to warn of was said
                 samples = [named[name].read() for name in errors_of(found).worst(MOST_ERRORS)]
-                shown = [(sample, detector.inspect(sample)) for sample in samples]
+                shown = [(sample, detector.explain(sample)) for sample in samples]
             title = folder.resolve().name
             level = detector.map_threshold_
             written = report_page(found, shown, good=pictures, name=title, notes=detector.report_, map_threshold=level)
@@ -115,7 +115,7 @@ def explain(
         raise InputError(f"{path} holds {counted(len(parts), 'part')}: name a file of one of them")
     pictures = good_in(good, None, detector, unit=unit)
     sample = parts[0].read()
-    found = detector.inspect(sample)
+    found = detector.explain(sample)
     if page is not None:
         from latticework.anomaly.report.part_pages import part_page
 

@@ -79,7 +79,7 @@ class M3DM(Estimator):
     >>> samples = [Sample.of(rgb=part.rgb, xyz=part.xyz, name=f"part {n}") for n, part in enumerate(parts)]
     >>> model = M3DM(config=M3DMConfig(size=96), random_state=0).fit(samples)
     >>> cut = draw(9, "ring", "cut", "easy", size=96)
-    >>> found = model.inspect(Sample.of(rgb=cut.rgb, xyz=cut.xyz))
+    >>> found = model.explain(Sample.of(rgb=cut.rgb, xyz=cut.xyz))
     >>> found.defective, found.regions[0].bank
     (True, 'geometry')
     """
@@ -166,7 +166,7 @@ class M3DM(Estimator):
         self._keep(learn_more(before, train, aside, coreset=self.coreset, device=device))
         return self
 
-    def inspect(self, part: PartOrFile) -> Inspection:
+    def explain(self, part: PartOrFile) -> Inspection:
         """Everything about one part: scores, regions, and what each bank has to say.
 
         Parameters
@@ -177,7 +177,7 @@ class M3DM(Estimator):
         Raises
         ------
         InputError
-            If it cannot be read, or lacks what the good parts had.
+            If it cannot be read, lacks what the good parts had, or nothing of it can be judged.
         """
         check_is_fitted(self, "fitted_")
         fitted = self.fitted_
@@ -185,16 +185,23 @@ class M3DM(Estimator):
         described = describe(sample, fitted.seen, fitted.config, fitted.encoders, scans=fitted.scans)
         return inspection(sample, described, fitted.judged(described), fitted)
 
-    explain = inspect
-
     @once()
     def score_samples(self, X: Parts) -> Float64[np.ndarray, " parts"]:
-        """Fused scores; other than scikit-learn's, the higher, the more anomalous.
+        """Fused scores: the higher, the more likely a part is defective.
+
+        That is the opposite of `score_samples` of scikit-learn's outlier detectors, whose lowest scores are the most
+        abnormal: give metrics the label "defective", not "good", and sort in descending order for the worst parts.
+        `predict` says 1 and -1 as theirs do.
 
         Parameters
         ----------
         X
             As of `fit`; of a folder with splits, those of "test".
+
+        Raises
+        ------
+        InputError
+            As `explain`.
         """
         check_is_fitted(self, "fitted_")
         fuse, judged = self.normal_.layers.image.fuse, self.fitted_.judged
@@ -211,7 +218,7 @@ class M3DM(Estimator):
         Raises
         ------
         InputError
-            If no good parts were set aside, so that there is no threshold; or as `inspect`.
+            If no good parts were set aside, so that there is no threshold; or as `explain`.
         """
         check_is_fitted(self, "fitted_")
         if self.threshold_ is None:
@@ -270,11 +277,21 @@ class M3DM(Estimator):
         ----------
         X
             As of `score_samples`.
+
+        Returns
+        -------
+        array
+            NaN for a bank that can judge nothing of a part, such as that for geometry where no points returned.
+
+        Raises
+        ------
+        InputError
+            As `score_samples`.
         """
         check_is_fitted(self, "fitted_")
         rows = []
         for part in self._looked_at(self._listed(X)):
-            found = self.normal_.representation(part.patches)
+            found = self.fitted_.represented(part)
             rows.append(np.concatenate([_average(found[bank].rows) for bank in self.banks_]))
         return np.stack(rows)
 
@@ -284,7 +301,7 @@ class M3DM(Estimator):
         Parameters
         ----------
         part
-            As of `inspect`.
+            As of `explain`.
         """
         check_is_fitted(self, "fitted_")
         (described,) = self._looked_at([read(part, unit=self.unit_)])
@@ -339,4 +356,4 @@ class M3DM(Estimator):
 
 
 def _average(rows: Float32[np.ndarray, "patches width"]) -> Float32[np.ndarray, " width"]:
-    return rows.mean(0) if len(rows) else np.zeros(rows.shape[1], np.float32)
+    return rows.mean(0) if len(rows) else np.full(rows.shape[1], np.nan, np.float32)

@@ -12,7 +12,7 @@ from jaxtyping import Float64
 
 from latticework.anomaly.choices import Unit
 from latticework.anomaly.config import M3DMConfig
-from latticework.anomaly.features.extraction import Described, Extractor
+from latticework.anomaly.features.extraction import Described, Extractor, Patches
 from latticework.anomaly.findings.calibration import Threshold, threshold
 from latticework.anomaly.held_out import HeldOut
 from latticework.anomaly.judging import Judged, Layers, Representation, judged_without
@@ -104,21 +104,31 @@ class Fitted:
         """How other parts are described."""
         return Extractor(self.seen, self.config, self.scans, self.encoders)
 
+    def represented(self, part: Described) -> dict[str, Patches]:
+        """The patches of a part as the banks hold them.
+
+        Raises
+        ------
+        InputError
+            If none of the banks can judge any of its patches.
+        """
+        found = self.normal.representation(part.patches)
+        if not any(len(found[bank].rows) for bank in self.banks):
+            raise InputError(
+                f"{part.name}: nothing of it can be judged: too few of its pixels belong to the part, or its mask "
+                "leaves too little"
+            )
+        return found
+
     def judged(self, part: Described) -> Judged:
         """What the memory banks make of a part.
 
         Raises
         ------
         InputError
-            If none of them can judge any of its patches.
+            As `represented`.
         """
-        found = judged_without(self.normal.representation(part.patches), self.normal.memories, self.config, None)
-        if not found.judged.any():
-            raise InputError(
-                f"{part.name}: nothing of it can be judged: too few of its pixels belong to the part, or its mask "
-                "leaves too little"
-            )
-        return found
+        return judged_without(self.represented(part), self.normal.memories, self.config, None)
 
     def _threshold(self, values: Float64[np.ndarray, " parts"]) -> Threshold | None:
         return threshold(values, rate=self.config.false_alarm_rate) if len(values) else None

@@ -28,7 +28,7 @@ AHEAD: Final = 8  # tasks of each worker that are done or waiting: bounds the re
 class Inspector(Protocol):
     """What inspects a part: a fitted `M3DM`."""
 
-    def inspect(self, part: PartOrFile) -> Inspection:
+    def explain(self, part: PartOrFile) -> Inspection:
         """Say what is wrong with it."""
         ...
 
@@ -76,12 +76,12 @@ def inspect_parts(
     Examples
     --------
     >>> class Careful:
-    ...     def inspect(self, part):
+    ...     def explain(self, part):
     ...         raise InputError(f"{part} cannot be read")
     >>> [(part, str(error)) for part, error in inspect_parts(Careful(), ["a.png", "b.png"])]
     [('a.png', 'a.png cannot be read'), ('b.png', 'b.png cannot be read')]
     """
-    return each(model.inspect, parts, jobs=jobs)
+    return each(model.explain, parts, jobs=jobs)
 
 
 def each(

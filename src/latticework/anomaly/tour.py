@@ -38,7 +38,7 @@ def stop(*, seed: int) -> Section:
     drawn = time.monotonic()
     model = M3DM(config=M3DMConfig(size=SIZE, held_out=0.4), random_state=seed, device="cpu").fit(train)
     fitted = time.monotonic()
-    inspections = [model.inspect(part) for part in test]
+    inspections = [model.explain(part) for part in test]
     seconds = time.monotonic() - fitted
     labels = [part.label or GOOD for part in test]
     bad = np.array([label != GOOD for label in labels])

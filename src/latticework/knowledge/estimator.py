@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from latticework.core import InputError, State, spawn
 from latticework.core.checks import one_of, whole_number
+from latticework.core.words import counted
 from latticework.knowledge.choices import Affected, Init
 from latticework.knowledge.config import DKGEConfig
 from latticework.knowledge.deltas import Delta
@@ -271,8 +272,8 @@ class DKGE(LinkPredictor):
 
         Of a folder these are the facts to test with.
         Known are those of the graph, of the validation and of the test. Facts of the graph, and such whose names it
-        does not have, are left out with a warning; one that is there twice counts once. Ties count as they would on
-        average in any order.
+        does not have, are left out with a warning; those of the validation, by which the model was chosen, count, with
+        a warning; one that is there twice counts once. Ties count as they would on average in any order.
 
         Raises
         ------
@@ -306,8 +307,11 @@ class DKGE(LinkPredictor):
                 "what it does not have"
             )
         held_out.warn("test", stacklevel=4)
-        validation = HeldOut.of(self.validation_, graph).triples
-        return held_out, known_triples(graph, validation, held_out.triples)
+        validation = HeldOut.of(self.validation_, graph)
+        if validated := held_out.also_in(validation):
+            told = f"test: the model was validated with them, so they look too good: {counted(validated, 'fact')}"
+            warnings.warn(told, stacklevel=3)
+        return held_out, known_triples(graph, validation.triples, held_out.triples)
 
     def describe(self) -> dict[str, object]:
         """Return what is worth knowing about the model, as plain values; `latticework show` prints it."""

@@ -155,6 +155,18 @@ class HeldOut:
         leaked = graph.contains(numbers)
         return cls(np.unique(numbers[~leaked], axis=0), unknown, int(leaked.sum()))
 
+    def also_in(self, other: HeldOut) -> int:
+        """How many of the triples another has too.
+
+        Examples
+        --------
+        >>> one, other = HeldOut(np.array([[0, 0, 1], [1, 0, 0]])), HeldOut(np.array([[1, 0, 0]]))
+        >>> one.also_in(other)
+        1
+        """
+        both = np.concatenate([self.triples, other.triples])
+        return len(both) - len(np.unique(both, axis=0))
+
     def warn(self, what: str, *, stacklevel: int = 3) -> None:
         """Say which were left out."""
         if self.leaked:

@@ -1,11 +1,12 @@
-"""How far files of changes were applied: the number of lines and a digest of them.
+"""How far files of changes were applied: where each is, the number of lines and a digest of them.
 
-A file is known again by what it begins with, under another name and in another place too, and one that was rewritten is
-refused.
+A file that was moved is known again by what it begins with, and one that was rewritten is refused. While a file that
+was applied is where it was, what begins alike is another, whatever its name: a day may bring what the day before did.
 """
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -24,17 +25,26 @@ class Position:
 
     Attributes
     ----------
-    name
-        What the file was called, without its folder.
+    path
+        Where the file is, from the root on, links followed; of models that were saved before that was told, its name.
     lines
         How many.
     digest
         BLAKE2b of them, in hexadecimal.
     """
 
-    name: str
+    path: str
     lines: int
     digest: str
+
+    @property
+    def name(self) -> str:
+        """What the file was called, without its folder."""
+        return Path(self.path).name
+
+    def is_of(self, path: Path) -> bool:
+        """Whether it is that of a file, by where the file is."""
+        return self.path in (os.path.realpath(path), path.name)
 
 
 class Place:
@@ -45,8 +55,8 @@ class Place:
     >>> place = Place()
     >>> for line in ("one", "two"):
     ...     place.pass_over(line)
-    >>> place.position("log.tsv")
-    Position(name='log.tsv', lines=2, digest='f71d668fb51f4a7d2bf58c5f080db5f5')
+    >>> place.position("/logs/log.tsv")
+    Position(path='/logs/log.tsv', lines=2, digest='f71d668fb51f4a7d2bf58c5f080db5f5')
     """
 
     def __init__(self) -> None:
@@ -65,9 +75,14 @@ class Place:
         other.lines, other._digest = self.lines, self._digest.copy()
         return other
 
-    def position(self, name: str) -> Position:
-        """As what is saved."""
-        return Position(name, self.lines, self._digest.hexdigest())
+    @property
+    def digest(self) -> str:
+        """BLAKE2b of the lines so far, in hexadecimal."""
+        return self._digest.hexdigest()
+
+    def position(self, path: str) -> Position:
+        """As what is saved, of the file that is there."""
+        return Position(path, self.lines, self.digest)
 
 
 def find_place(path: Path, positions: Sequence[Position]) -> tuple[Place, Position | None]:
@@ -76,24 +91,24 @@ def find_place(path: Path, positions: Sequence[Position]) -> tuple[Place, Positi
     Raises
     ------
     InputError
-        If a file of that name was applied, but did not begin as this one does.
+        If the file that was there when it was applied did not begin as this one does.
     """
-    before = next((each for each in positions if each.name == path.name), None)
-    # Under another name only what is no longer there under that: a new file may begin as an old one did.
-    others = [each for each in positions if not (path.parent / each.name).exists()]
+    before = next((each for each in positions if each.is_of(path)), None)
+    # Of another place only what is no longer there: a new file may begin as an old one did.
+    others = [each for each in positions if not os.path.exists(path.parent / each.path)]
     known = {(each.lines, each.digest): each for each in ([before] if before else others)}
     counts = {lines for lines, _ in known}
     place, found, result = Place(), None, Place()
     for line in islice(read_lines(path), max(counts, default=0)):
         place.pass_over(line)
-        here = known.get((place.lines, place.position("").digest)) if place.lines in counts else None
+        here = known.get((place.lines, place.digest)) if place.lines in counts else None
         if here is not None:
             found, result = here, place.copy()
     if found is None and before is not None:
         raise _another(path, before)
-    if found is not None and found.name != path.name:
+    if found is not None and not found.is_of(path):
         warnings.warn(
-            f"{path} begins with {counted(found.lines, 'line')} of {found.name}, which is no longer there: applied "
+            f"{path} begins with {counted(found.lines, 'line')} of {found.path}, which is no longer there: applied "
             "before, and passed over now; with --from-start all of it is applied",
             stacklevel=2,
         )
@@ -111,7 +126,7 @@ def gone_on(path: Path, lines: Iterable[str], position: Position) -> Iterator[st
     place, rest = Place(), iter(lines)
     for line in islice(rest, position.lines):
         place.pass_over(line)
-    if place.lines == position.lines and place.position(position.name) != position:
+    if place.lines == position.lines and place.digest != position.digest:
         raise _another(path, position)
     yield from rest
 

@@ -81,6 +81,7 @@ class SavedModel:
         self._there = learned, read_folder(self.folder)[1].tensors
 
     def moved(self, position: Position, *, begun: Position | None) -> None:
-        """Take a new position of a file, for that where it was begun and any other of its name."""
-        others = (each for each in self.positions if each != begun and each.name != position.name)
+        """Take a new position of a file, for that where it was begun and any other of the file that is there."""
+        there = Path(position.path)
+        others = (each for each in self.positions if each != begun and not each.is_of(there))
         self.model.watched_ = [astuple(each) for each in (*others, position)]

@@ -73,19 +73,20 @@ def watch(
     InputError
         With file and line, if one is no change; the transactions before it have been saved.
     """
-    name, begun, place = stream_name(path), None, Place()
+    name, where, begun, place = stream_name(path), None, None, Place()
     if path == Path("-"):
         lines = read_lines(path)
     else:
+        where = os.path.realpath(path)  # before it is opened: a link may soon lead to another
         if not from_start:
             place, begun = find_place(path, saved.positions)
         growing = Growing(path, once=once)
-        lines = gone_on(path, decode_lines(growing, name), place.position(path.name))  # type: ignore[arg-type]
+        lines = gone_on(path, decode_lines(growing, name), place.position(where))  # type: ignore[arg-type]
     message(
         f"{'applying' if once else 'watching'} {name} from line {place.lines + 1:,} on; "
         f"{_ends(every, endless=not once and path != Path('-'))} ends a transaction"
     )
-    return _applied(saved, path, arrivals(lines, every), place, begun, missing)
+    return _applied(saved, name, arrivals(lines, every), place, begun, where, missing)
 
 
 def _ends(every: float | None, *, endless: bool) -> str:
@@ -95,18 +96,23 @@ def _ends(every: float | None, *, endless: bool) -> str:
 
 
 def _applied(
-    saved: SavedModel, path: Path, lines: Iterable[str | None], place: Place, begun: Position | None, missing: Missing
+    saved: SavedModel,
+    name: str,
+    lines: Iterable[str | None],
+    place: Place,
+    begun: Position | None,
+    where: str | None,
+    missing: Missing,
 ) -> Iterator[tuple[UpdateReport, int]]:
-    """Apply the transactions of lines from a place on, and save the model after each."""
-    for delta in transactions(lines, stream_name(path), place):
+    """Apply the transactions of lines from a place on, and save the model after each; of a file also how far it is."""
+    for delta in transactions(lines, name, place):
         before = saved.model.updates_, saved.model.validation_
         report = saved.model.apply(delta, missing=missing)
-        of_file = path != Path("-")
-        if of_file:
-            position = place.position(path.name)
+        if where is not None:
+            position = place.position(where)
             saved.moved(position, begun=begun)
             begun = position
-        if of_file or (saved.model.updates_, saved.model.validation_) != before:
+        if where is not None or (saved.model.updates_, saved.model.validation_) != before:
             saved.save()
         yield report, place.lines
 

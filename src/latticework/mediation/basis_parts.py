@@ -1,4 +1,8 @@
-"""The functions of each region, computed, or found where they were computed before."""
+"""The functions of each region, computed, or found where they were computed before.
+
+What is kept is bounded: with each that comes, those go that were used least recently. Several processes may share a
+folder: one that finds nothing there, or no longer, computes.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,9 @@ import hashlib
 import io
 import json
 import os
+import re
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple
 
@@ -16,12 +22,15 @@ from jaxtyping import Float, Int
 from latticework.core.datasets import cache_folder
 from latticework.core.errors import InputError
 from latticework.core.files import read_bytes, write_atomically
+from latticework.core.temporaries import TEMPORARY_NAME, remove_leftover
 from latticework.core.words import shortened
 from latticework.mediation.kernels import hermite_basis, hermite_trace, matern_basis, standardise
 
 CACHED_VOXELS: Final = 300  # fewer are decomposed sooner than a file is read
 CACHE_VERSION: Final = 1  # of what is computed, and how it is stored
+MAX_CACHE_BYTES: Final = 2**31  # of all that is kept in a folder
 _CACHE: Final = "mediation-bases"
+_KEPT: Final = re.compile(r"[0-9a-f]{64}\.npz")
 
 
 class Part(NamedTuple):
@@ -92,6 +101,9 @@ def decomposed(
     if parts is None:
         parts = [wanted.part(region, place) for region, place in enumerate(places)]
         _write(path, parts)
+    else:
+        with suppress(OSError):  # of another user, or gone by now
+            os.utime(path)
     return parts
 
 
@@ -123,7 +135,9 @@ def _read(path: Path, sizes: list[tuple[int, int]]) -> list[Part] | None:
 
 
 def _write(path: Path, parts: list[Part]) -> None:
-    """Keep what was computed, where that can be done."""
+    """Keep what was computed, where that can be done, in the place of what was used least recently."""
+    if sum(part.vectors.nbytes + part.eigenvalues.nbytes for part in parts) > MAX_CACHE_BYTES:
+        return
     arrays = {}
     for region, part in enumerate(parts):
         arrays[f"vectors.{region}"] = part.vectors
@@ -133,8 +147,33 @@ def _write(path: Path, parts: list[Part]) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, data.getvalue())
+        _make_room(path.parent)
     except (OSError, InputError):  # a full or a foreign disk: it will be computed again
         return
+
+
+def _make_room(folder: Path) -> None:
+    """Remove what was used least recently until the rest is no more than is kept, and what killed processes left."""
+    kept = []
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if TEMPORARY_NAME.fullmatch(entry.name):
+                remove_leftover(Path(entry.path))
+            elif _KEPT.fullmatch(entry.name):
+                with suppress(FileNotFoundError):  # another process has removed it
+                    about = entry.stat(follow_symlinks=False)
+                    kept.append((about.st_mtime_ns, entry.path, about.st_size))
+    total = sum(size for _, _, size in kept)
+    for _, path, size in sorted(kept):
+        if total <= MAX_CACHE_BYTES:
+            return
+        try:
+            os.unlink(path)
+        except FileNotFoundError:
+            pass
+        except OSError:  # another process reads it, where that keeps a file
+            continue
+        total -= size
 
 
 def share_out(

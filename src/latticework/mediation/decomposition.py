@@ -47,7 +47,8 @@ class BasisDecomposition(Estimator):
     degree : int
         Largest total degree of the Hermite functions.
     cache : path, None or False
-        Folder that keeps what takes long to compute; None for Latticework's, False for none.
+        Folder that keeps what takes long to compute, up to 2 GiB: what was used least recently goes first. None for
+        Latticework's (`latticework.core.datasets.cache_folder`), False for none.
 
     Attributes
     ----------

@@ -5,7 +5,8 @@ centimetres from the middle, one is not so near to the outline, or so high. Plac
 its principal axes, so that it may lie anywhere, turned in the picture or tilted; they are shares of its size.
 
 The axes have no sign: which end is which is not known. Both ends look alike here, so what makes them differ is not seen
-to be swapped.
+to be swapped. Pixels are taken to be square, with the camera's x axis along the rows: places come from rows and
+columns, and only the size of a pixel from the points.
 """
 
 from __future__ import annotations

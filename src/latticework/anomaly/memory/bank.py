@@ -220,9 +220,11 @@ class MemoryBank:
         seen, radius = int(arrays["seen"][0]), float(arrays["radius"][0])
         if where.shape != (len(features), 3) or seen < len(features) or not radius >= 0:
             raise InputError("the parts of a memory bank do not fit each other")
+        if where.dtype != np.int32 or (where < 0).any():
+            raise InputError("a memory bank's 'where' has no numbers of images, rows and columns in it")
         bank = cls(**options)
         bank.seen = seen
-        bank._keep(np.array(features, dtype=np.float32), where.astype(np.int32), radius)
+        bank._keep(np.array(features, dtype=np.float32), where.copy(), radius)
         return bank
 
     def _opened(self, channels: int) -> Cache:

@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from itertools import chain, count
+from itertools import chain, count, islice
+from typing import Final, TypeVar
 
 import numpy as np
 from jaxtyping import Int64
 
+from latticework.core.errors import InputError
 from latticework.core.words import counted
 from latticework.knowledge.graph import Graph
 from latticework.knowledge.names import Names
 
+T = TypeVar("T")
 Columns = tuple[Sequence[str], Sequence[str], Sequence[str]]  # heads, relations, tails
+
+# What a small file says may be large: compressed text, or one value that stands for many rows.
+MAX_TRIPLES: Final = 100_000_000  # of a file, repetitions too: 2.4 GB
+MAX_NAME_BYTES: Final = 2**32  # of all names together: of short ones some thirty million
+NAME_BYTES: Final = 128  # that a name takes besides its characters
+BATCH: Final = 65_536  # rows at a time
+_BATCH_CHARACTERS: Final = 2**26  # of them
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,6 +110,8 @@ class Splits:
 class Builder:
     """Numbers the names of triples as they are read, in the order in which each comes first.
 
+    Of triples it takes in `MAX_TRIPLES`, and names up to `MAX_NAME_BYTES`.
+
     Examples
     --------
     >>> builder = Builder()
@@ -113,14 +125,30 @@ class Builder:
         self._entities: defaultdict[str, int] = defaultdict(count().__next__)
         self._relations: defaultdict[str, int] = defaultdict(count().__next__)
         self._parts: list[Int64[np.ndarray, "part 3"]] = [np.empty((0, 3), dtype=np.int64)]
+        self._triples = self._name_bytes = 0
 
     def add(self, heads: Sequence[str], relations: Sequence[str], tails: Sequence[str]) -> Int64[np.ndarray, "part 3"]:
-        """Take in three columns, whose names must have been checked not to be empty; returned are their numbers."""
+        """Take in three columns, whose names must have been checked not to be empty; returned are their numbers.
+
+        Raises
+        ------
+        InputError
+            If there are more triples, or names, than are read.
+        """
+        self._triples += len(heads)
+        if self._triples > MAX_TRIPLES:
+            raise InputError(f"there are more than the {MAX_TRIPLES:,} triples that are read: give a part")
+        known = len(self._entities), len(self._relations)
         triples = np.empty((len(heads), 3), dtype=np.int64)
         ends = map(self._entities.__getitem__, chain.from_iterable(zip(heads, tails, strict=True)))
         triples[:, ::2] = np.fromiter(ends, np.int64, count=2 * len(heads)).reshape(-1, 2)
         triples[:, 1] = np.fromiter(map(self._relations.__getitem__, relations), np.int64, count=len(relations))
         self._parts.append(triples)
+        for names, before in zip((self._entities, self._relations), known, strict=True):
+            new = len(names) - before
+            self._name_bytes += NAME_BYTES * new + sum(map(len, islice(reversed(names), new)))
+        if self._name_bytes > MAX_NAME_BYTES:
+            raise InputError(f"the names take more than the {MAX_NAME_BYTES:,} bytes that are read: give a part")
         return triples
 
     def names(self) -> tuple[Names, Names]:
@@ -130,6 +158,26 @@ class Builder:
     def triples(self) -> Int64[np.ndarray, "triples 3"]:
         """All that was taken in, in its order."""
         return np.concatenate(self._parts)
+
+
+def batches(rows: Iterable[T], characters: Callable[[T], int]) -> Iterator[list[T]]:
+    """Rows, some at a time: no more than `BATCH`, and fewer where they are long.
+
+    Examples
+    --------
+    >>> [len(batch) for batch in batches(["x" * 2**25] * 5, len)]
+    [2, 2, 1]
+    """
+    batch: list[T] = []
+    size = 0
+    for row in rows:
+        batch.append(row)
+        size += characters(row)
+        if len(batch) >= BATCH or size >= _BATCH_CHARACTERS:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
 
 
 def loaded(

@@ -1,8 +1,8 @@
 """Files of triples, read and written: which format one is in, its name says, or else its first line.
 
 Tab- and comma-separated text, RDF, folders of OpenKE, parquet, and arrays of integers. Text may be compressed
-with gzip, which is recognised by content; it is read line by line, and a line is at most 16 MiB long, so a small file
-cannot fill the memory with one.
+with gzip, which is recognised by content; it is read line by line. A line, the triples of a file and its names are
+bounded, so that a small file cannot fill the memory, whatever it is packed into.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from latticework.knowledge.choices import BlankNodes, FileFormat, Literals, Part
 from latticework.knowledge.graph import Graph
 from latticework.knowledge.io.dataset import Builder, Columns, Loaded, Splits, loaded, told_left_out
 from latticework.knowledge.io.openke import is_openke, read_openke, read_openke_part, write_openke
+from latticework.knowledge.io.parquet import parquet_bytes, parquet_columns
 from latticework.knowledge.io.rdf import OTHER_FORMATS, is_ntriples, ntriples_lines, rdf_columns
 from latticework.knowledge.io.tables import (
     check_binary,
@@ -36,8 +37,6 @@ from latticework.knowledge.io.tables import (
     delimited_lines,
     integer_bytes,
     integer_columns,
-    parquet_bytes,
-    parquet_columns,
     tsv_columns,
 )
 from latticework.knowledge.names import Names
@@ -80,7 +79,8 @@ def read_triples(
     Raises
     ------
     InputError
-        With file and line, if it cannot be read as such, or holds no triple.
+        With file and line, if it cannot be read as such; or if it holds no triple, or more than are read
+        (`latticework.knowledge.io.dataset.MAX_TRIPLES`).
 
     Examples
     --------
@@ -147,7 +147,7 @@ def read_splits(
     for part in get_args(Part):
         path = _file_of(folder, part)
         batches = _opened(path, None, literals, blank_nodes, dropped)[1] if path else iter(())
-        parts.append(np.concatenate([NO_TRIPLES, *(builder.add(*columns) for columns in batches)]))
+        parts.append(np.concatenate([NO_TRIPLES, *_taken_in(builder, batches, str(path))]))
     train, valid, test = parts
     return Splits(*builder.names(), train, valid, test, dropped)
 
@@ -222,9 +222,19 @@ def _numbered(
     if kind == "openke":
         return _of_openke(where, part)
     builder = Builder()
-    for columns in batches:
-        builder.add(*columns)
+    for _ in _taken_in(builder, batches, stream_name(where)):
+        pass
     return builder.triples(), *builder.names()
+
+
+def _taken_in(builder: Builder, batches: Iterator[Columns], name: str) -> Iterator[Int64[np.ndarray, "part 3"]]:
+    """The numbers of columns, some at a time, once a builder has taken them in."""
+    for columns in batches:
+        try:
+            part = builder.add(*columns)
+        except InputError as error:
+            raise InputError(f"{name}: {error}") from error
+        yield part
 
 
 def _opened(

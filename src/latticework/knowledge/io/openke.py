@@ -22,7 +22,7 @@ from latticework.core.files import read_lines
 from latticework.core.folders import new_folder
 from latticework.core.words import counted, shortened
 from latticework.knowledge.choices import Part
-from latticework.knowledge.io.dataset import Splits
+from latticework.knowledge.io.dataset import MAX_NAME_BYTES, MAX_TRIPLES, NAME_BYTES, Splits
 from latticework.knowledge.names import Names
 from latticework.knowledge.triples import NO_TRIPLES
 
@@ -37,8 +37,8 @@ def read_openke(folder: str | os.PathLike[str]) -> Splits:
     Raises
     ------
     InputError
-        With file and line, if a count is not that of the rows, a number is not in range, a name or number is there
-        twice, or the columns seem to be in another order.
+        With file and line, if a count is not that of the rows, or more than are read, a number is not in range, a name
+        or number is there twice, or the columns seem to be in another order.
 
     Examples
     --------
@@ -130,6 +130,8 @@ def _rows(path: Path) -> tuple[int, Iterator[str]]:
     found = _COUNT.fullmatch(first)
     if not found:
         raise InputError(f"{path}:1: expected the number of rows that follow, got {shortened(first)}")
+    if int(found[1]) > MAX_TRIPLES:
+        raise InputError(f"{path}:1: it announces more than the {MAX_TRIPLES:,} rows that are read: give a part")
     return int(found[1]), lines
 
 
@@ -137,6 +139,7 @@ def _read_names(path: Path) -> Names:
     count, lines = _rows(path)
     names: dict[int, str] = {}
     numbers: dict[str, int] = {}
+    size = 0
     for number, line in enumerate(lines, start=2):
         if not line.strip():
             continue
@@ -152,6 +155,11 @@ def _read_names(path: Path) -> Names:
             twice = f"the number {given}" if given in names else f"the name {shortened(name)}"
             raise InputError(f"{path}:{number}: {twice} is there twice")
         names[given], numbers[name] = name, given
+        size += NAME_BYTES + len(name)
+        if size > MAX_NAME_BYTES:
+            raise InputError(
+                f"{path}:{number}: the names take more than the {MAX_NAME_BYTES:,} bytes that are read: give a part"
+            )
     if len(names) != count:
         raise InputError(f"{path}:1: it announces {counted(count, 'name')}, there are {len(names)}")
     return Names(names[number] for number in range(count))

@@ -18,12 +18,11 @@ from latticework.core.decimals import decimal
 from latticework.core.errors import InputError, require
 from latticework.core.words import cut, shortened
 from latticework.knowledge.choices import BlankNodes, Literals
-from latticework.knowledge.io.dataset import Columns
+from latticework.knowledge.io.dataset import Columns, batches
 from latticework.knowledge.triples import NamedTriple
 
 FORMATS: Final = {".nt": "N_TRIPLES", ".nq": "N_QUADS", ".ttl": "TURTLE", ".trig": "TRIG"}
 OTHER_FORMATS: Final = (".rdf", ".owl", ".jsonld", ".n3", ".xml")
-_BATCH: Final = 65_536
 _LINES_AT_ONCE: Final = 16
 _UNLABELLED: Final = (".ttl", ".trig")  # where blank nodes need no label
 _ANONYMOUS: Final = re.compile(r"[a-f][0-9a-f]{23,31}")  # what pyoxigraph calls one that has none, at random
@@ -82,7 +81,7 @@ def rdf_columns(
     counts = Counter[str]() if dropped is None else dropped
     terms = _Terms(oxigraph, literals, blank_nodes, counts, unlabelled=suffix in _UNLABELLED)
     triples = terms.triples(_quads(oxigraph, terms.noted(lines), name, suffix))
-    while batch := list(islice(triples, _BATCH)):
+    for batch in batches(triples, lambda triple: sum(map(len, triple))):
         heads, relations, tails = map(list, zip(*batch, strict=True))
         yield heads, relations, tails
 

@@ -1,4 +1,4 @@
-"""Triples in tables of three columns: tab- and comma-separated text, parquet, and NumPy arrays of integers."""
+"""Triples in tables of three columns: tab- and comma-separated text, and NumPy arrays of integers."""
 
 from __future__ import annotations
 
@@ -6,22 +6,20 @@ import io
 import os
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain, dropwhile, islice
-from typing import Any, Final
+from itertools import chain, dropwhile
+from typing import Final
 
 import numpy as np
 
 from latticework.core.arrays import read_npy
 from latticework.core.delimited import csv_line, numbered_rows
-from latticework.core.errors import InputError, require
-from latticework.core.words import listed, shortened
-from latticework.knowledge.io.dataset import Columns
+from latticework.core.errors import InputError
+from latticework.core.words import shortened
+from latticework.knowledge.io.dataset import BATCH, MAX_TRIPLES, Columns, batches
 from latticework.knowledge.triples import NamedTriple
 
 HEADERS: Final = (("head", "relation", "tail"), ("h", "r", "t"), ("subject", "predicate", "object"))
-_BATCH: Final = 65_536
 _TELLING: Final = (HEADERS[0], HEADERS[2])  # no fact has these names by chance
-_PURPOSE: Final = "reading and writing parquet"
 
 
 def tsv_columns(lines: Iterable[str], name: str) -> Iterator[Columns]:
@@ -45,9 +43,9 @@ def tsv_columns(lines: Iterable[str], name: str) -> Iterator[Columns]:
             _check_no_header(line, f"{name}:{first}")
             lines = chain([line], lines)
             break
-    while batch := list(islice(lines, _BATCH)):
+    for batch in batches(lines, len):
         numbers = range(first, first + len(batch))
-        yield from _checked([line.split("\t") for line in batch], numbers, f"{name}:")
+        yield from checked([line.split("\t") for line in batch], numbers, f"{name}:")
         first += len(batch)
 
 
@@ -78,10 +76,9 @@ def csv_columns(lines: Iterable[str], name: str) -> Iterator[Columns]:
     >>> list(csv_columns(["head,relation,tail", '"Paris, Texas",in,USA'], "some.csv"))
     [(['Paris, Texas'], ['in'], ['USA'])]
     """
-    numbered = _csv_rows(lines, name)
-    while batch := list(islice(numbered, _BATCH)):
+    for batch in batches(_csv_rows(lines, name), lambda numbered: sum(map(len, numbered[1]))):
         numbers, rows = zip(*batch, strict=True)
-        yield from _checked(rows, numbers, f"{name}:")
+        yield from checked(rows, numbers, f"{name}:")
 
 
 def integer_columns(path: str | os.PathLike[str]) -> Iterator[Columns]:
@@ -90,57 +87,19 @@ def integer_columns(path: str | os.PathLike[str]) -> Iterator[Columns]:
     Raises
     ------
     InputError
-        If it is no such array, or a number is negative; with its row.
+        If it is no such array, it is longer than is read, or a number is negative; with its row.
     """
     array = read_npy(path)
     if array.ndim != 2 or array.shape[1] != 3 or not np.issubdtype(array.dtype, np.integer):
         raise InputError(f"{path} holds {array.dtype} of shape {array.shape}, expected integers of shape (triples, 3)")
+    if len(array) > MAX_TRIPLES:
+        raise InputError(f"{path} has {len(array):,} rows, more than the {MAX_TRIPLES:,} that are read: give a part")
     if (array < 0).any():
         row = int((array < 0).any(axis=1).argmax())
         raise InputError(f"{path}: row {row} is {array[row].tolist()}: a number is negative")
-    for first in range(0, len(array), _BATCH):
-        heads, relations, tails = np.array(array[first : first + _BATCH]).astype(str).T.tolist()
+    for first in range(0, len(array), BATCH):
+        heads, relations, tails = np.array(array[first : first + BATCH]).astype(str).T.tolist()
         yield heads, relations, tails
-
-
-def parquet_columns(path: str | os.PathLike[str]) -> Iterator[Columns]:
-    """The columns of a parquet file of texts or integers, named as in `HEADERS`; of just three in that order.
-
-    Raises
-    ------
-    InputError
-        If it is no parquet file, there are no such columns, or a name is missing or empty; with its row.
-    """
-    arrow = require("pyarrow", extra="parquet", purpose=_PURPOSE)
-    parquet = require("pyarrow.parquet", extra="parquet", purpose=_PURPOSE)
-    first = 0
-    try:
-        with parquet.ParquetFile(path) as file:
-            wanted = _wanted(file.schema_arrow, arrow, path)
-            for batch in file.iter_batches(_BATCH, columns=wanted):
-                columns = [batch.column(column).cast(arrow.string()).to_pylist() for column in wanted]
-                rows = list(zip(*columns, strict=True))
-                yield from _checked(rows, range(first, first + len(rows)), f"{path}: row ")
-                first += len(rows)
-    except (arrow.ArrowException, OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} cannot be read as parquet: {error}") from error
-
-
-def _wanted(schema: Any, arrow: Any, path: str | os.PathLike[str]) -> list[str]:
-    """The names of the three columns."""
-    names = list(schema.names)
-    if len(set(names)) < len(names):
-        raise InputError(f"{path} has two columns of one name: {listed(names)}")
-    order = columns_in_order(names)
-    if order is None and len(names) != 3:
-        raise InputError(f"{path} has the columns {listed(names)}: expected {', '.join(HEADERS[0])}")
-    wanted = [names[place] for place in order] if order else names
-    for name in wanted:
-        kind = schema.field(name).type
-        kind = kind.value_type if arrow.types.is_dictionary(kind) else kind
-        if not (arrow.types.is_string(kind) or arrow.types.is_large_string(kind) or arrow.types.is_integer(kind)):
-            raise InputError(f"{path}: the column {shortened(name)} holds {kind}, expected texts or integers")
-    return wanted
 
 
 def columns_in_order(names: Sequence[str]) -> list[int] | None:
@@ -169,8 +128,14 @@ def _csv_rows(lines: Iterable[str], name: str) -> Iterator[tuple[int, list[str]]
         yield number, row if order is None or len(row) != 3 else [row[place] for place in order]
 
 
-def _checked(rows: Sequence[Sequence[str]], numbers: Sequence[int], place: str) -> Iterator[Columns]:
-    """The columns of those rows that are not blank, if there are any."""
+def checked(rows: Sequence[Sequence[str]], numbers: Sequence[int], place: str) -> Iterator[Columns]:
+    """The columns of those rows that are not blank, if there are any.
+
+    Raises
+    ------
+    InputError
+        With place and number of the first row that is not three names.
+    """
     if set(map(len, rows)) == {3}:
         heads, relations, tails = zip(*rows, strict=True)
         if not any(empty in column for column in (heads, relations, tails) for empty in ("", None)):
@@ -250,17 +215,6 @@ def check_binary(path: str | os.PathLike[str], kind: str) -> None:
         raise InputError(f"{kind} is not written to standard output: give a file name")
     if os.fspath(path).endswith(".gz"):
         raise InputError(f"{path}: {kind} is not compressed by gzip: leave .gz out")
-
-
-def parquet_bytes(triples: Sequence[NamedTriple]) -> bytes:
-    """A parquet file of triples by name."""
-    arrow = require("pyarrow", extra="parquet", purpose=_PURPOSE)
-    parquet = require("pyarrow.parquet", extra="parquet", purpose=_PURPOSE)
-    columns = zip(*triples, strict=True) if triples else ((), (), ())
-    arrays = [arrow.array(column, arrow.string()).dictionary_encode() for column in columns]
-    buffer = io.BytesIO()
-    parquet.write_table(arrow.table(arrays, names=list(HEADERS[0])), buffer)
-    return buffer.getvalue()
 
 
 def integer_bytes(triples: Sequence[NamedTriple]) -> bytes:
