@@ -175,6 +175,60 @@ def test_arrays_of_other_lengths_are_refused(
         found.to_torch()(**{name: torch.tensor(array) for name, array in arrays.items()})
 
 
+@pytest.mark.parametrize("language", ["numpy", "torch"])
+@pytest.mark.parametrize(
+    "text, shapes, fits",
+    [
+        ("x[n-2]^2", {"x": "n"}, 3),
+        ("x[3]^2", {"x": "n"}, 3),
+        ("log(softmax(x)[3])", {"x": "n"}, 3),
+        ("sum(x[1:3])", {"x": "n"}, 3),
+        ("norm2(x[1:3])^2", {"x": "n"}, 3),
+        ("norm2(x[n-2:n])^2", {"x": "n"}, 3),
+        ("sum(x[2:n-1])", {"x": "n"}, 3),
+        ("norm2(x[2:n] - x[1:n-1])^2", {"x": "n"}, 2),
+        ("norm2(vec(x*x')[5:6])^2", {"x": "n"}, 3),
+    ],
+)
+def test_written_code_refuses_places_outside_an_axis_as_the_function_does(
+    text: str, shapes: dict[str, str], fits: int, language: str
+) -> None:
+    found = derive(text, "x", shapes)
+    written: dict[str, Any] = {}
+    exec(found.source(language), written)  # noqa: S102  # code of our own
+    call = found.to_numpy() if language == "numpy" else found.to_torch()
+    for length in range(1, fits + 2):
+        x = np.linspace(0.5, 2, length)
+        given = torch.tensor(x) if language == "torch" else x
+        if length >= fits:
+            assert np.allclose(written["derivative"](given), found.evaluate(x=x))
+            continue
+        with pytest.raises(InputError, match=f"outside an axis of {length**2 if 'vec' in text else length} elements"):
+            call(given)
+        with pytest.raises(ValueError, match=f"outside an axis of {length**2 if 'vec' in text else length} elements"):
+            written["derivative"](given)
+
+
+@pytest.mark.parametrize(
+    "text, shape, checks",
+    [
+        ("x[1]^2", "n", 0),
+        ("x[n]^2", "n", 0),
+        ("norm2(x[2:3])^2", "3", 0),
+        ("x[m]*x[n + 1]^2", "n + m", 0),
+        ("sum(x[1:n].^2)", "n + 1", 0),
+        ("x[2]^2", "n", 1),
+        ("x[2]^2*x[1]*sum(x[2:n])", "n", 1),
+        ("norm2(x[2:n] - x[1:n-1])^2", "n", 1),
+        ("x[n-2:n]'*x[1:3]", "n", 1),
+    ],
+)
+def test_written_code_asks_once_for_places_that_may_be_outside(text: str, shape: str, checks: int) -> None:
+    others = "*sum(y)*sum(z)" if "m" in shape else ""
+    shapes = {"x": shape, **({"y": "n", "z": "m"} if others else {})}
+    assert derive(text + others, "x", shapes).source("numpy").count("raise ") == checks
+
+
 def test_numbers_that_sizes_make_infinite_are_refused() -> None:
     call = derive("norm2(x)^2/(n - 1)", "x", {"x": "n"}, order=2).to_numpy()
     assert call([1.0, 2.0]).tolist() == [[2, 0], [0, 2]]

@@ -55,7 +55,7 @@ def assert_well_formed(markup):
         ("a/b/c", r"\frac{\frac{a}{b}}{c}"),
         ("2*3*a", r"2 \cdot 3 a"),
         ("a*2", r"a \cdot 2"),
-        ("2.5e-7*a", r"\left(2.5 \times 10^{-07}\right) a"),
+        ("2.5e-7*a", r"\left(2.5 \times 10^{-7}\right) a"),
         ("x .* y", r"\mathbf{x} \odot \mathbf{y}"),
         ("(A*x) .* y", r"\left(A \mathbf{x}\right) \odot \mathbf{y}"),
         ("A*(x .* y)", r"A \left(\mathbf{x} \odot \mathbf{y}\right)"),

@@ -88,6 +88,60 @@ def test_an_answer_without_a_value_where_the_derivative_has_one_is_wrong():
     assert not check("sum(x.^2)", "x", "2*log(-exp(x))'", {"x": "n"})
 
 
+@pytest.mark.parametrize(
+    "text, answer, shapes",
+    [
+        ("abs(x)^3/3", "sqrt(x)*x^1.5", {"x": ""}),
+        ("x^2/2", "sqrt(x)^2", {"x": ""}),
+        ("x^2/2", "exp(log(x))", {"x": ""}),
+        ("norm2(x)^2/2", "(sqrt(x).^2)'", {"x": "n"}),
+        ("norm2(x)^2", "2*x'*(n - 1)/(n - 1)", {"x": "n"}),  # for one element
+        ("norm2(X*x)^2", "2*x'*X'*X*inv(X'*X)*X'*X", {"X": "N,n", "x": "n"}),  # for fewer rows than columns
+    ],
+)
+def test_an_answer_without_a_value_where_the_derivative_has_one_is_shown_there(text, answer, shapes):
+    marked = check(text, "x", answer, shapes)
+    assert marked.verdict == "wrong"
+    assert marked.message == "the answer has no value at points where the derivative has one"
+    shown = marked.counterexample
+    assert shown is not None
+    assert np.isfinite(shown.expected).all()
+    assert not np.isfinite(shown.got).all()
+
+
+@pytest.mark.parametrize(
+    "text, answer",
+    [
+        ("x^2/2", "x^2/x"),  # at 0 alone it has none
+        ("x^3/3", "abs(x)^3/abs(x)"),
+        ("x*log(x)", "log(x) + sqrt(x)^2/x"),  # the function itself has none for x < 0
+        ("sqrt(x)^2/2", "sqrt(x)^2/(2*x)"),
+        ("log(1 + exp(500*x))", "500*exp(500*x)/(1 + exp(500*x))"),  # too large a number is no missing one
+        ("log(1 + exp(-900*x))", "-900*exp(-900*x)/(1 + exp(-900*x))"),
+    ],
+)
+def test_an_answer_that_has_a_value_all_around_is_right(text, answer):
+    assert check(text, "x", answer, {"x": ""}).verdict == "equal"
+
+
+def test_a_place_where_an_answer_alone_has_no_value_is_no_counterexample():
+    marked = check("x^3/3", "x", "2*x^3/x", {"x": ""})
+    assert marked.message == "the answer is 2 times the derivative"
+    assert str(marked.counterexample) == "at x = 1 the derivative is 1, the answer gives 2"
+
+
+def test_an_answer_without_a_value_is_told_as_one():
+    assert str(check("x^2/2", "x", "sqrt(x)^2", {"x": ""})).splitlines() == [
+        "wrong: the answer has no value at points where the derivative has one",
+        "at x = -1 the derivative is -1, the answer has no value",
+    ]
+
+
+@pytest.mark.parametrize("text, answer", [("max(x)", "1"), ("min(x)^2", "2*x"), ("max(max(A))*x", "max(A)")])
+def test_the_largest_of_one_number_has_no_kink(text, answer):
+    assert check(text, "x", answer, {"x": "", "A": "m,n"}).verdict == "equal"
+
+
 def test_variables_that_the_expression_does_not_have_are_refused():
     with pytest.raises(InputError, match="the answer has q, which the expression does not have"):
         check("x'*x", "x", "2*q'", {"x": "n"})
@@ -115,10 +169,19 @@ def test_what_the_engine_answers_is_right_by_its_own_check():
         ("cos(y[1]) + 1e-9*x^2", "1e-9*x"),
         ("x^2/1e7", "x/1e7"),
         ("sum(x*y)/1e9", "0"),
+        ("1e-13*x", "0"),
+        ("8.854e-12*x", "9e-12"),
+        ("6.626e-34*x", "1e-20"),
+        ("6.626e-34*x^2/2", "6.627e-34*x"),
+        ("1e13 + x", "2"),
+        ("(1e-20*x)^2*cos(y[1])", "1e-40*x*cos(y[1])"),
+        ("1e-30*log(softmax([x; 0])[1])", "1.001e-30*softmax([x; 0])[2]"),
     ],
 )
 def test_small_derivatives_are_no_rounding(text, answer):
-    assert check(text, "x", answer, {"x": "", "y": "n"}).verdict == "wrong"
+    marked = check(text, "x", answer, {"x": "", "y": "n"})
+    assert marked.verdict == "wrong"
+    assert marked.counterexample is not None
 
 
 @pytest.mark.parametrize(
@@ -130,6 +193,11 @@ def test_small_derivatives_are_no_rounding(text, answer):
         ("logdet(A*inv(A))", "A", "matrix(0)"),
         ("1e6*(1 + logdet(A*inv(A)))", "A", "matrix(0)"),
         ("1e-9*logdet(A*inv(A))", "A", "1e-9*(inv(A) - inv(A)*A*inv(A))"),
+        ("1e-30*logdet(A*inv(A))", "A", "matrix(0)"),
+        ("1e13 + norm2(x)^2", "x", "2*x'"),
+        ("norm2(x)^2", "x", "(2*x + 1e6 - 1e6)'"),
+        ("sum(x)^2", "x", "2*(sum(x .* x) - x'*x + sum(x))*vector(1)'"),
+        ("1e-25*norm2(x)^2", "x", "1e-25*(2*x + log(exp(x)) - x)'"),
     ],
 )
 def test_rounding_is_no_derivative(text, wrt, answer):

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from calculus.expressions import SHAPES, SIZES, Writer, arrays_of
 
+from latticework.calculus.derivation import derive
 from latticework.calculus.evaluate import evaluate
 from latticework.calculus.expression import make, number, variable
 from latticework.calculus.parser import parse
@@ -77,7 +78,8 @@ def refusal(text, shapes=DECLARED):
         ("0.5*a", Fraction(1, 2) * a),
         (".5*a", Fraction(1, 2) * a),
         ("1e3*a", number(1000) * a),
-        ("1.5e-3*a", number(1.5e-3) * a),
+        ("1.5e-3*a", Fraction(3, 2000) * a),
+        ("1e-300*a", number(1e-300) * a),
         ("1.25", number(Fraction(5, 4))),
         ("pi*a", make("pi") * a),
         ("n*a", make("size", data=n) * a),
@@ -288,6 +290,40 @@ def spaced(text, seed):
     for k in range(0, len(parts), 2):
         parts[k] = "".join(f"{sign} " if sign in "()+*," and chooser.random() < 0.5 else sign for sign in parts[k])
     return '"'.join(parts)
+
+
+@pytest.mark.parametrize(
+    "text, same",
+    [("1e-1", "0.1"), ("2.5E-7", "0.00000025"), ("1e20", "1" + "0" * 20), ("6.626e-34", "0.6626e-33"), ("0e-999", "0")],
+)
+def test_a_number_is_the_same_however_it_is_spelled(text, same):
+    assert parse(text) is parse(same)
+
+
+@pytest.mark.parametrize(
+    "text, printed",
+    [
+        ("1e-1*a + 2e-1*a", "3/10"),
+        ("1e-9*a^2", "2e-9*a"),
+        ("a^2/1e7", "2e-7*a"),
+        ("a^2/131072", "a/65536"),
+        ("a^2/6e9", "a/3000000000"),
+        ("-6.626e-34*a", "-6.626e-34"),
+        ("1e20*a", "1e20"),
+        ("a^2/1000", "a/500"),
+    ],
+)
+def test_numbers_are_exact_and_printed_with_a_power_of_ten_where_that_is_shorter(text, printed):
+    found = derive(text, "a", {"a": ""})
+    assert str(found) == printed
+    assert str(parse(printed, {"a": ""})) == printed
+    assert evaluate(parse(printed, {"a": ""}), {"a": 3.0}) == found.evaluate(a=3.0)
+
+
+@pytest.mark.parametrize("text", ["1e-400", "0.5e-330", "3e-999999999999999999999999999999"])
+def test_a_number_too_small_for_any_is_refused(text):
+    with pytest.raises(InputError, match=rf"^{text} is smaller than any floating-point number\n.*\n +\^"):
+        parse(f"{text}*a")
 
 
 @pytest.mark.parametrize("seed", range(150))

@@ -123,9 +123,45 @@ def test_a_small_derivative_is_no_rounding(monkeypatch):
     assert not derive("1 + 1e-9*norm2(x)^2", "x", {"x": "n"}).verify()
 
 
+@pytest.mark.parametrize("factor", [1 + 1e-5, 0, -1, 1e10])
+@pytest.mark.parametrize("text", ["6.626e-34*norm2(x)^2", "8.854e-12*sum(exp(x))", "1e13 + sum(x)"])
+def test_a_derivative_in_whatever_units_is_no_rounding(text, factor, monkeypatch):
+    assert derive(text, "x", {"x": "n"}).verify(method="autodiff")
+    right = stages.closed_form
+    monkeypatch.setattr(stages, "closed_form", lambda total: make("had", number(factor), right(total)))
+    assert not derive(text, "x", {"x": "n"}).verify(method="autodiff")
+
+
+@pytest.mark.parametrize("method", ["autodiff", "differences"])
+@pytest.mark.parametrize("text", ["max(max(A))", "min(min(A))^2", "max(tr(A))", "sum(max(A, max(tr(A))))"])
+def test_the_largest_of_one_number_has_no_kink(text, method):
+    verified = derive(text, "A", {"A": "m,m"}).verify(method=method)
+    assert verified, verified
+
+
 @pytest.mark.parametrize("method", ["autodiff", "differences"])
 def test_the_rounding_of_a_large_function_is_no_derivative(method):
     verified = derive("1e6*(1 + logdet(A*inv(A)))", "A", {"A": "n,n"}).verify(method=method)
+    assert verified, verified
+
+
+@pytest.mark.parametrize("method", ["autodiff", "differences"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "sin(x)^2 + cos(x)^2",
+        "1e-20*(sin(x)^2 + cos(x)^2)",
+        "1e9*(tanh(x)^2 + cosh(x)^(-2))",
+        "log(exp(x)*exp(-x))",
+        "gelu(x) + gelu(-x) - x*erf(x/sqrt(2))",
+        "v'*softmax(9*v + x)",  # within whose derivative numbers cancel
+        "1e9*sum(softmax(9*v + x))",
+        "sum(softmax(9*v)*sum(softmax(9*v + x)))",
+        "1e6*logdet(x*A*inv(x*A))",
+    ],
+)
+def test_the_rounding_of_what_does_not_change_is_no_derivative(text, method):
+    verified = derive(text, "x", {"x": "", "v": "n", "A": "n,n"}).verify(method=method)
     assert verified, verified
 
 

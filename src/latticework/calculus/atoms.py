@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from fractions import Fraction
 
+from latticework.calculus.decimals import scientific
 from latticework.calculus.dimensions import ONE, Dim
 from latticework.calculus.style import (
     ATOM,
@@ -61,20 +61,18 @@ def _variable(style: Style, node: Tree) -> Piece:
 def _number(style: Style, node: Tree) -> Piece:
     value = node.data
     size = abs(value)
-    if isinstance(size, Fraction) and size.denominator == 1:
+    short = scientific(size)
+    if short is not None:
+        digits, exponent = short
+        power = style.number(str(abs(exponent)))
+        power = style.row(style.symbol("-"), power) if exponent < 0 else power
+        markup = style.row(style.number(digits), style.symbol("×"), style.scripts(style.number("10"), "", power))
+        piece = Piece(markup, PRODUCT, len(f"{digits}e{exponent}"), figure=True)
+    elif isinstance(size, float) or size.denominator == 1:
         piece = Piece(style.number(str(size)), ATOM, len(str(size)), figure=True)
-    elif isinstance(size, Fraction):
+    else:
         above, below = style.number(str(size.numerator)), style.number(str(size.denominator))
         piece = Piece(style.fraction(above, below), POWER, 2, figure=True)
-    else:
-        digits, _, exponent = repr(size).partition("e")
-        markup, strength = style.number(digits), ATOM
-        if exponent:
-            power = style.number(exponent.lstrip("+-"))
-            power = style.row(style.symbol("-"), power) if exponent.startswith("-") else power
-            markup = style.row(markup, style.symbol("×"), style.scripts(style.number("10"), "", power))
-            strength = PRODUCT
-        piece = Piece(markup, strength, len(repr(size)), figure=True)
     return negative(style, piece) if value < 0 else piece
 
 

@@ -6,12 +6,14 @@ Nothing that a user typed is ever evaluated.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from latticework.calculus.backends import check_language
 from latticework.calculus.binding import Sizes, sizes_of
+from latticework.calculus.evaluate import Around
 from latticework.calculus.expression import Expr
 from latticework.calculus.operations import Function, in_context, operations
 from latticework.calculus.program import Program, program, spent_inputs
@@ -30,10 +32,19 @@ _UFUNCS: dict[str, Function] = {
 }
 
 
-def function(root: Expr, language: str, *, parameters: Mapping[str, Expr] | None = None) -> Callable[..., Any]:
+def function(
+    root: Expr, language: str, *, parameters: Mapping[str, Expr] | None = None, around: Around | None = None
+) -> Callable[..., Any]:
     """A function that computes an expression, by the same operations as `source` writes.
 
     It takes the variables by position or by name: arrays, or lists of numbers.
+
+    Parameters
+    ----------
+    root, language, parameters
+        As for `source`.
+    around
+        For an operation and the function of its operands: what is called instead.
 
     Raises
     ------
@@ -63,7 +74,7 @@ def function(root: Expr, language: str, *, parameters: Mapping[str, Expr] | None
             start[place] = each.data
         elif each.op == "var":
             given.append((place, names.index(each.data)))
-    steps = _steps(found, language, xp)
+    steps = _steps(found, language, xp, around)
     singular = getattr(xp.linalg, "LinAlgError", np.linalg.LinAlgError)
     fitting: tuple[list[Any], Sizes] = ([], {})  # the shapes of the last call, and the sizes that they tell
 
@@ -116,26 +127,34 @@ def _in_order(names: Sequence[str], args: Sequence[Any], named: Mapping[str, Any
     return tuple(values[name] for name in names)
 
 
-def _steps(found: Program, language: str, xp: Any) -> list[tuple[int, int, Function, int, int, tuple[int, ...]]]:
+def _steps(
+    found: Program, language: str, xp: Any, around: Around | None
+) -> list[tuple[int, int, Function, int, int, tuple[int, ...]]]:
     """For each instruction but variables and numbers: its register, its function, and the registers it takes.
 
     The number before the function is 1 or 2 for a function of so many arrays, whose registers stand by themselves too,
     so that no list is made of them. It is 0 for one that takes the sizes and an array of the wanted type before them.
     """
     plain = operations(language, xp)
-    spent = spent_inputs(found.instructions) if language == "numpy" else {}
+    spent = spent_inputs(found.instructions) if language == "numpy" and around is None else {}
     steps = []
     for place, each in enumerate(found.instructions):
         if each.op in ("var", "number"):
             continue
         arity = len(each.inputs) if each.op in plain else 0
         run = plain[each.op] if arity else in_context(each, language, xp)
+        if around is not None:
+            run = around(each.op, run) if arity else _in_context_around(each.op, run, around)
         if place in spent and each.op in _UFUNCS:
             ufunc = _UFUNCS[each.op]
             run = _onto(run, ufunc, spent[place]) if arity == 2 else _onto_itself(run, ufunc)
         one, two, *_ = (*each.inputs, 0, 0)
         steps.append((place, arity, run, one, two, each.inputs))
     return steps
+
+
+def _in_context_around(op: str, run: Function, around: Around) -> Function:
+    return lambda sizes, like, *inputs: around(op, partial(run, sizes, like))(*inputs)
 
 
 def _onto_itself(run: Function, ufunc: Function) -> Function:

@@ -117,6 +117,18 @@ class Dim:
             total += product
         return total
 
+    def fits_in(self, other: Dim) -> bool:
+        """Whether it is no larger than another whatever the sizes are, which are at least 1, as far as terms tell.
+
+        Examples
+        --------
+        >>> n = Dim.symbol("n")
+        >>> Dim.number(1).fits_in(n), n.fits_in(n + n), Dim.number(2).fits_in(n)
+        (True, True, False)
+        """
+        more = (other - self).replace({name: Dim.symbol(name) + ONE for name in self.symbols | other.symbols})
+        return all(coefficient > 0 for _, coefficient in more.terms)
+
     def replace(self, sizes: Mapping[str, Dim]) -> Dim:
         """The size with other sizes in the place of some symbols."""
         total = Dim.number(0)

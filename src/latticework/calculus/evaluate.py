@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,11 +15,23 @@ from latticework.calculus.expression import Expr
 from latticework.calculus.tree import order, variables
 from latticework.core.errors import InputError
 
+Run = Callable[..., Any]
+Around = Callable[[str, Run], Run]  # what is called in the place of an operation
+
 _erf = np.frompyfunc(math.erf, 1, 1)
 
 
-def evaluate(root: Expr, arrays: Mapping[str, Any]) -> Array:
+def evaluate(root: Expr, arrays: Mapping[str, Any], *, around: Around = lambda _, run: run) -> Array:
     """The value of an expression: rows and columns are both vectors.
+
+    Parameters
+    ----------
+    root
+        The expression.
+    arrays
+        A value for every variable by name, and for sizes that none of them tells.
+    around
+        For an operation and the function of its operands: what is called instead.
 
     Raises
     ------
@@ -40,7 +53,8 @@ def evaluate(root: Expr, arrays: Mapping[str, Any]) -> Array:
             results[node] = differences(node.args[0], node.args[1], arrays)
         else:
             try:
-                results[node] = value(node, [results[arg] for arg in node.args], sizes)
+                run = around(node.op, partial(_called, node, sizes))
+                results[node] = run(*(results[arg] for arg in node.args))
             except np.linalg.LinAlgError as error:
                 raise InputError(f"{node.args[0]} is singular at these values: {node} has none") from error
             except ValueError as error:
@@ -82,6 +96,10 @@ def value(node: Expr, args: list[Array], sizes: Sizes) -> Array:
     if found is None:
         raise InputError(f"{node} cannot be evaluated")
     return found(node, args, sizes)
+
+
+def _called(node: Expr, sizes: Sizes, *args: Array) -> Array:
+    return value(node, list(args), sizes)
 
 
 def _size(size: Dim, sizes: Sizes) -> int:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from functools import lru_cache
 
+from latticework.calculus.decimals import scientific
 from latticework.calculus.expression import UNIT, ZERO, Expr, make, number
 from latticework.calculus.factors import magnitude, put
 from latticework.calculus.labels import Number, Units
@@ -111,7 +112,7 @@ def scaled(
     below: list[Expr] = []
     negative = coefficient < 0
     size = magnitude(coefficient)
-    if isinstance(size, Fraction):
+    if isinstance(size, Fraction) and scientific(size) is None:
         if size.numerator != 1:
             above.append(number(Fraction(size.numerator)))
         if size.denominator != 1:

@@ -13,7 +13,7 @@ from fractions import Fraction
 from latticework.calculus import forms
 from latticework.calculus.expression import Expr, make
 from latticework.calculus.products import VECTORS, factor, multiplied, with_multiple
-from latticework.calculus.registers import Instruction, Registers, needed
+from latticework.calculus.registers import Instruction, Places, Registers, needed
 from latticework.calculus.shapes import ELEMENTWISE, OF_ROWS, TO_SCALAR
 from latticework.calculus.structure import as_gram, is_constant, is_diagonal, is_trace_of_product
 from latticework.calculus.tree import order
@@ -219,8 +219,16 @@ def _vec(code: Registers, node: Expr) -> int:
     return code.emit("vec", register) if node.args[0].rank == 2 else register
 
 
-def _with_data(code: Registers, node: Expr) -> int:
-    return code.emit(node.op, code.of(node.args[0]), data=node.data)
+def _unvec(code: Registers, node: Expr) -> int:
+    return code.emit("unvec", code.of(node.args[0]), data=node.data)
+
+
+def _index(code: Registers, node: Expr) -> int:
+    (arg,) = node.args
+    axes = zip(arg.shape, node.data, strict=True)
+    return code.emit(
+        "index", code.of(arg), data=tuple(None if spec is None else Places(size, *spec) for size, spec in axes)
+    )
 
 
 def _kron(code: Registers, node: Expr) -> int:
@@ -305,8 +313,8 @@ _RULES: dict[str, Callable[[Registers, Expr], int]] = {
     "T": _transpose,
     "diag": _diag,
     "vec": _vec,
-    "unvec": _with_data,
-    "index": _with_data,
+    "unvec": _unvec,
+    "index": _index,
     "kron": _kron,
     "stack": _stack,
     "tr": _trace,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import itertools
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Literal
@@ -11,24 +11,21 @@ import numpy as np
 
 from latticework.calculus.binding import Array
 from latticework.calculus.choices import Layout
+from latticework.calculus.comparing import Comparison
 from latticework.calculus.derivation import Derivation, derive
-from latticework.calculus.evaluate import evaluate
 from latticework.calculus.expression import Expr, substitute
 from latticework.calculus.parser import Shapes, parse
-from latticework.calculus.points import difference, point, size_sets
+from latticework.calculus.points import point, size_sets
 from latticework.calculus.tree import variables
 from latticework.core.errors import InputError
 
 Verdict = Literal["equal", "equal up to layout", "wrong"]
-TOLERANCE = 1e-8
-SMALL_SIZES = ((1,) * 5, (2,) * 5, (3,) * 5)  # of what is tried for a counter-example
-SMALL_DRAWS = 40  # small whole numbers that are tried for a counter-example
 COMMON_FACTORS = tuple(Fraction(*pair) for pair in ((-1, 1), (2, 1), (1, 2), (-2, 1), (-1, 2), (4, 1), (1, 4)))
 
 
 @dataclass(frozen=True)
 class Counterexample:
-    """Values at which an answer is wrong, what it gives there and what is right."""
+    """Values at which an answer is wrong, what it gives there (no numbers if it has no value) and what is right."""
 
     values: dict[str, Any]
     expected: Array
@@ -36,7 +33,8 @@ class Counterexample:
 
     def __str__(self) -> str:
         at = ", ".join(f"{name} = {_shown(value)}" for name, value in self.values.items())
-        return f"at {at or 'any point'} the derivative is {_shown(self.expected)}, the answer gives {_shown(self.got)}"
+        given = "has no value" if np.isnan(self.got).all() else f"gives {_shown(self.got)}"
+        return f"at {at or 'any point'} the derivative is {_shown(self.expected)}, the answer {given}"
 
 
 @dataclass(frozen=True)
@@ -119,12 +117,13 @@ def mark(derivation: Derivation, answer: str | Expr) -> Check:
     if _sizes(given) not in (_sizes(right), _sizes(right)[::-1]):
         message = f"the answer is a {given.shape_text}, but the derivative is a {right.shape_text}"
         return Check("wrong", message, None, right)
-    verdict = _verdict(derivation, given)
+    compared = Comparison(derivation.expression, right, given, variables(derivation.expression, derivation.wrt))
+    verdict = _verdict(compared)
     if verdict == "equal":
         return Check(verdict, "the answer is the derivative", None, right)
     if verdict == "equal up to layout":
         return Check(verdict, f"the answer is the transpose: in {derivation.layout} layout it is {right}", None, right)
-    return Check("wrong", _remark(derivation, given), _smallest(derivation, given), right)
+    return Check("wrong", _remark(compared), _smallest(compared), right)
 
 
 def _read(answer: str, known: dict[str, Any], right: Expr) -> Expr:
@@ -152,97 +151,59 @@ def _sizes(expr: Expr) -> tuple[str, ...]:
     return tuple(map(str, expr.shape))
 
 
-def _verdict(derivation: Derivation, given: Expr) -> Verdict:
-    # At large sizes the values of all points would take much memory, so what is kept is how they compare.
-    found = [
-        (_close(expected, got, value), _close(expected.T, got, value))
-        for expected, got, value in _values(derivation, given)
-    ]
-    if not found:
-        return _finite_somewhere(derivation, given)
-    same, turned = map(all, zip(*found, strict=True))
-    if same and derivation.result.row == given.row:
-        return "equal"
-    return "equal up to layout" if same or turned else "wrong"
-
-
-def _finite_somewhere(derivation: Derivation, given: Expr) -> Verdict:
-    """An answer without a value wherever the derivative has one is wrong."""
-    rng = np.random.default_rng(0)
-    for sizes in size_sets(derivation.expression, derivation.result):
-        if point(derivation.expression, sizes, rng, derivation.result) is not None:
+def _verdict(compared: Comparison) -> Verdict:
+    same = turned = True
+    found = False
+    for each in compared.points():  # one after the other: at large sizes the values of all would take much memory
+        found = True
+        same, turned = same and each.close(), turned and each.close(turned=True)
+        if not (same or turned):
             return "wrong"
-    raise InputError(f"no point was found at which {derivation.expression} and its derivative have a value")
+    if not found:
+        return _finite_somewhere(compared)
+    if same and compared.right.row == compared.given.row:
+        return "equal"
+    return "equal up to layout"
 
 
-def _close(expected: Array, got: Array, value: Array) -> bool:
-    return bool(np.isfinite(got).all()) and difference(expected, got, value) <= TOLERANCE
+def _finite_somewhere(compared: Comparison) -> Verdict:
+    """An answer that is unknown wherever the derivative has a value is wrong."""
+    rng = np.random.default_rng(0)
+    for sizes in size_sets(compared.function, compared.right):
+        if point(compared.function, sizes, rng, compared.right) is not None:
+            return "wrong"
+    raise InputError(f"no point was found at which {compared.function} and its derivative have a value")
 
 
-def _smallest(derivation: Derivation, given: Expr) -> Counterexample | None:
+def _smallest(compared: Comparison) -> Counterexample | None:
     """A point where the two differ: few elements, then small whole numbers, then any."""
-    right = derivation.result
-    roots = variables(derivation.expression, derivation.wrt)
     best: tuple[float, Counterexample] | None = None
-    for arrays in _candidates(derivation, given):
-        try:
-            with np.errstate(all="ignore"):
-                expected, got = evaluate(right, arrays), evaluate(given, arrays)
-                value = evaluate(derivation.expression, arrays)
-        except (InputError, np.linalg.LinAlgError):
-            continue
-        if not np.isfinite(value).all() or not np.isfinite(expected).all() or _close(expected, got, value):
-            continue
-        values = {name: np.asarray(arrays[name]) for name in roots}
+    for each in itertools.chain(compared.small(), compared.points()):
         # Fewer elements first, then fewer that are not 0, then smaller ones.
-        whole = all(np.array_equal(value, np.round(value)) for value in values.values())
+        whole = all(np.array_equal(value, np.round(value)) for value in each.values.values())
         weight = (0 if whole else 50.0) + sum(
-            value.size * 100.0 + np.count_nonzero(value) * 5.0 + np.abs(value).sum() for value in values.values()
+            value.size * 100.0 + np.count_nonzero(value) * 5.0 + np.abs(value).sum() for value in each.values.values()
         )
-        if best is None or weight < best[0]:
-            best = weight, Counterexample(values, expected, got)
+        # That an answer has no value at one point, and all around it has one, is no mistake.
+        if (best is None or weight < best[0]) and not each.close() and not each.is_alone:
+            best = weight, Counterexample(each.values, each.expected, each.got)
     return None if best is None else best[1]
 
 
-def _candidates(derivation: Derivation, given: Expr) -> Iterator[dict[str, Any]]:
-    roots = variables(derivation.expression, derivation.wrt)
-    rng = np.random.default_rng(0)
-    for sizes in size_sets(derivation.expression, derivation.result, given, bases=SMALL_SIZES):
-        for highest in (1, 2, 3):
-            for _ in range(SMALL_DRAWS):
-                low = 0 if rng.random() < 0.7 else -highest
-                values: dict[str, Any] = {}
-                for name, node in roots.items():
-                    shape = tuple(axis.value(sizes) for axis in node.shape)
-                    value = rng.integers(low, highest + 1, shape).astype(float)
-                    value = np.abs(value) + 1 if "positive" in node.data[2] else value
-                    values[name] = np.tril(value) + np.tril(value, -1).T if "symmetric" in node.data[2] else value
-                yield {**sizes, **values}
-    for sizes in size_sets(derivation.expression, derivation.result, given):
-        found = point(derivation.expression, sizes, rng, derivation.result)
-        if found is not None:
-            yield found
-
-
-def _remark(derivation: Derivation, given: Expr) -> str:
-    """That the answer is a multiple of the derivative, if it is one wherever the two were compared."""
-    found = [
-        {factor for factor in COMMON_FACTORS if _close(expected * float(factor), got, value)}
-        for expected, got, value in _values(derivation, given)
-    ]
-    common = set.intersection(*found) if found else set()
-    return f"the answer is {common.pop()} times the derivative" if common else "the answer is not the derivative"
-
-
-def _values(derivation: Derivation, given: Expr) -> Iterator[tuple[Array, Array, Array]]:
-    """The derivative, the answer and the function at points of several sizes."""
-    rng = np.random.default_rng(0)
-    right = derivation.result
-    for sizes in size_sets(derivation.expression, right, given):
-        for _ in range(3):
-            arrays = point(derivation.expression, sizes, rng, right, given)
-            if arrays is not None:
-                yield evaluate(right, arrays), evaluate(given, arrays), evaluate(derivation.expression, arrays)
+def _remark(compared: Comparison) -> str:
+    """What kind of mistake it is, if it is the same one wherever the two were compared."""
+    factors, same, everywhere, anywhere = set(COMMON_FACTORS), True, True, False
+    for each in compared.points():
+        if each.has_value:
+            same, anywhere = same and each.close(), True
+            factors = {factor for factor in factors if each.close(float(factor))}
+        else:
+            everywhere = False
+    if same and not everywhere:
+        return "the answer has no value at points where the derivative has one"
+    if factors and everywhere and anywhere:
+        return f"the answer is {factors.pop()} times the derivative"
+    return "the answer is not the derivative"
 
 
 def _shown(value: Any) -> str:

@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 
 from latticework.calculus.backends import sums_up
-from latticework.calculus.dimensions import ONE, Dim
 from latticework.calculus.evaluate import erf
-from latticework.calculus.registers import Instruction
+from latticework.calculus.registers import Instruction, Places
 from latticework.calculus.text import labels
 from latticework.core.errors import InputError, require
 
@@ -187,13 +186,14 @@ def in_context(each: Instruction, language: str, xp: Any) -> Function:
     if op == "index":
 
         def part(sizes: Mapping[str, int], like: Any, a: Any) -> Any:
-            return a[tuple(_place(spec, length, sizes) for spec, length in zip(data, a.shape, strict=True))]
+            return a[tuple(_place(places, length, sizes) for places, length in zip(data, a.shape, strict=True))]
 
         return part
     if op == "pad":
+        (within,) = Places.all_of(each)
 
         def padded(sizes: Mapping[str, int], like: Any, a: Any) -> Any:
-            first, last, length = _selected(data, sizes)
+            first, last, length = _selected(within, sizes)
             shapes = [(rows, *a.shape[1:]) for rows in (first, length - last)]
             above, below = (a.new_zeros(s) if language == "torch" else xp.zeros(s, a.dtype) for s in shapes)
             return join([above, a, below])
@@ -207,7 +207,7 @@ def in_context(each: Instruction, language: str, xp: Any) -> Function:
     if op == "unvec":
         rows, columns = data
         return lambda sizes, like, a: a.reshape(columns.value(sizes), rows.value(sizes)).T
-    return _constant(op, data, language, xp)
+    return _constant(each, language, xp)
 
 
 def _cast(language: str, xp: Any) -> Function:
@@ -217,8 +217,9 @@ def _cast(language: str, xp: Any) -> Function:
     return lambda flags, like: flags.astype(float if like is None else like.dtype)
 
 
-def _constant(op: str, data: Any, language: str, xp: Any) -> Function:
+def _constant(each: Instruction, language: str, xp: Any) -> Function:
     """The function of an instruction that makes a new array."""
+    op, data = each.op, each.data
 
     def options(like: Any) -> dict[str, Any]:
         if language != "torch":
@@ -233,10 +234,10 @@ def _constant(op: str, data: Any, language: str, xp: Any) -> Function:
     if op == "eye":
         return lambda sizes, like: xp.eye(data.value(sizes), **options(like))
     if op in ("unit", "embed"):
-        cast = _cast(language, xp)
+        cast, (within,) = _cast(language, xp), Places.all_of(each)
 
         def selection(sizes: Mapping[str, int], like: Any) -> Any:
-            first, last, length = _selected(data, sizes)
+            first, last, length = _selected(within, sizes)
             device = {"device": like.device} if language == "torch" and like is not None else {}
             places = xp.arange(length, **device)
             if op == "unit":
@@ -255,23 +256,24 @@ def _constant(op: str, data: Any, language: str, xp: Any) -> Function:
     raise InputError(f"{op} cannot be exported")
 
 
-def _selected(data: tuple[Dim, ...], sizes: Mapping[str, int]) -> tuple[int, int, int]:
+def _selected(places: Places | None, sizes: Mapping[str, int]) -> tuple[int, int, int]:
     """Where a unit vector or an embed begins and ends, as Python counts, and the length of its axis."""
-    length, low, width = (size.value(sizes) for size in (*data, ONE)[:3])
-    return (*_inside(low, low + width - 1, length), length)
+    assert places is not None
+    length = places.length.value(sizes)
+    return (*_inside(places, length, sizes), length)
 
 
-def _place(spec: tuple[Dim, Dim | None] | None, length: int, sizes: Mapping[str, int]) -> Any:
+def _place(places: Places | None, length: int, sizes: Mapping[str, int]) -> Any:
     """Where an axis is indexed, as Python counts."""
-    if spec is None:
+    if places is None:
         return slice(None)
-    low, high = spec
-    first, last = _inside(low.value(sizes), (high or low).value(sizes), length)
-    return first if high is None else slice(first, last)
+    first, last = _inside(places, length, sizes)
+    return first if places.high is None else slice(first, last)
 
 
-def _inside(low: int, high: int, length: int) -> tuple[int, int]:
-    """Places from 1 on as Python counts them, if an axis has them."""
+def _inside(places: Places, length: int, sizes: Mapping[str, int]) -> tuple[int, int]:
+    """Places as Python counts them, if an axis has them."""
+    low, high = (end.value(sizes) for end in places.ends)
     if not 1 <= low <= high <= length:
         raise InputError(f"the places {low} to {high} are outside an axis of {length} elements")
     return low - 1, high

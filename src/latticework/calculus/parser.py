@@ -268,11 +268,18 @@ class _Parser(Reader):
 
 
 def _value(text: str) -> Fraction | float:
+    """The number: exact if it could be written without an exponent."""
     if len(text) > MOST_DIGITS:
         raise InputError(f"a number has at most {MOST_DIGITS} characters")
-    if "e" in text or "E" in text:
-        return float(text)
-    return Fraction(text)
+    digits, _, exponent = text.lower().partition("e")
+    if abs(int(exponent or 0)) <= MOST_DIGITS:
+        exact = Fraction(text)
+        if max(exact.numerator, exact.denominator) < 10**MOST_DIGITS or not exponent:
+            return exact
+    value = float(text)
+    if not value and set(digits) - set("0."):
+        raise InputError(f"{text} is smaller than any floating-point number")
+    return value
 
 
 def _whole(exponent: Expr) -> int | None:

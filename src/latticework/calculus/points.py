@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -20,7 +21,6 @@ WORST_CONDITION = 1e6  # of a matrix that is inverted, whose errors grow with it
 MOST_ELEMENTS = 4_000_000  # of what is drawn, and of all that is computed of it
 NEAREST_KINK = 0.05  # of what differences may reach
 MOST_DRAWS = 60
-ROUNDED = 1e-4  # share of a function, or of 1, below which its derivative may be the rounding of terms that cancel
 # What is drawn until the function has a value: any numbers, positive ones, small ones; with well-conditioned matrices.
 SPREADS = ((-1.5, 1.5), (0.4, 1.6), (0.1, 0.9), (1.1, 2.4))
 
@@ -115,7 +115,7 @@ def kink_arguments(root: Expr) -> list[tuple[Expr, ...]]:
     for node in order(root):
         if node.op in ("relu", "abs", "sign", "norm1", "norm2") or node.op in ("maximum", "minimum", "compare"):
             found.append(node.args)
-        elif node.op in ("max", "min"):
+        elif node.op in ("max", "min") and node.args[0].rank:  # a number is its own largest
             found.append((*node.args, node))
     return found
 
@@ -124,19 +124,17 @@ def _near_kink(args: tuple[Expr, ...], arrays: Mapping[str, Any]) -> bool:
     values = [np.asarray(evaluate(arg, arrays)) for arg in args]
     if len(values) == 1:
         return bool((np.abs(values[0]) < NEAREST_KINK).any())
-    if values[1].ndim < values[0].ndim and args[1].op in ("max", "min"):
+    if args[1].op in ("max", "min") and args[1].args[0] is args[0]:
         gaps = np.sort(np.abs(values[0] - values[1]).ravel())
         return len(gaps) > 1 and bool(gaps[1] < NEAREST_KINK)
     return bool((np.abs(values[0] - values[1]) < NEAREST_KINK).any())
 
 
-def difference(expected: Array, got: Array, function: Array | float = 1.0) -> float:
-    """The largest difference of two derivatives, relative to the largest element of the one expected.
-
-    That is small where terms cancel, so at least to a ten-thousandth of the function's largest element, or of 1.
-    """
+def difference(expected: Array, got: Array, rounding: float = 0.0) -> float:
+    """The largest difference of two derivatives beyond what rounding may do, relative to their largest element."""
     if expected.shape != got.shape:
         return math.inf
-    least = ROUNDED * max(1.0, float(np.abs(function).max(initial=0.0)))
-    scale = max(least, float(np.abs(expected).max(initial=0.0)))
-    return float(np.abs(got - expected).max(initial=0.0)) / scale
+    apart = float(np.abs(got - expected).max(initial=0.0))
+    if apart <= rounding + sys.float_info.min:
+        return 0.0
+    return (apart - rounding) / max(float(np.abs(each).max(initial=0.0)) for each in (expected, got))

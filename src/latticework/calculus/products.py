@@ -8,7 +8,7 @@ from functools import partial, reduce
 
 from latticework.calculus.dimensions import ONE, Dim
 from latticework.calculus.expression import Expr
-from latticework.calculus.registers import Registers
+from latticework.calculus.registers import Places, Registers
 from latticework.calculus.structure import can_wait, is_faster_apart, taken_apart, terms
 
 NOMINAL = 100.0  # what an unknown size counts when products are ordered
@@ -148,8 +148,8 @@ def _times_embed(code: Registers, left: Factor, right: Factor) -> Factor:
     turned = other.kind == "matrix" and not first
     register = code.emit("T", other.register) if turned else other.register
     if embed.turned == first:
-        _, low, width = embed.data
-        part = (low, low + width - ONE)
+        length, low, width = embed.data
+        part = Places(length, low, low + width - ONE)
         register = code.emit("index", register, data=(part, None) if other.kind == "matrix" else (part,))
     else:
         register = code.emit("pad", register, data=embed.data)

@@ -12,7 +12,7 @@ from typing import Any
 from latticework.calculus.dimensions import Dim
 from latticework.calculus.expression import Expr
 from latticework.calculus.lowering import lowered
-from latticework.calculus.registers import ARITHMETIC, Instruction
+from latticework.calculus.registers import ARITHMETIC, Instruction, Places
 from latticework.calculus.shapes import ELEMENTWISE, OF_ROWS
 from latticework.calculus.tree import variables
 from latticework.core.errors import InputError
@@ -122,6 +122,8 @@ def _symbols(data: Any) -> set[str]:
     """Size symbols in what an instruction needs to know."""
     if isinstance(data, Dim):
         return set(data.symbols)
+    if isinstance(data, Places):  # the length is that of what is there
+        return {name for end in data.ends for name in end.symbols}
     if isinstance(data, tuple):
         return {name for part in data for name in _symbols(part)}
     return set()

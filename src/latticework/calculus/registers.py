@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from latticework.calculus.dimensions import ONE, Dim
 from latticework.calculus.expression import Expr
 from latticework.calculus.structure import operands
 from latticework.calculus.tree import order
@@ -25,6 +26,33 @@ class Instruction:
     op: str
     inputs: tuple[int, ...] = ()
     data: Any = None
+
+
+@dataclass(frozen=True)
+class Places:
+    """What is taken of an axis: the places from `low` to `high`, counted from 1, or the one at `low` by itself."""
+
+    length: Dim
+    low: Dim
+    high: Dim | None
+
+    @staticmethod
+    def all_of(each: Instruction) -> list[Places | None]:
+        """Those of an instruction, by axis; nothing for an axis that is taken as a whole."""
+        if each.op == "index":
+            return list(each.data)
+        if each.op == "unit":
+            length, place = each.data
+            return [Places(length, place, None)]
+        if each.op in ("embed", "pad"):
+            length, low, width = each.data
+            return [Places(length, low, low + width - ONE)]
+        return []
+
+    @property
+    def ends(self) -> tuple[Dim, Dim]:
+        """The first and the last."""
+        return self.low, self.low if self.high is None else self.high
 
 
 class Registers:

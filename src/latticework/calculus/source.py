@@ -11,7 +11,7 @@ from latticework.calculus.backends import check_language, sums_up
 from latticework.calculus.dimensions import ONE, Dim
 from latticework.calculus.expression import Expr
 from latticework.calculus.program import Program, SizeOf, program
-from latticework.calculus.registers import Instruction
+from latticework.calculus.registers import Instruction, Places
 from latticework.calculus.templates import HELPER_OF, HELPERS, HELPERS_OF, IMPORTS, LIBRARY, OWN, WRITTEN
 from latticework.calculus.text import labels
 from latticework.core.errors import InputError
@@ -105,7 +105,9 @@ def _body(found: Program, writer: _Writer) -> list[str]:
     registers = _letters({*writer.names.values(), *_TAKEN})
     written: list[str] = []
     for each in found.instructions:
-        line = writer.line(each, [written[register] for register in each.inputs])
+        inputs = [written[register] for register in each.inputs]
+        body += writer.checks(each, inputs)
+        line = writer.line(each, inputs)
         if each.op in ("var", "number"):
             written.append(line)
         else:
@@ -128,6 +130,30 @@ class _Writer:
         self.dtype = none if self.model is None else f"{self.library}.result_type({self.model}, 0.0)"
         self.device = f", device={self.model}.device" if language == "torch" and self.model is not None else ""
         self.like = f", dtype={self.dtype}{self.device}"
+        self.checked: set[Dim] = set()  # what is not below 0
+
+    def checks(self, each: Instruction, inputs: Sequence[str]) -> list[str]:
+        """What refuses sizes for which an axis has not the places that are taken of it; nothing where it has them."""
+        lines: list[str] = []
+        for axis, places in enumerate(Places.all_of(each)):
+            if places is None:
+                continue
+            low, high = places.ends
+            uncertain = [
+                (one, other)
+                for one, other in ((ONE, low), (low, high), (high, places.length))
+                if not one.fits_in(other) and other - one not in self.checked
+            ]
+            self.checked.update(other - one for one, other in uncertain)
+            if uncertain:
+                length = f"{inputs[0]}.shape[{axis}]" if each.op == "index" else self._size(places.length)
+                told = {ONE: "1", low: self._size(low), high: self._size(high), places.length: length}
+                holds = " and ".join(f"{told[one]} <= {told[other]}" for one, other in uncertain)
+                first, last = (told[end] if end.known is not None else f"{{{told[end]}}}" for end in (low, high))
+                lines.append(f"if not ({holds}):" if len(uncertain) > 1 else f"if not {holds}:")
+                message = f"the places {first} to {last} are outside an axis of {{{length}}} elements"
+                lines.append(f'    raise ValueError(f"{message}")')
+        return lines
 
     def line(self, each: Instruction, inputs: Sequence[str]) -> str:
         """What is on the right of the equals sign."""
@@ -146,7 +172,7 @@ class _Writer:
         if op == "pad":
             return self._padded(inputs[0], *data)
         if op == "index":
-            return f"{inputs[0]}[{', '.join(self._slice(spec) for spec in data)}]"
+            return f"{inputs[0]}[{', '.join(map(self._slice, data))}]"
         if op == "einsum":
             *ins, out = labels((*data[0], data[1]))
             optimize = ", optimize=True" if self.language == "numpy" and sums_up(data) else ""
@@ -209,8 +235,8 @@ class _Writer:
         """A 1-based place as a 0-based one."""
         return self._size(size - ONE)
 
-    def _slice(self, spec: tuple[Dim, Dim | None] | None) -> str:
-        if spec is None:
+    def _slice(self, places: Places | None) -> str:
+        if places is None:
             return ":"
-        low, high = spec
+        low, high = places.low, places.high
         return self._place(low) if high is None else f"{self._place(low)}:{self._size(high)}"

@@ -301,6 +301,6 @@ _PATTERNS: dict[str, tuple[tuple[str, Pattern], ...]] = {
     "sum": (("named-form", _total),),
     "mean": (("named-form", _scalar),),
     "tr": (("named-form", _tr),),
-    "vec": (("named-form", _scalar),),
+    **dict.fromkeys(("vec", "max", "min"), (("named-form", _scalar),)),
     "index": (("named-form", _index),),
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from fractions import Fraction
 
+from latticework.calculus.decimals import scientific
 from latticework.calculus.dimensions import Dim
 from latticework.calculus.tree import Tree, order
 
@@ -105,6 +106,10 @@ def _held(piece: Piece, least: int) -> str:
 
 def _number(node: Tree, _: list[Piece]) -> Piece:
     value = node.data
+    short = scientific(abs(value))
+    if short is not None:
+        digits, exponent = short
+        return f"{'-' if value < 0 else ''}{digits}e{exponent}", ATOM if value >= 0 else SIGNED
     if isinstance(value, Fraction) and value.denominator == 1:
         return str(value), ATOM if value >= 0 else SIGNED
     return str(value), PRODUCT if value >= 0 else SIGNED
