@@ -41,6 +41,7 @@ OTHERS = {
     "ner/cli.py:predict": "calls `texts_in` of lines",
     "ner/cli_files.py:vectors": "calls `texts_in` of lines",
     "translation/cli.py:predict": "calls `sentences_in` of lines",
+    "translation/cli.py:lines": "as `predict`",
     "core/datasets.py:load": "finds a public data set, whose checksum is known, and calls its reader",
     "core/streams.py:read_ahead": "reads lines of others in a thread of its own",
     "core/streams.py:read": "what `read_ahead` does there",

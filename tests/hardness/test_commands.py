@@ -19,7 +19,7 @@ from hardness.commands import COMMANDS, OFTEN
 PLAIN = {"LC_ALL": "C.UTF-8", "PYTHONUTF8": "1", "TZ": "UTC", "PYTHONHASHSEED": "0"}
 ODD = {"LC_ALL": "C", "PYTHONUTF8": "0", "TZ": "Asia/Kathmandu", "PYTHONHASHSEED": "1"}
 # All that differs where a locale cannot tell the name of the folder of the inputs, which is compared apart from that
-# name: what follows from it in what a model says of the word list that it was given. How long something took is left
+# name: what follows from it in what a model says of the files that it was given. How long something took is left
 # out of pages and logs everywhere.
 LEXICON = "tagger/config.json > files > lexicon_parameter.json"
 NAMED = {
@@ -28,7 +28,8 @@ NAMED = {
         f"{LEXICON} > name",  # has the checksum in it
         f"{LEXICON} > sha256",  # of the path
         f"{LEXICON} > size",  # of the path
-    ]
+    ],
+    "kg-watch": ["graph/config.json > checksum"],  # of where the file is that was watched
 }
 
 
