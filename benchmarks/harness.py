@@ -35,7 +35,7 @@ Env = dict[str, str]
 HERE = Path(__file__).resolve().parent
 SCHEMA = 1
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "RAYON_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
-# As the package sets them: threads that spin for long while they wait slow down whatever runs beside them.
+# As the commands set them: threads that spin for long while they wait slow down whatever runs beside them.
 WAITING = {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "2000"}
 NOTE = "trained.txt"  # in the folder of a model: the commit that trained it
 COUNTS = ("seeds", "large-seeds", "repeats", "rounds", "replicates", "count", "beam-count", "epochs", "sample")

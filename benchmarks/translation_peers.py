@@ -124,10 +124,10 @@ def measure(model: Path, threads: int, repeats: int, halves: Sequence[str] = HAL
 def commands(
     systems: Mapping[str, tuple[str, str]], pythons: Mapping[str, Path], folder: Path
 ) -> dict[str, harness.Command]:
-    """The command of each system: its driver, in its environment. How threads wait is our choice, and not for peers."""
+    """The command of each system: its driver, in its environment, with threads that wait as they do by default."""
     return {
         name: [
-            *(UNSET if driver in PEERS else ()),
+            *UNSET,
             pythons[driver],
             "-m",
             f"benchmarks.peers.{driver}_driver",

@@ -274,7 +274,7 @@ def run_of(command: harness.Command, env: harness.Env, timeout: float, cores: in
     ]
     here = system in ("ours", "plain loop")
     assert python == (sys.executable if here else system.lower())
-    assert unset == ([] if here else ["env", "--unset=OMP_WAIT_POLICY", "--unset=GOMP_SPINCOUNT"])
+    assert unset == ["env", "--unset=OMP_WAIT_POLICY", "--unset=GOMP_SPINCOUNT"]
     if task.startswith("train"):
         return measured({"wall": 1.0, "cpu": 2.0, "tokens": TOKENS[system]})
     apart = task.endswith("apart")

@@ -207,5 +207,5 @@ def test_reversing_model_looks_along_the_anti_diagonal(reversing):
 
 
 def test_model_learns_to_copy():
-    model, unseen = learn(tuple, steps=700)
+    model, unseen = learn(tuple, steps=600)
     assert share_right(model, unseen, tuple) >= 0.99
