@@ -132,6 +132,12 @@ def test_a_derivative_in_whatever_units_is_no_rounding(text, factor, monkeypatch
     assert not derive(text, "x", {"x": "n"}).verify(method="autodiff")
 
 
+def test_differences_say_nothing_beside_a_large_function():
+    with pytest.raises(InputError, match="no point was found"):
+        derive("1e13 + x", "x", {"x": ""}).verify(method="differences")
+    assert derive("1e13 + x - x", "x", {"x": ""}).verify(method="differences")
+
+
 @pytest.mark.parametrize("method", ["autodiff", "differences"])
 @pytest.mark.parametrize("text", ["max(max(A))", "min(min(A))^2", "max(tr(A))", "sum(max(A, max(tr(A))))"])
 def test_the_largest_of_one_number_has_no_kink(text, method):

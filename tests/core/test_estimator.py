@@ -96,7 +96,9 @@ def test_what_only_a_later_release_can_read_is_said_to_be_of_it(tmp_path, monkey
             lw.load(tmp_path)
 
 
-@pytest.mark.parametrize("version", [None, 2, "", "2", "x.y", "1.2.3.4.5", "0.1.0", "0.0.9", "9" * 10 + ".0"])
+@pytest.mark.parametrize(
+    "version", [None, 2, "", "2", "x.y", "1.2.3.4.5", "0.1.0", "0.1", "0.1.0.0", "0.0.9", "9" * 10 + ".0"]
+)
 def test_what_is_no_later_release_is_not_taken_for_one(version):
     assert not is_newer(version, than="0.1.0")
     assert not is_newer("1.0.0", than="0+unknown")

@@ -104,7 +104,7 @@ def test_more_triples_or_names_than_are_read_are_refused(tmp_path, monkeypatch, 
     path = tmp_path / name
     write_triples(path, [*IRIS, *IRIS[:1]])
     names = {name for triple in IRIS for name in triple}
-    held = sum(dataset.NAME_BYTES + len(name) for name in names)
+    held = sum(dataset.NAME_BYTES + sys.getsizeof(name) for name in names)
     monkeypatch.setattr(dataset, "BATCH", 3)
     for most, size, told in (
         (4, held, None),

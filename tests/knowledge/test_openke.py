@@ -1,4 +1,5 @@
 import gzip
+import sys
 
 import numpy as np
 import pytest
@@ -130,10 +131,13 @@ def test_more_rows_or_names_than_are_read_are_refused(folder, monkeypatch):
     path = folder()
     monkeypatch.setattr(openke, "MAX_TRIPLES", 3)
     read_openke(path)
-    monkeypatch.setattr(openke, "MAX_NAME_BYTES", 3 * openke.NAME_BYTES + len("New YorkUSARome"))
+    monkeypatch.setattr(
+        openke, "MAX_NAME_BYTES", 3 * openke.NAME_BYTES + sum(map(sys.getsizeof, ("New York", "USA", "Rome")))
+    )
     read_openke(path)
     monkeypatch.setattr(openke, "MAX_NAME_BYTES", openke.MAX_NAME_BYTES - 1)
-    with pytest.raises(InputError, match=r"entity2id\.txt:4: the names take more than the 398 bytes that are read"):
+    told = rf"entity2id\.txt:4: the names take more than the {openke.MAX_NAME_BYTES} bytes that are read"
+    with pytest.raises(InputError, match=told):
         read_openke(path)
     monkeypatch.setattr(openke, "MAX_TRIPLES", 2)
     with pytest.raises(InputError, match=r"entity2id\.txt:1: it announces more than the 2 rows that are read"):

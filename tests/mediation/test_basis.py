@@ -534,12 +534,15 @@ def test_processes_that_share_a_small_cache_find_the_same_as_without_one(tmp_pat
 
 def test_what_killed_processes_left_in_the_cache_goes_and_what_is_being_written_stays(tmp_path):
     left, written = (tmp_path / f".latticework-{digit * 16}.tmp" for digit in "01")
+    model = tmp_path / f".latticework-{'2' * 16}.tmp"  # a folder, which no cache writes
+    model.mkdir()
     left.write_bytes(b"half")
     written.write_bytes(b"half")
     with locked(written):
         decompose(BIG, None, n_components=10, cache=tmp_path)
         assert not left.exists()
         assert written.exists()
+        assert model.exists()
 
 
 def test_refused_region_leaves_no_cache(tmp_path):

@@ -166,6 +166,8 @@ def test_the_first_line_of_standard_input_tells_whether_texts_are_json():
     assert list(texts_in(lines, "<stdin>")) == list(texts_in(lines[::-1], "<stdin>"))[::-1] == ["中 国", "人"]
     assert list(texts_in(["{中}", *lines[:2]], "<stdin>")) == ["{中}", *lines[:2]]
     assert list(texts_in(lines[:1], "a.txt")) == lines[:1]
+    assert list(texts_in(["", " ", *lines], "<stdin>")) == list(texts_in(lines, "<stdin>"))
+    assert list(texts_in(["", "人"], "<stdin>")) == ["", "人"]
     assert list(texts_in([], "<stdin>")) == []
     with pytest.raises(InputError, match=r"^<stdin>:3: not a JSON object"):
         list(texts_in([*lines[:2], "人"], "<stdin>"))

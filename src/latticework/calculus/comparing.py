@@ -24,6 +24,7 @@ POINTS = 3  # of each set of sizes
 NEAR = 1e-3  # how far around a point an answer is looked for
 DRAWS_NEAR = 8
 SINGULAR = 1e13  # condition of a matrix that has no inverse
+FORGIVEN = 1e-3  # share of the derivative up to which terms of an answer may cancel
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,7 +92,7 @@ class Comparison:
         return None if got is None else Point(self, arrays, expected, got)
 
     def answer(self, arrays: dict[str, Any]) -> Array | None:
-        """What the answer gives: no number where it has none, nothing where its numbers overflow or underflow."""
+        """What the answer gives: no number where it has none, nothing where its numbers overflow or underflow to it."""
         nothing = np.full([size.value(arrays) for size in self.given.shape], np.nan)
         try:
             with np.errstate(all="ignore"):
@@ -99,13 +100,22 @@ class Comparison:
                 if np.isfinite(got).all():
                     singular = any(np.linalg.cond(evaluate(each, arrays)) > SINGULAR for each in self._inverted)
                     return nothing if singular else got
-            with np.errstate(all="ignore", over="raise", under="raise"):
-                evaluate(self.given, arrays)
-        except FloatingPointError:
-            return None
+            overflows = self._raises(arrays, np.errstate(all="ignore", over="raise"))
+            underflows = self._raises(arrays, np.errstate(all="ignore", under="raise"))
+            if overflows or (underflows and self._raises(arrays, np.errstate(all="ignore", divide="raise"))):
+                return None
         except (InputError, np.linalg.LinAlgError):
             return nothing
         return got
+
+    def _raises(self, arrays: dict[str, Any], errors: np.errstate) -> bool:
+        """Whether computing the answer meets one of these."""
+        try:
+            with errors:
+                evaluate(self.given, arrays)
+        except FloatingPointError:
+            return True
+        return False
 
     @cached_property
     def _inverted(self) -> list[Expr]:
@@ -153,5 +163,8 @@ class Point:
 
     @cached_property
     def _rounding(self) -> float:
-        both = (self.comparison.right, self.expected), (self.comparison.given, self.got)
-        return sum(rounding(root, value, self.arrays) for root, value in both)
+        """What is forgiven: of the answer no more than there is of the derivative, or a small share of that."""
+        right = rounding(self.comparison.right, self.expected, self.arrays)
+        given = rounding(self.comparison.given, self.got, self.arrays)
+        size = float(np.abs(self.expected).max(initial=0.0))
+        return right + (min(given, max(right, FORGIVEN * size)) if size else given)

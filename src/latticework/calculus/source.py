@@ -147,9 +147,9 @@ class _Writer:
             self.checked.update(other - one for one, other in uncertain)
             if uncertain:
                 length = f"{inputs[0]}.shape[{axis}]" if each.op == "index" else self._size(places.length)
-                told = {ONE: "1", low: self._size(low), high: self._size(high), places.length: length}
+                told = {ONE: "1", low: self._size(low), high: self._size(high)} | {places.length: length}
                 holds = " and ".join(f"{told[one]} <= {told[other]}" for one, other in uncertain)
-                first, last = (told[end] if end.known is not None else f"{{{told[end]}}}" for end in (low, high))
+                first, last = (self._size(end) if end.known is not None else f"{{{told[end]}}}" for end in (low, high))
                 lines.append(f"if not ({holds}):" if len(uncertain) > 1 else f"if not {holds}:")
                 message = f"the places {first} to {last} are outside an axis of {{{length}}} elements"
                 lines.append(f'    raise ValueError(f"{message}")')

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable, Iterable, Mapping, Set
+from collections.abc import Callable, Iterable, Mapping
 from numbers import Integral, Real
 from typing import Final, TypeVar
 
@@ -213,7 +213,7 @@ def in_order(place: str, values: Iterable[T], expected: str, *, dimensions: int 
     kind = type(values).__name__
     if isinstance(values, str | bytes) or not isinstance(values, Iterable):
         raise InputError(f"{place}: expected {expected}, got a single {kind}")
-    if isinstance(values, Mapping | Set):
+    if isinstance(values, Mapping | set | frozenset):
         raise InputError(f"{place}: expected {expected}, got a {kind}, which has no order or is of names")
     found = getattr(values, "ndim", 1)
     if not 1 <= found <= dimensions:

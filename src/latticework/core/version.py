@@ -25,4 +25,4 @@ def is_newer(version: object, than: str = VERSION) -> bool:
 
 def _release(version: object) -> list[int] | None:
     found = re.match(r"(\d{1,9}(?:\.\d{1,9}){1,3})(?!\.?\d)", version) if isinstance(version, str) else None
-    return None if found is None else [int(number) for number in found[1].split(".")]
+    return None if found is None else [int(number) for number in re.sub(r"(\.0+)+$", "", found[1]).split(".")]

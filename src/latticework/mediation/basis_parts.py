@@ -158,7 +158,8 @@ def _make_room(folder: Path) -> None:
     with os.scandir(folder) as entries:
         for entry in entries:
             if TEMPORARY_NAME.fullmatch(entry.name):
-                remove_leftover(Path(entry.path))
+                if entry.is_file(follow_symlinks=False):  # a folder is somebody else's, in a folder that is a user's
+                    remove_leftover(Path(entry.path))
             elif _KEPT.fullmatch(entry.name):
                 with suppress(FileNotFoundError):  # another process has removed it
                     about = entry.stat(follow_symlinks=False)

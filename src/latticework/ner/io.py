@@ -10,7 +10,7 @@ import os
 import re
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import chain, islice
+from itertools import chain
 from pathlib import Path
 from typing import Final
 
@@ -69,8 +69,8 @@ def read_tagged(path: str | os.PathLike[str], *, repair: Repair = "close") -> Ta
 def texts_in(lines: Iterable[str], name: str) -> Iterator[str]:
     """The texts to be tagged, as the lines of a file of that name come in: plain text, or the "text" of JSON lines.
 
-    Of standard input, ``<stdin>``, the first line tells which. Blank lines of a JSONL file are nothing, as to
-    `jsonl.read_jsonl`; of plain text they are empty texts.
+    Of standard input, ``<stdin>``, the first line that is not blank tells which. Blank lines of a JSONL file are
+    nothing, as to `jsonl.read_jsonl`; of plain text they are empty texts.
 
     Raises
     ------
@@ -91,11 +91,18 @@ def texts_in(lines: Iterable[str], name: str) -> Iterator[str]:
 
 
 def _told_apart(lines: Iterable[str], name: str) -> tuple[bool, Iterator[str]]:
-    """Whether the lines of a file of that name are JSON lines, and the lines: where no name says it the first does."""
+    """Whether the lines of a file of that name are JSON lines, and the lines.
+
+    Where no name says it the first does that is not blank.
+    """
     lines = iter(lines)
     if name != stream_name("-"):
         return is_jsonl(name), lines
-    first = list(islice(lines, 1))
+    first: list[str] = []
+    for line in lines:
+        first.append(line)
+        if line.strip():
+            break
     return any(map(_OBJECT.match, first)), chain(first, lines)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import chain, count, islice
+from sys import getsizeof
 from typing import Final, TypeVar
 
 import numpy as np
@@ -23,7 +24,7 @@ Columns = tuple[Sequence[str], Sequence[str], Sequence[str]]  # heads, relations
 # What a small file says may be large: compressed text, or one value that stands for many rows.
 MAX_TRIPLES: Final = 100_000_000  # of a file, repetitions too: 2.4 GB
 MAX_NAME_BYTES: Final = 2**32  # of all names together: of short ones some thirty million
-NAME_BYTES: Final = 128  # that a name takes besides its characters
+NAME_BYTES: Final = 80  # that a name takes besides itself, as a key and a place in a list
 BATCH: Final = 65_536  # rows at a time
 _BATCH_CHARACTERS: Final = 2**26  # of them
 
@@ -146,7 +147,7 @@ class Builder:
         self._parts.append(triples)
         for names, before in zip((self._entities, self._relations), known, strict=True):
             new = len(names) - before
-            self._name_bytes += NAME_BYTES * new + sum(map(len, islice(reversed(names), new)))
+            self._name_bytes += NAME_BYTES * new + sum(map(getsizeof, islice(reversed(names), new)))
         if self._name_bytes > MAX_NAME_BYTES:
             raise InputError(f"the names take more than the {MAX_NAME_BYTES:,} bytes that are read: give a part")
         return triples

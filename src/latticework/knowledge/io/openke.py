@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
+from sys import getsizeof
 from typing import Final, Never, get_args
 
 import numpy as np
@@ -155,7 +156,7 @@ def _read_names(path: Path) -> Names:
             twice = f"the number {given}" if given in names else f"the name {shortened(name)}"
             raise InputError(f"{path}:{number}: {twice} is there twice")
         names[given], numbers[name] = name, given
-        size += NAME_BYTES + len(name)
+        size += NAME_BYTES + getsizeof(name)
         if size > MAX_NAME_BYTES:
             raise InputError(
                 f"{path}:{number}: the names take more than the {MAX_NAME_BYTES:,} bytes that are read: give a part"
