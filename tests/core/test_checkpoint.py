@@ -45,6 +45,7 @@ def state_of(module, optimizer, **changes):
         generators={"cpu": torch.get_rng_state()[None]},
         snapshots={},
         best=None,
+        precision="32",
     )
     return replace(whole, **changes)
 

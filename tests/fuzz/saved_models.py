@@ -181,6 +181,7 @@ def checkpoints() -> list[Files]:
             generators={"cpu": torch.get_rng_state()[None]},
             snapshots={},
             best=None,
+            precision="32",
         )
         checkpoint.write(Path(place), "run", state)
         return [unsealed(Path(place))]

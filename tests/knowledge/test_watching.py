@@ -248,6 +248,18 @@ def test_a_file_that_says_what_another_said_is_applied_all_the_same(folder, tmp_
     assert ("person 1", "knows", "person 4") in DKGE.load(folder).graph_.named()
 
 
+def test_a_copy_beside_what_it_was_copied_from_is_applied_with_a_warning(log, tmp_path):
+    place = Place()
+    for line in LOG.splitlines()[:3]:
+        place.pass_over(line)
+    copied = tmp_path / "copied" / log.name
+    copied.parent.mkdir()
+    shutil.copy(log, copied)
+    told = f"3 lines of {re.escape(str(log))}, which was applied before and is still there"
+    with pytest.warns(UserWarning, match=told):
+        assert find_place(copied, [place.position(str(log))])[0].lines == 0
+
+
 def test_files_of_one_name_in_folders_of_days_are_known_apart(folder, tmp_path):
     logs = [tmp_path / day / "changes.tsv" for day in ("2024-05-01", "2024-05-02")]
     for log, lines in zip(logs, ("+\tperson 1\tknows\tperson 4\n", "-\tperson 1\tknows\tperson 4\n"), strict=True):

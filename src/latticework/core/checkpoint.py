@@ -63,7 +63,7 @@ class Checkpoint:
     generators: Mapping[str, Tensor]  # state of the random numbers of each kind of device, a row a process
     snapshots: dict[str, Stored]
     best: Stored | None
-    precision: str = "32"  # as `core.hardware.resolve_precision` gives it
+    precision: str  # as `core.hardware.resolve_precision` gives it
     restarted: bool = False  # whether the call that wrote it was told to start over
 
 

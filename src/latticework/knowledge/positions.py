@@ -94,15 +94,16 @@ def find_place(path: Path, positions: Sequence[Position]) -> tuple[Place, Positi
         If the file that was there when it was applied did not begin as this one does.
     """
     before = next((each for each in positions if each.is_of(path)), None)
-    # Of another place only what is no longer there: a new file may begin as an old one did.
-    others = [each for each in positions if not os.path.exists(path.parent / each.path)]
-    known = {(each.lines, each.digest): each for each in ([before] if before else others)}
+    known = {(each.lines, each.digest): each for each in ([before] if before else positions)}
     counts = {lines for lines, _ in known}
-    place, found, result = Place(), None, Place()
+    place, found, alike, result = Place(), None, None, Place()
     for line in islice(read_lines(path), max(counts, default=0)):
         place.pass_over(line)
         here = known.get((place.lines, place.digest)) if place.lines in counts else None
-        if here is not None:
+        # Of another place only what is no longer there: a new file may begin as an old one did.
+        if here is not None and here is not before and os.path.exists(path.parent / here.path):
+            alike = here if here.name == path.name else alike  # perhaps a copy
+        elif here is not None:
             found, result = here, place.copy()
     if found is None and before is not None:
         raise _another(path, before)
@@ -110,6 +111,12 @@ def find_place(path: Path, positions: Sequence[Position]) -> tuple[Place, Positi
         warnings.warn(
             f"{path} begins with {counted(found.lines, 'line')} of {found.path}, which is no longer there: applied "
             "before, and passed over now; with --from-start all of it is applied",
+            stacklevel=2,
+        )
+    if found is None and alike is not None:
+        warnings.warn(
+            f"{path} begins with {counted(alike.lines, 'line')} of {alike.path}, which was applied before and is still "
+            "there: taken for another file, and applied from its first line",
             stacklevel=2,
         )
     return result, found

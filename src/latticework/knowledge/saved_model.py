@@ -82,6 +82,6 @@ class SavedModel:
 
     def moved(self, position: Position, *, begun: Position | None) -> None:
         """Take a new position of a file, for that where it was begun and any other of the file that is there."""
-        there = Path(position.path)
-        others = (each for each in self.positions if each != begun and not each.is_of(there))
+        same = position.path, position.name  # as of `Position.is_of`; what is a link by now was none
+        others = (each for each in self.positions if each != begun and each.path not in same)
         self.model.watched_ = [astuple(each) for each in (*others, position)]

@@ -121,10 +121,8 @@ def tag_probabilities(messages: Messages) -> Float[Tensor, "time batch tags"]:
             [0.5000, 0.5000],
             [0.0000, 0.0000]])
     """
-    logarithms = messages.prefixes + messages.suffixes
-    return logarithms.softmax(-1).masked_fill_(
-        ~messages.inside[:, :, None], 0
-    )  # NaN where no tag can stand, times 0, is NaN
+    shares = (messages.prefixes + messages.suffixes).softmax(-1)  # NaN where no tag can stand: times 0 that is NaN
+    return shares.masked_fill_(~messages.inside[:, :, None], 0)
 
 
 def transition_counts(
