@@ -43,6 +43,9 @@ PEERS = ("anomalib", "open3d")
 ANOMALIB, OPEN3D = "anomalib", "Open3D"
 BTF = "Open3D, with as many neighbours as BTF asks it for"
 FEATURES, CLOUD = "features.npy", "cloud.npy"  # where the drivers of the peers look for them
+# glibc keeps the pages of large arrays from one step of a loop to the next, which is what makes loops fastest. By its
+# defaults anomalib's memory grows by an array a step after some hundred steps, until none is left.
+KEEPS_PAGES = dict.fromkeys(("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_"), str(2**30))
 FRACTION = 0.1  # of the patches that a coreset keeps
 SAME_RADIUS = 1e-6  # of a radius, between two coresets that are not of the same patches
 SAME_HISTOGRAMS = 0.9  # correlation of ours and Open3D's, where rounding moves some angles to the next bin
@@ -177,11 +180,14 @@ class Run:
         return harness.run_measured(command, harness.environment(self.threads), TIMEOUT, cores=self.threads)
 
     def turns(
-        self, commands: dict[str, harness.Command], threads: int | None = None
+        self,
+        commands: dict[str, harness.Command],
+        threads: int | None = None,
+        variables: Mapping[str, str] | None = None,
     ) -> dict[str, list[dict[str, Any]]]:
-        """What commands tell that take turns, on as many cores as threads."""
+        """What commands tell that take turns, on as many cores as threads, with some variables of the environment."""
         threads = threads or self.threads
-        env = harness.environment(threads) | {"TQDM_DISABLE": "1"}
+        env = harness.environment(threads) | {"TQDM_DISABLE": "1", **(variables or {})}
         runs = harness.interleave(commands, env, TIMEOUT, self.repeats, cores=threads)
         return {name: [measured.output for measured in several] for name, several in runs.items()}
 
@@ -219,7 +225,8 @@ def coreset(run: Run) -> list[harness.Row]:
             OURS: run.ours("greedy"),
             LITERAL: run.ours("loop"),
             ANOMALIB: run.theirs("anomalib", "coreset", alone=("anomalib",)),
-        }
+        },
+        variables=KEEPS_PAGES,
     )
     chosen = {name: np.load(run.folder / f"{name}.npy") for name in (OURS, LITERAL, ANOMALIB)}
     count = size(sizes.patches, FRACTION)

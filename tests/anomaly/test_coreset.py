@@ -67,6 +67,7 @@ def test_picks_of_any_data_are_those_of_the_loop(seed, patches, channels, kind, 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(coreset, "POOL", 5)
         patch.setattr(coreset, "BLOCK", 16)
+        patch.setattr(coreset, "_PENDING", 3)
         assert_literal(data, count, start=seed % len(data))
 
 
@@ -82,6 +83,32 @@ def test_what_other_devices_compute_is_the_same(kind, monkeypatch):
 def test_picks_on_a_gpu_are_those_on_the_cpu():
     data = features("random", patches=20_000)
     assert greedy(data, 1000, device="cuda").indices.tolist() == greedy(data, 1000).indices.tolist()
+
+
+class Counted:
+    """Rows that count how many of them are read."""
+
+    def __init__(self, rows):
+        self.rows, self.read = rows, 0
+
+    @property
+    def shape(self):
+        return self.rows.shape
+
+    def __getitem__(self, which):
+        found = self.rows[which]
+        self.read += len(found)
+        return found
+
+
+def test_patches_near_a_pick_are_not_asked_again():
+    rng = np.random.default_rng(0)
+    data = rng.normal(size=(20_000, 20)) / np.sqrt(rng.chisquare(5, size=(20_000, 1)) / 5)
+    rows = Counted(data.astype(np.float32))
+    count = 1000
+    assert greedy(rows, count).indices.tolist() == literal(data.astype(np.float32), count, 0)[0]
+    once = 2 * len(data) + 1023  # to look at them, to tell them of the first pick, and for their median
+    assert rows.read - once < 25 * count  # where a loop reads 20,000 for each pick
 
 
 def test_the_first_pick_is_the_start_and_is_kept():

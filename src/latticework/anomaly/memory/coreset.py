@@ -1,9 +1,10 @@
 """The patches of a memory bank that stand for all others: greedy k-centre (PatchCore, Roth et al. 2022, algorithm 1).
 
 Each pick is the patch that is farthest from all picks before it (Sener & Savarese 2018, which is at most twice as far
-from the best choice). The published loops go over all patches for every pick. Here all are visited only now and then:
-the picks between two visits come from a pool of the farthest, as long as the best of the pool is certainly farther
-than any patch outside, for distances only shrink. A visit is one product of matrices, with a bound on its error; what
+from the best choice). The published loops go over all patches for every pick. Here a patch is told of picks only when
+it might be picked itself: distances only shrink, so what it was told of last bounds how far it is now, and patches near
+a pick are never asked again (Minoux 1978). Picks come from a pool of the farthest, as long as the best of the pool is
+certainly farther than any patch outside. Patches are told by products of matrices, with a bound on their error; what
 is compared are direct distances in double precision. So the picks are those of the loop in exact arithmetic (to the
 rounding of double precision), and of equals the one with the lowest number comes first.
 """
@@ -15,15 +16,16 @@ from typing import Final
 
 import numpy as np
 import torch
-from jaxtyping import Float64, Int64
+from jaxtyping import Float32, Float64, Int64
+from torch import Tensor
 
 from latticework.anomaly.memory.distances import TILE, Frame, Rows, direct, direct_pairs, least, on_cpu, product, within
 from latticework.core.checks import whole_number
 from latticework.core.errors import InputError
 
-POOL: Final = 768  # patches that are looked at for every pick
-BLOCK: Final = 4096  # patches that are visited at a time
-_PENDING: Final = 1024  # picks after which all patches are visited in any case: bounds the product's memory
+POOL: Final = 384  # patches that are looked at for every pick
+BLOCK: Final = 4096  # patches that are told at a time
+_PENDING: Final = 1024  # picks that are told at a time at most: bounds the product's memory
 _LEAST_ROWS: Final = 128  # below that a product reads more than it computes
 _SHRINK: Final = 32  # picks after which those that cannot be picked any more leave the pool
 
@@ -72,8 +74,9 @@ def size(count: int, fraction: float) -> int:
 def greedy(features: Rows, count: int, *, start: int = 0, device: str | torch.device = "cpu") -> Coreset:
     """Choose patches, each the farthest from those before it.
 
-    Takes `count` × patches × channels multiplications, as a loop would, but as products of matrices; and memory for
-    some 50 bytes a patch, `count` rows, and a few blocks of `BLOCK` rows, whatever the features lie on.
+    Takes `count` × patches × channels multiplications at most, as a loop would, but as products of matrices, and far
+    fewer where picks are much farther apart than most patches are from one; and memory for some 70 bytes a patch,
+    `count` rows, and a few blocks of `BLOCK` rows, whatever the features lie on.
 
     Parameters
     ----------
@@ -109,8 +112,15 @@ def greedy(features: Rows, count: int, *, start: int = 0, device: str | torch.de
     return _Greedy(features, count, torch.device(device)).run(start)
 
 
+def _product(
+    left: Float32[Tensor, "rows inner"], targets: Float32[Tensor, "picks inner"]
+) -> Float32[Tensor, "rows picks"]:
+    """The product of placed rows with targets, in memory of its own."""
+    return product(left, targets, torch.empty(len(left), len(targets), dtype=torch.float32, device=left.device))
+
+
 class _Greedy:
-    """The state of a selection: what is chosen, and how far every patch is from it, to within the bound."""
+    """The state of a selection: what is chosen, what every patch was told of, and how far it is from that at most."""
 
     def __init__(self, features: Rows, count: int, device: torch.device) -> None:
         patches, channels = features.shape
@@ -118,21 +128,25 @@ class _Greedy:
         self.frame = Frame.of(features, BLOCK)
         self.buffer = np.empty((min(BLOCK, patches), channels + 1), dtype=np.float32)
         self.norms = np.empty(patches)
-        self.nearest = np.full(patches, np.inf, dtype=np.float32)  # products, with |x|², less than all so far
-        self.free = np.ones(patches, dtype=bool)
+        self.nearest = np.full(patches, np.inf, dtype=np.float32)  # products, with |x|², of what each was told of
+        self.high = np.full(patches, np.inf)  # the true square of each at most; of picks -inf
+        self.told = np.zeros(patches, dtype=np.int64)  # picks, from the first one on
         self.indices = np.empty(count, dtype=np.int64)
         self.radii = np.zeros(count)
         self.targets = np.empty((count, channels + 1), dtype=np.float32)
         self.done = 0  # picks
-        self.visited = 0  # those that all patches know of
+        self.ready = 0  # those whose targets are made
 
     def run(self, start: int) -> Coreset:
         self._pick(start)
+        self._prepare()
+        for begin in range(0, len(self.high), BLOCK):
+            self._tell(slice(begin, begin + BLOCK), 0)
+        self.high[start] = -np.inf
         while True:
-            self._visit()
             pool, values, beyond, limit = self._pool()
             if values.max(initial=0.0) == 0:  # all others are copies of what was chosen
-                rest = np.flatnonzero(self.free)[: self.count - self.done]
+                rest = np.flatnonzero(self.high > -np.inf)[: self.count - self.done]
                 self.indices[self.done :] = rest
                 return Coreset(self.indices, self.radii)
             if self._from_pool(pool, values, beyond, limit):
@@ -144,7 +158,7 @@ class _Greedy:
         """Pick while the best is certainly farther than what is outside; returns whether all is chosen."""
         rows = np.asarray(self.features[pool], dtype=np.float64)
         began = self.done
-        while self.done - began < _PENDING:
+        while True:
             best = int(values.argmax())  # of equals the first, and the pool is in the order of numbers
             value, number = float(values[best]), int(pool[best])
             if value < beyond or (value == beyond and number >= limit) or value <= 0:
@@ -160,12 +174,17 @@ class _Greedy:
                 pool, values, rows = pool[left], values[left], rows[left]
                 if not len(pool):
                     return False
-        return False
 
     def _pick(self, number: int) -> None:
         self.indices[self.done] = number
-        self.free[number] = False
+        self.high[number] = -np.inf
         self.done += 1
+
+    def _prepare(self) -> None:
+        """Make the targets of new picks."""
+        new = slice(self.ready, self.done)
+        self.targets[new] = self.frame.target(np.asarray(self.features[self.indices[new]]))
+        self.ready = self.done
 
     def _many(self, targets: int) -> int:
         """Rows at a time, for a product that stays in a cache."""
@@ -173,23 +192,59 @@ class _Greedy:
             return len(self.buffer)
         return min(len(self.buffer), max(_LEAST_ROWS, TILE * torch.get_num_threads() // targets))
 
-    def _visit(self) -> None:
-        """Tell all patches of the picks since the last visit."""
-        first, new = self.visited == 0, slice(self.visited, self.done)
-        self.targets[new] = self.frame.target(np.asarray(self.features[self.indices[new]]))
-        targets = torch.from_numpy(self.targets[new]).to(self.device)
-        many = self._many(len(targets))
-        out = torch.empty(many, len(targets), dtype=torch.float32, device=self.device)
-        for begin in range(0, len(self.nearest), many):
-            some = slice(begin, begin + many)
-            placed = self.buffer[: len(self.nearest[some])]
-            norms = self.frame.place(np.asarray(self.features[some]), placed)
-            if first:
-                self.norms[some] = norms
-            left = torch.from_numpy(placed).to(self.device)
-            found = least(product(left, targets, out[: len(left)]), 1)[:, 0]
-            np.minimum(self.nearest[some], (found + norms).astype(np.float32), out=self.nearest[some])
-        self.visited = self.done
+    def _placed(
+        self, rows: slice | Int64[np.ndarray, " rows"]
+    ) -> tuple[Float32[Tensor, "rows channels_plus_one"], Float64[np.ndarray, " rows"]]:
+        """Rows as one side of a product, and their squared norms."""
+        features = np.asarray(self.features[rows])
+        placed = self.buffer[: len(features)]
+        norms = self.frame.place(features, placed)
+        return torch.from_numpy(placed).to(self.device), norms
+
+    def _tell(self, rows: slice | Int64[np.ndarray, " rows"], begin: int) -> None:
+        """Tell patches, a block of them at most, of all picks from one on."""
+        left, norms = self._placed(rows)
+        nearest = self.nearest[rows]
+        for first in range(begin, self.done, _PENDING):
+            targets = torch.from_numpy(self.targets[first : min(first + _PENDING, self.done)]).to(self.device)
+            found = least(_product(left, targets), 1)[:, 0]
+            np.minimum(nearest, (found + norms).astype(np.float32), out=nearest)
+        self.norms[rows], self.nearest[rows], self.told[rows] = norms, nearest, self.done
+        self.high[rows] = self.frame.highest(nearest.astype(np.float64), norms)
+
+    def _tell_all(self, numbers: Int64[np.ndarray, " rows"]) -> None:
+        """Tell patches of all that each has not been told of."""
+        for told in np.unique(self.told[numbers]):
+            group = numbers[self.told[numbers] == told]
+            many = self._many(min(_PENDING, self.done - int(told)))
+            for begin in range(0, len(group), many):
+                self._tell(group[begin : begin + many], int(told))
+
+    def _farthest(self) -> tuple[Int64[np.ndarray, " told"], float]:
+        """Patches that know of all picks, and the level from which up they are all patches that may be the farthest.
+
+        The level is that of the `POOL`-th of them, or what the farthest has at least.
+        """
+        known = np.flatnonzero((self.told == self.done) & (self.high > -np.inf))
+        chunk = POOL
+        while True:
+            kept = self._level(known)
+            stale = np.flatnonzero((self.told < self.done) & (self.high >= kept) & (self.high > -np.inf))
+            if not len(stale):
+                return known, kept
+            if len(stale) > chunk:
+                stale = stale[np.argpartition(self.high[stale], len(stale) - chunk)[len(stale) - chunk :]]
+            self._tell_all(np.sort(stale))
+            known = np.concatenate([known, stale])
+            chunk *= 2
+
+    def _level(self, known: Int64[np.ndarray, " told"]) -> float:
+        """What the `POOL`-th of those that know of all picks has at most, or what the farthest of them has at least."""
+        if len(known) < POOL:
+            return -np.inf
+        last = np.partition(self.high[known], len(known) - POOL)[len(known) - POOL]
+        sure = self.frame.lowest(self.nearest[known].astype(np.float64), self.norms[known]).max()
+        return float(min(last, sure))
 
     def _pool(self) -> tuple[Int64[np.ndarray, " pool"], Float64[np.ndarray, " pool"], float, int]:
         """The farthest patches by number, their true squares, and the best outside: its square at most, and number.
@@ -197,17 +252,12 @@ class _Greedy:
         Where many are as far as each other they would make the pool grow without end: then it is cut by true squares,
         and the first of what was cut is the best outside. Otherwise its number is below all numbers.
         """
-        free = np.flatnonzero(self.free)
-        least, norms = self.nearest[free].astype(np.float64), self.norms[free]
-        high = self.frame.highest(least, norms)
-        sure = self.frame.lowest(least, norms).max()  # the farthest is at least as far
-        if len(free) > POOL:
-            kept = min(float(np.partition(high, len(free) - POOL)[len(free) - POOL]), float(sure))
-        else:
-            kept = -np.inf
-        inside = high >= kept
-        beyond = float(high[~inside].max(initial=-np.inf)) / self.frame.scale**2
-        pool = free[inside]
+        self._prepare()
+        known, kept = self._farthest()
+        pool = np.sort(known[self.high[known] >= kept])
+        inside = np.zeros(len(self.high), dtype=bool)
+        inside[pool] = True
+        beyond = float(self.high[~inside].max(initial=-np.inf)) / self.frame.scale**2
         values = self._true(pool)
         limit = -1
         if len(pool) > 2 * POOL:
@@ -226,15 +276,11 @@ class _Greedy:
         many = self._many(self.done)
         for begin in range(0, len(pool), many):
             numbers = pool[begin : begin + many]
-            rows = np.asarray(self.features[numbers])
-            placed = self.buffer[: len(numbers)]
-            norms = self.frame.place(rows, placed)
-            left = torch.from_numpy(placed).to(self.device)
-            out = torch.empty(len(left), self.done, dtype=torch.float32, device=self.device)
-            found = product(left, targets, out)
+            left, norms = self._placed(numbers)
+            found = _product(left, targets)
             reach = self.frame.reach(self.nearest[numbers].astype(np.float64), norms)
             which, pick, _ = within(found, reach)
-            squares = direct_pairs(rows, which, self.features, self.indices[pick])
+            squares = direct_pairs(np.asarray(self.features[numbers]), which, self.features, self.indices[pick])
             starts = np.flatnonzero(np.diff(which, prepend=-1))
             values[begin : begin + len(numbers)] = np.minimum.reduceat(squares, starts)
         return values
