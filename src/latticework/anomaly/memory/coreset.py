@@ -113,8 +113,8 @@ def greedy(features: Rows, count: int, *, start: int = 0, device: str | torch.de
 
 
 def _product(
-    left: Float32[Tensor, "rows inner"], targets: Float32[Tensor, "picks inner"]
-) -> Float32[Tensor, "rows picks"]:
+    left: Float32[Tensor, "rows inner"], targets: Float32[Tensor, "entries inner"]
+) -> Float32[Tensor, "rows entries"]:
     """The product of placed rows with targets, in memory of its own."""
     return product(left, targets, torch.empty(len(left), len(targets), dtype=torch.float32, device=left.device))
 
@@ -220,7 +220,7 @@ class _Greedy:
             for begin in range(0, len(group), many):
                 self._tell(group[begin : begin + many], int(told))
 
-    def _farthest(self) -> tuple[Int64[np.ndarray, " told"], float]:
+    def _farthest(self) -> tuple[Int64[np.ndarray, " rows"], float]:
         """Patches that know of all picks, and the level from which up they are all patches that may be the farthest.
 
         The level is that of the `POOL`-th of them, or what the farthest has at least.
@@ -238,7 +238,7 @@ class _Greedy:
             known = np.concatenate([known, stale])
             chunk *= 2
 
-    def _level(self, known: Int64[np.ndarray, " told"]) -> float:
+    def _level(self, known: Int64[np.ndarray, " rows"]) -> float:
         """What the `POOL`-th of those that know of all picks has at most, or what the farthest of them has at least."""
         if len(known) < POOL:
             return -np.inf
