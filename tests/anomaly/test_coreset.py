@@ -101,7 +101,7 @@ class Counted:
         return found
 
 
-def test_patches_near_a_pick_are_not_asked_again():
+def test_few_patches_are_asked_again():
     rng = np.random.default_rng(0)
     data = rng.normal(size=(20_000, 20)) / np.sqrt(rng.chisquare(5, size=(20_000, 1)) / 5)
     rows = Counted(data.astype(np.float32))
