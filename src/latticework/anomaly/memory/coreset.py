@@ -3,10 +3,10 @@
 Each pick is the patch that is farthest from all picks before it (Sener & Savarese 2018, which is at most twice as far
 from the best choice). The published loops go over all patches for every pick. Here a patch is told of picks only when
 it might be picked itself: distances only shrink, so what it was told of last bounds how far it is now, and patches near
-a pick wait until the farthest are as near (Minoux 1978). Picks come from a pool of the farthest, as long as the best of the pool is
-certainly farther than any patch outside. Patches are told by products of matrices, with a bound on their error; what
-is compared are direct distances in double precision. So the picks are those of the loop in exact arithmetic (to the
-rounding of double precision), and of equals the one with the lowest number comes first.
+a pick wait until the farthest are as near (Minoux 1978). Picks come from a pool of the farthest, as long as the best of
+the pool is certainly farther than any patch outside. Patches are told by products of matrices, with a bound on their
+error; what is compared are direct distances in double precision. So the picks are those of the loop in exact arithmetic
+(to the rounding of double precision), and of equals the one with the lowest number comes first.
 """
 
 from __future__ import annotations
