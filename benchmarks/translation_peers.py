@@ -323,7 +323,10 @@ def decoding_rows(runs: Runs, references: Sequence[str], find: Likelihoods) -> l
     for cell in cells[OURS]:
         measured = [system for system in runs if cell in cells[system]]
         for clock, unit in (("wall", "sentences/s"), ("cpu", "sentences a processor second")):
-            rows += [harness.Row.of(f"{system}: {cell}", speeds[system, cell, clock], unit) for system in measured]
+            rows += [
+                harness.Row.of(f"{system}: {cell}{CLOCKS[clock]}", speeds[system, cell, clock], unit)
+                for system in measured
+            ]
     return rows
 
 
@@ -387,7 +390,7 @@ def training_rows(runs: Runs) -> list[harness.Row]:
             of_clock = target if clock == "wall" else None
             rows.append(harness.Row.of(f"training, {one} / {other}{note}", ratios, "times", of_clock))
     for clock, unit in (("wall", "target tokens/s"), ("cpu", "target tokens a processor second")):
-        rows += [harness.Row.of(f"training: {system}", speeds[system, clock], unit) for system in runs]
+        rows += [harness.Row.of(f"training: {system}{CLOCKS[clock]}", speeds[system, clock], unit) for system in runs]
     return rows
 
 

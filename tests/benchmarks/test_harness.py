@@ -297,6 +297,12 @@ def test_the_page_of_benchmarks_has_a_place_for_every_result():
         assert f"<!-- begin {path.stem} -->\n{harness.table(harness.read(path))}\n<!-- end {path.stem} -->" in page
 
 
+@pytest.mark.parametrize("path", sorted((harness.HERE / "results").glob("*.json")), ids=lambda path: path.stem)
+def test_no_two_rows_of_a_record_have_one_name_for_prose_could_not_quote_them(path):
+    names = [row.name for row in harness.read(path).rows]
+    assert sorted(names) == sorted(set(names))
+
+
 def test_a_peer_has_an_environment_of_its_own_made_once(tmp_path, monkeypatch):
     with zipfile.ZipFile(tmp_path / "rival-1.5-py3-none-any.whl", "w") as wheel:
         wheel.writestr("rival.py", "speed = 9\n")
