@@ -86,7 +86,7 @@ _ALL = (
          r"\frac{\partial f(\mathbf{x})}{\partial \mathbf{x}} = \operatorname{diag}(f'(x_i))",
          "the element-wise diagonal condition: element i depends on x_i only"),
     Rule("scalar-expansion", "scalar expansion", _paper("4.3"),
-         "d(x + z)/dx = I, d(x + z)/dz = 1; d(x z)/dx = z I, d(x z)/dz = x",
+         "d(x + z)/dx = I, d(x + z)/dz = vector(1); d(x z)/dx = z I, d(x z)/dz = x",
          r"\frac{\partial (\mathbf{x} + z)}{\partial z} = \vec{1},\quad \frac{\partial (\mathbf{x} z)}{\partial "
          r"\mathbf{x}} = z I,"
          r"\quad \frac{\partial (\mathbf{x} z)}{\partial z} = \mathbf{x}", "z is a scalar"),
@@ -147,14 +147,14 @@ _ALL = (
          r"\begin{bmatrix}\partial\mathbf{f}/\partial\mathbf{x}\\ \partial\mathbf{g}/\partial\mathbf{x}\end{bmatrix}"),
     Rule("norm", "norm", _cookbook("equation 129"), "d norm2(x)/dx = x'/norm2(x); d norm1(x)/dx = sign(x)'",
          r"\frac{\partial \|\mathbf{x}\|_2}{\partial \mathbf{x}} = \frac{\mathbf{x}^T}{\|\mathbf{x}\|_2}",
-             "x is not 0"),
+         "of norm2, x is not 0; of norm1, no element of x is 0"),
     Rule("softmax",
         "softmax and its logarithm",
         "by the quotient rule",
         "d softmax(z)/dz = diag(p) - p p', d logsumexp(z)/dz = p'",
          r"\frac{\partial \operatorname{softmax}(\mathbf{z})}{\partial \mathbf{z}} = \operatorname{diag}(\mathbf{p}) "
          r"- \mathbf{p}\mathbf{p}^T"),
-    Rule("maximum", "maximum and minimum", _paper("5"), "the derivative is that of the larger argument",
+    Rule("maximum", "maximum and minimum", _paper("5"), "the derivative is that of the argument that is taken: of a maximum the larger, of a minimum the smaller",
          r"\frac{\partial}{\partial z}\max(0, z) = \begin{cases}0 & z \leq 0\\ 1 & z > 0\end{cases}",
          "there is no tie; at one, 0 is taken of two arguments, and of elements each of the largest counts"),
     Rule("step", "steps and signs", "by definition", "what is constant almost everywhere has the derivative 0",
