@@ -111,6 +111,7 @@ MATHS: Final[dict[str, dict[str, str]]] = {
         "mediation/diagnosis": "mediation/test_diagnosis",
         "mediation/eigen": "mediation/test_kernels mediation/test_basis",
         "mediation/kernels": "mediation/test_kernels",
+        "mediation/maps": "mediation/test_maps",
         "mediation/mediator_model": "mediation/test_mediator_model",
         "mediation/outcome_model": "mediation/test_outcome_model",
         "mediation/rows": "mediation/test_rows mediation/test_spike_slab",

@@ -6,8 +6,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import statsmodels.api as sm
-from mediation.confounded import basis_of
+from mediation.confounded import SHRINKAGE
 from mediation.conftest import SHORT
+from mediation.posteriors import BASIS, posterior_of
 from scipy.stats import norm
 
 from latticework.core.errors import MissingExtraError
@@ -15,16 +16,13 @@ from latticework.mediation import BASMU, BIMA, Prior, fitting
 from latticework.mediation.basis import Basis, Block
 from latticework.mediation.diagnosis import condition_number, diagnose, total_effect, unconfounded
 from latticework.mediation.effects import NDE, NIE
-from latticework.mediation.posterior import Posterior
 from latticework.mediation.preparation import prepare
 from latticework.mediation.report import findings
 from latticework.mediation.scan import compiled
 from latticework.mediation.sensitivity import sweep_table
 
-BASIS = basis_of(12)
 DENSE = BASIS.expand(np.eye(4)).T  # voxels x components
 LARGE = Basis((Block("all", np.arange(16), np.eye(16), np.linspace(2, 0.1, 16)),), 16)
-SHRINKAGE = np.array([0.8, 0.5, 0.6, 0.3])
 
 
 class Study:
@@ -40,23 +38,6 @@ class Study:
         outcome = self.mediators.sum(axis=1) + 2 * self.exposure - self.confounders.sum(axis=1)
         self.outcome = 50 * outcome + 500 * rng.standard_normal(n)
         self.prepared = prepare(self.exposure, self.mediators, self.outcome, self.confounders, basis)
-
-
-def posterior_of(direct=None, basis=BASIS):
-    """Draws of any law, in the units of the data."""
-    rng = np.random.default_rng(0)
-    direct = rng.standard_normal((2, 100)) if direct is None else direct
-    shape = direct.shape
-    sizes = {"sigma_beta": 30.0, "sigma_outcome": 400.0}
-    return Posterior(
-        basis=basis,
-        alpha=0.2 + 0.1 * rng.standard_normal((*shape, basis.n_components)),
-        beta=40 + 10 * rng.standard_normal((*shape, basis.n_components)),
-        direct=direct,
-        thresholds=(0.0, 0.0),
-        sigmas={name: size * rng.uniform(0.5, 1.5, shape) for name, size in sizes.items()},
-        shrinkage=np.resize(SHRINKAGE, basis.n_components),
-    )
 
 
 @pytest.mark.parametrize("q", [0, 2])

@@ -12,6 +12,7 @@ import pytest
 from cases import EstimatorCases
 from mediation.conftest import HALVES, SMALL, arguments_of
 from mediation.conftest import SHORTER as SHORT
+from reference import mediation_maps as reference
 from shape_check import any_shapes
 from sklearn.exceptions import ConvergenceWarning
 
@@ -292,21 +293,22 @@ def test_what_follows_from_draws_is_computed_once_and_not_pickled(models, thresh
 
 
 def test_rules_choose_what_they_say(models, thresholded):
+    asked = [
+        ("interval", {}),
+        ("interval", {"level": 0.5}),
+        ("fdr", {}),
+        ("fdr", {"rate": 0.01}),
+        ("fdr", {"rate": 0.3}),
+    ]
+    asked += [("rope", {"level": level, "rope": rope}) for level in (0.6, 0.95) for rope in (None, 0.0, 0.02)]
     for model in (*models, thresholded):
-        maps = model.maps_
-        by_interval = model.select("interval")
-        np.testing.assert_array_equal(by_interval, (maps.effect_lower > 0) | (maps.effect_upper < 0))
-        wide, narrow = (model.select("interval", level=level) for level in (0.5, 0.95))
-        assert (narrow <= wide).all()
-        few, some, many = (model.select("fdr", rate=rate) for rate in (0.01, 0.1, 0.3))
-        assert (few <= some).all()
-        assert (some <= many).all()
-        assert maps.sign_error[some].mean() <= 0.1 if some.any() else maps.sign_error.min() > 0.1
-        near, far = (model.select("rope", rope=rope, level=0.6) for rope in (1e-9, 1e3))
-        assert not far.any()
-        assert (far <= near).all()
-    assert (thresholded.select("pip") == (thresholded.pip_ > 0.5)).all()
-    assert (thresholded.select("pip", threshold=0.9) <= thresholded.select("pip")).all()
+        through = reference.effects(model.posterior_)
+        for rule, options in asked:
+            assert model.select(rule, **options).tolist() == reference.selected(through, rule, **options), rule
+        assert model.select().tolist() == reference.selected(through, "rope")
+        assert not model.select("rope", rope=1e3).any()
+    for options in ({}, {"threshold": 0.9}):
+        assert thresholded.select("pip", **options).tolist() == reference.selected(through, "pip", **options)
     assert ((thresholded.pip_ > 0) & (thresholded.pip_ < 1)).any()
 
 
