@@ -147,7 +147,7 @@ class LinkPredictor(Estimator):
         return self._nearest(point, self.learned_.relations, allowed, self.graph_.relations, k)
 
     def similar(self, entity: str, k: int = 10) -> list[tuple[str, float]]:
-        """The entities whose joint embeddings are nearest, with the negative distance."""
+        """The entities whose joint embeddings are nearest, itself left out, with the negative distance."""
         check_is_fitted(self)
         [number] = self._entities([entity])
         return self._nearest_entities(self.learned_.entities[[number]], k, np.array([number]))
