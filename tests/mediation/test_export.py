@@ -3,7 +3,9 @@
 import copy
 import csv
 import json
+import os
 import stat
+from pathlib import Path
 
 import nibabel
 import numpy as np
@@ -209,6 +211,14 @@ def test_a_full_disk_is_told_with_the_folder(basmu, tmp_path, monkeypatch):
     assert not any(tmp_path.iterdir())
 
 
-def test_files_can_be_read_by_others(basmu, tmp_path):
-    write_maps(basmu, tmp_path / "maps")
-    assert stat.S_IMODE((tmp_path / "maps" / "effect_mean.nii.gz").stat().st_mode) & stat.S_IRUSR
+@pytest.fixture
+def common_umask():
+    before = os.umask(0o022)
+    yield
+    os.umask(before)
+
+
+def test_files_can_be_read_by_others(basmu, tmp_path, common_umask):
+    written = [Path(path) for path in write_results(basmu, tmp_path / "results")]
+    for path in {*written, *(path.parent for path in written)}:
+        assert oct(stat.S_IMODE(path.stat().st_mode)) == ("0o755" if path.is_dir() else "0o644"), path
