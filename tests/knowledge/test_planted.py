@@ -150,8 +150,16 @@ def test_everybody_may_die():
 
 
 @pytest.mark.parametrize(
-    "sizes", [{"people": 5}, {"countries": 1}, {"countries": 31}, {"snapshots": 0}, {"births": -1}, {"deaths": 1.5}]
+    "name, size, told",
+    [
+        ("people", 5, "expected a whole number of at least 20"),
+        ("countries", 1, "expected a whole number of at least 2"),
+        ("countries", 31, "there are names for 30"),
+        ("snapshots", 0, "expected a whole number of at least 1"),
+        ("births", -1, "expected a whole number of at least 0"),
+        ("deaths", 1.5, "expected a whole number of at least 0"),
+    ],
 )
-def test_sizes_that_cannot_be_are_refused(sizes):
-    with pytest.raises(InputError):
-        plant(0, **sizes)
+def test_sizes_that_cannot_be_are_refused(name, size, told):
+    with pytest.raises(InputError, match=f"^{name}={size}: {told}$"):
+        plant(0, **{name: size})

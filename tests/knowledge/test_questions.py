@@ -131,9 +131,19 @@ def test_bad_arguments_are_refused(options):
         sample_questions(Graph.of(many_triples(0)), **({"count": 3} | options))
 
 
-@pytest.mark.parametrize("path", ["in", [], ["nowhere"], ["~nowhere"], [1], [["in"]]])
-def test_a_path_is_a_list_of_known_relations(path):
-    with pytest.raises(InputError):
+@pytest.mark.parametrize(
+    "path, told",
+    [
+        ("in", "path='in': expected a list of relations"),
+        ([], r"path=\[\]: expected a list of relations"),
+        (["nowhere"], "there is no relation 'nowhere'; all there are: 'in'"),
+        (["in", "~nowhere"], "there is no relation 'nowhere'; all there are: 'in'"),
+        ([1], "there is no relation 1; all there are: 'in'"),
+        ([["in"]], r"there is no relation \['in'\]; all there are: 'in'"),
+    ],
+)
+def test_a_path_is_a_list_of_known_relations(path, told):
+    with pytest.raises(InputError, match=f"^{told}$"):
         steps_of(path, Graph.of([("a", "in", "b")]))
 
 
