@@ -6,6 +6,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from graphs import draw_numbers
 
 from latticework.knowledge.cooccurrence import CoOccurrence
 from latticework.knowledge.known_triples import KnownTriples
@@ -28,8 +29,7 @@ def literal_key(train, side, end, relation, candidate):
 
 @pytest.mark.parametrize("seed", range(4))
 def test_costs_order_candidates_as_the_rule_does(seed):
-    rng = np.random.default_rng(seed)
-    train = np.stack([rng.integers(0, size, 60) for size in (7, 4, 7)], axis=1)
+    train = draw_numbers(seed, entities=7, relations=4, triples=60)
     rule = CoOccurrence.of(train, entities=7, relations=5)
     facts = set(map(tuple, train.tolist()))
     for side in ("head", "tail"):

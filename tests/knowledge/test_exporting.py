@@ -2,6 +2,7 @@ import os
 
 import numpy as np
 import pytest
+from graphs import draw_triples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -80,9 +81,7 @@ def test_two_names_that_become_one_word_are_refused(tmp_path):
 @pytest.mark.parametrize("norm", [1, 2])
 def test_an_index_finds_the_tails_that_are_nearest(tmp_path, norm):
     faiss = pytest.importorskip("faiss")
-    random = np.random.default_rng(0)
-    triples = [(f"e{h}", f"r{r}", f"e{t}") for h, r, t in random.integers(0, [30, 3, 30], size=(80, 3))]
-    embeddings = embeddings_of(Graph.of(triples), dim=4, norm=norm)
+    embeddings = embeddings_of(Graph.of(draw_triples(0, entities=30, relations=3, triples=80)), dim=4, norm=norm)
     export_embeddings(tmp_path / "e.faiss", embeddings)
     index = faiss.read_index(str(tmp_path / "e.faiss"))
     points = embeddings.entities[:3] + embeddings.relations[:3]

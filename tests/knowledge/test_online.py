@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from cases import contents
+from graphs import draw_triples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -20,21 +21,7 @@ from latticework.knowledge.index import ContextIndex
 from latticework.knowledge.names import Names
 
 CONFIG = DKGEConfig(negatives=8, batch_size=16, learning_rate=0.05, update_epochs=3)
-NAMES = [f"e{number}" for number in range(30)]
-RELATIONS = ["r0", "r1", "r2"]
-
-
-def draw_facts(count, seed=0):
-    generator = np.random.default_rng(seed)
-    return sorted(
-        {
-            (NAMES[generator.integers(30)], RELATIONS[generator.integers(3)], NAMES[generator.integers(30)])
-            for _ in range(count)
-        }
-    )
-
-
-FACTS = draw_facts(60)
+FACTS = sorted(set(draw_triples(0, entities=30, relations=3, triples=60)))
 ELSEWHERE = [("f0", f"s{number % 2}", f"f{number}") for number in range(1, 7)]  # linked to none of them
 ELSEWHERE += [("f1", "s0", "f2"), ("f3", "s1", "f2")]
 COMPATS = [("paper", None), ("reference", 30)]  # and what contexts are padded to
@@ -262,7 +249,7 @@ def test_graph_and_contexts_of_a_stream_are_those_of_a_rebuild(sizes, seed):
     for add, remove in sizes:
         facts = model.graph_.named()
         chosen = [facts[number] for number in generator.permutation(len(facts))[:remove]]
-        model.partial_fit(add=draw_facts(add, seed), remove=chosen)
+        model.partial_fit(add=draw_triples(seed, entities=30, relations=3, triples=add), remove=chosen)
     learned = model.learned_
     rebuilt = ContextIndex.of(learned.graph, learned.index.max_context)
     for side in ("entities", "relations"):

@@ -2,6 +2,7 @@ import random
 
 import numpy as np
 import pytest
+from graphs import draw_triples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from reference import knowledge_questions as reference
@@ -25,11 +26,6 @@ TRIPLES = st.sets(
 
 def named(questions):
     return [questions.named(number) for number in range(len(questions))]
-
-
-def many_triples(seed, *, entities=40, relations=4, count=150):
-    numbers = np.random.default_rng(seed).integers(0, [entities, relations, entities], size=(count, 3))
-    return [(f"e{h}", f"r{r}", f"e{t}") for h, r, t in numbers.tolist()]
 
 
 def embeddings_of(graph, *, dim=3, norm=2, whole=True):
@@ -60,7 +56,7 @@ def test_answers_are_all_that_the_path_leads_to(triples, hops, seed):
 
 
 def test_enough_draws_find_every_question():
-    triples = set(many_triples(0, entities=6, relations=2, count=12))
+    triples = set(draw_triples(0, entities=6, relations=2, triples=12))
     for hops in (1, 2):
         found = {
             (anchor, tuple(path)) for anchor, path, _ in named(sample_questions(Graph.of(triples), 500, hops=[hops]))
@@ -69,7 +65,7 @@ def test_enough_draws_find_every_question():
 
 
 def test_neither_numbers_nor_the_order_of_triples_nor_names_that_are_gone_matter():
-    triples = many_triples(1)
+    triples = draw_triples(1)
     expected = named(sample_questions(Graph.of(triples), 30, seed=5))
     shuffled = random.Random(0).sample(triples, len(triples))
     grown, _ = Graph.of([("x", "y", "z"), *shuffled]).apply(Delta(add=(), remove=(("x", "y", "z"),)))
@@ -78,7 +74,7 @@ def test_neither_numbers_nor_the_order_of_triples_nor_names_that_are_gone_matter
 
 
 def test_each_number_of_hops_has_its_own_draws():
-    graph = Graph.of(many_triples(2))
+    graph = Graph.of(draw_triples(2))
     questions = sample_questions(graph, 20)
     assert questions.hops.tolist() == [1] * 20 + [2] * 20 + [3] * 20
     assert named(questions)[20:40] == named(sample_questions(graph, 20, hops=[2]))
@@ -110,14 +106,14 @@ def test_a_loop_that_leads_to_the_anchor_alone_asks_nothing():
 
 
 def test_the_size_of_the_blocks_changes_nothing(monkeypatch):
-    graph = Graph.of(many_triples(3))
+    graph = Graph.of(draw_triples(3))
     expected = named(sample_questions(graph, 30))
     monkeypatch.setattr(moves, "_TOGETHER", 3)
     assert named(sample_questions(graph, 30)) == expected
 
 
 def test_selected_questions_keep_their_answers():
-    questions = sample_questions(Graph.of(many_triples(4)), 10)
+    questions = sample_questions(Graph.of(draw_triples(4)), 10)
     chosen = np.array([17, 3])
     assert named(questions.select(chosen)) == [named(questions)[17], named(questions)[3]]
     assert named(questions.select(questions.hops == 2)) == named(questions)[10:20]
@@ -128,7 +124,7 @@ def test_selected_questions_keep_their_answers():
 )
 def test_bad_arguments_are_refused(options):
     with pytest.raises(InputError, match=next(iter(options))):
-        sample_questions(Graph.of(many_triples(0)), **({"count": 3} | options))
+        sample_questions(Graph.of(draw_triples(0)), **({"count": 3} | options))
 
 
 @pytest.mark.parametrize(
@@ -190,7 +186,7 @@ def test_what_the_earlier_graph_has_by_name_only_cannot_be_asked():
 
 @pytest.mark.parametrize("norm", [1, 2])
 def test_ranks_are_those_of_comparing_one_by_one(norm):
-    graph = Graph.of(many_triples(5))
+    graph = Graph.of(draw_triples(5))
     questions, embeddings = sample_questions(graph, 15), embeddings_of(graph, norm=norm)
     entities = dict(zip(graph.entities, embeddings.entities.tolist(), strict=True))
     relations = dict(zip(graph.relations, embeddings.relations.tolist(), strict=True))
@@ -207,7 +203,7 @@ def test_ranks_are_those_of_comparing_one_by_one(norm):
 
 @pytest.mark.parametrize("norm", [1, 2])
 def test_a_beam_as_wide_as_the_graph_finds_the_best_of_all_ways(norm):
-    graph = Graph.of(many_triples(12, entities=7, count=20))
+    graph = Graph.of(draw_triples(12, entities=7, triples=20))
     questions, embeddings = sample_questions(graph, 6), embeddings_of(graph, norm=norm, whole=False)
     entities = dict(zip(graph.entities, embeddings.entities.tolist(), strict=True))
     relations = dict(zip(graph.relations, embeddings.relations.tolist(), strict=True))
@@ -220,13 +216,13 @@ def test_a_beam_as_wide_as_the_graph_finds_the_best_of_all_ways(norm):
 
 
 def test_one_hop_is_the_same_with_any_beam():
-    graph = Graph.of(many_triples(13))
+    graph = Graph.of(draw_triples(13))
     questions, embeddings = sample_questions(graph, 30, hops=[1]), embeddings_of(graph, whole=False)
     assert np.array_equal(rank_answers(embeddings, questions, beam=2).ranks, rank_answers(embeddings, questions).ranks)
 
 
 def test_a_narrow_beam_overrates_no_way():
-    graph = Graph.of(many_triples(14))
+    graph = Graph.of(draw_triples(14))
     questions, embeddings = sample_questions(graph, 10), embeddings_of(graph, whole=False)
     asked = questions.anchors, questions.path, questions.signs
     narrow, wide = (path_distances(embeddings, *asked, beam=beam) for beam in (2, 1000))
@@ -247,13 +243,13 @@ def test_from_entity_to_entity_errors_do_not_add_up():
 
 
 def test_a_beam_keeps_at_least_one():
-    graph = Graph.of(many_triples(0))
+    graph = Graph.of(draw_triples(0))
     with pytest.raises(InputError, match="beam"):
         rank_answers(embeddings_of(graph), sample_questions(graph, 3), beam=0)
 
 
 def test_the_floor_counts_the_facts_of_the_last_step():
-    triples = set(many_triples(6))
+    triples = set(draw_triples(6))
     graph = Graph.of(sorted(triples))
     questions = sample_questions(graph, 15)
     expected = []
@@ -268,7 +264,7 @@ def _turned(relation):
 
 
 def test_models_with_other_numbers_stand_alike():
-    triples = many_triples(7)
+    triples = draw_triples(7)
     graph, other = Graph.of(triples), Graph.of(reversed(triples))
     questions = sample_questions(graph, 20)
     ranks, others = (rank_answers(embeddings_of(each, whole=False), questions) for each in (graph, other))
@@ -276,7 +272,7 @@ def test_models_with_other_numbers_stand_alike():
 
 
 def test_a_model_that_knows_nothing_stands_in_the_middle():
-    graph = Graph.of(many_triples(8))
+    graph = Graph.of(draw_triples(8))
     questions = sample_questions(graph, 20)
     ranks = rank_answers(
         Embeddings.of(graph, np.zeros((len(graph.entities), 2), np.float32), np.zeros((4, 2), np.float32)), questions
@@ -303,7 +299,7 @@ def test_what_a_model_does_not_have_stands_last():
 
 
 def test_rows_of_what_is_gone_are_not_looked_at():
-    graph, _ = Graph.of([("x", "y", "z"), *many_triples(9)]).apply(Delta(add=(), remove=(("x", "y", "z"),)))
+    graph, _ = Graph.of([("x", "y", "z"), *draw_triples(9)]).apply(Delta(add=(), remove=(("x", "y", "z"),)))
     embeddings = embeddings_of(graph)
     questions = sample_questions(graph, 20)
     expected = rank_answers(embeddings, questions).ranks
@@ -313,7 +309,7 @@ def test_rows_of_what_is_gone_are_not_looked_at():
 
 
 def test_ranking_in_small_blocks_changes_nothing(monkeypatch):
-    graph = Graph.of(many_triples(10))
+    graph = Graph.of(draw_triples(10))
     questions, embeddings = sample_questions(graph, 20), embeddings_of(graph)
     expected = rank_answers(embeddings, questions).ranks
     monkeypatch.setattr(module, "_BLOCK", 1)
@@ -326,7 +322,7 @@ def test_a_graph_without_facts_is_asked_nothing():
 
 
 def test_a_graph_without_facts_answers_nothing():
-    graph = Graph.of(many_triples(0))
+    graph = Graph.of(draw_triples(0))
     empty = Graph.of([])
     embeddings = Embeddings.of(empty, np.zeros((0, 2), np.float32), np.zeros((0, 2), np.float32))
     with pytest.raises(InputError, match="no entity is in the graph"):
@@ -357,7 +353,7 @@ def test_a_question_counts_once_however_many_answers_it_has():
 
 
 def test_scores_by_hops_are_those_of_the_questions_apart():
-    graph = Graph.of(many_triples(11))
+    graph = Graph.of(draw_triples(11))
     questions, embeddings = sample_questions(graph, 15), embeddings_of(graph)
     ranks = rank_answers(embeddings, questions)
     even = np.arange(len(questions)) % 2 == 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from graphs import draw_numbers
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from reference import pykeen_ranks
@@ -21,8 +22,7 @@ ENTITIES, RELATIONS, DIM = 90, 4, 13
 
 
 def graph(seed=0, triples=300):
-    rng = np.random.default_rng(seed)
-    return np.stack([rng.integers(0, size, triples) for size in (ENTITIES, RELATIONS, ENTITIES)], axis=1)
+    return draw_numbers(seed, ENTITIES, RELATIONS, triples)
 
 
 def embeddings(kind, seed=0, dtype=torch.float32):
