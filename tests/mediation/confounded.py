@@ -3,9 +3,9 @@
 from dataclasses import replace
 
 import numpy as np
+from mediation.designs import basis_of, centred
 
 from latticework.mediation import spike_slab
-from latticework.mediation.basis import Basis, Block
 from latticework.mediation.mediator_model import residual_of
 from latticework.mediation.outcome_model import OutcomeData, OutcomePrior, OutcomeState, posterior_factor
 from latticework.mediation.rows import Rows
@@ -15,22 +15,6 @@ PRIOR = OutcomePrior(shape=4.0, beta=2.0, noise=1.5, zeta=5.0, direct_effect_sd=
 FIXED = ConfounderPrior(inclusion=0.5, shape=4.0, rate=6.0)  # the paper's inclusion
 LEARNED = replace(FIXED, inclusion=(2.0, 3.0))
 SHRINKAGE = np.array([0.8, 0.5, 0.6, 0.3])
-
-
-def basis_of(voxels, seed=0):
-    """Two regions of two components each, the voxels of which alternate."""
-    rng = np.random.default_rng(seed)
-    eigenvalues = np.array([1.4, 0.6]), np.array([1.0, 0.5])
-    members = [np.arange(voxels)[first::2] for first in range(2)]
-    blocks = [
-        Block(str(values[0]), mine, np.linalg.qr(rng.standard_normal((len(mine), 2)))[0], values)
-        for mine, values in zip(members, eigenvalues, strict=True)
-    ]
-    return Basis(tuple(blocks), voxels)
-
-
-def centred(rows):
-    return rows - rows.mean(axis=-1, keepdims=True)
 
 
 def confounder_data(effects, mediators, given, outcome):

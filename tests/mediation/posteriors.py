@@ -1,7 +1,8 @@
 """Posteriors whose draws no chain made, for tests of what follows from draws."""
 
 import numpy as np
-from mediation.confounded import SHRINKAGE, basis_of
+from mediation.confounded import SHRINKAGE
+from mediation.designs import basis_of
 
 from latticework.mediation.posterior import Posterior
 

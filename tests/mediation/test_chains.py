@@ -7,7 +7,8 @@ from dataclasses import fields, replace
 import joblib
 import numpy as np
 import pytest
-from mediation.confounded import basis_of, confounder_data
+from mediation.confounded import confounder_data
+from mediation.designs import basis_of
 from mediation.montecarlo import assert_same_mean
 
 from latticework.mediation.basis import Basis, Block

@@ -4,6 +4,7 @@ from dataclasses import astuple, replace
 
 import numpy as np
 import pytest
+from mediation.designs import EIGENVALUES, centred, regressors
 from mediation.montecarlo import (
     assert_calibrated,
     assert_mean,
@@ -22,24 +23,11 @@ from scipy.stats import ks_2samp
 from latticework.mediation import mediator_model
 from latticework.mediation.mediator_model import MediatorData, MediatorPrior, MediatorState, misfit, residual_of
 
-EIGENVALUES = np.array([1.5, 0.7, 0.3])
 PRIOR = MediatorPrior(shape=4.0, alpha=3.0, noise=2.0, eta=5.0, zeta=4.0)
 VARIANTS = [
     replace(PRIOR, orthogonal=orthogonal, fixed_zeta=zeta) for orthogonal in (True, False) for zeta in (None, 0.6)
 ]
 NAMES = ["orthogonal", "orthogonal, fixed", "free", "free, fixed"]
-
-
-def centred(rows):
-    return rows - rows.mean(axis=-1, keepdims=True)
-
-
-def regressors(n, q, seed=0):
-    """Exposure and correlated confounders, of mean zero."""
-    rng = np.random.default_rng(seed)
-    rows = rng.standard_normal((q + 1, n))
-    rows[1:] += 0.7 * rows[0]
-    return centred(rows)
 
 
 def from_prior(prior, q, rng, eigenvalues=EIGENVALUES):

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import statsmodels.api as sm
+from mediation.designs import EIGENVALUES, centred, regressors
 from mediation.montecarlo import (
     assert_calibrated,
     assert_mean,
@@ -15,7 +16,6 @@ from mediation.montecarlo import (
     squares,
     steps,
 )
-from mediation.test_mediator_model import EIGENVALUES, centred, regressors
 from reference import mediation as basmu
 
 from latticework.mediation import mediator_model, outcome_model

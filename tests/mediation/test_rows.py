@@ -2,29 +2,17 @@
 
 import numpy as np
 import pytest
+from mediation.designs import basis_of_regions
 
 from latticework.mediation import rows
-from latticework.mediation.basis import Basis, Block
 from latticework.mediation.rows import Rows
-
-
-def basis_of(*regions):
-    """Of regions of so many voxels, with so many components each; their voxels lie among each other."""
-    rng, sizes = np.random.default_rng(0), [voxels for voxels, _ in regions]
-    places = np.split(rng.permutation(sum(sizes)), np.cumsum(sizes)[:-1])
-    vectors = [np.linalg.qr(rng.standard_normal(shape))[0] for shape in regions]
-    blocks = [
-        Block(str(number), np.sort(mine), own, np.ones(own.shape[1]))
-        for number, (mine, own) in enumerate(zip(places, vectors, strict=True))
-    ]
-    return Basis(tuple(blocks), sum(sizes))
 
 
 @pytest.mark.parametrize("regions", [[(6, 3)], [(5, 2), (4, 3)], [(3, 1), (5, 4), (4, 2)]])
 @pytest.mark.parametrize("few", [0, 2, 4, rows.FEW])  # by products, and compiled
 def test_rows_are_those_of_the_dense_basis(regions, few, monkeypatch):
     monkeypatch.setattr(rows, "FEW", few)
-    basis, rng = basis_of(*regions), np.random.default_rng(1)
+    basis, rng = basis_of_regions(*regions), np.random.default_rng(1)
     laid_out, whole = Rows.of(basis), basis.expand(np.eye(basis.n_components)).T
     matrix = rng.standard_normal((basis.n_components, basis.n_components))
     for chosen in (np.arange(basis.n_voxels), np.array([5, 0, 2])):

@@ -6,9 +6,9 @@ from itertools import product
 
 import numpy as np
 import pytest
-from mediation.confounded import FIXED, PRIOR, Study, centred, confounder_data, dense, example
+from mediation.confounded import FIXED, PRIOR, Study, confounder_data, dense, example
+from mediation.designs import basis_of_regions, centred
 from mediation.montecarlo import assert_mean, log_gaussian, repeated, squares, steps
-from mediation.test_rows import basis_of
 from scipy.linalg import block_diag
 
 from latticework.mediation import rows, spike_slab
@@ -141,7 +141,7 @@ def test_what_is_summed_up_of_included_voxels_follows_those_that_come_and_go():
 
 @pytest.mark.parametrize("regions", [[(30, 5)], [(9, 3), (14, 5), (7, 2)]], ids=["one region", "three regions"])
 def test_many_included_voxels_are_drawn_as_by_the_whole_gram_matrix(regions):
-    basis, rng = basis_of(*regions), np.random.default_rng(0)
+    basis, rng = basis_of_regions(*regions), np.random.default_rng(0)
     dense, root = basis.expand(np.eye(basis.n_components)).T, np.tril(rng.standard_normal((basis.n_components,) * 2))
     likelihood = Collapsed(root @ root.T + np.eye(len(root)), rng.standard_normal(len(root)))
     hidden = ConfounderState(1.0 * (rng.random(basis.n_voxels) < 0.7), np.zeros(len(root)), 1.7, 0.5)

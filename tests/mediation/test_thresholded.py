@@ -7,7 +7,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from mediation.confounded import PRIOR as OUTCOME_PRIOR
-from mediation.confounded import Study, basis_of, centred
+from mediation.confounded import Study
+from mediation.designs import basis_of, centred
 from mediation.montecarlo import (
     assert_calibrated,
     assert_law,
