@@ -154,7 +154,8 @@ _ALL = (
         "d softmax(z)/dz = diag(p) - p p', d logsumexp(z)/dz = p'",
          r"\frac{\partial \operatorname{softmax}(\mathbf{z})}{\partial \mathbf{z}} = \operatorname{diag}(\mathbf{p}) "
          r"- \mathbf{p}\mathbf{p}^T"),
-    Rule("maximum", "maximum and minimum", _paper("5"), "the derivative is that of the argument that is taken: of a maximum the larger, of a minimum the smaller",
+    Rule("maximum", "maximum and minimum", _paper("5"),
+         "the derivative is that of the argument that is taken: of a maximum the larger, of a minimum the smaller",
          r"\frac{\partial}{\partial z}\max(0, z) = \begin{cases}0 & z \leq 0\\ 1 & z > 0\end{cases}",
          "there is no tie; at one, 0 is taken of two arguments, and of elements each of the largest counts"),
     Rule("step", "steps and signs", "by definition", "what is constant almost everywhere has the derivative 0",
