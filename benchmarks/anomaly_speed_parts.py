@@ -40,6 +40,15 @@ def features(patches: int, channels: int, *, places: int = 784, seed: int = 0) -
     return 0.7 * place[np.arange(patches) % places] + 0.7 * tails * own
 
 
+def even(patches: int, channels: int, *, dimensions: int, seed: int = 0) -> Any:
+    """Features without heavy tails, normal in some dimensions, that of the channels if they are as many."""
+    import numpy as np
+
+    rng = np.random.default_rng(seed)
+    found = rng.standard_normal((patches, dimensions), dtype=np.float32)
+    return found if dimensions == channels else found @ rng.standard_normal((dimensions, channels), dtype=np.float32)
+
+
 def loop_coreset(data: Any, count: int, start: int = 0) -> list[int]:
     """The published loop: after every pick, the distance of every patch from it."""
     import torch

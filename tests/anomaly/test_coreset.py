@@ -29,7 +29,21 @@ KINDS = {
     "huge": lambda rng, x: x * np.float32(1e18),
     "mirrored": lambda rng, x: np.concatenate([x, -x]),
     "nearly equal": lambda rng, x: np.concatenate([x, x + np.float32(1e-6)]),
+    "two tight clusters": lambda rng, x: tight(rng, x, 1e-3),
+    "two lattices far apart": lambda rng, x: tight(rng, np.clip(np.round(x), -1, 1), 1) * 4096,
+    "one-hot": lambda rng, x: np.eye(min(len(x), 200), dtype=np.float32),
+    "equal and far": lambda rng, x: np.concatenate([x, np.full_like(x, 300)]),
+    "a speck and an outlier": lambda rng, x: np.concatenate([x * np.float32(1e-22), np.ones_like(x[:1])]),
+    "the largest": lambda rng, x: (x / np.abs(x).max() * 3.4e38).astype(np.float32),
+    "the smallest": lambda rng, x: x * np.float32(1e-40),
+    "beyond single precision": lambda rng, x: x.astype(np.float64) * 1e100,
+    "below single precision": lambda rng, x: x.astype(np.float64) * 1e-100,
 }
+
+
+def tight(rng, x, spread):
+    """Two clusters, each around a corner."""
+    return (x * np.float32(spread) + np.where(rng.random((len(x), 1)) < 0.5, -1, 1)).astype(np.float32)
 
 
 def features(kind, seed=0, patches=700, channels=9):
@@ -46,7 +60,7 @@ def assert_literal(data, count, start=0):
     return chosen
 
 
-@pytest.mark.parametrize("pool", [8, 64, 768])
+@pytest.mark.parametrize("pool", [8, 64, coreset.POOL])
 @pytest.mark.parametrize("kind", KINDS)
 def test_picks_are_those_of_the_loop_in_its_order(kind, pool, monkeypatch):
     monkeypatch.setattr(coreset, "POOL", pool)
@@ -111,6 +125,45 @@ def test_few_patches_are_asked_again():
     assert rows.read - once < 25 * count  # where a loop reads 20,000 for each pick
 
 
+@pytest.mark.parametrize(
+    "data, most",
+    [
+        (features("two tight clusters", patches=3000, channels=20), 1.1),
+        (features("equal and far", patches=3000, channels=20), 0.7),
+        (features("on a lattice", patches=3000, channels=20), 0.95),
+        (np.eye(1000, dtype=np.float32), 0.5),
+    ],
+    ids=["two tight clusters", "equal and far", "on a lattice", "one-hot"],
+)
+def test_the_work_is_that_of_the_loop_where_bounds_or_distances_tell_nothing(data, most, monkeypatch):
+    assert work(monkeypatch, data, 300) < most * 300 * data.size
+
+
+def test_the_work_is_a_small_part_of_the_loop_where_patches_are_uneven(monkeypatch):
+    rng = np.random.default_rng(0)
+    data = rng.normal(size=(20_000, 20)) / np.sqrt(rng.chisquare(3, size=(20_000, 1)) / 3)
+    assert work(monkeypatch, data.astype(np.float32), 1000) < 0.15 * 1000 * data.size
+
+
+def work(monkeypatch, data, count):
+    """Multiplications that a selection takes, those of its pools included."""
+    done = 0
+
+    def counted(function, pairs):
+        def call(*arguments):
+            nonlocal done
+            done += pairs(*arguments) * data.shape[1]
+            return function(*arguments)
+
+        return call
+
+    monkeypatch.setattr(coreset, "product", counted(coreset.product, lambda left, right: len(left) * len(right)))
+    monkeypatch.setattr(coreset, "direct", counted(coreset.direct, lambda left, right: len(left)))
+    monkeypatch.setattr(coreset, "direct_pairs", counted(coreset.direct_pairs, lambda left, rows, *rest: len(rows)))
+    greedy(data, count)
+    return done
+
+
 def test_the_first_pick_is_the_start_and_is_kept():
     assert assert_literal(features("random"), 20, start=41).indices[0] == 41
 
@@ -166,6 +219,8 @@ def test_one_pick_tells_how_far_the_farthest_patch_is():
         (np.zeros(3), {"count": 1}, "rows, one a patch"),
         (np.ones((4, 2), dtype=int), {"count": 1}, "features are floats"),
         (np.array([[0.0], [np.nan], [1.0]]), {"count": 2}, "patch 1 are not finite"),
+        (np.array([[0.0], [np.nan], [1.0]]), {"count": 3}, "patch 1 are not finite"),
+        (np.array([[0.0], [1e200], [1.0]]), {"count": 2}, "1e\\+200 have no squares"),
         (np.zeros((4, 2)), {"count": 0}, "count=0"),
         (np.zeros((4, 2)), {"count": 2, "start": 4}, "from 0 to 3"),
         (np.zeros((4, 2)), {"count": 2, "start": -1}, "start=-1"),
@@ -176,7 +231,10 @@ def test_bad_input_is_named(data, options, message):
         greedy(data, **options)
 
 
-@pytest.mark.parametrize("count, fraction, expected", [(10, 0.3, 3), (10, 0.01, 1), (7, 1.0, 7), (3, 0.34, 1)])
+@pytest.mark.parametrize(
+    "count, fraction, expected",
+    [(10, 0.3, 3), (10, 0.01, 1), (7, 1.0, 7), (3, 0.34, 1), (90_000_000, 0.7, 63_000_000), (3, 1 / 3, 1)],
+)
 def test_a_fraction_is_rounded_down_but_one_is_kept(count, fraction, expected):
     assert size(count, fraction) == expected
 

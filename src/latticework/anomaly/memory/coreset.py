@@ -3,23 +3,36 @@
 Each pick is the patch that is farthest from all picks before it (Sener & Savarese 2018, which is at most twice as far
 from the best choice). The published loops go over all patches for every pick. Here a patch is told of picks only when
 it might be picked itself: distances only shrink, so what it was told of last bounds how far it is now, and patches near
-a pick wait until the farthest are as near (Minoux 1978). Picks come from a pool of the farthest, as long as the best of
-the pool is certainly farther than any patch outside. Patches are told by products of matrices, with a bound on their
-error; what is compared are direct distances in double precision. So the picks are those of the loop in exact arithmetic
-(to the rounding of double precision), and of equals the one with the lowest number comes first.
+a pick wait until the farthest are as near (Minoux 1978). Picks come from a pool of the farthest, as long as no patch
+outside may be farther than the best of the pool. Patches are told by products of matrices, with a bound on their
+error; those that may be in the pool are settled by direct distances in double precision, and what is settled stays so
+of the picks that it was settled with. So the picks are those of the loop in exact arithmetic (to the rounding of double
+precision), and of equals the one with the lowest number comes first.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 import torch
-from jaxtyping import Float32, Float64, Int64
+from jaxtyping import Float32, Float64, Int32, Int64
 from torch import Tensor
 
-from latticework.anomaly.memory.distances import TILE, Frame, Rows, direct, direct_pairs, least, on_cpu, product, within
+from latticework.anomaly.memory.distances import (
+    PAIRS,
+    TILE,
+    Frame,
+    Rows,
+    direct,
+    direct_pairs,
+    least,
+    on_cpu,
+    product,
+    within,
+)
 from latticework.core.checks import whole_number
 from latticework.core.errors import InputError
 
@@ -40,7 +53,7 @@ class Coreset:
         Their numbers; each once.
     radii
         Of each choice, how far the patch that is then worst off is from what is chosen; they never grow. In the
-        features' unit. The last is the radius of the coreset.
+        features' unit. The last is the radius of the coreset. Where all patches are kept, all are 0.
 
     Examples
     --------
@@ -68,15 +81,15 @@ def size(count: int, fraction: float) -> int:
     >>> size(47_040, 0.1), size(5, 0.1), size(0, 0.1)
     (4704, 1, 0)
     """
-    return min(count, max(1, int(count * fraction + 1e-9)))
+    return min(count, max(1, int(count * fraction * (1 + 2**-51))))  # .7 of 90 million is not one less
 
 
 def greedy(features: Rows, count: int, *, start: int = 0, device: str | torch.device = "cpu") -> Coreset:
     """Choose patches, each the farthest from those before it.
 
-    Takes `count` × patches × channels multiplications at most, as a loop would, but as products of matrices, and far
-    fewer where picks are much farther apart than most patches are from one; and memory for some 70 bytes a patch,
-    `count` rows, and a few blocks of `BLOCK` rows, whatever the features lie on.
+    Takes `count` × patches × channels multiplications, as a loop would, or a few times as many at most; most of them
+    in products of matrices, and far fewer where picks are much farther apart than most patches are from one. Memory is
+    for some 45 bytes a patch, `count` rows, and a few blocks of `BLOCK` rows, whatever the features lie on.
 
     Parameters
     ----------
@@ -85,14 +98,15 @@ def greedy(features: Rows, count: int, *, start: int = 0, device: str | torch.de
     count : int
         How many to choose. Where that is all of them or more, they come in the order of their numbers.
     start : int
-        The first choice.
+        The first choice, unless all are chosen.
     device : str or torch.device
         Where products are computed.
 
     Raises
     ------
     InputError
-        If there are no patches, one is not finite, or `count` or `start` is not a number of them.
+        If there are no patches, they are not floats, one is not finite or beyond what can be squared, or `count` or
+        `start` is not a number of them.
 
     Examples
     --------
@@ -107,33 +121,31 @@ def greedy(features: Rows, count: int, *, start: int = 0, device: str | torch.de
     count = whole_number("count", count)
     if whole_number("start", start, least=0) >= patches:
         raise InputError(f"start={start}: there are {patches} patches, from 0 to {patches - 1}")
+    frame = Frame.of(features, BLOCK)
     if count >= patches:
         return Coreset(np.arange(patches), np.zeros(patches))
-    return _Greedy(features, count, torch.device(device)).run(start)
-
-
-def _product(
-    left: Float32[Tensor, "rows inner"], targets: Float32[Tensor, "entries inner"]
-) -> Float32[Tensor, "rows entries"]:
-    """The product of placed rows with targets, in memory of its own."""
-    return product(left, targets, torch.empty(len(left), len(targets), dtype=torch.float32, device=left.device))
+    return _Greedy(features, frame, count, torch.device(device)).run(start)
 
 
 class _Greedy:
-    """The state of a selection: what is chosen, what every patch was told of, and how far it is from that at most."""
+    """The state of a selection: what is chosen, and what is known of every patch.
 
-    def __init__(self, features: Rows, count: int, device: torch.device) -> None:
+    A patch was told of its first `told` picks by products, and of its first `settled` picks by direct distances. Its
+    true square, the least one to any pick, is at most `high`, and is `high` if it is settled with all picks. If it is
+    told of more than it is settled with, then `high` is the true square to the latter, or one of the others is nearer.
+    """
+
+    def __init__(self, features: Rows, frame: Frame, count: int, device: torch.device) -> None:
         patches, channels = features.shape
-        self.features, self.count, self.device = features, count, device
-        self.frame = Frame.of(features, BLOCK)
+        self.features, self.frame, self.count, self.device = features, frame, count, device
+        self.unit = frame.scale**2  # of the squares that products give
         self.buffer = np.empty((min(BLOCK, patches), channels + 1), dtype=np.float32)
-        self.norms = np.empty(patches)
-        self.nearest = np.full(patches, np.inf, dtype=np.float32)  # products, with |x|², of what each was told of
-        self.high = np.full(patches, np.inf)  # the true square of each at most; of picks -inf
-        self.told = np.zeros(patches, dtype=np.int64)  # picks, from the first one on
+        self.high = np.full(patches, np.inf)  # of picks -inf
+        self.told = np.zeros(patches, dtype=np.int32)
+        self.settled = np.zeros(patches, dtype=np.int32)
         self.indices = np.empty(count, dtype=np.int64)
         self.radii = np.zeros(count)
-        self.targets = np.empty((count, channels + 1), dtype=np.float32)
+        self.targets = torch.empty(count, channels + 1, dtype=torch.float32, device=device)
         self.done = 0  # picks
         self.ready = 0  # those whose targets are made
 
@@ -142,34 +154,33 @@ class _Greedy:
         self._prepare()
         for begin in range(0, len(self.high), BLOCK):
             self._tell(slice(begin, begin + BLOCK), 0)
-        self.high[start] = -np.inf
         while True:
-            pool, values, beyond, limit = self._pool()
-            if values.max(initial=0.0) == 0:  # all others are copies of what was chosen
-                rest = np.flatnonzero(self.high > -np.inf)[: self.count - self.done]
-                self.indices[self.done :] = rest
+            pool, beyond, limit = self._pool()
+            if self.high.max() <= 0:  # all others are copies of what was chosen
+                self.indices[self.done :] = np.flatnonzero(self.high > -np.inf)[: self.count - self.done]
                 return Coreset(self.indices, self.radii)
-            if self._from_pool(pool, values, beyond, limit):
+            if self._from_pool(pool, beyond, limit):
                 return Coreset(self.indices, self.radii)
 
-    def _from_pool(
-        self, pool: Int64[np.ndarray, " pool"], values: Float64[np.ndarray, " pool"], beyond: float, limit: int
-    ) -> bool:
-        """Pick while the best is certainly farther than what is outside; returns whether all is chosen."""
+    def _from_pool(self, pool: Int64[np.ndarray, " pool"], beyond: float, limit: int) -> bool:
+        """Pick while nothing outside may come before the best; returns whether all is chosen."""
         rows = np.asarray(self.features[pool], dtype=np.float64)
+        values = self.high[pool]
         began = self.done
         while True:
             best = int(values.argmax())  # of equals the first, and the pool is in the order of numbers
             value, number = float(values[best]), int(pool[best])
-            if value < beyond or (value == beyond and number >= limit) or value <= 0:
+            if value <= 0 or value < beyond or (value == beyond and number > limit):
+                self._know(pool, values)
                 return False
             self.radii[self.done - 1] = value**0.5
             if self.done == self.count:
                 return True
             self._pick(number)
             np.minimum(values, direct(rows, rows[best : best + 1]), out=values)
-            values[best] = -1.0
+            values[best] = -np.inf
             if (self.done - began) % _SHRINK == 0:
+                self._know(pool, values)
                 left = values >= beyond
                 pool, values, rows = pool[left], values[left], rows[left]
                 if not len(pool):
@@ -180,17 +191,21 @@ class _Greedy:
         self.high[number] = -np.inf
         self.done += 1
 
+    def _know(self, numbers: Int64[np.ndarray, " rows"], values: Float64[np.ndarray, " rows"]) -> None:
+        """Remember true squares."""
+        self.high[numbers] = values
+        self.told[numbers] = self.settled[numbers] = self.done
+
     def _prepare(self) -> None:
         """Make the targets of new picks."""
         new = slice(self.ready, self.done)
-        self.targets[new] = self.frame.target(np.asarray(self.features[self.indices[new]]))
+        self.targets[new] = torch.from_numpy(self.frame.target(np.asarray(self.features[self.indices[new]])))
         self.ready = self.done
 
     def _many(self, targets: int) -> int:
-        """Rows at a time, for a product that stays in a cache."""
-        if not on_cpu(self.device):
-            return len(self.buffer)
-        return min(len(self.buffer), max(_LEAST_ROWS, TILE * torch.get_num_threads() // targets))
+        """Rows at a time, for a product that stays in a cache, or elsewhere for pairs that stay small."""
+        numbers = TILE * torch.get_num_threads() if on_cpu(self.device) else PAIRS
+        return min(len(self.buffer), max(_LEAST_ROWS, numbers // min(targets, _PENDING)))
 
     def _placed(
         self, rows: slice | Int64[np.ndarray, " rows"]
@@ -201,86 +216,86 @@ class _Greedy:
         norms = self.frame.place(features, placed)
         return torch.from_numpy(placed).to(self.device), norms
 
+    def _since(
+        self, known: Int32[np.ndarray, " patches"], numbers: Int64[np.ndarray, " rows"]
+    ) -> Iterator[tuple[Int64[np.ndarray, " rows"], int]]:
+        """Patches a product at a time, and the first pick that is new to one of them.
+
+        To none of them are fewer than half as many new as to another.
+        """
+        new = self.done - known[numbers]
+        order = np.frexp(new)[1]
+        for one in np.unique(order[new > 0]):
+            group = numbers[order == one]
+            begin = int(known[group].min())
+            many = self._many(self.done - begin)
+            for first in range(0, len(group), many):
+                yield group[first : first + many], begin
+
     def _tell(self, rows: slice | Int64[np.ndarray, " rows"], begin: int) -> None:
         """Tell patches, a block of them at most, of all picks from one on."""
         left, norms = self._placed(rows)
-        nearest = self.nearest[rows]
+        found = np.full(len(left), np.inf, dtype=np.float32)
         for first in range(begin, self.done, _PENDING):
-            targets = torch.from_numpy(self.targets[first : min(first + _PENDING, self.done)]).to(self.device)
-            found = least(_product(left, targets), 1)[:, 0]
-            np.minimum(nearest, (found + norms).astype(np.float32), out=nearest)
-        self.norms[rows], self.nearest[rows], self.told[rows] = norms, nearest, self.done
-        self.high[rows] = self.frame.highest(nearest.astype(np.float64), norms)
+            targets = self.targets[first : min(first + _PENDING, self.done)]
+            np.minimum(found, least(product(left, targets), 1)[:, 0], out=found)
+        high = self.frame.highest(found.astype(np.float64) + norms, norms) / self.unit
+        self.high[rows] = np.minimum(self.high[rows], high)
+        self.told[rows] = self.done
 
-    def _tell_all(self, numbers: Int64[np.ndarray, " rows"]) -> None:
-        """Tell patches of all that each has not been told of."""
-        for told in np.unique(self.told[numbers]):
-            group = numbers[self.told[numbers] == told]
-            many = self._many(min(_PENDING, self.done - int(told)))
-            for begin in range(0, len(group), many):
-                self._tell(group[begin : begin + many], int(told))
+    def _settle(self, numbers: Int64[np.ndarray, " rows"]) -> None:
+        """Make the squares of patches true: of new picks, those are compared directly that may be the nearest."""
+        for rows, begin in self._since(self.settled, numbers):
+            left, norms = self._placed(rows)
+            values = self.high[rows]
+            reach = self.frame.reach(values * self.unit, norms)
+            for first in range(begin, self.done, _PENDING):
+                which, pick, _ = within(product(left, self.targets[first : min(first + _PENDING, self.done)]), reach)
+                if len(which):
+                    picks = self.indices[first + pick]
+                    squares = direct_pairs(np.asarray(self.features[rows]), which, self.features, picks)
+                    starts = np.flatnonzero(np.diff(which, prepend=-1))
+                    near = which[starts]
+                    values[near] = np.minimum(values[near], np.minimum.reduceat(squares, starts))
+            self._know(rows, values)
 
-    def _farthest(self) -> tuple[Int64[np.ndarray, " rows"], float]:
-        """Patches that know of all picks, and the level from which up they are all patches that may be the farthest.
-
-        The level is that of the `POOL`-th of them, or what the farthest has at least.
-        """
+    def _farthest(self, count: int) -> Int64[np.ndarray, " rows"]:
+        """The patches that may be the farthest, so many of them or all; each knows of all picks."""
         known = np.flatnonzero((self.told == self.done) & (self.high > -np.inf))
-        chunk = POOL
+        chunk = count
         while True:
-            kept = self._level(known)
+            kept = -np.inf
+            if len(known) >= count:
+                kept = np.partition(self.high[known], len(known) - count)[len(known) - count]
             stale = np.flatnonzero((self.told < self.done) & (self.high >= kept) & (self.high > -np.inf))
             if not len(stale):
-                return known, kept
+                return known[self.high[known] >= kept]
             if len(stale) > chunk:
-                stale = stale[np.argpartition(self.high[stale], len(stale) - chunk)[len(stale) - chunk :]]
-            self._tell_all(np.sort(stale))
+                stale = np.sort(stale[np.argpartition(self.high[stale], len(stale) - chunk)[len(stale) - chunk :]])
+            for rows, begin in self._since(self.told, stale):
+                self._tell(rows, begin)
             known = np.concatenate([known, stale])
             chunk *= 2
 
-    def _level(self, known: Int64[np.ndarray, " rows"]) -> float:
-        """What the `POOL`-th of those that know of all picks has at most, or what the farthest of them has at least."""
-        if len(known) < POOL:
-            return -np.inf
-        last = np.partition(self.high[known], len(known) - POOL)[len(known) - POOL]
-        sure = self.frame.lowest(self.nearest[known].astype(np.float64), self.norms[known]).max()
-        return float(min(last, sure))
+    def _pool(self) -> tuple[Int64[np.ndarray, " pool"], float, int]:
+        """The farthest patches by number, all settled, and of those outside the highest bound and who has it first.
 
-    def _pool(self) -> tuple[Int64[np.ndarray, " pool"], Float64[np.ndarray, " pool"], float, int]:
-        """The farthest patches by number, their true squares, and the best outside: its square at most, and number.
-
-        Where many are as far as each other they would make the pool grow without end: then it is cut by true squares,
-        and the first of what was cut is the best outside. Otherwise its number is below all numbers.
+        The very farthest is in it: bounds that rounding makes loose, and ties, have more patches settled, all at last.
         """
         self._prepare()
-        known, kept = self._farthest()
-        pool = np.sort(known[self.high[known] >= kept])
-        inside = np.zeros(len(self.high), dtype=bool)
-        inside[pool] = True
-        beyond = float(self.high[~inside].max(initial=-np.inf)) / self.frame.scale**2
-        values = self._true(pool)
-        limit = -1
-        if len(pool) > 2 * POOL:
-            order = np.lexsort((pool, -values))
-            first = order[POOL]
-            if values[first] > beyond:
-                beyond, limit = float(values[first]), int(pool[first])
-            chosen = np.sort(order[:POOL])
-            pool, values = pool[chosen], values[chosen]
-        return pool, values, beyond, limit
-
-    def _true(self, pool: Int64[np.ndarray, " pool"]) -> Float64[np.ndarray, " pool"]:
-        """Direct squares of the distance to the nearest pick, from those picks that can be the nearest."""
-        values = np.empty(len(pool))
-        targets = torch.from_numpy(self.targets[: self.done]).to(self.device)
-        many = self._many(self.done)
-        for begin in range(0, len(pool), many):
-            numbers = pool[begin : begin + many]
-            left, norms = self._placed(numbers)
-            found = _product(left, targets)
-            reach = self.frame.reach(self.nearest[numbers].astype(np.float64), norms)
-            which, pick, _ = within(found, reach)
-            squares = direct_pairs(np.asarray(self.features[numbers]), which, self.features, self.indices[pick])
-            starts = np.flatnonzero(np.diff(which, prepend=-1))
-            values[begin : begin + len(numbers)] = np.minimum.reduceat(squares, starts)
-        return values
+        count = POOL
+        while True:
+            self._settle(np.sort(self._farthest(count)))
+            if self.settled[self.high.argmax()] == self.done:
+                break
+            count *= 2
+        pool = np.flatnonzero((self.settled == self.done) & (self.high > -np.inf))
+        if len(pool) > POOL:
+            pool = np.sort(pool[np.lexsort((pool, -self.high[pool]))[:POOL]])
+        values = self.high[pool]
+        self.high[pool] = -np.inf
+        limit = int(self.high.argmax())
+        beyond = float(self.high[limit])
+        self.high[pool] = values
+        left = values >= beyond
+        return pool[left], beyond, limit

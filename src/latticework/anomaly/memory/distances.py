@@ -18,6 +18,8 @@ from latticework.core.errors import InputError
 from latticework.nn.precision import full_precision
 
 UNIT: Final = 2.0**-24  # what rounding to single precision changes, relatively
+_FLUSHED: Final = 2.0**-126  # and what it changes where a processor takes smaller numbers for 0
+_LARGEST: Final = 1e150  # differences whose squares, summed over all channels, double precision holds
 _SAMPLE: Final = 1023  # rows that a median is taken of
 PAIRS: Final = 2**20  # numbers of pairs of rows that are taken at a time: 8 MB in double precision
 TILE: Final = 2**18  # numbers of a product that are made at a time: 1 MB, which stays in the cache of a core
@@ -70,7 +72,8 @@ class Frame:
     Squares |x|² + |y|² - 2xy are of rows that are centred, for what cancels, and scaled by a power of two, so that no
     square overflows. With S = |x| + |y|, u the unit roundoff and d the channels, they err by at most (d + 6) u S²: 2u
     for the rounding of rows, u for that of each norm, (d + 1) u for the sum, in whatever order, u for the last one.
-    And since |y| <= |x| + |x - y|, S² <= 8 |x|² + 2 |x - y|², which does without y.
+    And since |y| <= |x| + |x - y|, S² <= 8 |x|² + 2 |x - y|², which does without y. What underflows adds at most
+    16 (d + 2) times the least normal number, for coordinates in the frame are at most 1.
 
     Attributes
     ----------
@@ -82,8 +85,10 @@ class Frame:
 
     def __init__(self, centre: Float[np.ndarray, " channels"], largest: float) -> None:
         self.centre = np.asarray(centre, dtype=np.float64)
-        self.scale = 2.0 ** -np.ceil(np.log2(largest)) if largest > 0 else 1.0
+        self.scale = 2.0 ** min(126.0, -np.ceil(np.log2(largest))) if largest > 0 else 1.0
         self.share = (len(centre) + 16) * UNIT
+        self.floor = 16 * (len(centre) + 2) * _FLUSHED
+        self.wide = largest >= 2.0**126  # differences may be beyond single precision
 
     @classmethod
     def of(cls, features: Rows, block: int) -> Frame:
@@ -92,7 +97,8 @@ class Frame:
         Raises
         ------
         InputError
-            If they are not floats, or one of them is not finite.
+            If they are not floats, one of them is not finite, or they are so far apart that squares are beyond
+            double precision.
         """
         count, channels = features.shape
         sample = np.asarray(features[np.linspace(0, count - 1, min(count, _SAMPLE)).astype(np.int64)])
@@ -105,8 +111,12 @@ class Frame:
                 row = begin + int(np.flatnonzero(~np.isfinite(some).all(axis=1))[0])
                 raise InputError(f"the features of patch {row} are not finite: leave out patches without a return")
             low, high = np.minimum(low, some.min(axis=0)), np.maximum(high, some.max(axis=0))
-        centre = np.median(sample, axis=0).astype(np.float32).astype(np.float64)
-        return cls(centre, float(np.maximum(high - centre, centre - low).max(initial=0.0)))
+        most = np.finfo(np.float32).max
+        centre = np.median(sample.astype(np.float64), axis=0).clip(-most, most).astype(np.float32).astype(np.float64)
+        largest = float(np.maximum(high - centre, centre - low).max(initial=0.0))
+        if largest > _LARGEST:
+            raise InputError(f"features as far apart as {largest:.3g} have no squares in double precision: divide them")
+        return cls(centre, largest)
 
     def place(
         self, features: Float[np.ndarray, "rows channels"], out: Float32[np.ndarray, "rows channels_plus_one"]
@@ -114,7 +124,7 @@ class Frame:
         """Fill `out` with rows and a one after each; returns their squared norms."""
         moved = out[:, :-1]
         with np.errstate(over="ignore"):  # rows far beyond the frame: see `Neighbours`
-            if features.dtype == np.float64:
+            if self.wide or features.dtype == np.float64:
                 moved[:] = (features - self.centre) * self.scale
             else:
                 np.subtract(features, self.centre.astype(np.float32), out=moved)
@@ -135,25 +145,22 @@ class Frame:
 
     def highest(self, found: Float64[np.ndarray, "*shape"], norms: Any) -> Float64[np.ndarray, "*shape"]:
         """What the least true square of a row is at most, if the least of its products, with |x|², is `found`."""
-        high: Float64[np.ndarray, "*shape"] = (found + 8 * self.share * norms) / (1 - 2 * self.share)
+        high: Float64[np.ndarray, "*shape"] = (found + 8 * self.share * norms + self.floor) / (1 - 2 * self.share)
         return high
 
-    def lowest(self, found: Float64[np.ndarray, "*shape"], norms: Any) -> Float64[np.ndarray, "*shape"]:
-        """What it is at least."""
-        low: Float64[np.ndarray, "*shape"] = (found - 8 * self.share * norms) / (1 + 2 * self.share)
-        return low
-
-    def reach(self, found: Float64[np.ndarray, "*shape"], norms: Any) -> Float32[np.ndarray, "*shape"]:
-        """A product |y|² - 2xy above this is not that of the nearest."""
-        most = self.highest(found, norms) * (1 + 2 * self.share) + 8 * self.share * norms
+    def reach(self, square: Float64[np.ndarray, "*shape"], norms: Any) -> Float32[np.ndarray, "*shape"]:
+        """A product |y|² - 2xy above this is that of a true square above `square`."""
+        most = square * (1 + 2 * self.share) + 8 * self.share * norms + self.floor
         reach: Float32[np.ndarray, "*shape"] = np.nextafter((most - norms).astype(np.float32), np.float32(np.inf))
         return reach
 
 
 def product(
-    left: Float32[Tensor, "rows inner"], right: Float32[Tensor, "entries inner"], out: Float32[Tensor, "rows entries"]
+    left: Float32[Tensor, "rows inner"],
+    right: Float32[Tensor, "entries inner"],
+    out: Float32[Tensor, "rows entries"] | None = None,
 ) -> Float32[Tensor, "rows entries"]:
-    """`left @ right.T` in full single precision."""
+    """`left @ right.T` in full single precision, in memory of its own if no `out` is given."""
     with full_precision(left.device):
         return torch.mm(left, right.T, out=out)
 

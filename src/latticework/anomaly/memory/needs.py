@@ -12,7 +12,7 @@ from latticework.anomaly.memory.bank import BUDGET, FRACTION
 from latticework.anomaly.memory.coreset import BLOCK, POOL, size
 
 _FIXED: Final = 80 * 2**20  # blocks of products and of pairs, whatever the data
-_A_PATCH: Final = 104  # bytes: where it comes from, and what a selection knows of it
+_A_PATCH: Final = 80  # bytes: where it comes from, and what a selection knows of it
 
 
 @dataclass(frozen=True)

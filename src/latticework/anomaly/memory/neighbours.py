@@ -159,7 +159,7 @@ class Neighbours:
             targets = self._targets[first : first + self._many]
             found = product(left, targets, out[: len(left) * len(targets)].view(len(left), -1))
             lowest = np.sort(np.concatenate([lowest, least(found, count)], axis=1), axis=1)[:, :count]
-            reach = self._frame.reach(lowest[:, -1].astype(np.float64) + norms, norms)
+            reach = self._frame.reach(self._frame.highest(lowest[:, -1].astype(np.float64) + norms, norms), norms)
             which, column, value = within(found, reach)
             pairs.append((which, first + column, value))
         which, column, value = (np.concatenate(part) for part in zip(*pairs, strict=True))
@@ -182,7 +182,7 @@ class Neighbours:
             column = found.argmin(axis=1)
             value = found[every, column]
             lowest = np.minimum(lowest, value)
-            reach = self._frame.reach(lowest.astype(np.float64) + norms, norms)
+            reach = self._frame.reach(self._frame.highest(lowest.astype(np.float64) + norms, norms), norms)
             pairs.append((every, first + column, value))
             found[every, column] = np.inf
             more = np.flatnonzero(found.min(axis=1) <= reach)
