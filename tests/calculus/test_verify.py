@@ -7,9 +7,9 @@ import dataclasses
 import numpy as np
 import pytest
 
-from latticework.calculus import derive, stages
+from latticework.calculus import derive, stages, verify
 from latticework.calculus.expression import make, number
-from latticework.calculus.points import difference
+from latticework.calculus.points import difference, point
 from latticework.calculus.verify import Verification
 from latticework.core.errors import InputError
 
@@ -60,9 +60,22 @@ def test_points_are_away_from_kinks():
     assert found.worst < 1e-9
 
 
-def test_the_same_seed_gives_the_same_points():
-    found = [derive(*CASES[0]).verify(random_state=seed).worst for seed in (3, 3, 4)]
-    assert found[0] == found[1]
+def test_the_same_seed_gives_the_same_points_and_another_one_others(monkeypatch):
+    drawn = []
+
+    def noting(*given):
+        found = point(*given)
+        drawn[-1].append({name: np.asarray(value).tolist() for name, value in found.items()})
+        return found
+
+    monkeypatch.setattr(verify, "point", noting)
+    for seed in (3, 3, 4):
+        drawn.append([])
+        derive(*CASES[0]).verify(random_state=seed)
+    first, again, other = drawn
+    assert first == again
+    assert len(first) == len(other) > 3
+    assert all(place not in first for place in other)
 
 
 def test_a_symmetric_variable_is_compared_as_one():

@@ -80,7 +80,7 @@ def test_training_ends_with_what_comes_first(epochs, steps, ends):
     task = Regression()
     rows = learn(task, plan(max_epochs=epochs, max_steps=steps))
     assert task.served == rows[-1]["step"] == ends
-    assert rows[-1]["epoch"] == ends // 3 if steps != 6 else 1
+    assert rows[-1]["epoch"] == (ends // 3 if steps != 6 else 1)
 
 
 def test_plan_without_an_end_is_refused():
