@@ -24,10 +24,11 @@ KINDS = ["plain", "sharded"]
 PROGRAM = Path(__file__).with_name("distributed_training.py")
 
 
-def torchrun(folder, reports, kind):
+def torchrun(folder, reports, kind, **variables):
     reports.mkdir(exist_ok=True)
     here = str(Path(__file__).parents[1])
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([here, *filter(None, [os.environ.get("PYTHONPATH")])])}
+    path = os.pathsep.join([here, *filter(None, [os.environ.get("PYTHONPATH")])])
+    environment = {**os.environ, "PYTHONPATH": path, **variables}
     launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone"]
     return subprocess.Popen(
         [*launcher, str(PROGRAM), str(folder), str(reports), kind],
@@ -143,19 +144,16 @@ def outcome(folder):
 
 @pytest.fixture(scope="module", params=KINDS)
 def killed(request, tmp_path_factory):
-    """What two processes left that were killed some steps after their first validation."""
+    """What two processes left that were killed some steps after their first validation, which is after five batches."""
     folder, reports = tmp_path_factory.mktemp("killed"), tmp_path_factory.mktemp("reports")
     model = folder / request.param
-    log = model / "training" / "log.csv"
-    chance = random.Random(20170612)
-    rows = chance.randint(4, 6)
-    process = torchrun(folder, reports, request.param)
+    process = torchrun(folder, reports, request.param, HALT_AT=str(random.Random(20170612).randint(6, 12)))
     try:
         deadline = time.monotonic() + 300
-        while not (log.exists() and len(log.read_bytes().splitlines()) > rows) and time.monotonic() < deadline:
+        while not (reports / "halted").exists():
             assert process.poll() is None, process.communicate()
-            time.sleep(0.001)
-        time.sleep(chance.random() * 0.1)
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
     finally:
         kill(process, reports)
     assert not (model / "config.json").exists()
