@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
+import socket
 import sys
 import time
 from collections.abc import Callable
@@ -98,16 +100,21 @@ def test_a_process_that_a_full_disk_kills_neither_hangs_nor_crashes(tmp_path, mo
 
 
 def test_a_process_that_outlives_its_parent_holds_nothing_up(tmp_path, monkeypatch):
+    ours, theirs = socket.socketpair()
+
     def leaves_another() -> int:
         if os.fork() == 0:
-            time.sleep(5)
+            ours.close()
+            select.select([theirs], [], [], 20)  # until we have seen that it is there; if it is waited for, until later
             os._exit(0)
         return 0
 
     monkeypatch.setattr(trial, "SECONDS", 0.2)
-    begun = time.monotonic()
-    assert trial.run(leaves_another, tmp_path).late
-    assert time.monotonic() - begun < 4
+    with ours:
+        with theirs:
+            assert trial.run(leaves_another, tmp_path).late
+        gone, _, _ = select.select([ours], [], [], 0)
+    assert not gone
 
 
 @pytest.mark.parametrize(
