@@ -5,6 +5,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from lattices import columns_of, draw_arcs
 from reference.flat import flat
 from taggers import SENTENCES, TAGS, WORDS, TaggerCases
 
@@ -56,20 +57,14 @@ def encoder(seed=0, heads=2, size=8, dtype=torch.float64):
 def draw(seed, lengths, share=0.3):
     """Random words, (sentence, begin, end) sentence by sentence, and a vector for each character of the batch."""
     generator = np.random.default_rng(seed)
-    arcs = [
-        (sentence, begin, end)
-        for sentence, length in enumerate(lengths)
-        for begin in range(length)
-        for end in range(begin + 2, min(begin + 5, length) + 1)
-        if generator.random() < share
-    ]
+    arcs = draw_arcs(generator, lengths, share)
     numbers = generator.integers(0, 9, len(arcs)).tolist()
     return arcs, numbers, torch.from_numpy(generator.normal(size=(len(lengths), max(lengths, default=0), 3)))
 
 
 def batch_of(lengths, arcs, numbers):
     host = torch.tensor(lengths)
-    words = WordTokens.of(np.array(lengths, dtype=np.int64), *np.array(arcs, dtype=np.int64).reshape(-1, 3).T)
+    words = WordTokens.of(*columns_of(lengths, arcs))
     characters = torch.zeros(len(lengths), max(lengths), dtype=torch.int64)
     return Batch(host, host, characters, words=torch.tensor(numbers, dtype=torch.int64), arcs=words)
 

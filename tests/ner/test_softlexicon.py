@@ -5,6 +5,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from lattices import columns_of, draw_arcs
 from reference.softlexicon import soft_lexicon
 from taggers import CONFIG, SENTENCES, TAGS, WORDS, TaggerCases
 
@@ -21,13 +22,7 @@ class TestSoftLexiconTagger(TaggerCases):
 def draw(seed, lengths, *, share=0.3, size=3):
     """Random words, (sentence, begin, end) sentence by sentence, with vectors and counts, of a batch."""
     generator = np.random.default_rng(seed)
-    arcs = [
-        (sentence, begin, end)
-        for sentence, length in enumerate(lengths)
-        for begin in range(length)
-        for end in range(begin + 2, min(begin + 5, length) + 1)
-        if generator.random() < share
-    ]
+    arcs = draw_arcs(generator, lengths, share)
     time = max(lengths, default=0)
     vectors = [
         torch.from_numpy(generator.normal(size=shape)) for shape in ((len(arcs), size), (len(lengths), time, size))
@@ -37,7 +32,7 @@ def draw(seed, lengths, *, share=0.3, size=3):
 
 
 def members_of(lengths, arcs):
-    return Memberships.of(np.array(lengths, dtype=np.int64), *np.array(arcs, dtype=np.int64).reshape(-1, 3).T)
+    return Memberships.of(*columns_of(lengths, arcs))
 
 
 @settings(max_examples=40, derandomize=True)

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 import torch
+from lattices import draw_arcs, lattice_of
 
 from latticework.nn import Lattice, LatticeLSTM, LinearChainCRF
 
@@ -25,9 +26,8 @@ def never_waiting() -> Iterator[None]:
 
 
 def draw_lattice() -> tuple[Lattice, int]:
-    arcs = [(k, b, e) for k, n in enumerate(LENGTHS) for b in range(n) for e in range(b + 2, min(b + 5, n) + 1)]
-    columns = np.array(arcs, dtype=np.int64).T
-    return Lattice.of(np.array(LENGTHS, dtype=np.int64), *columns), len(arcs)
+    arcs = draw_arcs(np.random.default_rng(0), LENGTHS, share=1.0)
+    return lattice_of(LENGTHS, arcs), len(arcs)
 
 
 @pytest.mark.filterwarnings("ignore:Synchronization debug mode is a prototype")

@@ -3,14 +3,9 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from lattices import lattice_of
 
 from latticework.core.errors import InputError
-from latticework.nn import Lattice
-
-
-def lattice_of(lengths, arcs):
-    columns = np.array(arcs, dtype=np.int64).reshape(-1, 3).T
-    return Lattice.of(np.array(lengths, dtype=np.int64), *columns)
 
 
 @st.composite

@@ -5,33 +5,22 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from lattices import draw_arcs, lattice_of
 from nn.watching import WAITS, Watching
 from reference.lattice_lstm import lattice_lstm
 from torch import nn
 
 from latticework.core.errors import InputError
-from latticework.nn import Lattice, LatticeLSTM
+from latticework.nn import LatticeLSTM
 
 forgets = pytest.mark.parametrize("forget", ["coupled", "independent"])
-
-
-def draw_arcs(generator, lengths, share):
-    """Words of 2 to 5 characters; (sentence, begin, end) in random order."""
-    arcs = [
-        (sentence, begin, end)
-        for sentence, length in enumerate(lengths)
-        for begin in range(length)
-        for end in range(begin + 2, min(begin + 5, length) + 1)
-        if generator.random() < share
-    ]
-    generator.shuffle(arcs)
-    return arcs
 
 
 def draw(seed, lengths, *, share=0.3, sizes=(3, 4, 5), forget="coupled", dtype=torch.float64, padding=0):
     """A layer with random weights, a batch and its lattice."""
     generator = np.random.default_rng(seed)
     arcs = draw_arcs(generator, lengths, share)
+    generator.shuffle(arcs)
     char, word, hidden = sizes
     layer = LatticeLSTM(char, word, hidden, forget=forget).to(dtype)
     for parameter in layer.parameters():
@@ -40,11 +29,6 @@ def draw(seed, lengths, *, share=0.3, sizes=(3, 4, 5), forget="coupled", dtype=t
     characters = torch.from_numpy(generator.standard_normal((len(lengths), time, char))).to(dtype)
     words = torch.from_numpy(generator.standard_normal((len(arcs), word))).to(dtype)
     return layer, characters.requires_grad_(), words.requires_grad_(), arcs
-
-
-def lattice_of(lengths, arcs):
-    columns = np.array(arcs, dtype=np.int64).reshape(-1, 3).T
-    return Lattice.of(np.array(lengths, dtype=np.int64), *columns)
 
 
 def literal(layer, characters, words, lengths, arcs):
