@@ -5,6 +5,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from nn.drawing import draw
 from reference import transformer as reference
 from reference.derivatives import assert_gradients
 
@@ -12,10 +13,6 @@ from latticework.nn import CrossAttention, KeyValueCache, SelfAttention, attend,
 
 few = settings(max_examples=25, derandomize=True)
 sizes = st.integers(1, 5)
-
-
-def draw(seed, *shape):
-    return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
 def draw_mask(seed, *shape):

@@ -3,16 +3,13 @@
 import pytest
 import torch
 import torch.nn.functional as F
+from nn.drawing import draw
 
 from latticework.nn import DecoderLayer, DecoderLayerSteps, KeyValueCache, stepping
 from latticework.nn.linear import FEW_ROWS, multiply, round_rows
 from latticework.nn.stepping import Product
 
 TYPES = [(torch.float32, 1e-5), (torch.float64, 1e-12)]
-
-
-def draw(seed, *shape, dtype=torch.float64):
-    return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64).to(dtype)
 
 
 @pytest.mark.parametrize("dtype, tolerance", TYPES)

@@ -3,6 +3,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from nn.drawing import draw
 from reference import transformer as reference
 from reference.derivatives import assert_gradients
 from reference.torch_layers import gradients_of, torch_decoder_layer, torch_encoder_layer
@@ -24,10 +25,6 @@ def make(kind, d_model, heads, d_hidden, *, norm_first=False, dtype=torch.float6
         if parameter.dim() == 1:
             parameter.data += 0.3 * torch.randn_like(parameter)
     return layer
-
-
-def draw(seed, *shape, dtype=torch.float64):
-    return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64).to(dtype)
 
 
 def padding(lengths, longest):

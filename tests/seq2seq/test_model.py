@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from reference import transformer as reference
 from reference.derivatives import assert_gradients
 from reference.torch_layers import gradients_of, torch_decoder, torch_encoder
+from seq2seq.texts import sentences
 
 from latticework.seq2seq.config import TransformerConfig
 from latticework.seq2seq.learning import training_plan
@@ -37,16 +38,6 @@ def make(vocabulary=11, *, seed=0, dtype=torch.float64, norm_first=False, positi
         if name != "embedding":
             parameter.data += 0.2 * torch.randn_like(parameter)
     return model
-
-
-def sentences(seed, lengths, vocabulary=11):
-    """Padded texts, each ending in END."""
-    generator = torch.Generator().manual_seed(seed)
-    rows = torch.full((len(lengths), max(lengths)), PAD)
-    for row, length in zip(rows, lengths, strict=True):
-        row[:length] = torch.randint(SPECIAL, vocabulary, (length,), generator=generator)
-        row[length - 1] = END
-    return rows
 
 
 def logits_of(model, states):

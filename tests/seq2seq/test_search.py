@@ -6,6 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from reference import transformer as reference
+from seq2seq.texts import sentences
 
 from latticework.core.errors import InputError
 from latticework.seq2seq.config import TransformerConfig
@@ -91,12 +92,7 @@ def chain(links):
 
 
 def sources(seed, lengths, vocabulary=8):
-    generator = torch.Generator().manual_seed(seed)
-    rows = torch.full((len(lengths), max(lengths)), PAD)
-    for row, length in zip(rows, lengths, strict=True):
-        row[:length] = torch.randint(SPECIAL, vocabulary, (length,), generator=generator)
-        row[length - 1] = END
-    return rows
+    return sentences(seed, lengths, vocabulary)
 
 
 def search(model, source, *, beam_size, limits, **options):
