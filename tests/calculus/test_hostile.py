@@ -17,8 +17,8 @@ from latticework.calculus.tree import variables
 from latticework.core.errors import InputError
 
 DEEP = 10_000
-# Of a processor, which a loaded machine gives as well; most take milliseconds. What is kept out takes minutes, or grows
-# without end: a number written out, a text matched again and again, both in one call, so that calls tell nothing of it.
+# Of a processor; most take milliseconds. Nothing else guards against a power that is written out or a text that is
+# matched again and again: each may be one call that takes minutes, which no count of calls or of nodes shows.
 LONGEST_SECONDS = 30.0
 SHAPES = {"x": "", "v": "n", "A": "n,n"}
 
