@@ -16,7 +16,7 @@ import torch
 from anomaly import encoders
 from anomaly.detectors import BANKS, CONFIG, SIZE, detector, part, parts
 from cases import EstimatorCases, assert_same, contents
-from nn.watching import products_in_full
+from nn.watching import faster_products, products_in_full
 from reference.reweighting import image_score as literal_score
 
 import latticework as lw
@@ -142,15 +142,6 @@ def double_precision():
         yield
     finally:
         torch.set_default_dtype(torch.float32)
-
-
-@contextmanager
-def faster_products():
-    torch.backends.mkldnn.matmul.fp32_precision = "bf16"
-    try:
-        yield
-    finally:
-        torch.backends.mkldnn.matmul.fp32_precision = "none"
 
 
 @contextmanager

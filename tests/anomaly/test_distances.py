@@ -7,7 +7,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from nn.watching import products_in_full
+from nn.watching import faster_products, products_in_full
 
 from latticework.anomaly.memory import distances
 from latticework.anomaly.memory.distances import Frame, direct, direct_pairs, least, product, within
@@ -61,7 +61,7 @@ def test_equal_pairs_give_equal_bits_however_many_there_are(monkeypatch):
 def test_a_faster_product_that_a_user_allows_elsewhere_is_not_used():
     rows = torch.from_numpy(np.random.default_rng(0).normal(size=(64, 64)).astype(np.float32))
     exact = product(rows, rows, torch.empty(64, 64))
-    with torch.autocast("cpu", dtype=torch.bfloat16), products_in_full():
+    with faster_products(), torch.autocast("cpu", dtype=torch.bfloat16), products_in_full():
         again = product(rows, rows, torch.empty(64, 64))
     assert torch.equal(exact, again)
 

@@ -37,3 +37,13 @@ def products_in_full() -> Iterator[None]:
     with Watching(note):
         yield
     assert asked == {"ieee"}
+
+
+@contextmanager
+def faster_products() -> Iterator[None]:
+    """A user allows products of the CPU to be less than full."""
+    torch.backends.mkldnn.matmul.fp32_precision = "bf16"
+    try:
+        yield
+    finally:
+        torch.backends.mkldnn.matmul.fp32_precision = "none"
