@@ -6,6 +6,7 @@ import copy
 import importlib.util
 import inspect
 import json
+import re
 import sys
 from contextlib import nullcontext
 from dataclasses import fields, is_dataclass
@@ -47,12 +48,12 @@ class EstimatorCases:
         raise NotImplementedError
 
     def bad_fits(self):
-        """Return pairs of a name and a `(arguments, keyword arguments)` that `fit` must refuse; at least one."""
+        """Return names, what the error says (a pattern), and `(arguments, options)` of `fit`; at least one."""
         raise NotImplementedError
 
     def bad_inputs(self):
-        """Return pairs of a name and a function of a fitted estimator that must raise `InputError`."""
-        return []
+        """Return names, what the error says (a pattern), and functions of a fitted estimator; at least one."""
+        raise NotImplementedError
 
     # Helpers
 
@@ -134,9 +135,9 @@ class EstimatorCases:
     def test_refused_fit_raises_input_error_and_learns_nothing(self):
         bad_fits = list(self.bad_fits())
         assert bad_fits, "name at least one input that fit must refuse"
-        for name, (arguments, options) in bad_fits:
+        for name, match, (arguments, options) in bad_fits:
             estimator = self.make()
-            refused(name, lambda estimator=estimator, a=arguments, o=options: estimator.fit(*a, **o))
+            refused(name, match, lambda estimator=estimator, a=arguments, o=options: estimator.fit(*a, **o))
             assert learned(estimator) == set(), name
 
     # Use
@@ -165,8 +166,10 @@ class EstimatorCases:
         assert np.isfinite(rows).all()
 
     def test_bad_input_is_refused(self):
-        for name, use in self.bad_inputs():
-            refused(name, lambda use=use: use(self.fitted()))
+        bad_inputs = list(self.bad_inputs())
+        assert bad_inputs, "name at least one question that must be refused"
+        for name, match, use in bad_inputs:
+            refused(name, match, lambda use=use: use(self.fitted()))
 
     # Saving
 
@@ -229,7 +232,7 @@ class EstimatorCases:
             good = path.read_bytes()
             for damaged in (good[:-1], good[: len(good) // 2], flipped(good)):
                 path.write_bytes(damaged)
-                refused(path.name, lambda: lw.load(tmp_path))
+                refused(path.name, f"{re.escape(path.name)} .*: the folder is damaged", lambda: lw.load(tmp_path))
             path.write_bytes(good)
         lw.load(tmp_path)
 
@@ -258,13 +261,15 @@ def learned(estimator):
     return {name for name in vars(estimator) if name.endswith("_") and not name.startswith("_")}
 
 
-def refused(name, use):
-    """Check that a use raises `InputError`; say which one if it does not."""
+def refused(name, match, use):
+    """Check that a use raises `InputError` with a message in which a pattern is found; say which one does not."""
+    said = None
     try:
         use()
-    except lw.InputError:
-        return
-    pytest.fail(f"{name}: expected an InputError, nothing was raised")
+    except lw.InputError as error:
+        said = str(error)
+    assert said is not None, f"{name}: expected an InputError, nothing was raised"
+    assert re.search(match, said), f"{name}: expected {match!r} in {said!r}"
 
 
 def flipped(data):

@@ -102,16 +102,21 @@ class Lexicon(Estimator):
         self.config = config
 
     def fit(self, texts):
-        if isinstance(texts, str):
-            raise InputError("expected a list of texts, got one text")
+        texts = self._checked(texts)
         self.config_ = self.config or LexiconConfig()
         self.words_ = sorted({word for text in texts for word in self._words(text)})
         return self
 
     def transform(self, texts):
         check_is_fitted(self)
+        texts = self._checked(texts)
         counts = [[self._words(text).count(word) for word in self.words_] for text in texts]
         return np.asarray(counts, dtype=np.float32).reshape(len(texts), len(self.words_))
+
+    def _checked(self, texts):
+        if isinstance(texts, str):
+            raise InputError("expected a list of texts, got one text")
+        return texts
 
     def _words(self, text):
         return (text.lower() if self.config_.lowercase else text).split()

@@ -56,26 +56,26 @@ class TestM3DM(EstimatorCases):
 
     def bad_fits(self):
         return [
-            ("no parts", (([],), {})),
-            ("no part", ((3,), {})),
-            ("a defective one", (([*parts(3), part(40, "dent")],), {})),
-            ("a folder that is not there", (("nowhere",), {})),
-            ("one without points", (([*parts(3), part(4, xyz=None)],), {})),
-            ("the first without points", (([part(4, xyz=None), *parts(3)],), {})),
-            ("one set aside without points", ((parts(3),), {"validation": [part(4, xyz=None)]})),
-            ("a defective one set aside", ((parts(3),), {"validation": [part(40, "dent")]})),
+            ("no parts", "^there are no parts: the list is empty$", (([],), {})),
+            ("no part", "^parts are a folder, files, or .* got int$", ((3,), {})),
+            ("a defective one", "^dent 40 is labelled as defective", (([*parts(3), part(40, "dent")],), {})),
+            ("a folder that is not there", "^nowhere: there is no such file or folder$", (("nowhere",), {})),
+            ("one without points", "^part 4 has no xyz", (([*parts(3), part(4, xyz=None)],), {})),
+            ("the first without points", "^part 4 has no xyz", (([part(4, xyz=None), *parts(3)],), {})),
+            ("one set aside without points", "^part 4 has no xyz", ((parts(3),), {"validation": [part(4, xyz=None)]})),
+            ("a defective one set aside", "^dent 40 is labelled", ((parts(3),), {"validation": [part(40, "dent")]})),
         ]
 
     def bad_inputs(self):
         return [
-            ("no parts", lambda model: model.score_samples([])),
-            ("a picture", lambda model: model.predict(part(0).rgb)),
-            ("a list for one part", lambda model: model.explain([part(0)])),
-            ("no colours", lambda model: model.explain(part(0, rgb=None))),
-            ("no points", lambda model: model.predict_map([part(0, xyz=None)])),
-            ("a file that is not there", lambda model: model.transform(["nowhere.png"])),
-            ("nothing known", lambda model: model.evaluate([part(0, label=None, truth=None)])),
-            ("bad parts to learn", lambda model: model.partial_fit([part(40, "dent")])),
+            ("no parts", "^there are no parts: the list is empty$", lambda model: model.score_samples([])),
+            ("a picture", "^parts are a folder, files, or .* got ndarray$", lambda model: model.predict(part(0).rgb)),
+            ("a list for one part", "^a part is a .* got list$", lambda model: model.explain([part(0)])),
+            ("no colours", "^part 0 has no rgb", lambda model: model.explain(part(0, rgb=None))),
+            ("no points", "^part 0 has no xyz", lambda model: model.predict_map([part(0, xyz=None)])),
+            ("a file that is not there", r"^nowhere\.png: there is no", lambda model: model.transform(["nowhere.png"])),
+            ("nothing known", "^part 0 has neither", lambda model: model.evaluate([part(0, label=None, truth=None)])),
+            ("bad parts to learn", "^dent 40 is labelled", lambda model: model.partial_fit([part(40, "dent")])),
         ]
 
 

@@ -47,24 +47,24 @@ class TestDKGE(EstimatorCases):
 
     def bad_fits(self):
         return [
-            ("no facts", (([],), {})),
-            ("no rows", ((3,), {})),
-            ("pairs", (([("Rome", "Italy")],), {})),
-            ("an empty name", (([("Rome", "", "Italy")],), {})),
-            ("a file that is not there", (("nowhere.tsv",), {})),
+            ("no facts", "^triples: there is not a single triple$", (([],), {})),
+            ("no rows", "^triples: expected triples of names, .* got int$", ((3,), {})),
+            ("pairs", r"\('Rome', 'Italy'\) is not \(head, relation, tail\)$", (([("Rome", "Italy")],), {})),
+            ("an empty name", r"relation of triples\[0\]: '' cannot be a name", (([("Rome", "", "Italy")],), {})),
+            ("a file that is not there", r"^nowhere\.tsv: there is no such file$", (("nowhere.tsv",), {})),
         ]
 
     def bad_inputs(self):
         return [
-            ("unknown entity", lambda model: model.transform(["Paris"])),
-            ("one text", lambda model: model.transform("Rome")),
-            ("unknown relation", lambda model: model.predict_tails("Rome", "near")),
-            ("no answers wanted", lambda model: model.similar("Rome", 0)),
-            ("an empty path", lambda model: model.answer("Rome", [])),
-            ("a number in a path", lambda model: model.answer("Rome", [1])),
-            ("rows of a column", lambda model: model.transform([["Rome"]])),
-            ("a relation in a list", lambda model: model.predict_tails("Rome", ["in"])),
-            ("nothing to judge by", lambda model: model.evaluate([("Rome", "in", "Italy")])),
+            ("unknown entity", "^there is no entity 'Paris'", lambda model: model.transform(["Paris"])),
+            ("one text", "^entities='Rome': expected a list of names$", lambda model: model.transform("Rome")),
+            ("unknown relation", "^there is no relation 'near'", lambda model: model.predict_tails("Rome", "near")),
+            ("no answers wanted", "^k=0: expected a whole number", lambda model: model.similar("Rome", 0)),
+            ("an empty path", r"^path=\[\]: expected a list of relations$", lambda model: model.answer("Rome", [])),
+            ("a number in a path", "^there is no relation 1;", lambda model: model.answer("Rome", [1])),
+            ("rows of a column", r"^there is no entity \['Rome'\]", lambda model: model.transform([["Rome"]])),
+            ("a relation in a list", r"no relation \['in'\]", lambda model: model.predict_tails("Rome", ["in"])),
+            ("nothing to judge by", "no fact to judge by", lambda model: model.evaluate([("Rome", "in", "Italy")])),
         ]
 
 

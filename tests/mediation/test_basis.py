@@ -43,27 +43,32 @@ class TestBasisDecomposition(EstimatorCases):
     def bad_fits(self):
         broken = PLACES.astype(float)
         broken[3, 1] = np.nan
-        yield "NaN", ((broken,), {})
-        yield "one axis, without saying so", ((PLACES[:, 0],), {})
-        yield "no voxels", ((PLACES[:0],), {})
-        yield "the same voxel twice", ((np.concatenate([PLACES, PLACES[:1]]),), {})
-        yield "text", (([["a", "b"]],), {})
-        yield "ragged", (([[1, 2], [3]],), {})
-        yield "complex numbers", ((PLACES * 1j,), {})
-        yield "too few labels", ((PLACES,), {"regions": LABELS[1:]})
-        yield "negative labels", ((PLACES,), {"regions": LABELS - 5})
-        yield "missing labels", ((PLACES,), {"regions": np.where(LABELS == 4, np.nan, LABELS)})
-        yield "fractions as labels", ((PLACES,), {"regions": LABELS / 2})
-        yield "truth values as labels", ((PLACES,), {"regions": LABELS == 4})
-        yield "labels of several types", ((PLACES,), {"regions": ["a", 1.5, None] * 40})
-        yield "more regions than components", ((PLACES,), {"regions": np.arange(120)})
+        yield "NaN", r"^coordinates: voxel 3 is at \(3\.0, nan, 0\.0\): expected finite numbers$", ((broken,), {})
+        yield "one axis, without saying so", r"^coordinates have shape \(120,\)", ((PLACES[:, 0],), {})
+        yield "no voxels", r"^coordinates have shape \(0, 3\): expected \(voxels, axes\)", ((PLACES[:0],), {})
+        yield "the same voxel twice", "^coordinates: voxels 0 and 120", ((np.concatenate([PLACES, PLACES[:1]]),), {})
+        yield "text", "^coordinates: two levels, 'a' and 'b': code them as 0 and 1$", (([["a", "b"]],), {})
+        yield "ragged", "^coordinates: expected numbers in rows of one length", (([[1, 2], [3]],), {})
+        yield "complex numbers", "^coordinates: expected real numbers, got complex128$", ((PLACES * 1j,), {})
+        yield "too few labels", r"^regions have shape \(119,\)", ((PLACES,), {"regions": LABELS[1:]})
+        yield "negative labels", "voxel 20 has the label -1:", ((PLACES,), {"regions": LABELS - 5})
+        yield "missing labels", "label nan:", ((PLACES,), {"regions": np.where(LABELS == 4, np.nan, LABELS)})
+        yield "fractions as labels", r"voxel 0 has the label 3\.5:", ((PLACES,), {"regions": LABELS / 2})
+        yield "truth values as labels", "^regions are of type bool", ((PLACES,), {"regions": LABELS == 4})
+        yield "labels of several types", r"the label 1\.5:", ((PLACES,), {"regions": ["a", 1.5, None] * 40})
+        yield "more regions than components", "^n_components=30 for 120", ((PLACES,), {"regions": np.arange(120)})
 
     def bad_inputs(self):
-        for method, width in (("transform", 120), ("inverse_transform", 30)):
-            yield f"{method}: too few columns", lambda fitted, m=method, w=width: getattr(fitted, m)(IMAGES[:, : w - 1])
-            yield f"{method}: one row", lambda fitted, m=method, w=width: getattr(fitted, m)(IMAGES[0, :w])
-            yield f"{method}: text", lambda fitted, m=method: getattr(fitted, m)([["a"]])
-        yield "infinity", lambda fitted: fitted.transform(np.full((2, 120), np.inf))
+        for method, rows, axis, width in (
+            ("transform", "images", "voxels", 120),
+            ("inverse_transform", "coefficients", "components", 30),
+        ):
+            narrow = rf"^an array of shape \(9, {width - 1}\): expected {width} {axis} along the last axis$"
+            yield narrow, narrow, lambda fitted, m=method, w=width: getattr(fitted, m)(IMAGES[:, : w - 1])
+            flat = rf"^{rows} have shape \({width},\): expected \(subjects, {axis}\)$"
+            yield flat, flat, lambda fitted, m=method, w=width: getattr(fitted, m)(IMAGES[0, :w])
+            yield f"{rows} of text", f"^{rows}: text, such as a", lambda fitted, m=method: getattr(fitted, m)([["a"]])
+        yield "infinity", "voxel 0 of image 0 is not", lambda fitted: fitted.transform(np.full((2, 120), np.inf))
 
 
 class TestHermiteDecomposition(TestBasisDecomposition):

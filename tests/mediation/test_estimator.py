@@ -55,34 +55,32 @@ class MediationCases:
         places = {"coordinates": SMALL.coordinates}
         broken = SMALL.mediators.copy()
         broken[3, 5] = np.nan
-        yield "NaN", (arguments_of(SMALL, mediators=broken), places)
-        yield "no places", (arguments_of(SMALL), {})
-        yield "an exposure that does not vary", (arguments_of(SMALL, exposure=np.ones(50)), places)
-        yield "an exposure too few", (arguments_of(SMALL, exposure=SMALL.exposure[1:]), places)
+        yield "NaN", "^the mediator of subject 3 at voxel 5 is nan", (arguments_of(SMALL, mediators=broken), places)
+        yield "no places", r"^where are the 64 voxels\?", (arguments_of(SMALL), {})
+        yield "a constant exposure", "is 1 for all subjects", (arguments_of(SMALL, exposure=np.ones(50)), places)
+        yield "an exposure too few", "^49 subjects", (arguments_of(SMALL, exposure=SMALL.exposure[1:]), places)
         yield (
             "the exposure among the confounders",
-            (
-                arguments_of(SMALL, confounders=SMALL.exposure[:, None] * 2 + 1),
-                places,
-            ),
+            "^the exposure 'exposure' is what the confounders 'confounder_1' and the intercept give",
+            (arguments_of(SMALL, confounders=SMALL.exposure[:, None] * 2 + 1), places),
         )
-        yield "text", (arguments_of(SMALL, outcome=["a"] * 50), places)
-        yield "transposed", (arguments_of(SMALL, mediators=SMALL.mediators.T), places)
-        yield "too few labels", (arguments_of(SMALL), places | {"regions": HALVES[1:]})
-        yield "three subjects", (tuple(one[:3] for one in arguments_of(SMALL)), places)
+        yield "text", "^outcome: text, such as a: expected numbers", (arguments_of(SMALL, outcome=["a"] * 50), places)
+        yield "transposed", r"are they transposed\?", (arguments_of(SMALL, mediators=SMALL.mediators.T), places)
+        yield "too few labels", r"^regions: \[63\] labels", (arguments_of(SMALL), places | {"regions": HALVES[1:]})
+        yield "three subjects", "expected more than 4 subjects", (tuple(one[:3] for one in arguments_of(SMALL)), places)
 
     def bad_inputs(self):
-        yield "images of other voxels", lambda model: model.transform(SMALL.mediators[:, 1:])
-        yield "an unknown rule", lambda model: model.select("p-value")
-        yield "a level of 1", lambda model: model.select("interval", level=1)
-        yield "a rate of 0", lambda model: model.select("fdr", rate=0)
-        yield "a rope below nothing", lambda model: model.select("rope", rope=-1)
-        yield "nu of other voxels", lambda model: model.bias_if_omitted(SMALL.nu[1:])
-        yield "nu that is infinite", lambda model: model.bias_if_omitted(np.full(64, np.inf))
+        yield "images of other voxels", "expected 64 voxels", lambda model: model.transform(SMALL.mediators[:, 1:])
+        yield "an unknown rule", "^rule='p-value': expected one of pip", lambda model: model.select("p-value")
+        yield "a level of 1", "^level=1: expected a share", lambda model: model.select("interval", level=1)
+        yield "a rate of 0", "^rate=0: expected a share", lambda model: model.select("fdr", rate=0)
+        yield "a rope below nothing", "^rope=-1: expected", lambda model: model.select("rope", rope=-1)
+        yield "nu of other voxels", r"^nu has shape \(63,\)", lambda model: model.bias_if_omitted(SMALL.nu[1:])
+        yield "nu that is infinite", "64 finite numbers", lambda model: model.bias_if_omitted(np.full(64, np.inf))
         masked = np.ma.masked_equal(np.arange(64.0), 5)
-        yield "nu of which a value is masked", lambda model: model.bias_if_omitted(masked)
-        yield "no draws", lambda model: model.sensitivity(n_draws=0)
-        yield "no processes", lambda model: copy(model).set_params(n_jobs=0).sensitivity()
+        yield "nu of which a value is masked", "64 finite numbers", lambda model: model.bias_if_omitted(masked)
+        yield "no draws", "^n_draws=0: expected", lambda model: model.sensitivity(n_draws=0)
+        yield "no processes", "^n_jobs=0: expected", lambda model: copy(model).set_params(n_jobs=0).sensitivity()
 
 
 class TestBASMU(MediationCases, EstimatorCases):

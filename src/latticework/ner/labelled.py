@@ -71,9 +71,11 @@ def check_training(
     Raises
     ------
     InputError
-        As `check_labelled`, or if either of them has no entity.
+        As `check_labelled`, or if either of them has no entity, or training no sentence.
     """
     training = check_labelled(sentences, tags, "training", repair=repair)
+    if not training.tokens:
+        raise InputError("training: there are no sentences")
     if not training.labels:
         raise InputError("the training tags name no entity: there is nothing to learn")
     if validation is None:
