@@ -32,16 +32,9 @@ class TestFlatTagger(TaggerCases):
     tagger = FlatTagger
     config = SMALL
 
-    def bad_fits(self):
-        yield from super().bad_fits()
-        yield "a width that the heads do not divide", ((SENTENCES, TAGS), {})
-
-    def test_refused_fit_raises_input_error_and_learns_nothing(self):
-        *others, (_, (arguments, options)) = self.bad_fits()
-        self.bad_fits = lambda: others
-        super().test_refused_fit_raises_input_error_and_learns_nothing()
+    def test_a_width_that_the_heads_do_not_divide_is_refused(self):
         with pytest.raises(InputError, match="hidden_size=18: expected a multiple of heads=4"):
-            FlatTagger(WORDS, hidden_size=18, config=FlatConfig(heads=4)).fit(*arguments, **options)
+            FlatTagger(WORDS, hidden_size=18, config=FlatConfig(heads=4)).fit(SENTENCES, TAGS)
 
 
 def encoder(seed=0, heads=2, size=8, dtype=torch.float64):
