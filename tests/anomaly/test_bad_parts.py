@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import warnings
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from anomaly.detectors import SIZE, cropped, detector, part, parts
+from cases import assert_same
 
 import latticework as lw
 from latticework.anomaly import Sample
@@ -465,7 +467,10 @@ def test_a_folder_that_lost_a_file_is_refused(saved):
     for file in list(saved.iterdir()):
         content = file.read_bytes()
         file.unlink()
-        with pytest.raises(InputError):
+        lost = (
+            "it has no" if file.name == "config.json" else f"{re.escape(file.name)} is missing: the folder is damaged"
+        )
+        with pytest.raises(InputError, match=lost):
             lw.load(saved)
         file.write_bytes(content)
     lw.load(saved)
@@ -474,49 +479,61 @@ def test_a_folder_that_lost_a_file_is_refused(saved):
 def tampered(model, monkeypatch, **changes):
     """Save what does not fit, with checksums that do."""
     state = model.to_state()
-    state.values.update({name: value for name, value in changes.items() if name in state.values})
-    for name, group in changes.items():
-        if name in state.tensors:
-            state.tensors[name].update(group)
+    for name, change in changes.items():
+        kept, group = (state.tensors[name], change) if name in state.tensors else (state.values, {name: change})
+        if unknown := group.keys() - kept.keys():
+            raise KeyError(*unknown)
+        kept.update(group)
     monkeypatch.setattr(type(model), "to_state", lambda self: state)
 
 
+def test_a_model_that_nobody_tampered_with_loads(tmp_path, model, monkeypatch):
+    tampered(model, monkeypatch, unit="m", calibration={"scores": model.fitted_.scores})
+    model.save(tmp_path / "model")
+    assert_same(lw.load(tmp_path / "model", device="cpu").explain(part(30)), model.explain(part(30)))
+
+
 @pytest.mark.parametrize(
-    "changes",
+    "changes, said",
     [
-        {"parts": ["only one"]},
-        {"sizes": [[64, 64]]},
-        {"sizes": "all"},
-        {"config": {"size": 60}},
-        {"config": {"colour": "red"}},
-        {"banks": ["colour", "texture", "geometry"]},
-        {"banks": ["smell"]},
-        {"banks": []},
-        {"scales": ["colour"]},
-        {"fusion": "mean"},
-        {"scans": ["smell"]},
-        {"scans": "rgb"},
-        {"scale_colour": {"own": np.array([99])}},
-        {"scale_colour": {"matrix": np.zeros((13, 2), np.float32)}},
-        {"bank_form": {"where": np.zeros((1, 3), np.int32)}},
-        {"bank_form": {"features": np.zeros((3, 4))}},
-        {"image_layer": {"below": np.array([-1.0, 0, 0, 0])}},
-        {"calibration": {"scores": np.array([np.nan])}},
+        ({"parts": ["only one"]}, "the parts of a detector do not fit each other"),
+        ({"sizes": [[64, 64]]}, "the parts of a detector do not fit each other"),
+        ({"sizes": "all"}, r"can be rebuilt \(ValueError\('not enough values to unpack"),
+        ({"config": {"size": 60}}, "size=60: expected a multiple of 16"),
+        ({"config": {"colour": "red"}}, r"can be rebuilt \(TypeError.* unexpected keyword argument 'colour'"),
+        ({"banks": ["colour", "texture", "geometry"]}, "the parts of a detector do not fit each other"),
+        ({"banks": ["smell"]}, r"can be rebuilt \(KeyError\('bank_smell'"),
+        ({"banks": []}, r"can be rebuilt \(ValueError\('max"),
+        ({"scales": ["colour"]}, "the parts of a detector do not fit each other"),
+        ({"fusion": "mean"}, "fusion='mean': expected one of ocsvm, zsum, max, quantile"),
+        ({"scans": ["smell"]}, "the parts of a detector do not fit each other"),
+        ({"scans": "rgb"}, "the parts of a detector do not fit each other"),
+        ({"scale_colour": {"own": np.array([99])}}, "the arrays of a whitening do not fit together"),
+        ({"scale_colour": {"matrix": np.zeros((13, 2), np.float32)}}, "the arrays of a whitening do not fit together"),
+        ({"bank_form": {"where": np.zeros((1, 3), np.int32)}}, "the parts of a memory bank do not fit each other"),
+        ({"bank_form": {"features": np.zeros((3, 4))}}, "the parts of a memory bank do not fit each other"),
+        ({"image_layer": {"below": np.array([-1.0, 0, 0, 0])}}, "a decision layer must not decrease"),
+        ({"calibration": {"scores": np.full(3, np.nan)}}, "the score of held-out part 0 is nan"),
+        ({"calibration": {"peaks": np.full(3, np.nan)}}, "the score of held-out part 0 is nan"),
+        ({"calibration": {"peaks": np.ones(2)}}, "3 scores and 2 peaks of the parts set aside"),
     ],
-    ids=lambda changes: json.dumps(changes, default=lambda array: str(array.shape)),
+    ids=lambda given: json.dumps(given, default=lambda array: str(array.shape)) if isinstance(given, dict) else None,
 )
-def test_models_whose_parts_do_not_fit_are_refused(tmp_path, model, monkeypatch, changes):
+def test_models_whose_parts_do_not_fit_are_refused(tmp_path, model, monkeypatch, changes, said):
     tampered(model, monkeypatch, **changes)
     model.save(tmp_path / "model")
-    with pytest.raises(InputError):
+    with pytest.raises(InputError, match=said):
         lw.load(tmp_path / "model")
 
 
-def test_foreign_and_missing_folders_are_refused(tmp_path):
-    with pytest.raises(InputError):
+def test_missing_folders_are_refused(tmp_path):
+    with pytest.raises(InputError, match=r"nowhere: there is no such folder$"):
         lw.load(tmp_path / "nowhere")
+
+
+def test_foreign_folders_are_refused(tmp_path):
     (tmp_path / "config.json").write_text('{"kind": "model", "class": "anomaly.M3DM"}')
-    with pytest.raises(InputError):
+    with pytest.raises(InputError, match=r"config\.json is not Latticework's"):
         lw.load(tmp_path)
 
 

@@ -84,6 +84,9 @@ def fitted_of(state: State, config: M3DMConfig, device: torch.device) -> Fitted:
         if bank in memories and memories[bank].features.shape[1] != scale.matrix.shape[1]:
             raise InputError(f"the bank for {bank} does not fit its scale; the model is damaged")
     calibration = _arrays(groups["calibration"])
+    scores, peaks = (calibration[name].astype(np.float64) for name in ("scores", "peaks"))
+    if len(scores) != len(peaks):
+        raise InputError(f"{len(scores)} scores and {len(peaks)} peaks of the parts set aside; the model is damaged")
     return Fitted(
         config=config,
         encoders=(
@@ -98,8 +101,8 @@ def fitted_of(state: State, config: M3DMConfig, device: torch.device) -> Fitted:
         sizes=sizes,
         digests=list(values["digests"]),
         held_out=HeldOut.from_arrays(groups.get("held_out", {}), values["held_out"]),
-        scores=calibration["scores"].astype(np.float64),
-        peaks=calibration["peaks"].astype(np.float64),
+        scores=scores,
+        peaks=peaks,
         report=list(values["report"]),
     )
 
