@@ -174,7 +174,7 @@ def test_functions_are_watched_only_for_a_while() -> None:
     before = Fitted.judged, extraction.frames
     with anomaly_speed.watched(anomaly_speed.STAGES) as taken:
         assert Fitted.judged is not before[0]
-        with pytest.raises(TypeError):
+        with pytest.raises(TypeError, match="'NoneType' object is not iterable"):
             extraction.frames(None, 1)
     assert set(taken) == {anomaly_speed.FRAMES}
     assert (Fitted.judged, extraction.frames) == before

@@ -231,7 +231,7 @@ def test_conversion_repairs_with_a_warning_that_points_at_its_caller(write, tmp_
 
 def test_a_conversion_that_fails_leaves_the_target_as_it_was(write, tmp_path):
     target = write("b.bio", "old")
-    with pytest.raises(InputError):
+    with pytest.raises(InputError, match=r"a\.jsonl:1: not a JSON object"):
         convert(write("a.jsonl", "{"), target)
     with pytest.raises(InputError, match=r"^scheme='IOB'"):
         convert(write("a.bmes", BMES), target, scheme="IOB")

@@ -85,9 +85,16 @@ def test_where_no_entity_is_none_is_right():
     assert test.share_right([[]]) == 0
 
 
-@pytest.mark.parametrize("sizes", [{"train": 0}, {"test": 2000}, {"validation": 1.5}])
-def test_sizes_that_cannot_be_are_refused(sizes):
-    with pytest.raises(InputError):
+@pytest.mark.parametrize(
+    "sizes, said",
+    [
+        ({"train": 0}, "^train=0: expected a whole number"),
+        ({"test": 2000}, "^2,660 sentences: expected at most 2,000"),
+        ({"validation": 1.5}, r"^validation=1\.5: expected a whole number"),
+    ],
+)
+def test_sizes_that_cannot_be_are_refused(sizes, said):
+    with pytest.raises(InputError, match=said):
         plant(0, **sizes)
 
 
