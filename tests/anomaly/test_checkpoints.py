@@ -1,7 +1,6 @@
 import argparse
 import pickle
 import threading
-import time
 import warnings
 import zipfile
 from contextlib import suppress
@@ -167,7 +166,7 @@ def test_damaged_files_give_an_error_and_nothing_else(suffix, archive, tmp_path)
 
 @pytest.mark.parametrize("end", [b"\n", b""], ids=["ended", "endless"])
 @pytest.mark.parametrize("archive", [True, False])
-def test_a_class_of_an_absurd_name_is_refused_before_torch_searches_it(archive, end, tmp_path):
+def test_a_class_of_an_absurd_name_is_refused_before_torch_searches_it(archive, end, tmp_path, monkeypatch):
     """Torch's search takes time that grows with the square: minutes for a file that is damaged in one byte."""
     short, long = b"ctorch._utils\n", b"c" + b"x" * 200_000 + end
 
@@ -184,10 +183,9 @@ def test_a_class_of_an_absurd_name_is_refused_before_torch_searches_it(archive, 
                 damaged.writestr(name, changed(data) if name.endswith(".pkl") else data)
     else:
         path.write_bytes(changed(path.read_bytes()))
-    began = time.perf_counter()
+    monkeypatch.setattr(torch, "load", lambda *given, **options: pytest.fail("torch searches it"))
     with pytest.raises(InputError, match=r"^\S+some\.pth is damaged: the name of a class in it has 200,\d+ characters"):
         read_tensors(path)
-    assert time.perf_counter() - began < 5
 
 
 @pytest.mark.parametrize("state", [[torch.ones(1)], torch.ones(1), 3])
