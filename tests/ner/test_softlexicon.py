@@ -47,7 +47,7 @@ def test_sets_are_those_of_the_equations_and_so_are_their_gradients(lengths, see
         rows = soft_lexicon(words[mine], counts[mine], spans, singles[sentence, :length], single_counts[sentence])
         for place, row in enumerate(rows):
             expected[sentence, place] = row
-    weights = torch.randn(found.shape, dtype=found.dtype)
+    weights = torch.randn(found.shape, generator=torch.Generator().manual_seed(seed), dtype=found.dtype)
     for sentence, length in enumerate(lengths):
         weights[sentence, length:] = 0
     torch.testing.assert_close(found * (weights != 0), expected)
@@ -114,7 +114,7 @@ def test_counts_are_those_of_training_and_one_for_what_it_did_not_show():
 
 def test_a_character_that_training_did_not_show_is_the_unknown_one_in_its_own_set_whatever_is_given():
     shown, given_too = (Vocabulary(entries, (4, 3)) for entries in (("长", "江"), ("长", "江", "水", "河")))
-    words, x = Vocabulary((), ()), torch.randn(1, 4, 3)
+    words, x = Vocabulary((), ()), torch.randn(1, 4, 3, generator=torch.Generator().manual_seed(0))
     models = []
     for characters in (shown, given_too):
         torch.manual_seed(0)
