@@ -87,6 +87,23 @@ def latticework(capfd, monkeypatch):
 
 
 @pytest.fixture
+def refused(latticework):
+    """Run a command that ends with status 2 and one line on stderr alone; give what that says after "error: ".
+
+    `begun` is a pattern of the one line before it, of a command that finds out later.
+    """
+
+    def run(*arguments, stdin=b"", begun=""):
+        ended = latticework(*arguments, stdin=stdin)
+        assert (ended.status, ended.out) == (2, ""), ended
+        found = re.fullmatch((begun and f"{begun}\n") + r"error: (.+)\n", ended.err)
+        assert found, ended.err
+        return found[1]
+
+    return run
+
+
+@pytest.fixture
 def undescribed(latticework, monkeypatch):
     """Give the options of a command, separated by spaces, that its help does not describe in more than three words."""
 

@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 
@@ -24,7 +25,6 @@ from latticework.anomaly.preparation.parts import find_part
 from latticework.anomaly.scans.found import Found
 from latticework.anomaly.scans.inputs import read, unit_of
 from latticework.anomaly.synth import generate
-from latticework.core.capability import Capability, capabilities, register
 from latticework.core.errors import InputError
 
 BANKS = ("colour", "texture", "geometry", "form")
@@ -228,15 +228,7 @@ def anomaly(latticework, monkeypatch):
     detector = ModuleType("latticework.anomaly.detector")
     detector.M3DM = FakeM3DM
     monkeypatch.setitem(sys.modules, "latticework.anomaly.detector", detector)
-
-    def run(*arguments):
-        if any(capability.name == "anomaly" for capability in capabilities()):
-            return latticework("anomaly", *arguments)
-        here = Capability(name="anomaly", summary="", command="anomaly", commands="latticework.anomaly.cli:app")
-        with register(here):
-            return latticework("anomaly", *arguments)
-
-    return run
+    return partial(latticework, "anomaly")
 
 
 @dataclass

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
@@ -32,18 +30,3 @@ def lattice_folder(lattice: LatticeTagger, tmp_path_factory: pytest.TempPathFact
     folder = tmp_path_factory.mktemp("lattice") / "model"
     lattice.save(folder)
     return folder
-
-
-@pytest.fixture
-def refused(latticework: Callable[..., SimpleNamespace]) -> Callable[..., str]:
-    """Run the command, which must end as bad input does: status 2, nothing on stdout; return its line on stderr."""
-
-    def run(*arguments: object, stdin: bytes = b"") -> str:
-        ended = latticework(*arguments, stdin=stdin)
-        assert (ended.status, ended.out) == (2, ""), ended
-        line = ended.err.splitlines()[-1]
-        assert line.startswith("error: ")
-        assert "Traceback" not in ended.err
-        return line.removeprefix("error: ")
-
-    return run

@@ -72,22 +72,6 @@ def model_folder(translator: TransformerTranslator, tmp_path_factory: pytest.Tem
 
 
 @pytest.fixture
-def refused(latticework: Callable[..., SimpleNamespace]) -> Callable[..., str]:
-    """Run the command, which must end as bad input does: status 2, nothing on stdout; return its line on stderr."""
-
-    def run(*arguments: object, stdin: bytes = b"") -> str:
-        ended = latticework(*arguments, stdin=stdin)
-        assert ended.status == 2, ended
-        assert ended.out == ""
-        *before, line = ended.err.splitlines()
-        assert all(said.startswith("learning a vocabulary from ") for said in before), ended.err
-        assert line.startswith("error: ")
-        return line.removeprefix("error: ")
-
-    return run
-
-
-@pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch, settings: dict[str, object]) -> None:
     """Make the preset "tiny" as small as the translator of the toy language."""
     small = Preset(config=CONFIG, vocab_size=settings["vocab_size"], max_epochs=settings["max_epochs"])
