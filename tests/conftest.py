@@ -20,6 +20,7 @@ from typing import NamedTuple  # noqa: E402
 
 import pytest  # noqa: E402
 from hypothesis import settings  # noqa: E402
+from programs import MAIN  # noqa: E402
 from shape_check import begin_a_test, install  # noqa: E402
 
 install()
@@ -30,7 +31,6 @@ from latticework.core import hardware  # noqa: E402
 settings.register_profile("latticework", deadline=None)  # a busy machine is no defect
 settings.load_profile("latticework")
 
-MAIN = "import sys; from latticework.cli import main; sys.exit(main())"
 LONGEST = ("test_snippets.py", "translation/test_tour.py")
 SECONDS = 120  # within which any command here ends, even on a busy machine
 

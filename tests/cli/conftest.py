@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from programs import COMMAND
 
 from latticework.core.capability import Capability, capabilities, register
 
@@ -141,10 +142,9 @@ def command(juggling: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Run `latticework` in a process of its own."""
 
     def run(*arguments: str, **options: object) -> subprocess.CompletedProcess[str]:
-        program = [sys.executable, "-c", "import sys; from latticework.cli import main; sys.exit(main())"]
         environment = {**os.environ, "COLUMNS": "100", "NO_COLOR": "1"}
         return subprocess.run(
-            [*program, *arguments], capture_output=True, text=True, env=environment, timeout=60, **options
+            [*COMMAND, *arguments], capture_output=True, text=True, env=environment, timeout=60, **options
         )
 
     return run

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import typer
+from programs import COMMAND, MAIN, TORCHRUN
 
 from latticework.cli import errors, main
 
@@ -77,12 +78,13 @@ def test_a_warning_is_one_line(command: Command) -> None:
 
 
 def test_what_processes_say_alike_is_said_once(juggling: Path) -> None:
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone", "--no-python"]
     program = (
         "import sys; from latticework.cli import main; "
         "main(['juggle', 'throw']); main(['juggle', 'drop', 'warning']); sys.exit(main(['juggle', 'drop', 'input']))"
     )
-    done = subprocess.run([*launcher, sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
+    done = subprocess.run(
+        [*TORCHRUN, "--no-python", sys.executable, "-c", program], capture_output=True, text=True, timeout=120
+    )
     known = ("throwing", "warning: ", "error: ")  # torchrun has a lot to say of its own
     assert [line for line in done.stderr.splitlines() if line.startswith(known)] == [
         "throwing",
@@ -121,8 +123,7 @@ def test_the_status_reaches_the_shell(command: Command) -> None:
 
 @pytest.mark.skipif(not Path("/dev/full").is_char_device(), reason="no device that is always full")
 def test_a_full_disk_ends_a_command_alike_wherever_it_is_found() -> None:
-    program = [sys.executable, "-c", "import sys; from latticework.cli import main; sys.exit(main())"]
-    words = [*program, "derive", "x^2", "--wrt", "x", "--shape", "x:"]
+    words = [*COMMAND, "derive", "x^2", "--wrt", "x", "--shape", "x:"]
     done = subprocess.run([*words, "-o", "/dev/full"], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (1, "error: /dev/full cannot be written: No space left on device\n")
     reason = "a file or the output cannot be written: No space left on device"
@@ -135,14 +136,13 @@ def test_a_full_disk_ends_a_command_alike_wherever_it_is_found() -> None:
 
 @pytest.mark.skipif(not Path("/dev/full").is_char_device(), reason="no device that is always full")
 def test_work_goes_on_where_nothing_can_be_said(tmp_path: Path) -> None:
-    program = [sys.executable, "-c", "import sys; from latticework.cli import main; sys.exit(main())"]
     for words, status in ((["show", "nothing"], 2), (["--debug", "show", "nothing"], 2), (["derive", "x^2"], 2)):
         with Path("/dev/full").open("w") as full:
-            done = subprocess.run([*program, *words], stdout=subprocess.PIPE, stderr=full, text=True)
+            done = subprocess.run([*COMMAND, *words], stdout=subprocess.PIPE, stderr=full, text=True)
         assert (done.returncode, done.stdout) == (status, "")
     page = tmp_path / "tour.html"
     with Path("/dev/full").open("w") as full:
-        done = subprocess.run([*program, "tour", "--only", "calculus", "-o", page], stdout=subprocess.PIPE, stderr=full)
+        done = subprocess.run([*COMMAND, "tour", "--only", "calculus", "-o", page], stdout=subprocess.PIPE, stderr=full)
     assert done.returncode == 0
     assert page.exists()
 
@@ -186,15 +186,14 @@ sys.exit(main(["--version"]))
 
 def test_an_impatient_second_interrupt_says_nothing_more(juggling: Path) -> None:
     again = "import atexit, os, signal, sys; atexit.register(os.kill, os.getpid(), signal.SIGINT)"
-    program = [sys.executable, "-c", f"{again}; from latticework.cli import main; sys.exit(main())"]
+    program = [sys.executable, "-c", f"{again}; {MAIN}"]
     done = subprocess.run([*program, "juggle", "drop", "interrupt"], capture_output=True, text=True)
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "error: interrupted\n")
 
 
 def test_a_reader_that_stops_reading_is_no_error(juggling: Path) -> None:
-    program = [sys.executable, "-c", "import sys; from latticework.cli import main; sys.exit(main())"]
     with subprocess.Popen(
-        [*program, "juggle", "drop", "flood"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [*COMMAND, "juggle", "drop", "flood"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout is not None
         assert process.stderr is not None
@@ -219,6 +218,5 @@ CLOSED = {
 def test_a_stream_that_is_closed_is_as_one_that_nobody_heeds(
     juggling: Path, closed: str, words: tuple[str, ...], status: int, out: str, err: str
 ) -> None:
-    program = [sys.executable, "-c", "import sys; from latticework.cli import main; sys.exit(main())"]
-    done = subprocess.run(["sh", "-c", f'"$@" {closed}', "sh", *program, *words], capture_output=True, text=True)
+    done = subprocess.run(["sh", "-c", f'"$@" {closed}', "sh", *COMMAND, *words], capture_output=True, text=True)
     assert (done.returncode, done.stdout, done.stderr) == (status, out, err)

@@ -6,13 +6,13 @@ import random
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tasks
+from programs import TORCHRUN, finding_tests
 
 import latticework as lw
 from latticework.core import read_folder
@@ -26,13 +26,9 @@ PROGRAM = Path(__file__).with_name("distributed_training.py")
 
 def torchrun(folder, reports, kind, **variables):
     reports.mkdir(exist_ok=True)
-    here = str(Path(__file__).parents[1])
-    path = os.pathsep.join([here, *filter(None, [os.environ.get("PYTHONPATH")])])
-    environment = {**os.environ, "PYTHONPATH": path, **variables}
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone"]
     return subprocess.Popen(
-        [*launcher, str(PROGRAM), str(folder), str(reports), kind],
-        env=environment,
+        [*TORCHRUN, str(PROGRAM), str(folder), str(reports), kind],
+        env=finding_tests() | variables,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

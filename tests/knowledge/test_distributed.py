@@ -1,14 +1,12 @@
 """Two processes under `torchrun` learn of a knowledge graph what one learns, each with its share of the tables."""
 
 import json
-import os
 import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 from knowledge import distributed_knowledge as program
+from programs import TORCHRUN, finding_tests
 
 import latticework as lw
 from latticework.knowledge import fitting
@@ -20,12 +18,9 @@ ROUNDING = 2e-5  # of float32 sums in another order, some tens of steps on; entr
 def together(tmp_path_factory):
     """Where two processes left their models, and what each of them reports."""
     folder, reports = tmp_path_factory.mktemp("models"), tmp_path_factory.mktemp("reports")
-    here = Path(program.__file__)
-    paths = [str(here.parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])]
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone"]
     done = subprocess.run(
-        [*launcher, str(here), str(folder), str(reports)],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+        [*TORCHRUN, program.__file__, str(folder), str(reports)],
+        env=finding_tests(),
         capture_output=True,
         text=True,
         timeout=300,

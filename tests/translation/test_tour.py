@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-import sys
 from dataclasses import replace
 from functools import partial
 
 import pytest
 import sacrebleu
+from programs import COMMAND
 
 from latticework.pages import Page, Section
 from latticework.translation import TransformerTranslator, tour
@@ -91,9 +91,8 @@ def test_the_command_writes_the_page(shrunk, latticework, tmp_path):
 
 def test_the_real_stop_writes_19_of_20_unseen_numbers_without_an_error(tmp_path):
     """The command as a user runs it, a minute of training: what the tour promises holds at its real size only."""
-    program = [sys.executable, "-c", "import sys; from latticework.cli import main; sys.exit(main())"]
     options = {"capture_output": True, "text": True, "cwd": tmp_path, "timeout": 900}
-    ended = subprocess.run([*program, "tour", "--only", "translation", "--json"], **options)
+    ended = subprocess.run([*COMMAND, "tour", "--only", "translation", "--json"], **options)
     assert ended.returncode == 0, ended.stderr
     stop = json.loads(ended.stdout)["stops"]["translation"]["facts"]
     print(stop)
