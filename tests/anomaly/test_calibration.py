@@ -6,7 +6,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from latticework.anomaly.findings.calibration import p_values, parts_needed, threshold
-from latticework.anomaly.fusion.decision import fit_decision
 from latticework.core.errors import InputError
 
 RATES = [0.01, 0.05, 0.1, 0.2, 0.3, 0.5]
@@ -98,14 +97,6 @@ def test_a_p_value_is_at_most_a_certified_rate_where_there_is_an_alarm(held_out,
 def test_p_values_of_a_map_keep_its_shape():
     values = p_values([1.0, 2.0, 3.0], np.array([[0.0, np.inf], [2.0, -np.inf]]))
     assert values.tolist() == [[1.0, 0.25], [0.75, 1.0]]
-
-
-def fusing(rows, method):
-    return fit_decision(rows, method=method).fuse
-
-
-def nearest(train, test, *, values):
-    return np.abs(values[test, None] - values[None, train]).min(1)[:, None] * (1, 2)
 
 
 @pytest.mark.parametrize(
