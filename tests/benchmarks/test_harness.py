@@ -303,39 +303,31 @@ def test_no_two_rows_of_a_record_have_one_name_for_prose_could_not_quote_them(pa
     assert sorted(names) == sorted(set(names))
 
 
-def test_a_peer_has_an_environment_of_its_own_made_once(tmp_path, monkeypatch):
-    with zipfile.ZipFile(tmp_path / "rival-1.5-py3-none-any.whl", "w") as wheel:
-        wheel.writestr("rival.py", "speed = 9\n")
-        wheel.writestr("rival-1.5.dist-info/METADATA", "Metadata-Version: 2.1\nName: rival\nVersion: 1.5\n")
-        wheel.writestr("rival-1.5.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
-        wheel.writestr("rival-1.5.dist-info/RECORD", "")
+def write_wheel(folder, name, version, code, *, needs=""):
+    with zipfile.ZipFile(folder / f"{name}-{version}-py3-none-any.whl", "w") as wheel:
+        wheel.writestr(f"{name}.py", code)
+        about = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{needs}"
+        wheel.writestr(f"{name}-{version}.dist-info/METADATA", about)
+        tags = "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        wheel.writestr(f"{name}-{version}.dist-info/WHEEL", tags)
+        wheel.writestr(f"{name}-{version}.dist-info/RECORD", "")
+
+
+def test_peers_have_an_environment_of_their_own_made_once_some_without_what_they_declare(tmp_path, monkeypatch):
+    write_wheel(tmp_path, "rival", "1.5", "speed = 9\n")
+    write_wheel(tmp_path, "heavy", "2.0", "speed = 1\n", needs="Requires-Dist: nowhere-to-be-found\n")
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
     (tmp_path / "peers").mkdir()
-    (tmp_path / "peers" / "rival.txt").write_text("rival==1.5  # the last release\n")
-    interpreter = harness.peer_environment("rival", tmp_path)
-    code = "import json, rival, sys; print(json.dumps({'speed': rival.speed, 'home': sys.prefix}))"
+    (tmp_path / "peers" / "rival.txt").write_text("rival==1.5  # the last release\nheavy==2.0  # alone\n")
+    interpreter = harness.peer_environment("rival", tmp_path, alone=["heavy"])
+    code = (
+        "import heavy, json, rival, sys; print(json.dumps({'speeds': [rival.speed, heavy.speed], 'home': sys.prefix}))"
+    )
     measured = harness.run_measured([interpreter, "-c", code], harness.environment(1), 60)
-    assert measured.output == {"speed": 9, "home": str(interpreter.parents[1])}
+    assert measured.output == {"speeds": [9, 1], "home": str(interpreter.parents[1])}
     monkeypatch.setattr(subprocess, "run", None)  # nothing is run a second time
-    assert harness.peer_environment("rival", tmp_path) == interpreter
-
-
-def test_a_peer_may_come_without_what_it_declares(tmp_path, monkeypatch):
-    with zipfile.ZipFile(tmp_path / "heavy-2.0-py3-none-any.whl", "w") as wheel:
-        wheel.writestr("heavy.py", "")
-        about = "Metadata-Version: 2.1\nName: heavy\nVersion: 2.0\nRequires-Dist: nowhere-to-be-found\n"
-        wheel.writestr("heavy-2.0.dist-info/METADATA", about)
-        wheel.writestr("heavy-2.0.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
-        wheel.writestr("heavy-2.0.dist-info/RECORD", "")
-    monkeypatch.setenv("PIP_NO_INDEX", "1")
-    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
-    (tmp_path / "peers").mkdir()
-    (tmp_path / "peers" / "heavy.txt").write_text("heavy==2.0  # alone\n")
-    with pytest.raises(subprocess.CalledProcessError):
-        harness.peer_environment("heavy", tmp_path)
-    interpreter = harness.peer_environment("heavy", tmp_path, alone=["heavy"])
-    subprocess.run([interpreter, "-c", "import heavy"], check=True)
+    assert harness.peer_environment("rival", tmp_path, alone=["heavy"]) == interpreter
 
 
 def test_a_peer_whose_version_is_open_is_refused(tmp_path):
