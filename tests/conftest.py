@@ -22,6 +22,7 @@ import pytest  # noqa: E402
 from hypothesis import settings  # noqa: E402
 from programs import MAIN  # noqa: E402
 from shape_check import begin_a_test, install  # noqa: E402
+from texts import lines  # noqa: E402
 
 install()
 
@@ -126,12 +127,12 @@ def undescribed(latticework, monkeypatch):
 
 
 @pytest.fixture
-def write(tmp_path: Path) -> Callable[[str, Iterable[str] | bytes], Path]:
-    """Write lines, or bytes as they are, into a file of the test's folder."""
+def write(tmp_path: Path) -> Callable[[str, Iterable[str] | str | bytes], Path]:
+    """Write lines, or a text or bytes as they are, into a file of the test's folder."""
 
-    def run(name: str, content: Iterable[str] | bytes) -> Path:
-        data = content if isinstance(content, bytes) else "".join(f"{line}\n" for line in content).encode()
-        (tmp_path / name).write_bytes(data)
+    def run(name: str, content: Iterable[str] | str | bytes) -> Path:
+        content = content.encode() if isinstance(content, str) else content
+        (tmp_path / name).write_bytes(content if isinstance(content, bytes) else lines(content))
         return tmp_path / name
 
     return run

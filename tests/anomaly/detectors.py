@@ -48,6 +48,12 @@ def detector(banks: object = BANKS, *, config: M3DMConfig = CONFIG, **options: o
     return M3DM(banks, config=config, **({"random_state": 0, "device": "cpu"} | options))
 
 
+@cache
+def usual() -> M3DM:
+    """A detector of nine parts, and three set aside; look at it only."""
+    return detector().fit(parts(9), validation=parts(3, first=50))
+
+
 def cropped(sample: Sample, rows: slice, columns: slice) -> Sample:
     """A window of a scan, as a camera that sees less would have it."""
     window = {

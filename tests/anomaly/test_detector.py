@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 from anomaly import encoders
-from anomaly.detectors import BANKS, CONFIG, SIZE, detector, part, parts
+from anomaly.detectors import BANKS, CONFIG, SIZE, detector, part, parts, usual
 from cases import EstimatorCases, assert_same, contents
 from nn.watching import faster_products, products_in_full
 from reference.reweighting import image_score as literal_score
@@ -202,7 +202,7 @@ def test_the_towers_of_a_fusion_go_where_products_are_computed(fused):
 
 @pytest.fixture(scope="module")
 def model():
-    return detector().fit(parts(9), validation=parts(3, first=50))
+    return usual()
 
 
 def test_the_order_of_parts_does_not_matter_where_all_patches_are_kept():

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from anomaly.detectors import SIZE, cropped, detector, part, parts
+from anomaly.detectors import SIZE, cropped, detector, part, parts, usual
 from reference import aupro as literal
 from sklearn import metrics
 
@@ -25,7 +25,7 @@ BAD = [part(seed, kind) for kind in ("stain", "dent", "hole") for seed in (40, 4
 
 @pytest.fixture(scope="module")
 def model():
-    return detector().fit(parts(9), validation=parts(3, first=50))
+    return usual()
 
 
 @pytest.fixture(scope="module")

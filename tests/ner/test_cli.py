@@ -10,6 +10,7 @@ import sys
 
 import numpy as np
 import pytest
+from texts import lines
 
 import latticework as lw
 from latticework import ner
@@ -23,10 +24,6 @@ from latticework.ner.vectors import read_vectors
 SENTENCES = ["我爱长江", "他在长城", "长江和长城"]
 BIO = [["O", "O", "B-LOC", "I-LOC"], ["O", "O", "B-LOC", "I-LOC"], ["B-LOC", "I-LOC", "O", "B-LOC", "I-LOC"]]
 QUICK = ("--epochs", 1, "--device", "cpu")
-
-
-def lines(texts):
-    return "".join(f"{text}\n" for text in texts).encode()
 
 
 def conll(sentences=SENTENCES, rows=BIO):

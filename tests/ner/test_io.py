@@ -17,15 +17,6 @@ BMES = "中 B-LOC\n国 E-LOC\n人 O\n\n李 S-PER\n\n"
 SENTENCES, TAGS = [["中", "国", "人"], ["李"]], [["B-LOC", "E-LOC", "O"], ["S-PER"]]
 
 
-@pytest.fixture
-def write(tmp_path):
-    def run(name, content):
-        (tmp_path / name).write_bytes(content if isinstance(content, bytes) else content.encode())
-        return tmp_path / name
-
-    return run
-
-
 @pytest.mark.parametrize(
     "content",
     [

@@ -6,6 +6,7 @@ import copy
 import gzip
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -23,13 +24,8 @@ WORDS = st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\0"), 
 
 
 @pytest.fixture
-def write(tmp_path):
-    def written(content, name="words.txt"):
-        path = tmp_path / name
-        path.write_bytes(content if isinstance(content, bytes) else content.encode())
-        return path
-
-    return written
+def write(write):
+    return partial(write, "words.txt")
 
 
 def test_words_are_folded_and_lose_their_white_space():

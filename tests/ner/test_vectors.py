@@ -6,6 +6,7 @@ import gzip
 import os
 import subprocess
 import sys
+from functools import partial
 
 import numpy as np
 import pytest
@@ -23,13 +24,8 @@ VECTORS = [[0.5, -1, 0.2], [1, 2, 3]]
 
 
 @pytest.fixture
-def write(tmp_path):
-    def written(content):
-        path = tmp_path / "vectors.txt"
-        path.write_bytes(content if isinstance(content, bytes) else content.encode())
-        return path
-
-    return written
+def write(write):
+    return partial(write, "vectors.txt")
 
 
 LAYOUTS = {

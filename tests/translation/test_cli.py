@@ -12,16 +12,13 @@ import pytest
 import sacrebleu
 import torch
 from cases import assert_same, contents
+from texts import lines
 
 import latticework as lw
 from latticework.core.hardware import PRECISIONS
 from latticework.seq2seq.config import TransformerConfig
 from latticework.translation import TransformerTranslator
 from latticework.translation.presets import PRESETS
-
-
-def lines(texts):
-    return "".join(f"{text}\n" for text in texts).encode()
 
 
 @pytest.fixture

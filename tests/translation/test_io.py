@@ -8,6 +8,7 @@ import json
 import re
 
 import pytest
+from texts import lines
 
 import latticework as lw
 from latticework.core import InputError
@@ -23,10 +24,6 @@ def as_tsv(pairs):
 
 def as_jsonl(pairs):
     return [json.dumps({"source": source, "target": target, "more": 1}) for source, target in pairs]
-
-
-def lines(texts):
-    return "".join(f"{text}\n" for text in texts).encode()
 
 
 @pytest.mark.parametrize("ending, pack", [("", bytes), ("", gzip.compress), (".gz", gzip.compress)])
