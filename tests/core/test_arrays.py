@@ -24,7 +24,7 @@ KINDS = st.one_of(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(arrays.arrays(KINDS, arrays.array_shapes(max_dims=3, max_side=4)), st.booleans())
 def test_what_numpy_saves_is_read(tmp_path_factory: pytest.TempPathFactory, array: np.ndarray, fortran: bool) -> None:
     array = np.asfortranarray(array) if fortran else array
@@ -39,7 +39,7 @@ def test_what_numpy_saves_is_read(tmp_path_factory: pytest.TempPathFactory, arra
     np.testing.assert_array_equal(found["one"], array)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.data())
 def test_damage_is_an_input_error_or_harmless(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
     stream = io.BytesIO()

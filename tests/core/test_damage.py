@@ -76,7 +76,7 @@ def test_damage_is_told_once(copied, monkeypatch, relative):
 
 
 @given(data=st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_flipped_bits_are_noticed_or_harmless(saved, tmp_path_factory, data):
     folder, model = saved
     name = data.draw(st.sampled_from(sorted(os.listdir(folder))))
@@ -94,7 +94,7 @@ def test_flipped_bits_are_noticed_or_harmless(saved, tmp_path_factory, data):
 
 
 @given(data=st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_truncated_or_extended_files_are_noticed(saved, tmp_path_factory, data):
     folder, _ = saved
     name = data.draw(st.sampled_from(sorted(os.listdir(folder))))

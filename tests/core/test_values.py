@@ -28,7 +28,7 @@ def test_plain_values_come_back_as_they_were(value):
 
 
 @given(header=PLAIN, values=PLAIN)
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_plain_values_survive_a_folder(tmp_path_factory, header, values):
     folder = tmp_path_factory.mktemp("values")
     write_folder(folder, header={"kind": header}, state=State({"all": values}))

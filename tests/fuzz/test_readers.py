@@ -70,7 +70,7 @@ def test_what_is_whole_is_read(name, tmp_path):
 
 @pytest.mark.parametrize("name", READERS)
 @given(seed=st.integers(0, 2**32 - 1))
-@settings(max_examples=15, derandomize=True, database=None)
+@settings(max_examples=15)
 def test_what_is_damaged_is_read_or_refused(name, tmp_path_factory, seed):
     form = FORMATS[name]
     folder = tmp_path_factory.getbasetemp() / f"fuzz-{name}"

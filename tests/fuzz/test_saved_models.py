@@ -28,7 +28,7 @@ def test_what_is_whole_is_loaded(name, tmp_path):
 
 @pytest.mark.parametrize("name", MODELS)
 @given(seed=st.integers(0, 2**32 - 1))
-@settings(max_examples=25, derandomize=True, database=None)
+@settings(max_examples=25)
 def test_what_was_changed_is_loaded_or_refused(name, tmp_path_factory, seed):
     form = FORMATS[name]
     folder = tmp_path_factory.getbasetemp() / f"fuzz-{name}"

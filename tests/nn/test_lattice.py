@@ -15,7 +15,7 @@ def batches(draw):
     return lengths, draw(st.lists(st.sampled_from(possible), max_size=12)) if possible else []
 
 
-@settings(max_examples=100, derandomize=True)
+@settings(max_examples=100)
 @given(batch=batches())
 def test_every_character_and_every_word_has_its_place_once_in_each_direction(batch):
     lengths, arcs = batch
@@ -53,7 +53,7 @@ def test_every_character_and_every_word_has_its_place_once_in_each_direction(bat
     ]
 
 
-@settings(max_examples=50, derandomize=True)
+@settings(max_examples=50)
 @given(batch=batches())
 def test_the_character_after_each_and_the_places_within_a_step_agree_with_the_rows(batch):
     lattice = lattice_of(*batch)

@@ -8,7 +8,7 @@ from latticework.nn.sequences import EncodedText, token_batches
 from latticework.seq2seq.vocabulary import Vocabulary
 from latticework.translation.presets import PRESETS
 
-some = settings(max_examples=150, deadline=None, derandomize=True)
+some = settings(max_examples=150)
 texts = st.lists(st.lists(st.integers(4, 1000), max_size=7), max_size=8)
 
 

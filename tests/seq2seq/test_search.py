@@ -18,7 +18,7 @@ CONFIG = TransformerConfig(layers=1, d_model=8, heads=2, feed_forward=12, dropou
 CLOSE = 1e-5  # the search adds logarithms in float32
 
 alphas = pytest.mark.parametrize("alpha", [0.0, 0.6, 1.0, 2.0])
-some = settings(max_examples=25, derandomize=True)
+some = settings(max_examples=25)
 
 
 def make(vocabulary=8, seed=0, usual=None):
@@ -142,7 +142,7 @@ def test_wide_beam_finds_all_that_exhaustive_search_finds_in_the_same_order(alph
         assert_same(found, expected[:n_best])
 
 
-@settings(max_examples=100, derandomize=True)
+@settings(max_examples=100)
 @given(
     vocabulary=st.integers(SPECIAL + 1, SPECIAL + 6),
     beam=st.integers(1, 5),

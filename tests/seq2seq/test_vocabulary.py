@@ -25,7 +25,7 @@ TEXTS = [
 ]  # fmt: skip
 ALPHABET = sorted({*" ".join(TEXTS)})
 
-some = settings(max_examples=200, derandomize=True)
+some = settings(max_examples=200)
 
 
 def train(texts, size):
@@ -232,7 +232,7 @@ def test_large_alphabet_is_spelled_in_bytes_where_it_is_rare(chinese):
         assert there_and_back(vocabulary, text) == text
 
 
-@settings(max_examples=100, derandomize=True)
+@settings(max_examples=100)
 @given(text=st.text(st.characters(exclude_categories=["Cs"], exclude_characters="▁\0"), max_size=12))
 def test_bytes_spell_any_text_at_all(chinese_vocabulary, text):
     assert there_and_back(chinese_vocabulary, text) == text
