@@ -49,6 +49,7 @@ class TaggerCases(EstimatorCases):
         yield "a tag without a type", r"^training tags\[0\]\[0\]: 'S' is no BMES tag", ((["我"], [["S"]]), {})
         yield "a character that is none", r"sentences\[0\]\[1\] is ' '", (([["我", " "]], [["O", "S-X"]]), {})
         yield "half of a validation", "^validation: expected a pair", ((SENTENCES, TAGS, (SENTENCES,)), {})
+        yield "validation without a sentence", "^validation: there are no s", ((SENTENCES, TAGS, ([], [])), {})
         yield "validation without an entity", "validation tags name", ((SENTENCES, TAGS, (["我"], [["O"]])), {})
         yield "restart without a folder", "^restart and loggers need a folder$", ((SENTENCES, TAGS), {"restart": True})
 

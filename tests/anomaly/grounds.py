@@ -51,3 +51,22 @@ def disc(height: int, width: int, row: float, column: float, radius: float) -> n
 def overlap(first: np.ndarray, second: np.ndarray) -> float:
     """Intersection over union."""
     return float((first & second).sum() / (first | second).sum())
+
+
+def block(height: int = 100, width: int = 100) -> np.ndarray:
+    """A block alone: its flat face, and the sides that fall off behind it."""
+    look = rays(height, width)
+    away = np.abs(np.mgrid[:height, :width] - (height - 1) / 2).max(axis=0)
+    depth = 0.4 + 0.002 * np.clip(away - 25, 0, None)
+    depth[away > 40] = np.nan
+    return (look * depth[..., None]).astype(np.float32)
+
+
+def ball(height: int = 100, width: int = 100) -> np.ndarray:
+    """A ball that fills the picture."""
+    look = rays(height, width)
+    centre, radius = np.array([0, 0, 0.5]), 0.2
+    along = look @ centre
+    squared = (look**2).sum(axis=-1)
+    depth = (along - np.sqrt(along**2 - squared * (centre @ centre - radius**2))) / squared
+    return (look * depth[..., None]).astype(np.float32)

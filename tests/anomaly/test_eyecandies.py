@@ -1,26 +1,11 @@
 import numpy as np
 import pytest
+from anomaly.layouts import SIZE, candy
 
 from latticework.anomaly.scans.folders import find_splits, read_folder
 from latticework.core.errors import InputError
 
 image_module = pytest.importorskip("PIL.Image")
-SIZE = 512
-
-
-def candy(folder, start, metadata=None, defect=0):
-    folder.mkdir(parents=True, exist_ok=True)
-    colours = np.full((SIZE, SIZE, 3), 40, dtype=np.uint8)
-    for light in (0, 4):
-        image_module.fromarray(colours + np.uint8(light)).save(folder / f"{start}_image_{light}.png")
-    depth = np.tile(np.arange(SIZE, dtype=np.uint16) * 128, (SIZE, 1))
-    image_module.fromarray(depth).save(folder / f"{start}_depth.png")
-    (folder / f"{start}_info_depth.yaml").write_text("normalization:\n  max: 3.0\n  min: 2.0\n")
-    mask = np.zeros((SIZE, SIZE), dtype=np.uint8)
-    mask[:9, :9] = defect
-    image_module.fromarray(mask).save(folder / f"{start}_mask.png")
-    if metadata is not None:
-        (folder / f"{start}_metadata.yaml").write_text(metadata)
 
 
 @pytest.fixture

@@ -1,5 +1,4 @@
 import errno
-import json
 import os
 import pickle
 import re
@@ -8,36 +7,14 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from anomaly.scans import refused, same, scan
+from anomaly.layouts import RGB, TRUTH, XYZ, put
+from anomaly.scans import refused, same
 
 from latticework.anomaly.scans.folders import find_splits, read_class_ids, read_folder
-from latticework.anomaly.scans.pcd import write_pcd
 from latticework.core.errors import InputError
 
 image_module = pytest.importorskip("PIL.Image")
-XYZ, RGB = scan()
-TRUTH = (RGB[..., 0] > 200) * np.uint8(254)
 ONE_NAME = "files of one part have one name before the ending"
-
-
-def put(root, *names):
-    """Files of a scan, each as its name says."""
-    for name in names:
-        file = root / name
-        file.parent.mkdir(parents=True, exist_ok=True)
-        if file.suffix == ".npy":
-            np.save(file, XYZ)
-        elif file.suffix == ".pcd":
-            write_pcd(file, XYZ, 255 - RGB)
-        elif file.suffix == ".json":
-            file.write_text(json.dumps({"fx": 20, "fy": 20, "cx": 2, "cy": 1}))
-        elif "depth" in file.parts[-2]:
-            image_module.fromarray((RGB[..., 0] + np.uint16(400)).astype(np.uint16)).save(file)
-        elif file.parts[-2] in ("gt", "mask") or file.stem == "mask":
-            image_module.fromarray(TRUTH).save(file)
-        else:
-            image_module.fromarray(RGB).save(file)
-    return root
 
 
 def names(found):

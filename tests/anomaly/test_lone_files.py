@@ -6,8 +6,7 @@ import os
 from dataclasses import replace
 
 import pytest
-from anomaly.test_eyecandies import candy
-from anomaly.test_folders import put
+from anomaly.layouts import candy, put
 
 from latticework.anomaly.scans.folders import read_folder
 from latticework.anomaly.scans.inputs import list_parts

@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
-from anomaly.grounds import disc, overlap, table
-from anomaly.test_planes import ball, block
+from anomaly.grounds import ball, block, disc, overlap, table
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.sparse import coo_matrix

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from anomaly.grounds import DISTANCE, disc, normal_of, overlap, rays, table
+from anomaly.grounds import DISTANCE, ball, block, disc, normal_of, overlap, table
 
 from latticework.anomaly.preparation.planes import (
     GROUND_DISTANCE,
@@ -128,25 +128,6 @@ def test_a_border_with_one_strip_of_returns_leaves_the_plane_to_all_points():
     xyz = table(120, 120, noise=0.001, heights=np.where(disc(120, 120, 60, 60, 20), 0.03, 0))
     xyz[:, :12] = xyz[:, -12:] = xyz[:12] = np.nan
     assert angle(fit_plane(xyz), 20) < 0.2
-
-
-def block(height=100, width=100):
-    """A block alone: its flat face, and the sides that fall off behind it."""
-    look = rays(height, width)
-    away = np.abs(np.mgrid[:height, :width] - (height - 1) / 2).max(axis=0)
-    depth = 0.4 + 0.002 * np.clip(away - 25, 0, None)
-    depth[away > 40] = np.nan
-    return (look * depth[..., None]).astype(np.float32)
-
-
-def ball(height=100, width=100):
-    """A ball that fills the picture."""
-    look = rays(height, width)
-    centre, radius = np.array([0, 0, 0.5]), 0.2
-    along = look @ centre
-    squared = (look**2).sum(axis=-1)
-    depth = (along - np.sqrt(along**2 - squared * (centre @ centre - radius**2))) / squared
-    return (look * depth[..., None]).astype(np.float32)
 
 
 def test_where_there_is_no_ground_there_is_no_plane():

@@ -71,7 +71,7 @@ def check_training(
     Raises
     ------
     InputError
-        As `check_labelled`, or if either of them has no entity, or training no sentence.
+        As `check_labelled`, or if either of them has no sentence or no entity.
     """
     training = check_labelled(sentences, tags, "training", repair=repair)
     if not training.tokens:
@@ -83,6 +83,8 @@ def check_training(
     if not (isinstance(validation, tuple | list) and len(validation) == 2):
         raise InputError("validation: expected a pair of sentences and tags")
     held_out = check_labelled(validation[0], validation[1], "validation", repair=repair)
+    if not held_out.tokens:
+        raise InputError("validation: there are no sentences")
     if unknown := sorted(set(held_out.labels) - set(training.labels)):
         warnings.warn(
             f"validation has labels that training has not: {', '.join(unknown)}; they count as missed",
