@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from anomaly.clouds import STEP, ball, rotation
 
-from latticework.anomaly.findings import metrology
+from latticework.anomaly.findings import defect_regions, metrology
 from latticework.anomaly.findings.defect_regions import MOST, numbered, regions
 from latticework.anomaly.findings.metrology import area_of, depth_of, pixel_areas
 from latticework.core.errors import InputError
@@ -195,6 +195,20 @@ def test_noise_hardly_adds_to_area():
     assert told(points, OFF < 0.01).area_mm2 == pytest.approx(
         np.count_nonzero(OFF < 0.01) * (STEP * 1000) ** 2, rel=0.02
     )
+
+
+@pytest.mark.parametrize("side, away, wide", [(2, 2, 6), (18, 0.25 * 18 / math.pi**0.5, 18 / math.pi**0.5)])
+def test_the_ring_is_some_way_off_the_region_and_in_no_other(side, away, wide, monkeypatch):
+    numbers = np.zeros((60, 70), dtype=int)
+    numbers[20 : 20 + side, 30 : 30 + side] = 1
+    numbers[20 + side + 4 : 20 + side + 9, 25:50] = 2
+    place = np.moveaxis(np.indices(numbers.shape), 0, -1).astype(float)
+    rings = []
+    monkeypatch.setattr(defect_regions, "depth_of", lambda points, inside, ring: rings.append(points[ring][:, :2]))
+    regions((numbers > 0) * 1.0, numbers, np.concatenate([place, place[..., :1]], axis=-1), strongest=lambda *_: "form")
+    distance = np.sqrt(((place[:, :, None] - place[numbers == 1]) ** 2).sum(axis=-1).min(axis=-1))
+    expected = place[(distance > away) & (distance <= away + wide) & (numbers == 0)]
+    assert rings[0].tolist() == expected.tolist()
 
 
 def test_a_region_without_any_return_has_the_area_of_what_is_around_it_and_no_depth():
