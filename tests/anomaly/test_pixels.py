@@ -103,6 +103,14 @@ def test_the_area_below_the_drawn_curve_is_aupro(steps):
     assert overlap[-1] == pytest.approx(1.0)
 
 
+@pytest.mark.parametrize("thresholds", [2, 3, 100])
+def test_what_scores_below_every_threshold_is_found_where_all_is(thresholds):
+    maps, truths = [np.array([[0.0, 1.0, 2.0, 3.0]])], [np.array([[1, 0, 0, 0]])]
+    sampled = Pixels.of(maps, truths).aupro([1.0], thresholds=thresholds)[1.0]
+    assert sampled == pytest.approx(literal.some_thresholds(maps, truths, 1.0, thresholds), abs=1e-12)
+    assert sampled > 0
+
+
 def test_the_curve_of_constant_maps_is_straight():
     rates, overlap = Pixels.of([np.ones((2, 3))], [np.array([[1, 0, 0], [0, 0, 0]])]).pro_curve(5)
     assert np.allclose(rates, overlap)

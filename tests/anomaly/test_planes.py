@@ -7,6 +7,7 @@ from latticework.anomaly.preparation.planes import (
     LEAST_DISTANCE,
     MAX_TRIALS,
     Plane,
+    _frame,
     _noise,
     _ransac,
     _trials,
@@ -128,6 +129,13 @@ def test_a_border_with_one_strip_of_returns_leaves_the_plane_to_all_points():
     xyz = table(120, 120, noise=0.001, heights=np.where(disc(120, 120, 60, 60, 20), 0.03, 0))
     xyz[:, :12] = xyz[:, -12:] = xyz[:12] = np.nan
     assert angle(fit_plane(xyz), 20) < 0.2
+
+
+@pytest.mark.parametrize("height, width, across", [(200, 300, 10), (200, 40, 4), (40, 200, 4), (5, 5, 1)])
+def test_the_frame_is_at_most_a_fifth_of_either_side(height, width, across):
+    inside = np.zeros((height, width), dtype=bool)
+    inside[across : height - across, across : width - across] = True
+    assert np.array_equal(_frame(height, width), ~inside)
 
 
 def test_where_there_is_no_ground_there_is_no_plane():
