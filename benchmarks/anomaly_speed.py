@@ -47,7 +47,6 @@ FEATURES, CLOUD = "features.npy", "cloud.npy"  # where the drivers of the peers 
 # defaults anomalib's memory grows by an array a step after some hundred steps, until none is left.
 KEEPS_PAGES = dict.fromkeys(("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_"), str(2**30))
 FRACTION = 0.1  # of the patches that a coreset keeps
-EVEN = (3,)  # dimensions, besides all, of other features that coresets are chosen from
 SAME_RADIUS = 1e-6  # of a radius, between two coresets that are not of the same patches
 SAME_HISTOGRAMS = 0.9  # correlation of ours and Open3D's, where rounding moves some angles to the next bin
 THREADS = (1, 2)  # of the histograms
@@ -233,11 +232,17 @@ def coreset(run: Run) -> list[harness.Row]:
     what = f"greedy coreset, {count:,} of {sizes.patches:,} patches, {sizes.channels} channels"
     targets = {ANOMALIB: ">= 10", LITERAL: ">= 15"}
     rows = coreset_rows(what, seconds_of(found), chosen_alike(run.folder, (LITERAL, ANOMALIB)), targets)
-    for dimensions in (sizes.channels, *EVEN):
-        np.save(run.folder / FEATURES, anomaly_speed_parts.even(sizes.patches, sizes.channels, dimensions=dimensions))
+    others = {
+        f"normal in {dimensions} dimensions": anomaly_speed_parts.even(
+            sizes.patches, sizes.channels, dimensions=dimensions
+        )
+        for dimensions in (sizes.channels, 3)
+    } | {"two tight clusters": anomaly_speed_parts.clusters(sizes.patches, sizes.channels)}
+    for kind, features in others.items():
+        np.save(run.folder / FEATURES, features)
         found = run.turns({OURS: run.ours("greedy"), LITERAL: run.ours("loop")}, variables=KEEPS_PAGES)
-        of = f"{what}, normal in {dimensions} dimensions"
-        rows += coreset_rows(of, seconds_of(found), chosen_alike(run.folder, (LITERAL,)), {LITERAL: None})
+        same = chosen_alike(run.folder, (LITERAL,))
+        rows += coreset_rows(f"{what}, {kind}", seconds_of(found), same, {LITERAL: None})
     return rows
 
 

@@ -49,6 +49,15 @@ def even(patches: int, channels: int, *, dimensions: int, seed: int = 0) -> Any:
     return found if dimensions == channels else found @ rng.standard_normal((dimensions, channels), dtype=np.float32)
 
 
+def clusters(patches: int, channels: int, *, seed: int = 0) -> Any:
+    """Features in two clusters far apart, so tight that products do not tell their rows apart."""
+    import numpy as np
+
+    rng = np.random.default_rng(seed)
+    corners = np.where(rng.random((patches, 1)) < 0.5, -1, 1).astype(np.float32)
+    return corners + np.float32(1e-3) * rng.standard_normal((patches, channels), dtype=np.float32)
+
+
 def loop_coreset(data: Any, count: int, start: int = 0) -> list[int]:
     """The published loop: after every pick, the distance of every patch from it."""
     import torch

@@ -38,6 +38,8 @@ KINDS = {
     "the smallest": lambda rng, x: x * np.float32(1e-40),
     "beyond single precision": lambda rng, x: x.astype(np.float64) * 1e100,
     "below single precision": lambda rng, x: x.astype(np.float64) * 1e-100,
+    "at the end of single precision": lambda rng, x: x.astype(np.float64) * 1e-44,
+    "at the end of double precision": lambda rng, x: x / np.float64(np.abs(x).max()) * 4.9e149,
 }
 
 
@@ -139,6 +141,21 @@ def test_the_work_is_that_of_the_loop_where_bounds_or_distances_tell_nothing(dat
     assert work(monkeypatch, data, 300) < most * 300 * data.size
 
 
+def test_what_is_settled_is_not_settled_again(monkeypatch):
+    monkeypatch.setattr(coreset, "POOL", 16)
+    data = features("two lattices far apart", patches=1500, channels=8)
+    assert work(monkeypatch, data, 700) < 2 * 700 * data.size
+
+
+@pytest.mark.parametrize("threads", [1, 2, 16, 500])
+def test_all_pairs_of_a_product_fit_where_they_are_compared_on_however_many_threads(threads, monkeypatch):
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
+    data = features("random", patches=5000)
+    rows = coreset._Greedy(data, distances.Frame.of(data, 4096), 2000, torch.device("cpu"))._many
+    for picks in (1, 100, 1024, 2000):  # of which 1024 are told at a time
+        assert rows(picks) * min(picks, 1024) <= distances.PAIRS // 2
+
+
 def test_the_work_is_a_small_part_of_the_loop_where_patches_are_uneven(monkeypatch):
     rng = np.random.default_rng(0)
     data = rng.normal(size=(20_000, 20)) / np.sqrt(rng.chisquare(3, size=(20_000, 1)) / 3)
@@ -220,7 +237,7 @@ def test_one_pick_tells_how_far_the_farthest_patch_is():
         (np.ones((4, 2), dtype=int), {"count": 1}, "features are floats"),
         (np.array([[0.0], [np.nan], [1.0]]), {"count": 2}, "patch 1 are not finite"),
         (np.array([[0.0], [np.nan], [1.0]]), {"count": 3}, "patch 1 are not finite"),
-        (np.array([[0.0], [1e200], [1.0]]), {"count": 2}, "1e\\+200 have no squares"),
+        (np.array([[0.0], [1.1e150], [1.0]]), {"count": 2}, r"as large, or far apart, as 1\.1e\+150 have no squares"),
         (np.zeros((4, 2)), {"count": 0}, "count=0"),
         (np.zeros((4, 2)), {"count": 2, "start": 4}, "from 0 to 3"),
         (np.zeros((4, 2)), {"count": 2, "start": -1}, "start=-1"),

@@ -40,7 +40,7 @@ def test_the_least_square_is_between_its_bounds(seed, channels, offset, spread, 
     highest = frame.highest(lowest, norms)
     assert (truth <= highest).all()
     # And they are as near as rounding has it: a bound that is farther costs time.
-    rounding = 4 * frame.share * (8 * norms + 2 * truth) + 1e-30
+    rounding = 4 * (channels + 16) * 2.0**-24 * (8 * norms + 2 * truth) + 1e-30
     assert (highest - truth <= rounding).all()
     assert (frame.reach(highest, norms) <= truth - norms + 2 * rounding).all()
     which, column, _ = within(found, frame.reach(highest, norms))

@@ -150,3 +150,14 @@ def test_a_bank_can_be_sent_to_another_process():
 def test_bad_input_is_named(act, message):
     with pytest.raises(InputError, match=message):
         act(Neighbours(np.eye(3)))
+
+
+def test_products_may_be_off_by_all_that_their_bound_allows(monkeypatch):
+    bank, patch = Neighbours(np.array([[1.0, 0.0], [0.0, 1 + 5e-6], [-1.0, -1.0]])), np.array([[0.6, 0.6]])
+    frame = bank._frame
+    true = ((patch - bank.entries) ** 2).sum(axis=1) * frame.scale**2
+    norm = frame.place(patch, np.empty((1, 3), dtype=np.float32))[0]
+    found = true + np.array([0.9, -0.9, 0]) * frame.share * (8 * norm + 2 * true) - norm
+    assert found.argmin() == 1
+    monkeypatch.setattr(neighbours, "product", lambda left, right, out: out.copy_(torch.from_numpy(found[None])))
+    assert bank.several(patch, 1)[1].tolist() == [[0]]

@@ -79,7 +79,7 @@ def targets(rows: dict[str, harness.Row]) -> dict[str, str]:
 
 def test_coresets_neighbours_and_areas_are_measured_side_by_side(here: list[str]) -> None:
     result = anomaly_speed.measure(1, 2, QUICK, ("coreset", "nearest", "aupro"))
-    assert here == [*["greedy", "loop", "coreset"] * 2, *["greedy", "loop"] * 4, "nearest", "aupro"]
+    assert here == [*["greedy", "loop", "coreset"] * 2, *["greedy", "loop"] * 6, "nearest", "aupro"]
     rows = rows_of(result)
     chosen = "greedy coreset, 150 of 1,500 patches, 24 channels"
     near = "nearest of 150 entries, 98 patches, 24 channels"
@@ -93,8 +93,8 @@ def test_coresets_neighbours_and_areas_are_measured_side_by_side(here: list[str]
     }
     assert rows[f"{chosen}: patches that {ANOMALIB} chooses too"].value == 100
     assert rows[f"{chosen}: {ANOMALIB}"].value == 9
-    for dimensions in (24, 3):
-        assert rows[f"{chosen}, normal in {dimensions} dimensions: patches that {LITERAL} chooses too"].value == 100
+    for kind in ("normal in 24 dimensions", "normal in 3 dimensions", "two tight clusters"):
+        assert rows[f"{chosen}, {kind}: patches that {LITERAL} chooses too"].value == 100
     assert rows[f"{near}: {OURS}: largest distance of an entry from itself"].value == 0
     assert {f"{near}: {CDIST} over {OURS}", f"{near}: {CDIST_SKIPPING} over {SKIPPING}"} <= rows.keys()
     assert "peer anomalib" in result.versions

@@ -5,9 +5,8 @@ from the best choice). The published loops go over all patches for every pick. H
 it might be picked itself: distances only shrink, so what it was told of last bounds how far it is now, and patches near
 a pick wait until the farthest are as near (Minoux 1978). Picks come from a pool of the farthest, as long as no patch
 outside may be farther than the best of the pool. Patches are told by products of matrices, with a bound on their
-error; those that may be in the pool are settled by direct distances in double precision, and what is settled stays so
-of the picks that it was settled with. So the picks are those of the loop in exact arithmetic (to the rounding of double
-precision), and of equals the one with the lowest number comes first.
+error; those that may be in the pool are settled by direct distances. So the picks are those of the loop in exact
+arithmetic (to the rounding of double precision), and of equals the one with the lowest number comes first.
 """
 
 from __future__ import annotations
@@ -88,8 +87,9 @@ def greedy(features: Rows, count: int, *, start: int = 0, device: str | torch.de
     """Choose patches, each the farthest from those before it.
 
     Takes `count` × patches × channels multiplications, as a loop would, or a few times as many at most; most of them
-    in products of matrices, and far fewer where picks are much farther apart than most patches are from one. Memory is
-    for some 45 bytes a patch, `count` rows, and a few blocks of `BLOCK` rows, whatever the features lie on.
+    in products of matrices, and far fewer where picks are much farther apart than most patches are from one. Where
+    most have to be compared one by one, as of many near copies, it may take ten times as long as a loop. Memory is for
+    up to 48 bytes a patch, `count` rows, a few blocks of `BLOCK` rows and some 30 MB, whatever the features lie on.
 
     Parameters
     ----------
@@ -146,8 +146,7 @@ class _Greedy:
         self.indices = np.empty(count, dtype=np.int64)
         self.radii = np.zeros(count)
         self.targets = torch.empty(count, channels + 1, dtype=torch.float32, device=device)
-        self.done = 0  # picks
-        self.ready = 0  # those whose targets are made
+        self.done = self.ready = 0  # picks, and those whose targets are made
 
     def run(self, start: int) -> Coreset:
         self._pick(start)
@@ -203,8 +202,8 @@ class _Greedy:
         self.ready = self.done
 
     def _many(self, targets: int) -> int:
-        """Rows at a time, for a product that stays in a cache, or elsewhere for pairs that stay small."""
-        numbers = TILE * torch.get_num_threads() if on_cpu(self.device) else PAIRS
+        """Rows at a time, for a product that stays in caches, and few enough if all its pairs are to be compared."""
+        numbers = min(TILE * torch.get_num_threads(), PAIRS // 2) if on_cpu(self.device) else PAIRS
         return min(len(self.buffer), max(_LEAST_ROWS, numbers // min(targets, _PENDING)))
 
     def _placed(
@@ -270,7 +269,7 @@ class _Greedy:
             stale = np.flatnonzero((self.told < self.done) & (self.high >= kept) & (self.high > -np.inf))
             if not len(stale):
                 return known[self.high[known] >= kept]
-            if len(stale) > chunk:
+            if len(stale) > chunk:  # in order, as a file is read
                 stale = np.sort(stale[np.argpartition(self.high[stale], len(stale) - chunk)[len(stale) - chunk :]])
             for rows, begin in self._since(self.told, stale):
                 self._tell(rows, begin)

@@ -73,7 +73,8 @@ class Frame:
     square overflows. With S = |x| + |y|, u the unit roundoff and d the channels, they err by at most (d + 6) u S²: 2u
     for the rounding of rows, u for that of each norm, (d + 1) u for the sum, in whatever order, u for the last one.
     And since |y| <= |x| + |x - y|, S² <= 8 |x|² + 2 |x - y|², which does without y. What underflows adds at most
-    16 (d + 2) times the least normal number, for coordinates in the frame are at most 1.
+    16 (d + 2) times the least normal number, for coordinates in the frame are at most 1, and of rows far beyond it it
+    is less than what the other bound leaves.
 
     Attributes
     ----------
@@ -81,6 +82,10 @@ class Frame:
         What is taken from every row, "channels", in double precision.
     scale : float
         What the rest is multiplied with.
+    share, floor : float
+        How far a square may be off, by |x|² and at least.
+    wide : bool
+        Whether differences may be beyond single precision.
     """
 
     def __init__(self, centre: Float[np.ndarray, " channels"], largest: float) -> None:
@@ -88,7 +93,7 @@ class Frame:
         self.scale = 2.0 ** min(126.0, -np.ceil(np.log2(largest))) if largest > 0 else 1.0
         self.share = (len(centre) + 16) * UNIT
         self.floor = 16 * (len(centre) + 2) * _FLUSHED
-        self.wide = largest >= 2.0**126  # differences may be beyond single precision
+        self.wide = largest >= 2.0**126
 
     @classmethod
     def of(cls, features: Rows, block: int) -> Frame:
@@ -115,7 +120,9 @@ class Frame:
         centre = np.median(sample.astype(np.float64), axis=0).clip(-most, most).astype(np.float32).astype(np.float64)
         largest = float(np.maximum(high - centre, centre - low).max(initial=0.0))
         if largest > _LARGEST:
-            raise InputError(f"features as far apart as {largest:.3g} have no squares in double precision: divide them")
+            raise InputError(
+                f"features as large, or far apart, as {largest:.3g} have no squares in double precision: divide them"
+            )
         return cls(centre, largest)
 
     def place(

@@ -37,7 +37,7 @@ class Neighbours:
     Raises
     ------
     InputError
-        If there are no entries, or one is not finite.
+        If there are no entries, or one is not finite or so large that it has no square in double precision.
 
     Examples
     --------
