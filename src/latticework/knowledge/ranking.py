@@ -188,7 +188,7 @@ def rank_blocks(
     better, equal, candidates = np.zeros((3, len(triples), 2), dtype=np.int64)
     for place, side in enumerate(SIDES):
         candidates[:, place] = _candidate_counts(side, triples, known, present)
-        better[:, place] = np.where(covered, 0, candidates[:, place] - 1)
+        better[:, place] = candidates[:, place] - 1  # last, unless it is compared
         for rows, block in _blocks(side, triples, np.flatnonzero(covered), known, present):
             counts = compare(block)
             better[rows, place], equal[rows, place] = (count.cpu().numpy() for count in counts)
