@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from benchmarks import harness
 
@@ -34,17 +36,26 @@ class Kept:
     def run(self, name: str, command: harness.Command, env: harness.Env, timeout: float) -> harness.Measured:
         """Measure a command as `harness.run_measured`, unless that was done; `name` is no other part's."""
         words = tuple(map(str, command))
-        made = {"commit": self.commit, "threads": self.threads, "jobs": self.jobs, "command": list(words)}
+
+        def measure() -> dict[str, Any]:
+            found = harness.run_measured(command, env, timeout)
+            print(f"{name}: {found.output}", file=sys.stderr, flush=True)
+            return {key: value for key, value in asdict(found).items() if key != "command"}
+
+        return harness.Measured(words, **self.found(name, {"command": list(words)}, measure))
+
+    def found(self, name: str, of: Mapping[str, Any], find: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """What `find` gives, values that JSON holds, unless that was done `of` the same; `name` is no other part's."""
+        made = {"commit": self.commit, "threads": self.threads, "jobs": self.jobs, **of}
         file = None if self.folder is None else self.folder / f"{name.replace('/', '-')}.json"
         if file is not None and file.exists() and harness.is_one_commit(self.commit):
             before = json.loads(file.read_text(encoding="utf-8"))
             if before.get("made") == made:
-                return harness.Measured(words, **before["found"])
-        found = harness.run_measured(command, env, timeout)
-        print(f"{name}: {found.output}", file=sys.stderr, flush=True)
+                kept: dict[str, Any] = before["found"]
+                return kept
+        found = find()
         if file is not None:
-            figures = {key: value for key, value in asdict(found).items() if key != "command"}
-            whole = {"made": made | {"commit": harness.commit_measured()}, "found": figures}
+            whole = {"made": made | {"commit": harness.commit_measured()}, "found": found}
             partial = file.with_suffix(".partial")
             partial.write_text(json.dumps(whole), encoding="utf-8")
             os.replace(partial, file)

@@ -4,8 +4,9 @@
 the modules below, and runs the tests named beside each. It writes results/mutation.json, and the mutants that lived,
 each with the lines it changed, to results/mutants.txt. --sample tests so many mutants of each module, drawn at random,
 which tells the shares in hours, not days: those of a capability, and of all, are then estimates, in which a module
-counts by the mutants that it has, not by those drawn. --only takes capabilities or modules, and records nothing. A
-folder that --work names is emptied only if it is one that this made.
+counts by the mutants that it has, not by those drawn. --only takes capabilities or modules, and records nothing. With
+--keep FOLDER what was found of each module stays there: stopped and given again, it tests what is missing. A folder
+that --work names is emptied only if it is one that this made.
 """
 
 from __future__ import annotations
@@ -18,12 +19,13 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
 from benchmarks import harness
+from benchmarks.kept import Kept
 
 NAME: Final = "mutation"
 COMMAND: Final = "python -m benchmarks.mutation"
@@ -153,6 +155,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", metavar="NAME", help="capabilities, or modules such as nn/crf")
     parser.add_argument("--sample", type=int, metavar="N", help="mutants of a module, at most, that are tested")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="mutants that are tested at a time")
+    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="where what was found of each module stays")
     parser.add_argument(
         "--work", type=Path, default=ROOT / "build" / "mutation", help="where the checkout is copied to"
     )
@@ -160,12 +163,13 @@ def main() -> None:
     if find_spec("mutmut") is None:
         sys.exit("mutation testing needs mutmut: pip install mutmut")
     make_empty(arguments.work)
+    kept = Kept.begun(arguments.keep, 1, arguments.jobs)
     wanted = arguments.only or list(MATHS)
     tallies: dict[str, dict[str, Tally]] = {}
     for capability, modules in MATHS.items():
         for module, tests in modules.items():
             if capability in wanted or module in wanted:
-                found = mutate(module, tests.split(), arguments.work, arguments.jobs, arguments.sample)
+                found = remembered(kept, module, tests.split(), arguments.work, arguments.jobs, arguments.sample)
                 tallies.setdefault(capability, {})[module] = found
                 print(f"{module}: {found.killed} of {found.total} killed, {found.untested} untested", flush=True)
                 for line in found.lived:
@@ -188,6 +192,13 @@ def make_empty(work: Path) -> None:
             shutil.rmtree(path)
         else:
             path.unlink()
+
+
+def remembered(kept: Kept, module: str, tests: Sequence[str], work: Path, jobs: int, most: int | None) -> Tally:
+    """As `mutate`, of modules that were not tested so before."""
+    of = {"tests": list(tests), "sample": most}
+    found = kept.found(module, of, lambda: asdict(mutate(module, tests, work, jobs, most)))
+    return Tally(**found | {"lived": tuple(found["lived"])})
 
 
 def mutate(module: str, tests: Sequence[str], work: Path, jobs: int, most: int | None = None) -> Tally:

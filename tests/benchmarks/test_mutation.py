@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import harness, mutation
+from benchmarks.kept import Kept
 from benchmarks.mutation import MATHS, Tally
 from latticework.core.capability import capabilities
 
@@ -145,3 +146,21 @@ def test_of_a_sample_a_module_counts_by_the_mutants_that_it_has() -> None:
     assert found.machine["cores_used"] == 2
     assert "at most 10 were drawn" in found.title
     assert "estimates that weigh each by the mutants it has" in found.title
+
+
+def test_what_was_found_of_a_module_is_kept_for_the_same_tests_and_sample(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tested = []
+
+    def mutate(module: str, tests: list[str], work: Path, jobs: int, most: int | None) -> Tally:
+        tested.append((module, most))
+        return Tally(39, ("one: - a  + b",), 0, 120)
+
+    monkeypatch.setattr(mutation, "mutate", mutate)
+    monkeypatch.setattr(harness, "commit_measured", lambda: "0123456789ab")
+    for sample, tests in ((40, "a"), (40, "a"), (30, "a"), (40, "b")):
+        kept = Kept.begun(tmp_path, 1, 2)
+        found = mutation.remembered(kept, "nn/crf", [tests], tmp_path, 2, sample)
+        assert found == Tally(39, ("one: - a  + b",), 0, 120)
+    assert tested == [("nn/crf", 40), ("nn/crf", 30), ("nn/crf", 40)]
