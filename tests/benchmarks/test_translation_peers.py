@@ -344,7 +344,7 @@ def test_every_system_takes_its_turn_and_the_result_goes_on_record(
     assert times["training, ours, default / JoeyNMT, default (float32)"].value == 2
     assert times["training, ours, float32 / JoeyNMT, default (float32)"].met
     assert rows["ours: whole file, beam 1", "sentences/s"].value == pytest.approx(6)
-    assert rows["ours: whole file, beam 1", "sentences a processor second"].value == pytest.approx(3)
+    assert rows["ours: whole file, beam 1, processor time", "sentences a processor second"].value == pytest.approx(3)
     assert rows["JoeyNMT: BLEU, whole file, beam 4", ""].value == 95
     for beam in (1, 4):
         same = f"translations that are ours to the letter, batches of 1, beam {beam}"
@@ -363,7 +363,7 @@ def test_every_system_takes_its_turn_and_the_result_goes_on_record(
     assert "ours / plain loop: whole file, beam 1" not in times
     assert not [name for name, _ in rows if name.startswith("plain loop") and "whole file" in name]
     assert rows["training: plain loop, float32", "target tokens/s"].value == 1600
-    assert rows["training: plain loop, float32", "target tokens a processor second"].value == 800
+    assert rows["training: plain loop, float32, processor time", "target tokens a processor second"].value == 800
 
 
 def test_half_of_it_is_shown_and_not_recorded(

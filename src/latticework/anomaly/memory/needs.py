@@ -57,7 +57,7 @@ def needs(patches: int, channels: int, *, fraction: float = FRACTION, budget: in
     Examples
     --------
     >>> needs(500 * 784, 120)
-    Needs(memory=42..., disk=0)
+    Needs(memory=41..., disk=0)
     >>> needs(500 * 3136, 1920).disk  # the features of the fusion bank do not fit
     6021120000
     """
