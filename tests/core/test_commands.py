@@ -136,6 +136,17 @@ def test_standard_output_is_no_file_to_look_at(tmp_path: Path, monkeypatch: pyte
         commands.check_output(Path("./-").absolute())
 
 
+def test_an_output_is_no_file_that_is_read_by_whatever_name(tmp_path: Path) -> None:
+    texts, other = tmp_path / "texts.txt", tmp_path / "other.txt"
+    commands.check_output(texts, texts, None)  # neither is there
+    texts.write_text("a line\n")
+    (tmp_path / "link.txt").symlink_to(texts)
+    commands.check_output(other, Path("-"), None, texts)
+    for name in ("texts.txt", "./texts.txt", "link.txt"):
+        with pytest.raises(InputError, match=r"^--output .*\.txt is a file that is read: give the output"):
+            commands.check_output(tmp_path / name, other, texts)
+
+
 def test_a_page_is_not_printed_beside_the_result() -> None:
     with pytest.raises(InputError, match=r"^--page -: standard output is for the result, expected the name of a file"):
         commands.check_page(Path("-"))

@@ -7,6 +7,7 @@ import json
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -350,6 +351,13 @@ def test_illegal_tags_are_repaired_and_said_with_their_places(fit, write):
     assert ended.status == 0
     (warning,) = [line for line in ended.err.splitlines() if line.startswith("warning: ")]
     assert re.search(r"a\.bmes: 1 illegal BMES tags repaired .*a\.bmes:2: M-LOC", warning)
+
+
+def test_what_is_read_is_not_written_over(refused, write, lattice_folder):
+    texts = write("texts.txt", "我爱长江\n")
+    for words in (["predict", lattice_folder, texts], ["vectors", texts]):
+        assert "texts.txt is a file that is read" in refused("ner", *words, "-o", texts)
+    assert Path(texts).read_text(encoding="utf-8") == "我爱长江\n"
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import json
 import re
 import shutil
 import warnings
+from pathlib import Path
 
 import pytest
 import sacrebleu
@@ -415,3 +416,10 @@ def test_help_names_the_presets(latticework, monkeypatch):
 def test_the_default_configuration_of_the_library_is_the_papers():
     assert TransformerConfig() == TransformerConfig(layers=6, d_model=512, heads=8, feed_forward=2048, dropout=0.1)
     assert torch.get_default_dtype() == torch.float32
+
+
+def test_what_is_read_is_not_written_over(refused, write, model_folder):
+    sentences = write("sentences.txt", "the dog sees the cat.\n")
+    message = refused("translate", "predict", model_folder, sentences, "-o", sentences)
+    assert "sentences.txt is a file that is read" in message
+    assert Path(sentences).read_text(encoding="utf-8") == "the dog sees the cat.\n"

@@ -182,7 +182,7 @@ def check_json(as_json: bool, /, **others: object) -> None:
         raise InputError(f"--json is for what is printed: leave out {' and '.join(names)}, or --json")
 
 
-def check_output(path: Path | None, *, option: str = "--output") -> None:
+def check_output(path: Path | None, *read: Path | None, option: str = "--output") -> None:
     """Find out before long work whether a file can be written where an option says; what is no file is not looked at.
 
     Nor is `-`, standard output.
@@ -190,7 +190,7 @@ def check_output(path: Path | None, *, option: str = "--output") -> None:
     Raises
     ------
     InputError
-        If it cannot.
+        If it cannot, or if it is a file that is read.
 
     Examples
     --------
@@ -205,6 +205,9 @@ def check_output(path: Path | None, *, option: str = "--output") -> None:
         raise InputError(f"{option} {path} is a folder, expected the name of a file to write")
     if not os.path.isdir(folder):
         raise InputError(f"{option} {path} cannot be written: there is no folder {folder}")
+    there = [each for each in read if each is not None and os.path.exists(each)]
+    if os.path.exists(path) and any(os.path.samefile(path, each) for each in there):
+        raise InputError(f"{option} {path} is a file that is read: give the output another name")
     from latticework.core.folders import check_writable
 
     check_writable(folder)

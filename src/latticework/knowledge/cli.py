@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shlex import quote
 from typing import Annotated
 
 import typer
@@ -134,7 +135,7 @@ def fit(
         source, needed = valid or triples, valid is not None
         validation = read_rows(source, "valid", needed=needed, literals=literals, blank_nodes=blank_nodes)
     model.fit(loaded.graph, validation, folder=output, restart=restart, loggers=logger or (), sharded=sharded)
-    message(f'the model is in {output}; try: latticework kg query {output} "an entity" "a relation" "?"')
+    message(f'the model is in {output}; try: latticework kg query {quote(str(output))} "an entity" "a relation" "?"')
 
 
 for each in (update, watch, query, explain, evaluate, stats, diff, convert, export):

@@ -78,7 +78,7 @@ def diff(
     """Write what makes one graph of another: changes that kg update applies, of which each is + or -, and a fact."""
     read_stdin_once(old, new)
     check_json(as_json, output=output)
-    check_output(output)
+    check_output(output, old, new)
 
     from latticework.core.files import write_lines
     from latticework.knowledge.deltas import delta_lines, write_delta
@@ -128,7 +128,7 @@ def convert(
 
     kind = kind_to_write(target, format=to)
     if kind != "openke":
-        check_output(target, option="TARGET")
+        check_output(target, source, option="TARGET")
     if kind == "openke" and source.is_dir() and not _is_model(source) and from_ is None:
         splits = read_splits(source, literals=literals, blank_nodes=blank_nodes)
         write_openke(target, splits)

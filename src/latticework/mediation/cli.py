@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from dataclasses import replace
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
@@ -201,7 +202,7 @@ def fit(
     print_model(found, as_json=as_json)
     write_beside(found, name=study.stem or str(study), results=results, page=page)
     more = "" if found.posterior_.thresholded else " --sensitivity"  # which needs the images then
-    message(f"the model is in {output}; try: latticework mediate report {output}{more} --page report.html")
+    message(f"the model is in {output}; try: latticework mediate report {quote(str(output))}{more} --page report.html")
 
 
 @app.command()

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 import typer
@@ -157,7 +158,7 @@ def fit(
         restart=restart,
         loggers=logger or (),
     )
-    message(f"the model is in {output}; try: echo 'a text' | latticework ner predict {output}")
+    message(f"the model is in {output}; try: echo 'a text' | latticework ner predict {quote(str(output))}")
 
 
 @app.command()
@@ -185,7 +186,7 @@ def predict(
     --lexicon the words of another list match instead of those of the training, without training again.
     """
     read_stdin_once(file, None if lexicon is None else Path(lexicon))
-    check_output(output)
+    check_output(output, file, None if lexicon is None else Path(lexicon))
     check_json(as_json, format=format, output=output)
     if format is None:
         format = "jsonl" if as_json else _format_of(output)

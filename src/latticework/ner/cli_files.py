@@ -84,7 +84,7 @@ def vectors(
     it has, for --word-vectors. The file is word2vec's text format.
     """
     read_stdin_once(text, None if lexicon is None else Path(lexicon))
-    check_output(output)
+    check_output(output, text, None if lexicon is None else Path(lexicon))
 
     from latticework.ner.io import texts_in
     from latticework.ner.unlabelled import character_vectors, word_vectors

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -91,7 +92,7 @@ def fit(
     training = _read_when_needed(source, target)
     validation = _read_when_needed(*valid) if valid else None
     translator.fit(*training, validation, folder=output, restart=restart, loggers=logger or (), sharded=sharded)
-    message(f"the model is in {output}; try: echo 'a sentence' | latticework translate predict {output}")
+    message(f"the model is in {output}; try: echo 'a sentence' | latticework translate predict {quote(str(output))}")
 
 
 @app.command()
@@ -111,7 +112,7 @@ def predict(
     One line of output for each line of input; with --n-best N, N lines. With --json, or where --output names a .jsonl
     file, each line of input gives one object with its translations and their scores.
     """
-    check_output(output)
+    check_output(output, file)
     check_json(as_json, output=output)
     objects = as_json or (output is not None and is_jsonl(output))
     translator = _load(model, device, beam, alpha, n_best)
