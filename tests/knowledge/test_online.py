@@ -171,7 +171,7 @@ def test_a_fit_that_finds_its_model_updated_says_so(tmp_path):
     model = DKGE(8, max_epochs=1, config=CONFIG, random_state=0, device="cpu").fit(FACTS, folder=tmp_path)
     model.partial_fit(add=[("e1", "r0", "new")])
     model.save(tmp_path)
-    with pytest.warns(UserWarning, match="as 1 updates have left it"):
+    with pytest.warns(UserWarning, match="holds this run's model after 1 update; restart"):
         DKGE(8, max_epochs=1, config=CONFIG, random_state=0, device="cpu").fit(FACTS, folder=tmp_path)
 
 

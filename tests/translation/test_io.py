@@ -59,6 +59,13 @@ def test_sides_may_come_from_files_of_different_kinds(write):
     assert read_pairs(source, target) == (["one", "two"], ["eins", "zwei"])
 
 
+def test_columns_that_are_passed_over_are_told_of_once(write):
+    path = write("a.tsv", ["one\teins", "1\tone\teins", "2\ttwo\tzwei"])
+    with pytest.warns(UserWarning, match=r"a\.tsv:2 has 3 columns: the first is the source") as told:
+        assert read_pairs(path) == (["one", "1", "2"], ["eins", "one", "two"])
+    assert len(told) == 1
+
+
 def test_a_byte_order_mark_and_carriage_returns_go(write):
     path = write("a.txt", "\ufeffa house\r\na\rb\r\n\ufeffno mark here\r\n".encode())
     assert read_sentences(path) == ["a house", "a\rb", "\ufeffno mark here"]

@@ -175,7 +175,8 @@ class DKGE(LinkPredictor):
 
         run.once(self, run_fingerprint, learn)
         if self.updates_:
-            told = f"{folder} holds this run's model as {self.updates_} updates have left it; restart to fit it anew"
+            updates = counted(self.updates_, "update")
+            told = f"{folder} holds this run's model after {updates}; restart to fit it anew"
             warnings.warn(told, stacklevel=2)
         return self
 

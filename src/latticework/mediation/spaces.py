@@ -191,7 +191,8 @@ def three_axes(mask: Shaped[np.ndarray, "*grid"], name: str) -> Bool[np.ndarray,
     mask = np.asarray(mask)
     if not 1 <= mask.ndim <= 3 or mask.dtype != np.bool_:
         raise InputError(
-            f"{name}: expected booleans on a grid of up to three axes, got {mask.dtype} {list(mask.shape)}"
+            f"{name}: expected booleans (as `mask > 0` gives) on a grid of up to three axes, got {mask.dtype} "
+            f"{list(mask.shape)}"
         )
     if mask.size > MAX_VOXELS or max(mask.shape) > MAX_EDGE:
         raise InputError(f"{name}: a grid of {list(mask.shape)} is larger than the {MAX_VOXELS:,} voxels that are read")

@@ -4,13 +4,14 @@ A file named .tsv gives its first column as source and its second as target; one
 with "source" and "target". Any other file is plain text, a sentence a line. All of them may end in .gz.
 """
 
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Final, Literal
 
 from latticework.core.checks import one_of
 from latticework.core.datasets import Dataset, RemoteFile
-from latticework.core.errors import InputError
+from latticework.core.errors import InputError, callers_level
 from latticework.core.files import JSON_LINES, is_jsonl, read_lines, suffix
 from latticework.core.values import read_object
 from latticework.translation.text import check_sentence
@@ -43,8 +44,17 @@ def read_sentences(path: str | Path, side: Side = "source") -> list[str]:
 def sentences_in(lines: Iterable[str], name: str, side: Side = "source") -> Iterator[str]:
     """The sentences of one side, as the lines of a file of that name come in."""
     one_of("side", side, _COLUMNS)
-    extract = _from_json if is_jsonl(name) else _from_tsv if suffix(name) == ".tsv" else None
+    table = suffix(name) == ".tsv"
+    extract = _from_json if is_jsonl(name) else _from_tsv if table else None
+    told = not table or side == "source"  # of a file of pairs both sides are read
     for number, line in enumerate(lines, start=1):
+        if not told and line.count("\t") > 1:
+            told = True
+            warnings.warn(
+                f"{name}:{number} has {len(line.split(chr(9)))} columns: the first is the source, the second the "
+                "target, and others are passed over",
+                stacklevel=callers_level(),
+            )
         yield line if extract is None else extract(line, side, f"{name}:{number}")
 
 
