@@ -276,6 +276,6 @@ def test_the_illegal_tags_of_resume_are_named(data_folder):
 def test_a_file_is_not_converted_into_itself(tmp_path):
     file = tmp_path / "some.bio"
     file.write_text("长 B-LOC\n江 I-LOC\n", encoding="utf-8")
-    with pytest.raises(InputError, match=r"some\.bio is the file that is read"):
+    with pytest.raises(InputError, match=r"some\.bio is a file that is read"):
         convert(file, tmp_path / "." / "some.bio")
     assert file.read_text(encoding="utf-8") == "长 B-LOC\n江 I-LOC\n"

@@ -15,7 +15,7 @@ import typer
 
 from latticework.core.checks import n_jobs
 from latticework.core.errors import InputError, require
-from latticework.core.files import is_stream
+from latticework.core.files import check_not_read, is_stream
 from latticework.core.hardware import check_device
 from latticework.core.terminal import printable
 from latticework.core.values import strict_json
@@ -205,9 +205,7 @@ def check_output(path: Path | None, *read: Path | None, option: str = "--output"
         raise InputError(f"{option} {path} is a folder, expected the name of a file to write")
     if not os.path.isdir(folder):
         raise InputError(f"{option} {path} cannot be written: there is no folder {folder}")
-    there = [each for each in read if each is not None and os.path.exists(each)]
-    if os.path.exists(path) and any(os.path.samefile(path, each) for each in there):
-        raise InputError(f"{option} {path} is a file that is read: give the output another name")
+    check_not_read(path, *read, what=f"{option} ")
     from latticework.core.folders import check_writable
 
     check_writable(folder)

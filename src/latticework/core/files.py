@@ -342,6 +342,23 @@ def is_stream(path: str | os.PathLike[str]) -> bool:
     return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
 
 
+def check_not_read(path: str | os.PathLike[str], *read: str | os.PathLike[str] | None, what: str = "") -> None:
+    """Refuse to write to a file that is read, by whatever name; None, and what is not there, is no file.
+
+    Raises
+    ------
+    InputError
+        If it is one of them; it begins with `what`, such as the name of an option.
+
+    Examples
+    --------
+    >>> check_not_read("texts.txt", "texts.txt", None)  # neither is there
+    """
+    there = [each for each in read if each is not None and os.path.exists(each)]
+    if os.path.exists(path) and any(os.path.samefile(path, each) for each in there):
+        raise InputError(f"{what}{path} is a file that is read: give the output another name")
+
+
 def sync_folder(folder: Path) -> None:
     """Make renames in a folder durable, where the file system can (Windows has no need to) and it may be read."""
     if os.name == "nt":

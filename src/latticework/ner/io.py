@@ -17,7 +17,7 @@ from typing import Final
 from latticework.core.checks import one_of
 from latticework.core.datasets import Dataset, RemoteFile
 from latticework.core.errors import InputError, callers_level
-from latticework.core.files import is_jsonl, read_lines, write_lines
+from latticework.core.files import check_not_read, is_jsonl, read_lines, write_lines
 from latticework.core.streams import output_name, stream_name
 from latticework.core.words import listed
 from latticework.ner.choices import Repair, Scheme
@@ -155,8 +155,7 @@ def convert(
         As `read_tagged`, or if both are one file, or that cannot be written.
     """
     one_of("scheme", scheme, SCHEMES)
-    if os.path.exists(source) and os.path.exists(target) and os.path.samefile(source, target):
-        raise InputError(f"{target} is the file that is read: give the converted one another name")
+    check_not_read(target, source)
     tagged = read_tagged(source, repair=repair)
     write_lines(target, tagged_lines(tagged, jsonl=is_jsonl(target), scheme=scheme))
     empty = [place for place, tokens in zip(tagged.places, tagged.sentences, strict=True) if not tokens]
