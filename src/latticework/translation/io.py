@@ -44,17 +44,13 @@ def read_sentences(path: str | Path, side: Side = "source") -> list[str]:
 def sentences_in(lines: Iterable[str], name: str, side: Side = "source") -> Iterator[str]:
     """The sentences of one side, as the lines of a file of that name come in."""
     one_of("side", side, _COLUMNS)
-    table = suffix(name) == ".tsv"
-    extract = _from_json if is_jsonl(name) else _from_tsv if table else None
-    told = not table or side == "source"  # of a file of pairs both sides are read
+    extract = _from_json if is_jsonl(name) else _from_tsv if suffix(name) == ".tsv" else None
+    untold = extract is _from_tsv and side == "target"  # of pairs both sides are read, and one tells
     for number, line in enumerate(lines, start=1):
-        if not told and line.count("\t") > 1:
-            told = True
-            warnings.warn(
-                f"{name}:{number} has {len(line.split(chr(9)))} columns: the first is the source, the second the "
-                "target, and others are passed over",
-                stacklevel=callers_level(),
-            )
+        if untold and (columns := line.count("\t") + 1) > 2:
+            untold = False
+            told = "the first is the source, the second the target, and others are passed over"
+            warnings.warn(f"{name}:{number} has {columns} columns: {told}", stacklevel=callers_level())
         yield line if extract is None else extract(line, side, f"{name}:{number}")
 
 
