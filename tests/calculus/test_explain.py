@@ -165,7 +165,7 @@ def test_every_printed_equality_holds(case):
     assert assert_all_hold(derived(case)) > 0
 
 
-@pytest.mark.parametrize("seed", [seed for seed in range(24) if seed != 8])  # of 8, no draw is away from all kinks
+@pytest.mark.parametrize("seed", sorted({*range(42)} - {8, 26}))  # of these two, all points are at kinks
 def test_every_printed_equality_of_a_random_expression_holds(seed):
     assert assert_all_hold(random_derivation(seed)) > 0
 

@@ -19,7 +19,7 @@ from latticework.core.errors import InputError
 DEEP = 10_000
 # Of a processor; most take milliseconds. Nothing else guards against a power that is written out or a text that is
 # matched again and again: each may be one call that takes minutes, which no count of calls or of nodes shows.
-LONGEST_SECONDS = 30.0
+LONGEST_SECONDS = 10.0
 SHAPES = {"x": "", "v": "n", "A": "n,n"}
 
 
