@@ -88,7 +88,7 @@ def greedy(features: Rows, count: int, *, start: int = 0, device: str | torch.de
 
     Takes `count` × patches × channels multiplications, as a loop would, or a few times as many at most; most of them
     in products of matrices, and far fewer where picks are much farther apart than most patches are from one. Where
-    most have to be compared one by one, as of many near copies, it may take ten times as long as a loop. Memory is for
+    most are compared one by one, as of near copies in few channels, it may take over ten times as long. Memory is for
     up to 48 bytes a patch, `count` rows, a few blocks of `BLOCK` rows and some 30 MB, whatever the features lie on.
 
     Parameters
