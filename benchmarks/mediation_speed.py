@@ -231,7 +231,8 @@ def told(elapsed: float, iterations: int, draws: np.ndarray) -> dict[str, float]
 
 def ours(first: int, second: int, seed: int, prior: Any = None) -> dict[str, Any]:
     """One chain of each stage, with the paper's priors or others."""
-    from latticework.mediation.chains import ConfoundedChain, Length, MediatorChain
+    from latticework.mediation.chains import ConfoundedChain, MediatorChain
+    from latticework.mediation.iterations import Length
     from latticework.mediation.prior import Prior
 
     prior = Prior.paper() if prior is None else prior

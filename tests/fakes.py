@@ -134,6 +134,12 @@ CAPABILITY = Capability(
 )
 
 
+def walk(step, count):
+    """So many steps, in whatever process finds this module."""
+    for _ in range(count):
+        step()
+
+
 def late(number):
     """A piece of work for another process, which finds this module: the first of four takes longest."""
     time.sleep(0.05 * (3 - number))

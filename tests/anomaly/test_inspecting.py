@@ -67,6 +67,18 @@ def test_nearest_patches_are_named_in_pixels_of_their_own_picture():
             assert (bank.nearest.row, bank.nearest.column) == (bank.row, bank.column)
 
 
+def test_a_picture_of_another_size_than_all_that_were_learnt_is_doubtful(whole):
+    assert whole.explain(part(40)).doubt == ""
+    larger = whole.explain(part(40, size=96)).doubt
+    assert larger == "it is a picture of 96 x 96, those learnt from are 64 x 64: its scale may be another"
+    narrow = whole.explain(cropped(part(40), slice(0, 64), slice(4, 60))).doubt
+    assert narrow.startswith("it is a picture of 64 x 56, those learnt from are 64 x 64")
+    assert whole.explain(cropped(part(40), slice(0, 64), slice(2, 62))).doubt == ""
+    mixed = detector(coreset=1.0, config=replace(CONFIG, held_out=0)).fit([part(0), part(1, size=96)])
+    assert mixed.explain(part(40, size=80)).doubt == ""
+    assert "those learnt from are 64 x 64 to 96 x 96" in mixed.explain(part(40, size=128)).doubt
+
+
 def test_places_in_another_picture_are_in_pixels_of_that_one():
     wide = cropped(part(0, size=128), slice(32, 96), slice(0, 128))
     model = detector(coreset=1.0, config=replace(CONFIG, held_out=0)).fit([wide])

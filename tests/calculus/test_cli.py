@@ -126,7 +126,11 @@ def test_rules_and_lessons_are_printed(run):
             "--check and --export cannot be given together",
         ),
         (("x'*x", "--wrt", "x", "--export", "numpy", "--steps"), "--export and --steps cannot be given together"),
-        (("x'*x", "--wrt", "x", "--export", "numpy", "--json"), "--export: format='json': expected text"),
+        (("x'*x", "--wrt", "x", "--export", "numpy", "--json"), "--export and --json cannot be given together"),
+        (("--lesson", "list", "--wrt", "x"), "--lesson and --wrt cannot be given together"),
+        (("--lesson", "list", "--shape", "x:n"), "--lesson and --shape cannot be given together"),
+        (("--rules", "--assume", "A symmetric"), "--rules and --assume cannot be given together"),
+        (("x'*x", "--wrt", "x", "--export", "numpy", "--format", "json"), "--export: format='json': expected text"),
         (("x'*x", "--wrt", "x", "--export", "numpy", "-o", "a.html"), "--export: format='html': expected text"),
         (
             ("x'*x", "--wrt", "x", "--check", "x", "--format", "html"),

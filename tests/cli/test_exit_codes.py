@@ -30,6 +30,12 @@ Command = Callable[..., subprocess.CompletedProcess[str]]
         (["juggle", "fling"], 2, "error: No such command 'fling'. (latticework juggle --help tells more)"),
         (["jugle"], 2, "error: No such command 'jugle'. Did you mean 'juggle'? (latticework --help tells more)"),
         (["--colour"], 2, "error: No such option: --colour (latticework --help tells more)"),
+        (["--colour=1", "x"], 2, "error: No such option: --colour (latticework --help tells more)"),
+        (
+            ["translate", "fit", "a", "b", "--valid", "c"],
+            2,
+            "error: Option '--valid' requires 2 arguments. (latticework ... --help tells more)",
+        ),
         (["show"], 2, "error: Missing argument 'MODEL'. (latticework show --help tells more)"),
         (
             ["derive", "x", "--format", "pdf"],

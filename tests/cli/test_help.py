@@ -52,6 +52,19 @@ def test_paragraphs_are_filled_to_the_width_of_the_terminal(every: list[TyperCom
     assert {command.rich_markup_mode for command in every} == {"markdown"}
 
 
+def test_nothing_is_cut_off_where_a_terminal_is_as_narrow_as_they_come(
+    every: list[TyperCommand | TyperGroup], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    for command in every:
+        with typer.Context(command, info_name=command.name) as context:
+            print(command.get_help(context))
+        options = [name for each in command.params for name in (*each.opts, *each.secondary_opts)]
+        shown = capsys.readouterr().out
+        assert [line for line in shown.splitlines() if "…" in line] == []
+        assert [name for name in options if name.startswith("--") and name not in shown] == []
+
+
 def test_completion_is_offered_by_the_root_alone_which_knows_all_jobs() -> None:
     def offering(found: list[TyperCommand | TyperGroup]) -> int:
         return sum(each.name == "install_completion" for command in found for each in command.params)

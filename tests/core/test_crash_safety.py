@@ -16,6 +16,7 @@ import tasks
 import latticework as lw
 from latticework.core import read_folder, training
 from latticework.core.loggers import without_timings
+from latticework.core.progress import showing
 from latticework.core.values import from_json
 
 KILLED_TRAINING = Path(__file__).with_name("killed_training.py")
@@ -202,6 +203,26 @@ class Interrupt:
             return serve(task, batch)
 
         monkeypatch.setattr(PairsTask, "inputs", inputs)
+
+
+def test_an_interrupted_run_says_where_the_same_again_goes_on(tmp_path, monkeypatch, capsys):
+    with monkeypatch.context() as patched, showing():
+        Interrupt(patched, at=10)
+        with pytest.raises(KeyboardInterrupt):
+            tasks.fit_translator(tmp_path / "model")
+    said = capsys.readouterr().err.splitlines()
+    with showing():
+        tasks.fit_translator(tmp_path / "model")
+    step = said[-1].removeprefix("the same again goes on after step ")
+    assert int(step) >= 3
+    assert f"going on after step {step}" in capsys.readouterr().err.splitlines()
+
+
+def test_a_run_that_is_interrupted_before_its_first_checkpoint_says_nothing_of_going_on(tmp_path, monkeypatch, capsys):
+    Interrupt(monkeypatch, at=1)
+    with showing(), pytest.raises(KeyboardInterrupt):
+        tasks.fit_translator(tmp_path / "model")
+    assert "goes on" not in capsys.readouterr().err
 
 
 @pytest.fixture

@@ -470,7 +470,7 @@ def test_explain_says_what_is_heeded(latticework, saved):
     shown = latticework("kg", "explain", saved, "Rome", "lies in", "Norway").out.splitlines()
     assert re.fullmatch(r"score -[\d.]+; not in the graph", shown[0])
     assert re.fullmatch(r"head Rome: [\d.]+% itself, the rest by attention to", shown[1])
-    assert {line.split("%  ")[1] for line in shown[2:5]} == {"(itself)", "Italy", "Paris"}
+    assert {line.split("%  ")[1] for line in shown[2:5]} == {"Rome itself", "Italy", "Paris"}
 
 
 # evaluate

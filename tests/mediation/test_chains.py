@@ -12,7 +12,8 @@ from mediation.designs import basis_of
 from mediation.montecarlo import assert_same_mean
 
 from latticework.mediation.basis import Basis, Block
-from latticework.mediation.chains import ConfoundedChain, Length, MediatorChain, OutcomeChain, run
+from latticework.mediation.chains import ConfoundedChain, MediatorChain, OutcomeChain
+from latticework.mediation.iterations import Length, run
 from latticework.mediation.mediator_model import residual_of
 from latticework.mediation.preparation import prepare
 from latticework.mediation.prior import Prior

@@ -117,7 +117,7 @@ def test_bima_takes_thresholds_a_kernel_and_the_priors_of_the_paper(latticework,
         8,
         Prior.paper(),
     )
-    again = latticework("mediate", "fit", written, "-o", tmp_path / "other", *QUICK, "--orthogonal")
+    again = latticework("mediate", "fit", written, "-o", tmp_path / "other", *QUICK, "--orthogonal", "yes")
     assert again.status == 0
     assert lw.load(tmp_path / "other").prior == Prior(orthogonal=True)
 

@@ -125,7 +125,7 @@ def test_columns_that_are_not_there_are_told_with_the_nearest(write):
         participants(table, exposure="dose", outcome="memmory")
     with refused("named twice"):
         participants(table, exposure="dose", outcome="dose")
-    with refused("'subject'"):
+    with refused("'subject'", "id_column (--id-column) names the one of ids"):
         participants(table, exposure="dose", outcome="memory", id_column="subject")
     with refused("missing='fill'"):
         participants(table, exposure="dose", outcome="memory", missing="fill")

@@ -73,6 +73,10 @@ def test_white_space_is_found_among_more_columns():
         (["中 O", "国"], "2: expected a token and a tag, got '国' alone"),
         (["中\tO", "国\t"], "2: expected a token and a tag, got '国' alone"),
         (["中 O", "O"], "2: expected a token and a tag, got 'O' alone"),
+        (
+            ["", "B-LOC 中", "E-LOC 国", "", "中 O"],
+            "2: the first column is a tag, 'B-LOC', and the last none: expected the token first and its tag last",
+        ),
         (["中 O", "国 NN O"], "2: 3 columns, where the lines before have 2"),
         (["中 NN O", "", "国 O"], "3: 2 columns, where the lines before have 3"),
         (["中 O", "国 LOC"], "2: 'LOC' is no BMES tag, expected O, B-TYPE, M-TYPE, E-TYPE, S-TYPE"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import re
+import warnings
 
 import pytest
 
@@ -162,6 +163,20 @@ def test_the_first_line_of_standard_input_tells_whether_texts_are_json():
     assert list(texts_in([], "<stdin>")) == []
     with pytest.raises(InputError, match=r"^<stdin>:3: not a JSON object"):
         list(texts_in([*lines[:2], "人"], "<stdin>"))
+
+
+def tagged_alike(*lines: str) -> list[str]:
+    """What is said of lines that are taken for texts, all of them."""
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        assert list(texts_in(lines, "a.txt")) == list(lines)
+    return [str(each.message) for each in said]
+
+
+def test_of_lines_that_look_like_a_file_of_tags_it_is_told_once_that_they_are_taken_for_texts():
+    (said,) = tagged_alike("好", "中 B-LOC", "国\tNN\tE-LOC", "", "人 O", "人 O", "人 O")
+    assert said.startswith("a.txt:3: '国\\tNN\\tE-LOC' and the line before look like tokens with tags")
+    assert tagged_alike("vitamin B-12", "", "vitamin B-6", "中国", "O", "B-LOC") == []
 
 
 @pytest.mark.parametrize("name", ["a.txt", "<stdin>"])

@@ -28,6 +28,13 @@ frame.onload = () => {
       hidden: [...page.querySelectorAll(".scroll")].map((box) => box.scrollWidth - box.clientWidth),
       scales: [...page.querySelectorAll(".passages svg")].map(
         (svg) => svg.clientWidth / svg.viewBox.baseVal.width),
+      adrift: [...page.querySelectorAll("caption")].map((caption) => {
+        const box = caption.closest(".scroll"), left = () => caption.getBoundingClientRect().left, before = left();
+        box.scrollLeft = 9999;
+        const moved = left() - before;
+        box.scrollLeft = 0;
+        return moved;
+      }),
       letters: [...page.querySelectorAll("svg")].map((svg) => 12 * svg.clientWidth / svg.viewBox.baseVal.width),
     };
   }
@@ -133,6 +140,12 @@ def test_a_browser_that_does_not_run_is_none(pretended):
     folder = pretended("exit 1")
     with pytest.raises(pytest.skip.Exception, match="chromium does not run here"):
         running_browser(folder)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_a_caption_stays_where_it_is_while_its_table_scrolls(layout, width):
+    assert layout[width]["adrift"] == pytest.approx([0, 0, 0, 0], abs=0.5)
+    assert any(layout[width]["hidden"]) == (width < 800)
 
 
 @pytest.mark.parametrize("width", WIDTHS)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 import torch
 from jaxtyping import Float32
@@ -14,6 +16,8 @@ from latticework.anomaly.fitted import Fitted
 from latticework.anomaly.judging import Judged, fused_map, unsquashed
 from latticework.anomaly.preparation.squares import Square
 from latticework.anomaly.scans.samples import Sample
+
+OTHER_SIZE: Final = 1.1  # times as many rows or columns as any picture that was learnt from has, or as few
 
 
 def inspection(sample: Sample, described: Described, judged: Judged, fitted: Fitted) -> Inspection:
@@ -70,7 +74,20 @@ def whole_map(described: Described, judged: Judged, fitted: Fitted) -> Float32[n
 def _doubt(described: Described, judged: Judged, fitted: Fitted) -> str:
     silent = [bank for bank, (row, _) in zip(fitted.banks, judged.worst, strict=True) if row < 0]
     told = f"nothing of it could be judged by {', '.join(silent)}" if silent else ""
-    return "; ".join(filter(None, (described.frames.doubts[0], told)))
+    return "; ".join(filter(None, (described.frames.doubts[0], _unlike(described.frames.squares[0], fitted), told)))
+
+
+def _unlike(square: Square, fitted: Fitted) -> str:
+    """That a picture is of another size than all that were learnt from; nothing where it is not."""
+    least, most = np.min(fitted.sizes, axis=0), np.max(fitted.sizes, axis=0)
+    size = np.array([square.height, square.width])
+    if (size >= least / OTHER_SIZE).all() and (size <= most * OTHER_SIZE).all():
+        return ""
+    shortest, tallest = (" x ".join(map(str, sides)) for sides in (least, most))
+    learnt = shortest if shortest == tallest else f"{shortest} to {tallest}"
+    return (
+        f"it is a picture of {square.height} x {square.width}, those learnt from are {learnt}: its scale may be another"
+    )
 
 
 def _own(square: Square, values: Float32[np.ndarray, "size size"]) -> Float32[np.ndarray, "height width"]:

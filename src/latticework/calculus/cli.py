@@ -96,6 +96,7 @@ def derive(
     Shapes that are not declared are inferred: capitals are matrices, a to g scalars and other letters vectors, unless
     that does not fit. With --check the exit status is 1 if the answer is wrong.
     """
+    of_paper = rules or lesson is not None
     _refuse_together(
         {
             "--rules": rules,
@@ -103,7 +104,15 @@ def derive(
             "--check": check is not None,
             "--export": export is not None,
         },
-        {"--steps": steps, "--verify": verify, "EXPR": (rules or lesson is not None) and expression is not None},
+        {
+            "--steps": steps,
+            "--verify": verify,
+            "--json": as_json and export is not None,
+            "EXPR": of_paper and expression is not None,
+            "--wrt": of_paper and wrt is not None,
+            "--shape": of_paper and shape is not None,
+            "--assume": of_paper and assume is not None,
+        },
     )
     check_json(as_json, format=format, output=output)
     if format is None:

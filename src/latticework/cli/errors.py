@@ -96,8 +96,9 @@ def verdict(error: BaseException) -> tuple[int, str]:
     if isinstance(error, typer.TyperException):
         message = error.format_message().replace(": Value error, ", ": ")  # pydantic's word, below Typer's
         context = getattr(error, "ctx", None)
-        if message and context is not None:
-            message = f"{message} ({context.command_path} --help tells more)"
+        if message:
+            command = "latticework ..." if context is None else context.command_path
+            message = f"{message} ({command} --help tells more)"
         return error.exit_code, message
     return FAILED, f"{type(error).__name__}: {error} (latticework --debug ... shows where)"
 

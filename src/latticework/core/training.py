@@ -109,7 +109,12 @@ def train(
             loop.loggers = [CSVLogger(place / "log.csv", loop.history), *loggers]
         for logger in loop.loggers:
             stack.callback(logger.close)
-        loop.run()
+        try:
+            loop.run()
+        except KeyboardInterrupt:
+            if loop.saved_at:
+                message(f"the same again goes on after step {loop.saved_at:,}")
+            raise
         return loop.history
 
 
@@ -152,6 +157,7 @@ class _Loop:
         self.terms = 0  # of all processes since the last row
         self.row_started = self.started = self.saved = time.monotonic()
         self.saving = 0.0  # seconds that the last checkpoint took
+        self.saved_at = 0  # the step of that checkpoint, if there is one
 
     def resume(self) -> bool:
         """Go on where the checkpoint is, if there is one to go on from."""
@@ -166,6 +172,7 @@ class _Loop:
             checkpoint.restore(found, self.trained, self.plain_optimizer, device, rank)
         again = f" of the run that --restart began; remove {self.folder} to begin anew" if self.restart else ""
         message(f"going on after step {self.position.step:,}{again}")
+        self.saved_at = self.position.step
         return True
 
     def run(self) -> None:
@@ -336,7 +343,7 @@ class _Loop:
                     restarted=self.restart,
                 ),
             )
-        self.saved = time.monotonic()
+        self.saved, self.saved_at = time.monotonic(), self.position.step
         self.saving = self.saved - started
 
     def _finish(self) -> None:

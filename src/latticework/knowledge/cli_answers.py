@@ -197,5 +197,5 @@ def _heeded_lines(what: str, part: Heeded) -> list[str]:
     """What an object heeds, for people."""
     lines = [f"{what} {printable(part.name)}: {part.gate:.1%} itself, the rest by attention to"]
     for share in part.shares[:SHOWN]:
-        lines.append(f"  {share.attention:6.1%}  {printable(', '.join(share.context)) or '(itself)'}")
+        lines.append(f"  {share.attention:6.1%}  {printable(', '.join(share.context) or f'{part.name} itself')}")
     return lines + ([f"          ... and {len(part.shares) - SHOWN:,} more"] if len(part.shares) > SHOWN else [])

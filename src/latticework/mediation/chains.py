@@ -1,19 +1,17 @@
-"""Chains of both stages: started apart, warmed up, drawn from, each in a process of its own if asked for."""
+"""Chains of both stages: started apart, warmed up, drawn from."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 import numpy as np
 from jaxtyping import Float
 
-from latticework.core.parallel import workers
-from latticework.core.progress import progress
 from latticework.core.seeds import spawn
 from latticework.mediation import mediator_model, outcome_model, spike_slab, thresholded
+from latticework.mediation.iterations import Length
 from latticework.mediation.kept import Kept, MediatorDraws, OutcomeDraws
 from latticework.mediation.mediator_model import MediatorState
 from latticework.mediation.outcome_model import OutcomeState
@@ -26,47 +24,6 @@ S = TypeVar("S")  # the state of a chain
 
 MOST_CHAINS: Final = 10_000
 STARTS: Final = (0.0, 0.02, 0.1, 0.3)  # share of voxels that carry the confounder where a chain begins
-
-
-@dataclass(frozen=True)
-class Length:
-    """Iterations of a chain that are thrown away, and that are kept."""
-
-    warmup: int
-    draws: int
-
-    def __iter__(self) -> Iterator[int]:
-        """Iterations, below nought while warming up."""
-        return iter(range(-self.warmup, self.draws))
-
-
-def run(tasks: Sequence[Any], doing: str, n_jobs: int | None) -> list[Any]:
-    """Run chains, each a callable without arguments, one BLAS thread each; results in order.
-
-    In processes, as joblib or its context (``parallel_config``) says; the same whatever their number.
-    """
-    from joblib import delayed
-
-    done = []
-    with progress(doing, total=len(tasks), unit="chains") as bar, workers(n_jobs) as parallel:
-        for result in parallel(delayed(_alone)(task) for task in tasks):
-            done.append(result)
-            bar.advance()
-    return done
-
-
-def _alone(task: Any) -> Any:
-    with one_thread():
-        return task()
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """One BLAS thread: sums do not depend on how many there are, and chains do not fight over processors."""
-    from threadpoolctl import threadpool_limits
-
-    with threadpool_limits(limits=1):
-        yield
 
 
 @dataclass(frozen=True)

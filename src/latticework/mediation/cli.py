@@ -50,7 +50,7 @@ def fit(
         str | None,
         typer.Option(
             metavar="PATH",
-            help="A folder of NIfTI images, a name such as maps/{participant_id}_con.nii.gz, a 4-D file, .csv or .npy.",
+            help="A folder of NIfTI images, a name such as {participant_id}.nii.gz, a 4-D file, .csv or .npy.",
             show_default=False,
         ),
     ] = None,
@@ -126,12 +126,11 @@ def fit(
         bool, typer.Option("--paper-prior", help="The paper's priors, in the units of the data.")
     ] = False,
     orthogonal: Annotated[
-        bool | None,
+        Literal["yes", "no"] | None,
         typer.Option(
-            "--orthogonal/--not-orthogonal",
-            help="Individual effects have nothing in common with exposure and confounders, not even by chance; if they "
-            "may have, intervals are wider.",
-            show_default=False,
+            help="Whether individual effects have nothing in common with exposure and confounders, not even by chance; "
+            "if they may have, intervals are wider.",
+            show_default="no; yes of --paper-prior",
         ),
     ] = None,
     propagate: Annotated[
@@ -162,7 +161,7 @@ def fit(
     if results is not None and nested(results, output):
         raise InputError(f"--results {results} is --output {output}, or in it or around it: name another folder")
     _check_beside(results, page)
-    prior = _prior(direct_effect_sd, inclusion, orthogonal, paper=paper_prior)
+    prior = _prior(direct_effect_sd, inclusion, None if orthogonal is None else orthogonal == "yes", paper=paper_prior)
     functions, sized = decomposition(kernel, components, explained), components is not None or explained is not None
     found = _model(model)(
         basis=functions if sized else None,

@@ -20,7 +20,12 @@ if TYPE_CHECKING:
 
 Kernel = Annotated[
     KernelName | None,
-    typer.Option("--kernel", help="Of the functions that images are summed up by.", show_default="matern"),
+    typer.Option(
+        "--kernel",
+        metavar="NAME",
+        help="Of the functions that images are summed up by: matern or modified_squared_exponential.",
+        show_default="matern",
+    ),
 ]
 Components = Annotated[
     int | None,

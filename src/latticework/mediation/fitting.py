@@ -16,11 +16,12 @@ from latticework.core.checks import n_jobs, whole_number
 from latticework.core.errors import InputError, callers_level
 from latticework.core.persistence import State
 from latticework.core.seeds import seed_from, spawn
-from latticework.mediation.chains import MOST_CHAINS, Length
+from latticework.mediation.chains import MOST_CHAINS
 from latticework.mediation.decomposition import BasisDecomposition
 from latticework.mediation.draws import inference_data
 from latticework.mediation.effects import NDE, NIE, TE, WORST_RHAT, effects_table, require_libraries
 from latticework.mediation.fitted import FittedModel
+from latticework.mediation.iterations import Length
 from latticework.mediation.map_files import write_maps
 from latticework.mediation.prior import Prior
 from latticework.mediation.saving import state_of, take_back

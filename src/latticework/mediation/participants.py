@@ -106,8 +106,9 @@ def participants(
         match[1] if (match := _CATEGORIES.fullmatch(name)) and match[1] in forced else name for name in confounders
     ]
     wanted = [id_column, exposure, outcome, *plain]
-    for name in wanted:
-        _check_column(name, list(frame.columns), where)
+    for number, name in enumerate(wanted):
+        more = "" if number else " id_column (--id-column) names the one of ids."
+        _check_column(name, list(frame.columns), where, more)
     if twice := repeated(wanted):
         raise InputError(f"{shortened(twice[0])} is named twice among id, exposure, outcome and confounders")
     ids = _ids(frame[id_column].tolist(), where, id_column)
@@ -141,14 +142,14 @@ def participants(
     )
 
 
-def _check_column(name: str, columns: list[Any], where: str) -> None:
+def _check_column(name: str, columns: list[Any], where: str, more: str) -> None:
     if columns.count(name) == 1:
         return
     if name in columns:
         raise InputError(f"{where}: two columns are named {shortened(name)}")
     near = difflib.get_close_matches(str(name), list(map(str, columns)), n=1)
     hint = f" Is {shortened(near[0])} meant?" if near else ""
-    raise InputError(f"{where}: there is no column {shortened(name)}.{hint} There are {listed(columns, most=50)}")
+    raise InputError(f"{where}: there is no column {shortened(name)}.{hint}{more} There are {listed(columns, most=50)}")
 
 
 def _ids(values: list[Any], where: str, column: str) -> list[str]:

@@ -14,13 +14,12 @@ from sklearn.base import clone
 from latticework.core.errors import callers_level
 from latticework.mediation.chains import (
     ConfoundedChain,
-    Length,
     MediatorChain,
     OutcomeChain,
-    run,
 )
 from latticework.mediation.choices import KernelName
 from latticework.mediation.decomposition import BasisDecomposition
+from latticework.mediation.iterations import Length, run
 from latticework.mediation.kept import MediatorDraws
 from latticework.mediation.kernels import DEGREE, hermite_count
 from latticework.mediation.posterior import Posterior

@@ -20,6 +20,7 @@ from latticework.ner.tagged import TaggedText
 from latticework.ner.tags import Span
 
 DOCUMENT_START: Final = "-DOCSTART-"
+TAG: Final = r"(O|[BMIES]-\S+)"  # in any scheme
 _SPACES: Final = re.compile(" +")
 _TABS: Final = re.compile(" *\t[ \t]*")
 _UNWRITABLE: Final = re.compile(r"[\t\r\n]|^ | $")
@@ -56,6 +57,7 @@ def read_conll(lines: Iterable[str], name: str, *, repair: Repair = "close") -> 
     ([['中', '国'], ['好']], [['B-LOC', 'E-LOC'], ['O']], 'BIO')
     """
     blocks = list(_blocks(lines, name))
+    _check_order(blocks, name)
     tags = [block.tags for block in blocks]
     normalised = normalise(tags, lambda sentence, token: f"{name}:{blocks[sentence].lines[token]}", repair=repair)
     numbered = _are_numbered(blocks)
@@ -92,6 +94,17 @@ def _blocks(lines: Iterable[str], name: str) -> Iterator[_Block]:
         block.tags.append(columns[-1])
     if block.lines:
         yield block
+
+
+def _check_order(blocks: Sequence[_Block], name: str) -> None:
+    """Refuse a file whose tags all stand where tokens belong."""
+    tag = re.compile(TAG).fullmatch
+    for block in blocks[:1]:
+        if all(map(tag, block.tokens)) and not any(map(tag, block.tags)):
+            raise InputError(
+                f"{name}:{block.lines[0]}: the first column is a tag, {shortened(block.tokens[0])}, and the last none: "
+                "expected the token first and its tag last"
+            )
 
 
 def _columns(line: str, expected: int) -> list[str]:

@@ -19,14 +19,15 @@ from latticework.core.datasets import Dataset, RemoteFile
 from latticework.core.errors import InputError, callers_level
 from latticework.core.files import check_not_read, is_jsonl, read_lines, write_lines
 from latticework.core.streams import output_name, stream_name
-from latticework.core.words import listed
+from latticework.core.words import listed, shortened
 from latticework.ner.choices import Repair, Scheme
-from latticework.ner.conll import conll_lines, read_conll
+from latticework.ner.conll import TAG, conll_lines, read_conll
 from latticework.ner.jsonl import jsonl_line, read_jsonl, text_of
 from latticework.ner.tagged import TaggedText
 from latticework.ner.tags import REPAIRS, SCHEMES
 
 _OBJECT: Final = re.compile(r'\s*\{\s*"')  # as a line of JSON begins; a line of CoNLL may begin with a brace alone
+_ROW: Final = re.compile(rf"\S+[ \t]+(\S+[ \t]+)*{TAG}[ \t]*")  # of CoNLL
 
 
 def read_tagged(path: str | os.PathLike[str], *, repair: Repair = "close") -> TaggedText:
@@ -70,7 +71,8 @@ def texts_in(lines: Iterable[str], name: str) -> Iterator[str]:
     """The texts to be tagged, as the lines of a file of that name come in: plain text, or the "text" of JSON lines.
 
     Of standard input, ``<stdin>``, the first line that is not blank tells which. Blank lines of a JSONL file are
-    nothing, as to `jsonl.read_jsonl`; of plain text they are empty texts.
+    nothing, as to `jsonl.read_jsonl`; of plain text they are empty texts. Lines that look like
+    columns of CoNLL are texts too, with a warning.
 
     Raises
     ------
@@ -83,8 +85,16 @@ def texts_in(lines: Iterable[str], name: str) -> Iterator[str]:
     ['中国']
     """
     jsonl, lines = _told_apart(lines, name)
+    rows = 0  # one after the other that look like those of a file of tags
     for number, line in enumerate(lines, start=1):
         if not jsonl:
+            rows = rows + 1 if rows >= 2 or _ROW.fullmatch(line) else 0
+            if rows == 2:
+                warnings.warn(
+                    f"{name}:{number}: {shortened(line)} and the line before look like tokens with tags, and are taken "
+                    "for texts; `latticework ner convert FILE TEXTS.jsonl` makes texts of a file of tags",
+                    stacklevel=callers_level(),
+                )
             yield line
         elif line.strip():
             yield text_of(line, f"{name}:{number}")
