@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from latticework.core.errors import InputError
+from latticework.mediation import simulation
 from latticework.mediation.simulation import round_image, simulate, soft_threshold, square_grid, triangle_image
 
 OPTIONS = {"sigma_mediator": 3.0, "sigma_eta": 0.5, "sigma_outcome": 1.0, "direct_effect": -1.0}
@@ -132,6 +133,13 @@ def test_confounding_changes_the_outcome_only():
     assert {name for name in one if not np.array_equal(one[name], other[name])} == {"outcome", "nu"}
 
 
+def test_no_two_draws_are_of_the_same_stream(monkeypatch):
+    seeds, spawn = [], simulation.spawn
+    monkeypatch.setattr(simulation, "spawn", lambda seed, purpose: seeds.append(spawn(seed, purpose)) or seeds[-1])
+    simulate(n=5, side=5, confounding="dense")
+    assert len(set(seeds)) == len(seeds) > 1
+
+
 def test_components_are_three_in_ten_voxels_unless_given():
     assert simulate(n=20, side=10).basis.n_components == 30
     assert simulate(n=20, side=10, n_components=7).eta_coefficients.shape == (20, 7)
@@ -167,7 +175,7 @@ def test_option_out_of_range_is_named(options):
 
 
 def test_shapes_are_those_of_the_formulas():
-    places = square_grid(9)
+    places = square_grid(17)
     for image, centre in ((round_image(places, (0.25, -0.5)), (0.25, -0.5)), (round_image(places, (0, 0)), (0, 0))):
         raw = []
         for x, y in places:
@@ -175,4 +183,10 @@ def test_shapes_are_those_of_the_formulas():
             inner = np.sign(2 - rad) * max(abs(2 - rad) - 1.2, 0)
             raw.append(max(np.log(inner**2 + 1) - 0.1, 0))
         np.testing.assert_allclose(image, np.array(raw) / max(raw), atol=1e-12)
+    triangle = []
+    for x, y in places:
+        inside = -0.25 - 1e-9 <= y <= 0.5 - np.sqrt(3) * abs(x) + 1e-9
+        value = inside * max(2 - (x**2 + y**2) - 1.2, 0) + 0.4
+        triangle.append(min(value, 1) if value >= 0.5 else 0)
+    np.testing.assert_allclose(triangle_image(places), triangle, atol=1e-12)
     np.testing.assert_array_equal(soft_threshold(np.array([-3.0, -1.0, 0.0, 1.5]), 1.0), [-2, 0, 0, 0.5])
