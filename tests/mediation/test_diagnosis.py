@@ -82,7 +82,7 @@ def test_without_a_confounder_and_with_a_flat_prior_effects_are_those_of_a_penal
     alpha = posterior.alpha.reshape(-1, 4)
     indirect = alpha @ mean[:4]
     spread = indirect.var() + alpha.mean(axis=0) @ covariance[:4, :4] @ alpha.mean(axis=0)
-    found = unconfounded(posterior, study.prepared, Prior(direct_effect_sd=1e-3))
+    found = unconfounded(posterior, study.prepared)
     assert found[NIE] == pytest.approx((indirect.mean(), spread**0.5), rel=1e-5)
     assert found[NDE] == pytest.approx((mean[4], covariance[4, 4] ** 0.5), rel=1e-5)
     assert min(map(abs, found[NIE] + found[NDE])) > 0.1  # else they would agree with anything
@@ -91,7 +91,7 @@ def test_without_a_confounder_and_with_a_flat_prior_effects_are_those_of_a_penal
 @pytest.mark.parametrize("errors, warned", [(1.9, False), (2.1, True), (-2.1, True)])
 def test_a_confounder_that_moves_more_than_two_standard_errors_is_warned_of(errors, warned):
     study, posterior = Study(), posterior_of()
-    _, error = unconfounded(posterior, study.prepared, Prior())[NIE]
+    _, error = unconfounded(posterior, study.prepared)[NIE]
     none = replace(posterior, projected=np.ones_like(posterior.alpha))
     confounded = replace(none, projected=none.projected * errors * error / none.moved().mean())
     told = diagnose(confounded, study.prepared, Prior()).warnings

@@ -105,7 +105,7 @@ def diagnose(posterior: Posterior, prepared: Prepared, prior: Prior) -> Diagnosi
         "condition": condition_number(prepared.mediators, prepared.regressors, posterior.shrinkage),
         "prior_share": min(1.0, variance / prior.direct_effect_sd**2),
         "prior_sd": float(prior.direct_effect_sd),
-        "unconfounded": unconfounded(posterior, prepared, prior),
+        "unconfounded": unconfounded(posterior, prepared),
         "total": total_effect(prepared),
         "exposure_known": _explained(prepared.regressors),
         "moved": summary(posterior.moved()),
@@ -151,13 +151,13 @@ def _explained(regressors: Float[np.ndarray, "regressors subjects"]) -> float:
     return 1 - float(left @ left) / float(exposure @ exposure)
 
 
-def unconfounded(posterior: Posterior, prepared: Prepared, prior: Prior) -> dict[str, tuple[float, float]]:
+def unconfounded(posterior: Posterior, prepared: Prepared) -> dict[str, tuple[float, float]]:
     """NIE and NDE, each with its standard error, without an unobserved confounder and with a flat prior of NDE.
 
     The posterior given the mean variances of the draws, in closed form.
     """
     units, data = prepared.units, prepared.outcome_data()
-    flat = Prior(direct_effect_sd=1e6 * units.effect, shape=prior.shape, rate=prior.rate)
+    flat = Prior(direct_effect_sd=1e6 * units.effect)
     sigmas = {name: float((draws**2).mean()) for name, draws in posterior.sigmas.items()}
     components = len(data.eigenvalues)
     state = OutcomeState(
