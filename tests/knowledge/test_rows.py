@@ -65,6 +65,13 @@ def test_wider_rows_have_the_same_numbers(pairs):
     assert wide.indptr.tolist() == Rows.of_keys(wide.keys, 8, 20).indptr.tolist()
 
 
+@pytest.mark.parametrize("width", [0, 1, 2])
+def test_rows_may_have_room_for_hardly_any_number(width):
+    rows = Rows.of_keys(np.arange(3 * width), 3, width)  # each has all that there are
+    assert rows.lengths.tolist() == [width] * 3
+    assert rows.columns.tolist() == [*range(width)] * 3
+
+
 def test_common_looks_up_no_more_than_the_shorter_of_two_rows_has(monkeypatch):
     hub, looked_up, find = 10_000, [], Rows.find
     rows = Rows.of(np.repeat([0, 1, 2], [hub, 3, 2]), np.append(np.arange(hub), [1, 2, 3, 3, 4]), count=3, width=hub)
