@@ -145,6 +145,19 @@ def test_a_head_linked_to_everything_has_its_own_place_taken():
     assert set(made[:, :, 0].ravel().tolist()) == {1, 2, 3, 4, 5}
 
 
+@pytest.mark.parametrize("replaced", [0, 2])
+def test_only_what_was_known_eight_times_over_is_drawn_among_what_is_left(replaced, monkeypatch):
+    """Of a hub that is linked to three of four."""
+    links = np.zeros((30, 3), np.int64)
+    links[:, replaced] = np.arange(30)
+    known = KnownTriples.of(links, entities=40, relations=1)
+    sampler = Sampler(known, np.arange(40), np.full(1, float(replaced == 0)))
+    left, rest = [], Sampler._among_the_rest
+    monkeypatch.setattr(Sampler, "_among_the_rest", lambda self, *ends: left.extend(ends[0]) or rest(self, *ends))
+    sampler.corrupt(links, np.arange(30), negatives=200)
+    assert stats.binomtest(len(left), 6000, 0.75**8).pvalue > 1e-4
+
+
 def test_a_hub_linked_to_nearly_everything_costs_its_links_once_a_block():
     size = 30_000
     links = np.stack([np.zeros(size - 2, np.int64), np.zeros(size - 2, np.int64), np.arange(2, size)], axis=1)
