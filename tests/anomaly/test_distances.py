@@ -53,9 +53,19 @@ def test_equal_pairs_give_equal_bits_however_many_there_are(monkeypatch):
     rng = np.random.default_rng(0)
     left, right = rng.normal(size=(40, 119)).astype(np.float32), rng.normal(size=(1, 119)).astype(np.float32)
     rows = rng.integers(0, 40, 200)
-    whole = direct(left, right)
+    whole, taken = direct(left, right), []
+    monkeypatch.setattr(distances, "direct", lambda one, other: taken.append(len(one)) or direct(one, other))
     assert np.array_equal(direct_pairs(left, rows, right, np.zeros(200, dtype=int)), whole[rows])
+    assert taken == [500 // 119] * 50
     assert all(direct(left[row : row + 1], right)[0] == whole[row] for row in range(40))
+
+
+@pytest.mark.parametrize("far", [0.0, -70.0, 1e39, -1e39])
+def test_the_frame_is_about_the_median_or_the_farthest_that_single_precision_reaches(far):
+    rows = np.random.default_rng(0).normal(size=(31, 4)) + far
+    most = float(np.finfo(np.float32).max)
+    expected = np.median(rows, axis=0) if abs(far) < most else np.full(4, np.copysign(most, far))
+    np.testing.assert_allclose(Frame.of(rows, block=7).centre, expected, rtol=2.0**-24)
 
 
 def test_a_faster_product_that_a_user_allows_elsewhere_is_not_used():
