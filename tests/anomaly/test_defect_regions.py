@@ -154,7 +154,7 @@ def test_some_points_of_a_wide_ring_are_enough(monkeypatch):
 
 def test_depth_and_area_do_not_depend_on_how_the_part_lies():
     points = surface(cap(0.002) + 3 * ROWS**2)
-    moved = points @ rotation(3).numpy().T + np.array([0.1, -0.3, 2.0])
+    moved = points @ rotation(3).numpy().T + np.array([100, -300, 2000])
     for measure in (depth_of, area_of):
         first, second = (measure(each, OFF < 0.008, (OFF > 0.01) & (OFF < 0.018)) for each in (points, moved))
         assert second == pytest.approx(first, rel=1e-9)

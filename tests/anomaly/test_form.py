@@ -140,6 +140,16 @@ def test_lost_points_have_a_place_and_the_height_of_those_around_them():
     torch.testing.assert_close(maps.features[0, 2], found(part, dome(part)).features[0, 2], atol=0.01, rtol=0)
 
 
+def test_four_points_are_the_fewest_that_have_heights():
+    """At the corner of four patches, each of 64 pixels, two points before their plane and two behind."""
+    part, xyz = np.ones((16, 16), bool), np.full((3, 16, 16), np.nan)
+    high = 0.002 * np.array([[1, -1], [-1, 1]])
+    rows, columns = np.mgrid[7:9, 7:9]
+    xyz[:, 7:9, 7:9] = columns * STEP, rows * STEP, 0.5 - high
+    size = np.sqrt(2 * (16**2 - 1) / 12) * STEP
+    np.testing.assert_allclose(found(part, xyz).features[0, 3], high / size / 64, rtol=1e-4)
+
+
 @pytest.mark.parametrize("pixels", [0, 1, 3])
 def test_parts_of_hardly_a_pixel_say_nothing(pixels):
     part = np.zeros((32, 32), bool)

@@ -171,6 +171,15 @@ def test_limits_follow_the_noise_within_bounds_and_grow_with_the_square_of_the_d
     assert Plane((0.0, 0.0, 1.0), 0.5, 0.0, -0.5, 1.0).limits(-xyz)[0] == pytest.approx(LEAST_DISTANCE)
 
 
+def test_points_a_kilometre_off_do_not_keep_others_from_making_a_plane():
+    xyz = table(100, 100)
+    wrong = np.random.default_rng(0).random((100, 100)) < 0.1
+    xyz[wrong] *= 2000
+    plane = fit_plane(xyz)
+    assert angle(plane, 20) < 0.02
+    assert plane.offset == pytest.approx(offset(20), abs=5e-5)
+
+
 @pytest.mark.parametrize("noise", [0.00015, 0.0005, 0.001])
 def test_what_stands_out_is_the_part_and_hardly_anything_of_the_table(noise):
     part = disc(224, 224, 100, 120, 45)
