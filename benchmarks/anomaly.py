@@ -18,7 +18,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks import harness
+from benchmarks import records
 
 NAME: Final = "anomaly"
 COMMAND: Final = "python -m benchmarks.anomaly"
@@ -57,14 +57,14 @@ def main() -> None:
     if lacks:
         print(f"to be shown, not recorded, for it lacks: {', '.join(lacks)}", file=sys.stderr)
     result = measure(arguments.seeds, arguments.contrasts, arguments.families, arguments.jobs)
-    harness.record(result, lacks=lacks)
+    records.record(result, lacks=lacks)
     if arguments.overlays is not None:
         draw_overlays(arguments.overlays, arguments.seeds[0])
 
 
 def measure(
     seeds: Sequence[int], contrasts: Sequence[str], families: Sequence[str] | None = None, jobs: int = 1, **sizes: int
-) -> harness.Result:
+) -> records.Result:
     """Every fit, and what was found; `sizes` are those of `generate`."""
     from joblib import Parallel, delayed
 
@@ -89,14 +89,14 @@ def measure(
         f"Defects of synthetic parts, version {VERSION} of the generator, seeds {names}; means over families and seeds"
     )
     title += " (of easy and hard parts, the first seed), and over splits of the good tyres"
-    command = harness.command_line(
+    command = records.command_line(
         COMMAND,
         seeds=list(seeds),
         contrasts=None if set(contrasts) == set(CONTRASTS) else list(contrasts),
         families=None if set(chosen) == set(FAMILIES) else list(chosen),
         jobs=jobs,
     )
-    return harness.make_result(NAME, title, command, rows, threads=1, jobs=jobs)
+    return records.make_result(NAME, title, command, rows, threads=1, jobs=jobs)
 
 
 def lacking(seeds: Sequence[int], contrasts: Sequence[str], families: Sequence[str] | None = None) -> list[str]:
@@ -158,70 +158,70 @@ def of_bank(told: Any, kind: str, bank: str) -> float:
     return by_label(told.bank_scores[bank], told.labels)[kind].auroc
 
 
-def rows_of(contrast: str, found: Sequence[Mapping[str, Any]], families: Sequence[str]) -> list[harness.Row]:
+def rows_of(contrast: str, found: Sequence[Mapping[str, Any]], families: Sequence[str]) -> list[records.Row]:
     """The rows of one contrast: what is promised first."""
     runs = [some[DEFAULT] for some in found]
     promised = {"image_auroc": ">= 0.95", "aupro_0.3": ">= 0.95"} if contrast == "medium" else {}
     rows = [
-        harness.Row.mean(
+        records.Row.mean(
             f"{contrast}: image AUROC", [run["image_auroc"] for run in runs], "", promised.get("image_auroc")
         )
     ]
     rows.append(
-        harness.Row.mean(
+        records.Row.mean(
             f"{contrast}: AUPRO, up to 0.3", [run["aupro_0.3"] for run in runs], "", promised.get("aupro_0.3")
         )
     )
     over = [run["image_auroc"] - run["best bank image"] for run in runs]
     target = ">= 0" if contrast == "medium" else None
-    rows.append(harness.Row.mean(f"{contrast}: image AUROC, fused over the best single bank of each", over, "", target))
+    rows.append(records.Row.mean(f"{contrast}: image AUROC, fused over the best single bank of each", over, "", target))
     over = [run["aupro_0.3"] - run["best bank aupro"] for run in runs]
-    rows.append(harness.Row.mean(f"{contrast}: AUPRO, fused over the best single bank of each", over, "", target))
+    rows.append(records.Row.mean(f"{contrast}: AUPRO, fused over the best single bank of each", over, "", target))
     for limit in (0.1, 0.05, 0.01):
         rows.append(
-            harness.Row.mean(f"{contrast}: AUPRO, up to {limit}", [run[f"aupro_{limit:g}"] for run in runs], "")
+            records.Row.mean(f"{contrast}: AUPRO, up to {limit}", [run[f"aupro_{limit:g}"] for run in runs], "")
         )
     for name, figure in (("pixel AUROC", "pixel_auroc"), ("image AP", "image_ap"), ("image F1, best", "image_f1_max")):
-        rows.append(harness.Row.mean(f"{contrast}: {name}", [run[figure] for run in runs]))
+        rows.append(records.Row.mean(f"{contrast}: {name}", [run[figure] for run in runs]))
     alarms = [run["false alarms"] for run in runs]
     certified = statistics.fmean(run["certified"] for run in runs)
     rows.append(
-        harness.Row.mean(f"{contrast}: good parts that are taken for defective, certified {certified:.3g}", alarms)
+        records.Row.mean(f"{contrast}: good parts that are taken for defective, certified {certified:.3g}", alarms)
     )
     rows.append(
-        harness.Row.mean(f"{contrast}: defective parts that are found at that", [run["found"] for run in runs], "")
+        records.Row.mean(f"{contrast}: defective parts that are found at that", [run["found"] for run in runs], "")
     )
     if contrast != "medium":
         return rows
     for kind in sorted(
         name.removesuffix(" aupro") for name in runs[0] if name.endswith(" aupro") and "bank" not in name
     ):
-        rows.append(harness.Row.mean(f"{kind}: image AUROC", [run[f"{kind} image"] for run in runs], ""))
-        rows.append(harness.Row.mean(f"{kind}: AUPRO", [run[f"{kind} aupro"] for run in runs], ""))
+        rows.append(records.Row.mean(f"{kind}: image AUROC", [run[f"{kind} image"] for run in runs], ""))
+        rows.append(records.Row.mean(f"{kind}: AUPRO", [run[f"{kind} aupro"] for run in runs], ""))
     for kind in ("stain", "dent", "bend"):
         for bank in ("colour", "texture", "geometry", "form"):
             if f"{kind} {bank}" in runs[0]:
                 rows.append(
-                    harness.Row.mean(
+                    records.Row.mean(
                         f"{kind}: image AUROC of the bank for {bank} alone", [run[f"{kind} {bank}"] for run in runs], ""
                     )
                 )
     for family in families:
         own = [some[DEFAULT] for some in found if some["family"] == family]
-        rows.append(harness.Row.mean(f"{family}: image AUROC", [run["image_auroc"] for run in own], ""))
-        rows.append(harness.Row.mean(f"{family}: AUPRO", [run["aupro_0.3"] for run in own], ""))
+        rows.append(records.Row.mean(f"{family}: image AUROC", [run["image_auroc"] for run in own], ""))
+        rows.append(records.Row.mean(f"{family}: AUPRO", [run["aupro_0.3"] for run in own], ""))
     rows.append(
-        harness.Row.mean("data sets for which the fusion bank was kept", [run["fusion kept"] for run in runs], "")
+        records.Row.mean("data sets for which the fusion bank was kept", [run["fusion kept"] for run in runs], "")
     )
     for variant in list(VARIANTS)[1:]:
         changed = [(some[variant], some[DEFAULT]) for some in found if variant in some]
         for name, figure in (("image AUROC", "image_auroc"), ("AUPRO", "aupro_0.3")):
             gained = [one[figure] - other[figure] for one, other in changed]
-            rows.append(harness.Row.mean(f"{variant}: {name}, over the default", gained))
+            rows.append(records.Row.mean(f"{variant}: {name}, over the default", gained))
     return rows
 
 
-def tyres() -> list[harness.Row]:
+def tyres() -> list[records.Row]:
     """Real tyres, colour only: few test images, so with a bootstrap interval; seeds choose the good parts set aside."""
     import torch
 
@@ -238,23 +238,23 @@ def tyres() -> list[harness.Row]:
         of, usual = f"tyres at {size} pixels", size == TYRE_SIZES[0]
         image, (low, high) = told[0].figures.image, told[0].interval
         parts = f"{image.good} good and {image.defective} defective tyres"
-        rows.append(harness.Row(f"{of}: image AUROC, {parts}, seed 0, 95 % interval", image.auroc, "", None, low, high))
-        rows.append(harness.Row.mean(f"{of}: image AUROC", [one.figures.image.auroc for one in told]))
+        rows.append(records.Row(f"{of}: image AUROC, {parts}, seed 0, 95 % interval", image.auroc, "", None, low, high))
+        rows.append(records.Row.mean(f"{of}: image AUROC", [one.figures.image.auroc for one in told]))
         areas = [one.figures.pixel.auroc for one in told]
-        rows.append(harness.Row.mean(f"{of}: pixel AUROC", areas, "", ">= 0.95" if usual else None))
+        rows.append(records.Row.mean(f"{of}: pixel AUROC", areas, "", ">= 0.95" if usual else None))
         areas = [one.figures.aupro[0.3] for one in told]
-        rows.append(harness.Row.mean(f"{of}: AUPRO, up to 0.3", areas, "", ">= 0.87" if usual else None))
-        rows.append(harness.Row.mean(f"{of}: defective parts that are found", [one.found for one in told]))
+        rows.append(records.Row.mean(f"{of}: AUPRO, up to 0.3", areas, "", ">= 0.87" if usual else None))
+        rows.append(records.Row.mean(f"{of}: defective parts that are found", [one.found for one in told]))
         alarms = [one.false_alarms for one in told]
-        rows.append(harness.Row.mean(f"{of}: good parts that are taken for defective", alarms))
+        rows.append(records.Row.mean(f"{of}: good parts that are taken for defective", alarms))
         for bank in told[0].banks if usual else ():
             own = [one.banks[bank] for one in told]
-            rows.append(harness.Row.mean(f"{of}, bank for {bank} alone: image AUROC", [one.image.auroc for one in own]))
-            rows.append(harness.Row.mean(f"{of}, bank for {bank} alone: AUPRO", [one.aupro[0.3] for one in own]))
+            rows.append(records.Row.mean(f"{of}, bank for {bank} alone: image AUROC", [one.image.auroc for one in own]))
+            rows.append(records.Row.mean(f"{of}, bank for {bank} alone: AUPRO", [one.aupro[0.3] for one in own]))
     return rows
 
 
-def scans() -> list[harness.Row]:
+def scans() -> list[records.Row]:
     """Two real scans of things on a table: what is left when the table is taken off, against their labels."""
     import numpy as np
 
@@ -270,7 +270,7 @@ def scans() -> list[harness.Row]:
         found = find_part(scan).mask & scan.returned
         share = float((things & found).sum() / (things | found).sum())
         rows.append(
-            harness.Row(f"{path.stem}: IoU of the things found with those that people marked", share, "", ">= 0.93")
+            records.Row(f"{path.stem}: IoU of the things found with those that people marked", share, "", ">= 0.93")
         )
     return rows
 

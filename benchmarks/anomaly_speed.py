@@ -31,7 +31,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks import anomaly_geometry_parts, anomaly_speed_parts, harness
+from benchmarks import anomaly_geometry_parts, anomaly_speed_parts, measuring, records
 from benchmarks.anomaly_speed_parts import CDIST, CDIST_SKIPPING, EXACT, EXACT_SKIPPING, LITERAL, OURS, SKIPPING
 from benchmarks.peers import timing
 
@@ -121,11 +121,11 @@ def main() -> None:
     parts = PARTS if arguments.only is None else tuple(arguments.only)
     result = measure(arguments.threads, arguments.repeats, QUICK if arguments.quick else Sizes(), parts)
     lacks = [part for part in PARTS if part not in parts] + ["full sizes"] * arguments.quick
-    if harness.record(result, lacks=lacks):
-        print(harness.table(result))
+    if records.record(result, lacks=lacks):
+        print(records.table(result))
 
 
-def measure(threads: int, repeats: int, sizes: Sizes, parts: Sequence[str] = PARTS) -> harness.Result:
+def measure(threads: int, repeats: int, sizes: Sizes, parts: Sequence[str] = PARTS) -> records.Result:
     """All parts, each in processes of its own."""
     rows = []
     for part in parts:
@@ -142,9 +142,9 @@ def measure(threads: int, repeats: int, sizes: Sizes, parts: Sequence[str] = PAR
     title = f"Defects in colour and 3D: speed and memory; {threads} thread(s), {repeats} rounds"
     title += "; medians unless a row says otherwise, memory from one fit each"
     only = None if set(parts) == set(PARTS) else list(parts)
-    command = harness.command_line(COMMAND, threads=threads, repeats=repeats, quick=sizes == QUICK, only=only)
+    command = records.command_line(COMMAND, threads=threads, repeats=repeats, quick=sizes == QUICK, only=only)
     cores = max(threads, *THREADS) if "fpfh" in parts else threads
-    return harness.make_result(NAME, title, command, rows, threads=cores, peers=PEERS)
+    return records.make_result(NAME, title, command, rows, threads=cores, peers=PEERS)
 
 
 @dataclass(frozen=True)
@@ -161,34 +161,34 @@ class Run:
         job = {"threads": self.threads} | job
         (self.folder / timing.JOB).write_text(json.dumps(job), encoding="utf-8")
 
-    def ours(self, task: str) -> harness.Command:
+    def ours(self, task: str) -> measuring.Command:
         """A task of this module."""
         return [sys.executable, "-m", COMMAND.rpartition(" ")[2], "--task", task, "--folder", str(self.folder)]
 
-    def theirs(self, peer: str, task: str, *, alone: Sequence[str] = ()) -> harness.Command:
+    def theirs(self, peer: str, task: str, *, alone: Sequence[str] = ()) -> measuring.Command:
         """A task of a peer's driver, whose threads wait as they do by themselves."""
-        python = harness.peer_environment(peer, alone=alone)
-        unset = [f"--unset={name}" for name in harness.WAITING]
+        python = measuring.peer_environment(peer, alone=alone)
+        unset = [f"--unset={name}" for name in measuring.WAITING]
         return ["env", *unset, str(python), "-m", f"benchmarks.peers.{peer}_driver", str(self.folder), task]
 
-    def one(self, task: str) -> harness.Measured:
+    def one(self, task: str) -> measuring.Measured:
         """Do a task of this module once."""
         return self.measured(self.ours(task))
 
-    def measured(self, command: harness.Command) -> harness.Measured:
+    def measured(self, command: measuring.Command) -> measuring.Measured:
         """Run a command once."""
-        return harness.run_measured(command, harness.environment(self.threads), TIMEOUT, cores=self.threads)
+        return measuring.run_measured(command, measuring.environment(self.threads), TIMEOUT, cores=self.threads)
 
     def turns(
         self,
-        commands: dict[str, harness.Command],
+        commands: dict[str, measuring.Command],
         threads: int | None = None,
         variables: Mapping[str, str] | None = None,
     ) -> dict[str, list[dict[str, Any]]]:
         """What commands tell that take turns, on as many cores as threads, with some variables of the environment."""
         threads = threads or self.threads
-        env = harness.environment(threads) | {"TQDM_DISABLE": "1", **(variables or {})}
-        runs = harness.interleave(commands, env, TIMEOUT, self.repeats, cores=threads)
+        env = measuring.environment(threads) | {"TQDM_DISABLE": "1", **(variables or {})}
+        runs = measuring.interleave(commands, env, TIMEOUT, self.repeats, cores=threads)
         return {name: [measured.output for measured in several] for name, several in runs.items()}
 
 
@@ -208,7 +208,7 @@ def set_threads(job: timing.Job) -> None:
 # The coreset
 
 
-def coreset(run: Run) -> list[harness.Row]:
+def coreset(run: Run) -> list[records.Row]:
     """Ours, the loop and anomalib choose by turns."""
     import numpy as np
     import torch
@@ -261,18 +261,18 @@ def chosen_alike(folder: Path, others: Sequence[str]) -> dict[str, float]:
 
 def coreset_rows(
     what: str, seconds: Seconds, same: Mapping[str, float], targets: Mapping[str, str | None]
-) -> list[harness.Row]:
+) -> list[records.Row]:
     """Ratios, then seconds, then what share of the patches is the same."""
     rows = [
-        harness.Row.of(
-            f"{what}: {name} over ours", harness.paired_ratios(seconds[name], seconds[OURS]), "times", target
+        records.Row.of(
+            f"{what}: {name} over ours", measuring.paired_ratios(seconds[name], seconds[OURS]), "times", target
         )
         for name, target in targets.items()
     ]
-    rows += [harness.Row.of(f"{what}: {name}", values, "s") for name, values in seconds.items()]
+    rows += [records.Row.of(f"{what}: {name}", values, "s") for name, values in seconds.items()]
     for name, share in same.items():
         target = ">= 100" if name == LITERAL and targets[name] else None
-        rows.append(harness.Row(f"{what}: patches that {name} chooses too", 100 * share, "%", target))
+        rows.append(records.Row(f"{what}: patches that {name} chooses too", 100 * share, "%", target))
     return rows
 
 
@@ -327,7 +327,7 @@ def loop_task(folder: Path, job: timing.Job) -> dict[str, float]:
 # Nearest neighbours, and AUPRO
 
 
-def nearest(run: Run) -> list[harness.Row]:
+def nearest(run: Run) -> list[records.Row]:
     """In one process, by turns."""
     sizes = run.sizes
     entries = int(sizes.patches * FRACTION)
@@ -336,18 +336,18 @@ def nearest(run: Run) -> list[harness.Row]:
     return nearest_rows(what, run.one("nearest").output)
 
 
-def nearest_rows(what: str, found: Mapping[str, Any]) -> list[harness.Row]:
+def nearest_rows(what: str, found: Mapping[str, Any]) -> list[records.Row]:
     """What gives equal results of the same patches has the target; torch by its default way is told beside it."""
     seconds: Seconds = found["seconds"]
     rows = []
     for all_patches, skipping, target in ((EXACT, EXACT_SKIPPING, ">= 5"), (CDIST, CDIST_SKIPPING, None)):
         for theirs, ours in ((all_patches, OURS), (skipping, SKIPPING)):
-            ratios = harness.paired_ratios(seconds[theirs], seconds[ours])
-            rows.append(harness.Row.of(f"{what}: {theirs} over {ours}", ratios, "times", target))
+            ratios = measuring.paired_ratios(seconds[theirs], seconds[ours])
+            rows.append(records.Row.of(f"{what}: {theirs} over {ours}", ratios, "times", target))
     for name, values in seconds.items():
-        rows.append(harness.Row.of(f"{what}: {name}", [1e3 * value for value in values], "ms"))
+        rows.append(records.Row.of(f"{what}: {name}", [1e3 * value for value in values], "ms"))
     for name, apart in found["apart"].items():
-        rows.append(harness.Row(f"{what}: {name}: largest distance of an entry from itself", apart, ""))
+        rows.append(records.Row(f"{what}: {name}: largest distance of an entry from itself", apart, ""))
     return rows
 
 
@@ -370,15 +370,15 @@ def nearest_task(folder: Path, job: timing.Job) -> dict[str, Any]:
     return {"seconds": seconds, "apart": apart}
 
 
-def aupro(run: Run) -> list[harness.Row]:
+def aupro(run: Run) -> list[records.Row]:
     """In one process, by turns."""
     sizes = run.sizes
     run.write(images=sizes.images, side=sizes.side, rounds=run.repeats)
     what = f"AUPRO at four limits, {sizes.images} maps of {sizes.side} x {sizes.side}"
     seconds = run.one("aupro").output["seconds"]
-    ratios = harness.paired_ratios(seconds[LITERAL], seconds[OURS])
-    rows = [harness.Row.of(f"{what}: official algorithm over ours", ratios, "times", ">= 5")]
-    return rows + [harness.Row.of(f"{what}: {name}", values, "s") for name, values in seconds.items()]
+    ratios = measuring.paired_ratios(seconds[LITERAL], seconds[OURS])
+    rows = [records.Row.of(f"{what}: official algorithm over ours", ratios, "times", ">= 5")]
+    return rows + [records.Row.of(f"{what}: {name}", values, "s") for name, values in seconds.items()]
 
 
 def aupro_task(folder: Path, job: timing.Job) -> dict[str, Any]:
@@ -390,7 +390,7 @@ def aupro_task(folder: Path, job: timing.Job) -> dict[str, Any]:
 # Point feature histograms
 
 
-def fpfh(run: Run) -> list[harness.Row]:
+def fpfh(run: Run) -> list[records.Row]:
     """Ours and Open3D by turns, on one thread and on two, with as many cores."""
     import numpy as np
 
@@ -422,22 +422,22 @@ def fpfh_seconds(found: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, 
 
 def fpfh_rows(
     what: str, seconds: Mapping[int, Mapping[str, Mapping[str, list[float]]]], correlated: float
-) -> list[harness.Row]:
+) -> list[records.Row]:
     """Ratios of normals and features together, then what each step takes."""
     rows = []
     for threads, by_step in seconds.items():
         both = by_step["both"]
         for system, target in ((OPEN3D, ">= 5"), (BTF, None)):
-            ratios = harness.paired_ratios(both[system], both[OURS])
+            ratios = measuring.paired_ratios(both[system], both[OURS])
             name = f"{what}, normals and features, {threads} thread(s): {system} over ours"
-            rows.append(harness.Row.of(name, ratios, "times", target))
+            rows.append(records.Row.of(name, ratios, "times", target))
     for threads, by_step in seconds.items():
         for step, by_system in by_step.items():
             for system, values in by_system.items():
                 name = f"{what}, {step}, {threads} thread(s): {system}"
-                rows.append(harness.Row.of(name, [1e3 * value for value in values], "ms"))
+                rows.append(records.Row.of(name, [1e3 * value for value in values], "ms"))
     told = "histograms of ours and Open3D's from the same 24 neighbours, correlation: median over inner points"
-    return [*rows, harness.Row(f"{what}: {told}", correlated, "")]
+    return [*rows, records.Row(f"{what}: {told}", correlated, "")]
 
 
 def correlation(folder: Path) -> float:
@@ -471,7 +471,7 @@ def fpfh_task(folder: Path, job: timing.Job) -> dict[str, Any]:
 # Whole inspections
 
 
-def inspection(run: Run) -> list[harness.Row]:
+def inspection(run: Run) -> list[records.Row]:
     """A detector for each family of synthetic parts."""
     sizes = run.sizes
     found = {}
@@ -490,13 +490,13 @@ def inspection(run: Run) -> list[harness.Row]:
     return inspection_rows(f"{sizes.side} x {sizes.side}", sizes.good, found)
 
 
-def inspection_rows(what: str, good: int, found: Mapping[str, Mapping[str, Any]]) -> list[harness.Row]:
+def inspection_rows(what: str, good: int, found: Mapping[str, Mapping[str, Any]]) -> list[records.Row]:
     """Parts a second, where the time goes, and what a fit takes."""
     every = [value for output in found.values() for value in output["seconds"]]
     speeds = {family: 1 / statistics.median(output["seconds"]) for family, output in found.items()}
     whole = f"whole inspection of a part, {what}, from its files to its regions"
     rows = [
-        harness.Row(
+        records.Row(
             f"{whole}: median over {len(every):,}, range over families",
             1 / statistics.median(every),
             "parts/s",
@@ -504,13 +504,13 @@ def inspection_rows(what: str, good: int, found: Mapping[str, Mapping[str, Any]]
             min(speeds.values()),
             max(speeds.values()),
         ),
-        harness.Row(f"{whole}: the slowest one", 1 / max(every), "parts/s"),
+        records.Row(f"{whole}: the slowest one", 1 / max(every), "parts/s"),
     ]
-    rows += [harness.Row(f"{whole}: {family}: median", speed, "parts/s") for family, speed in speeds.items()]
+    rows += [records.Row(f"{whole}: {family}: median", speed, "parts/s") for family, speed in speeds.items()]
     for stage in (*dict.fromkeys(STAGES.values()), REST):
         means = [1e3 * statistics.fmean(output["stages"][stage]) for output in found.values()]
         rows.append(
-            harness.Row(
+            records.Row(
                 f"{whole}: {stage}, mean, range over families",
                 statistics.fmean(means),
                 "ms",
@@ -520,7 +520,7 @@ def inspection_rows(what: str, good: int, found: Mapping[str, Mapping[str, Any]]
             )
         )
     fits = [output["fit"] for output in found.values()]
-    return [*rows, harness.Row.of(f"fit of {good} good parts, {what}, range over families", fits, "s")]
+    return [*rows, records.Row.of(f"fit of {good} good parts, {what}, range over families", fits, "s")]
 
 
 def draw_task(folder: Path, job: timing.Job) -> dict[str, Any]:
@@ -588,7 +588,7 @@ def watched(stages: Mapping[str, str]) -> Iterator[dict[str, float]]:
 # Memory
 
 
-def memory(run: Run) -> list[harness.Row]:
+def memory(run: Run) -> list[records.Row]:
     """A fit that holds all features in memory, and one that holds next to none."""
     sizes = run.sizes
     job = {"family": STORED, "size": sizes.side, "good": sizes.stored, "validation": max(2, sizes.stored // 25)}
@@ -603,8 +603,8 @@ def memory(run: Run) -> list[harness.Row]:
 
 
 def memory_rows(
-    what: str, runs: Mapping[str, harness.Measured], found: Mapping[str, Mapping[str, float]]
-) -> list[harness.Row]:
+    what: str, runs: Mapping[str, measuring.Measured], found: Mapping[str, Mapping[str, float]]
+) -> list[records.Row]:
     """What each fit takes, and what the disk changes."""
     rows = []
     for name, measured in runs.items():
@@ -612,17 +612,17 @@ def memory_rows(
         told = measured.output
         limit = "<= 6" if name == "memory" else None
         rows += [
-            harness.Row(f"{where}: peak memory", measured.peak_memory / 1e9, "GB", limit),
-            harness.Row(f"{where}: of that, before the fit: interpreter and libraries", told["before"] / 1e9, "GB"),
-            harness.Row(f"{where}: stated in advance, besides that", told["stated"] / 1e9, "GB"),
-            harness.Row(f"{where}: time", told["seconds"], "s"),
+            records.Row(f"{where}: peak memory", measured.peak_memory / 1e9, "GB", limit),
+            records.Row(f"{where}: of that, before the fit: interpreter and libraries", told["before"] / 1e9, "GB"),
+            records.Row(f"{where}: stated in advance, besides that", told["stated"] / 1e9, "GB"),
+            records.Row(f"{where}: time", told["seconds"], "s"),
         ]
     for bank, figures in found.items():
         limit = f"<= {RADIUS_APART:g}"
         rows += [
-            harness.Row(f"{what}, memory and disk, {bank}: radii apart, share", figures["radius"], "", limit),
-            harness.Row(f"{what}, memory and disk, {bank}: the same patches", 100 * figures["same"], "%"),
-            harness.Row(
+            records.Row(f"{what}, memory and disk, {bank}: radii apart, share", figures["radius"], "", limit),
+            records.Row(f"{what}, memory and disk, {bank}: the same patches", 100 * figures["same"], "%"),
+            records.Row(
                 f"{what}, memory and disk, {bank}: distances of these apart at most, share of the radius",
                 figures["distances"],
                 "",
@@ -678,7 +678,7 @@ def fit_task(folder: Path, job: timing.Job) -> dict[str, Any]:
     settings = {} if job["budget"] is None else {"memory": job["budget"]}
     config = M3DMConfig(size=job["size"], **settings)
     model = M3DM(config=config, random_state=0)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * harness.MAXRSS_UNIT
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * measuring.MAXRSS_UNIT
     began = time.perf_counter()
     model.fit(folder / job["family"])
     seconds = time.perf_counter() - began

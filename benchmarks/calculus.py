@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from benchmarks import harness
+from benchmarks import measuring, records
 from latticework.core.datasets import DATA_VARIABLE
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def main() -> None:
         print(json.dumps(run_part(arguments.part, arguments.rounds)))
         return
     parts = arguments.only or PARTS
-    harness.record(measure(arguments.rounds, parts), lacks=[part for part in PARTS if part not in parts])
+    records.record(measure(arguments.rounds, parts), lacks=[part for part in PARTS if part not in parts])
 
 
 def run_part(part: str, rounds: int) -> dict[str, Any]:
@@ -74,10 +74,10 @@ def run_part(part: str, rounds: int) -> dict[str, Any]:
             return {"cases": calculus_sympy.compare(gold_cases(), rounds)}
 
 
-def measure(rounds: int, parts: Sequence[str] = PARTS) -> harness.Result:
+def measure(rounds: int, parts: Sequence[str] = PARTS) -> records.Result:
     """Let each part run and put the rows together."""
-    env = harness.environment(threads=1)
-    rows: list[harness.Row] = []
+    env = measuring.environment(threads=1)
+    rows: list[records.Row] = []
     title = f"Matrix calculus: float64, one thread; median, smallest, largest of {rounds} rounds, fewer of SymPy's"
     others: dict[str, str] = {}
     for part in parts:
@@ -85,7 +85,7 @@ def measure(rounds: int, parts: Sequence[str] = PARTS) -> harness.Result:
             rows += import_rows(env)
             continue
         command = [sys.executable, "-m", "benchmarks.calculus", "--part", part, "--rounds", str(rounds)]
-        found = harness.run_measured(command, env, TIMEOUT, cores=1).output
+        found = measuring.run_measured(command, env, TIMEOUT, cores=1).output
         match part:
             case "hessians":
                 rows += [row for problem in found["problems"] for row in hessian_rows(problem)]
@@ -96,8 +96,8 @@ def measure(rounds: int, parts: Sequence[str] = PARTS) -> harness.Result:
             case _:
                 rows += sympy_rows(found["cases"])
                 others["sympy"] = sympy_version()
-    told = harness.command_line(COMMAND, rounds=rounds, only=None if set(parts) == set(PARTS) else list(parts))
-    return harness.make_result(NAME, title, told, rows, threads=1, others=others)
+    told = records.command_line(COMMAND, rounds=rounds, only=None if set(parts) == set(PARTS) else list(parts))
+    return records.make_result(NAME, title, told, rows, threads=1, others=others)
 
 
 # Functions that are fast: exported code, automatic differentiation, and gradients by hand.
@@ -222,7 +222,7 @@ def _timed(call: Callable[[], Any], number: int) -> float:
             gc.enable()
 
 
-def hessian_rows(problem: Mapping[str, Any]) -> list[harness.Row]:
+def hessian_rows(problem: Mapping[str, Any]) -> list[records.Row]:
     """Milliseconds, and the fastest automatic differentiation over each exported code."""
     seconds: Seconds = problem["seconds"]
     what = f"{'Hessian' if problem['order'] == 2 else 'Jacobian'}, {problem['name']}"
@@ -235,7 +235,7 @@ def hessian_rows(problem: Mapping[str, Any]) -> list[harness.Row]:
     return rows
 
 
-def gradient_rows(problem: Mapping[str, Any]) -> list[harness.Row]:
+def gradient_rows(problem: Mapping[str, Any]) -> list[records.Row]:
     """Microseconds, and what others take over what exported code takes."""
     seconds: Seconds = problem["seconds"]
     what = f"gradient, {problem['name']}"
@@ -246,12 +246,12 @@ def gradient_rows(problem: Mapping[str, Any]) -> list[harness.Row]:
     ]
 
 
-def _times(what: str, seconds: Seconds) -> list[harness.Row]:
-    return [harness.Row.of(f"{what}: {name}", [1000 * s for s in each], "ms") for name, each in seconds.items()]
+def _times(what: str, seconds: Seconds) -> list[records.Row]:
+    return [records.Row.of(f"{what}: {name}", [1000 * s for s in each], "ms") for name, each in seconds.items()]
 
 
-def _ratio(name: str, seconds: Seconds, theirs: str, ours: str, target: str | None) -> harness.Row:
-    return harness.Row.of(name, harness.paired_ratios(seconds[theirs], seconds[ours]), "times", target)
+def _ratio(name: str, seconds: Seconds, theirs: str, ours: str, target: str | None) -> records.Row:
+    return records.Row.of(name, measuring.paired_ratios(seconds[theirs], seconds[ours]), "times", target)
 
 
 # `derive` itself.
@@ -300,7 +300,7 @@ def time_derive(rounds: int) -> dict[str, Any]:
     return {"cases": len(cases), "seconds": found}
 
 
-def derive_rows(found: Mapping[str, Any]) -> list[harness.Row]:
+def derive_rows(found: Mapping[str, Any]) -> list[records.Row]:
     """Median, 95th percentile and maximum over the cases, of each round."""
     rows = []
     whole = {
@@ -314,7 +314,7 @@ def derive_rows(found: Mapping[str, Any]) -> list[harness.Row]:
         for share, statistic in ((50, "median"), (95, "95th percentile"), (100, "largest")):
             promised = target if share == 95 or (share == 100 and name == "verify") else None
             values = np.percentile(milliseconds, share, axis=1).tolist()
-            rows.append(harness.Row.of(f"{what}: {statistic} {over}", values, "ms", promised))
+            rows.append(records.Row.of(f"{what}: {statistic} {over}", values, "ms", promised))
     return rows
 
 
@@ -330,16 +330,16 @@ print(json.dumps({"seconds": took, "torch": "torch" in sys.modules}))
 """
 
 
-def import_rows(env: harness.Env) -> list[harness.Row]:
+def import_rows(env: measuring.Env) -> list[records.Row]:
     """What it takes a new interpreter to import the package and to read an expression."""
     command = [sys.executable, "-c", _IMPORT]
-    runs = [harness.run_measured(command, env, TIMEOUT, cores=1) for _ in range(1 + IMPORTS)][1:]
+    runs = [measuring.run_measured(command, env, TIMEOUT, cores=1) for _ in range(1 + IMPORTS)][1:]
     if any(run.output["torch"] for run in runs):
         raise RuntimeError("importing latticework.calculus imports torch")
     what = "import of `latticework.calculus` and `parse` of an expression, without torch"
     return [
-        harness.Row.of(what, [run.output["seconds"] for run in runs], "s", "<= 0.3"),
-        harness.Row.of(f"{what}, start of the interpreter included", [run.wall for run in runs], "s"),
+        records.Row.of(what, [run.output["seconds"] for run in runs], "s", "<= 0.3"),
+        records.Row.of(f"{what}, start of the interpreter included", [run.wall for run in runs], "s"),
     ]
 
 
@@ -351,20 +351,20 @@ def sympy_version() -> str:
     return version("sympy")
 
 
-def sympy_rows(cases: Sequence[Mapping[str, Any]]) -> list[harness.Row]:
+def sympy_rows(cases: Sequence[Mapping[str, Any]]) -> list[records.Row]:
     """What each of the two makes of each gold case, how long it takes, and totals."""
     rows = []
     systems = {"ours": "latticework", "sympy": "SymPy"}
     for case in cases:
         for key, system in systems.items():
             name = f"{case['id']}, `{case['dsl']}` by {case['wrt']}: {system}: {case[key]['verdict']}"
-            rows.append(harness.Row.of(name, [1000 * seconds for seconds in case[key]["seconds"]], "ms"))
+            rows.append(records.Row.of(name, [1000 * seconds for seconds in case[key]["seconds"]], "ms"))
     for key, system in systems.items():
         verdicts = [case[key]["verdict"] for case in cases]
         for start in ("right", "wrong", "no answer"):
             number = sum(verdict.startswith(start) for verdict in verdicts)
             target = f">= {len(cases)}" if (key, start) == ("ours", "right") else None
-            rows.append(harness.Row(f"gold cases, {system}: {start}", number, f"of {len(cases)}", target))
+            rows.append(records.Row(f"gold cases, {system}: {start}", number, f"of {len(cases)}", target))
     return rows
 
 

@@ -23,7 +23,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks import harness
+from benchmarks import measuring, records
 from benchmarks.knowledge import load, public
 from benchmarks.peers import timing
 
@@ -87,29 +87,29 @@ def main() -> None:
     else:
         parts = PARTS if arguments.only is None else (arguments.only,)
         result = measure(arguments.threads, arguments.repeats, parts)
-        harness.record(result, lacks=[part for part in PARTS if part not in parts])
+        records.record(result, lacks=[part for part in PARTS if part not in parts])
 
 
-def measure(threads: int, repeats: int, parts: Sequence[str] = PARTS) -> harness.Result:
+def measure(threads: int, repeats: int, parts: Sequence[str] = PARTS) -> records.Result:
     """All parts, each in processes of its own."""
-    env = harness.environment(threads)
+    env = measuring.environment(threads)
     options = ["--threads", str(threads), "--repeats", str(repeats)]
     own = [sys.executable, "-m", COMMAND.rpartition(" ")[2], *options, "--part"]
     rows = []
     if "yago" in parts:
-        rows += yago_rows(harness.run_measured([*own, "yago"], env, TIMEOUT).output)
+        rows += yago_rows(measuring.run_measured([*own, "yago"], env, TIMEOUT).output)
     if "peers" in parts:
         with tempfile.TemporaryDirectory() as folder:
             rows += peer_rows(beside_pykeen(Path(folder), own, env, threads, repeats))
     if "million" in parts:
-        rows += million_rows([harness.run_measured([*own, "million"], env, TIMEOUT)])
+        rows += million_rows([measuring.run_measured([*own, "million"], env, TIMEOUT)])
     title = (
         f"Knowledge graphs: YAGO-3SP, FB15k-237 and a million facts; dim {DIM}, {threads} thread(s), median, smallest, "
         f"largest of {repeats} rounds, of the million facts one"
     )
     only = None if tuple(parts) == PARTS else list(parts)
-    command = harness.command_line(COMMAND, threads=threads, repeats=repeats, only=only)
-    return harness.make_result(NAME, title, command, rows, threads=threads, peers=PEERS)
+    command = records.command_line(COMMAND, threads=threads, repeats=repeats, only=only)
+    return records.make_result(NAME, title, command, rows, threads=threads, peers=PEERS)
 
 
 # Beside the published code
@@ -323,7 +323,7 @@ def agree(truth: object, what: str) -> None:
         raise RuntimeError(f"not the same results: {what}")
 
 
-def yago_rows(found: Mapping[str, Any]) -> list[harness.Row]:
+def yago_rows(found: Mapping[str, Any]) -> list[records.Row]:
     """Ratios, then what both take, then what was compared."""
     seconds: Seconds = found["seconds"]
     told = {
@@ -333,20 +333,20 @@ def yago_rows(found: Mapping[str, Any]) -> list[harness.Row]:
         WRONG: f"YAGO-3SP 1: {WRONG}, loop over ours",
     }
     rows = [
-        harness.Row.of(
-            name, harness.paired_ratios(seconds[what][LITERAL], seconds[what][OURS]), "times", TARGETS.get(what)
+        records.Row.of(
+            name, measuring.paired_ratios(seconds[what][LITERAL], seconds[what][OURS]), "times", TARGETS.get(what)
         )
         for what, name in told.items()
     ]
-    rebuilt = harness.paired_ratios(seconds[UPDATED]["rebuilt"], seconds[UPDATED][OURS])
+    rebuilt = measuring.paired_ratios(seconds[UPDATED]["rebuilt"], seconds[UPDATED][OURS])
     changed = f"{found['figures']['facts of the delta']:,} facts changed"
-    rows.append(harness.Row.of(f"YAGO-3SP 1: {UPDATED}, {changed}, rebuilt over updated", rebuilt, "times"))
+    rows.append(records.Row.of(f"YAGO-3SP 1: {UPDATED}, {changed}, rebuilt over updated", rebuilt, "times"))
     for what, (unit, scale) in UNITS.items():
         for system, values in seconds[what].items():
-            rows.append(harness.Row.of(f"YAGO-3SP 1: {what}: {system}", [scale * value for value in values], unit))
+            rows.append(records.Row.of(f"YAGO-3SP 1: {what}: {system}", [scale * value for value in values], unit))
     for name in ("loss apart", "steps compared"):
         limit = f"<= {LOSS_APART:f}" if name == "loss apart" else None
-        rows.append(harness.Row(f"YAGO-3SP 1: {STEP}: {name}", found["figures"][name], "", limit))
+        rows.append(records.Row(f"YAGO-3SP 1: {STEP}: {name}", found["figures"][name], "", limit))
     return rows
 
 
@@ -354,24 +354,24 @@ def yago_rows(found: Mapping[str, Any]) -> list[harness.Row]:
 
 
 def beside_pykeen(
-    folder: Path, own: Sequence[str], env: harness.Env, threads: int, repeats: int
+    folder: Path, own: Sequence[str], env: measuring.Env, threads: int, repeats: int
 ) -> dict[str, dict[str, list[float]]]:
     """Seconds of each task and system."""
     env = env | {"PYSTOW_HOME": str(folder / "pystow")}
-    theirs = [str(harness.peer_environment("pykeen")), "-m", "benchmarks.peers.pykeen_driver", str(folder)]
+    theirs = [str(measuring.peer_environment("pykeen")), "-m", "benchmarks.peers.pykeen_driver", str(folder)]
     job = {"dim": DIM, "threads": threads, "batch": TRAINING_BATCH, "margin": MARGIN, "learning_rate": RATE}
     job["epochs"] = EPOCHS
     splits = public("FB15k-237")
     found: dict[str, dict[str, list[float]]] = {}
     for task, negatives in (("evaluate", 0), *(("train", count) for count in NEGATIVES)):
         write_job(folder, splits, job | {"negatives": negatives}, limit=TRAINED if task == "train" else None)
-        commands: dict[str, harness.Command] = {
+        commands: dict[str, measuring.Command] = {
             OURS: [*own, task, "--folder", str(folder)],
-            PYKEEN: ["env", *(f"--unset={name}" for name in harness.WAITING), *theirs, task],
+            PYKEEN: ["env", *(f"--unset={name}" for name in measuring.WAITING), *theirs, task],
         }
-        runs: dict[str, list[harness.Measured]] = {system: [] for system in commands}
+        runs: dict[str, list[measuring.Measured]] = {system: [] for system in commands}
         for _ in range(repeats):
-            for system, measured in harness.interleave(commands, env, TIMEOUT, 1).items():
+            for system, measured in measuring.interleave(commands, env, TIMEOUT, 1).items():
                 runs[system] += measured
             if task == "evaluate":
                 compare_ranks(folder)
@@ -499,7 +499,7 @@ def train(folder: Path, job: timing.Job) -> dict[str, float]:
     return {"seconds": marks[job["epochs"] - 1] - marks[1]}
 
 
-def peer_rows(found: Mapping[str, Mapping[str, Sequence[float]]]) -> list[harness.Row]:
+def peer_rows(found: Mapping[str, Mapping[str, Sequence[float]]]) -> list[records.Row]:
     """Ratios of speeds, then the speeds."""
     ratios, speeds = [], []
     for task, systems in found.items():
@@ -509,10 +509,10 @@ def peer_rows(found: Mapping[str, Mapping[str, Sequence[float]]]) -> list[harnes
         else:
             what = f"FB15k-237: TransE, {TRAINED:,} facts, batches of {TRAINING_BATCH:,}, {negatives} corrupted each"
             count, unit, target = TRAINED * (EPOCHS - 2), "facts/s", ">= 1"
-        times = harness.paired_ratios(systems[PYKEEN], systems[OURS])
-        ratios.append(harness.Row.of(f"{what}: speed over PyKEEN's", times, "times", target))
+        times = measuring.paired_ratios(systems[PYKEEN], systems[OURS])
+        ratios.append(records.Row.of(f"{what}: speed over PyKEEN's", times, "times", target))
         speeds += [
-            harness.Row.of(f"{what}: {system}", [count / each for each in seconds], unit)
+            records.Row.of(f"{what}: {system}", [count / each for each in seconds], unit)
             for system, seconds in systems.items()
         ]
     return ratios + speeds
@@ -558,16 +558,16 @@ def fit_million(graph: Any, threads: int) -> dict[str, float]:
     return sizes | {"seconds": seconds, "epoch": epoch}
 
 
-def million_rows(runs: Sequence[harness.Measured]) -> list[harness.Row]:
+def million_rows(runs: Sequence[measuring.Measured]) -> list[records.Row]:
     """Memory first."""
     outputs = [run.output for run in runs]
     first = outputs[0]
     what = f"{first['facts']:,} facts, {first['entities']:,} entities, an epoch"
     peaks = [run.peak_memory / 1e6 for run in runs]
-    rows = [harness.Row.of(f"{what}: peak memory of making the graph and of fit", peaks, "MB", "<= 4000")]
+    rows = [records.Row.of(f"{what}: peak memory of making the graph and of fit", peaks, "MB", "<= 4000")]
     speeds = [each["facts"] / each["epoch"] for each in outputs]
-    rows.append(harness.Row.of(f"{what}: training, softmax loss with a pool of {first['pool']:,}", speeds, "facts/s"))
-    rows.append(harness.Row.of(f"{what}: fit, contexts and all encoded", [each["seconds"] for each in outputs], "s"))
+    rows.append(records.Row.of(f"{what}: training, softmax loss with a pool of {first['pool']:,}", speeds, "facts/s"))
+    rows.append(records.Row.of(f"{what}: fit, contexts and all encoded", [each["seconds"] for each in outputs], "s"))
     return rows
 
 

@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
-from benchmarks import harness
+from benchmarks import measuring, records
 from benchmarks.knowledge import column, load, public
 
 NAME = "knowledge_tuning"
@@ -69,7 +69,7 @@ def main() -> None:
     warnings.simplefilter("ignore")
     graph, change = arguments.graph, arguments.change
     if graph is None:
-        harness.record(measure(arguments.seeds, arguments.threads, arguments.jobs))
+        records.record(measure(arguments.seeds, arguments.threads, arguments.jobs))
     elif change == FLOOR:
         print(json.dumps(floor(data(graph))))
     else:
@@ -82,14 +82,14 @@ def data(graph: str) -> Any:
     return load(1) if graph == YAGO else public("kinships")
 
 
-def measure(seeds: int, threads: int, jobs: int) -> harness.Result:
+def measure(seeds: int, threads: int, jobs: int) -> records.Result:
     """Every change and seed."""
-    env = harness.environment(threads)
+    env = measuring.environment(threads)
 
     def run(graph: str, change: str, seed: int) -> dict[str, float]:
         options = ["--threads", str(threads), "--graph", graph, "--change", change, "--seed", str(seed)]
         command = [sys.executable, "-m", COMMAND.rpartition(" ")[2], *options]
-        output: dict[str, float] = harness.run_measured(command, env, TIMEOUT).output
+        output: dict[str, float] = measuring.run_measured(command, env, TIMEOUT).output
         print(f"{graph}, {change}, {seed}: {output}", file=sys.stderr, flush=True)
         return output
 
@@ -106,19 +106,19 @@ def measure(seeds: int, threads: int, jobs: int) -> harness.Result:
         found.setdefault(graph, {}).setdefault(change, []).append(output)
     lengths = ", ".join(f"{graph} {epochs} epochs" for graph, epochs in EPOCHS.items())
     title = f"Changes to the defaults, validation facts: {lengths}; {seeds} seed(s): mean, smallest, largest"
-    command = harness.command_line(COMMAND, seeds=seeds, threads=threads, jobs=jobs)
-    return harness.make_result(NAME, title, command, rows_of(found), threads=threads, jobs=jobs)
+    command = records.command_line(COMMAND, seeds=seeds, threads=threads, jobs=jobs)
+    return records.make_result(NAME, title, command, rows_of(found), threads=threads, jobs=jobs)
 
 
-def rows_of(found: Mapping[str, Mapping[str, Sequence[dict[str, float]]]]) -> list[harness.Row]:
+def rows_of(found: Mapping[str, Mapping[str, Sequence[dict[str, float]]]]) -> list[records.Row]:
     """What every change gives and takes, after the floor."""
     rows = []
     for graph, changes in found.items():
         for change, outputs in changes.items():
-            rows.append(harness.Row.mean(f"{graph}, {change}: MRR", column(outputs, "mrr"), ""))
+            rows.append(records.Row.mean(f"{graph}, {change}: MRR", column(outputs, "mrr"), ""))
             if change != FLOOR:
                 minutes = [seconds / 60 for seconds in column(outputs, "seconds")]
-                rows.append(harness.Row.mean(f"{graph}, {change}: fit", minutes, "min"))
+                rows.append(records.Row.mean(f"{graph}, {change}: fit", minutes, "min"))
     return rows
 
 

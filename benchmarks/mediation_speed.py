@@ -37,7 +37,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import harness, mediation_r
+from benchmarks import commits, measuring, mediation_r, records
 from latticework.mediation.spike_slab import ROUNDS, VISITED
 
 NAME = "mediation_speed"
@@ -52,7 +52,7 @@ GIBIBYTE = 2**30
 SWEEP = ROUNDS * VISITED  # of the voxels, visited by an iteration of ours with the paper's priors
 
 Stages = Sequence[dict[str, Any]]  # of each round what `told` says
-Part = tuple[list[harness.Row], dict[str, str]]  # rows, and versions of what was measured
+Part = tuple[list[records.Row], dict[str, str]]  # rows, and versions of what was measured
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def main() -> None:
         return
     sizes = QUICK if arguments.quick else Sizes()
     parts = [part for part in PARTS if arguments.only in (None, part)]
-    lacks = [*harness.uncommitted(), *(["studies and draws in full"] if arguments.quick else [])]
+    lacks = [*commits.uncommitted(), *(["studies and draws in full"] if arguments.quick else [])]
     lacks += [part for part in PARTS if part not in parts]
     if "authors" in parts:
         try:
@@ -96,7 +96,7 @@ def main() -> None:
             print(f"{absent} Nothing will be recorded.", file=sys.stderr, flush=True)
             parts.remove("authors")
             lacks.append("the authors' package")
-    rows: list[harness.Row] = []
+    rows: list[records.Row] = []
     versions: dict[str, str] = {}
     for part in parts:
         with tempfile.TemporaryDirectory() as folder:
@@ -108,28 +108,28 @@ def main() -> None:
         versions |= of_peer
     threads, repeats = arguments.threads, arguments.repeats
     title = f"Mediation by images: speed and memory; {threads} thread(s), medians of {repeats} rounds"
-    command = harness.command_line(COMMAND, threads=threads, repeats=repeats)
-    result = harness.make_result(NAME, title, command, rows, threads=max(threads, 2), others=versions)
-    if harness.record(result, lacks=lacks):
-        print(harness.table(result))
+    command = records.command_line(COMMAND, threads=threads, repeats=repeats)
+    result = records.make_result(NAME, title, command, rows, threads=max(threads, 2), others=versions)
+    if records.record(result, lacks=lacks):
+        print(records.table(result))
 
 
 # The two stages
 
 
-def task(name: str, lengths: tuple[int, int], seed: int) -> harness.Command:
+def task(name: str, lengths: tuple[int, int], seed: int) -> measuring.Command:
     """A task of this module, in a process of its own."""
     numbers = [str(length) for length in lengths]
     return [sys.executable, "-m", MODULE, "--task", name, "--lengths", *numbers, "--seed", str(seed)]
 
 
 def by_turns(
-    commands: Callable[[int], dict[str, harness.Command]], threads: int, repeats: int
+    commands: Callable[[int], dict[str, measuring.Command]], threads: int, repeats: int
 ) -> dict[str, list[dict[str, Any]]]:
     """What commands print, of each round; they depend on its seed."""
     outputs: dict[str, list[dict[str, Any]]] = {}
     for seed in range(SEED, SEED + repeats):
-        runs = harness.interleave(commands(seed), harness.environment(threads), TIMEOUT, 1, threads)
+        runs = measuring.interleave(commands(seed), measuring.environment(threads), TIMEOUT, 1, threads)
         for name, (run,) in runs.items():
             outputs.setdefault(name, []).append(run.output)
     return outputs
@@ -139,7 +139,7 @@ def stages(folder: Path, sizes: Sizes, threads: int, repeats: int) -> Part:
     """Ours and the literal sampler by turns."""
     del folder
 
-    def commands(seed: int) -> dict[str, harness.Command]:
+    def commands(seed: int) -> dict[str, measuring.Command]:
         lengths = {"ours": sizes.draws, "default": sizes.draws, "gibbs": sizes.literal, "langevin": sizes.literal}
         return {name: task(name, length, seed) for name, length in lengths.items()}
 
@@ -160,38 +160,38 @@ def stages(folder: Path, sizes: Sizes, threads: int, repeats: int) -> Part:
     return rows, {}
 
 
-def times_as_fast(stage: str, peer: str, ours: Stages, theirs: Stages) -> list[harness.Row]:
+def times_as_fast(stage: str, peer: str, ours: Stages, theirs: Stages) -> list[records.Row]:
     """Ratios of an iteration and, of stage two, of as many visits as there are voxels: some are visited twice."""
-    ratios = harness.paired_ratios(seconds(theirs), seconds(ours))
+    ratios = measuring.paired_ratios(seconds(theirs), seconds(ours))
     head = f"{stage}: times as fast an iteration as {peer}"
     if stage == FIRST:
-        return [harness.Row.of(head, ratios, "times", ">= 50")]
+        return [records.Row.of(head, ratios, "times", ">= 50")]
     sweeps = [SWEEP * ratio for ratio in ratios]
     sweep = f"{stage}: times as fast in as many visits as there are voxels as {peer}"
-    return [harness.Row.of(head, ratios, "times"), harness.Row.of(sweep, sweeps, "times", ">= 20")]
+    return [records.Row.of(head, ratios, "times"), records.Row.of(sweep, sweeps, "times", ">= 20")]
 
 
-def times_as_many(stage: str, steps: str, ours: Stages, theirs: Stages) -> harness.Row:
+def times_as_many(stage: str, steps: str, ours: Stages, theirs: Stages) -> records.Row:
     """The ratio of effective draws a second or, where chains did not mix, in how many rounds they did."""
     both = [mixed(one) and mixed(other) for one, other in zip(ours, theirs, strict=True)]
     if all(both):
-        ratios = harness.paired_ratios(a_second(ours), a_second(theirs))
+        ratios = measuring.paired_ratios(a_second(ours), a_second(theirs))
         head = f"{stage}: times as many effective draws of NIE a second, {steps}"
-        return harness.Row.of(head, ratios, "times")
+        return records.Row.of(head, ratios, "times")
     head = f"{stage}: no ratio of effective draws, {steps}, for chains did not mix; rounds in which both did"
-    return harness.Row(head, sum(both), f"of {len(both)}")
+    return records.Row(head, sum(both), f"of {len(both)}")
 
 
-def figures(told_as: str, outputs: Stages) -> list[harness.Row]:
+def figures(told_as: str, outputs: Stages) -> list[records.Row]:
     """Milliseconds, effective draws and, where chains mixed, those of a second."""
     milliseconds = [1e3 * one for one in seconds(outputs)]
     effective_draws, kept = [one["effective"] for one in outputs], outputs[0]["draws"]
     rows = [
-        harness.Row.of(f"{told_as}: milliseconds an iteration", milliseconds, "ms"),
-        harness.Row.of(f"{told_as}: effective draws of NIE", effective_draws, f"of {kept:,}"),
+        records.Row.of(f"{told_as}: milliseconds an iteration", milliseconds, "ms"),
+        records.Row.of(f"{told_as}: effective draws of NIE", effective_draws, f"of {kept:,}"),
     ]
     if all(map(mixed, outputs)):
-        rows.append(harness.Row.of(f"{told_as}: effective draws of NIE a second", a_second(outputs), ""))
+        rows.append(records.Row.of(f"{told_as}: effective draws of NIE a second", a_second(outputs), ""))
     return rows
 
 
@@ -293,7 +293,7 @@ def authors(folder: Path, sizes: Sizes, threads: int, repeats: int) -> Part:
     def of_round(seed: int) -> Path:
         return folder / str(seed)
 
-    def commands(seed: int) -> dict[str, harness.Command]:
+    def commands(seed: int) -> dict[str, measuring.Command]:
         study, _ = prepared(seed, standardise=False)
         basis = study.basis.blocks[0]
         given = mediation_r.Study(
@@ -310,7 +310,7 @@ def authors(folder: Path, sizes: Sizes, threads: int, repeats: int) -> Part:
         theirs = [{"seconds": one["seconds"][stage]["iteration"]} for one in found]
         rows += times_as_fast(name, "the authors' package", [one[name] for one in outputs["ours"]], theirs)
         milliseconds = [1e3 * one for one in seconds(theirs)]
-        rows.append(harness.Row.of(f"{name}, the authors' package: milliseconds an iteration", milliseconds, "ms"))
+        rows.append(records.Row.of(f"{name}, the authors' package: milliseconds an iteration", milliseconds, "ms"))
     return rows, found[0]["versions"]
 
 
@@ -323,15 +323,15 @@ def large(folder: Path, sizes: Sizes, threads: int, repeats: int) -> Part:
     truth = write_large(folder / "study", sizes)
     program = [sys.executable, "-m", "latticework"]
     model, page = str(folder / "model"), str(folder / "page.html")
-    env = harness.environment(1)
-    fit = harness.run_measured(
+    env = measuring.environment(1)
+    fit = measuring.run_measured(
         [*program, "mediate", "fit", str(folder / "study"), "-o", model, "--results", str(folder / "results"), "--page",
          page, "--jobs", "2", "--json", *sizes.chain], env, TIMEOUT)  # fmt: skip
     effects = {one["effect"]: one for one in fit.output["effects"] if not one["region"]}
     what = f"{sizes.subjects:,} subjects, {sizes.voxels:,} voxels, 264 regions"
     rows = [
-        harness.Row(f"{what}: from NIfTI files to maps and page", fit.wall / 60, "min", "<= 15"),
-        harness.Row(
+        records.Row(f"{what}: from NIfTI files to maps and page", fit.wall / 60, "min", "<= 15"),
+        records.Row(
             f"{what}: memory of its three processes, if all had that of the largest",
             3 * fit.peak_memory / GIBIBYTE,
             "GiB",
@@ -341,9 +341,9 @@ def large(folder: Path, sizes: Sizes, threads: int, repeats: int) -> Part:
     for name in ("NIE", "NDE", "TE"):
         one = effects[name]
         told_as = f"{what}: {name}, which is {truth[name]:.3g}"
-        rows.append(harness.Row(told_as, one["mean"], "", None, one["lower"], one["upper"]))
+        rows.append(records.Row(told_as, one["mean"], "", None, one["lower"], one["upper"]))
     worst = max(effects[name]["rhat"] for name in ("NIE", "NDE", "TE"))
-    return [*rows, harness.Row(f"{what}: largest R-hat of NIE, NDE and TE", worst, "")], {}
+    return [*rows, records.Row(f"{what}: largest R-hat of NIE, NDE and TE", worst, "")], {}
 
 
 def write_large(folder: Path, sizes: Sizes) -> dict[str, float]:

@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from benchmarks import harness
+from benchmarks import measuring, records
 from benchmarks.ner import load
 
 NAME = "ner_speed"
@@ -51,17 +51,17 @@ def main() -> None:
         return
     options = ["--threads", str(arguments.threads), "--repeats", str(arguments.repeats)]
     command = [sys.executable, "-m", COMMAND.rpartition(" ")[2], "--part", *options]
-    run = harness.run_measured(command, harness.environment(arguments.threads), TIMEOUT, arguments.threads)
+    run = measuring.run_measured(command, measuring.environment(arguments.threads), TIMEOUT, arguments.threads)
     rounds = f"median, smallest, largest of {arguments.repeats} rounds"
     title = f"{TITLE}, {arguments.threads} threads; {rounds}"
     rows = rows_of(run.output["cell"])
     for name, values in run.output["text"].items():
-        rows.append(harness.Row.of(name, values, "characters/s", ">= 1000000" if name == MATCHING else None))
-    told = harness.command_line(COMMAND, threads=arguments.threads, repeats=arguments.repeats)
-    harness.record(harness.make_result(NAME, title, told, rows, threads=arguments.threads))
+        rows.append(records.Row.of(name, values, "characters/s", ">= 1000000" if name == MATCHING else None))
+    told = records.command_line(COMMAND, threads=arguments.threads, repeats=arguments.repeats)
+    records.record(records.make_result(NAME, title, told, rows, threads=arguments.threads))
 
 
-def rows_of(speeds: Mapping[str, Mapping[str, Mapping[str, Sequence[float]]]]) -> list[harness.Row]:
+def rows_of(speeds: Mapping[str, Mapping[str, Mapping[str, Sequence[float]]]]) -> list[records.Row]:
     """Ratios, round by round, then the speeds, in characters a second by task, batch and system."""
     rows = []
     for task, batches in speeds.items():
@@ -69,18 +69,18 @@ def rows_of(speeds: Mapping[str, Mapping[str, Mapping[str, Sequence[float]]]]) -
             if LOOP not in systems:
                 continue
             target = OVER_LOOP.get((task, int(batch)))
-            ratios = harness.paired_ratios(systems[OURS], systems[LOOP])
-            rows.append(harness.Row.of(f"{task}, batch {batch}: speed over the loop's", ratios, "times", target))
+            ratios = measuring.paired_ratios(systems[OURS], systems[LOOP])
+            rows.append(records.Row.of(f"{task}, batch {batch}: speed over the loop's", ratios, "times", target))
     for task, batches in speeds.items():
         for batch, systems in batches.items():
             best = [max(pair) for pair in zip(systems[PADDED], systems[PACKED], strict=True)]
-            ratios = harness.paired_ratios(best, systems[OURS])
+            ratios = measuring.paired_ratios(best, systems[OURS])
             target = OF_LSTM.get((task, int(batch)))
-            rows.append(harness.Row.of(f"{task}, batch {batch}: time over nn.LSTM's", ratios, "times", target))
+            rows.append(records.Row.of(f"{task}, batch {batch}: time over nn.LSTM's", ratios, "times", target))
     for task, batches in speeds.items():
         for batch, systems in batches.items():
             rows += [
-                harness.Row.of(f"{task}, batch {batch}: {system}", values, "characters/s")
+                records.Row.of(f"{task}, batch {batch}: {system}", values, "characters/s")
                 for system, values in systems.items()
             ]
     return rows

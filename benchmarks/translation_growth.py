@@ -21,7 +21,7 @@ from itertools import chain, cycle, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks import harness
+from benchmarks import HERE, measuring, records
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -74,22 +74,22 @@ def main() -> None:
         print(json.dumps(predict(arguments.folder, long=arguments.long)))
     else:
         if not arguments.plot:
-            harness.record(measure(arguments.threads))
+            records.record(measure(arguments.threads))
         write_plot()
 
 
-def measure(threads: int) -> harness.Result:
+def measure(threads: int) -> records.Result:
     """Measure every point and the long line, each in a process of its own, so that each has its own peak of memory."""
-    env = harness.environment(threads)
+    env = measuring.environment(threads)
     module = [sys.executable, "-m", COMMAND.rpartition(" ")[2]]
-    runs: dict[tuple[str, int, int], harness.Measured] = {}
+    runs: dict[tuple[str, int, int], measuring.Measured] = {}
     for length, vocabulary in dict.fromkeys(
         [*((length, VOCABULARY) for length in LENGTHS), *((LENGTH, vocabulary) for vocabulary in VOCABULARIES)]
     ):
         for kind, beam in KINDS.items():
             part = ["--beam", str(beam), "--part", "search"] if beam else ["--part", "train"]
             point = ["--length", str(length), "--vocabulary", str(vocabulary)]
-            runs[kind, length, vocabulary] = harness.run_measured([*module, *point, *part], env, TIMEOUT)
+            runs[kind, length, vocabulary] = measuring.run_measured([*module, *point, *part], env, TIMEOUT)
     points = []
     for kind in KINDS:
         by_length = {length: runs[kind, length, VOCABULARY] for length in LENGTHS}
@@ -104,8 +104,8 @@ def measure(threads: int) -> harness.Result:
         f"Shape of the preset tiny, drawn tokens, on a CPU, precision {' and '.join(precisions)}; "
         f"Multi30k, en-de, for the line of {LONG_WORDS:,} words; median, smallest, largest of rounds"
     )
-    command = harness.command_line(COMMAND, threads=threads)
-    return harness.make_result(NAME, title, command, rows, threads=threads)
+    command = records.command_line(COMMAND, threads=threads)
+    return records.make_result(NAME, title, command, rows, threads=threads)
 
 
 def length_name(length: int) -> str:
@@ -118,14 +118,14 @@ def vocabulary_name(vocabulary: int) -> str:
     return f"vocabulary {vocabulary:,}"
 
 
-def point_row(name: str, run: harness.Measured, figure: str) -> harness.Row:
+def point_row(name: str, run: measuring.Measured, figure: str) -> records.Row:
     """What one process found."""
     if figure == MEMORY:
-        return harness.Row(name, run.peak_memory / 1e6, "MB")
-    return harness.Row.of(name, run.output["seconds"], "s")
+        return records.Row(name, run.peak_memory / 1e6, "MB")
+    return records.Row.of(name, run.output["seconds"], "s")
 
 
-def growth(points: Sequence[harness.Row]) -> list[harness.Row]:
+def growth(points: Sequence[records.Row]) -> list[records.Row]:
     """Say how steep the points are, in numbers: 1 is proportional, 2 is quadratic."""
     found = {point.name: point.value for point in points}
     rows = []
@@ -138,12 +138,12 @@ def growth(points: Sequence[harness.Row]) -> list[harness.Row]:
         ):
             for first in (0, -2):
                 name = f"{kind}: exponent of a sentence's time in {what}, {sizes[first]:,} to {sizes[-1]:,}"
-                rows.append(harness.Row(name, exponent(sizes[first:], costs[first:]), "", limit))
+                rows.append(records.Row(name, exponent(sizes[first:], costs[first:]), "", limit))
     for kind in KINDS:
         for by, sizes in ((length_name, LENGTHS), (vocabulary_name, VOCABULARIES)):
             small, large = (found[f"{kind}, {by(size)}: {MEMORY}"] for size in (sizes[0], sizes[-1]))
             name = f"{kind}: peak memory, {by(sizes[-1])} over {by(sizes[0])}"
-            rows.append(harness.Row(name, large / small, "times"))
+            rows.append(records.Row(name, large / small, "times"))
     return rows
 
 
@@ -158,29 +158,29 @@ def exponent(sizes: Sequence[float], costs: Sequence[float]) -> float:
     return math.log(costs[-1] / costs[0]) / math.log(sizes[-1] / sizes[0])
 
 
-def long_line(folder: str, module: Sequence[str], env: harness.Env) -> list[harness.Row]:
+def long_line(folder: str, module: Sequence[str], env: measuring.Env) -> list[records.Row]:
     """Learn with a pair of very many words among the others, then translate with and without such a line."""
     command = [*module, "--folder", folder, "--part"]
-    trained = harness.run_measured([*command, "fit"], env, TIMEOUT)
-    commands: dict[str, harness.Command] = {"without": [*command, "predict"], "with": [*command, "predict", "--long"]}
-    runs = harness.interleave(commands, env, TIMEOUT, LONG_ROUNDS)
+    trained = measuring.run_measured([*command, "fit"], env, TIMEOUT)
+    commands: dict[str, measuring.Command] = {"without": [*command, "predict"], "with": [*command, "predict", "--long"]}
+    runs = measuring.interleave(commands, env, TIMEOUT, LONG_ROUNDS)
     pairs, plain, long = trained.output["pairs"], runs["without"][0].output, runs["with"][0].output
     kept = [text for index, text in enumerate(long["translations"]) if index != long["place"]]
     alike = sum(one == other for one, other in zip(kept, plain["translations"], strict=True))
     lines, words = f"{len(kept):,} lines", f"{LONG_WORDS:,} words"
     rows = []
     for name, key in ((f"{lines}, beam 4", "without"), (f"{lines} and one of {words} among them", "with")):
-        rows.append(harness.Row.of(f"{name}: translating", [run.output["seconds"] for run in runs[key]], "s"))
-        rows.append(harness.Row.of(f"{name}: peak memory", [run.peak_memory / 1e6 for run in runs[key]], "MB"))
+        rows.append(records.Row.of(f"{name}: translating", [run.output["seconds"] for run in runs[key]], "s"))
+        rows.append(records.Row.of(f"{name}: peak memory", [run.peak_memory / 1e6 for run in runs[key]], "MB"))
     told = pairs["too_long"] if trained.output["told"] else 0
     return [
         *rows,
-        harness.Row(f"the {lines}: translated as without it, in their places", 100 * alike / len(kept), "%", ">= 99"),
-        harness.Row(f"the line of {words}: pieces that are in one of its parts", long["held"], "%", ">= 100"),
-        harness.Row(f"the line of {words}: parts", long["parts"], ""),
-        harness.Row(f"the line of {words}: words of its translation", long["words"], "", ">= 1"),
-        harness.Row(f"fit with a pair of {words}: pairs left out and warned of", told, "", ">= 1"),
-        harness.Row(f"fit with a pair of {words}: pairs learnt from", pairs["used"], "", f">= {pairs['given'] - 1}"),
+        records.Row(f"the {lines}: translated as without it, in their places", 100 * alike / len(kept), "%", ">= 99"),
+        records.Row(f"the line of {words}: pieces that are in one of its parts", long["held"], "%", ">= 100"),
+        records.Row(f"the line of {words}: parts", long["parts"], ""),
+        records.Row(f"the line of {words}: words of its translation", long["words"], "", ">= 1"),
+        records.Row(f"fit with a pair of {words}: pairs left out and warned of", told, "", ">= 1"),
+        records.Row(f"fit with a pair of {words}: pairs learnt from", pairs["used"], "", f">= {pairs['given'] - 1}"),
     ]
 
 
@@ -326,17 +326,17 @@ def drawn_text(count: int, length: int, vocabulary: int, seed: int) -> EncodedTe
     return EncodedText(tokens, offsets)
 
 
-def write_plot(folder: Path = harness.HERE) -> Path:
+def write_plot(folder: Path = HERE) -> Path:
     """Write the plot of what is on record beside it."""
     record = folder / "results" / f"{NAME}.json"
     if not record.exists():
         sys.exit(f"there is no {record} to draw: measure first, with {COMMAND}")
     picture = record.with_suffix(".svg")
-    picture.write_text(plot(harness.read(record)), encoding="utf-8")
+    picture.write_text(plot(records.read(record)), encoding="utf-8")
     return picture
 
 
-def plot(result: harness.Result) -> str:
+def plot(result: records.Result) -> str:
     """Time and memory against length and vocabulary, each on a logarithmic scale, as an SVG that stands alone."""
     from latticework.pages import svg
 

@@ -19,7 +19,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmarks import harness, translation
+from benchmarks import commits, measuring, records, translation
 from benchmarks.peers import timing
 
 COMMAND = "python -m benchmarks.translation_peers"
@@ -29,7 +29,7 @@ TIMEOUT = 3600
 PEERS = ("joeynmt", "ctranslate2")
 HALVES = ("decoding", "training")
 
-UNSET = ("env", *(f"--unset={name}" for name in harness.WAITING))
+UNSET = ("env", *(f"--unset={name}" for name in measuring.WAITING))
 BEAMS = (1, 4)
 AGREEMENT = (
     95  # percent of greedy translations that weights in float32 must give alike, or they are not the same weights
@@ -56,7 +56,7 @@ TRAINING_RATIOS = (
     ("ours, float32", "plain loop, float32", None),
 )
 
-Runs = Mapping[str, Sequence[harness.Measured]]
+Runs = Mapping[str, Sequence[measuring.Measured]]
 Likelihoods = Callable[[Sequence[str]], list[tuple[float, int]]]
 CLOCKS = {"wall": "", "cpu": ", processor time"}
 
@@ -71,23 +71,23 @@ def main() -> None:
     arguments = parser.parse_args()
     halves = HALVES if arguments.only is None else (arguments.only,)
     result = measure(arguments.model.absolute(), arguments.threads, arguments.repeats, halves)
-    harness.record(result, lacks=[half for half in HALVES if half not in halves])
+    records.record(result, lacks=[half for half in HALVES if half not in halves])
 
 
-def measure(model: Path, threads: int, repeats: int, halves: Sequence[str] = HALVES) -> harness.Result:
+def measure(model: Path, threads: int, repeats: int, halves: Sequence[str] = HALVES) -> records.Result:
     """Prepare what every system needs, then let them take turns."""
-    env = harness.environment(threads)
-    rows: list[harness.Row] = []
+    env = measuring.environment(threads)
+    rows: list[records.Row] = []
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         make_model(model, env)
-        weights = harness.identity(model)
+        weights = commits.identity(model)
         references = write_job(folder, model, threads)
         pythons = {"latticework": Path(sys.executable), "torch": Path(sys.executable)}
-        pythons |= {name: harness.peer_environment(name) for name in PEERS}
+        pythons |= {name: measuring.peer_environment(name) for name in PEERS}
 
         def take_turns(systems: Mapping[str, tuple[str, str]]) -> Runs:
-            return harness.interleave(commands(systems, pythons, folder), env, TIMEOUT, repeats, threads)
+            return measuring.interleave(commands(systems, pythons, folder), env, TIMEOUT, repeats, threads)
 
         if "decoding" in halves:
             systems = {
@@ -110,7 +110,7 @@ def measure(model: Path, threads: int, repeats: int, halves: Sequence[str] = HAL
             }
             rows += training_rows(take_turns(systems))
     title = f"{TITLE}, {threads} threads; times: median, smallest, largest of {repeats} rounds"
-    command = harness.command_line(
+    command = records.command_line(
         COMMAND,
         model=None if model == MODEL else model,
         threads=threads,
@@ -118,12 +118,12 @@ def measure(model: Path, threads: int, repeats: int, halves: Sequence[str] = HAL
         only=None if len(halves) > 1 else halves[0],
     )
     others = {"model": weights}
-    return harness.make_result("translation_peers", title, command, rows, threads=threads, peers=PEERS, others=others)
+    return records.make_result("translation_peers", title, command, rows, threads=threads, peers=PEERS, others=others)
 
 
 def commands(
     systems: Mapping[str, tuple[str, str]], pythons: Mapping[str, Path], folder: Path
-) -> dict[str, harness.Command]:
+) -> dict[str, measuring.Command]:
     """The command of each system: its driver, in its environment, with threads that wait as they do by default."""
     return {
         name: [
@@ -138,7 +138,7 @@ def commands(
     }
 
 
-def make_model(model: Path, env: harness.Env) -> None:
+def make_model(model: Path, env: measuring.Env) -> None:
     """Train the preset `tiny` with seed 0, as the benchmark of translation does, unless the model is there."""
     if (model / "config.json").exists():
         return
@@ -146,7 +146,7 @@ def make_model(model: Path, env: harness.Env) -> None:
         raise SystemExit(f"{model} holds no translator: give a folder that one was saved in, or none to train one")
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "benchmarks.translation", "--folder", folder, "--part", "fit"]
-        harness.run_measured(command, env, 3 * TIMEOUT)
+        measuring.run_measured(command, env, 3 * TIMEOUT)
         translation.keep_model(Path(folder), seed=0)
 
 
@@ -289,7 +289,7 @@ def likelihoods(model: Path, texts: Sequence[str]) -> list[tuple[float, int]]:
     return found
 
 
-def decoding_rows(runs: Runs, references: Sequence[str], find: Likelihoods) -> list[harness.Row]:
+def decoding_rows(runs: Runs, references: Sequence[str], find: Likelihoods) -> list[records.Row]:
     """Ratios of speeds, means of them over all cells first; then the quality of what was measured, then the speeds."""
     outputs = {system: [run.output for run in measured] for system, measured in runs.items()}
     cells = {system: list(rounds[0]) for system, rounds in outputs.items()}
@@ -304,7 +304,7 @@ def decoding_rows(runs: Runs, references: Sequence[str], find: Likelihoods) -> l
         return [cell for cell in cells[one] if cell in cells[other]]
 
     def ratios(one: str, other: str, cell: str, clock: str) -> list[float]:
-        return harness.paired_ratios(speeds[one, cell, clock], speeds[other, cell, clock])
+        return measuring.paired_ratios(speeds[one, cell, clock], speeds[other, cell, clock])
 
     rows = []
     for one, other, target in DECODING_RATIOS:
@@ -312,10 +312,10 @@ def decoding_rows(runs: Runs, references: Sequence[str], find: Likelihoods) -> l
             rounds = zip(*(ratios(one, other, cell, clock) for cell in shared(one, other)), strict=True)
             means = [statistics.geometric_mean(of_cells) for of_cells in rounds]
             of_clock = target if clock == "wall" else None
-            rows.append(harness.Row.of(f"{one} / {other}, geometric mean of all cells{note}", means, "times", of_clock))
+            rows.append(records.Row.of(f"{one} / {other}, geometric mean of all cells{note}", means, "times", of_clock))
     for one, other, target in DECODING_RATIOS:
         rows += [
-            harness.Row.of(f"{one} / {other}: {cell}", ratios(one, other, cell, "wall"), "times", target)
+            records.Row.of(f"{one} / {other}: {cell}", ratios(one, other, cell, "wall"), "times", target)
             for cell in shared(one, other)
         ]
     first = {system: rounds[0] for system, rounds in outputs.items()}
@@ -324,13 +324,13 @@ def decoding_rows(runs: Runs, references: Sequence[str], find: Likelihoods) -> l
         measured = [system for system in runs if cell in cells[system]]
         for clock, unit in (("wall", "sentences/s"), ("cpu", "sentences a processor second")):
             rows += [
-                harness.Row.of(f"{system}: {cell}{CLOCKS[clock]}", speeds[system, cell, clock], unit)
+                records.Row.of(f"{system}: {cell}{CLOCKS[clock]}", speeds[system, cell, clock], unit)
                 for system in measured
             ]
     return rows
 
 
-def quality_rows(outputs: Mapping[str, dict[str, Any]], references: Sequence[str]) -> list[harness.Row]:
+def quality_rows(outputs: Mapping[str, dict[str, Any]], references: Sequence[str]) -> list[records.Row]:
     """BLEU of every system that had the whole file, and how many translations of each are ours to the letter."""
     from latticework.translation import corpus_scores
 
@@ -339,7 +339,7 @@ def quality_rows(outputs: Mapping[str, dict[str, Any]], references: Sequence[str
         for system, cells in outputs.items():
             if (cell := cell_name(None, beam)) in cells:
                 bleu = corpus_scores(cells[cell]["texts"], references).bleu
-                rows.append(harness.Row(f"{system}: BLEU, {cell}", bleu, ""))
+                rows.append(records.Row(f"{system}: BLEU, {cell}", bleu, ""))
     for beam in BEAMS:
         for system, cells in outputs.items():
             of_beam = [cell for cell in cells if cell.endswith(f"beam {beam}")]
@@ -350,11 +350,11 @@ def quality_rows(outputs: Mapping[str, dict[str, Any]], references: Sequence[str
             same = 100 * statistics.fmean(one == other for one, other in pairs)
             if beam == 1 and system != CTRANSLATE2_INT8 and same < AGREEMENT:
                 raise RuntimeError(f"{system}: only {same:.0f} % of the greedy translations are ours: other weights?")
-            rows.append(harness.Row(f"{system}: translations that are ours to the letter, {cell}", same, "%"))
+            rows.append(records.Row(f"{system}: translations that are ours to the letter, {cell}", same, "%"))
     return rows
 
 
-def likelihood_rows(outputs: Mapping[str, dict[str, Any]], find: Likelihoods) -> list[harness.Row]:
+def likelihood_rows(outputs: Mapping[str, dict[str, Any]], find: Likelihoods) -> list[records.Row]:
     """What our model makes of each system's translations of the whole file, where a beam may lead them apart.
 
     Means, and the share of translations that it holds for more probable than ours of the same sentence, and for less.
@@ -364,19 +364,19 @@ def likelihood_rows(outputs: Mapping[str, dict[str, Any]], find: Likelihoods) ->
         found = {system: find(cells[cell]["texts"]) for system, cells in outputs.items() if cell in cells}
         for system, each in found.items():
             probability, pieces = (statistics.fmean(column) for column in zip(*each, strict=True))
-            rows.append(harness.Row(f"{system}: log-probability of a translation, mean, {cell}", probability, "nats"))
-            rows.append(harness.Row(f"{system}: pieces of a translation, mean, {cell}", pieces, ""))
+            rows.append(records.Row(f"{system}: log-probability of a translation, mean, {cell}", probability, "nats"))
+            rows.append(records.Row(f"{system}: pieces of a translation, mean, {cell}", pieces, ""))
         for system, each in found.items():
             if system == OURS:
                 continue
             over = [theirs - ours for (theirs, _), (ours, _) in zip(each, found[OURS], strict=True)]
             for told, share in (("more", [one > 0 for one in over]), ("less", [one < 0 for one in over])):
                 name = f"{system}: translations {told} probable than ours, {cell}"
-                rows.append(harness.Row(name, 100 * statistics.fmean(share), "%"))
+                rows.append(records.Row(name, 100 * statistics.fmean(share), "%"))
     return rows
 
 
-def training_rows(runs: Runs) -> list[harness.Row]:
+def training_rows(runs: Runs) -> list[records.Row]:
     """Ratios of target tokens a second, then those tokens."""
     speeds = {
         (system, clock): [run.output["tokens"] / run.output[clock] for run in measured]
@@ -386,11 +386,11 @@ def training_rows(runs: Runs) -> list[harness.Row]:
     rows = []
     for one, other, target in TRAINING_RATIOS:
         for clock, note in CLOCKS.items():
-            ratios = harness.paired_ratios(speeds[one, clock], speeds[other, clock])
+            ratios = measuring.paired_ratios(speeds[one, clock], speeds[other, clock])
             of_clock = target if clock == "wall" else None
-            rows.append(harness.Row.of(f"training, {one} / {other}{note}", ratios, "times", of_clock))
+            rows.append(records.Row.of(f"training, {one} / {other}{note}", ratios, "times", of_clock))
     for clock, unit in (("wall", "target tokens/s"), ("cpu", "target tokens a processor second")):
-        rows += [harness.Row.of(f"training: {system}{CLOCKS[clock]}", speeds[system, clock], unit) for system in runs]
+        rows += [records.Row.of(f"training: {system}{CLOCKS[clock]}", speeds[system, clock], unit) for system in runs]
     return rows
 
 

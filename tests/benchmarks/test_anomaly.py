@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks import anomaly, harness
+from benchmarks import anomaly, records
 from benchmarks.anomaly import DEFAULT, VARIANTS
 
 SIZES = {"good": 5, "validation": 3, "test_good": 3, "per_defect": 1, "size": 64}
@@ -83,7 +83,7 @@ def test_a_run_says_beforehand_what_it_lacks(
 ) -> None:
     kept: list[Any] = []
     monkeypatch.setattr(anomaly, "measure", lambda *asked: asked)
-    monkeypatch.setattr(harness, "record", lambda result, *, lacks: kept.append((result, lacks)))
+    monkeypatch.setattr(records, "record", lambda result, *, lacks: kept.append((result, lacks)))
     monkeypatch.setattr(sys, "argv", ["anomaly", *words])
     anomaly.main()
     contrasts = words[1:] or list(anomaly.CONTRASTS)

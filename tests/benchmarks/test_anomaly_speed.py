@@ -16,7 +16,7 @@ import pytest
 import torch
 from reference.aupro import sorted_changes
 
-from benchmarks import anomaly_speed, anomaly_speed_parts, harness
+from benchmarks import anomaly_speed, anomaly_speed_parts, measuring, records
 from benchmarks.anomaly_speed import ANOMALIB, BTF, KEEPS_PAGES, OPEN3D, QUICK, TASKS, Run
 from benchmarks.anomaly_speed_parts import CDIST, CDIST_SKIPPING, EXACT, EXACT_SKIPPING, LITERAL, OURS, SKIPPING
 from benchmarks.peers import anomalib_driver, timing
@@ -28,7 +28,7 @@ def here(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     done: list[str] = []
     threads = torch.get_num_threads()
 
-    def run_measured(command: Any, env: harness.Env, timeout: float, cores: int) -> harness.Measured:
+    def run_measured(command: Any, env: measuring.Env, timeout: float, cores: int) -> measuring.Measured:
         words = [str(word) for word in command]
         if "--task" in words:
             task, folder = words[-3], Path(words[-1])
@@ -43,7 +43,7 @@ def here(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         others = {name: os.environ.get(name) for name in KEEPS_PAGES}
         assert {name: env.get(name) for name in KEEPS_PAGES} == others | kept
         done.append(task)
-        return harness.Measured(tuple(words), 1.0, 1.0, 10**9, json.loads(json.dumps(output)))
+        return measuring.Measured(tuple(words), 1.0, 1.0, 10**9, json.loads(json.dumps(output)))
 
     def theirs(task: str, folder: Path) -> dict[str, Any]:
         if task == "coreset":
@@ -61,19 +61,19 @@ def here(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         np.save(folder / "open3d.npy", found.flatten(1).T.numpy())
         return {}
 
-    monkeypatch.setattr(harness, "run_measured", run_measured)
-    monkeypatch.setattr(harness, "peer_environment", lambda name, **options: Path(name))
+    monkeypatch.setattr(measuring, "run_measured", run_measured)
+    monkeypatch.setattr(measuring, "peer_environment", lambda name, **options: Path(name))
     yield done
     torch.set_num_threads(threads)
 
 
-def rows_of(result: harness.Result) -> dict[str, harness.Row]:
+def rows_of(result: records.Result) -> dict[str, records.Row]:
     rows = {row.name: row for row in result.rows}
     assert len(rows) == len(result.rows)
     return rows
 
 
-def targets(rows: dict[str, harness.Row]) -> dict[str, str]:
+def targets(rows: dict[str, records.Row]) -> dict[str, str]:
     return {name: row.target for name, row in rows.items() if row.target is not None}
 
 
@@ -273,14 +273,14 @@ def test_only_the_whole_is_recorded(
 ) -> None:
     asked: list[Any] = []
 
-    def measure(threads: int, repeats: int, sizes: Any, parts: Any) -> harness.Result:
+    def measure(threads: int, repeats: int, sizes: Any, parts: Any) -> records.Result:
         asked.append((threads, repeats, sizes == QUICK, parts))
-        row = [harness.Row("a figure", 1.0, "s")]
-        return harness.make_result(anomaly_speed.NAME, "Title", anomaly_speed.COMMAND, row, threads=1)
+        row = [records.Row("a figure", 1.0, "s")]
+        return records.make_result(anomaly_speed.NAME, "Title", anomaly_speed.COMMAND, row, threads=1)
 
     monkeypatch.setattr(anomaly_speed, "measure", measure)
-    record = harness.record
-    monkeypatch.setattr(harness, "record", lambda result, *, lacks: record(result, tmp_path, lacks=lacks))
+    record = records.record
+    monkeypatch.setattr(records, "record", lambda result, *, lacks: record(result, tmp_path, lacks=lacks))
     monkeypatch.setattr(sys, "argv", ["anomaly_speed", *words])
     anomaly_speed.main()
     assert (tmp_path / "results" / "anomaly_speed.json").exists() is not bool(lacks)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks import calculus, calculus_cases, harness
+from benchmarks import calculus, calculus_cases, measuring, records
 from benchmarks.calculus import AUTOGRAD, BY_HAND, EXPORTED_NUMPY, EXPORTED_TORCH
 
 # torch's own forward mode still uses it.
@@ -156,27 +156,27 @@ def test_an_answer_that_is_right_at_some_points_only_is_wrong() -> None:
 
 def test_an_import_of_torch_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(calculus, "IMPORTS", 1)
-    rows = calculus.import_rows(harness.environment(threads=1))
+    rows = calculus.import_rows(measuring.environment(threads=1))
     assert 0 < rows[0].value < rows[1].value
     monkeypatch.setattr(calculus, "_IMPORT", 'print(\'{"seconds": 0.1, "torch": true}\')')
     with pytest.raises(RuntimeError, match="imports torch"):
-        calculus.import_rows(harness.environment(threads=1))
+        calculus.import_rows(measuring.environment(threads=1))
 
 
 def test_the_parts_are_put_on_record(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(calculus, "IMPORTS", 1)
 
-    def run_measured(command: list[str], env: dict[str, str], timeout: float, cores: int) -> harness.Measured:
+    def run_measured(command: list[str], env: dict[str, str], timeout: float, cores: int) -> measuring.Measured:
         assert cores == 1
         assert env["OMP_NUM_THREADS"] == "1"
         output: dict[str, Any] = {"seconds": 0.1, "torch": False}
         if "--part" in command:
             output = calculus.run_part(command[command.index("--part") + 1], rounds=1)
-        return harness.Measured(tuple(command), 1.0, 1.0, 10**8, output)
+        return measuring.Measured(tuple(command), 1.0, 1.0, 10**8, output)
 
-    recorded: list[harness.Result] = []
-    monkeypatch.setattr(harness, "run_measured", run_measured)
-    monkeypatch.setattr(harness, "record", lambda result, *, lacks: recorded.append(result))
+    recorded: list[records.Result] = []
+    monkeypatch.setattr(measuring, "run_measured", run_measured)
+    monkeypatch.setattr(records, "record", lambda result, *, lacks: recorded.append(result))
     monkeypatch.setattr(sys, "argv", ["calculus", "--rounds", "1"])
     calculus.main()
     (result,) = recorded

@@ -13,7 +13,7 @@ import pytest
 import torch
 from reference import dkge
 
-from benchmarks import harness, knowledge_reference, knowledge_speed
+from benchmarks import knowledge_reference, knowledge_speed, measuring, records
 from benchmarks.knowledge_speed import CONTEXTS, ENCODED, LITERAL, OURS, PACKED, PYKEEN, RANKS, STEP, UPDATED, WRONG
 from benchmarks.peers import timing
 
@@ -135,19 +135,19 @@ def test_peers_take_turns_and_their_ranks_are_compared(
     called = []
 
     def interleave(
-        commands: dict[str, list[str]], env: harness.Env, timeout: float, repeats: int
-    ) -> dict[str, list[harness.Measured]]:
+        commands: dict[str, list[str]], env: measuring.Env, timeout: float, repeats: int
+    ) -> dict[str, list[measuring.Measured]]:
         assert env["PYSTOW_HOME"] == str(tmp_path / "pystow")
         ours, theirs = commands[OURS], commands[PYKEEN]
         assert theirs[:3] == ["env", "--unset=OMP_WAIT_POLICY", "--unset=GOMP_SPINCOUNT"]
         assert theirs[-5:] == ["peer", "-m", "benchmarks.peers.pykeen_driver", str(tmp_path), ours[-3]]
         negatives = json.loads((tmp_path / timing.JOB).read_text(encoding="utf-8"))["negatives"]
         called.append((ours[-3], negatives))
-        return {name: [harness.Measured((), 1.0, 1.0, 1, {"seconds": 2.0})] for name in commands}
+        return {name: [measuring.Measured((), 1.0, 1.0, 1, {"seconds": 2.0})] for name in commands}
 
     compared: list[Path] = []
-    monkeypatch.setattr(harness, "interleave", interleave)
-    monkeypatch.setattr(harness, "peer_environment", lambda name: Path("peer"))
+    monkeypatch.setattr(measuring, "interleave", interleave)
+    monkeypatch.setattr(measuring, "peer_environment", lambda name: Path("peer"))
     monkeypatch.setattr(knowledge_speed, "public", lambda name: world[0])
     monkeypatch.setattr(knowledge_speed, "compare_ranks", compared.append)
     found = knowledge_speed.beside_pykeen(tmp_path, ["python", "--part"], {}, 1, 2)
@@ -179,17 +179,17 @@ def test_rows_have_the_promised_targets(monkeypatch: pytest.MonkeyPatch) -> None
     peers = {name: {OURS: [1.0, 1.0], PYKEEN: [2.0, 2.0]} for name in ("evaluate", "train 1", "train 16")}
     parts: list[str] = []
 
-    def run_measured(command: list[str], env: harness.Env, timeout: float) -> harness.Measured:
+    def run_measured(command: list[str], env: measuring.Env, timeout: float) -> measuring.Measured:
         part = command[command.index("--part") + 1]
         parts.append(part)
         assert env["OMP_NUM_THREADS"] == "1"
         million = {"facts": 10**6, "entities": 2 * 10**5, "pool": 1000, "seconds": 120.0, "epoch": 100.0}
         output = {"yago": {"seconds": seconds, "figures": figures}, "million": million}[part]
-        return harness.Measured(tuple(command), 1.0, 1.0, 3 * 10**9, json.loads(json.dumps(output)))
+        return measuring.Measured(tuple(command), 1.0, 1.0, 3 * 10**9, json.loads(json.dumps(output)))
 
-    recorded: list[harness.Result] = []
-    monkeypatch.setattr(harness, "run_measured", run_measured)
-    monkeypatch.setattr(harness, "record", lambda result, lacks: recorded.append(result) if not lacks else None)
+    recorded: list[records.Result] = []
+    monkeypatch.setattr(measuring, "run_measured", run_measured)
+    monkeypatch.setattr(records, "record", lambda result, lacks: recorded.append(result) if not lacks else None)
     monkeypatch.setattr(knowledge_speed, "beside_pykeen", lambda *given: peers)
     monkeypatch.setattr(sys, "argv", ["knowledge_speed", "--repeats", "2"])
     knowledge_speed.main()
@@ -218,8 +218,8 @@ def test_a_part_alone_is_shown_and_not_recorded(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     million = {"facts": 10**6, "entities": 2 * 10**5, "pool": 1000, "seconds": 120.0, "epoch": 100.0}
-    measured = harness.Measured((), 1.0, 1.0, 10**9, million)
-    monkeypatch.setattr(harness, "run_measured", lambda *given: measured)
+    measured = measuring.Measured((), 1.0, 1.0, 10**9, million)
+    monkeypatch.setattr(measuring, "run_measured", lambda *given: measured)
     monkeypatch.setattr(sys, "argv", ["knowledge_speed", "--only", "million"])
     knowledge_speed.main()
     shown = capsys.readouterr().out

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks import harness, mediation, mediation_r, mediation_speed
+from benchmarks import commits, measuring, mediation, mediation_r, mediation_speed, records
 from benchmarks.mediation import BASMU, BIMA, CELLS, EFFECTS
 
 
@@ -108,7 +108,7 @@ def small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
         given = (study.exposure, study.mediators, study.outcome, study.confounders, study.basis)
         return study, prepare(*given, standardise=standardise)
 
-    def run_measured(command: Any, env: harness.Env, timeout: float, cores: int | None) -> harness.Measured:
+    def run_measured(command: Any, env: measuring.Env, timeout: float, cores: int | None) -> measuring.Measured:
         words = [str(word) for word in command]
         assert cores == 1
         if "--task" in words:
@@ -120,10 +120,10 @@ def small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
                 np.ones(size).tofile(Path(words[-1]) / f"{name}.f64")
             for name in ("nu", "theta_eta", "eigenvalues"):
                 np.ones(5).tofile(Path(words[-1]) / f"{name}.f64")
-        return harness.Measured(tuple(words), 1.0, 1.0, 10**8, json.loads(json.dumps(output)))
+        return measuring.Measured(tuple(words), 1.0, 1.0, 10**8, json.loads(json.dumps(output)))
 
     monkeypatch.setattr(mediation_speed, "prepared", prepared)
-    monkeypatch.setattr(harness, "run_measured", run_measured)
+    monkeypatch.setattr(measuring, "run_measured", run_measured)
     return seeds
 
 
@@ -179,14 +179,14 @@ def test_authors_are_timed_on_another_study_each_round_and_their_versions_told(
 def test_a_run_without_the_authors_package_or_a_commit_is_shown_and_not_recorded(
     commit: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    row = harness.Row("any", 1, "")
+    row = records.Row("any", 1, "")
     for part in mediation_speed.PARTS:
         monkeypatch.setattr(mediation_speed, part, lambda *_: ([row], {}))
     monkeypatch.delenv(mediation_r.LIBRARY, raising=False)
-    monkeypatch.setattr(harness, "commit_measured", lambda: commit)
+    monkeypatch.setattr(commits, "commit_measured", lambda: commit)
     monkeypatch.setattr("sys.argv", ["mediation_speed"])
     recorded = []
-    monkeypatch.setattr(harness, "record", lambda result, *, lacks: recorded.append((result, lacks)))
+    monkeypatch.setattr(records, "record", lambda result, *, lacks: recorded.append((result, lacks)))
 
     mediation_speed.main()
 

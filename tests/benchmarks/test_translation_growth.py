@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from benchmarks import harness, translation_growth
+from benchmarks import HERE, measuring, records, translation_growth
 from benchmarks.translation_growth import KINDS, LENGTHS, VOCABULARIES
 from latticework.seq2seq import decoding
 from latticework.translation import TransformerTranslator
@@ -30,7 +30,7 @@ def stub(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
 
     def run_measured(
         command: list[str], env: dict[str, str], timeout: float, cores: int | None = None
-    ) -> harness.Measured:
+    ) -> measuring.Measured:
         commands.append(command[3:])
 
         def said(option: str) -> str:
@@ -49,9 +49,9 @@ def stub(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
                 output["held"] = 100.0
             case "predict":
                 output = {"seconds": 6.0, "translations": ["a", "b"]}
-        return harness.Measured(tuple(command), 60.0, 90.0, 5 * 10**8, output)
+        return measuring.Measured(tuple(command), 60.0, 90.0, 5 * 10**8, output)
 
-    monkeypatch.setattr(harness, "run_measured", run_measured)
+    monkeypatch.setattr(measuring, "run_measured", run_measured)
     return commands
 
 
@@ -116,9 +116,9 @@ def test_the_exponent_is_the_slope_between_the_ends() -> None:
     assert translation_growth.exponent(lengths[-2:], [7, 7]) == 0
 
 
-def recorded(monkeypatch: pytest.MonkeyPatch, *options: str) -> harness.Result:
-    results: list[harness.Result] = []
-    monkeypatch.setattr(harness, "record", results.append)
+def recorded(monkeypatch: pytest.MonkeyPatch, *options: str) -> records.Result:
+    results: list[records.Result] = []
+    monkeypatch.setattr(records, "record", results.append)
     monkeypatch.setattr(translation_growth, "write_plot", lambda: None)
     monkeypatch.setattr(sys, "argv", ["growth", *options])
     translation_growth.main()
@@ -174,7 +174,7 @@ def test_the_plot_shows_the_lines_on_record_and_is_the_same_every_time(
 ) -> None:
     write_plot = translation_growth.write_plot
     stub(monkeypatch)
-    harness.record(translation_growth.measure(threads=1), tmp_path)
+    records.record(translation_growth.measure(threads=1), tmp_path)
     path = write_plot(tmp_path)
     written = path.read_bytes()
     assert path == tmp_path / "results" / "translation_growth.svg"
@@ -193,9 +193,9 @@ def test_a_plot_of_nothing_says_what_to_do(tmp_path: Path) -> None:
 
 
 def test_the_page_of_benchmarks_shows_the_plot_of_what_is_on_record() -> None:
-    page = (harness.HERE / "README.md").read_text(encoding="utf-8")
+    page = (HERE / "README.md").read_text(encoding="utf-8")
     shown = re.search(r"!\[[^\]]{20,}\]\(results/translation_growth\.svg\)", page) is not None
-    record = harness.HERE / "results" / "translation_growth.json"
+    record = HERE / "results" / "translation_growth.json"
     assert shown == record.exists() == record.with_suffix(".svg").exists()
 
 

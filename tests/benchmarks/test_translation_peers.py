@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks import harness, translation, translation_peers
+from benchmarks import HERE, commits, measuring, records, translation, translation_peers
 from benchmarks.peers import latticework_driver, timing, torch_driver
 from benchmarks.peers.weights import joeynmt_order, joeynmt_state, torch_state
 from latticework.core import datasets
@@ -250,8 +250,8 @@ def test_steps_of_training_are_timed(
     assert figures["tokens"] == sum(task.terms(batch) for batch in task.batches(0)[1:5])
 
 
-def measured(output: dict[str, Any]) -> harness.Measured:
-    return harness.Measured(("x",), 60.0, 90.0, 10**9, output)
+def measured(output: dict[str, Any]) -> measuring.Measured:
+    return measuring.Measured(("x",), 60.0, 90.0, 10**9, output)
 
 
 SPEED = {
@@ -265,7 +265,9 @@ SPEED = {
 TOKENS = {"ours": 2000, "JoeyNMT": 1000, "plain loop": 1600}
 
 
-def run_of(command: harness.Command, env: harness.Env, timeout: float, cores: int | None = None) -> harness.Measured:
+def run_of(
+    command: measuring.Command, env: measuring.Env, timeout: float, cores: int | None = None
+) -> measuring.Measured:
     """What a driver would print: the module and the task of the command say what it is."""
     assert cores == int(env["OMP_NUM_THREADS"])
     *unset, python, _, module, folder, task = map(str, command)
@@ -288,7 +290,7 @@ def run_of(command: harness.Command, env: harness.Env, timeout: float, cores: in
 
 
 @pytest.fixture
-def stubbed(monkeypatch: pytest.MonkeyPatch) -> list[harness.Result]:
+def stubbed(monkeypatch: pytest.MonkeyPatch) -> list[records.Result]:
     """Let no process run, and keep what is recorded."""
 
     def write(folder: Path, model: Path, threads: int) -> list[str]:
@@ -296,10 +298,10 @@ def stubbed(monkeypatch: pytest.MonkeyPatch) -> list[harness.Result]:
         (folder / timing.JOB).write_text(json.dumps({"cells": cells}), encoding="utf-8")
         return ["same"] * 20
 
-    recorded: list[harness.Result] = []
-    show = harness.record
+    recorded: list[records.Result] = []
+    show = records.record
 
-    def record(result: harness.Result, *, lacks: list[str]) -> None:
+    def record(result: records.Result, *, lacks: list[str]) -> None:
         if lacks:
             show(result, lacks=lacks)
         else:
@@ -309,12 +311,12 @@ def stubbed(monkeypatch: pytest.MonkeyPatch) -> list[harness.Result]:
         return [(-4.0, 3) if text == "same" else (-2.0, 23) for text in texts]
 
     monkeypatch.setattr(translation_peers, "likelihoods", likelihoods)
-    monkeypatch.setattr(harness, "identity", lambda model: f"weights of {model.name}")
+    monkeypatch.setattr(commits, "identity", lambda model: f"weights of {model.name}")
     monkeypatch.setattr(translation_peers, "make_model", lambda model, env: None)
     monkeypatch.setattr(translation_peers, "write_job", write)
-    monkeypatch.setattr(harness, "peer_environment", Path)
-    monkeypatch.setattr(harness, "run_measured", run_of)
-    monkeypatch.setattr(harness, "record", record)
+    monkeypatch.setattr(measuring, "peer_environment", Path)
+    monkeypatch.setattr(measuring, "run_measured", run_of)
+    monkeypatch.setattr(records, "record", record)
     monkeypatch.setattr(
         "latticework.translation.corpus_scores",
         lambda texts, references: SimpleNamespace(bleu=5.0 * sum(map(str.__eq__, texts, references))),
@@ -323,7 +325,7 @@ def stubbed(monkeypatch: pytest.MonkeyPatch) -> list[harness.Result]:
 
 
 def test_every_system_takes_its_turn_and_the_result_goes_on_record(
-    stubbed: list[harness.Result], monkeypatch: pytest.MonkeyPatch
+    stubbed: list[records.Result], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["peers", "--threads", "1", "--repeats", "2"])
     translation_peers.main()
@@ -367,7 +369,7 @@ def test_every_system_takes_its_turn_and_the_result_goes_on_record(
 
 
 def test_half_of_it_is_shown_and_not_recorded(
-    stubbed: list[harness.Result], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    stubbed: list[records.Result], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["peers", "--repeats", "1", "--only", "training"])
     translation_peers.main()
@@ -387,7 +389,7 @@ def test_a_translation_is_as_probable_as_its_perplexity_says(saved: TransformerT
         assert np.exp(-log_p / pieces) == pytest.approx(saved.perplexity([source], [text]), rel=1e-4)
 
 
-def test_other_weights_are_not_compared(stubbed: list[harness.Result], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_weights_are_not_compared(stubbed: list[records.Result], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(translation_peers, "AGREEMENT", 96)
     monkeypatch.setattr(sys, "argv", ["peers", "--repeats", "1"])
     with pytest.raises(RuntimeError, match="JoeyNMT: only 95 % of the greedy translations are ours"):
@@ -396,11 +398,11 @@ def test_other_weights_are_not_compared(stubbed: list[harness.Result], monkeypat
 
 
 def test_a_missing_model_is_trained_first(small: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def run(command: harness.Command, env: harness.Env, timeout: float) -> harness.Measured:
+    def run(command: measuring.Command, env: measuring.Env, timeout: float) -> measuring.Measured:
         assert command[-2:] == ["--part", "fit"]
         return measured(translation.fit(Path(command[command.index("--folder") + 1]), seed=0))
 
-    monkeypatch.setattr(harness, "run_measured", run)
+    monkeypatch.setattr(measuring, "run_measured", run)
     monkeypatch.setattr(translation, "MODELS", tmp_path)
     monkeypatch.setattr(translation_peers, "MODEL", tmp_path / "translation-seed-0")
     translation_peers.make_model(translation_peers.MODEL, {})
@@ -413,6 +415,6 @@ def test_a_missing_model_is_trained_first(small: None, tmp_path: Path, monkeypat
 
 @pytest.mark.parametrize("name", translation_peers.PEERS)
 def test_a_peer_has_exact_versions_and_a_driver(name: str) -> None:
-    folder = harness.HERE / "peers"
-    assert name in harness.pins(folder / f"{name}.txt")
+    folder = HERE / "peers"
+    assert name in measuring.pins(folder / f"{name}.txt")
     assert (folder / f"{name}_driver.py").exists()
