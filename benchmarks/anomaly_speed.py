@@ -22,7 +22,6 @@ import json
 import pkgutil
 import resource
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -33,6 +32,7 @@ from typing import Any
 
 from benchmarks import anomaly_geometry_parts, anomaly_speed_parts, measuring, records
 from benchmarks.anomaly_speed_parts import CDIST, CDIST_SKIPPING, EXACT, EXACT_SKIPPING, LITERAL, OURS, SKIPPING
+from benchmarks.measuring import agree
 from benchmarks.peers import timing
 
 NAME = "anomaly_speed"
@@ -163,13 +163,11 @@ class Run:
 
     def ours(self, task: str) -> measuring.Command:
         """A task of this module."""
-        return [sys.executable, "-m", COMMAND.rpartition(" ")[2], "--task", task, "--folder", str(self.folder)]
+        return measuring.part_of(NAME, "--task", task, "--folder", self.folder)
 
     def theirs(self, peer: str, task: str, *, alone: Sequence[str] = ()) -> measuring.Command:
         """A task of a peer's driver, whose threads wait as they do by themselves."""
-        python = measuring.peer_environment(peer, alone=alone)
-        unset = [f"--unset={name}" for name in measuring.WAITING]
-        return ["env", *unset, str(python), "-m", f"benchmarks.peers.{peer}_driver", str(self.folder), task]
+        return measuring.driver_of(peer, measuring.peer_environment(peer, alone=alone), self.folder, task)
 
     def one(self, task: str) -> measuring.Measured:
         """Do a task of this module once."""
@@ -190,12 +188,6 @@ class Run:
         env = measuring.environment(threads) | {"TQDM_DISABLE": "1", **(variables or {})}
         runs = measuring.interleave(commands, env, TIMEOUT, self.repeats, cores=threads)
         return {name: [measured.output for measured in several] for name, several in runs.items()}
-
-
-def agree(truth: object, what: str) -> None:
-    """Stop where systems do not come to the same: their times would tell nothing."""
-    if not truth:
-        raise RuntimeError(f"not the same results: {what}")
 
 
 def set_threads(job: timing.Job) -> None:

@@ -84,7 +84,7 @@ def measure(rounds: int, parts: Sequence[str] = PARTS) -> records.Result:
         if part == "import":
             rows += import_rows(env)
             continue
-        command = [sys.executable, "-m", "benchmarks.calculus", "--part", part, "--rounds", str(rounds)]
+        command = measuring.part_of(NAME, "--part", part, "--rounds", rounds)
         found = measuring.run_measured(command, env, TIMEOUT, cores=1).output
         match part:
             case "hessians":

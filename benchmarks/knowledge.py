@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import sys
 import tempfile
 import time
 import warnings
@@ -24,7 +23,9 @@ from typing import Any
 
 from benchmarks import commits, measuring, records
 from benchmarks.kept import Kept
+from benchmarks.measuring import column
 
+NAME = "knowledge"
 COMMAND = "python -m benchmarks.knowledge"
 TIMEOUT = 7200
 SNAPSHOTS = (1, 2, 3)
@@ -76,7 +77,7 @@ def measure(seeds: int, threads: int, jobs: int = 1, keep: Path | None = None) -
         "all entities"
     )
     command = records.command_line(COMMAND, seeds=seeds, threads=threads, jobs=jobs, keep=keep)
-    return records.make_result("knowledge", title, command, rows_of(found), threads=threads, jobs=jobs)
+    return records.make_result(NAME, title, command, rows_of(found), threads=threads, jobs=jobs)
 
 
 def of_seed(env: measuring.Env, kept: Kept, folder: Path, seed: int) -> dict[str, dict[str, float]]:
@@ -103,8 +104,8 @@ def told(cap: int) -> str:
 
 def part(env: measuring.Env, kept: Kept, name: str, snapshot: int, **options: object) -> dict[str, float]:
     """What a process of its own found, or has found before."""
-    words = [word for option, value in options.items() for word in (f"--{option}", str(value))]
-    command = [sys.executable, "-m", "benchmarks.knowledge", "--part", name, "--snapshot", str(snapshot), *words]
+    words = [word for option, value in options.items() for word in (f"--{option}", value)]
+    command = measuring.part_of(NAME, "--part", name, "--snapshot", snapshot, *words)
     values = [value for option, value in options.items() if option != "model"]
     found: dict[str, float] = kept.run("-".join(map(str, [name, snapshot, *values])), command, env, TIMEOUT).output
     return found
@@ -135,21 +136,13 @@ def rows_of(found: dict[str, list[dict[str, float]]]) -> list[records.Row]:
             times = measuring.paired_ratios(column(anew, "seconds"), column(updates, "seconds"))
             target = {"entity": ">= 20", "subgraph": ">= 8"}.get(rule)
             rows.append(records.Row.mean(f"{what}: time of a new fit over its own", times, "times", target))
-            lost = [
-                one - other
-                for one, other in zip(column(anew, "unchanged mrr"), column(updates, "unchanged mrr"), strict=True)
-            ]
+            lost = measuring.paired_differences(column(anew, "unchanged mrr"), column(updates, "unchanged mrr"))
             rows.append(records.Row.mean(f"{what}: MRR lost on unchanged facts", lost, "", "<= 0.02"))
             for figure in updates[0]:
                 rows.append(records.Row.mean(f"{what}: {figure}", column(updates, figure), ""))
         for figure in anew[0]:
             rows.append(records.Row.mean(f"fit of {snapshot} anew: {figure}", column(anew, figure), ""))
     return rows
-
-
-def column(outputs: Sequence[dict[str, float]], figure: str) -> list[float]:
-    """A figure of every seed."""
-    return [output[figure] for output in outputs]
 
 
 def load(snapshot: int) -> Any:
@@ -255,16 +248,19 @@ def judged(model: Any, snapshot: int, held_back: list[tuple[str, str, str]]) -> 
 
 def floor(snapshot: int) -> dict[str, float]:
     """What relations that go together and popularity give."""
+    splits = load(snapshot)
+    found = floor_scores(splits.graph, splits.test, splits.valid, splits.test)
+    return {"mrr": found.mrr, "hits1": found.hits1, "hits10": found.hits10}
+
+
+def floor_scores(graph: Any, asked: Any, *held_out: Any) -> Any:
+    """Scores of facts by the floor; those held out are known for facts too."""
     from latticework.knowledge.cooccurrence import CoOccurrence
     from latticework.knowledge.known_triples import known_triples
     from latticework.knowledge.metrics import scores
 
-    splits = load(snapshot)
-    sizes = {"entities": len(splits.entities), "relations": len(splits.relations)}
-    known = known_triples(splits.graph, splits.valid, splits.test)
-    rule = CoOccurrence.of(splits.graph.triples, **sizes)
-    found = scores(rule.rank(splits.test, known, present=splits.graph.present))
-    return {"mrr": found.mrr, "hits1": found.hits1, "hits10": found.hits10}
+    rule = CoOccurrence.of(graph.triples, entities=len(graph.entities), relations=len(graph.relations))
+    return scores(rule.rank(asked, known_triples(graph, *held_out), present=graph.present))
 
 
 if __name__ == "__main__":

@@ -81,7 +81,7 @@ def measure(arguments: argparse.Namespace, parts: Sequence[str] = PARTS) -> reco
     """Fits that are missing, then the questions, then the hub."""
     env = measuring.environment(arguments.threads)
     counts = ["--count", arguments.count, "--beam-count", arguments.beam_count, "--threads", arguments.threads]
-    own = [sys.executable, "-m", COMMAND.rpartition(" ")[2], *map(str, counts), "--part"]
+    own = measuring.part_of(NAME, *counts, "--part")
     rows: list[records.Row] = []
     models: Mapping[str, str] = {}
 
@@ -189,9 +189,9 @@ def question_rows(found: Sequence[Mapping[str, Any]]) -> list[records.Row]:
         of = {name: values(way, group, name, hops, "mrr") for name in (BEFORE, AFTER, ANEW)}
         told = f"{WAYS[way]}, {hops} hop(s), answers {group}"
         if group == "changed":
-            gained = [one - other for one, other in zip(of[AFTER], of[BEFORE], strict=True)]
+            gained = measuring.paired_differences(of[AFTER], of[BEFORE])
             rows.append(records.Row.mean(f"{told}: MRR, after over before", gained, "", ">= 0"))
-        lost = [one - other for one, other in zip(of[ANEW], of[AFTER], strict=True)]
+        lost = measuring.paired_differences(of[ANEW], of[AFTER])
         target = "<= 0.02" if group == "unchanged" else None
         rows.append(records.Row.mean(f"{told}: MRR, fitted anew over after", lost, "", target))
     for way, group, hops in cells:

@@ -21,8 +21,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import measuring, records
-from benchmarks.knowledge import column, facts_of, fitted_models, load, public
+from benchmarks.knowledge import facts_of, fitted_models, load, public
 from benchmarks.knowledge import fit as fit_snapshot
+from benchmarks.measuring import column
 
 NAME = "knowledge_refit"
 COMMAND = "python -m benchmarks.knowledge_refit"
@@ -62,7 +63,7 @@ def main() -> None:
 def measure(seeds: int, threads: int, models: Path | None) -> records.Result:
     """Every part and seed in a process of its own, one after the other."""
     env = measuring.environment(threads)
-    own = [sys.executable, "-m", COMMAND.rpartition(" ")[2], "--threads", str(threads)]
+    own = measuring.part_of(NAME, "--threads", threads)
     rows: list[records.Row] = []
 
     def run(*options: object) -> Any:

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -25,6 +24,7 @@ from typing import Any
 
 from benchmarks import measuring, records
 from benchmarks.knowledge import load, public
+from benchmarks.measuring import agree
 from benchmarks.peers import timing
 
 NAME = "knowledge_speed"
@@ -93,8 +93,7 @@ def main() -> None:
 def measure(threads: int, repeats: int, parts: Sequence[str] = PARTS) -> records.Result:
     """All parts, each in processes of its own."""
     env = measuring.environment(threads)
-    options = ["--threads", str(threads), "--repeats", str(repeats)]
-    own = [sys.executable, "-m", COMMAND.rpartition(" ")[2], *options, "--part"]
+    own = measuring.part_of(NAME, "--threads", threads, "--repeats", repeats, "--part")
     rows = []
     if "yago" in parts:
         rows += yago_rows(measuring.run_measured([*own, "yago"], env, TIMEOUT).output)
@@ -121,14 +120,10 @@ def measure_yago(before: Any, after: Any, threads: int, repeats: int) -> dict[st
 
     torch.set_num_threads(threads)
     jobs, check = make_jobs(before, after, rounds=1 + repeats)
-    for job, _ in jobs.values():
-        job()
+    taken, _ = measuring.take_turns({key: job for key, (job, _) in jobs.items()}, repeats)
     seconds: Seconds = {}
-    for _ in range(repeats):
-        for (what, system), (job, count) in jobs.items():
-            began = time.perf_counter()
-            job()
-            seconds.setdefault(what, {}).setdefault(system, []).append((time.perf_counter() - began) / count)
+    for (what, system), values in taken.items():
+        seconds.setdefault(what, {})[system] = [value / jobs[what, system][1] for value in values]
     return {"seconds": seconds, "figures": check()}
 
 
@@ -317,12 +312,6 @@ def compare_indices(one: Any, other: Any) -> None:
         agree(all((ours[name] == theirs[name]).all() for name in theirs), f"contexts of {side} differ after an update")
 
 
-def agree(truth: object, what: str) -> None:
-    """Stop where systems do not come to the same: their times would tell nothing."""
-    if not truth:
-        raise RuntimeError(f"not the same results: {what}")
-
-
 def yago_rows(found: Mapping[str, Any]) -> list[records.Row]:
     """Ratios, then what both take, then what was compared."""
     seconds: Seconds = found["seconds"]
@@ -358,7 +347,7 @@ def beside_pykeen(
 ) -> dict[str, dict[str, list[float]]]:
     """Seconds of each task and system."""
     env = env | {"PYSTOW_HOME": str(folder / "pystow")}
-    theirs = [str(measuring.peer_environment("pykeen")), "-m", "benchmarks.peers.pykeen_driver", str(folder)]
+    python = measuring.peer_environment("pykeen")
     job = {"dim": DIM, "threads": threads, "batch": TRAINING_BATCH, "margin": MARGIN, "learning_rate": RATE}
     job["epochs"] = EPOCHS
     splits = public("FB15k-237")
@@ -367,7 +356,7 @@ def beside_pykeen(
         write_job(folder, splits, job | {"negatives": negatives}, limit=TRAINED if task == "train" else None)
         commands: dict[str, measuring.Command] = {
             OURS: [*own, task, "--folder", str(folder)],
-            PYKEEN: ["env", *(f"--unset={name}" for name in measuring.WAITING), *theirs, task],
+            PYKEEN: measuring.driver_of("pykeen", python, folder, task),
         }
         runs: dict[str, list[measuring.Measured]] = {system: [] for system in commands}
         for _ in range(repeats):

@@ -32,7 +32,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from benchmarks import measuring, records
-from benchmarks.knowledge import column, public
+from benchmarks.knowledge import FLOOR, floor_scores, public
+from benchmarks.measuring import column
 from benchmarks.peers import timing
 
 NAME = "knowledge_static"
@@ -49,7 +50,6 @@ SEEDS, LARGE_SEEDS = 3, 1
 
 OURS, NORM_1, OPEN = "DKGE", "DKGE, norm 1", "DKGE, gate open"
 PYKEEN, ALIKE = "PyKEEN's TransE, its defaults", "PyKEEN's TransE, trained as ours"
-FLOOR = "floor: relations that go together"
 SYSTEMS = (OURS, NORM_1, OPEN, PYKEEN, ALIKE)
 FIGURES = ("mrr", "hits10")
 
@@ -101,7 +101,7 @@ def measure(arguments: argparse.Namespace) -> records.Result:
     """All trainings, one after the other."""
     datasets, epochs, threads = arguments.datasets, arguments.epochs, arguments.threads
     env = measuring.environment(threads)
-    own = [sys.executable, "-m", COMMAND.rpartition(" ")[2], "--threads", str(threads)]
+    own = measuring.part_of(NAME, "--threads", threads)
     found: dict[str, dict[str, list[dict[str, float]]]] = {}
     for name in datasets:
         of_name = found.setdefault(name, {})
@@ -143,10 +143,10 @@ def rows_of(found: Found) -> list[records.Row]:
         for other in (ALIKE, PYKEEN, FLOOR, OPEN):
             theirs = column(systems[other], "mrr")
             theirs = theirs * len(ours) if other == FLOOR else theirs
-            over = [one - each for one, each in zip(ours, theirs, strict=True)]
+            over = measuring.paired_differences(ours, theirs)
             target = ">= 0" if other in (ALIKE, FLOOR) else None
             rows.append(row(f"{name}: MRR, {OURS} over {other}", over, "", target))
-        gained = [one - each for one, each in zip(column(systems[NORM_1], "mrr"), ours, strict=True)]
+        gained = measuring.paired_differences(column(systems[NORM_1], "mrr"), ours)
         rows.append(row(f"{name}: MRR, {NORM_1} over {OURS}", gained))
     for name, systems in found.items():
         for system, outputs in systems.items():
@@ -208,8 +208,7 @@ def fit_pykeen(data: Data, system: str, epochs: int, seed: int, threads: int, en
         sizes = np.array([len(data.graph.entities), len(data.graph.relations)])
         parts = {"train": data.graph.triples, "valid": data.valid, "test": data.test, "asked": asked}
         np.savez(folder / DATA, sizes=sizes, **parts)
-        unset: list[str | Path] = ["env", *(f"--unset={name}" for name in measuring.WAITING)]
-        command = [*unset, measuring.peer_environment("pykeen"), "-m", "benchmarks.peers.pykeen_driver", folder, "fit"]
+        command = measuring.driver_of("pykeen", measuring.peer_environment("pykeen"), folder, "fit")
         output = measuring.run_measured(command, env | {"PYSTOW_HOME": str(folder / "pystow")}, TIMEOUT).output
         with np.load(folder / TABLES) as saved:
             tables = saved["entities"], saved["relations"]
@@ -235,13 +234,7 @@ def judged(data: Data, entities: Any, relations: Any, asked: Any, *, norm: int) 
 
 def floor(data: Data) -> dict[str, float]:
     """What relations that go together and popularity give."""
-    from latticework.knowledge.cooccurrence import CoOccurrence
-    from latticework.knowledge.known_triples import known_triples
-    from latticework.knowledge.metrics import scores
-
-    sizes = {"entities": len(data.graph.entities), "relations": len(data.graph.relations)}
-    rule = CoOccurrence.of(data.graph.triples, **sizes)
-    found = scores(rule.rank(data.test, known_triples(data.graph, data.valid, data.test)))
+    found = floor_scores(data.graph, data.test, data.valid, data.test)
     return {figure: getattr(found, figure) for figure in FIGURES}
 
 

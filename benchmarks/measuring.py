@@ -1,4 +1,8 @@
-"""Commands that are measured in processes of their own, one after the other or by turns; and peers' environments."""
+"""What is measured: commands in processes of their own, by turns, and peers in environments of their own.
+
+A benchmark runs a part of itself, `part_of`, and what a peer does, `driver_of`, with `run_measured` or `interleave`;
+within a process, jobs `take_turns`.
+"""
 
 from __future__ import annotations
 
@@ -11,15 +15,19 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from benchmarks import HERE
 
 Command = Sequence[str | Path]
 Env = dict[str, str]
+Key = TypeVar("Key")
+Found = TypeVar("Found")
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "RAYON_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 # As the commands set them: threads that spin for long while they wait slow down whatever runs beside them.
 WAITING = {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "2000"}
@@ -62,6 +70,17 @@ class Measured:
 def environment(threads: int) -> dict[str, str]:
     """Copy this process' environment, with the number of threads set for every library that has its own idea of it."""
     return {**os.environ, **dict.fromkeys(THREADS, str(threads)), **WAITING, "TOKENIZERS_PARALLELISM": "false"}
+
+
+def part_of(name: str, *words: object) -> list[str]:
+    """The command of a benchmark of ours, which such words let run a part of itself."""
+    return [sys.executable, "-m", f"benchmarks.{name}", *map(str, words)]
+
+
+def driver_of(peer: str, python: Path, folder: Path, task: str) -> list[str]:
+    """The command of a system's driver in an environment, with threads that wait as they do by themselves."""
+    unset = [f"--unset={name}" for name in WAITING]
+    return ["env", *unset, str(python), "-m", f"benchmarks.peers.{peer}_driver", str(folder), task]
 
 
 def run_measured(command: Command, env: Env, timeout: float, cores: int | None = None) -> Measured:
@@ -123,9 +142,43 @@ def interleave(
     return runs
 
 
+def side_by_side(run: Callable[[Key], Found], parts: Sequence[Key], jobs: int) -> dict[Key, Found]:
+    """Run every part, so many at a time."""
+    with ThreadPoolExecutor(jobs) as pool:
+        return dict(zip(parts, pool.map(run, parts), strict=True))
+
+
+def take_turns(jobs: Mapping[Key, Callable[[], Found]], rounds: int) -> tuple[dict[Key, list[float]], dict[Key, Found]]:
+    """Seconds of each job in this process in so many rounds, after one that does not count, and what it gave last."""
+    seconds: dict[Key, list[float]] = {name: [] for name in jobs}
+    results = {}
+    for _ in range(rounds + 1):
+        for name, job in jobs.items():
+            began = time.perf_counter()
+            results[name] = job()
+            seconds[name].append(time.perf_counter() - began)
+    return {name: each[1:] for name, each in seconds.items()}, results
+
+
+def agree(truth: object, what: str) -> None:
+    """Stop where systems do not come to the same: their times would tell nothing."""
+    if not truth:
+        raise RuntimeError(f"not the same results: {what}")
+
+
+def column(outputs: Sequence[Mapping[str, float]], figure: str) -> list[float]:
+    """A figure of every run."""
+    return [output[figure] for output in outputs]
+
+
 def paired_ratios(ours: Sequence[float], theirs: Sequence[float]) -> list[float]:
     """Divide round by round: runs side by side met the same machine."""
     return [one / other for one, other in zip(ours, theirs, strict=True)]
+
+
+def paired_differences(ours: Sequence[float], theirs: Sequence[float]) -> list[float]:
+    """Subtract run by run, such as seed by seed."""
+    return [one - other for one, other in zip(ours, theirs, strict=True)]
 
 
 def peer_environment(name: str, folder: Path = HERE, *, alone: Sequence[str] = ()) -> Path:

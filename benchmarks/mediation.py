@@ -26,6 +26,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks import commits, records
+from benchmarks.measuring import column
 
 NAME = "mediation"
 COMMAND = "python -m benchmarks.mediation"
@@ -281,11 +282,6 @@ def truths_covered(model: Any, study: Any) -> Found:
         f"95 % intervals of {name} that cover": float(table.lower[name] <= truth[name] <= table.upper[name])
         for name in EFFECTS
     }
-
-
-def column(found: Sequence[Found], name: str) -> list[float]:
-    """One figure of all replicates."""
-    return [one[name] for one in found]
 
 
 def rmse(found: Sequence[Found], effect: str) -> float:

@@ -41,8 +41,7 @@ from benchmarks import commits, measuring, mediation_r, records
 from latticework.mediation.spike_slab import ROUNDS, VISITED
 
 NAME = "mediation_speed"
-MODULE = "benchmarks.mediation_speed"
-COMMAND = f"{mediation_r.LIBRARY}=LIBRARY python -m {MODULE}"
+COMMAND = f"{mediation_r.LIBRARY}=LIBRARY python -m benchmarks.{NAME}"
 TIMEOUT = 7200
 PARTS = ("stages", "authors", "large")
 SEED = 0  # of the first round, and of the large study
@@ -119,8 +118,7 @@ def main() -> None:
 
 def task(name: str, lengths: tuple[int, int], seed: int) -> measuring.Command:
     """A task of this module, in a process of its own."""
-    numbers = [str(length) for length in lengths]
-    return [sys.executable, "-m", MODULE, "--task", name, "--lengths", *numbers, "--seed", str(seed)]
+    return measuring.part_of(NAME, "--task", name, "--lengths", *lengths, "--seed", seed)
 
 
 def by_turns(

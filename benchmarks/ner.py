@@ -10,11 +10,9 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 import tempfile
 import time
 import warnings
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +21,7 @@ import numpy as np
 from benchmarks import measuring, records
 from benchmarks.kept import Kept
 
+NAME = "ner"
 COMMAND = "python -m benchmarks.ner"
 TIMEOUT = 3600
 MODELS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -66,26 +65,23 @@ def measure(seeds: int, jobs: int, keep: Path | None = None) -> records.Result:
     """Train and score in processes of their own, so that each has its own peak of memory."""
     env = measuring.environment(1)
     kept = Kept.begun(keep, threads=1, jobs=jobs)
-    python = [sys.executable, "-m", "benchmarks.ner", "--part"]
     runs = [(name, seed, 1.0) for seed in range(seeds) for name in MODELS]
     runs += [(name, seed, SHARE) for seed in range(seeds) for name in TENTH]
 
     def run(job: tuple[str, int, float]) -> measuring.Measured:
         name, seed, share = job
-        command = [*python, "fit", "--model", name, "--seed", str(seed), "--share", str(share)]
+        command = measuring.part_of(NAME, "--part", "fit", "--model", name, "--seed", seed, "--share", share)
         return kept.run(f"{name}, seed {seed}, {share:.0%}", command, env, TIMEOUT)
 
-    with ThreadPoolExecutor(jobs) as pool:
-        measured = dict(zip(runs, pool.map(run, runs), strict=True))
-    facts = kept.run("data", [*python, "data"], env, TIMEOUT).output
-    large = kept.run("million", [*python, "million"], env, TIMEOUT)
+    measured = measuring.side_by_side(run, runs, jobs)
+    facts = kept.run("data", measuring.part_of(NAME, "--part", "data"), env, TIMEOUT).output
+    large = kept.run("million", measuring.part_of(NAME, "--part", "million"), env, TIMEOUT)
 
     def figures(name: str, figure: str, share: float = 1.0) -> list[float]:
         return [measured[name, seed, share].output[figure] for seed in range(seeds)]
 
     def over(other: str, share: float, name: str = "lattice") -> list[float]:
-        ours, theirs = figures(name, "f1", share), figures(other, "f1", share)
-        return [one - another for one, another in zip(ours, theirs, strict=True)]
+        return measuring.paired_differences(figures(name, "f1", share), figures(other, "f1", share))
 
     rows = []
     for name in MODELS:
@@ -120,7 +116,7 @@ def measure(seeds: int, jobs: int, keep: Path | None = None) -> records.Result:
     ]
     title = f"Resume NER, jieba's dictionary, no pre-trained vectors, {seeds} seed(s): mean, smallest, largest; F1 in %"
     command = records.command_line(COMMAND, seeds=seeds, jobs=jobs)
-    return records.make_result("ner", title, command, rows, threads=1, jobs=jobs)
+    return records.make_result(NAME, title, command, rows, threads=1, jobs=jobs)
 
 
 def load(split: str) -> tuple[list[list[str]], list[list[str]]]:

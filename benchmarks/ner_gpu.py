@@ -42,8 +42,7 @@ def main() -> None:
     if arguments.part:
         print(json.dumps(measured(arguments.threads, arguments.repeats)))
         return
-    options = ["--threads", str(arguments.threads), "--repeats", str(arguments.repeats)]
-    command = [sys.executable, "-m", COMMAND.rpartition(" ")[2], "--part", *options]
+    command = measuring.part_of(NAME, "--part", "--threads", arguments.threads, "--repeats", arguments.repeats)
     run = measuring.run_measured(command, measuring.environment(arguments.threads), TIMEOUT, arguments.threads)
     name, speeds, apart, tagger = (run.output[each] for each in ("gpu", "cell", "apart", "tagger"))
     rows = [replace(row, target=None) for row in rows_of(speeds)]  # the targets are of two cores

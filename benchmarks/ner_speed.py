@@ -11,8 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
-import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -49,8 +47,7 @@ def main() -> None:
         cell = measure(read_sentences(SENTENCES), arguments.threads, arguments.repeats)
         print(json.dumps({"cell": cell, "text": measure_text(arguments.repeats)}))
         return
-    options = ["--threads", str(arguments.threads), "--repeats", str(arguments.repeats)]
-    command = [sys.executable, "-m", COMMAND.rpartition(" ")[2], "--part", *options]
+    command = measuring.part_of(NAME, "--part", "--threads", arguments.threads, "--repeats", arguments.repeats)
     run = measuring.run_measured(command, measuring.environment(arguments.threads), TIMEOUT, arguments.threads)
     rounds = f"median, smallest, largest of {arguments.repeats} rounds"
     title = f"{TITLE}, {arguments.threads} threads; {rounds}"
@@ -116,15 +113,8 @@ def measure_text(repeats: int) -> dict[str, list[float]]:
         "segmentation, with matching": (lambda: segment(sentences, matcher), sentences),
         "tagging with a lattice, from text to tags": (lambda: tagger.predict(test), test),
     }
-    speeds: dict[str, list[float]] = {name: [] for name in jobs}
-    for job, _ in jobs.values():
-        job()
-    for _ in range(repeats):
-        for name, (job, text) in jobs.items():
-            began = time.perf_counter()
-            job()
-            speeds[name].append(sum(map(len, text)) / (time.perf_counter() - began))
-    return speeds
+    seconds, _ = measuring.take_turns({name: job for name, (job, _) in jobs.items()}, repeats)
+    return {name: [sum(map(len, text)) / each for each in seconds[name]] for name, (_, text) in jobs.items()}
 
 
 def measure(
@@ -137,14 +127,7 @@ def measure(
     torch.manual_seed(0)
     sentences = sorted(sentences, key=lambda each: each[0])
     jobs = make_jobs(sentences, sizes, device)
-    taken: dict[tuple[str, int, str], list[float]] = {key: [] for key in jobs}
-    for job, _ in jobs.values():
-        job()
-    for _ in range(repeats):
-        for key, (job, _) in jobs.items():
-            began = time.perf_counter()
-            job()
-            taken[key].append(time.perf_counter() - began)
+    taken, _ = measuring.take_turns({key: job for key, (job, _) in jobs.items()}, repeats)
     speeds: dict[str, dict[str, dict[str, list[float]]]] = {}
     for (task, batch, system), seconds in taken.items():
         of_batch = speeds.setdefault(task, {}).setdefault(str(batch), {})

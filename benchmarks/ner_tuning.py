@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 import tempfile
 import time
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,6 +19,7 @@ from benchmarks import measuring, records
 from benchmarks.kept import Kept
 from benchmarks.ner import SHARE, TENTH_EPOCHS, load, sample
 
+NAME = "ner_tuning"
 COMMAND = "python -m benchmarks.ner_tuning"
 TIMEOUT = 3600
 # The defaults as they were when this was measured; what was learnt moved them.
@@ -75,12 +74,11 @@ def measure(seeds: int, jobs: int, keep: Path | None = None) -> records.Result:
 
     def run(job: tuple[str, int]) -> dict[str, float]:
         variant, seed = job
-        command = [sys.executable, "-m", "benchmarks.ner_tuning", "--train", variant, "--seed", str(seed)]
+        command = measuring.part_of(NAME, "--train", variant, "--seed", seed)
         return kept.run(f"{variant}, seed {seed}", command, env, TIMEOUT).output
 
     runs = [(variant, seed) for variant in VARIANTS for seed in range(seeds)]
-    with ThreadPoolExecutor(jobs) as pool:
-        found = dict(zip(runs, pool.map(run, runs), strict=True))
+    found = measuring.side_by_side(run, runs, jobs)
     rows = []
     for variant in VARIANTS:
         of_seeds = [found[variant, seed] for seed in range(seeds)]
@@ -91,7 +89,7 @@ def measure(seeds: int, jobs: int, keep: Path | None = None) -> records.Result:
         f"lattice as it was, {seeds} seed(s): mean, smallest, largest; F1 in %"
     )
     command = records.command_line(COMMAND, seeds=seeds, jobs=jobs)
-    return records.make_result("ner_tuning", title, command, rows, threads=1, jobs=jobs)
+    return records.make_result(NAME, title, command, rows, threads=1, jobs=jobs)
 
 
 def train(variant: str, seed: int) -> dict[str, float]:

@@ -11,13 +11,13 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
-import sys
 import tempfile
 import time
 from pathlib import Path
 
 from benchmarks import HERE, commits, measuring, records
 
+NAME = "translation"
 COMMAND = "python -m benchmarks.translation"
 CURVE_MINUTES = (2, 5, 10, 15, 20, 25, 30, 35, 40)
 BEAMS = (1, 4, 8)
@@ -49,8 +49,7 @@ def measure(seeds: int, threads: int) -> records.Result:
     models: dict[str, str] = {}
     for seed in range(seeds):
         with tempfile.TemporaryDirectory() as folder:
-            module = [sys.executable, "-m", "benchmarks.translation"]
-            command = [*module, "--folder", folder, "--seed", str(seed), "--part"]
+            command = measuring.part_of(NAME, "--folder", folder, "--seed", seed, "--part")
             trained.append(measuring.run_measured([*command, "fit"], env, TIMEOUT))
             translated.append(measuring.run_measured([*command, "predict"], env, TIMEOUT))
             searched.append(measuring.run_measured([*command, "search"], env, TIMEOUT).output)
@@ -87,7 +86,7 @@ def measure(seeds: int, threads: int) -> records.Result:
         f"precision {made[0]['precision']}; BLEU {found[0]['signature']}"
     )
     command = records.command_line(COMMAND, seeds=seeds, threads=threads)
-    return records.make_result("translation", title, command, rows, threads=threads, others=models)
+    return records.make_result(NAME, title, command, rows, threads=threads, others=models)
 
 
 def keep_model(folder: Path, seed: int) -> Path:

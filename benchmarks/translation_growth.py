@@ -81,7 +81,7 @@ def main() -> None:
 def measure(threads: int) -> records.Result:
     """Measure every point and the long line, each in a process of its own, so that each has its own peak of memory."""
     env = measuring.environment(threads)
-    module = [sys.executable, "-m", COMMAND.rpartition(" ")[2]]
+    module = measuring.part_of(NAME)
     runs: dict[tuple[str, int, int], measuring.Measured] = {}
     for length, vocabulary in dict.fromkeys(
         [*((length, VOCABULARY) for length in LENGTHS), *((LENGTH, vocabulary) for vocabulary in VOCABULARIES)]

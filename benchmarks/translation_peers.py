@@ -22,6 +22,7 @@ from typing import Any
 from benchmarks import commits, measuring, records, translation
 from benchmarks.peers import timing
 
+NAME = "translation_peers"
 COMMAND = "python -m benchmarks.translation_peers"
 TITLE = "Multi30k, English to German, test_2016, preset tiny, length penalty 0"
 MODEL = translation.MODELS / "translation-seed-0"
@@ -29,7 +30,6 @@ TIMEOUT = 3600
 PEERS = ("joeynmt", "ctranslate2")
 HALVES = ("decoding", "training")
 
-UNSET = ("env", *(f"--unset={name}" for name in measuring.WAITING))
 BEAMS = (1, 4)
 AGREEMENT = (
     95  # percent of greedy translations that weights in float32 must give alike, or they are not the same weights
@@ -118,7 +118,7 @@ def measure(model: Path, threads: int, repeats: int, halves: Sequence[str] = HAL
         only=None if len(halves) > 1 else halves[0],
     )
     others = {"model": weights}
-    return records.make_result("translation_peers", title, command, rows, threads=threads, peers=PEERS, others=others)
+    return records.make_result(NAME, title, command, rows, threads=threads, peers=PEERS, others=others)
 
 
 def commands(
@@ -126,15 +126,7 @@ def commands(
 ) -> dict[str, measuring.Command]:
     """The command of each system: its driver, in its environment, with threads that wait as they do by default."""
     return {
-        name: [
-            *UNSET,
-            pythons[driver],
-            "-m",
-            f"benchmarks.peers.{driver}_driver",
-            folder,
-            task,
-        ]
-        for name, (driver, task) in systems.items()
+        name: measuring.driver_of(driver, pythons[driver], folder, task) for name, (driver, task) in systems.items()
     }
 
 
@@ -145,7 +137,7 @@ def make_model(model: Path, env: measuring.Env) -> None:
     if model != MODEL:
         raise SystemExit(f"{model} holds no translator: give a folder that one was saved in, or none to train one")
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "benchmarks.translation", "--folder", folder, "--part", "fit"]
+        command = measuring.part_of(translation.NAME, "--folder", folder, "--part", "fit")
         measuring.run_measured(command, env, 3 * TIMEOUT)
         translation.keep_model(Path(folder), seed=0)
 

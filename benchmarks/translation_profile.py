@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import json
 import re
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -55,8 +54,7 @@ def main() -> None:
 def measure() -> records.Result:
     """Profile each part in processes of its own, in turns."""
     env = measuring.environment(threads=1)
-    module = [sys.executable, "-m", COMMAND.rpartition(" ")[2]]
-    commands: dict[str, measuring.Command] = {part: [*module, "--part", part] for part in PARTS}
+    commands: dict[str, measuring.Command] = {part: measuring.part_of(NAME, "--part", part) for part in PARTS}
     runs = measuring.interleave(commands, env, TIMEOUT, ROUNDS, cores=1)
     rows, precisions = [], []
     for part, measured in runs.items():

@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -67,11 +65,10 @@ def measure(variants: list[str], epochs: int, jobs: int, record: str, keep: Path
     kept = Kept.begun(keep, threads=1, jobs=jobs)
 
     def run(variant: str) -> dict[str, Any]:
-        command = [sys.executable, "-m", "benchmarks.translation_tuning", "--epochs", str(epochs), "--train", variant]
+        command = measuring.part_of(NAME, "--epochs", epochs, "--train", variant)
         return kept.run(f"{variant}, {epochs} epochs", command, env, TIMEOUT).output
 
-    with ThreadPoolExecutor(jobs) as pool:
-        found = dict(zip(variants, pool.map(run, variants), strict=True))
+    found = measuring.side_by_side(run, variants, jobs)
     rows = []
     for variant, run_of in found.items():
         for epoch, bleu in run_of["bleu"]:

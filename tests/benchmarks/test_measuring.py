@@ -124,10 +124,30 @@ def test_runs_alternate(tmp_path):
     assert [len(measured) for measured in runs.values()] == [3, 3]
 
 
-def test_ratios_are_taken_round_by_round():
+def test_jobs_of_one_process_alternate_and_their_first_round_does_not_count():
+    done = []
+
+    def job(name):
+        done.append(name)
+        return f"{name} {len(done)}"
+
+    seconds, results = measuring.take_turns({name: lambda name=name: job(name) for name in "AB"}, rounds=2)
+    assert done == list("ABABAB")
+    assert [len(values) for values in seconds.values()] == [2, 2]
+    assert min(map(min, seconds.values())) > 0
+    assert results == {"A": "A 5", "B": "B 6"}
+
+
+def test_parts_side_by_side_are_told_apart():
+    assert measuring.side_by_side(lambda part: part**2, [3, 1, 2], jobs=2) == {3: 9, 1: 1, 2: 4}
+
+
+def test_ratios_and_differences_are_taken_round_by_round():
     assert measuring.paired_ratios([1.0, 4.0], [2.0, 2.0]) == [0.5, 2.0]
-    with pytest.raises(ValueError, match="zip"):
-        measuring.paired_ratios([1.0], [1.0, 2.0])
+    assert measuring.paired_differences([1.0, 4.0], [2.0, 2.0]) == [-1.0, 2.0]
+    for paired in (measuring.paired_ratios, measuring.paired_differences):
+        with pytest.raises(ValueError, match="zip"):
+            paired([1.0], [1.0, 2.0])
 
 
 def write_wheel(folder, name, version, code, *, needs=""):
