@@ -1,4 +1,4 @@
-"""Parts of the speed benchmark of `latticework.anomaly`: each times ours beside another way, and checks equal results.
+"""What `benchmarks.anomaly_speed` times within a process: ours beside another way, with equal results.
 
 A function that times gives seconds by system, a number a round, systems taking turns in this process, after a round
 that does not count. What a benchmark makes of them is its own affair; threads are to be set by the environment, and
