@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks import commits, measuring, mediation, mediation_r, mediation_speed, records
+from benchmarks import commits, measuring, mediation, mediation_r, mediation_speed, mediation_speed_chains, records
 from benchmarks.mediation import BASMU, BIMA, CELLS, EFFECTS
 
 
@@ -112,7 +112,7 @@ def small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
         words = [str(word) for word in command]
         assert cores == 1
         if "--task" in words:
-            output = mediation_speed.TASKS[words[words.index("--task") + 1]](40, 40, int(words[-1]))
+            output = mediation_speed_chains.TASKS[words[words.index("--task") + 1]](40, 40, int(words[-1]))
         else:  # as the authors' package would
             part = {"iteration": 0.5}
             output = {"mediator": part, "outcome": part, "versions": "BASMU 1.0, R 4.2.2"}
@@ -122,7 +122,7 @@ def small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
                 np.ones(5).tofile(Path(words[-1]) / f"{name}.f64")
         return measuring.Measured(tuple(words), 1.0, 1.0, 10**8, json.loads(json.dumps(output)))
 
-    monkeypatch.setattr(mediation_speed, "prepared", prepared)
+    monkeypatch.setattr(mediation_speed_chains, "prepared", prepared)
     monkeypatch.setattr(measuring, "run_measured", run_measured)
     return seeds
 
@@ -159,7 +159,7 @@ def test_effective_draws_are_compared_where_all_chains_mixed() -> None:
     assert (row.value, row.unit, row.target) == (1, "of 2", None)
     assert [row.value for row in mediation_speed.figures("ours", chains(100, 200))] == [500, 150, pytest.approx(0.3)]
     assert len(mediation_speed.figures("ours", chains(99, 200))) == 2
-    assert mediation_speed.told(10, 20, np.ones(100)) == {"seconds": 0.5, "draws": 100, "effective": 0}
+    assert mediation_speed_chains.told(10, 20, np.ones(100)) == {"seconds": 0.5, "draws": 100, "effective": 0}
 
 
 def test_authors_are_timed_on_another_study_each_round_and_their_versions_told(
