@@ -10,13 +10,22 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks import commits, measuring, mediation, mediation_r, mediation_speed, mediation_speed_chains, records
-from benchmarks.mediation import BASMU, BIMA, CELLS, EFFECTS
+from benchmarks import (
+    commits,
+    measuring,
+    mediation,
+    mediation_r,
+    mediation_speed,
+    mediation_speed_chains,
+    mediation_studies,
+    records,
+)
+from benchmarks.mediation_studies import BASMU, BIMA, CELLS, CHOSEN, EFFECTS
 
 
 def figures(bias: float, *, covered: float = 1.0) -> dict[str, float]:
     """Those of a replicate."""
-    found = dict.fromkeys(("MSE null", "MSE non-null", *mediation.CHOSEN, "R-hat", "seconds"), 0.01)
+    found = dict.fromkeys(("MSE null", "MSE non-null", *CHOSEN, "R-hat", "seconds"), 0.01)
     for effect in EFFECTS:
         found |= {f"{effect} bias": bias, f"{effect} covered": covered}
     return found
@@ -55,8 +64,8 @@ def test_the_methods_table_has_a_line_for_each_cell_and_method(found: Any) -> No
 def test_selection_counts_what_is_wrong_and_what_is_missed() -> None:
     truth = np.array([1.0, 2.0, 0.0, 0.0])
 
-    assert mediation.selection(np.array([True, False, True, False]), truth) == {"fdr": 0.5, "power": 0.5}
-    assert mediation.selection(np.zeros(4, bool), truth) == {"fdr": 0.0, "power": 0.0}
+    assert mediation_studies.selection(np.array([True, False, True, False]), truth) == {"fdr": 0.5, "power": 0.5}
+    assert mediation_studies.selection(np.zeros(4, bool), truth) == {"fdr": 0.0, "power": 0.0}
 
 
 def test_a_replicate_is_compared_with_its_truth(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -65,7 +74,7 @@ def test_a_replicate_is_compared_with_its_truth(monkeypatch: pytest.MonkeyPatch)
     small = capability.simulate(n=40, side=6, confounding="none")
     monkeypatch.setattr(capability, "simulate", lambda **_: small)
 
-    told = mediation.replicate("none", BIMA, 7, {"n_chains": 1, "n_warmup": 50, "n_draws": 50})
+    told = mediation_studies.replicate("none", BIMA, 7, {"n_chains": 1, "n_warmup": 50, "n_draws": 50})
 
     assert told["TE bias"] == pytest.approx(told["NIE bias"] + told["NDE bias"])
     assert 0 <= told["power"] <= 1
