@@ -112,7 +112,7 @@ def training() -> tuple[Callable[[int], None], str]:
     """Steps of training on drawn pairs: the library's task and optimiser, in a loop of their own."""
     import torch
 
-    from benchmarks.translation_growth import build, drawn_text
+    from benchmarks.translation_drawn import build, drawn_text
     from latticework.core.hardware import computing, resolve_device, resolve_precision
     from latticework.seq2seq.learning import PairsTask, training_plan
 
@@ -142,7 +142,7 @@ def searching(sentences: int, beam: int) -> tuple[Callable[[int], None], str]:
     import numpy as np
     import torch
 
-    from benchmarks.translation_growth import build, drawn_text, endless
+    from benchmarks.translation_drawn import build, drawn_text, endless
     from latticework.seq2seq.search import beam_search
     from latticework.seq2seq.vocabulary import PAD
 
