@@ -10,7 +10,6 @@ of this is shown, and not recorded.
 from __future__ import annotations
 
 import argparse
-import os
 import statistics
 import sys
 import tempfile
@@ -18,16 +17,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks import records
+from benchmarks import anomaly_real, records
 
 NAME: Final = "anomaly"
 COMMAND: Final = "python -m benchmarks.anomaly"
 GOOD, SET_ASIDE = 40, 19  # the second certifies one false alarm in twenty
-TYRE_SIZES: Final = (224, 400)  # the default, and that of the pictures
-TYRE_SEEDS: Final = range(5)
-TYRES: Final = "mvtec3d_tire_rgb_half"  # below anomaly/ in the folder of data
-SCANS: Final = ("mosd/learn0.pcd", "mosd/test0.pcd")
-THINGS: Final = 20  # labels of the scans from which on it is no table
 CONTRASTS: Final = ("easy", "medium", "hard")
 SEEDS: Final = (11, 12)
 TUNED: Final = 1  # the seed of what everything was tuned on
@@ -83,7 +77,7 @@ def measure(
     rows = []
     for contrast in contrasts:
         rows += rows_of(contrast, [some for one, some in zip(asked, found, strict=True) if one[1] == contrast], chosen)
-    rows += [*tyres(), *scans()]
+    rows += [*anomaly_real.tyres(), *anomaly_real.scans()]
     names = " ".join(map(str, seeds))
     title = (
         f"Defects of synthetic parts, version {VERSION} of the generator, seeds {names}; means over families and seeds"
@@ -107,7 +101,9 @@ def lacking(seeds: Sequence[int], contrasts: Sequence[str], families: Sequence[s
     lacks = [f"{contrast} parts" for contrast in CONTRASTS if contrast not in contrasts]
     lacks += [f"the family {family}" for family in FAMILIES if family not in chosen]
     lacks += [f"{len(SEEDS)} seeds that nothing was tuned on"] * (TUNED in seeds or len(set(seeds)) < len(SEEDS))
-    return lacks + [f"anomaly/{name}" for name in (TYRES, *SCANS) if real(name) is None]
+    return lacks + [
+        f"anomaly/{name}" for name in (anomaly_real.TYRES, *anomaly_real.SCANS) if anomaly_real.real(name) is None
+    ]
 
 
 def on_synthetic(seed: int, contrast: str, family: str, vary: bool, **sizes: int) -> dict[str, Any]:
@@ -219,70 +215,6 @@ def rows_of(contrast: str, found: Sequence[Mapping[str, Any]], families: Sequenc
             gained = [one[figure] - other[figure] for one, other in changed]
             rows.append(records.Row.mean(f"{variant}: {name}, over the default", gained))
     return rows
-
-
-def tyres() -> list[records.Row]:
-    """Real tyres, colour only: few test images, so with a bootstrap interval; seeds choose the good parts set aside."""
-    import torch
-
-    from latticework.anomaly import M3DM, M3DMConfig
-
-    data = real(TYRES)
-    if data is None:
-        return []
-    torch.set_num_threads(1)
-    rows = []
-    for size in TYRE_SIZES:
-        config = M3DMConfig(size=size)
-        told = [M3DM(random_state=seed, device="cpu", config=config).fit(data).evaluate(data) for seed in TYRE_SEEDS]
-        of, usual = f"tyres at {size} pixels", size == TYRE_SIZES[0]
-        image, (low, high) = told[0].figures.image, told[0].interval
-        parts = f"{image.good} good and {image.defective} defective tyres"
-        rows.append(records.Row(f"{of}: image AUROC, {parts}, seed 0, 95 % interval", image.auroc, "", None, low, high))
-        rows.append(records.Row.mean(f"{of}: image AUROC", [one.figures.image.auroc for one in told]))
-        areas = [one.figures.pixel.auroc for one in told]
-        rows.append(records.Row.mean(f"{of}: pixel AUROC", areas, "", ">= 0.95" if usual else None))
-        areas = [one.figures.aupro[0.3] for one in told]
-        rows.append(records.Row.mean(f"{of}: AUPRO, up to 0.3", areas, "", ">= 0.87" if usual else None))
-        rows.append(records.Row.mean(f"{of}: defective parts that are found", [one.found for one in told]))
-        alarms = [one.false_alarms for one in told]
-        rows.append(records.Row.mean(f"{of}: good parts that are taken for defective", alarms))
-        for bank in told[0].banks if usual else ():
-            own = [one.banks[bank] for one in told]
-            rows.append(records.Row.mean(f"{of}, bank for {bank} alone: image AUROC", [one.image.auroc for one in own]))
-            rows.append(records.Row.mean(f"{of}, bank for {bank} alone: AUPRO", [one.aupro[0.3] for one in own]))
-    return rows
-
-
-def scans() -> list[records.Row]:
-    """Two real scans of things on a table: what is left when the table is taken off, against their labels."""
-    import numpy as np
-
-    from latticework.anomaly.preparation.parts import find_part
-    from latticework.anomaly.scans.pcd import read_pcd
-    from latticework.anomaly.scans.samples import Sample
-
-    rows = []
-    for path in filter(None, map(real, SCANS)):
-        cloud = read_pcd(path)
-        things = np.asarray(cloud.fields["label"]) >= THINGS
-        scan = Sample.of(xyz=cloud.xyz, name=path.stem)
-        found = find_part(scan).mask & scan.returned
-        share = float((things & found).sum() / (things | found).sum())
-        rows.append(
-            records.Row(f"{path.stem}: IoU of the things found with those that people marked", share, "", ">= 0.93")
-        )
-    return rows
-
-
-def real(name: str) -> Path | None:
-    """A folder or a file of real data, if it is there."""
-    from latticework.core.datasets import DATA_VARIABLE
-
-    path = Path(os.environ.get(DATA_VARIABLE, "")) / "anomaly" / name
-    if not os.environ.get(DATA_VARIABLE) or not path.exists():
-        return None
-    return path
 
 
 def draw_overlays(path: Path, seed: int) -> None:
