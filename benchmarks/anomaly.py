@@ -10,7 +10,6 @@ of this is shown, and not recorded.
 from __future__ import annotations
 
 import argparse
-import os
 import statistics
 import sys
 import tempfile
@@ -18,16 +17,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks import harness
+from benchmarks import anomaly_real, records
 
 NAME: Final = "anomaly"
 COMMAND: Final = "python -m benchmarks.anomaly"
 GOOD, SET_ASIDE = 40, 19  # the second certifies one false alarm in twenty
-TYRE_SIZES: Final = (224, 400)  # the default, and that of the pictures
-TYRE_SEEDS: Final = range(5)
-TYRES: Final = "mvtec3d_tire_rgb_half"  # below anomaly/ in the folder of data
-SCANS: Final = ("mosd/learn0.pcd", "mosd/test0.pcd")
-THINGS: Final = 20  # labels of the scans from which on it is no table
 CONTRASTS: Final = ("easy", "medium", "hard")
 SEEDS: Final = (11, 12)
 TUNED: Final = 1  # the seed of what everything was tuned on
@@ -57,14 +51,14 @@ def main() -> None:
     if lacks:
         print(f"to be shown, not recorded, for it lacks: {', '.join(lacks)}", file=sys.stderr)
     result = measure(arguments.seeds, arguments.contrasts, arguments.families, arguments.jobs)
-    harness.record(result, lacks=lacks)
+    records.record(result, lacks=lacks)
     if arguments.overlays is not None:
         draw_overlays(arguments.overlays, arguments.seeds[0])
 
 
 def measure(
     seeds: Sequence[int], contrasts: Sequence[str], families: Sequence[str] | None = None, jobs: int = 1, **sizes: int
-) -> harness.Result:
+) -> records.Result:
     """Every fit, and what was found; `sizes` are those of `generate`."""
     from joblib import Parallel, delayed
 
@@ -83,20 +77,20 @@ def measure(
     rows = []
     for contrast in contrasts:
         rows += rows_of(contrast, [some for one, some in zip(asked, found, strict=True) if one[1] == contrast], chosen)
-    rows += [*tyres(), *scans()]
+    rows += [*anomaly_real.tyres(), *anomaly_real.scans()]
     names = " ".join(map(str, seeds))
     title = (
         f"Defects of synthetic parts, version {VERSION} of the generator, seeds {names}; means over families and seeds"
     )
     title += " (of easy and hard parts, the first seed), and over splits of the good tyres"
-    command = harness.command_line(
+    command = records.command_line(
         COMMAND,
         seeds=list(seeds),
         contrasts=None if set(contrasts) == set(CONTRASTS) else list(contrasts),
         families=None if set(chosen) == set(FAMILIES) else list(chosen),
         jobs=jobs,
     )
-    return harness.make_result(NAME, title, command, rows, threads=1, jobs=jobs)
+    return records.make_result(NAME, title, command, rows, threads=1, jobs=jobs)
 
 
 def lacking(seeds: Sequence[int], contrasts: Sequence[str], families: Sequence[str] | None = None) -> list[str]:
@@ -107,7 +101,9 @@ def lacking(seeds: Sequence[int], contrasts: Sequence[str], families: Sequence[s
     lacks = [f"{contrast} parts" for contrast in CONTRASTS if contrast not in contrasts]
     lacks += [f"the family {family}" for family in FAMILIES if family not in chosen]
     lacks += [f"{len(SEEDS)} seeds that nothing was tuned on"] * (TUNED in seeds or len(set(seeds)) < len(SEEDS))
-    return lacks + [f"anomaly/{name}" for name in (TYRES, *SCANS) if real(name) is None]
+    return lacks + [
+        f"anomaly/{name}" for name in (anomaly_real.TYRES, *anomaly_real.SCANS) if anomaly_real.real(name) is None
+    ]
 
 
 def on_synthetic(seed: int, contrast: str, family: str, vary: bool, **sizes: int) -> dict[str, Any]:
@@ -158,131 +154,67 @@ def of_bank(told: Any, kind: str, bank: str) -> float:
     return by_label(told.bank_scores[bank], told.labels)[kind].auroc
 
 
-def rows_of(contrast: str, found: Sequence[Mapping[str, Any]], families: Sequence[str]) -> list[harness.Row]:
+def rows_of(contrast: str, found: Sequence[Mapping[str, Any]], families: Sequence[str]) -> list[records.Row]:
     """The rows of one contrast: what is promised first."""
     runs = [some[DEFAULT] for some in found]
     promised = {"image_auroc": ">= 0.95", "aupro_0.3": ">= 0.95"} if contrast == "medium" else {}
     rows = [
-        harness.Row.mean(
+        records.Row.mean(
             f"{contrast}: image AUROC", [run["image_auroc"] for run in runs], "", promised.get("image_auroc")
         )
     ]
     rows.append(
-        harness.Row.mean(
+        records.Row.mean(
             f"{contrast}: AUPRO, up to 0.3", [run["aupro_0.3"] for run in runs], "", promised.get("aupro_0.3")
         )
     )
     over = [run["image_auroc"] - run["best bank image"] for run in runs]
     target = ">= 0" if contrast == "medium" else None
-    rows.append(harness.Row.mean(f"{contrast}: image AUROC, fused over the best single bank of each", over, "", target))
+    rows.append(records.Row.mean(f"{contrast}: image AUROC, fused over the best single bank of each", over, "", target))
     over = [run["aupro_0.3"] - run["best bank aupro"] for run in runs]
-    rows.append(harness.Row.mean(f"{contrast}: AUPRO, fused over the best single bank of each", over, "", target))
+    rows.append(records.Row.mean(f"{contrast}: AUPRO, fused over the best single bank of each", over, "", target))
     for limit in (0.1, 0.05, 0.01):
         rows.append(
-            harness.Row.mean(f"{contrast}: AUPRO, up to {limit}", [run[f"aupro_{limit:g}"] for run in runs], "")
+            records.Row.mean(f"{contrast}: AUPRO, up to {limit}", [run[f"aupro_{limit:g}"] for run in runs], "")
         )
     for name, figure in (("pixel AUROC", "pixel_auroc"), ("image AP", "image_ap"), ("image F1, best", "image_f1_max")):
-        rows.append(harness.Row.mean(f"{contrast}: {name}", [run[figure] for run in runs]))
+        rows.append(records.Row.mean(f"{contrast}: {name}", [run[figure] for run in runs]))
     alarms = [run["false alarms"] for run in runs]
     certified = statistics.fmean(run["certified"] for run in runs)
     rows.append(
-        harness.Row.mean(f"{contrast}: good parts that are taken for defective, certified {certified:.3g}", alarms)
+        records.Row.mean(f"{contrast}: good parts that are taken for defective, certified {certified:.3g}", alarms)
     )
     rows.append(
-        harness.Row.mean(f"{contrast}: defective parts that are found at that", [run["found"] for run in runs], "")
+        records.Row.mean(f"{contrast}: defective parts that are found at that", [run["found"] for run in runs], "")
     )
     if contrast != "medium":
         return rows
     for kind in sorted(
         name.removesuffix(" aupro") for name in runs[0] if name.endswith(" aupro") and "bank" not in name
     ):
-        rows.append(harness.Row.mean(f"{kind}: image AUROC", [run[f"{kind} image"] for run in runs], ""))
-        rows.append(harness.Row.mean(f"{kind}: AUPRO", [run[f"{kind} aupro"] for run in runs], ""))
+        rows.append(records.Row.mean(f"{kind}: image AUROC", [run[f"{kind} image"] for run in runs], ""))
+        rows.append(records.Row.mean(f"{kind}: AUPRO", [run[f"{kind} aupro"] for run in runs], ""))
     for kind in ("stain", "dent", "bend"):
         for bank in ("colour", "texture", "geometry", "form"):
             if f"{kind} {bank}" in runs[0]:
                 rows.append(
-                    harness.Row.mean(
+                    records.Row.mean(
                         f"{kind}: image AUROC of the bank for {bank} alone", [run[f"{kind} {bank}"] for run in runs], ""
                     )
                 )
     for family in families:
         own = [some[DEFAULT] for some in found if some["family"] == family]
-        rows.append(harness.Row.mean(f"{family}: image AUROC", [run["image_auroc"] for run in own], ""))
-        rows.append(harness.Row.mean(f"{family}: AUPRO", [run["aupro_0.3"] for run in own], ""))
+        rows.append(records.Row.mean(f"{family}: image AUROC", [run["image_auroc"] for run in own], ""))
+        rows.append(records.Row.mean(f"{family}: AUPRO", [run["aupro_0.3"] for run in own], ""))
     rows.append(
-        harness.Row.mean("data sets for which the fusion bank was kept", [run["fusion kept"] for run in runs], "")
+        records.Row.mean("data sets for which the fusion bank was kept", [run["fusion kept"] for run in runs], "")
     )
     for variant in list(VARIANTS)[1:]:
         changed = [(some[variant], some[DEFAULT]) for some in found if variant in some]
         for name, figure in (("image AUROC", "image_auroc"), ("AUPRO", "aupro_0.3")):
             gained = [one[figure] - other[figure] for one, other in changed]
-            rows.append(harness.Row.mean(f"{variant}: {name}, over the default", gained))
+            rows.append(records.Row.mean(f"{variant}: {name}, over the default", gained))
     return rows
-
-
-def tyres() -> list[harness.Row]:
-    """Real tyres, colour only: few test images, so with a bootstrap interval; seeds choose the good parts set aside."""
-    import torch
-
-    from latticework.anomaly import M3DM, M3DMConfig
-
-    data = real(TYRES)
-    if data is None:
-        return []
-    torch.set_num_threads(1)
-    rows = []
-    for size in TYRE_SIZES:
-        config = M3DMConfig(size=size)
-        told = [M3DM(random_state=seed, device="cpu", config=config).fit(data).evaluate(data) for seed in TYRE_SEEDS]
-        of, usual = f"tyres at {size} pixels", size == TYRE_SIZES[0]
-        image, (low, high) = told[0].figures.image, told[0].interval
-        parts = f"{image.good} good and {image.defective} defective tyres"
-        rows.append(harness.Row(f"{of}: image AUROC, {parts}, seed 0, 95 % interval", image.auroc, "", None, low, high))
-        rows.append(harness.Row.mean(f"{of}: image AUROC", [one.figures.image.auroc for one in told]))
-        areas = [one.figures.pixel.auroc for one in told]
-        rows.append(harness.Row.mean(f"{of}: pixel AUROC", areas, "", ">= 0.95" if usual else None))
-        areas = [one.figures.aupro[0.3] for one in told]
-        rows.append(harness.Row.mean(f"{of}: AUPRO, up to 0.3", areas, "", ">= 0.87" if usual else None))
-        rows.append(harness.Row.mean(f"{of}: defective parts that are found", [one.found for one in told]))
-        alarms = [one.false_alarms for one in told]
-        rows.append(harness.Row.mean(f"{of}: good parts that are taken for defective", alarms))
-        for bank in told[0].banks if usual else ():
-            own = [one.banks[bank] for one in told]
-            rows.append(harness.Row.mean(f"{of}, bank for {bank} alone: image AUROC", [one.image.auroc for one in own]))
-            rows.append(harness.Row.mean(f"{of}, bank for {bank} alone: AUPRO", [one.aupro[0.3] for one in own]))
-    return rows
-
-
-def scans() -> list[harness.Row]:
-    """Two real scans of things on a table: what is left when the table is taken off, against their labels."""
-    import numpy as np
-
-    from latticework.anomaly.preparation.parts import find_part
-    from latticework.anomaly.scans.pcd import read_pcd
-    from latticework.anomaly.scans.samples import Sample
-
-    rows = []
-    for path in filter(None, map(real, SCANS)):
-        cloud = read_pcd(path)
-        things = np.asarray(cloud.fields["label"]) >= THINGS
-        scan = Sample.of(xyz=cloud.xyz, name=path.stem)
-        found = find_part(scan).mask & scan.returned
-        share = float((things & found).sum() / (things | found).sum())
-        rows.append(
-            harness.Row(f"{path.stem}: IoU of the things found with those that people marked", share, "", ">= 0.93")
-        )
-    return rows
-
-
-def real(name: str) -> Path | None:
-    """A folder or a file of real data, if it is there."""
-    from latticework.core.datasets import DATA_VARIABLE
-
-    path = Path(os.environ.get(DATA_VARIABLE, "")) / "anomaly" / name
-    if not os.environ.get(DATA_VARIABLE) or not path.exists():
-        return None
-    return path
 
 
 def draw_overlays(path: Path, seed: int) -> None:

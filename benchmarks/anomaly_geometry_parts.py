@@ -1,4 +1,4 @@
-"""What `benchmarks.anomaly` measures of the geometry of clouds: seconds of ours, and of others on the same points.
+"""What `benchmarks.anomaly_speed` times of the geometry of clouds: seconds of ours, and of others on the same points.
 
 Functions only. Each takes the cloud [3, height, width] of `part`, and gives seconds, one a round, after one that does
 not count. `open3d_fpfh` runs in an environment where Open3D is (0.20.0, which also wants the system's libusb-1.0); this

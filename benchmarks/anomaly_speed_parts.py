@@ -1,4 +1,4 @@
-"""Parts of the speed benchmark of `latticework.anomaly`: each times ours beside another way, and checks equal results.
+"""What `benchmarks.anomaly_speed` times within a process: ours beside another way, with equal results.
 
 A function that times gives seconds by system, a number a round, systems taking turns in this process, after a round
 that does not count. What a benchmark makes of them is its own affair; threads are to be set by the environment, and
@@ -7,26 +7,15 @@ torch's by `torch.set_num_threads`.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Any
+
+from benchmarks.measuring import take_turns
 
 Seconds = dict[str, list[float]]
 OURS, LITERAL, CDIST, EXACT = "ours", "literal", "torch.cdist and min", "torch.cdist (exact) and min"
 SKIPPING, CDIST_SKIPPING, EXACT_SKIPPING = (f"{name}, background skipped" for name in (OURS, CDIST, EXACT))
 FOREGROUND = 0.4  # of the patches of an image: what a part fills of a square
-
-
-def take_turns(jobs: dict[str, Callable[[], Any]], rounds: int) -> tuple[Seconds, dict[str, Any]]:
-    """Seconds of each job in so many rounds, after one that does not count, and what it gave last."""
-    seconds: Seconds = {name: [] for name in jobs}
-    results = {}
-    for _ in range(rounds + 1):
-        for name, job in jobs.items():
-            began = time.perf_counter()
-            results[name] = job()
-            seconds[name].append(time.perf_counter() - began)
-    return {name: each[1:] for name, each in seconds.items()}, results
 
 
 def features(patches: int, channels: int, *, places: int = 784, seed: int = 0) -> Any:
@@ -93,7 +82,7 @@ def nearest(*, patches: int = 784, entries: int = 4_704, channels: int = 120, ro
     def exact(patches: Any) -> Any:
         return torch.cdist(patches, right, compute_mode="donot_use_mm_for_euclid_dist").min(dim=1)
 
-    jobs = {
+    jobs: dict[str, Callable[[], Any]] = {
         OURS: lambda: ready.nearest(asked),
         SKIPPING: lambda: ready.nearest(asked, foreground),
         CDIST: lambda: torch.cdist(left, right).min(dim=1),
@@ -130,7 +119,7 @@ def aupro(*, images: int = 100, side: int = 224, rounds: int = 3) -> Seconds:
         truths.append(truth.astype(np.uint8))
         maps.append((noise + 0.1 * truth).astype(np.float32))
 
-    jobs = {
+    jobs: dict[str, Callable[[], Any]] = {
         OURS: lambda: Pixels.of(maps, truths).aupro(),
         LITERAL: lambda: published_aupro(maps, truths, LIMITS),
     }

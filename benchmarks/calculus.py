@@ -12,22 +12,17 @@ import argparse
 import gc
 import json
 import os
-import random
-import statistics
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from benchmarks import harness
+from benchmarks import calculus_exported, measuring, records
 from latticework.core.datasets import DATA_VARIABLE
-
-if TYPE_CHECKING:
-    from benchmarks.calculus_cases import Problem
 
 NAME = "calculus"
 COMMAND = "python -m benchmarks.calculus"
@@ -35,14 +30,7 @@ TIMEOUT = 3600
 PARTS = ("hessians", "gradients", "derive", "import", "sympy")
 TOGETHER = ("hessians", "gradients", "derive", "sympy")  # what is measured in a process of its own
 
-TOLERANCE = 1e-8  # relative to the largest element, or to 1
-SHORTEST = 0.005  # seconds that a measurement lasts at least: a fast function is called many times for it
 IMPORTS = 7  # interpreters started
-
-EXPORTED_TORCH, EXPORTED_NUMPY, BY_HAND = "exported torch code", "exported NumPy code", "by hand in NumPy"
-AUTOGRAD = "torch.autograd.grad"
-
-Seconds = dict[str, list[float]]  # of a call, by system, in each round
 
 
 def main() -> None:
@@ -56,16 +44,16 @@ def main() -> None:
         print(json.dumps(run_part(arguments.part, arguments.rounds)))
         return
     parts = arguments.only or PARTS
-    harness.record(measure(arguments.rounds, parts), lacks=[part for part in PARTS if part not in parts])
+    records.record(measure(arguments.rounds, parts), lacks=[part for part in PARTS if part not in parts])
 
 
 def run_part(part: str, rounds: int) -> dict[str, Any]:
     """What a process of its own finds out."""
     match part:
         case "hessians":
-            return {"problems": time_hessians(rounds)}
+            return {"problems": calculus_exported.time_hessians(rounds)}
         case "gradients":
-            return {"problems": time_gradients(rounds)}
+            return {"problems": calculus_exported.time_gradients(rounds)}
         case "derive":
             return time_derive(rounds)
         case _:
@@ -74,184 +62,30 @@ def run_part(part: str, rounds: int) -> dict[str, Any]:
             return {"cases": calculus_sympy.compare(gold_cases(), rounds)}
 
 
-def measure(rounds: int, parts: Sequence[str] = PARTS) -> harness.Result:
+def measure(rounds: int, parts: Sequence[str] = PARTS) -> records.Result:
     """Let each part run and put the rows together."""
-    env = harness.environment(threads=1)
-    rows: list[harness.Row] = []
+    env = measuring.environment(threads=1)
+    rows: list[records.Row] = []
     title = f"Matrix calculus: float64, one thread; median, smallest, largest of {rounds} rounds, fewer of SymPy's"
     others: dict[str, str] = {}
     for part in parts:
         if part == "import":
             rows += import_rows(env)
             continue
-        command = [sys.executable, "-m", "benchmarks.calculus", "--part", part, "--rounds", str(rounds)]
-        found = harness.run_measured(command, env, TIMEOUT, cores=1).output
+        command = measuring.part_of(NAME, "--part", part, "--rounds", rounds)
+        found = measuring.run_measured(command, env, TIMEOUT, cores=1).output
         match part:
             case "hessians":
-                rows += [row for problem in found["problems"] for row in hessian_rows(problem)]
+                rows += [row for problem in found["problems"] for row in calculus_exported.hessian_rows(problem)]
             case "gradients":
-                rows += [row for problem in found["problems"] for row in gradient_rows(problem)]
+                rows += [row for problem in found["problems"] for row in calculus_exported.gradient_rows(problem)]
             case "derive":
                 rows += derive_rows(found)
             case _:
                 rows += sympy_rows(found["cases"])
                 others["sympy"] = sympy_version()
-    told = harness.command_line(COMMAND, rounds=rounds, only=None if set(parts) == set(PARTS) else list(parts))
-    return harness.make_result(NAME, title, told, rows, threads=1, others=others)
-
-
-# Functions that are fast: exported code, automatic differentiation, and gradients by hand.
-
-
-def time_hessians(rounds: int) -> list[dict[str, Any]]:
-    """Seconds of every system for every Hessian and Jacobian."""
-    from benchmarks.calculus_cases import hessians, jacobians
-
-    return [
-        time_problem(problem, {**exported(problem), **automatic(problem)}, rounds)
-        for problem in hessians() + jacobians()
-    ]
-
-
-def time_gradients(rounds: int) -> list[dict[str, Any]]:
-    """Seconds of every system for every gradient."""
-    from benchmarks.calculus_cases import gradients
-
-    return [time_problem(problem, {**exported(problem), **by_hand(problem)}, rounds) for problem in gradients()]
-
-
-def exported(problem: Problem) -> dict[str, Callable[[], Any]]:
-    """Calls of the code that we export."""
-    from latticework.calculus import derive
-
-    found = derive(problem.expression, problem.wrt, problem.shapes, order=problem.order)
-    in_torch, in_numpy = found.to_torch(), found.to_numpy()
-    tensors, arrays = ([values[name] for name in found.parameters] for values in (problem.tensors, problem.arrays))
-    return {EXPORTED_TORCH: lambda: in_torch(*tensors), EXPORTED_NUMPY: lambda: in_numpy(*arrays)}
-
-
-def automatic(problem: Problem) -> dict[str, Callable[[], Any]]:
-    """Calls of all that torch has for second derivatives, or for the first ones of vectors."""
-    import torch
-    from torch.autograd import functional
-
-    f, x = problem.of_variable, problem.variable
-    if problem.order == 2:
-        return {
-            "torch.func.hessian": lambda: torch.func.hessian(f)(x),
-            "jacfwd(jacrev)": lambda: torch.func.jacfwd(torch.func.jacrev(f))(x),
-            "autograd.functional.hessian": lambda: functional.hessian(f, x),
-            "autograd.functional.hessian, vectorized": lambda: functional.hessian(f, x, vectorize=True),
-        }
-    return {
-        "torch.func.jacrev": lambda: torch.func.jacrev(f)(x),
-        "torch.func.jacfwd": lambda: torch.func.jacfwd(f)(x),
-        "autograd.functional.jacobian": lambda: functional.jacobian(f, x),
-        "autograd.functional.jacobian, vectorized": lambda: functional.jacobian(f, x, vectorize=True),
-    }
-
-
-def by_hand(problem: Problem) -> dict[str, Callable[[], Any]]:
-    """Calls of the gradient that an expert writes, and of torch's."""
-    import torch
-
-    assert problem.by_hand is not None
-    hand = problem.by_hand
-
-    def autograd() -> Any:
-        x = problem.variable.detach().requires_grad_()
-        return torch.autograd.grad(problem.of_variable(x), x)[0]
-
-    return {BY_HAND: lambda: hand(**problem.arrays), AUTOGRAD: autograd}
-
-
-def time_problem(problem: Problem, systems: Mapping[str, Callable[[], Any]], rounds: int) -> dict[str, Any]:
-    """Seconds of every system, which give the same."""
-    require_equal(problem.name, {name: np.asarray(call()) for name, call in systems.items()})
-    return {"name": problem.name, "order": problem.order, "target": problem.target, "seconds": turns(systems, rounds)}
-
-
-def require_equal(name: str, results: Mapping[str, np.ndarray[Any, Any]]) -> None:
-    """Refuse to time systems that do not compute the same.
-
-    Raises
-    ------
-    RuntimeError
-        If one gives something else than the first.
-    """
-    (first, expected), *others = results.items()
-    for other, found in others:
-        if found.shape != expected.shape:
-            raise RuntimeError(f"{name}: {other} gives the shape {found.shape}, {first} {expected.shape}")
-        difference = float(np.abs(found - expected).max()) / max(1.0, float(np.abs(expected).max()))
-        if not difference <= TOLERANCE:
-            raise RuntimeError(f"{name}: {other} and {first} differ by {difference:.1e}, more than {TOLERANCE:g}")
-
-
-def turns(systems: Mapping[str, Callable[[], Any]], rounds: int) -> Seconds:
-    """Seconds of a call in each round, of warm systems that take turns in an order drawn anew for each round."""
-    calls = {name: _calls(call) for name, call in systems.items()}
-    seconds: Seconds = {name: [] for name in systems}
-    names, shuffle = list(systems), random.Random(0).shuffle
-    for _ in range(rounds):
-        shuffle(names)
-        for name in names:
-            systems[name]()
-            seconds[name].append(_timed(systems[name], calls[name]) / calls[name])
-    return seconds
-
-
-def _calls(call: Callable[[], Any]) -> int:
-    """How many calls last for `SHORTEST`, found on the way to warm it up."""
-    number = 1
-    while (took := _timed(call, number)) < SHORTEST / 2:
-        number = max(2 * number, int(number * SHORTEST / 2 / max(took, 1e-9)))
-    return max(1, round(number * SHORTEST / took))
-
-
-def _timed(call: Callable[[], Any], number: int) -> float:
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        began = time.perf_counter()
-        for _ in range(number):
-            call()
-        return time.perf_counter() - began
-    finally:
-        if enabled:
-            gc.enable()
-
-
-def hessian_rows(problem: Mapping[str, Any]) -> list[harness.Row]:
-    """Milliseconds, and the fastest automatic differentiation over each exported code."""
-    seconds: Seconds = problem["seconds"]
-    what = f"{'Hessian' if problem['order'] == 2 else 'Jacobian'}, {problem['name']}"
-    rows = _times(what, seconds)
-    automatic = [name for name in seconds if name not in (EXPORTED_TORCH, EXPORTED_NUMPY)]
-    best = min(automatic, key=lambda name: statistics.median(seconds[name]))
-    target = ">= 10" if problem["target"] else None
-    for ours in (EXPORTED_TORCH, EXPORTED_NUMPY):
-        rows.append(_ratio(f"{what}: {best}, the best of torch, over {ours}", seconds, best, ours, target))
-    return rows
-
-
-def gradient_rows(problem: Mapping[str, Any]) -> list[harness.Row]:
-    """Microseconds, and what others take over what exported code takes."""
-    seconds: Seconds = problem["seconds"]
-    what = f"gradient, {problem['name']}"
-    return [
-        *_times(what, seconds),
-        _ratio(f"{what}: {BY_HAND} over {EXPORTED_NUMPY}", seconds, BY_HAND, EXPORTED_NUMPY, ">= 1"),
-        _ratio(f"{what}: {AUTOGRAD} over {EXPORTED_TORCH}", seconds, AUTOGRAD, EXPORTED_TORCH, None),
-    ]
-
-
-def _times(what: str, seconds: Seconds) -> list[harness.Row]:
-    return [harness.Row.of(f"{what}: {name}", [1000 * s for s in each], "ms") for name, each in seconds.items()]
-
-
-def _ratio(name: str, seconds: Seconds, theirs: str, ours: str, target: str | None) -> harness.Row:
-    return harness.Row.of(name, harness.paired_ratios(seconds[theirs], seconds[ours]), "times", target)
+    told = records.command_line(COMMAND, rounds=rounds, only=None if set(parts) == set(PARTS) else list(parts))
+    return records.make_result(NAME, title, told, rows, threads=1, others=others)
 
 
 # `derive` itself.
@@ -278,7 +112,7 @@ def time_derive(rounds: int) -> dict[str, Any]:
     found: dict[str, list[list[float]]] = {name: [] for name in names}
     cases = gold_cases()
     for turn in range(rounds + 1):
-        seconds: Seconds = {name: [] for name in names}
+        seconds: dict[str, list[float]] = {name: [] for name in names}
         for case in cases:
             local_derivative.cache_clear()
             gc.collect()
@@ -300,7 +134,7 @@ def time_derive(rounds: int) -> dict[str, Any]:
     return {"cases": len(cases), "seconds": found}
 
 
-def derive_rows(found: Mapping[str, Any]) -> list[harness.Row]:
+def derive_rows(found: Mapping[str, Any]) -> list[records.Row]:
     """Median, 95th percentile and maximum over the cases, of each round."""
     rows = []
     whole = {
@@ -314,7 +148,7 @@ def derive_rows(found: Mapping[str, Any]) -> list[harness.Row]:
         for share, statistic in ((50, "median"), (95, "95th percentile"), (100, "largest")):
             promised = target if share == 95 or (share == 100 and name == "verify") else None
             values = np.percentile(milliseconds, share, axis=1).tolist()
-            rows.append(harness.Row.of(f"{what}: {statistic} {over}", values, "ms", promised))
+            rows.append(records.Row.of(f"{what}: {statistic} {over}", values, "ms", promised))
     return rows
 
 
@@ -330,16 +164,16 @@ print(json.dumps({"seconds": took, "torch": "torch" in sys.modules}))
 """
 
 
-def import_rows(env: harness.Env) -> list[harness.Row]:
+def import_rows(env: measuring.Env) -> list[records.Row]:
     """What it takes a new interpreter to import the package and to read an expression."""
     command = [sys.executable, "-c", _IMPORT]
-    runs = [harness.run_measured(command, env, TIMEOUT, cores=1) for _ in range(1 + IMPORTS)][1:]
+    runs = [measuring.run_measured(command, env, TIMEOUT, cores=1) for _ in range(1 + IMPORTS)][1:]
     if any(run.output["torch"] for run in runs):
         raise RuntimeError("importing latticework.calculus imports torch")
     what = "import of `latticework.calculus` and `parse` of an expression, without torch"
     return [
-        harness.Row.of(what, [run.output["seconds"] for run in runs], "s", "<= 0.3"),
-        harness.Row.of(f"{what}, start of the interpreter included", [run.wall for run in runs], "s"),
+        records.Row.of(what, [run.output["seconds"] for run in runs], "s", "<= 0.3"),
+        records.Row.of(f"{what}, start of the interpreter included", [run.wall for run in runs], "s"),
     ]
 
 
@@ -351,20 +185,20 @@ def sympy_version() -> str:
     return version("sympy")
 
 
-def sympy_rows(cases: Sequence[Mapping[str, Any]]) -> list[harness.Row]:
+def sympy_rows(cases: Sequence[Mapping[str, Any]]) -> list[records.Row]:
     """What each of the two makes of each gold case, how long it takes, and totals."""
     rows = []
     systems = {"ours": "latticework", "sympy": "SymPy"}
     for case in cases:
         for key, system in systems.items():
             name = f"{case['id']}, `{case['dsl']}` by {case['wrt']}: {system}: {case[key]['verdict']}"
-            rows.append(harness.Row.of(name, [1000 * seconds for seconds in case[key]["seconds"]], "ms"))
+            rows.append(records.Row.of(name, [1000 * seconds for seconds in case[key]["seconds"]], "ms"))
     for key, system in systems.items():
         verdicts = [case[key]["verdict"] for case in cases]
         for start in ("right", "wrong", "no answer"):
             number = sum(verdict.startswith(start) for verdict in verdicts)
             target = f">= {len(cases)}" if (key, start) == ("ours", "right") else None
-            rows.append(harness.Row(f"gold cases, {system}: {start}", number, f"of {len(cases)}", target))
+            rows.append(records.Row(f"gold cases, {system}: {start}", number, f"of {len(cases)}", target))
     return rows
 
 

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks import harness
+from benchmarks import commits, measuring
 
 
 @dataclass(frozen=True)
@@ -31,31 +31,31 @@ class Kept:
         """By the code as it is now; the folder is made."""
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
-        return cls(folder, harness.commit_measured(), threads, jobs)
+        return cls(folder, commits.commit_measured(), threads, jobs)
 
-    def run(self, name: str, command: harness.Command, env: harness.Env, timeout: float) -> harness.Measured:
-        """Measure a command as `harness.run_measured`, unless that was done; `name` is no other part's."""
+    def run(self, name: str, command: measuring.Command, env: measuring.Env, timeout: float) -> measuring.Measured:
+        """Measure a command as `measuring.run_measured`, unless that was done; `name` is no other part's."""
         words = tuple(map(str, command))
 
         def measure() -> dict[str, Any]:
-            found = harness.run_measured(command, env, timeout)
+            found = measuring.run_measured(command, env, timeout)
             print(f"{name}: {found.output}", file=sys.stderr, flush=True)
             return {key: value for key, value in asdict(found).items() if key != "command"}
 
-        return harness.Measured(words, **self.found(name, {"command": list(words)}, measure))
+        return measuring.Measured(words, **self.found(name, {"command": list(words)}, measure))
 
     def found(self, name: str, of: Mapping[str, Any], find: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         """What `find` gives, values that JSON holds, unless that was done `of` the same; `name` is no other part's."""
         made = {"commit": self.commit, "threads": self.threads, "jobs": self.jobs, **of}
         file = None if self.folder is None else self.folder / f"{name.replace('/', '-')}.json"
-        if file is not None and file.exists() and harness.is_one_commit(self.commit):
+        if file is not None and file.exists() and commits.is_one_commit(self.commit):
             before = json.loads(file.read_text(encoding="utf-8"))
             if before.get("made") == made:
                 kept: dict[str, Any] = before["found"]
                 return kept
         found = find()
         if file is not None:
-            whole = {"made": made | {"commit": harness.commit_measured()}, "found": found}
+            whole = {"made": made | {"commit": commits.commit_measured()}, "found": found}
             partial = file.with_suffix(".partial")
             partial.write_text(json.dumps(whole), encoding="utf-8")
             os.replace(partial, file)

@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import sys
 import tempfile
 import time
 import warnings
@@ -22,9 +21,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks import harness
+from benchmarks import commits, measuring, records
 from benchmarks.kept import Kept
+from benchmarks.measuring import column
 
+NAME = "knowledge"
 COMMAND = "python -m benchmarks.knowledge"
 TIMEOUT = 7200
 SNAPSHOTS = (1, 2, 3)
@@ -56,12 +57,12 @@ def main() -> None:
     elif arguments.part == "floor":
         print(json.dumps(floor(arguments.snapshot)))
     else:
-        harness.record(measure(arguments.seeds, arguments.threads, arguments.jobs, arguments.keep))
+        records.record(measure(arguments.seeds, arguments.threads, arguments.jobs, arguments.keep))
 
 
-def measure(seeds: int, threads: int, jobs: int = 1, keep: Path | None = None) -> harness.Result:
+def measure(seeds: int, threads: int, jobs: int = 1, keep: Path | None = None) -> records.Result:
     """All trainings, those of a seed one after the other; their models stay in `keep`, if that is given."""
-    env = harness.environment(threads)
+    env = measuring.environment(threads)
     found: dict[str, list[dict[str, float]]] = {}
     with tempfile.TemporaryDirectory() as temporary, ThreadPoolExecutor(jobs) as pool:
         folder = Path(temporary) if keep is None else keep.absolute()
@@ -75,11 +76,11 @@ def measure(seeds: int, threads: int, jobs: int = 1, keep: Path | None = None) -
         f"YAGO-3SP, dim 100, {seeds} seed(s), {jobs} at once: mean, smallest, largest; filtered, realistic ranks among "
         "all entities"
     )
-    command = harness.command_line(COMMAND, seeds=seeds, threads=threads, jobs=jobs, keep=keep)
-    return harness.make_result("knowledge", title, command, rows_of(found), threads=threads, jobs=jobs)
+    command = records.command_line(COMMAND, seeds=seeds, threads=threads, jobs=jobs, keep=keep)
+    return records.make_result(NAME, title, command, rows_of(found), threads=threads, jobs=jobs)
 
 
-def of_seed(env: harness.Env, kept: Kept, folder: Path, seed: int) -> dict[str, dict[str, float]]:
+def of_seed(env: measuring.Env, kept: Kept, folder: Path, seed: int) -> dict[str, dict[str, float]]:
     """All trainings of one seed."""
     found = {}
     for snapshot in SNAPSHOTS:
@@ -101,55 +102,47 @@ def told(cap: int) -> str:
     return f"subgraph, cap {cap}" if cap < max(CAPS) else "subgraph, no cap"
 
 
-def part(env: harness.Env, kept: Kept, name: str, snapshot: int, **options: object) -> dict[str, float]:
+def part(env: measuring.Env, kept: Kept, name: str, snapshot: int, **options: object) -> dict[str, float]:
     """What a process of its own found, or has found before."""
-    words = [word for option, value in options.items() for word in (f"--{option}", str(value))]
-    command = [sys.executable, "-m", "benchmarks.knowledge", "--part", name, "--snapshot", str(snapshot), *words]
+    words = [word for option, value in options.items() for word in (f"--{option}", value)]
+    command = measuring.part_of(NAME, "--part", name, "--snapshot", snapshot, *words)
     values = [value for option, value in options.items() if option != "model"]
     found: dict[str, float] = kept.run("-".join(map(str, [name, snapshot, *values])), command, env, TIMEOUT).output
     return found
 
 
-def rows_of(found: dict[str, list[dict[str, float]]]) -> list[harness.Row]:
+def rows_of(found: dict[str, list[dict[str, float]]]) -> list[records.Row]:
     """What is promised first, then everything."""
     rows = []
     for snapshot in SNAPSHOTS:
         ours, base = column(found[f"fit {snapshot}"], "test mrr"), found[f"floor {snapshot}"][0]["mrr"]
-        rows.append(harness.Row.mean(f"snapshot {snapshot}: MRR, test", ours, ""))
+        rows.append(records.Row.mean(f"snapshot {snapshot}: MRR, test", ours, ""))
         rows.append(
-            harness.Row.mean(f"snapshot {snapshot}: MRR over the floor's", [each - base for each in ours], "", ">= 0")
+            records.Row.mean(f"snapshot {snapshot}: MRR over the floor's", [each - base for each in ours], "", ">= 0")
         )
         for figure in ("test hits1", "test hits10", "test amri", "valid mrr"):
             rows.append(
-                harness.Row.mean(f"snapshot {snapshot}: {figure}", column(found[f"fit {snapshot}"], figure), "")
+                records.Row.mean(f"snapshot {snapshot}: {figure}", column(found[f"fit {snapshot}"], figure), "")
             )
         for figure, value in found[f"floor {snapshot}"][0].items():
-            rows.append(harness.Row(f"snapshot {snapshot}: {FLOOR}: {figure}", value, ""))
+            rows.append(records.Row(f"snapshot {snapshot}: {FLOOR}: {figure}", value, ""))
         rows.append(
-            harness.Row.mean(f"snapshot {snapshot}: seconds of fit", column(found[f"fit {snapshot}"], "seconds"), "s")
+            records.Row.mean(f"snapshot {snapshot}: seconds of fit", column(found[f"fit {snapshot}"], "seconds"), "s")
         )
     for snapshot in SNAPSHOTS[1:]:
         anew = found[f"fit {snapshot}"]
         for rule in (*RULES, *map(told, CAPS)):
             updates, what = found[f"update {snapshot} {rule}"], f"update to {snapshot}, {rule}"
-            times = harness.paired_ratios(column(anew, "seconds"), column(updates, "seconds"))
+            times = measuring.paired_ratios(column(anew, "seconds"), column(updates, "seconds"))
             target = {"entity": ">= 20", "subgraph": ">= 8"}.get(rule)
-            rows.append(harness.Row.mean(f"{what}: time of a new fit over its own", times, "times", target))
-            lost = [
-                one - other
-                for one, other in zip(column(anew, "unchanged mrr"), column(updates, "unchanged mrr"), strict=True)
-            ]
-            rows.append(harness.Row.mean(f"{what}: MRR lost on unchanged facts", lost, "", "<= 0.02"))
+            rows.append(records.Row.mean(f"{what}: time of a new fit over its own", times, "times", target))
+            lost = measuring.paired_differences(column(anew, "unchanged mrr"), column(updates, "unchanged mrr"))
+            rows.append(records.Row.mean(f"{what}: MRR lost on unchanged facts", lost, "", "<= 0.02"))
             for figure in updates[0]:
-                rows.append(harness.Row.mean(f"{what}: {figure}", column(updates, figure), ""))
+                rows.append(records.Row.mean(f"{what}: {figure}", column(updates, figure), ""))
         for figure in anew[0]:
-            rows.append(harness.Row.mean(f"fit of {snapshot} anew: {figure}", column(anew, figure), ""))
+            rows.append(records.Row.mean(f"fit of {snapshot} anew: {figure}", column(anew, figure), ""))
     return rows
-
-
-def column(outputs: Sequence[dict[str, float]], figure: str) -> list[float]:
-    """A figure of every seed."""
-    return [output[figure] for output in outputs]
 
 
 def load(snapshot: int) -> Any:
@@ -195,7 +188,7 @@ def fit(snapshot: int, seed: int, folder: Path) -> dict[str, float]:
     model = DKGE(random_state=seed, device="cpu").fit(graph, splits.graph.named(splits.valid))
     seconds = time.perf_counter() - began
     model.save(folder)
-    harness.note_commit(folder)
+    commits.note_commit(folder)
     best = max(row["valid_mrr"] for row in model.history_ if "valid_mrr" in row)
     return {"seconds": seconds, "epochs": model.history_[-1]["epoch"] + 1, "valid mrr": best} | judged(
         model, snapshot, held_back
@@ -204,7 +197,7 @@ def fit(snapshot: int, seed: int, folder: Path) -> dict[str, float]:
 
 def fitted_models(folder: Path, names: Sequence[str]) -> Mapping[str, str]:
     """Which models of a folder they were."""
-    return {f"model {name}": harness.identity(folder / name) for name in names}
+    return {f"model {name}": commits.identity(folder / name) for name in names}
 
 
 def update(snapshot: int, rule: str, folder: Path, cap: int | None = None) -> dict[str, float]:
@@ -255,16 +248,19 @@ def judged(model: Any, snapshot: int, held_back: list[tuple[str, str, str]]) -> 
 
 def floor(snapshot: int) -> dict[str, float]:
     """What relations that go together and popularity give."""
+    splits = load(snapshot)
+    found = floor_scores(splits.graph, splits.test, splits.valid, splits.test)
+    return {"mrr": found.mrr, "hits1": found.hits1, "hits10": found.hits10}
+
+
+def floor_scores(graph: Any, asked: Any, *held_out: Any) -> Any:
+    """Scores of facts by the floor; those held out are known for facts too."""
     from latticework.knowledge.cooccurrence import CoOccurrence
     from latticework.knowledge.known_triples import known_triples
     from latticework.knowledge.metrics import scores
 
-    splits = load(snapshot)
-    sizes = {"entities": len(splits.entities), "relations": len(splits.relations)}
-    known = known_triples(splits.graph, splits.valid, splits.test)
-    rule = CoOccurrence.of(splits.graph.triples, **sizes)
-    found = scores(rule.rank(splits.test, known, present=splits.graph.present))
-    return {"mrr": found.mrr, "hits1": found.hits1, "hits10": found.hits10}
+    rule = CoOccurrence.of(graph.triples, entities=len(graph.entities), relations=len(graph.relations))
+    return scores(rule.rank(asked, known_triples(graph, *held_out), present=graph.present))
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks import harness
+from benchmarks import measuring, records
 from benchmarks.knowledge import facts_of, fitted_models, load, public
 from benchmarks.knowledge import fit as fit_snapshot
 
@@ -74,19 +74,19 @@ def main() -> None:
         print(json.dumps(hub(public("DBpedia-3SP/snapshot1"), public("DBpedia-3SP/snapshot2"))))
     else:
         parts = PARTS if arguments.only is None else (arguments.only,)
-        harness.record(measure(arguments, parts), lacks=[part for part in PARTS if part not in parts])
+        records.record(measure(arguments, parts), lacks=[part for part in PARTS if part not in parts])
 
 
-def measure(arguments: argparse.Namespace, parts: Sequence[str] = PARTS) -> harness.Result:
+def measure(arguments: argparse.Namespace, parts: Sequence[str] = PARTS) -> records.Result:
     """Fits that are missing, then the questions, then the hub."""
-    env = harness.environment(arguments.threads)
+    env = measuring.environment(arguments.threads)
     counts = ["--count", arguments.count, "--beam-count", arguments.beam_count, "--threads", arguments.threads]
-    own = [sys.executable, "-m", COMMAND.rpartition(" ")[2], *map(str, counts), "--part"]
-    rows: list[harness.Row] = []
+    own = measuring.part_of(NAME, *counts, "--part")
+    rows: list[records.Row] = []
     models: Mapping[str, str] = {}
 
     def run(*options: object) -> dict[str, Any]:
-        output = harness.run_measured([*own, *map(str, options)], env, TIMEOUT).output
+        output = measuring.run_measured([*own, *map(str, options)], env, TIMEOUT).output
         print(f"{options}: {output}", file=sys.stderr)
         return output
 
@@ -109,7 +109,7 @@ def measure(arguments: argparse.Namespace, parts: Sequence[str] = PARTS) -> harn
         f"two and of three with a beam too, and an update of DBpedia-3SP; {arguments.seeds} seed(s): mean, smallest, "
         "largest"
     )
-    command = harness.command_line(
+    command = records.command_line(
         COMMAND,
         models=arguments.models,
         seeds=arguments.seeds,
@@ -118,7 +118,7 @@ def measure(arguments: argparse.Namespace, parts: Sequence[str] = PARTS) -> harn
         threads=arguments.threads,
         only=arguments.only,
     )
-    return harness.make_result(NAME, title, command, rows, threads=arguments.threads, others=models)
+    return records.make_result(NAME, title, command, rows, threads=arguments.threads, others=models)
 
 
 def answered(folder: Path, seed: int, count: int, beam_count: int) -> dict[str, Any]:
@@ -171,7 +171,7 @@ def ask(models: Mapping[str, Any], old: Any, new: Any, count: int, beam_count: i
     return found
 
 
-def question_rows(found: Sequence[Mapping[str, Any]]) -> list[harness.Row]:
+def question_rows(found: Sequence[Mapping[str, Any]]) -> list[records.Row]:
     """What an update is worth and what it costs beside a new fit, then all scores, then the time."""
     rows = []
     scores = [each["scores"] for each in found]
@@ -189,22 +189,22 @@ def question_rows(found: Sequence[Mapping[str, Any]]) -> list[harness.Row]:
         of = {name: values(way, group, name, hops, "mrr") for name in (BEFORE, AFTER, ANEW)}
         told = f"{WAYS[way]}, {hops} hop(s), answers {group}"
         if group == "changed":
-            gained = [one - other for one, other in zip(of[AFTER], of[BEFORE], strict=True)]
-            rows.append(harness.Row.mean(f"{told}: MRR, after over before", gained, "", ">= 0"))
-        lost = [one - other for one, other in zip(of[ANEW], of[AFTER], strict=True)]
+            gained = measuring.paired_differences(of[AFTER], of[BEFORE])
+            rows.append(records.Row.mean(f"{told}: MRR, after over before", gained, "", ">= 0"))
+        lost = measuring.paired_differences(of[ANEW], of[AFTER])
         target = "<= 0.02" if group == "unchanged" else None
-        rows.append(harness.Row.mean(f"{told}: MRR, fitted anew over after", lost, "", target))
+        rows.append(records.Row.mean(f"{told}: MRR, fitted anew over after", lost, "", target))
     for way, group, hops in cells:
         told = f"{WAYS[way]}, {hops} hop(s), answers {group}"
         asked = values(way, group, BEFORE, hops, "questions")
-        rows.append(harness.Row.mean(f"{told}: questions", asked, ""))
+        rows.append(records.Row.mean(f"{told}: questions", asked, ""))
         for name in scores[0][way][group]:
             for figure, what in FIGURES.items():
-                rows.append(harness.Row.mean(f"{told}: {what}, {name}", values(way, group, name, hops, figure), ""))
+                rows.append(records.Row.mean(f"{told}: {what}, {name}", values(way, group, name, hops, figure), ""))
     for way, models in found[0]["seconds"].items():
         times = [1e3 * seconds for each in found for seconds in each["seconds"][way].values()]
-        rows.append(harness.Row.mean(f"{WAYS[way]}: a question, over {len(models)} models", times, "ms"))
-    rows.append(harness.Row.mean("update to snapshot 2", [each["update seconds"] for each in found], "s"))
+        rows.append(records.Row.mean(f"{WAYS[way]}: a question, over {len(models)} models", times, "ms"))
+    rows.append(records.Row.mean("update to snapshot 2", [each["update seconds"] for each in found], "s"))
     return rows
 
 
@@ -239,29 +239,29 @@ def hub(before: Any, after: Any) -> dict[str, Any]:
     return found
 
 
-def hub_rows(found: Mapping[str, Any]) -> list[harness.Row]:
+def hub_rows(found: Mapping[str, Any]) -> list[records.Row]:
     """The share of all facts that an update trains with, then everything."""
     what = f"DBpedia-3SP 1 to 2, an entity with {found['facts of the hub']:,} of {found['facts']:,} facts"
     few, many = (found[name] for name in CAPS)
     rows = []
     for name in CAPS:
         share = 100 * found[name]["facts trained with"] / found["facts"]
-        rows.append(harness.Row(f"{what}: facts that an update trains with, {name}", share, "%"))
+        rows.append(records.Row(f"{what}: facts that an update trains with, {name}", share, "%"))
     rows.append(
-        harness.Row(
+        records.Row(
             f"{what}: time of an update without the cap over one with it", many["seconds"] / few["seconds"], "times"
         )
     )
     over = found["fit seconds"] / few["seconds"]
-    rows.append(harness.Row(f"{what}: time of a fit of {HUB_EPOCHS} epochs over an update with the cap", over, "times"))
-    rows.append(harness.Row(f"{what}: fit of {HUB_EPOCHS} epochs", found["fit seconds"], "s"))
+    rows.append(records.Row(f"{what}: time of a fit of {HUB_EPOCHS} epochs over an update with the cap", over, "times"))
+    rows.append(records.Row(f"{what}: fit of {HUB_EPOCHS} epochs", found["fit seconds"], "s"))
     for name in CAPS:
         for figure, told, unit in (
             ("seconds", "update", "s"),
             ("epochs", "epochs of it", ""),
             ("mrr", "MRR, validation", ""),
         ):
-            rows.append(harness.Row(f"{what}: {told}, {name}", found[name][figure], unit))
+            rows.append(records.Row(f"{what}: {told}, {name}", found[name][figure], unit))
     return rows
 
 

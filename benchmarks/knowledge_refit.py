@@ -20,9 +20,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks import harness
-from benchmarks.knowledge import column, facts_of, fitted_models, load, public
+from benchmarks import measuring, records
+from benchmarks.knowledge import facts_of, fitted_models, load, public
 from benchmarks.knowledge import fit as fit_snapshot
+from benchmarks.measuring import column
 
 NAME = "knowledge_refit"
 COMMAND = "python -m benchmarks.knowledge_refit"
@@ -46,7 +47,7 @@ def main() -> None:
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
     if arguments.part is None:
-        harness.record(measure(arguments.seeds, arguments.threads, arguments.models))
+        records.record(measure(arguments.seeds, arguments.threads, arguments.models))
         return
     import torch
 
@@ -59,14 +60,14 @@ def main() -> None:
         print(json.dumps(strains(arguments.models / f"{arguments.seed}-1", arguments.seed)))
 
 
-def measure(seeds: int, threads: int, models: Path | None) -> harness.Result:
+def measure(seeds: int, threads: int, models: Path | None) -> records.Result:
     """Every part and seed in a process of its own, one after the other."""
-    env = harness.environment(threads)
-    own = [sys.executable, "-m", COMMAND.rpartition(" ")[2], "--threads", str(threads)]
-    rows: list[harness.Row] = []
+    env = measuring.environment(threads)
+    own = measuring.part_of(NAME, "--threads", threads)
+    rows: list[records.Row] = []
 
     def run(*options: object) -> Any:
-        output = harness.run_measured([*own, *map(str, options)], env, TIMEOUT).output
+        output = measuring.run_measured([*own, *map(str, options)], env, TIMEOUT).output
         print(f"{options}: {output}", file=sys.stderr)
         return output
 
@@ -86,8 +87,8 @@ def measure(seeds: int, threads: int, models: Path | None) -> harness.Result:
         f"When a refit is due: UMLS and Kinships, {EPOCHS} epochs, and YAGO-3SP 1 to 2; {seeds} seed(s): mean, "
         "smallest, largest"
     )
-    command = harness.command_line(COMMAND, models=models, seeds=seeds, threads=threads)
-    return harness.make_result(NAME, title, command, rows, threads=threads, others=others)
+    command = records.command_line(COMMAND, models=models, seeds=seeds, threads=threads)
+    return records.make_result(NAME, title, command, rows, threads=threads, others=others)
 
 
 def shares(splits: Any, seed: int) -> dict[str, dict[str, float]]:
@@ -151,7 +152,7 @@ def swapped(facts: Sequence[Any], part: float, generator: Any) -> list[Any]:
     return result
 
 
-def share_rows(name: str, found: Sequence[Mapping[str, Mapping[str, float]]]) -> list[harness.Row]:
+def share_rows(name: str, found: Sequence[Mapping[str, Mapping[str, float]]]) -> list[records.Row]:
     """What is lost where no refit is said to be due, and what is said."""
     rows = []
     for share in map(str, SHARES):
@@ -159,12 +160,12 @@ def share_rows(name: str, found: Sequence[Mapping[str, Mapping[str, float]]]) ->
         what = f"{name}, {float(share):.0%} of the facts come in an update"
         due = column(outputs, "due")
         target = None if max(due) else f"<= {MOST_LOST:g}"
-        rows.append(harness.Row.mean(f"{what}: MRR, fitted anew over updated", column(outputs, "lost"), "", target))
+        rows.append(records.Row.mean(f"{what}: MRR, fitted anew over updated", column(outputs, "lost"), "", target))
         rows += said(what, outputs)
     return rows
 
 
-def strain_rows(found: Sequence[Mapping[str, Mapping[str, float]]]) -> list[harness.Row]:
+def strain_rows(found: Sequence[Mapping[str, Mapping[str, float]]]) -> list[records.Row]:
     """What is said of true facts and of false ones."""
     rows = []
     for part in map(str, FALSE):
@@ -173,12 +174,12 @@ def strain_rows(found: Sequence[Mapping[str, Mapping[str, float]]]) -> list[harn
     return rows
 
 
-def said(what: str, outputs: Sequence[dict[str, float]]) -> list[harness.Row]:
+def said(what: str, outputs: Sequence[dict[str, float]]) -> list[records.Row]:
     """The two figures, and how often they say that a refit is due."""
     return [
-        harness.Row.mean(f"{what}: changed share", column(outputs, "share"), ""),
-        harness.Row.mean(f"{what}: strain", column(outputs, "strain"), ""),
-        harness.Row.mean(f"{what}: says that a refit is due, of the seeds", column(outputs, "due"), ""),
+        records.Row.mean(f"{what}: changed share", column(outputs, "share"), ""),
+        records.Row.mean(f"{what}: strain", column(outputs, "strain"), ""),
+        records.Row.mean(f"{what}: says that a refit is due, of the seeds", column(outputs, "due"), ""),
     ]
 
 

@@ -31,8 +31,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from benchmarks import harness
-from benchmarks.knowledge import column, public
+from benchmarks import measuring, records
+from benchmarks.knowledge import FLOOR, floor_scores, public
+from benchmarks.measuring import column
 from benchmarks.peers import timing
 
 NAME = "knowledge_static"
@@ -49,7 +50,6 @@ SEEDS, LARGE_SEEDS = 3, 1
 
 OURS, NORM_1, OPEN = "DKGE", "DKGE, norm 1", "DKGE, gate open"
 PYKEEN, ALIKE = "PyKEEN's TransE, its defaults", "PyKEEN's TransE, trained as ours"
-FLOOR = "floor: relations that go together"
 SYSTEMS = (OURS, NORM_1, OPEN, PYKEEN, ALIKE)
 FIGURES = ("mrr", "hits10")
 
@@ -88,7 +88,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.part is None:
-        harness.record(measure(arguments), lacks=[name for name in DATASETS if name not in arguments.datasets])
+        records.record(measure(arguments), lacks=[name for name in DATASETS if name not in arguments.datasets])
         return
     data = Data.of(public(arguments.datasets[0]))
     if arguments.part == "floor":
@@ -97,17 +97,17 @@ def main() -> None:
         print(json.dumps(fit(data, arguments.system, arguments.epochs, arguments.seed, arguments.threads)))
 
 
-def measure(arguments: argparse.Namespace) -> harness.Result:
+def measure(arguments: argparse.Namespace) -> records.Result:
     """All trainings, one after the other."""
     datasets, epochs, threads = arguments.datasets, arguments.epochs, arguments.threads
-    env = harness.environment(threads)
-    own = [sys.executable, "-m", COMMAND.rpartition(" ")[2], "--threads", str(threads)]
+    env = measuring.environment(threads)
+    own = measuring.part_of(NAME, "--threads", threads)
     found: dict[str, dict[str, list[dict[str, float]]]] = {}
     for name in datasets:
         of_name = found.setdefault(name, {})
         length = DATASETS[name] if epochs is None else epochs
         part = [*own, "--datasets", name]
-        of_name[FLOOR] = [harness.run_measured([*part, "--part", "floor"], env, TIMEOUT).output]
+        of_name[FLOOR] = [measuring.run_measured([*part, "--part", "floor"], env, TIMEOUT).output]
         data = Data.of(public(name))
         for seed in range(arguments.seeds if DATASETS[name] == SMALL else arguments.large_seeds):
             for system in SYSTEMS:
@@ -115,7 +115,7 @@ def measure(arguments: argparse.Namespace) -> harness.Result:
                     output = fit_pykeen(data, system, length, seed, threads, env)
                 else:
                     options = ["--part", "fit", "--system", system, "--epochs", str(length), "--seed", str(seed)]
-                    output = harness.run_measured([*part, *options], env, TIMEOUT).output
+                    output = measuring.run_measured([*part, *options], env, TIMEOUT).output
                 print(f"{name}, {system}, {seed}: {output}", file=sys.stderr)
                 of_name.setdefault(system, []).append(output)
     told = f"{epochs} epochs" if epochs is not None else f"{SMALL} epochs, of WN18RR and FB15k-237 {LARGE}"
@@ -124,7 +124,7 @@ def measure(arguments: argparse.Namespace) -> harness.Result:
         f"({NEGATIVES}); filtered, realistic ranks; mean, smallest, largest of {arguments.seeds} seed(s), of WN18RR "
         f"and FB15k-237 of {arguments.large_seeds}"
     )
-    command = harness.command_line(
+    command = records.command_line(
         COMMAND,
         datasets=None if tuple(datasets) == tuple(DATASETS) else datasets,
         epochs=epochs,
@@ -132,10 +132,10 @@ def measure(arguments: argparse.Namespace) -> harness.Result:
         large_seeds=arguments.large_seeds,
         threads=threads,
     )
-    return harness.make_result(NAME, title, command, rows_of(found), threads=threads, peers=PEERS)
+    return records.make_result(NAME, title, command, rows_of(found), threads=threads, peers=PEERS)
 
 
-def rows_of(found: Found) -> list[harness.Row]:
+def rows_of(found: Found) -> list[records.Row]:
     """What is promised first: at least the quality of TransE trained as ours, and of the floor; then every figure."""
     rows = []
     for name, systems in found.items():
@@ -143,10 +143,10 @@ def rows_of(found: Found) -> list[harness.Row]:
         for other in (ALIKE, PYKEEN, FLOOR, OPEN):
             theirs = column(systems[other], "mrr")
             theirs = theirs * len(ours) if other == FLOOR else theirs
-            over = [one - each for one, each in zip(ours, theirs, strict=True)]
+            over = measuring.paired_differences(ours, theirs)
             target = ">= 0" if other in (ALIKE, FLOOR) else None
             rows.append(row(f"{name}: MRR, {OURS} over {other}", over, "", target))
-        gained = [one - each for one, each in zip(column(systems[NORM_1], "mrr"), ours, strict=True)]
+        gained = measuring.paired_differences(column(systems[NORM_1], "mrr"), ours)
         rows.append(row(f"{name}: MRR, {NORM_1} over {OURS}", gained))
     for name, systems in found.items():
         for system, outputs in systems.items():
@@ -158,11 +158,11 @@ def rows_of(found: Found) -> list[harness.Row]:
     return rows
 
 
-def row(name: str, values: Sequence[float], unit: str = "", target: str | None = None) -> harness.Row:
+def row(name: str, values: Sequence[float], unit: str = "", target: str | None = None) -> records.Row:
     """The mean of seeds; where there is one seed, without a range."""
     if len(values) == 1:
-        return harness.Row(name, values[0], unit, target)
-    return harness.Row.mean(name, values, unit, target)
+        return records.Row(name, values[0], unit, target)
+    return records.Row.mean(name, values, unit, target)
 
 
 def fit(data: Data, system: str, epochs: int, seed: int, threads: int) -> dict[str, float]:
@@ -181,7 +181,7 @@ def fit(data: Data, system: str, epochs: int, seed: int, threads: int) -> dict[s
     return {"seconds": seconds} | judged(data, *tables, data.test, norm=config.norm)
 
 
-def fit_pykeen(data: Data, system: str, epochs: int, seed: int, threads: int, env: harness.Env) -> dict[str, float]:
+def fit_pykeen(data: Data, system: str, epochs: int, seed: int, threads: int, env: measuring.Env) -> dict[str, float]:
     """Let PyKEEN train, and judge what it learnt."""
     import numpy as np
 
@@ -208,9 +208,8 @@ def fit_pykeen(data: Data, system: str, epochs: int, seed: int, threads: int, en
         sizes = np.array([len(data.graph.entities), len(data.graph.relations)])
         parts = {"train": data.graph.triples, "valid": data.valid, "test": data.test, "asked": asked}
         np.savez(folder / DATA, sizes=sizes, **parts)
-        unset: list[str | Path] = ["env", *(f"--unset={name}" for name in harness.WAITING)]
-        command = [*unset, harness.peer_environment("pykeen"), "-m", "benchmarks.peers.pykeen_driver", folder, "fit"]
-        output = harness.run_measured(command, env | {"PYSTOW_HOME": str(folder / "pystow")}, TIMEOUT).output
+        command = measuring.driver_of("pykeen", measuring.peer_environment("pykeen"), folder, "fit")
+        output = measuring.run_measured(command, env | {"PYSTOW_HOME": str(folder / "pystow")}, TIMEOUT).output
         with np.load(folder / TABLES) as saved:
             tables = saved["entities"], saved["relations"]
     same = judged(data, *tables, asked, norm=output["norm"])
@@ -235,13 +234,7 @@ def judged(data: Data, entities: Any, relations: Any, asked: Any, *, norm: int) 
 
 def floor(data: Data) -> dict[str, float]:
     """What relations that go together and popularity give."""
-    from latticework.knowledge.cooccurrence import CoOccurrence
-    from latticework.knowledge.known_triples import known_triples
-    from latticework.knowledge.metrics import scores
-
-    sizes = {"entities": len(data.graph.entities), "relations": len(data.graph.relations)}
-    rule = CoOccurrence.of(data.graph.triples, **sizes)
-    found = scores(rule.rank(data.test, known_triples(data.graph, data.valid, data.test)))
+    found = floor_scores(data.graph, data.test, data.valid, data.test)
     return {figure: getattr(found, figure) for figure in FIGURES}
 
 

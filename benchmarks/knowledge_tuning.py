@@ -14,16 +14,16 @@ import sys
 import time
 import warnings
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
-from benchmarks import harness
-from benchmarks.knowledge import column, load, public
+from benchmarks import measuring, records
+from benchmarks.knowledge import FLOOR, floor_scores, load, public
+from benchmarks.measuring import column
 
 NAME = "knowledge_tuning"
 COMMAND = "python -m benchmarks.knowledge_tuning"
 TIMEOUT = 7200
-DEFAULT, FLOOR = "as by default", "floor: relations that go together"
+DEFAULT = "as by default"
 PAPER: Final = {"loss": "margin", "negatives": 1}
 Change = Mapping[str, Any]  # of the parameters, and of the configuration
 YAGO, KINSHIPS = "YAGO-3SP 1", "Kinships"
@@ -69,7 +69,7 @@ def main() -> None:
     warnings.simplefilter("ignore")
     graph, change = arguments.graph, arguments.change
     if graph is None:
-        harness.record(measure(arguments.seeds, arguments.threads, arguments.jobs))
+        records.record(measure(arguments.seeds, arguments.threads, arguments.jobs))
     elif change == FLOOR:
         print(json.dumps(floor(data(graph))))
     else:
@@ -82,14 +82,14 @@ def data(graph: str) -> Any:
     return load(1) if graph == YAGO else public("kinships")
 
 
-def measure(seeds: int, threads: int, jobs: int) -> harness.Result:
+def measure(seeds: int, threads: int, jobs: int) -> records.Result:
     """Every change and seed."""
-    env = harness.environment(threads)
+    env = measuring.environment(threads)
 
-    def run(graph: str, change: str, seed: int) -> dict[str, float]:
-        options = ["--threads", str(threads), "--graph", graph, "--change", change, "--seed", str(seed)]
-        command = [sys.executable, "-m", COMMAND.rpartition(" ")[2], *options]
-        output: dict[str, float] = harness.run_measured(command, env, TIMEOUT).output
+    def run(cell: tuple[str, str, int]) -> dict[str, float]:
+        graph, change, seed = cell
+        options = ("--threads", threads, "--graph", graph, "--change", change, "--seed", seed)
+        output: dict[str, float] = measuring.run_measured(measuring.part_of(NAME, *options), env, TIMEOUT).output
         print(f"{graph}, {change}, {seed}: {output}", file=sys.stderr, flush=True)
         return output
 
@@ -99,26 +99,25 @@ def measure(seeds: int, threads: int, jobs: int) -> harness.Result:
         for change in (FLOOR, *changes)
         for seed in range(1 if change == FLOOR else seeds)
     ]
-    with ThreadPoolExecutor(jobs) as pool:
-        outputs = list(pool.map(lambda cell: run(*cell), cells))
+    outputs = measuring.side_by_side(run, cells, jobs)
     found: dict[str, dict[str, list[dict[str, float]]]] = {}
-    for (graph, change, _), output in zip(cells, outputs, strict=True):
+    for (graph, change, _), output in outputs.items():
         found.setdefault(graph, {}).setdefault(change, []).append(output)
     lengths = ", ".join(f"{graph} {epochs} epochs" for graph, epochs in EPOCHS.items())
     title = f"Changes to the defaults, validation facts: {lengths}; {seeds} seed(s): mean, smallest, largest"
-    command = harness.command_line(COMMAND, seeds=seeds, threads=threads, jobs=jobs)
-    return harness.make_result(NAME, title, command, rows_of(found), threads=threads, jobs=jobs)
+    command = records.command_line(COMMAND, seeds=seeds, threads=threads, jobs=jobs)
+    return records.make_result(NAME, title, command, rows_of(found), threads=threads, jobs=jobs)
 
 
-def rows_of(found: Mapping[str, Mapping[str, Sequence[dict[str, float]]]]) -> list[harness.Row]:
+def rows_of(found: Mapping[str, Mapping[str, Sequence[dict[str, float]]]]) -> list[records.Row]:
     """What every change gives and takes, after the floor."""
     rows = []
     for graph, changes in found.items():
         for change, outputs in changes.items():
-            rows.append(harness.Row.mean(f"{graph}, {change}: MRR", column(outputs, "mrr"), ""))
+            rows.append(records.Row.mean(f"{graph}, {change}: MRR", column(outputs, "mrr"), ""))
             if change != FLOOR:
                 minutes = [seconds / 60 for seconds in column(outputs, "seconds")]
-                rows.append(harness.Row.mean(f"{graph}, {change}: fit", minutes, "min"))
+                rows.append(records.Row.mean(f"{graph}, {change}: fit", minutes, "min"))
     return rows
 
 
@@ -138,14 +137,7 @@ def fit(splits: Any, change: Change, seed: int, threads: int) -> dict[str, float
 
 def floor(splits: Any) -> dict[str, float]:
     """What relations that go together and popularity give."""
-    from latticework.knowledge.cooccurrence import CoOccurrence
-    from latticework.knowledge.known_triples import known_triples
-    from latticework.knowledge.metrics import scores
-
-    sizes = {"entities": len(splits.entities), "relations": len(splits.relations)}
-    rule = CoOccurrence.of(splits.graph.triples, **sizes)
-    known = known_triples(splits.graph, splits.valid)
-    return {"mrr": scores(rule.rank(splits.valid, known, present=splits.graph.present)).mrr}
+    return {"mrr": floor_scores(splits.graph, splits.valid, splits.valid).mrr}
 
 
 if __name__ == "__main__":

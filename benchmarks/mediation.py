@@ -12,11 +12,9 @@ Replicates have seeds of their own (from 1000), which nothing was chosen by.
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import math
 import os
 import statistics
-import sys
 import time
 import warnings
 from collections.abc import Mapping, Sequence
@@ -25,23 +23,27 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import harness
+from benchmarks import commits, records
+from benchmarks.measuring import column
+from benchmarks.mediation_studies import (
+    BASMU,
+    BIMA,
+    CELLS,
+    CHOSEN,
+    EFFECTS,
+    FIRST_SEED,
+    Found,
+    design,
+    in_standard_units,
+    overlapping,
+    selection,
+)
 
 NAME = "mediation"
 COMMAND = "python -m benchmarks.mediation"
-FIRST_SEED = 1000
-CELLS = ("sparse", "dense", "none")
-BIMA, BASMU = "BIMA", "BASMU"
-PAPER, FLAT = "BASMU, the paper's priors", "BASMU, direct effect of any size"
-SYSTEMS = {"sparse": (BIMA, BASMU, PAPER, FLAT), "dense": (BIMA, BASMU), "none": (BIMA, BASMU, PAPER)}
-EFFECTS = ("NIE", "NDE", "TE")
-CHOSEN = ("power", "fdr", "power by intervals", "fdr by intervals")
-ANYTHING = 1e4  # standard deviation of a direct effect that says next to nothing
 
 MANY = 100  # small studies, to count intervals that cover
 ROUNDS = 5  # of what is timed
-
-Found = dict[str, float]
 
 
 def main() -> None:
@@ -56,7 +58,7 @@ def main() -> None:
         draw_maps(arguments.maps)
         return
     data = Path(os.environ["LATTICEWORK_DATA"]) / "mediation"
-    lacks = [*harness.uncommitted(), *(["studies and draws in full"] if arguments.quick else [])]
+    lacks = [*commits.uncommitted(), *(["studies and draws in full"] if arguments.quick else [])]
     length = {"n_chains": 2, "n_warmup": 100, "n_draws": 100} if arguments.quick else {}
     replicates = 2 if arguments.quick else arguments.replicates
     rows = bases(data)
@@ -66,10 +68,10 @@ def main() -> None:
     rows += departures(2 if arguments.quick else MANY, replicates, arguments.jobs, length)
     print(methods_table(found))
     title = f"Mediation by images: the authors' files, and means of {replicates} studies of each cell of their design"
-    command = harness.command_line(COMMAND, replicates=replicates, jobs=arguments.jobs)
-    result = harness.make_result(NAME, title, command, rows, threads=1, jobs=arguments.jobs)
-    if harness.record(result, lacks=lacks):
-        print(harness.table(result))
+    command = records.command_line(COMMAND, replicates=replicates, jobs=arguments.jobs)
+    result = records.make_result(NAME, title, command, rows, threads=1, jobs=arguments.jobs)
+    if records.record(result, lacks=lacks):
+        print(records.table(result))
 
 
 # The authors' files
@@ -84,7 +86,7 @@ def read(path: Path) -> Any:
         return rdata.read_rds(path) if path.suffix == ".rds" else rdata.read_rda(path)
 
 
-def bases(data: Path) -> list[harness.Row]:
+def bases(data: Path) -> list[records.Row]:
     """Bases beside those that the authors ship."""
     from threadpoolctl import threadpool_limits
 
@@ -105,20 +107,20 @@ def bases(data: Path) -> list[harness.Row]:
         error = float(np.max(np.abs(eigenvalues[:-1] / values - 1)))
         within = np.linalg.norm(ours.T @ vectors, axis=0)  # all of theirs lie in the span of ours and one more
         told = f"Matérn basis of {side} x {side} voxels, {len(values)} components"
-        rows.append(harness.Row(f"{told}: largest relative error of eigenvalues", error, "", "<= 0.0000000001"))
+        rows.append(records.Row(f"{told}: largest relative error of eigenvalues", error, "", "<= 0.0000000001"))
         rows.append(
-            harness.Row(
+            records.Row(
                 f"{told}: 1 - smallest cosine with ours", max(0.0, 1 - float(within.min())), "", "<= 0.00000001"
             )
         )
-        rows.append(harness.Row.of(f"{told}: ours on one thread, median of {ROUNDS}", seconds, "s"))
+        rows.append(records.Row.of(f"{told}: ours on one thread, median of {ROUNDS}", seconds, "s"))
         if "elapsed" in stored:
             what = f"{told}: `elapsed` in their file, of a machine that it does not name"
-            rows.append(harness.Row(what, float(stored["elapsed"][0]), "s"))
+            rows.append(records.Row(what, float(stored["elapsed"][0]), "s"))
     return rows
 
 
-def one_region(data: Path, length: dict[str, int]) -> list[harness.Row]:
+def one_region(data: Path, length: dict[str, int]) -> list[records.Row]:
     """BIMA with a threshold on the study that the authors ship."""
     from latticework.mediation import BIMA as Model
     from latticework.mediation import BasisDecomposition
@@ -139,66 +141,14 @@ def one_region(data: Path, length: dict[str, int]) -> list[harness.Row]:
         row = table.loc[name]
         inside = float(row["lower"] <= value <= row["upper"])
         rows.append(
-            harness.Row(f"{told}: {name}, which is {value:.4g}", row["mean"], "", None, row["lower"], row["upper"])
+            records.Row(f"{told}: {name}, which is {value:.4g}", row["mean"], "", None, row["lower"], row["upper"])
         )
-        rows.append(harness.Row(f"{told}: {name} is within the interval", inside, "", ">= 1"))
-    rows.append(harness.Row(f"{told}: false discovery rate, PIP above 0.5", rates["fdr"], "", "<= 0.1"))
-    rows.append(harness.Row(f"{told}: power", rates["power"], "", ">= 0.9"))
-    rows.append(harness.Row(f"{told}: largest R-hat of NIE, NDE and TE", float(table.rhat[list(EFFECTS)].max()), ""))
-    rows.append(harness.Row(f"{told}: seconds", seconds, "s"))
+        rows.append(records.Row(f"{told}: {name} is within the interval", inside, "", ">= 1"))
+    rows.append(records.Row(f"{told}: false discovery rate, PIP above 0.5", rates["fdr"], "", "<= 0.1"))
+    rows.append(records.Row(f"{told}: power", rates["power"], "", ">= 0.9"))
+    rows.append(records.Row(f"{told}: largest R-hat of NIE, NDE and TE", float(table.rhat[list(EFFECTS)].max()), ""))
+    rows.append(records.Row(f"{told}: seconds", seconds, "s"))
     return rows
-
-
-def selection(chosen: Any, truth: Any) -> Found:
-    """False discovery rate and power of chosen voxels."""
-    there = truth != 0
-    return {
-        "fdr": float((chosen & ~there).sum() / max(chosen.sum(), 1)),
-        "power": float((chosen & there).sum() / max(there.sum(), 1)),
-    }
-
-
-# Replicates
-
-
-def design(replicates: int, jobs: int, length: Mapping[str, int]) -> dict[str, dict[str, list[Found]]]:
-    """Figures by kind of confounding and system, one for each replicate."""
-    from joblib import Parallel, delayed
-
-    tasks = [(cell, system, FIRST_SEED + k) for cell in CELLS for k in range(replicates) for system in SYSTEMS[cell]]
-    results = Parallel(n_jobs=jobs, return_as="generator")(delayed(replicate)(*task, length) for task in tasks)
-    found: dict[str, dict[str, list[Found]]] = {}
-    for (cell, system, seed), figures in zip(tasks, results, strict=True):
-        found.setdefault(cell, {}).setdefault(system, []).append(figures)
-        print(f"{cell}, {system}, {seed}: {figures['NIE bias']:.2f} {figures['NDE bias']:.2f}", file=sys.stderr)
-    return found
-
-
-def replicate(cell: str, system: str, seed: int, length: Mapping[str, int]) -> Found:
-    """Simulate a study, fit a system to it, and compare with the truth."""
-    from latticework import mediation
-
-    study = mediation.simulate(confounding=cell, random_state=seed)
-    prior = {PAPER: mediation.Prior.paper(), FLAT: mediation.Prior(direct_effect_sd=ANYTHING)}.get(system)
-    model = (mediation.BIMA if system == BIMA else mediation.BASMU)(prior=prior, n_jobs=1, random_state=seed, **length)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # R-hat is a figure of its own
-        began = time.perf_counter()
-        model.fit_study(study)
-        seconds = time.perf_counter() - began
-    table = model.effects_table_[model.effects_table_.region == ""].set_index("effect")
-    truth = {"NIE": study.nie, "NDE": study.nde, "TE": study.te}
-    found = {"seconds": seconds, "R-hat": float(table.rhat[list(EFFECTS)].max())}
-    for name in EFFECTS:
-        row = table.loc[name]
-        found[f"{name} bias"] = float(row["mean"] - truth[name])
-        found[f"{name} covered"] = float(row["lower"] <= truth[name] <= row["upper"])
-    effect = study.alpha * study.beta
-    error = (model.effect_ - effect) ** 2
-    found["MSE null"], found["MSE non-null"] = float(error[effect == 0].mean()), float(error[effect != 0].mean())
-    for rule, end in (("rope", ""), ("interval", " by intervals")):
-        found |= {f"{name}{end}": value for name, value in selection(model.select(rule), effect).items()}
-    return found
 
 
 def draw_maps(path: Path, length: Mapping[str, int] | None = None, side: int = 40) -> None:
@@ -227,7 +177,7 @@ def draw_maps(path: Path, length: Mapping[str, int] | None = None, side: int = 4
 # Why the defaults are not the paper's
 
 
-def departures(many: int, replicates: int, jobs: int, length: Mapping[str, int]) -> list[harness.Row]:
+def departures(many: int, replicates: int, jobs: int, length: Mapping[str, int]) -> list[records.Row]:
     """Intervals that cover where individual effects are not made orthogonal, and where NDE's prior says little."""
     from joblib import Parallel, delayed
 
@@ -239,53 +189,14 @@ def departures(many: int, replicates: int, jobs: int, length: Mapping[str, int])
     for orthogonal, told in ((False, "by default"), (True, "taken to be orthogonal")):
         for name, share in covered(overlapping, many, orthogonal).items():
             what = f"{many} studies whose individual effects overlap by chance, {told}, BIMA: {name}"
-            rows.append(harness.Row(what, share, ""))
+            rows.append(records.Row(what, share, ""))
     for system in (BIMA, BASMU):
         for name, share in covered(in_standard_units, replicates, system).items():
             what = (
                 f"{replicates} studies of 20 x 20 voxels, outcome at unit variance, nothing confounds, {system}: {name}"
             )
-            rows.append(harness.Row(what, share, ""))
+            rows.append(records.Row(what, share, ""))
     return rows
-
-
-def overlapping(seed: int, orthogonal: bool, length: Mapping[str, int]) -> Found:
-    """Whether intervals cover in a small study whose individual effects are left as they are drawn."""
-    from latticework import mediation
-
-    options = {"n_components": 15, "direct_effect": 0.5, "sigma_mediator": 0.5, "sigma_outcome": 1.0}
-    study = mediation.simulate(150, 8, "none", seed, orthogonal=False, **options)
-    basis = mediation.BasisDecomposition(n_components=15)
-    model = mediation.BIMA(basis, prior=mediation.Prior(orthogonal=orthogonal), n_jobs=1, random_state=seed, **length)
-    return truths_covered(model, study)
-
-
-def in_standard_units(seed: int, system: str, length: Mapping[str, int]) -> Found:
-    """Whether intervals cover where N(0, 1) for the direct effect says next to nothing."""
-    from latticework import mediation
-
-    study = mediation.simulate(300, 20, "none", seed)
-    size = float(study.outcome.std())
-    scaled = dataclasses.replace(study, outcome=study.outcome / size, beta=study.beta / size, nde=study.nde / size)
-    model = (mediation.BIMA if system == BIMA else mediation.BASMU)(n_jobs=1, random_state=seed, **length)
-    return truths_covered(model, scaled)
-
-
-def truths_covered(model: Any, study: Any) -> Found:
-    """Whether the interval of each effect has its truth."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        table = model.fit_study(study).effects_table_.set_index("effect")
-    truth = {"NIE": study.nie, "NDE": study.nde, "TE": study.te}
-    return {
-        f"95 % intervals of {name} that cover": float(table.lower[name] <= truth[name] <= table.upper[name])
-        for name in EFFECTS
-    }
-
-
-def column(found: Sequence[Found], name: str) -> list[float]:
-    """One figure of all replicates."""
-    return [one[name] for one in found]
 
 
 def rmse(found: Sequence[Found], effect: str) -> float:
@@ -293,29 +204,29 @@ def rmse(found: Sequence[Found], effect: str) -> float:
     return math.sqrt(statistics.fmean(bias**2 for bias in column(found, f"{effect} bias")))
 
 
-def design_rows(found: Mapping[str, Mapping[str, Sequence[Found]]]) -> list[harness.Row]:
+def design_rows(found: Mapping[str, Mapping[str, Sequence[Found]]]) -> list[records.Row]:
     """What is promised first, then every figure."""
     rows = []
     for effect in ("NIE", "NDE"):
         bias = {one: abs(statistics.fmean(column(found["sparse"][one], f"{effect} bias"))) for one in (BIMA, BASMU)}
         told = f"sparse: |bias| of {effect}, BASMU's by BIMA's"
-        rows.append(harness.Row(told, bias[BASMU] / bias[BIMA], "", "<= 0.5"))
+        rows.append(records.Row(told, bias[BASMU] / bias[BIMA], "", "<= 0.5"))
         ratio = rmse(found["none"][BASMU], effect) / rmse(found["none"][BIMA], effect)
-        rows.append(harness.Row(f"none: RMSE of {effect}, BASMU's by BIMA's", ratio, "", "<= 1.2"))
+        rows.append(records.Row(f"none: RMSE of {effect}, BASMU's by BIMA's", ratio, "", "<= 1.2"))
     for effect in ("NDE", "TE"):
         for cell in CELLS:
             covered = statistics.fmean(column(found[cell][BASMU], f"{effect} covered"))
-            rows.append(harness.Row(f"{cell}: 95 % intervals of {effect} that cover, BASMU", covered, "", ">= 0.9"))
+            rows.append(records.Row(f"{cell}: 95 % intervals of {effect} that cover, BASMU", covered, "", ">= 0.9"))
     for cell, systems in found.items():
         for system, outputs in systems.items():
-            rows.append(harness.Row(f"{cell}, {system}: studies", len(outputs), ""))
+            rows.append(records.Row(f"{cell}, {system}: studies", len(outputs), ""))
             for effect in EFFECTS:
                 told = f"{cell}, {system}: {effect}"
-                rows.append(harness.Row.mean(f"{told}, bias", column(outputs, f"{effect} bias")))
-                rows.append(harness.Row(f"{told}, RMSE", rmse(outputs, effect), ""))
-                rows.append(harness.Row(f"{told}, covered", statistics.fmean(column(outputs, f"{effect} covered")), ""))
+                rows.append(records.Row.mean(f"{told}, bias", column(outputs, f"{effect} bias")))
+                rows.append(records.Row(f"{told}, RMSE", rmse(outputs, effect), ""))
+                rows.append(records.Row(f"{told}, covered", statistics.fmean(column(outputs, f"{effect} covered")), ""))
             for name in ("MSE null", "MSE non-null", *CHOSEN, "R-hat", "seconds"):
-                rows.append(harness.Row.mean(f"{cell}, {system}: {name}", column(outputs, name)))
+                rows.append(records.Row.mean(f"{cell}, {system}: {name}", column(outputs, name)))
     return rows
 
 

@@ -27,7 +27,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import harness
+from benchmarks import measuring
 
 LIBRARY = "LATTICEWORK_BASMU_R"
 TIMEOUT = 7200
@@ -122,7 +122,7 @@ def time_authors(
     """
     run = command(folder)
     write(study, folder, mediator=mediator, outcome=outcome, seed=seed)
-    return read(folder, harness.run_measured(run, harness.environment(threads), TIMEOUT).output)
+    return read(folder, measuring.run_measured(run, measuring.environment(threads), TIMEOUT).output)
 
 
 def write(study: Study, folder: Path, *, mediator: int = MEDIATOR, outcome: int = OUTCOME, seed: int = 0) -> None:
@@ -149,7 +149,7 @@ def write(study: Study, folder: Path, *, mediator: int = MEDIATOR, outcome: int 
     (folder / SCRIPT).write_text(_R, encoding="utf-8")
 
 
-def command(folder: Path) -> harness.Command:
+def command(folder: Path) -> measuring.Command:
     """What runs both stages on what `write` put into the folder, with the library that LATTICEWORK_BASMU_R names."""
     library = os.environ.get(LIBRARY)
     if not library:

@@ -24,7 +24,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
-from benchmarks import harness
+from benchmarks import measuring, records
 from benchmarks.kept import Kept
 
 NAME: Final = "mutation"
@@ -174,7 +174,7 @@ def main() -> None:
                 print(f"{module}: {found.killed} of {found.total} killed, {found.untested} untested", flush=True)
                 for line in found.lived:
                     print(f"  {line}", flush=True)
-    if arguments.only is None and harness.record(result(tallies, arguments.jobs, arguments.sample)):
+    if arguments.only is None and records.record(result(tallies, arguments.jobs, arguments.sample)):
         LIVED.write_text("".join(f"{line}\n" for line in lines_of(tallies)), encoding="utf-8")
 
 
@@ -214,7 +214,7 @@ def mutate(module: str, tests: Sequence[str], work: Path, jobs: int, most: int |
     (work / "setup.cfg").write_text(settings(module, selected), encoding="utf-8")
     # Shapes are not checked: that would notice some mutants that no equation does. Numba compiles nothing: it knows no
     # call by which mutmut chooses among the mutants of a function.
-    environment = {**os.environ, **dict.fromkeys(harness.THREADS, "1"), "PYTHONPATH": ""}
+    environment = {**os.environ, **dict.fromkeys(measuring.THREADS, "1"), "PYTHONPATH": ""}
     environment |= {"JAXTYPING_DISABLE": "1", "NUMBA_DISABLE_JIT": "1"}
     run = ["run", "--max-children", str(jobs)]
     if most is None:
@@ -254,7 +254,7 @@ def lines_of(tallies: dict[str, dict[str, Tally]]) -> Iterable[str]:
                 yield f"{module}: {line}"
 
 
-def result(tallies: dict[str, dict[str, Tally]], jobs: int, sample: int | None = None) -> harness.Result:
+def result(tallies: dict[str, dict[str, Tally]], jobs: int, sample: int | None = None) -> records.Result:
     """Shares that are killed, of all, by capability and by module."""
     title = "Mutants of the equations that the tests notice"
     if sample is not None:
@@ -264,16 +264,16 @@ def result(tallies: dict[str, dict[str, Tally]], jobs: int, sample: int | None =
     for capability, modules in tallies.items():
         rows.append(_row(capability, list(modules.values())))
         rows += [_row(module, [found]) for module, found in modules.items()]
-    command = harness.command_line(COMMAND, sample=sample, jobs=jobs)
-    return harness.make_result(NAME, title, command, rows, threads=1, jobs=jobs)
+    command = records.command_line(COMMAND, sample=sample, jobs=jobs)
+    return records.make_result(NAME, title, command, rows, threads=1, jobs=jobs)
 
 
-def _row(name: str, found: Sequence[Tally]) -> harness.Row:
+def _row(name: str, found: Sequence[Tally]) -> records.Row:
     """The share of some modules, each with the weight of the mutants that it has."""
     mutants, tested = sum(one.mutants for one in found), sum(one.total for one in found)
     killed = sum(one.mutants * one.killed / one.total for one in found if one.total)
     modules = f"{len(found)} modules, " if len(found) > 1 else ""
-    return harness.Row(f"{name}: {modules}{tested:,} of {mutants:,} mutants", 100 * killed / mutants, "% killed")
+    return records.Row(f"{name}: {modules}{tested:,} of {mutants:,} mutants", 100 * killed / mutants, "% killed")
 
 
 def _output(arguments: Sequence[str], work: Path, environment: dict[str, str]) -> str:

@@ -10,19 +10,18 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 import tempfile
 import time
 import warnings
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmarks import harness
+from benchmarks import measuring, records
 from benchmarks.kept import Kept
 
+NAME = "ner"
 COMMAND = "python -m benchmarks.ner"
 TIMEOUT = 3600
 MODELS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -59,68 +58,65 @@ def main() -> None:
     elif arguments.part:
         print(json.dumps({"million": million, "data": data}[arguments.part]()))
     else:
-        harness.record(measure(arguments.seeds, arguments.jobs, arguments.keep))
+        records.record(measure(arguments.seeds, arguments.jobs, arguments.keep))
 
 
-def measure(seeds: int, jobs: int, keep: Path | None = None) -> harness.Result:
+def measure(seeds: int, jobs: int, keep: Path | None = None) -> records.Result:
     """Train and score in processes of their own, so that each has its own peak of memory."""
-    env = harness.environment(1)
+    env = measuring.environment(1)
     kept = Kept.begun(keep, threads=1, jobs=jobs)
-    python = [sys.executable, "-m", "benchmarks.ner", "--part"]
     runs = [(name, seed, 1.0) for seed in range(seeds) for name in MODELS]
     runs += [(name, seed, SHARE) for seed in range(seeds) for name in TENTH]
 
-    def run(job: tuple[str, int, float]) -> harness.Measured:
+    def run(job: tuple[str, int, float]) -> measuring.Measured:
         name, seed, share = job
-        command = [*python, "fit", "--model", name, "--seed", str(seed), "--share", str(share)]
+        command = measuring.part_of(NAME, "--part", "fit", "--model", name, "--seed", seed, "--share", share)
         return kept.run(f"{name}, seed {seed}, {share:.0%}", command, env, TIMEOUT)
 
-    with ThreadPoolExecutor(jobs) as pool:
-        measured = dict(zip(runs, pool.map(run, runs), strict=True))
-    facts = kept.run("data", [*python, "data"], env, TIMEOUT).output
-    large = kept.run("million", [*python, "million"], env, TIMEOUT)
+    measured = measuring.side_by_side(run, runs, jobs)
+    facts = kept.run("data", measuring.part_of(NAME, "--part", "data"), env, TIMEOUT).output
+    large = kept.run("million", measuring.part_of(NAME, "--part", "million"), env, TIMEOUT)
 
     def figures(name: str, figure: str, share: float = 1.0) -> list[float]:
         return [measured[name, seed, share].output[figure] for seed in range(seeds)]
 
     def over(other: str, share: float, name: str = "lattice") -> list[float]:
-        ours, theirs = figures(name, "f1", share), figures(other, "f1", share)
-        return [one - another for one, another in zip(ours, theirs, strict=True)]
+        return measuring.paired_differences(figures(name, "f1", share), figures(other, "f1", share))
 
     rows = []
     for name in MODELS:
         target = ">= 93" if name == "lattice" else None
-        rows.append(harness.Row.mean(f"F1, test, {name}", figures(name, "f1"), "", target))
+        rows.append(records.Row.mean(f"F1, test, {name}", figures(name, "f1"), "", target))
         rows += [
-            harness.Row.mean(f"{figure}, test, {name}", figures(name, figure), "") for figure in ("precision", "recall")
+            records.Row.mean(f"{figure}, test, {name}", figures(name, figure), "") for figure in ("precision", "recall")
         ]
-        rows.append(harness.Row.mean(f"F1, development, {name}", figures(name, "dev"), ""))
-    rows.append(harness.Row.mean("F1, test, lattice over characters", over("characters", 1.0), "points", ">= 0"))
+        rows.append(records.Row.mean(f"F1, development, {name}", figures(name, "dev"), ""))
+    rows.append(records.Row.mean("F1, test, lattice over characters", over("characters", 1.0), "points", ">= 0"))
     softword = "characters + softword"
     gained = over("characters", 1.0, softword)
-    rows.append(harness.Row.mean(f"F1, test, {softword} over characters", gained, "points"))
-    rows.append(harness.Row.mean(f"F1, test, {softword} over lattice", over("lattice", 1.0, softword), "points"))
+    rows.append(records.Row.mean(f"F1, test, {softword} over characters", gained, "points"))
+    rows.append(records.Row.mean(f"F1, test, {softword} over lattice", over("lattice", 1.0, softword), "points"))
     for name in TENTH:
-        rows.append(harness.Row.mean(f"F1, test, a tenth of training, {name}", figures(name, "f1", SHARE), ""))
+        rows.append(records.Row.mean(f"F1, test, a tenth of training, {name}", figures(name, "f1", SHARE), ""))
     rows.append(
-        harness.Row.mean(
+        records.Row.mean(
             "F1, test, a tenth of training, lattice over characters", over("characters", SHARE), "points", ">= 1"
         )
     )
     for name in MODELS:
         target = "<= 30" if name == "lattice" else None
-        rows.append(harness.Row.mean(f"training, wall, {name}", figures(name, "minutes"), "min", target))
+        rows.append(records.Row.mean(f"training, wall, {name}", figures(name, "minutes"), "min", target))
     peaks = [measured["lattice", seed, 1.0].peak_memory / 1e6 for seed in range(seeds)]
-    rows.append(harness.Row.mean("peak memory of fit and predict, lattice", peaks, "MB"))
-    rows += [harness.Row(name, value, "") for name, value in facts.items()]
+    rows.append(records.Row.mean("peak memory of fit and predict, lattice", peaks, "MB"))
+    rows += [records.Row(name, value, "") for name, value in facts.items()]
     rows += [
-        harness.Row("a million words: peak memory of fit and predict", large.peak_memory / 1e6, "MB", "<= 3000"),
-        harness.Row("a million words: vectors in the model", large.output["vectors"], ""),
-        harness.Row("a million words: seconds to load and index", large.output["seconds"], "s"),
+        records.Row("a million words: peak memory of fit and predict", large.peak_memory / 1e6, "MB", "<= 3000"),
+        records.Row("a million words: vectors in the model", large.output["vectors"], ""),
+        records.Row("a million words: seconds to load and index", large.output["seconds"], "s"),
     ]
     title = f"Resume NER, jieba's dictionary, no pre-trained vectors, {seeds} seed(s): mean, smallest, largest; F1 in %"
-    command = harness.command_line(COMMAND, seeds=seeds, jobs=jobs)
-    return harness.make_result("ner", title, command, rows, threads=1, jobs=jobs)
+    command = records.command_line(COMMAND, seeds=seeds, jobs=jobs)
+    return records.make_result(NAME, title, command, rows, threads=1, jobs=jobs)
 
 
 def load(split: str) -> tuple[list[list[str]], list[list[str]]]:

@@ -16,7 +16,7 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
-from benchmarks import harness
+from benchmarks import measuring, records
 from benchmarks.ner import load
 from benchmarks.ner_speed import CHAR, HIDDEN, WORD, make_batch, measure, read_sentences, rows_of
 
@@ -42,20 +42,19 @@ def main() -> None:
     if arguments.part:
         print(json.dumps(measured(arguments.threads, arguments.repeats)))
         return
-    options = ["--threads", str(arguments.threads), "--repeats", str(arguments.repeats)]
-    command = [sys.executable, "-m", COMMAND.rpartition(" ")[2], "--part", *options]
-    run = harness.run_measured(command, harness.environment(arguments.threads), TIMEOUT, arguments.threads)
+    command = measuring.part_of(NAME, "--part", "--threads", arguments.threads, "--repeats", arguments.repeats)
+    run = measuring.run_measured(command, measuring.environment(arguments.threads), TIMEOUT, arguments.threads)
     name, speeds, apart, tagger = (run.output[each] for each in ("gpu", "cell", "apart", "tagger"))
     rows = [replace(row, target=None) for row in rows_of(speeds)]  # the targets are of two cores
-    rows += [harness.Row(f"{what} of GPU and CPU: apart, of the largest", value, "") for what, value in apart.items()]
+    rows += [records.Row(f"{what} of GPU and CPU: apart, of the largest", value, "") for what, value in apart.items()]
     for what, (values, unit) in tagger.items():
-        rows.append(harness.Row.of(what, values, unit) if len(values) > 1 else harness.Row(what, *values, unit))
+        rows.append(records.Row.of(what, values, unit) if len(values) > 1 else records.Row(what, *values, unit))
     title = (
         f"Lattice LSTM on one {name}, Resume NER with jieba's words; median, smallest, largest of {arguments.repeats} "
         "rounds, or, of a tagger's training, of its epochs after the first"
     )
-    told = harness.command_line(COMMAND, threads=arguments.threads, repeats=arguments.repeats)
-    harness.record(harness.make_result(NAME, title, told, rows, threads=arguments.threads))
+    told = records.command_line(COMMAND, threads=arguments.threads, repeats=arguments.repeats)
+    records.record(records.make_result(NAME, title, told, rows, threads=arguments.threads))
 
 
 def measured(threads: int, repeats: int) -> dict[str, Any]:

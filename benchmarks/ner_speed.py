@@ -11,12 +11,10 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
-import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from benchmarks import harness
+from benchmarks import measuring, records
 from benchmarks.ner import load
 
 NAME = "ner_speed"
@@ -49,19 +47,18 @@ def main() -> None:
         cell = measure(read_sentences(SENTENCES), arguments.threads, arguments.repeats)
         print(json.dumps({"cell": cell, "text": measure_text(arguments.repeats)}))
         return
-    options = ["--threads", str(arguments.threads), "--repeats", str(arguments.repeats)]
-    command = [sys.executable, "-m", COMMAND.rpartition(" ")[2], "--part", *options]
-    run = harness.run_measured(command, harness.environment(arguments.threads), TIMEOUT, arguments.threads)
+    command = measuring.part_of(NAME, "--part", "--threads", arguments.threads, "--repeats", arguments.repeats)
+    run = measuring.run_measured(command, measuring.environment(arguments.threads), TIMEOUT, arguments.threads)
     rounds = f"median, smallest, largest of {arguments.repeats} rounds"
     title = f"{TITLE}, {arguments.threads} threads; {rounds}"
     rows = rows_of(run.output["cell"])
     for name, values in run.output["text"].items():
-        rows.append(harness.Row.of(name, values, "characters/s", ">= 1000000" if name == MATCHING else None))
-    told = harness.command_line(COMMAND, threads=arguments.threads, repeats=arguments.repeats)
-    harness.record(harness.make_result(NAME, title, told, rows, threads=arguments.threads))
+        rows.append(records.Row.of(name, values, "characters/s", ">= 1000000" if name == MATCHING else None))
+    told = records.command_line(COMMAND, threads=arguments.threads, repeats=arguments.repeats)
+    records.record(records.make_result(NAME, title, told, rows, threads=arguments.threads))
 
 
-def rows_of(speeds: Mapping[str, Mapping[str, Mapping[str, Sequence[float]]]]) -> list[harness.Row]:
+def rows_of(speeds: Mapping[str, Mapping[str, Mapping[str, Sequence[float]]]]) -> list[records.Row]:
     """Ratios, round by round, then the speeds, in characters a second by task, batch and system."""
     rows = []
     for task, batches in speeds.items():
@@ -69,18 +66,18 @@ def rows_of(speeds: Mapping[str, Mapping[str, Mapping[str, Sequence[float]]]]) -
             if LOOP not in systems:
                 continue
             target = OVER_LOOP.get((task, int(batch)))
-            ratios = harness.paired_ratios(systems[OURS], systems[LOOP])
-            rows.append(harness.Row.of(f"{task}, batch {batch}: speed over the loop's", ratios, "times", target))
+            ratios = measuring.paired_ratios(systems[OURS], systems[LOOP])
+            rows.append(records.Row.of(f"{task}, batch {batch}: speed over the loop's", ratios, "times", target))
     for task, batches in speeds.items():
         for batch, systems in batches.items():
             best = [max(pair) for pair in zip(systems[PADDED], systems[PACKED], strict=True)]
-            ratios = harness.paired_ratios(best, systems[OURS])
+            ratios = measuring.paired_ratios(best, systems[OURS])
             target = OF_LSTM.get((task, int(batch)))
-            rows.append(harness.Row.of(f"{task}, batch {batch}: time over nn.LSTM's", ratios, "times", target))
+            rows.append(records.Row.of(f"{task}, batch {batch}: time over nn.LSTM's", ratios, "times", target))
     for task, batches in speeds.items():
         for batch, systems in batches.items():
             rows += [
-                harness.Row.of(f"{task}, batch {batch}: {system}", values, "characters/s")
+                records.Row.of(f"{task}, batch {batch}: {system}", values, "characters/s")
                 for system, values in systems.items()
             ]
     return rows
@@ -116,15 +113,8 @@ def measure_text(repeats: int) -> dict[str, list[float]]:
         "segmentation, with matching": (lambda: segment(sentences, matcher), sentences),
         "tagging with a lattice, from text to tags": (lambda: tagger.predict(test), test),
     }
-    speeds: dict[str, list[float]] = {name: [] for name in jobs}
-    for job, _ in jobs.values():
-        job()
-    for _ in range(repeats):
-        for name, (job, text) in jobs.items():
-            began = time.perf_counter()
-            job()
-            speeds[name].append(sum(map(len, text)) / (time.perf_counter() - began))
-    return speeds
+    seconds, _ = measuring.take_turns({name: job for name, (job, _) in jobs.items()}, repeats)
+    return {name: [sum(map(len, text)) / each for each in seconds[name]] for name, (_, text) in jobs.items()}
 
 
 def measure(
@@ -137,14 +127,7 @@ def measure(
     torch.manual_seed(0)
     sentences = sorted(sentences, key=lambda each: each[0])
     jobs = make_jobs(sentences, sizes, device)
-    taken: dict[tuple[str, int, str], list[float]] = {key: [] for key in jobs}
-    for job, _ in jobs.values():
-        job()
-    for _ in range(repeats):
-        for key, (job, _) in jobs.items():
-            began = time.perf_counter()
-            job()
-            taken[key].append(time.perf_counter() - began)
+    taken, _ = measuring.take_turns({key: job for key, (job, _) in jobs.items()}, repeats)
     speeds: dict[str, dict[str, dict[str, list[float]]]] = {}
     for (task, batch, system), seconds in taken.items():
         of_batch = speeds.setdefault(task, {}).setdefault(str(batch), {})

@@ -9,18 +9,17 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 import tempfile
 import time
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmarks import harness
+from benchmarks import measuring, records
 from benchmarks.kept import Kept
 from benchmarks.ner import SHARE, TENTH_EPOCHS, load, sample
 
+NAME = "ner_tuning"
 COMMAND = "python -m benchmarks.ner_tuning"
 TIMEOUT = 3600
 # The defaults as they were when this was measured; what was learnt moved them.
@@ -65,33 +64,32 @@ def main() -> None:
     if arguments.train:
         print(json.dumps(train(arguments.train, arguments.seed)))
     else:
-        harness.record(measure(arguments.seeds, arguments.jobs, arguments.keep))
+        records.record(measure(arguments.seeds, arguments.jobs, arguments.keep))
 
 
-def measure(seeds: int, jobs: int, keep: Path | None = None) -> harness.Result:
+def measure(seeds: int, jobs: int, keep: Path | None = None) -> records.Result:
     """Train each variant in processes of its own."""
-    env = harness.environment(threads=1)
+    env = measuring.environment(threads=1)
     kept = Kept.begun(keep, threads=1, jobs=jobs)
 
     def run(job: tuple[str, int]) -> dict[str, float]:
         variant, seed = job
-        command = [sys.executable, "-m", "benchmarks.ner_tuning", "--train", variant, "--seed", str(seed)]
+        command = measuring.part_of(NAME, "--train", variant, "--seed", seed)
         return kept.run(f"{variant}, seed {seed}", command, env, TIMEOUT).output
 
     runs = [(variant, seed) for variant in VARIANTS for seed in range(seeds)]
-    with ThreadPoolExecutor(jobs) as pool:
-        found = dict(zip(runs, pool.map(run, runs), strict=True))
+    found = measuring.side_by_side(run, runs, jobs)
     rows = []
     for variant in VARIANTS:
         of_seeds = [found[variant, seed] for seed in range(seeds)]
-        rows.append(harness.Row.mean(f"{variant}: F1, development", [each["f1"] for each in of_seeds], ""))
-        rows.append(harness.Row.mean(f"{variant}: processor time", [each["minutes"] for each in of_seeds], "min"))
+        rows.append(records.Row.mean(f"{variant}: F1, development", [each["f1"] for each in of_seeds], ""))
+        rows.append(records.Row.mean(f"{variant}: processor time", [each["minutes"] for each in of_seeds], "min"))
     title = (
         f"Resume NER, development sentences, a tenth of the training sentences, {TENTH_EPOCHS} epochs, changes to the "
         f"lattice as it was, {seeds} seed(s): mean, smallest, largest; F1 in %"
     )
-    command = harness.command_line(COMMAND, seeds=seeds, jobs=jobs)
-    return harness.make_result("ner_tuning", title, command, rows, threads=1, jobs=jobs)
+    command = records.command_line(COMMAND, seeds=seeds, jobs=jobs)
+    return records.make_result(NAME, title, command, rows, threads=1, jobs=jobs)
 
 
 def train(variant: str, seed: int) -> dict[str, float]:

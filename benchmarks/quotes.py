@@ -19,10 +19,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from benchmarks.harness import Result
+from benchmarks.records import Result
 
 NUMBER = re.compile(r"-?[\d,]*\.?\d+")
 MARK = re.compile(rf"(<!-- (value|low|high) of ([\w-]+): (.+?) -->)({NUMBER.pattern}|)")

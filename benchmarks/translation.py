@@ -11,19 +11,19 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
-import sys
 import tempfile
 import time
 from pathlib import Path
 
-from benchmarks import harness
+from benchmarks import HERE, commits, measuring, records
 
+NAME = "translation"
 COMMAND = "python -m benchmarks.translation"
 CURVE_MINUTES = (2, 5, 10, 15, 20, 25, 30, 35, 40)
 BEAMS = (1, 4, 8)
 TIMEOUT = 3 * 3600
 LAST = "last.safetensors"
-MODELS = harness.HERE / ".models"
+MODELS = HERE / ".models"
 
 
 def main() -> None:
@@ -39,28 +39,27 @@ def main() -> None:
         parts = {"fit": fit, "predict": predict, "search": search, "curve": curve, "tour": tour}
         print(json.dumps(parts[arguments.part](arguments.folder, arguments.seed)))
         return
-    harness.record(measure(arguments.seeds, arguments.threads))
+    records.record(measure(arguments.seeds, arguments.threads))
 
 
-def measure(seeds: int, threads: int) -> harness.Result:
+def measure(seeds: int, threads: int) -> records.Result:
     """Train, translate and score in processes of their own, so that each has its own peak of memory."""
-    env = harness.environment(threads)
+    env = measuring.environment(threads)
     trained, translated, searched, curves, toured = [], [], [], [], []
     models: dict[str, str] = {}
     for seed in range(seeds):
         with tempfile.TemporaryDirectory() as folder:
-            module = [sys.executable, "-m", "benchmarks.translation"]
-            command = [*module, "--folder", folder, "--seed", str(seed), "--part"]
-            trained.append(harness.run_measured([*command, "fit"], env, TIMEOUT))
-            translated.append(harness.run_measured([*command, "predict"], env, TIMEOUT))
-            searched.append(harness.run_measured([*command, "search"], env, TIMEOUT).output)
-            curves.append(harness.run_measured([*command, "curve"], env, TIMEOUT).output["points"])
-            toured.append(harness.run_measured([*command, "tour"], env, TIMEOUT).output)
-            models[f"model of seed {seed}"] = harness.identity(keep_model(Path(folder), seed))
+            command = measuring.part_of(NAME, "--folder", folder, "--seed", seed, "--part")
+            trained.append(measuring.run_measured([*command, "fit"], env, TIMEOUT))
+            translated.append(measuring.run_measured([*command, "predict"], env, TIMEOUT))
+            searched.append(measuring.run_measured([*command, "search"], env, TIMEOUT).output)
+            curves.append(measuring.run_measured([*command, "curve"], env, TIMEOUT).output["points"])
+            toured.append(measuring.run_measured([*command, "tour"], env, TIMEOUT).output)
+            models[f"model of seed {seed}"] = commits.identity(keep_model(Path(folder), seed))
     made, found = [run.output for run in trained], [run.output for run in translated]
 
-    def row(name: str, values: list[float], unit: str, target: str | None = None) -> harness.Row:
-        return harness.Row.of(name, values, unit, target)
+    def row(name: str, values: list[float], unit: str, target: str | None = None) -> records.Row:
+        return records.Row.of(name, values, unit, target)
 
     rows = [
         row("BLEU, test_2016, beam 4", [run["bleu"] for run in found], "", ">= 30"),
@@ -86,8 +85,8 @@ def measure(seeds: int, threads: int) -> harness.Result:
         f"Multi30k, English to German, preset tiny, {seeds} seed(s): median, smallest, largest; "
         f"precision {made[0]['precision']}; BLEU {found[0]['signature']}"
     )
-    command = harness.command_line(COMMAND, seeds=seeds, threads=threads)
-    return harness.make_result("translation", title, command, rows, threads=threads, others=models)
+    command = records.command_line(COMMAND, seeds=seeds, threads=threads)
+    return records.make_result(NAME, title, command, rows, threads=threads, others=models)
 
 
 def keep_model(folder: Path, seed: int) -> Path:
@@ -96,7 +95,7 @@ def keep_model(folder: Path, seed: int) -> Path:
     kept.parent.mkdir(exist_ok=True)
     shutil.rmtree(kept, ignore_errors=True)
     shutil.move(folder / "model", kept)
-    harness.note_commit(kept)
+    commits.note_commit(kept)
     return kept
 
 

@@ -9,19 +9,18 @@ its table; nothing is recorded then.
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmarks import harness, translation
-from benchmarks.peers import timing
+from benchmarks import commits, measuring, records, translation
+from benchmarks.translation_peers_job import BEAMS, cell_name, write_job
 
+NAME = "translation_peers"
 COMMAND = "python -m benchmarks.translation_peers"
 TITLE = "Multi30k, English to German, test_2016, preset tiny, length penalty 0"
 MODEL = translation.MODELS / "translation-seed-0"
@@ -29,13 +28,9 @@ TIMEOUT = 3600
 PEERS = ("joeynmt", "ctranslate2")
 HALVES = ("decoding", "training")
 
-UNSET = ("env", *(f"--unset={name}" for name in harness.WAITING))
-BEAMS = (1, 4)
 AGREEMENT = (
     95  # percent of greedy translations that weights in float32 must give alike, or they are not the same weights
 )
-BATCHES = {1: 100, 16: 256, 64: 256, None: 1_000_000}  # sentences of a call -> how many of the file; None: one call
-WARM_UP_STEPS, STEPS = 20, 150
 
 OURS, JOEYNMT, PLAIN = "ours", "JoeyNMT", "plain loop"
 CTRANSLATE2, CTRANSLATE2_INT8 = "CTranslate2", "CTranslate2 int8"
@@ -56,7 +51,7 @@ TRAINING_RATIOS = (
     ("ours, float32", "plain loop, float32", None),
 )
 
-Runs = Mapping[str, Sequence[harness.Measured]]
+Runs = Mapping[str, Sequence[measuring.Measured]]
 Likelihoods = Callable[[Sequence[str]], list[tuple[float, int]]]
 CLOCKS = {"wall": "", "cpu": ", processor time"}
 
@@ -71,23 +66,23 @@ def main() -> None:
     arguments = parser.parse_args()
     halves = HALVES if arguments.only is None else (arguments.only,)
     result = measure(arguments.model.absolute(), arguments.threads, arguments.repeats, halves)
-    harness.record(result, lacks=[half for half in HALVES if half not in halves])
+    records.record(result, lacks=[half for half in HALVES if half not in halves])
 
 
-def measure(model: Path, threads: int, repeats: int, halves: Sequence[str] = HALVES) -> harness.Result:
+def measure(model: Path, threads: int, repeats: int, halves: Sequence[str] = HALVES) -> records.Result:
     """Prepare what every system needs, then let them take turns."""
-    env = harness.environment(threads)
-    rows: list[harness.Row] = []
+    env = measuring.environment(threads)
+    rows: list[records.Row] = []
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         make_model(model, env)
-        weights = harness.identity(model)
+        weights = commits.identity(model)
         references = write_job(folder, model, threads)
         pythons = {"latticework": Path(sys.executable), "torch": Path(sys.executable)}
-        pythons |= {name: harness.peer_environment(name) for name in PEERS}
+        pythons |= {name: measuring.peer_environment(name) for name in PEERS}
 
         def take_turns(systems: Mapping[str, tuple[str, str]]) -> Runs:
-            return harness.interleave(commands(systems, pythons, folder), env, TIMEOUT, repeats, threads)
+            return measuring.interleave(commands(systems, pythons, folder), env, TIMEOUT, repeats, threads)
 
         if "decoding" in halves:
             systems = {
@@ -110,7 +105,7 @@ def measure(model: Path, threads: int, repeats: int, halves: Sequence[str] = HAL
             }
             rows += training_rows(take_turns(systems))
     title = f"{TITLE}, {threads} threads; times: median, smallest, largest of {repeats} rounds"
-    command = harness.command_line(
+    command = records.command_line(
         COMMAND,
         model=None if model == MODEL else model,
         threads=threads,
@@ -118,157 +113,28 @@ def measure(model: Path, threads: int, repeats: int, halves: Sequence[str] = HAL
         only=None if len(halves) > 1 else halves[0],
     )
     others = {"model": weights}
-    return harness.make_result("translation_peers", title, command, rows, threads=threads, peers=PEERS, others=others)
+    return records.make_result(NAME, title, command, rows, threads=threads, peers=PEERS, others=others)
 
 
 def commands(
     systems: Mapping[str, tuple[str, str]], pythons: Mapping[str, Path], folder: Path
-) -> dict[str, harness.Command]:
+) -> dict[str, measuring.Command]:
     """The command of each system: its driver, in its environment, with threads that wait as they do by default."""
     return {
-        name: [
-            *UNSET,
-            pythons[driver],
-            "-m",
-            f"benchmarks.peers.{driver}_driver",
-            folder,
-            task,
-        ]
-        for name, (driver, task) in systems.items()
+        name: measuring.driver_of(driver, pythons[driver], folder, task) for name, (driver, task) in systems.items()
     }
 
 
-def make_model(model: Path, env: harness.Env) -> None:
+def make_model(model: Path, env: measuring.Env) -> None:
     """Train the preset `tiny` with seed 0, as the benchmark of translation does, unless the model is there."""
     if (model / "config.json").exists():
         return
     if model != MODEL:
         raise SystemExit(f"{model} holds no translator: give a folder that one was saved in, or none to train one")
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "benchmarks.translation", "--folder", folder, "--part", "fit"]
-        harness.run_measured(command, env, 3 * TIMEOUT)
+        command = measuring.part_of(translation.NAME, "--folder", folder, "--part", "fit")
+        measuring.run_measured(command, env, 3 * TIMEOUT)
         translation.keep_model(Path(folder), seed=0)
-
-
-def write_job(folder: Path, model: Path, threads: int) -> list[str]:
-    """Write what the drivers read, the model as each wants it too, and give the references."""
-    import latticework as lw
-    from latticework.translation.decoding import EXTRA_LENGTH
-
-    translator = lw.load(model)
-    sources, references = lw.datasets.load("multi30k", split="test_2016_flickr")
-    cells = [
-        {"name": cell_name(batch, beam), "batch": batch, "beam": beam, "sentences": min(count, len(sources))}
-        for batch, count in BATCHES.items()
-        for beam in BEAMS
-    ]
-    job = {
-        "model": str(model),
-        "threads": threads,
-        "cells": cells,
-        "sentences": sources,
-        "pieces": translator.vocabulary_.encode(sources).lengths.tolist(),  # the end piece included
-        "extra_length": EXTRA_LENGTH,
-        "config": asdict(translator.config_),
-        "warm_up": WARM_UP_STEPS,
-        "steps": STEPS,
-    }
-    (folder / timing.JOB).write_text(json.dumps(job), encoding="utf-8")
-    (folder / "vocabulary.model").write_bytes(translator.vocabulary_.model)
-    for stored in ("float32", "int8"):
-        quantization = None if stored == "float32" else stored
-        translator.export("ctranslate2", folder / f"ctranslate2-{stored}", quantization=quantization)
-    write_joeynmt(folder, translator)
-    return list(references)
-
-
-def write_joeynmt(folder: Path, translator: Any) -> None:
-    """Write JoeyNMT's checkpoint, vocabulary, settings and training text."""
-    import torch
-
-    import latticework as lw
-    from benchmarks.peers.weights import joeynmt_order, joeynmt_state
-
-    home = folder / "joeynmt"
-    home.mkdir()
-    torch.save({"model_state": joeynmt_state(translator.model_)}, home / "best.ckpt")
-    pieces = translator.vocabulary_.pieces(joeynmt_order(len(translator.vocabulary_)))
-    (home / "vocabulary.txt").write_text("\n".join(pieces) + "\n", encoding="utf-8")
-    for split, name in (("train", "train"), ("val", "dev")):
-        pairs = zip(*lw.datasets.load("multi30k", split=split), strict=True)
-        kept = [pair for pair in pairs if all(len(text.splitlines()) == 1 for text in pair)]  # as it splits them
-        for language, texts in zip(("en", "de"), zip(*kept, strict=True), strict=True):
-            (home / f"{name}.{language}").write_text("\n".join(texts) + "\n", encoding="utf-8")
-    settings = joeynmt_settings(translator.config_, home, folder / "vocabulary.model")
-    (folder / "joeynmt.yaml").write_text(json.dumps(settings), encoding="utf-8")  # JSON is YAML
-
-
-def joeynmt_settings(config: Any, home: Path, vocabulary: Path) -> dict[str, Any]:
-    """Our shape, training and vocabulary in JoeyNMT's words; what we have no word for stays as it is there."""
-    side = {
-        "level": "bpe",
-        "max_length": config.max_length,
-        "voc_file": str(home / "vocabulary.txt"),
-        "tokenizer_type": "sentencepiece",
-        "tokenizer_cfg": {"model_file": str(vocabulary)},
-    }
-    stack = {
-        "type": "transformer",
-        "num_layers": config.layers,
-        "num_heads": config.heads,
-        "hidden_size": config.d_model,
-        "ff_size": config.feed_forward,
-        "dropout": config.dropout,
-        "layer_norm": "post",
-        "embeddings": {"embedding_dim": config.d_model, "scale": True, "dropout": config.dropout},
-    }
-    return {
-        "name": "translation_peers",
-        "model_dir": str(home),
-        "use_cuda": False,
-        "data": {
-            "train": str(home / "train"),
-            "dev": str(home / "dev"),
-            "dataset_type": "plain",
-            "src": {"lang": "en", **side},
-            "trg": {"lang": "de", **side},
-        },
-        "model": {
-            "initializer": "xavier_uniform",
-            "bias_initializer": "zeros",
-            "embed_initializer": "xavier_uniform",
-            "tied_embeddings": True,
-            "tied_softmax": True,
-            "encoder": stack,
-            "decoder": stack,
-        },
-        "training": {
-            "normalization": "tokens",
-            "label_smoothing": config.label_smoothing,
-            "optimizer": "adam",
-            "adam_betas": [0.9, 0.98],
-            "scheduling": "noam",
-            "learning_rate_factor": config.learning_rate,
-            "learning_rate_warmup": config.warmup_steps,
-            "learning_rate_min": 0.0,  # below it JoeyNMT ends the training, and a warm-up begins there
-            "batch_size": config.batch_tokens,
-            "batch_type": "token",
-            "epochs": 100,
-            "validation_freq": 1_000_000,  # never
-        },
-        "testing": {"load_model": str(home / "best.ckpt")},
-    }
-
-
-def cell_name(batch: int | None, beam: int) -> str:
-    """What the table calls a cell.
-
-    Examples
-    --------
-    >>> cell_name(1, 4), cell_name(None, 1)
-    ('batches of 1, beam 4', 'whole file, beam 1')
-    """
-    return f"{'whole file' if batch is None else f'batches of {batch}'}, beam {beam}"
 
 
 def likelihoods(model: Path, texts: Sequence[str]) -> list[tuple[float, int]]:
@@ -289,7 +155,7 @@ def likelihoods(model: Path, texts: Sequence[str]) -> list[tuple[float, int]]:
     return found
 
 
-def decoding_rows(runs: Runs, references: Sequence[str], find: Likelihoods) -> list[harness.Row]:
+def decoding_rows(runs: Runs, references: Sequence[str], find: Likelihoods) -> list[records.Row]:
     """Ratios of speeds, means of them over all cells first; then the quality of what was measured, then the speeds."""
     outputs = {system: [run.output for run in measured] for system, measured in runs.items()}
     cells = {system: list(rounds[0]) for system, rounds in outputs.items()}
@@ -304,7 +170,7 @@ def decoding_rows(runs: Runs, references: Sequence[str], find: Likelihoods) -> l
         return [cell for cell in cells[one] if cell in cells[other]]
 
     def ratios(one: str, other: str, cell: str, clock: str) -> list[float]:
-        return harness.paired_ratios(speeds[one, cell, clock], speeds[other, cell, clock])
+        return measuring.paired_ratios(speeds[one, cell, clock], speeds[other, cell, clock])
 
     rows = []
     for one, other, target in DECODING_RATIOS:
@@ -312,10 +178,10 @@ def decoding_rows(runs: Runs, references: Sequence[str], find: Likelihoods) -> l
             rounds = zip(*(ratios(one, other, cell, clock) for cell in shared(one, other)), strict=True)
             means = [statistics.geometric_mean(of_cells) for of_cells in rounds]
             of_clock = target if clock == "wall" else None
-            rows.append(harness.Row.of(f"{one} / {other}, geometric mean of all cells{note}", means, "times", of_clock))
+            rows.append(records.Row.of(f"{one} / {other}, geometric mean of all cells{note}", means, "times", of_clock))
     for one, other, target in DECODING_RATIOS:
         rows += [
-            harness.Row.of(f"{one} / {other}: {cell}", ratios(one, other, cell, "wall"), "times", target)
+            records.Row.of(f"{one} / {other}: {cell}", ratios(one, other, cell, "wall"), "times", target)
             for cell in shared(one, other)
         ]
     first = {system: rounds[0] for system, rounds in outputs.items()}
@@ -324,13 +190,13 @@ def decoding_rows(runs: Runs, references: Sequence[str], find: Likelihoods) -> l
         measured = [system for system in runs if cell in cells[system]]
         for clock, unit in (("wall", "sentences/s"), ("cpu", "sentences a processor second")):
             rows += [
-                harness.Row.of(f"{system}: {cell}{CLOCKS[clock]}", speeds[system, cell, clock], unit)
+                records.Row.of(f"{system}: {cell}{CLOCKS[clock]}", speeds[system, cell, clock], unit)
                 for system in measured
             ]
     return rows
 
 
-def quality_rows(outputs: Mapping[str, dict[str, Any]], references: Sequence[str]) -> list[harness.Row]:
+def quality_rows(outputs: Mapping[str, dict[str, Any]], references: Sequence[str]) -> list[records.Row]:
     """BLEU of every system that had the whole file, and how many translations of each are ours to the letter."""
     from latticework.translation import corpus_scores
 
@@ -339,7 +205,7 @@ def quality_rows(outputs: Mapping[str, dict[str, Any]], references: Sequence[str
         for system, cells in outputs.items():
             if (cell := cell_name(None, beam)) in cells:
                 bleu = corpus_scores(cells[cell]["texts"], references).bleu
-                rows.append(harness.Row(f"{system}: BLEU, {cell}", bleu, ""))
+                rows.append(records.Row(f"{system}: BLEU, {cell}", bleu, ""))
     for beam in BEAMS:
         for system, cells in outputs.items():
             of_beam = [cell for cell in cells if cell.endswith(f"beam {beam}")]
@@ -350,11 +216,11 @@ def quality_rows(outputs: Mapping[str, dict[str, Any]], references: Sequence[str
             same = 100 * statistics.fmean(one == other for one, other in pairs)
             if beam == 1 and system != CTRANSLATE2_INT8 and same < AGREEMENT:
                 raise RuntimeError(f"{system}: only {same:.0f} % of the greedy translations are ours: other weights?")
-            rows.append(harness.Row(f"{system}: translations that are ours to the letter, {cell}", same, "%"))
+            rows.append(records.Row(f"{system}: translations that are ours to the letter, {cell}", same, "%"))
     return rows
 
 
-def likelihood_rows(outputs: Mapping[str, dict[str, Any]], find: Likelihoods) -> list[harness.Row]:
+def likelihood_rows(outputs: Mapping[str, dict[str, Any]], find: Likelihoods) -> list[records.Row]:
     """What our model makes of each system's translations of the whole file, where a beam may lead them apart.
 
     Means, and the share of translations that it holds for more probable than ours of the same sentence, and for less.
@@ -364,19 +230,19 @@ def likelihood_rows(outputs: Mapping[str, dict[str, Any]], find: Likelihoods) ->
         found = {system: find(cells[cell]["texts"]) for system, cells in outputs.items() if cell in cells}
         for system, each in found.items():
             probability, pieces = (statistics.fmean(column) for column in zip(*each, strict=True))
-            rows.append(harness.Row(f"{system}: log-probability of a translation, mean, {cell}", probability, "nats"))
-            rows.append(harness.Row(f"{system}: pieces of a translation, mean, {cell}", pieces, ""))
+            rows.append(records.Row(f"{system}: log-probability of a translation, mean, {cell}", probability, "nats"))
+            rows.append(records.Row(f"{system}: pieces of a translation, mean, {cell}", pieces, ""))
         for system, each in found.items():
             if system == OURS:
                 continue
             over = [theirs - ours for (theirs, _), (ours, _) in zip(each, found[OURS], strict=True)]
             for told, share in (("more", [one > 0 for one in over]), ("less", [one < 0 for one in over])):
                 name = f"{system}: translations {told} probable than ours, {cell}"
-                rows.append(harness.Row(name, 100 * statistics.fmean(share), "%"))
+                rows.append(records.Row(name, 100 * statistics.fmean(share), "%"))
     return rows
 
 
-def training_rows(runs: Runs) -> list[harness.Row]:
+def training_rows(runs: Runs) -> list[records.Row]:
     """Ratios of target tokens a second, then those tokens."""
     speeds = {
         (system, clock): [run.output["tokens"] / run.output[clock] for run in measured]
@@ -386,11 +252,11 @@ def training_rows(runs: Runs) -> list[harness.Row]:
     rows = []
     for one, other, target in TRAINING_RATIOS:
         for clock, note in CLOCKS.items():
-            ratios = harness.paired_ratios(speeds[one, clock], speeds[other, clock])
+            ratios = measuring.paired_ratios(speeds[one, clock], speeds[other, clock])
             of_clock = target if clock == "wall" else None
-            rows.append(harness.Row.of(f"training, {one} / {other}{note}", ratios, "times", of_clock))
+            rows.append(records.Row.of(f"training, {one} / {other}{note}", ratios, "times", of_clock))
     for clock, unit in (("wall", "target tokens/s"), ("cpu", "target tokens a processor second")):
-        rows += [harness.Row.of(f"training: {system}{CLOCKS[clock]}", speeds[system, clock], unit) for system in runs]
+        rows += [records.Row.of(f"training: {system}{CLOCKS[clock]}", speeds[system, clock], unit) for system in runs]
     return rows
 
 

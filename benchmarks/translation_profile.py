@@ -11,13 +11,12 @@ from __future__ import annotations
 import argparse
 import json
 import re
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-from benchmarks import harness
+from benchmarks import measuring, records
 
 NAME = "translation_profile"
 COMMAND = "python -m benchmarks.translation_profile"
@@ -49,29 +48,28 @@ def main() -> None:
     if arguments.part:
         print(json.dumps(profile(arguments.part)))
     else:
-        harness.record(measure())
+        records.record(measure())
 
 
-def measure() -> harness.Result:
+def measure() -> records.Result:
     """Profile each part in processes of its own, in turns."""
-    env = harness.environment(threads=1)
-    module = [sys.executable, "-m", COMMAND.rpartition(" ")[2]]
-    commands: dict[str, harness.Command] = {part: [*module, "--part", part] for part in PARTS}
-    runs = harness.interleave(commands, env, TIMEOUT, ROUNDS, cores=1)
+    env = measuring.environment(threads=1)
+    commands: dict[str, measuring.Command] = {part: measuring.part_of(NAME, "--part", part) for part in PARTS}
+    runs = measuring.interleave(commands, env, TIMEOUT, ROUNDS, cores=1)
     rows, precisions = [], []
     for part, measured in runs.items():
         found = [run.output for run in measured]
         precisions.append(f"{part}: {found[0]['precision']}")
-        rows.append(harness.Row.of(f"{part}: a step, without the profiler", [run["step"] for run in found], "ms"))
+        rows.append(records.Row.of(f"{part}: a step, without the profiler", [run["step"] for run in found], "ms"))
         for group in [*GROUPS, OTHER, PYTHON]:
             shares = [run["shares"].get(group, 0.0) for run in found]
             if max(shares) >= 0.5:
-                rows.append(harness.Row.of(f"{part}: {group}", shares, "%"))
+                rows.append(records.Row.of(f"{part}: {group}", shares, "%"))
     title = (
         f"A step at the shape of the preset tiny, sentences of {LENGTH} pieces, vocabulary {VOCABULARY:,}, "
         f"precision {', '.join(precisions)}; median, smallest, largest of {ROUNDS} processes"
     )
-    return harness.make_result(NAME, title, COMMAND, rows, threads=1)
+    return records.make_result(NAME, title, COMMAND, rows, threads=1)
 
 
 def profile(part: str) -> dict[str, Any]:
@@ -114,7 +112,7 @@ def training() -> tuple[Callable[[int], None], str]:
     """Steps of training on drawn pairs: the library's task and optimiser, in a loop of their own."""
     import torch
 
-    from benchmarks.translation_growth import build, drawn_text
+    from benchmarks.translation_drawn import build, drawn_text
     from latticework.core.hardware import computing, resolve_device, resolve_precision
     from latticework.seq2seq.learning import PairsTask, training_plan
 
@@ -144,7 +142,7 @@ def searching(sentences: int, beam: int) -> tuple[Callable[[int], None], str]:
     import numpy as np
     import torch
 
-    from benchmarks.translation_growth import build, drawn_text, endless
+    from benchmarks.translation_drawn import build, drawn_text, endless
     from latticework.seq2seq.search import beam_search
     from latticework.seq2seq.vocabulary import PAD
 

@@ -9,14 +9,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks import harness
+from benchmarks import measuring, records
 from benchmarks.kept import Kept
 
 NAME = "translation_tuning"
@@ -58,39 +56,38 @@ def main() -> None:
     if arguments.train:
         print(json.dumps(train(arguments.train, arguments.epochs)))
     else:
-        harness.record(measure(arguments.only, arguments.epochs, arguments.jobs, arguments.record, arguments.keep))
+        records.record(measure(arguments.only, arguments.epochs, arguments.jobs, arguments.record, arguments.keep))
 
 
-def measure(variants: list[str], epochs: int, jobs: int, record: str, keep: Path | None = None) -> harness.Result:
+def measure(variants: list[str], epochs: int, jobs: int, record: str, keep: Path | None = None) -> records.Result:
     """Train each variant in a process of its own."""
-    env = harness.environment(threads=1)
+    env = measuring.environment(threads=1)
     kept = Kept.begun(keep, threads=1, jobs=jobs)
 
     def run(variant: str) -> dict[str, Any]:
-        command = [sys.executable, "-m", "benchmarks.translation_tuning", "--epochs", str(epochs), "--train", variant]
+        command = measuring.part_of(NAME, "--epochs", epochs, "--train", variant)
         return kept.run(f"{variant}, {epochs} epochs", command, env, TIMEOUT).output
 
-    with ThreadPoolExecutor(jobs) as pool:
-        found = dict(zip(variants, pool.map(run, variants), strict=True))
+    found = measuring.side_by_side(run, variants, jobs)
     rows = []
     for variant, run_of in found.items():
         for epoch, bleu in run_of["bleu"]:
-            rows.append(harness.Row(f"{variant}: BLEU, greedy, after {epoch} epochs", bleu, ""))
-        rows.append(harness.Row(f"{variant}: loss a sentence", run_of["loss"], "nats"))
-        rows.append(harness.Row(f"{variant}: processor time", run_of["minutes"], "min"))
+            rows.append(records.Row(f"{variant}: BLEU, greedy, after {epoch} epochs", bleu, ""))
+        rows.append(records.Row(f"{variant}: loss a sentence", run_of["loss"], "nats"))
+        rows.append(records.Row(f"{variant}: processor time", run_of["minutes"], "min"))
     used = sorted({run_of["precision"] for run_of in found.values()})
     title = (
         f"Multi30k, en-de, validation sentences, changes to the preset tiny as it was, {epochs} epochs, seed 0, "
         f"precision {' and '.join(used)}; one run each"
     )
-    command = harness.command_line(
+    command = records.command_line(
         COMMAND,
         epochs=epochs,
         jobs=jobs,
         only=None if variants == list(VARIANTS) else variants,
         record=None if record == NAME else record,
     )
-    return harness.make_result(record, title, command, rows, threads=1, jobs=jobs)
+    return records.make_result(record, title, command, rows, threads=1, jobs=jobs)
 
 
 def train(variant: str, epochs: int) -> dict[str, Any]:

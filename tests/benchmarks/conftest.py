@@ -13,10 +13,23 @@ sys.path.append(str(Path(__file__).resolve().parents[2]))
 @pytest.fixture(autouse=True)
 def committed(monkeypatch: pytest.MonkeyPatch) -> None:
     """One commit has all of the code, whatever is being written."""
-    from benchmarks import harness
+    from benchmarks import commits
 
-    monkeypatch.setattr(harness, "_commit", lambda: "0123456789ab")
-    monkeypatch.setattr(harness, "_BEGUN", "0123456789ab")
+    monkeypatch.setattr(commits, "_commit", lambda: "0123456789ab")
+    monkeypatch.setattr(commits, "_BEGUN", "0123456789ab")
+
+
+@pytest.fixture
+def result() -> Any:
+    """A result of three rows: one has a target that is met, one a target that is missed, one none."""
+    from benchmarks.records import Row, make_result
+
+    rows = [
+        Row.of("BLEU, test_2016", [33.8, 34.25, 34.0], "BLEU", ">= 30"),
+        Row("peak memory | of fit", 1612.5, "MB", "<= 1500"),
+        Row("BLEU after 5 minutes", 21, "BLEU"),
+    ]
+    return make_result("translation", "Multi30k", "python -m benchmarks.translation", rows, threads=2)
 
 
 @pytest.fixture

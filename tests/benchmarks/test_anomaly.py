@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks import anomaly, harness
+from benchmarks import anomaly, anomaly_real, records
 from benchmarks.anomaly import DEFAULT, VARIANTS
 
 SIZES = {"good": 5, "validation": 3, "test_good": 3, "per_defect": 1, "size": 64}
@@ -53,7 +53,7 @@ def test_every_contrast_has_its_rows_and_the_medium_one_its_targets_and_variants
 @pytest.fixture
 def at_hand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder of data with a file, or a folder, for all that is real."""
-    for name in (anomaly.TYRES, *anomaly.SCANS):
+    for name in (anomaly_real.TYRES, *anomaly_real.SCANS):
         (tmp_path / "anomaly" / name).mkdir(parents=True)
     monkeypatch.setenv("LATTICEWORK_DATA", str(tmp_path))
     return tmp_path / "anomaly"
@@ -64,7 +64,7 @@ def test_what_was_not_asked_for_or_is_not_at_hand_is_lacking(at_hand: Path, monk
     assert (
         anomaly.lacking((5, 6, 7), anomaly.CONTRASTS, ("dowel", "foam", "ring", "rope", "tube", "superellipsoid")) == []
     )
-    (at_hand / anomaly.SCANS[1]).rmdir()
+    (at_hand / anomaly_real.SCANS[1]).rmdir()
     assert anomaly.lacking((11,), ("easy", "medium"), ("ring", "rope", "foam", "dowel", "tube")) == [
         "hard parts",
         "the family superellipsoid",
@@ -83,7 +83,7 @@ def test_a_run_says_beforehand_what_it_lacks(
 ) -> None:
     kept: list[Any] = []
     monkeypatch.setattr(anomaly, "measure", lambda *asked: asked)
-    monkeypatch.setattr(harness, "record", lambda result, *, lacks: kept.append((result, lacks)))
+    monkeypatch.setattr(records, "record", lambda result, *, lacks: kept.append((result, lacks)))
     monkeypatch.setattr(sys, "argv", ["anomaly", *words])
     anomaly.main()
     contrasts = words[1:] or list(anomaly.CONTRASTS)
@@ -110,5 +110,5 @@ def test_overlays_show_a_row_of_each_family(tmp_path: Path, monkeypatch: pytest.
 @pytest.mark.realdata("anomaly/mosd", "anomaly/mvtec3d_tire_rgb_half")
 def test_real_scans_and_tyres_have_rows(data_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LATTICEWORK_DATA", str(data_folder))
-    assert [row.met for row in anomaly.scans()] == [True, True]
+    assert [row.met for row in anomaly_real.scans()] == [True, True]
     assert anomaly.lacking(anomaly.SEEDS, anomaly.CONTRASTS) == []

@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import sys
-import types
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,10 +15,21 @@ import pytest
 import torch
 from reference.aupro import sorted_changes
 
-from benchmarks import anomaly_speed, anomaly_speed_parts, harness
-from benchmarks.anomaly_speed import ANOMALIB, BTF, KEEPS_PAGES, OPEN3D, QUICK, TASKS, Run
+from benchmarks import (
+    anomaly_geometry_parts,
+    anomaly_speed,
+    anomaly_speed_coreset,
+    anomaly_speed_parts,
+    anomaly_speed_whole,
+    measuring,
+    records,
+)
+from benchmarks.anomaly_speed import TASKS
+from benchmarks.anomaly_speed_coreset import ANOMALIB, KEEPS_PAGES
 from benchmarks.anomaly_speed_parts import CDIST, CDIST_SKIPPING, EXACT, EXACT_SKIPPING, LITERAL, OURS, SKIPPING
-from benchmarks.peers import anomalib_driver, timing
+from benchmarks.anomaly_speed_run import QUICK, Run
+from benchmarks.anomaly_speed_steps import BTF, OPEN3D
+from benchmarks.peers import timing
 
 
 @pytest.fixture
@@ -28,7 +38,7 @@ def here(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     done: list[str] = []
     threads = torch.get_num_threads()
 
-    def run_measured(command: Any, env: harness.Env, timeout: float, cores: int) -> harness.Measured:
+    def run_measured(command: Any, env: measuring.Env, timeout: float, cores: int) -> measuring.Measured:
         words = [str(word) for word in command]
         if "--task" in words:
             task, folder = words[-3], Path(words[-1])
@@ -43,7 +53,7 @@ def here(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         others = {name: os.environ.get(name) for name in KEEPS_PAGES}
         assert {name: env.get(name) for name in KEEPS_PAGES} == others | kept
         done.append(task)
-        return harness.Measured(tuple(words), 1.0, 1.0, 10**9, json.loads(json.dumps(output)))
+        return measuring.Measured(tuple(words), 1.0, 1.0, 10**9, json.loads(json.dumps(output)))
 
     def theirs(task: str, folder: Path) -> dict[str, Any]:
         if task == "coreset":
@@ -61,19 +71,19 @@ def here(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         np.save(folder / "open3d.npy", found.flatten(1).T.numpy())
         return {}
 
-    monkeypatch.setattr(harness, "run_measured", run_measured)
-    monkeypatch.setattr(harness, "peer_environment", lambda name, **options: Path(name))
+    monkeypatch.setattr(measuring, "run_measured", run_measured)
+    monkeypatch.setattr(measuring, "peer_environment", lambda name, **options: Path(name))
     yield done
     torch.set_num_threads(threads)
 
 
-def rows_of(result: harness.Result) -> dict[str, harness.Row]:
+def rows_of(result: records.Result) -> dict[str, records.Row]:
     rows = {row.name: row for row in result.rows}
     assert len(rows) == len(result.rows)
     return rows
 
 
-def targets(rows: dict[str, harness.Row]) -> dict[str, str]:
+def targets(rows: dict[str, records.Row]) -> dict[str, str]:
     return {name: row.target for name, row in rows.items() if row.target is not None}
 
 
@@ -105,7 +115,7 @@ def test_coresets_neighbours_and_areas_are_measured_side_by_side(here: list[str]
 
 
 def test_histograms_are_measured_on_one_thread_and_on_two(here: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(anomaly_speed.anomaly_geometry_parts, "SIDE", 48)
+    monkeypatch.setattr(anomaly_geometry_parts, "SIDE", 48)
     result = anomaly_speed.measure(1, 1, QUICK, ("fpfh",))
     assert result.machine["cores_used"] == 2
     rows = rows_of(result)
@@ -126,7 +136,7 @@ def test_inspections_are_timed_by_stage_and_memory_beside_what_is_stated(here: l
     speed = rows[f"{whole}: median over 3, range over families"]
     assert (speed.target, speed.unit) == (">= 5", "parts/s")
     stages = [row for name, row in rows.items() if name.endswith(", mean, range over families")]
-    assert len(stages) == len(set(anomaly_speed.STAGES.values())) + 1
+    assert len(stages) == len(set(anomaly_speed_whole.STAGES.values())) + 1
     assert all(row.value > 0 for row in stages)
     slowest = 1e3 / rows[f"{whole}: the slowest one"].value
     assert sum(row.value for row in stages) <= slowest * (1 + 1e-9)
@@ -146,13 +156,13 @@ def write_features(folder: Path) -> np.ndarray:
 def test_other_patches_count_as_the_same_only_with_the_same_radius(tmp_path: Path) -> None:
     features = write_features(tmp_path)
     chosen = np.array(anomaly_speed_parts.loop_coreset(features, 20, 3))
-    assert anomaly_speed.shared(tmp_path, chosen, chosen) == 1
+    assert anomaly_speed_coreset.shared(tmp_path, chosen, chosen) == 1
     with pytest.raises(RuntimeError, match="not the same results: radii are"):
-        anomaly_speed.shared(tmp_path, chosen, np.array([3, *range(50, 69)]))
+        anomaly_speed_coreset.shared(tmp_path, chosen, np.array([3, *range(50, 69)]))
     with pytest.raises(RuntimeError, match="begin with different patches"):
-        anomaly_speed.shared(tmp_path, chosen, chosen[::-1])
+        anomaly_speed_coreset.shared(tmp_path, chosen, chosen[::-1])
     with pytest.raises(RuntimeError, match="each once"):
-        anomaly_speed.shared(tmp_path, chosen, np.array([*chosen[:-1], chosen[0]]))
+        anomaly_speed_coreset.shared(tmp_path, chosen, np.array([*chosen[:-1], chosen[0]]))
 
 
 def test_banks_that_differ_are_told(tmp_path: Path) -> None:
@@ -160,11 +170,11 @@ def test_banks_that_differ_are_told(tmp_path: Path) -> None:
     np.savez(tmp_path / "memory.npz", **bank)
     turned = np.eye(3)[[1, 2, 0]]
     np.savez(tmp_path / "disk.npz", **(bank | {"colour/features": turned, "colour/radius": np.array(2.5)}))
-    found = anomaly_speed.compared(tmp_path)["colour"]
+    found = anomaly_speed_whole.compared(tmp_path)["colour"]
     assert found == {"radius": pytest.approx(0.2), "same": 1.0, "distances": pytest.approx(0)}
     np.savez(tmp_path / "disk.npz", **{name.replace("colour", "form"): array for name, array in bank.items()})
     with pytest.raises(RuntimeError, match="banks are"):
-        anomaly_speed.compared(tmp_path)
+        anomaly_speed_whole.compared(tmp_path)
 
 
 def test_functions_are_watched_only_for_a_while() -> None:
@@ -172,11 +182,11 @@ def test_functions_are_watched_only_for_a_while() -> None:
     from latticework.anomaly.fitted import Fitted
 
     before = Fitted.judged, extraction.frames
-    with anomaly_speed.watched(anomaly_speed.STAGES) as taken:
+    with anomaly_speed_whole.watched(anomaly_speed_whole.STAGES) as taken:
         assert Fitted.judged is not before[0]
         with pytest.raises(TypeError, match="'NoneType' object is not iterable"):
             extraction.frames(None, 1)
-    assert set(taken) == {anomaly_speed.FRAMES}
+    assert set(taken) == {anomaly_speed_whole.FRAMES}
     assert (Fitted.judged, extraction.frames) == before
 
 
@@ -187,73 +197,6 @@ def test_the_published_way_of_the_parts_is_that_of_the_reference() -> None:
     found = anomaly_speed_parts.published_aupro(maps, truths, (0.3, 0.05))
     for limit, value in found.items():
         assert value == pytest.approx(sorted_changes(maps, truths, limit), abs=1e-12)
-
-
-def test_anomalib_is_loaded_without_its_packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    home = tmp_path / "anomalib"
-    components = home / "models" / "components"
-    for folder in ("dimensionality_reduction", "sampling"):
-        (components / folder).mkdir(parents=True)
-    for package in (home, home / "models", components, *components.iterdir()):
-        (package / "__init__.py").write_text("raise ImportError('heavy')\n")
-    (components / "dimensionality_reduction" / "random_projection.py").write_text("class SparseRandomProjection: ...\n")
-    (components / "sampling" / "k_center_greedy.py").write_text(
-        "import torch\n"
-        "from anomalib.models.components.dimensionality_reduction import SparseRandomProjection\n"
-        "class KCenterGreedy:\n"
-        "    def __init__(self, embedding, sampling_ratio):\n"
-        "        assert embedding.ndim == 3\n"
-        "        self.count, self.chosen = len(embedding), int(len(embedding) * sampling_ratio)\n"
-        "    def select_coreset_idxs(self):\n"
-        "        start = int(torch.randint(high=self.count, size=(1,)).squeeze())\n"
-        "        return [start, *range(self.chosen - 1)]\n"
-    )
-    monkeypatch.syspath_prepend(tmp_path)
-    write_features(tmp_path)
-    torch.manual_seed(0)
-    start = int(torch.randint(high=200, size=(1,)))
-    job = {"threads": torch.get_num_threads(), "fraction": 0.1, "seed": 0, "start": start}
-    try:
-        assert anomalib_driver.coreset(tmp_path, job)["seconds"] > 0
-    finally:
-        for name in [name for name in sys.modules if name.partition(".")[0] == "anomalib"]:
-            del sys.modules[name]
-    assert np.load(tmp_path / "anomalib.npy").tolist() == [start, *range(19)]
-
-
-def test_open3d_comes_in_our_order_and_unit_and_with_as_many_cores(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class Cloud:
-        def __init__(self, points: np.ndarray) -> None:
-            assert points.shape == (3, 3)  # one of four has no return
-
-        def estimate_normals(self, search: int) -> None:
-            assert search == 25
-
-        def orient_normals_towards_camera_location(self, place: np.ndarray) -> None:
-            assert not place.any()
-
-    def compute(cloud: Cloud, search: int) -> Any:
-        return types.SimpleNamespace(data=np.repeat([[200.0], [400.0], [600.0]], 11, axis=0).repeat(3, axis=1))
-
-    stand_in = types.ModuleType("open3d")
-    vars(stand_in).update(
-        geometry=types.SimpleNamespace(PointCloud=Cloud, KDTreeSearchParamKNN=lambda count: count),
-        utility=types.SimpleNamespace(Vector3dVector=lambda points: points),
-        pipelines=types.SimpleNamespace(registration=types.SimpleNamespace(compute_fpfh_feature=compute)),
-    )
-    monkeypatch.setitem(sys.modules, "open3d", stand_in)
-    monkeypatch.delitem(sys.modules, "benchmarks.peers.open3d_driver", raising=False)
-    from benchmarks.peers import open3d_driver
-
-    cloud = np.ones((3, 2, 2), np.float32)
-    cloud[:, 0, 0] = np.nan
-    np.save(tmp_path / "cloud.npy", cloud)
-    assert open3d_driver.histograms(tmp_path, {}) == {"points": 3}
-    assert np.load(tmp_path / "open3d.npy")[0, ::11].tolist() == [2.0, 3.0, 1.0]  # alpha, phi and theta
-    with pytest.raises(RuntimeError, match="where ours has 99999 thread"):
-        open3d_driver.fpfh(tmp_path, {"threads": 99_999, "rounds": 1})
 
 
 @pytest.mark.parametrize(
@@ -273,14 +216,14 @@ def test_only_the_whole_is_recorded(
 ) -> None:
     asked: list[Any] = []
 
-    def measure(threads: int, repeats: int, sizes: Any, parts: Any) -> harness.Result:
+    def measure(threads: int, repeats: int, sizes: Any, parts: Any) -> records.Result:
         asked.append((threads, repeats, sizes == QUICK, parts))
-        row = [harness.Row("a figure", 1.0, "s")]
-        return harness.make_result(anomaly_speed.NAME, "Title", anomaly_speed.COMMAND, row, threads=1)
+        row = [records.Row("a figure", 1.0, "s")]
+        return records.make_result(anomaly_speed.NAME, "Title", anomaly_speed.COMMAND, row, threads=1)
 
     monkeypatch.setattr(anomaly_speed, "measure", measure)
-    record = harness.record
-    monkeypatch.setattr(harness, "record", lambda result, *, lacks: record(result, tmp_path, lacks=lacks))
+    record = records.record
+    monkeypatch.setattr(records, "record", lambda result, *, lacks: record(result, tmp_path, lacks=lacks))
     monkeypatch.setattr(sys, "argv", ["anomaly_speed", *words])
     anomaly_speed.main()
     assert (tmp_path / "results" / "anomaly_speed.json").exists() is not bool(lacks)

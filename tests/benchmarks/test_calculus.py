@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks import calculus, calculus_cases, harness
-from benchmarks.calculus import AUTOGRAD, BY_HAND, EXPORTED_NUMPY, EXPORTED_TORCH
+from benchmarks import calculus, calculus_cases, calculus_exported, measuring, records
+from benchmarks.calculus_exported import AUTOGRAD, BY_HAND, EXPORTED_NUMPY, EXPORTED_TORCH
 
 # torch's own forward mode still uses it.
 pytestmark = pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated:DeprecationWarning")
@@ -46,14 +46,14 @@ CASES = [
 def tiny(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Small problems, measured for a moment, and three cases."""
     monkeypatch.setattr(calculus_cases, "SIZES", SMALL)
-    monkeypatch.setattr(calculus, "SHORTEST", 1e-5)
+    monkeypatch.setattr(calculus_exported, "SHORTEST", 1e-5)
     (tmp_path / "calculus").mkdir()
     (tmp_path / "calculus" / "gold.json").write_text(json.dumps({"cases": CASES}), encoding="utf-8")
     monkeypatch.setenv("LATTICEWORK_DATA", str(tmp_path))
 
 
 def test_every_hessian_is_timed_in_all_systems_which_agree() -> None:
-    problems = calculus.time_hessians(rounds=2)
+    problems = calculus_exported.time_hessians(rounds=2)
     assert len(problems) == 7
     assert [problem["order"] for problem in problems] == [2] * 5 + [1] * 2
     for problem in problems:
@@ -62,7 +62,7 @@ def test_every_hessian_is_timed_in_all_systems_which_agree() -> None:
 
 
 def test_every_gradient_is_timed_in_all_systems_which_agree() -> None:
-    problems = calculus.time_gradients(rounds=2)
+    problems = calculus_exported.time_gradients(rounds=2)
     assert len(problems) == 7
     for problem in problems:
         assert list(problem["seconds"]) == [EXPORTED_TORCH, EXPORTED_NUMPY, BY_HAND, AUTOGRAD]
@@ -70,19 +70,19 @@ def test_every_gradient_is_timed_in_all_systems_which_agree() -> None:
 
 def test_systems_that_differ_are_not_timed() -> None:
     good = np.array([1.0, 2.0])
-    calculus.require_equal("f", {"one": good, "two": good + 1e-12})
+    calculus_exported.require_equal("f", {"one": good, "two": good + 1e-12})
     with pytest.raises(RuntimeError, match=r"f: two and one differ by 5\.0e-07, more than 1e-08"):
-        calculus.require_equal("f", {"one": good, "two": good + 1e-6})
+        calculus_exported.require_equal("f", {"one": good, "two": good + 1e-6})
     with pytest.raises(RuntimeError, match="two and one differ by nan"):
-        calculus.require_equal("f", {"one": good, "two": good * np.nan})
+        calculus_exported.require_equal("f", {"one": good, "two": good * np.nan})
     with pytest.raises(RuntimeError, match=r"two gives the shape \(2, 1\), one \(2,\)"):
-        calculus.require_equal("f", {"one": good, "two": good[:, None]})
+        calculus_exported.require_equal("f", {"one": good, "two": good[:, None]})
 
 
 def test_a_wrong_gradient_by_hand_ends_the_benchmark(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(calculus_cases, "quadratic_by_hand", lambda A, x: 2 * (A @ x))
     with pytest.raises(RuntimeError, match="quadratic form, n=5: by hand in NumPy and exported torch code differ"):
-        calculus.time_gradients(rounds=1)
+        calculus_exported.time_gradients(rounds=1)
 
 
 def test_a_hessian_is_compared_with_the_fastest_of_torch() -> None:
@@ -93,19 +93,19 @@ def test_a_hessian_is_compared_with_the_fastest_of_torch() -> None:
         "jacfwd(jacrev)": [0.02, 0.02],
     }
     problem = {"name": "f", "order": 2, "target": True, "seconds": seconds}
-    rows = {row.name: row for row in calculus.hessian_rows(problem)}
+    rows = {row.name: row for row in calculus_exported.hessian_rows(problem)}
     assert rows["Hessian, f: jacfwd(jacrev)"].value == 20
     ratio = rows["Hessian, f: jacfwd(jacrev), the best of torch, over exported torch code"]
     assert (ratio.low, ratio.value, ratio.high, ratio.target) == (10, 15, 20, ">= 10")
     slow = rows["Hessian, f: jacfwd(jacrev), the best of torch, over exported NumPy code"]
     assert (slow.value, slow.met) == (5, False)
-    rows = {row.name: row for row in calculus.hessian_rows({**problem, "order": 1, "target": False})}
+    rows = {row.name: row for row in calculus_exported.hessian_rows({**problem, "order": 1, "target": False})}
     assert rows["Jacobian, f: jacfwd(jacrev), the best of torch, over exported torch code"].target is None
 
 
 def test_a_gradient_is_compared_with_that_by_hand() -> None:
     seconds = {EXPORTED_TORCH: [0.002], EXPORTED_NUMPY: [0.002], BY_HAND: [0.003], AUTOGRAD: [0.008]}
-    rows = {row.name: row for row in calculus.gradient_rows({"name": "f", "seconds": seconds})}
+    rows = {row.name: row for row in calculus_exported.gradient_rows({"name": "f", "seconds": seconds})}
     assert rows[f"gradient, f: {BY_HAND} over {EXPORTED_NUMPY}"].value == 1.5
     assert rows[f"gradient, f: {BY_HAND} over {EXPORTED_NUMPY}"].target == ">= 1"
     assert rows[f"gradient, f: {AUTOGRAD} over {EXPORTED_TORCH}"].value == 4
@@ -156,27 +156,27 @@ def test_an_answer_that_is_right_at_some_points_only_is_wrong() -> None:
 
 def test_an_import_of_torch_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(calculus, "IMPORTS", 1)
-    rows = calculus.import_rows(harness.environment(threads=1))
+    rows = calculus.import_rows(measuring.environment(threads=1))
     assert 0 < rows[0].value < rows[1].value
     monkeypatch.setattr(calculus, "_IMPORT", 'print(\'{"seconds": 0.1, "torch": true}\')')
     with pytest.raises(RuntimeError, match="imports torch"):
-        calculus.import_rows(harness.environment(threads=1))
+        calculus.import_rows(measuring.environment(threads=1))
 
 
 def test_the_parts_are_put_on_record(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(calculus, "IMPORTS", 1)
 
-    def run_measured(command: list[str], env: dict[str, str], timeout: float, cores: int) -> harness.Measured:
+    def run_measured(command: list[str], env: dict[str, str], timeout: float, cores: int) -> measuring.Measured:
         assert cores == 1
         assert env["OMP_NUM_THREADS"] == "1"
         output: dict[str, Any] = {"seconds": 0.1, "torch": False}
         if "--part" in command:
             output = calculus.run_part(command[command.index("--part") + 1], rounds=1)
-        return harness.Measured(tuple(command), 1.0, 1.0, 10**8, output)
+        return measuring.Measured(tuple(command), 1.0, 1.0, 10**8, output)
 
-    recorded: list[harness.Result] = []
-    monkeypatch.setattr(harness, "run_measured", run_measured)
-    monkeypatch.setattr(harness, "record", lambda result, *, lacks: recorded.append(result))
+    recorded: list[records.Result] = []
+    monkeypatch.setattr(measuring, "run_measured", run_measured)
+    monkeypatch.setattr(records, "record", lambda result, *, lacks: recorded.append(result))
     monkeypatch.setattr(sys, "argv", ["calculus", "--rounds", "1"])
     calculus.main()
     (result,) = recorded

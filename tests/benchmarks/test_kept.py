@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import harness, ner, ner_tuning, translation_tuning
+from benchmarks import commits, measuring, ner, ner_tuning, records, translation_tuning
 from benchmarks.kept import Kept
 
 COMMAND = ["python", "--part", "fit"]
@@ -37,15 +37,15 @@ def test_what_was_found_stands_for_a_part_that_is_the_same(
 ) -> None:
     found = iter([0.1, 0.2])
 
-    def run_measured(command: list[str], env: harness.Env, timeout: float) -> harness.Measured:
-        return harness.Measured(tuple(command), 3.0, 2.0, 10**9, {"mrr": next(found)})
+    def run_measured(command: list[str], env: measuring.Env, timeout: float) -> measuring.Measured:
+        return measuring.Measured(tuple(command), 3.0, 2.0, 10**9, {"mrr": next(found)})
 
-    def run(made: dict[str, str | int], command: list[str]) -> harness.Measured:
-        monkeypatch.setattr(harness, "commit_measured", lambda: made["commit"])
+    def run(made: dict[str, str | int], command: list[str]) -> measuring.Measured:
+        monkeypatch.setattr(commits, "commit_measured", lambda: made["commit"])
         kept = Kept.begun(tmp_path / "kept", int(made["threads"]), int(made["jobs"]))
         return kept.run("train/valid, 10%", command, {}, 9.0)
 
-    monkeypatch.setattr(harness, "run_measured", run_measured)
+    monkeypatch.setattr(measuring, "run_measured", run_measured)
     first = run(made, COMMAND)
     assert first.output == {"mrr": 0.1}
     assert [file.name for file in (tmp_path / "kept").iterdir()] == ["train-valid, 10%.json"]
@@ -55,11 +55,11 @@ def test_what_was_found_stands_for_a_part_that_is_the_same(
 
 
 def test_what_changed_while_it_was_measured_is_measured_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    commits = iter(["0123456789ab", "0123456789ab to 123456789abc", "0123456789ab", "0123456789ab"])
+    seen = iter(["0123456789ab", "0123456789ab to 123456789abc", "0123456789ab", "0123456789ab"])
     found = iter([{"f1": 1.0}, {"f1": 2.0}])
-    monkeypatch.setattr(harness, "commit_measured", lambda: next(commits))
+    monkeypatch.setattr(commits, "commit_measured", lambda: next(seen))
     monkeypatch.setattr(
-        harness, "run_measured", lambda command, *_: harness.Measured(tuple(command), 1.0, 1.0, 1, next(found))
+        measuring, "run_measured", lambda command, *_: measuring.Measured(tuple(command), 1.0, 1.0, 1, next(found))
     )
     assert Kept.begun(tmp_path, 1, 1).run("fit", COMMAND, {}, 9.0).output == {"f1": 1.0}
     assert Kept.begun(tmp_path, 1, 1).run("fit", COMMAND, {}, 9.0).output == {"f1": 2.0}
@@ -83,13 +83,13 @@ def test_what_is_there_is_not_measured_again(
         output = dict.fromkeys(("f1", "precision", "recall", "dev", "minutes", "vectors", "seconds"), 90.0)
     called: list[list[str]] = []
 
-    def run_measured(command: list[str], env: harness.Env, timeout: float) -> harness.Measured:
+    def run_measured(command: list[str], env: measuring.Env, timeout: float) -> measuring.Measured:
         called.append(command)
-        return harness.Measured(tuple(command), 60.0, 90.0, 10**9, output | {"minutes": float(len(called))})
+        return measuring.Measured(tuple(command), 60.0, 90.0, 10**9, output | {"minutes": float(len(called))})
 
-    recorded: list[harness.Result] = []
-    monkeypatch.setattr(harness, "run_measured", run_measured)
-    monkeypatch.setattr(harness, "record", recorded.append)
+    recorded: list[records.Result] = []
+    monkeypatch.setattr(measuring, "run_measured", run_measured)
+    monkeypatch.setattr(records, "record", recorded.append)
     monkeypatch.setattr(sys, "argv", ["benchmark", *arguments, "--jobs", "1", "--keep", str(tmp_path)])
     module.main()  # type: ignore[attr-defined]
     assert len(called) == len(list(tmp_path.iterdir())) == parts

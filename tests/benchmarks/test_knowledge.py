@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks import harness, knowledge
+from benchmarks import commits, knowledge, measuring, records
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 JUDGED = {"test mrr", "test hits1", "test hits10", "test amri"}
@@ -69,7 +69,7 @@ def test_a_data_set_is_read_from_its_folder(tmp_path: Path, monkeypatch: pytest.
 def test_rows_have_the_promised_targets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, keep: bool) -> None:
     models: dict[str, set[Path]] = {"fit": set(), "update": set()}
 
-    def run_measured(command: list[str], env: dict[str, str], timeout: float) -> harness.Measured:
+    def run_measured(command: list[str], env: dict[str, str], timeout: float) -> measuring.Measured:
         part = command[command.index("--part") + 1]
         output = {"mrr": 0.4, "hits1": 0.3, "hits10": 0.5}
         if part != "floor":
@@ -78,12 +78,12 @@ def test_rows_have_the_promised_targets(tmp_path: Path, monkeypatch: pytest.Monk
             output = {"seconds": seconds, "epochs": 9.0, **dict.fromkeys(JUDGED | CHANGED, 0.45)}
         if part == "fit":
             output |= {"valid mrr": 0.46, "test mrr": 0.41 + 0.02 * int(command[command.index("--seed") + 1])}
-        return harness.Measured(tuple(command), 1.0, 1.0, 10**9, output)
+        return measuring.Measured(tuple(command), 1.0, 1.0, 10**9, output)
 
-    recorded: list[harness.Result] = []
-    monkeypatch.setattr(harness, "run_measured", run_measured)
-    monkeypatch.setattr(harness, "record", recorded.append)
-    monkeypatch.setattr(harness, "commit_measured", lambda: "0123456789ab")
+    recorded: list[records.Result] = []
+    monkeypatch.setattr(measuring, "run_measured", run_measured)
+    monkeypatch.setattr(records, "record", recorded.append)
+    monkeypatch.setattr(commits, "commit_measured", lambda: "0123456789ab")
     folder = tmp_path / "kept"
     monkeypatch.setattr(
         sys, "argv", ["knowledge", "--seeds", "2", "--jobs", "2", *(["--keep", str(folder)] if keep else [])]
@@ -119,7 +119,7 @@ def test_rows_have_the_promised_targets(tmp_path: Path, monkeypatch: pytest.Monk
 
 @pytest.mark.usefixtures("world")
 def test_models_are_told_by_their_weights_and_their_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(harness, "commit_measured", lambda: "0123456789ab")
+    monkeypatch.setattr(commits, "commit_measured", lambda: "0123456789ab")
     for seed in (0, 1):
         knowledge.fit(1, seed, tmp_path / f"{seed}-1")
     (tmp_path / "again").mkdir()
@@ -128,5 +128,5 @@ def test_models_are_told_by_their_weights_and_their_commit(tmp_path: Path, monke
     assert all(each.endswith(", trained by commit 0123456789ab") for each in told.values())
     assert told["model 0-1"] != told["model 1-1"]
     assert knowledge.fitted_models(tmp_path / "again", ["0-1"]) == {"model 0-1": told["model 0-1"]}
-    (tmp_path / "1-1" / harness.NOTE).unlink()
+    (tmp_path / "1-1" / commits.NOTE).unlink()
     assert knowledge.fitted_models(tmp_path, ["1-1"])["model 1-1"].endswith(", trained by a commit that nobody noted")

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks import harness, knowledge, knowledge_questions
+from benchmarks import knowledge, knowledge_questions, measuring, records
 from benchmarks.knowledge_questions import AFTER, ANEW, BEFORE, POPULAR
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
@@ -89,7 +89,7 @@ def test_rows_have_targets_and_missing_models_are_fitted(tmp_path: Path, monkeyp
     groups = {"changed": systems, "unchanged": systems}
     update = {"facts trained with": 10, "epochs": 2, "seconds": 4.0, "mrr": 0.3}
 
-    def run_measured(command: list[str], env: harness.Env, timeout: float) -> harness.Measured:
+    def run_measured(command: list[str], env: measuring.Env, timeout: float) -> measuring.Measured:
         part = command[command.index("--part") + 1]
         called.append((part, *command[command.index("--part") + 2 :]))
         output: dict[str, Any] = {}
@@ -101,11 +101,11 @@ def test_rows_have_targets_and_missing_models_are_fitted(tmp_path: Path, monkeyp
         elif part == "hub":
             output = {"fit seconds": 20.0, "facts": 100, "facts of the hub": 40}
             output |= {"with the cap": update, "without": update | {"seconds": 12.0}}
-        return harness.Measured(tuple(command), 1.0, 1.0, 10**9, output)
+        return measuring.Measured(tuple(command), 1.0, 1.0, 10**9, output)
 
-    recorded: list[harness.Result] = []
-    monkeypatch.setattr(harness, "run_measured", run_measured)
-    monkeypatch.setattr(harness, "record", lambda result, lacks: recorded.append(result) if not lacks else None)
+    recorded: list[records.Result] = []
+    monkeypatch.setattr(measuring, "run_measured", run_measured)
+    monkeypatch.setattr(records, "record", lambda result, lacks: recorded.append(result) if not lacks else None)
     monkeypatch.setattr(sys, "argv", ["knowledge_questions", "--models", str(tmp_path), "--count", "50"])
     knowledge_questions.main()
     models = ("--seed", "0", "--models", str(tmp_path))

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks import harness, knowledge, knowledge_refit
+from benchmarks import knowledge, knowledge_refit, measuring, records
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 
@@ -47,18 +47,18 @@ def test_swapped_facts_keep_heads_relations_and_the_tails_of_each_relation() -> 
 def test_a_record_tells_its_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     parts: list[str] = []
 
-    def run_measured(command: list[str], env: harness.Env, timeout: float) -> harness.Measured:
+    def run_measured(command: list[str], env: measuring.Env, timeout: float) -> measuring.Measured:
         options = dict(zip(command[3::2], command[4::2], strict=True))
         parts.append(options["--part"])
         said = {"strain": 1.0, "share": 0.1, "due": 0.0, "lost": 0.01}
         keys = knowledge_refit.SHARES if options["--part"] == "share" else knowledge_refit.FALSE
         if options["--part"] == "fit":
             knowledge.fit(1, int(options["--seed"]), Path(options["--models"]) / f"{options['--seed']}-1")
-        return harness.Measured((), 1.0, 1.0, 1, {str(key): said for key in keys})
+        return measuring.Measured((), 1.0, 1.0, 1, {str(key): said for key in keys})
 
-    recorded: list[harness.Result] = []
-    monkeypatch.setattr(harness, "run_measured", run_measured)
-    monkeypatch.setattr(harness, "record", recorded.append)
+    recorded: list[records.Result] = []
+    monkeypatch.setattr(measuring, "run_measured", run_measured)
+    monkeypatch.setattr(records, "record", recorded.append)
     folder = tmp_path / "some models"
     knowledge.fit(1, 0, folder / "0-1")
     monkeypatch.setattr(sys, "argv", ["knowledge_refit", "--seeds", "2", "--models", str(folder)])

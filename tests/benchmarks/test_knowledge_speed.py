@@ -13,20 +13,29 @@ import pytest
 import torch
 from reference import dkge
 
-from benchmarks import harness, knowledge_reference, knowledge_speed
-from benchmarks.knowledge_speed import CONTEXTS, ENCODED, LITERAL, OURS, PACKED, PYKEEN, RANKS, STEP, UPDATED, WRONG
+from benchmarks import (
+    knowledge_reference,
+    knowledge_speed,
+    knowledge_speed_published,
+    knowledge_speed_pykeen,
+    measuring,
+    records,
+)
+from benchmarks.knowledge_speed_published import CONTEXTS, ENCODED, LITERAL, OURS, PACKED, RANKS, STEP, UPDATED, WRONG
+from benchmarks.knowledge_speed_pykeen import PYKEEN
 from benchmarks.peers import timing
 
 
 @pytest.fixture
 def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in {"DIM": 8, "BATCH": 32, "STEPS": 2, "ASKED": 5, "DRAWN": 200}.items():
-        monkeypatch.setattr(knowledge_speed, name, value)
+    monkeypatch.setattr(knowledge_speed, "DIM", 8)
+    for name, value in {"BATCH": 32, "STEPS": 2, "ASKED": 5, "DRAWN": 200}.items():
+        monkeypatch.setattr(knowledge_speed_published, name, value)
 
 
 @pytest.mark.usefixtures("tiny")
 def test_both_ways_come_to_the_same_on_a_world_that_changes(world: list[Any]) -> None:
-    found = knowledge_speed.measure_yago(world[0], world[1].graph, threads=1, repeats=2)
+    found = knowledge_speed_published.measure_yago(world[0], world[1].graph, 8, threads=1, repeats=2)
     assert {what: set(systems) for what, systems in found["seconds"].items()} == {
         CONTEXTS: {OURS, LITERAL},
         PACKED: {OURS},
@@ -75,7 +84,7 @@ def test_other_results_are_not_compared(
     place, other = others[what]
     monkeypatch.setattr(place, what, other)
     with pytest.raises(RuntimeError, match=message):
-        knowledge_speed.measure_yago(world[0], world[1].graph, threads=1, repeats=1)
+        knowledge_speed_published.measure_yago(world[0], world[1].graph, 8, threads=1, repeats=1)
 
 
 def test_a_padded_encoder_is_that_of_the_equations() -> None:
@@ -104,13 +113,13 @@ def job(**changes: Any) -> timing.Job:
 
 
 def test_ranks_are_compared_with_those_of_the_peer(world: list[Any], tmp_path: Path) -> None:
-    knowledge_speed.write_job(tmp_path, world[0], job())
+    knowledge_speed_pykeen.write_job(tmp_path, world[0], job())
     assert json.loads((tmp_path / timing.JOB).read_text(encoding="utf-8")) == job()
-    data = knowledge_speed.read_data(tmp_path)
+    data = knowledge_speed_pykeen.read_data(tmp_path)
     assert set(np.unique(data["entities"] * 16)) <= set(range(-16, 17))
-    assert knowledge_speed.evaluate(tmp_path, job())["seconds"] > 0
-    shutil.copy(tmp_path / knowledge_speed.TABLES, tmp_path / "pykeen.npz")
-    knowledge_speed.compare_ranks(tmp_path)
+    assert knowledge_speed_pykeen.evaluate(tmp_path, job())["seconds"] > 0
+    shutil.copy(tmp_path / knowledge_speed_pykeen.TABLES, tmp_path / "pykeen.npz")
+    knowledge_speed_pykeen.compare_ranks(tmp_path)
     with np.load(tmp_path / "pykeen.npz") as saved:
         ranks = dict(saved)
     known = {tuple(fact) for part in ("train", "valid", "test") for fact in data[part].tolist()}
@@ -120,13 +129,13 @@ def test_ranks_are_compared_with_those_of_the_peer(world: list[Any], tmp_path: P
     ranks["head realistic"][0] += 0.5
     np.savez(tmp_path / "pykeen.npz", **ranks)
     with pytest.raises(RuntimeError, match="head realistic ranks of the evaluators differ"):
-        knowledge_speed.compare_ranks(tmp_path)
+        knowledge_speed_pykeen.compare_ranks(tmp_path)
 
 
 def test_training_is_timed_between_the_first_and_the_last_epoch(world: list[Any], tmp_path: Path) -> None:
-    knowledge_speed.write_job(tmp_path, world[0], job(), limit=100)
-    assert len(knowledge_speed.read_data(tmp_path)["train"]) == 100
-    assert knowledge_speed.train(tmp_path, job())["seconds"] > 0
+    knowledge_speed_pykeen.write_job(tmp_path, world[0], job(), limit=100)
+    assert len(knowledge_speed_pykeen.read_data(tmp_path)["train"]) == 100
+    assert knowledge_speed_pykeen.train(tmp_path, job())["seconds"] > 0
 
 
 def test_peers_take_turns_and_their_ranks_are_compared(
@@ -135,22 +144,22 @@ def test_peers_take_turns_and_their_ranks_are_compared(
     called = []
 
     def interleave(
-        commands: dict[str, list[str]], env: harness.Env, timeout: float, repeats: int
-    ) -> dict[str, list[harness.Measured]]:
+        commands: dict[str, list[str]], env: measuring.Env, timeout: float, repeats: int
+    ) -> dict[str, list[measuring.Measured]]:
         assert env["PYSTOW_HOME"] == str(tmp_path / "pystow")
         ours, theirs = commands[OURS], commands[PYKEEN]
         assert theirs[:3] == ["env", "--unset=OMP_WAIT_POLICY", "--unset=GOMP_SPINCOUNT"]
         assert theirs[-5:] == ["peer", "-m", "benchmarks.peers.pykeen_driver", str(tmp_path), ours[-3]]
         negatives = json.loads((tmp_path / timing.JOB).read_text(encoding="utf-8"))["negatives"]
         called.append((ours[-3], negatives))
-        return {name: [harness.Measured((), 1.0, 1.0, 1, {"seconds": 2.0})] for name in commands}
+        return {name: [measuring.Measured((), 1.0, 1.0, 1, {"seconds": 2.0})] for name in commands}
 
     compared: list[Path] = []
-    monkeypatch.setattr(harness, "interleave", interleave)
-    monkeypatch.setattr(harness, "peer_environment", lambda name: Path("peer"))
-    monkeypatch.setattr(knowledge_speed, "public", lambda name: world[0])
-    monkeypatch.setattr(knowledge_speed, "compare_ranks", compared.append)
-    found = knowledge_speed.beside_pykeen(tmp_path, ["python", "--part"], {}, 1, 2)
+    monkeypatch.setattr(measuring, "interleave", interleave)
+    monkeypatch.setattr(measuring, "peer_environment", lambda name: Path("peer"))
+    monkeypatch.setattr(knowledge_speed_pykeen, "public", lambda name: world[0])
+    monkeypatch.setattr(knowledge_speed_pykeen, "compare_ranks", compared.append)
+    found = knowledge_speed_pykeen.beside_pykeen(tmp_path, ["python", "--part"], {}, 8, 1, 2)
     assert called == [("evaluate", 0)] * 2 + [("train", 1)] * 2 + [("train", 16)] * 2
     assert compared == [tmp_path] * 2
     assert found == {name: {OURS: [2.0, 2.0], PYKEEN: [2.0, 2.0]} for name in ("evaluate", "train 1", "train 16")}
@@ -179,18 +188,18 @@ def test_rows_have_the_promised_targets(monkeypatch: pytest.MonkeyPatch) -> None
     peers = {name: {OURS: [1.0, 1.0], PYKEEN: [2.0, 2.0]} for name in ("evaluate", "train 1", "train 16")}
     parts: list[str] = []
 
-    def run_measured(command: list[str], env: harness.Env, timeout: float) -> harness.Measured:
+    def run_measured(command: list[str], env: measuring.Env, timeout: float) -> measuring.Measured:
         part = command[command.index("--part") + 1]
         parts.append(part)
         assert env["OMP_NUM_THREADS"] == "1"
         million = {"facts": 10**6, "entities": 2 * 10**5, "pool": 1000, "seconds": 120.0, "epoch": 100.0}
         output = {"yago": {"seconds": seconds, "figures": figures}, "million": million}[part]
-        return harness.Measured(tuple(command), 1.0, 1.0, 3 * 10**9, json.loads(json.dumps(output)))
+        return measuring.Measured(tuple(command), 1.0, 1.0, 3 * 10**9, json.loads(json.dumps(output)))
 
-    recorded: list[harness.Result] = []
-    monkeypatch.setattr(harness, "run_measured", run_measured)
-    monkeypatch.setattr(harness, "record", lambda result, lacks: recorded.append(result) if not lacks else None)
-    monkeypatch.setattr(knowledge_speed, "beside_pykeen", lambda *given: peers)
+    recorded: list[records.Result] = []
+    monkeypatch.setattr(measuring, "run_measured", run_measured)
+    monkeypatch.setattr(records, "record", lambda result, lacks: recorded.append(result) if not lacks else None)
+    monkeypatch.setattr(knowledge_speed_pykeen, "beside_pykeen", lambda *given: peers)
     monkeypatch.setattr(sys, "argv", ["knowledge_speed", "--repeats", "2"])
     knowledge_speed.main()
     assert parts == ["yago", "million"]
@@ -218,8 +227,8 @@ def test_a_part_alone_is_shown_and_not_recorded(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     million = {"facts": 10**6, "entities": 2 * 10**5, "pool": 1000, "seconds": 120.0, "epoch": 100.0}
-    measured = harness.Measured((), 1.0, 1.0, 10**9, million)
-    monkeypatch.setattr(harness, "run_measured", lambda *given: measured)
+    measured = measuring.Measured((), 1.0, 1.0, 10**9, million)
+    monkeypatch.setattr(measuring, "run_measured", lambda *given: measured)
     monkeypatch.setattr(sys, "argv", ["knowledge_speed", "--only", "million"])
     knowledge_speed.main()
     shown = capsys.readouterr().out

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks import harness, knowledge_static
+from benchmarks import knowledge_static, measuring, records
 from benchmarks.knowledge_static import ALIKE, FLOOR, NORM_1, OPEN, OURS, PYKEEN, Data
 from benchmarks.peers import timing
 
@@ -60,7 +60,7 @@ def pretend(
     """Instead of PyKEEN: random embeddings, judged `off` what they are."""
     seen = []
 
-    def run_measured(command: list[Any], env: harness.Env, timeout: float) -> harness.Measured:
+    def run_measured(command: list[Any], env: measuring.Env, timeout: float) -> measuring.Measured:
         folder = Path(command[-2])
         assert command[-1] == "fit"
         assert env["PYSTOW_HOME"] == str(folder / "pystow")
@@ -73,10 +73,10 @@ def pretend(
         np.savez(folder / knowledge_static.TABLES, entities=tables[0], relations=tables[1])
         figures = knowledge_static.judged(data, *tables, given["asked"], norm=1)
         output = {"seconds": 3.0, "norm": 1, "mrr": figures["mrr"] + off, "hits10": figures["hits10"]}
-        return harness.Measured((), 1.0, 1.0, 1, output)
+        return measuring.Measured((), 1.0, 1.0, 1, output)
 
-    monkeypatch.setattr(harness, "run_measured", run_measured)
-    monkeypatch.setattr(harness, "peer_environment", lambda name: Path("peer"))
+    monkeypatch.setattr(measuring, "run_measured", run_measured)
+    monkeypatch.setattr(measuring, "peer_environment", lambda name: Path("peer"))
     return seen
 
 
@@ -120,25 +120,27 @@ def test_evaluators_that_differ_are_no_result(data: Data, monkeypatch: pytest.Mo
 
 def pretend_all(
     monkeypatch: pytest.MonkeyPatch, world: list[Any]
-) -> tuple[list[tuple[str, str, int]], list[tuple[harness.Result, list[str]]]]:
+) -> tuple[list[tuple[str, str, int]], list[tuple[records.Result, list[str]]]]:
     """Instead of training: what is trained, and what is recorded and what that lacks."""
     trained: list[tuple[str, str, int]] = []
-    recorded: list[tuple[harness.Result, list[str]]] = []
+    recorded: list[tuple[records.Result, list[str]]] = []
 
-    def run_measured(command: list[str], env: harness.Env, timeout: float) -> harness.Measured:
+    def run_measured(command: list[str], env: measuring.Env, timeout: float) -> measuring.Measured:
         options = dict(zip(command[3::2], command[4::2], strict=True))
         if options["--part"] == "floor":
-            return harness.Measured((), 1.0, 1.0, 1, {"mrr": 0.4, "hits10": 0.5})
+            return measuring.Measured((), 1.0, 1.0, 1, {"mrr": 0.4, "hits10": 0.5})
         trained.append((options["--datasets"], options["--system"], int(options["--epochs"])))
         mrr = {OURS: 0.5, NORM_1: 0.52, OPEN: 0.45}[options["--system"]] + 0.1 * int(options["--seed"])
-        return harness.Measured((), 1.0, 1.0, 1, {"seconds": 2.0, "mrr": mrr, "hits10": 0.7})
+        return measuring.Measured((), 1.0, 1.0, 1, {"seconds": 2.0, "mrr": mrr, "hits10": 0.7})
 
-    def fit_pykeen(data: Data, system: str, epochs: int, seed: int, threads: int, env: harness.Env) -> dict[str, float]:
+    def fit_pykeen(
+        data: Data, system: str, epochs: int, seed: int, threads: int, env: measuring.Env
+    ) -> dict[str, float]:
         trained.append(("", system, epochs))
         return {"seconds": 9.0, "mrr": {PYKEEN: 0.3, ALIKE: 0.52}[system], "hits10": 0.6}
 
-    monkeypatch.setattr(harness, "run_measured", run_measured)
-    monkeypatch.setattr(harness, "record", lambda result, lacks: recorded.append((result, lacks)))
+    monkeypatch.setattr(measuring, "run_measured", run_measured)
+    monkeypatch.setattr(records, "record", lambda result, lacks: recorded.append((result, lacks)))
     monkeypatch.setattr(knowledge_static, "public", lambda name: world[0])
     monkeypatch.setattr(knowledge_static, "fit_pykeen", fit_pykeen)
     return trained, recorded

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks import harness, knowledge_tuning
+from benchmarks import knowledge_tuning, measuring, records
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 
@@ -22,14 +22,14 @@ def test_every_change_is_fitted(world: list[Any]) -> None:
 
 
 def test_rows_tell_every_change(monkeypatch: pytest.MonkeyPatch) -> None:
-    def run_measured(command: list[str], env: dict[str, str], timeout: float) -> harness.Measured:
+    def run_measured(command: list[str], env: dict[str, str], timeout: float) -> measuring.Measured:
         seed = int(command[command.index("--seed") + 1])
         output: dict[str, Any] = {"seconds": 60.0, "mrr": 0.4 + 0.02 * seed}
-        return harness.Measured(tuple(command), 1.0, 1.0, 10**9, output)
+        return measuring.Measured(tuple(command), 1.0, 1.0, 10**9, output)
 
-    recorded: list[harness.Result] = []
-    monkeypatch.setattr(harness, "run_measured", run_measured)
-    monkeypatch.setattr(harness, "record", recorded.append)
+    recorded: list[records.Result] = []
+    monkeypatch.setattr(measuring, "run_measured", run_measured)
+    monkeypatch.setattr(records, "record", recorded.append)
     monkeypatch.setattr(sys, "argv", ["knowledge_tuning", "--seeds", "2", "--jobs", "2"])
     knowledge_tuning.main()
     (result,) = recorded

@@ -10,13 +10,22 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks import harness, mediation, mediation_r, mediation_speed
-from benchmarks.mediation import BASMU, BIMA, CELLS, EFFECTS
+from benchmarks import (
+    commits,
+    measuring,
+    mediation,
+    mediation_r,
+    mediation_speed,
+    mediation_speed_chains,
+    mediation_studies,
+    records,
+)
+from benchmarks.mediation_studies import BASMU, BIMA, CELLS, CHOSEN, EFFECTS
 
 
 def figures(bias: float, *, covered: float = 1.0) -> dict[str, float]:
     """Those of a replicate."""
-    found = dict.fromkeys(("MSE null", "MSE non-null", *mediation.CHOSEN, "R-hat", "seconds"), 0.01)
+    found = dict.fromkeys(("MSE null", "MSE non-null", *CHOSEN, "R-hat", "seconds"), 0.01)
     for effect in EFFECTS:
         found |= {f"{effect} bias": bias, f"{effect} covered": covered}
     return found
@@ -55,8 +64,8 @@ def test_the_methods_table_has_a_line_for_each_cell_and_method(found: Any) -> No
 def test_selection_counts_what_is_wrong_and_what_is_missed() -> None:
     truth = np.array([1.0, 2.0, 0.0, 0.0])
 
-    assert mediation.selection(np.array([True, False, True, False]), truth) == {"fdr": 0.5, "power": 0.5}
-    assert mediation.selection(np.zeros(4, bool), truth) == {"fdr": 0.0, "power": 0.0}
+    assert mediation_studies.selection(np.array([True, False, True, False]), truth) == {"fdr": 0.5, "power": 0.5}
+    assert mediation_studies.selection(np.zeros(4, bool), truth) == {"fdr": 0.0, "power": 0.0}
 
 
 def test_a_replicate_is_compared_with_its_truth(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -65,7 +74,7 @@ def test_a_replicate_is_compared_with_its_truth(monkeypatch: pytest.MonkeyPatch)
     small = capability.simulate(n=40, side=6, confounding="none")
     monkeypatch.setattr(capability, "simulate", lambda **_: small)
 
-    told = mediation.replicate("none", BIMA, 7, {"n_chains": 1, "n_warmup": 50, "n_draws": 50})
+    told = mediation_studies.replicate("none", BIMA, 7, {"n_chains": 1, "n_warmup": 50, "n_draws": 50})
 
     assert told["TE bias"] == pytest.approx(told["NIE bias"] + told["NDE bias"])
     assert 0 <= told["power"] <= 1
@@ -108,11 +117,11 @@ def small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
         given = (study.exposure, study.mediators, study.outcome, study.confounders, study.basis)
         return study, prepare(*given, standardise=standardise)
 
-    def run_measured(command: Any, env: harness.Env, timeout: float, cores: int | None) -> harness.Measured:
+    def run_measured(command: Any, env: measuring.Env, timeout: float, cores: int | None) -> measuring.Measured:
         words = [str(word) for word in command]
         assert cores == 1
         if "--task" in words:
-            output = mediation_speed.TASKS[words[words.index("--task") + 1]](40, 40, int(words[-1]))
+            output = mediation_speed_chains.TASKS[words[words.index("--task") + 1]](40, 40, int(words[-1]))
         else:  # as the authors' package would
             part = {"iteration": 0.5}
             output = {"mediator": part, "outcome": part, "versions": "BASMU 1.0, R 4.2.2"}
@@ -120,10 +129,10 @@ def small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
                 np.ones(size).tofile(Path(words[-1]) / f"{name}.f64")
             for name in ("nu", "theta_eta", "eigenvalues"):
                 np.ones(5).tofile(Path(words[-1]) / f"{name}.f64")
-        return harness.Measured(tuple(words), 1.0, 1.0, 10**8, json.loads(json.dumps(output)))
+        return measuring.Measured(tuple(words), 1.0, 1.0, 10**8, json.loads(json.dumps(output)))
 
-    monkeypatch.setattr(mediation_speed, "prepared", prepared)
-    monkeypatch.setattr(harness, "run_measured", run_measured)
+    monkeypatch.setattr(mediation_speed_chains, "prepared", prepared)
+    monkeypatch.setattr(measuring, "run_measured", run_measured)
     return seeds
 
 
@@ -159,7 +168,7 @@ def test_effective_draws_are_compared_where_all_chains_mixed() -> None:
     assert (row.value, row.unit, row.target) == (1, "of 2", None)
     assert [row.value for row in mediation_speed.figures("ours", chains(100, 200))] == [500, 150, pytest.approx(0.3)]
     assert len(mediation_speed.figures("ours", chains(99, 200))) == 2
-    assert mediation_speed.told(10, 20, np.ones(100)) == {"seconds": 0.5, "draws": 100, "effective": 0}
+    assert mediation_speed_chains.told(10, 20, np.ones(100)) == {"seconds": 0.5, "draws": 100, "effective": 0}
 
 
 def test_authors_are_timed_on_another_study_each_round_and_their_versions_told(
@@ -179,14 +188,14 @@ def test_authors_are_timed_on_another_study_each_round_and_their_versions_told(
 def test_a_run_without_the_authors_package_or_a_commit_is_shown_and_not_recorded(
     commit: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    row = harness.Row("any", 1, "")
+    row = records.Row("any", 1, "")
     for part in mediation_speed.PARTS:
         monkeypatch.setattr(mediation_speed, part, lambda *_: ([row], {}))
     monkeypatch.delenv(mediation_r.LIBRARY, raising=False)
-    monkeypatch.setattr(harness, "commit_measured", lambda: commit)
+    monkeypatch.setattr(commits, "commit_measured", lambda: commit)
     monkeypatch.setattr("sys.argv", ["mediation_speed"])
     recorded = []
-    monkeypatch.setattr(harness, "record", lambda result, *, lacks: recorded.append((result, lacks)))
+    monkeypatch.setattr(records, "record", lambda result, *, lacks: recorded.append((result, lacks)))
 
     mediation_speed.main()
 

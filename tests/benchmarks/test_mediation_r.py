@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import harness, mediation_r
+from benchmarks import measuring, mediation_r
 from benchmarks.mediation_r import LIBRARY, Absent, Study
 
 
@@ -59,7 +59,7 @@ def test_a_study_is_written_in_columns_and_draws_are_read_back(
     alpha, beta = np.random.default_rng(1).normal(size=(2, 10, 6))
     seen = []
 
-    def run_measured(command: harness.Command, env: harness.Env, timeout: float) -> harness.Measured:
+    def run_measured(command: measuring.Command, env: measuring.Env, timeout: float) -> measuring.Measured:
         seen.append((list(command), env["OPENBLAS_NUM_THREADS"]))
         assert (tmp_path / "numbers.txt").read_text() == "60 25 2 6 50 50 7\n"
         np.testing.assert_array_equal(np.fromfile(tmp_path / "M.f64").reshape(25, 60).T, study.images)
@@ -68,9 +68,9 @@ def test_a_study_is_written_in_columns_and_draws_are_read_back(
         for name, size in {"nu": 25, "theta_eta": 60 * 6, "variances": 20}.items():
             np.ones(size).tofile(tmp_path / f"{name}.f64")
         output = {"mediator": seconds, "outcome": seconds, "versions": "BASMU 1.0, R 4.2.2"}
-        return harness.Measured((), 1, 1, 1, output)
+        return measuring.Measured((), 1, 1, 1, output)
 
-    monkeypatch.setattr(harness, "run_measured", run_measured)
+    monkeypatch.setattr(measuring, "run_measured", run_measured)
     found = mediation_r.time_authors(study, tmp_path, mediator=50, outcome=50, seed=7)
     script = str(tmp_path / "basmu.R")
     assert seen == [(["env", f"R_LIBS={library}", "Rscript", "--vanilla", script, str(tmp_path)], "1")]

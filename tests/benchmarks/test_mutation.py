@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import harness, mutation
+from benchmarks import HERE, commits, harness, mutation, records
 from benchmarks.kept import Kept
 from benchmarks.mutation import MATHS, Tally
 from latticework.core.capability import capabilities
@@ -125,8 +125,8 @@ def test_the_table_has_the_share_of_each_capability_and_module() -> None:
 
 def test_the_page_of_results_has_a_place_for_the_table() -> None:
     found = mutation.result({"nn": {"nn/crf": Tally(8, ("nn.one",), 1, 10)}}, jobs=2)
-    page = (harness.HERE / "README.md").read_text(encoding="utf-8")
-    assert harness.table(found) in harness._with_tables(page, {mutation.NAME: found})
+    page = (HERE / "README.md").read_text(encoding="utf-8")
+    assert records.table(found) in harness.with_tables(page, {mutation.NAME: found})
 
 
 def test_of_a_sample_a_module_counts_by_the_mutants_that_it_has() -> None:
@@ -158,7 +158,7 @@ def test_what_was_found_of_a_module_is_kept_for_the_same_tests_and_sample(
         return Tally(39, ("one: - a  + b",), 0, 120)
 
     monkeypatch.setattr(mutation, "mutate", mutate)
-    monkeypatch.setattr(harness, "commit_measured", lambda: "0123456789ab")
+    monkeypatch.setattr(commits, "commit_measured", lambda: "0123456789ab")
     for sample, tests in ((40, "a"), (40, "a"), (30, "a"), (40, "b")):
         kept = Kept.begun(tmp_path, 1, 2)
         found = mutation.remembered(kept, "nn/crf", [tests], tmp_path, 2, sample)

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from benchmarks import harness, ner, ner_tuning
+from benchmarks import measuring, ner, ner_tuning, records
 from latticework.ner import learning
 from latticework.ner.planted import plant
 
@@ -55,18 +55,18 @@ def test_a_share_is_drawn_with_the_seed() -> None:
 
 
 def test_rows_have_the_promised_targets(monkeypatch: pytest.MonkeyPatch) -> None:
-    def run_measured(command: list[str], env: dict[str, str], timeout: float) -> harness.Measured:
+    def run_measured(command: list[str], env: dict[str, str], timeout: float) -> measuring.Measured:
         part = command[command.index("--part") + 1]
         if part == "fit":
             name, seed = command[command.index("--model") + 1], int(command[command.index("--seed") + 1])
             output = dict.fromkeys(FIGURES, 90.0 + seed + (name == "lattice") * 0.5)
         else:
             output = {"million": {"vectors": 5, "seconds": 2.0}, "data": {"entities": 7}}[part]
-        return harness.Measured(tuple(command), 1.0, 1.0, 2 * 10**9, output)
+        return measuring.Measured(tuple(command), 1.0, 1.0, 2 * 10**9, output)
 
-    recorded: list[harness.Result] = []
-    monkeypatch.setattr(harness, "run_measured", run_measured)
-    monkeypatch.setattr(harness, "record", recorded.append)
+    recorded: list[records.Result] = []
+    monkeypatch.setattr(measuring, "run_measured", run_measured)
+    monkeypatch.setattr(records, "record", recorded.append)
     monkeypatch.setattr(sys, "argv", ["ner", "--seeds", "3", "--jobs", "4"])
     ner.main()
     assert recorded[0].command == "python -m benchmarks.ner --seeds 3 --jobs 4"
@@ -94,12 +94,12 @@ def test_a_variant_changes_fields_that_exist(variant: str) -> None:
 
 
 def test_variants_side_by_side_are_in_the_command_and_in_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
-    def run_measured(command: list[str], env: dict[str, str], timeout: float) -> harness.Measured:
-        return harness.Measured(tuple(command), 1.0, 1.0, 10**9, {"f1": float(command[-1]), "minutes": 2.0})
+    def run_measured(command: list[str], env: dict[str, str], timeout: float) -> measuring.Measured:
+        return measuring.Measured(tuple(command), 1.0, 1.0, 10**9, {"f1": float(command[-1]), "minutes": 2.0})
 
-    recorded: list[harness.Result] = []
-    monkeypatch.setattr(harness, "run_measured", run_measured)
-    monkeypatch.setattr(harness, "record", recorded.append)
+    recorded: list[records.Result] = []
+    monkeypatch.setattr(measuring, "run_measured", run_measured)
+    monkeypatch.setattr(records, "record", recorded.append)
     monkeypatch.setattr(sys, "argv", ["ner_tuning", "--seeds", "2", "--jobs", "3"])
     ner_tuning.main()
     (result,) = recorded

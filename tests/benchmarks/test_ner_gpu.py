@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from benchmarks import harness, ner_gpu, ner_speed
+from benchmarks import measuring, ner_gpu, ner_speed, records
 from benchmarks.ner_speed import OURS, PACKED, PADDED
 
 SENTENCES: list[ner_speed.Sentence] = [(4, [(0, 2), (1, 4)]), (3, [(0, 2), (1, 3), (0, 3)]), (2, []), (5, [(3, 5)])]
@@ -42,15 +42,15 @@ def test_figures_go_on_record_without_targets(monkeypatch: pytest.MonkeyPatch) -
     speeds = {task: {"32": systems} for task in ("training", "inference")}
     output = {"gpu": "G", "cell": speeds, "apart": {"states": 1e-7}, "tagger": {}}
     output["tagger"] = {"tagger: an epoch": [[2.0, 4.0, 3.0], "s"], "tagger: F1": [[90.0], "%"]}
-    recorded: list[harness.Result] = []
+    recorded: list[records.Result] = []
 
-    def run_measured(command: list[str], env: dict[str, str], timeout: float, cores: int) -> harness.Measured:
+    def run_measured(command: list[str], env: dict[str, str], timeout: float, cores: int) -> measuring.Measured:
         assert cores == 1
         assert command[1:3] == ["-m", "benchmarks.ner_gpu"]
-        return harness.Measured(tuple(command), 1.0, 1.0, 10**9, json.loads(json.dumps(output)))
+        return measuring.Measured(tuple(command), 1.0, 1.0, 10**9, json.loads(json.dumps(output)))
 
-    monkeypatch.setattr(harness, "run_measured", run_measured)
-    monkeypatch.setattr(harness, "record", recorded.append)
+    monkeypatch.setattr(measuring, "run_measured", run_measured)
+    monkeypatch.setattr(records, "record", recorded.append)
     monkeypatch.setattr(sys, "argv", ["ner_gpu", "--threads", "1", "--repeats", "2"])
     ner_gpu.main()
     (result,) = recorded

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from benchmarks import harness, ner_speed
+from benchmarks import measuring, ner_speed, records
 from benchmarks.ner_speed import LOOP, OURS, PACKED, PADDED
 
 SENTENCES: list[ner_speed.Sentence] = [(4, [(0, 2), (1, 4)]), (3, [(0, 2), (1, 3), (0, 3)]), (2, []), (5, [(3, 5)])]
@@ -37,15 +37,17 @@ def test_ratios_have_their_targets_and_go_on_record(monkeypatch: pytest.MonkeyPa
 
     text = {ner_speed.MATCHING: [1.2e6, 1.4e6], "segmentation": [5e5, 6e5]}
 
-    def run_measured(command: list[str], env: dict[str, str], timeout: float, cores: int) -> harness.Measured:
+    def run_measured(command: list[str], env: dict[str, str], timeout: float, cores: int) -> measuring.Measured:
         assert cores == 1
         assert command[-5:] == ["--part", "--threads", "1", "--repeats", "2"]
         assert env["OMP_NUM_THREADS"] == "1"
-        return harness.Measured(tuple(command), 1.0, 1.0, 10**9, {"cell": json.loads(json.dumps(speeds)), "text": text})
+        return measuring.Measured(
+            tuple(command), 1.0, 1.0, 10**9, {"cell": json.loads(json.dumps(speeds)), "text": text}
+        )
 
-    recorded: list[harness.Result] = []
-    monkeypatch.setattr(harness, "run_measured", run_measured)
-    monkeypatch.setattr(harness, "record", recorded.append)
+    recorded: list[records.Result] = []
+    monkeypatch.setattr(measuring, "run_measured", run_measured)
+    monkeypatch.setattr(records, "record", recorded.append)
     monkeypatch.setattr(sys, "argv", ["ner_speed", "--threads", "1", "--repeats", "2"])
     ner_speed.main()
     (result,) = recorded

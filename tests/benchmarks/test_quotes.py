@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import harness
-from benchmarks.harness import Row
+from benchmarks import HERE, harness, records
 from benchmarks.quotes import requoted, unquoted
+from benchmarks.records import Row
 
-RESULTS = harness.results()
-PAGES = [pytest.param(page, id=str(page.relative_to(harness.HERE.parent))) for page in harness.pages()]
+RESULTS = records.results()
+PAGES = [pytest.param(page, id=str(page.relative_to(HERE.parent))) for page in harness.pages()]
 MEASURED = re.compile(r"(?<![\w.])-?\d*\.\d+|\d (?:s|seconds|min|minutes|MB|GB|times)\b")
 
 
@@ -24,7 +24,7 @@ def known():
         Row("speed, the best of torch", 1234.5, "times"),
         Row("loss", -1.26, ""),
     ]
-    return {"ner": harness.make_result("ner", "Taggers", "python -m benchmarks.ner", rows, threads=1)}
+    return {"ner": records.make_result("ner", "Taggers", "python -m benchmarks.ner", rows, threads=1)}
 
 
 def measured(text: str) -> list[str]:
@@ -87,7 +87,7 @@ def test_no_line_begins_with_a_quotation_for_it_would_end_the_paragraph(page: Pa
 @pytest.mark.parametrize("page", PAGES)
 def test_figures_of_benchmarks_and_examples_are_quoted_or_cited(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
-    if page.parent != harness.HERE:
+    if page.parent != HERE:
         text = "".join(
             re.findall(r"^## (?:Benchmark|Example on real data)\n(.*?)(?=^## |\Z)", text, re.DOTALL | re.MULTILINE)
         )

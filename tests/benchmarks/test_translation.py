@@ -12,7 +12,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from benchmarks import harness, translation
+from benchmarks import commits, measuring, records, translation
 from latticework.core.hardware import PRECISIONS
 from latticework.translation import TransformerTranslator
 
@@ -62,11 +62,11 @@ def stub(monkeypatch: pytest.MonkeyPatch, outputs: dict[str, dict[str, object]])
     """Let no process run: the word that a command ends in says what it gives."""
     commands = []
 
-    def run_measured(command: list[str], env: dict[str, str], timeout: float) -> harness.Measured:
+    def run_measured(command: list[str], env: dict[str, str], timeout: float) -> measuring.Measured:
         commands.append(tuple(command))
-        return harness.Measured(tuple(command), 60.0, 90.0, 10**9, outputs[command[-1]])
+        return measuring.Measured(tuple(command), 60.0, 90.0, 10**9, outputs[command[-1]])
 
-    monkeypatch.setattr(harness, "run_measured", run_measured)
+    monkeypatch.setattr(measuring, "run_measured", run_measured)
     return commands
 
 
@@ -82,10 +82,10 @@ def test_the_benchmark_measures_each_part_and_puts_the_result_on_record(
         "tour": {"exact": 99.9, "seconds": 50.0},
     }
     commands = stub(monkeypatch, outputs)
-    recorded: list[harness.Result] = []
-    monkeypatch.setattr(harness, "record", recorded.append)
+    recorded: list[records.Result] = []
+    monkeypatch.setattr(records, "record", recorded.append)
     monkeypatch.setattr(translation, "keep_model", lambda folder, seed: tmp_path / str(seed))
-    monkeypatch.setattr(harness, "identity", lambda model: f"weights of {model.name}")
+    monkeypatch.setattr(commits, "identity", lambda model: f"weights of {model.name}")
     monkeypatch.setattr(sys, "argv", ["translation", "--seeds", "2", "--threads", "1"])
     translation.main()
     assert [command[-1] for command in commands] == ["fit", "predict", "search", "curve", "tour"] * 2
@@ -127,7 +127,7 @@ def test_a_model_takes_the_place_of_the_one_before(tmp_path: Path, monkeypatch: 
         (tmp_path / "run" / "model" / text).touch()
         kept = translation.keep_model(tmp_path / "run", seed=3)
     assert kept == tmp_path / "models" / "translation-seed-3"
-    assert {path.name for path in kept.iterdir()} == {"two", harness.NOTE}
+    assert {path.name for path in kept.iterdir()} == {"two", commits.NOTE}
 
 
 @pytest.mark.usefixtures("small")
@@ -135,14 +135,14 @@ def test_a_model_is_known_by_its_weights_and_the_commit_that_trained_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(translation, "MODELS", tmp_path / "models")
-    monkeypatch.setattr(harness, "commit_measured", lambda: "0123456789ab")
+    monkeypatch.setattr(commits, "commit_measured", lambda: "0123456789ab")
     told = []
     for seed in (0, 1):
         translation.fit(tmp_path, seed=seed)
-        told.append(harness.identity(tmp_path / "model"))
+        told.append(commits.identity(tmp_path / "model"))
         kept = translation.keep_model(tmp_path, seed=0)
         weights = told[-1].partition(",")[0]
-        assert harness.identity(kept) == f"{weights}, trained by commit 0123456789ab"
+        assert commits.identity(kept) == f"{weights}, trained by commit 0123456789ab"
         hashed = sha256(next(kept.glob("weights-*.safetensors")).read_bytes()).hexdigest()
         assert weights == f"tensors {sha256(hashed.encode()).hexdigest()[:12]}"
     assert told[0] != told[1]

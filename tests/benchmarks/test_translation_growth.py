@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from benchmarks import harness, translation_growth
+from benchmarks import HERE, measuring, records, translation_drawn, translation_growth, translation_growth_parts
 from benchmarks.translation_growth import KINDS, LENGTHS, VOCABULARIES
 from latticework.seq2seq import decoding
 from latticework.translation import TransformerTranslator
@@ -30,7 +30,7 @@ def stub(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
 
     def run_measured(
         command: list[str], env: dict[str, str], timeout: float, cores: int | None = None
-    ) -> harness.Measured:
+    ) -> measuring.Measured:
         commands.append(command[3:])
 
         def said(option: str) -> str:
@@ -49,19 +49,19 @@ def stub(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
                 output["held"] = 100.0
             case "predict":
                 output = {"seconds": 6.0, "translations": ["a", "b"]}
-        return harness.Measured(tuple(command), 60.0, 90.0, 5 * 10**8, output)
+        return measuring.Measured(tuple(command), 60.0, 90.0, 5 * 10**8, output)
 
-    monkeypatch.setattr(harness, "run_measured", run_measured)
+    monkeypatch.setattr(measuring, "run_measured", run_measured)
     return commands
 
 
 @pytest.mark.usefixtures("small")
 def test_a_step_of_training_is_timed_in_the_loop_of_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(translation_growth, "STEPS", 6)
-    monkeypatch.setattr(translation_growth, "LOG_EVERY", 2)
+    monkeypatch.setattr(translation_growth_parts, "STEPS", 6)
+    monkeypatch.setattr(translation_growth_parts, "LOG_EVERY", 2)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        found = translation_growth.train(length=10, vocabulary=50)
+        found = translation_growth_parts.train(length=10, vocabulary=50)
     assert len(found["seconds"]) == 2  # of three rows the first is warming up
     assert all(seconds > 0 for seconds in found["seconds"])
 
@@ -71,16 +71,16 @@ def test_a_step_of_training_is_timed_in_the_loop_of_the_library(monkeypatch: pyt
 def test_an_output_of_the_search_is_as_long_as_its_input(monkeypatch: pytest.MonkeyPatch, beam: int) -> None:
     """Or it says so: what a token costs would not be known."""
     monkeypatch.setattr(decoding, "SEARCH_TOKENS", 120)
-    monkeypatch.setattr(translation_growth, "ROUNDS", 2)
-    assert len(translation_growth.search(length=30, vocabulary=50, beam=beam)["seconds"]) == 2
-    monkeypatch.setattr(translation_growth, "NEVER", 100.0)
+    monkeypatch.setattr(translation_growth_parts, "ROUNDS", 2)
+    assert len(translation_growth_parts.search(length=30, vocabulary=50, beam=beam)["seconds"]) == 2
+    monkeypatch.setattr(translation_drawn, "NEVER", 100.0)
     with pytest.raises(RuntimeError, match="not of the length it should have"):
-        translation_growth.search(length=30, vocabulary=50, beam=beam)
+        translation_growth_parts.search(length=30, vocabulary=50, beam=beam)
 
 
 @pytest.mark.parametrize("length", LENGTHS)
 def test_drawn_texts_are_of_like_length_and_end(length: int) -> None:
-    texts = translation_growth.drawn_text(40, length, 50, seed=0)
+    texts = translation_drawn.drawn_text(40, length, 50, seed=0)
     assert len(texts) == 40
     assert 0.9 * length <= texts.lengths.min() <= texts.lengths.max() <= length
     for index in range(40):
@@ -92,15 +92,15 @@ def test_drawn_texts_are_of_like_length_and_end(length: int) -> None:
 def test_a_very_long_line_is_left_out_of_training_and_translated_in_parts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(translation_growth, "LONG_WORDS", 400)
-    monkeypatch.setattr(translation_growth, "LONG_STEPS", 2)
-    trained = translation_growth.fit(tmp_path)
+    monkeypatch.setattr(translation_growth_parts, "LONG_WORDS", 400)
+    monkeypatch.setattr(translation_growth_parts, "LONG_STEPS", 2)
+    trained = translation_growth_parts.fit(tmp_path)
     assert trained == {"pairs": {"given": 301, "empty": 0, "too_long": 1, "used": 300}, "told": True}
     monkeypatch.setattr(
         TransformerTranslator, "predict", lambda self, lines: [line.upper() for line in lines]
     )  # that of an untrained model is anything
-    plain = translation_growth.predict(tmp_path, long=False)
-    long = translation_growth.predict(tmp_path, long=True)
+    plain = translation_growth_parts.predict(tmp_path, long=False)
+    long = translation_growth_parts.predict(tmp_path, long=True)
     assert len(plain["translations"]) == 20
     assert long["place"] == 10
     assert long["translations"][:10] + long["translations"][11:] == plain["translations"]
@@ -116,9 +116,9 @@ def test_the_exponent_is_the_slope_between_the_ends() -> None:
     assert translation_growth.exponent(lengths[-2:], [7, 7]) == 0
 
 
-def recorded(monkeypatch: pytest.MonkeyPatch, *options: str) -> harness.Result:
-    results: list[harness.Result] = []
-    monkeypatch.setattr(harness, "record", results.append)
+def recorded(monkeypatch: pytest.MonkeyPatch, *options: str) -> records.Result:
+    results: list[records.Result] = []
+    monkeypatch.setattr(records, "record", results.append)
     monkeypatch.setattr(translation_growth, "write_plot", lambda: None)
     monkeypatch.setattr(sys, "argv", ["growth", *options])
     translation_growth.main()
@@ -174,7 +174,7 @@ def test_the_plot_shows_the_lines_on_record_and_is_the_same_every_time(
 ) -> None:
     write_plot = translation_growth.write_plot
     stub(monkeypatch)
-    harness.record(translation_growth.measure(threads=1), tmp_path)
+    records.record(translation_growth.measure(threads=1), tmp_path)
     path = write_plot(tmp_path)
     written = path.read_bytes()
     assert path == tmp_path / "results" / "translation_growth.svg"
@@ -193,14 +193,14 @@ def test_a_plot_of_nothing_says_what_to_do(tmp_path: Path) -> None:
 
 
 def test_the_page_of_benchmarks_shows_the_plot_of_what_is_on_record() -> None:
-    page = (harness.HERE / "README.md").read_text(encoding="utf-8")
+    page = (HERE / "README.md").read_text(encoding="utf-8")
     shown = re.search(r"!\[[^\]]{20,}\]\(results/translation_growth\.svg\)", page) is not None
-    record = harness.HERE / "results" / "translation_growth.json"
+    record = HERE / "results" / "translation_growth.json"
     assert shown == record.exists() == record.with_suffix(".svg").exists()
 
 
 def test_a_part_prints_its_figures_as_json(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(translation_growth, "search", lambda *point: {"seconds": list(point)})
+    monkeypatch.setattr(translation_growth_parts, "search", lambda *point: {"seconds": list(point)})
     monkeypatch.setattr(sys, "argv", ["growth", "--length", "50", "--vocabulary", "8000", "--beam", "4"])
     sys.argv += ["--part", "search"]
     translation_growth.main()

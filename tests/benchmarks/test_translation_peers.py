@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import sys
 from pathlib import Path
@@ -13,171 +12,14 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks import harness, translation, translation_peers
+from benchmarks import HERE, commits, measuring, records, translation, translation_peers, translation_peers_job
 from benchmarks.peers import latticework_driver, timing, torch_driver
-from benchmarks.peers.weights import joeynmt_order, joeynmt_state, torch_state
 from latticework.core import datasets
-from latticework.nn.sequences import EncodedText
-from latticework.seq2seq.config import TransformerConfig
-from latticework.seq2seq.decoding import check_search, search_texts
 from latticework.seq2seq.learning import PairsTask
-from latticework.seq2seq.model import EncoderDecoder, shift_right
-from latticework.seq2seq.vocabulary import END, PAD, UNKNOWN, Vocabulary
+from latticework.seq2seq.vocabulary import Vocabulary
 from latticework.translation import TransformerTranslator
 
-CONFIG = TransformerConfig(layers=2, d_model=16, heads=2, feed_forward=24, dropout=0.0, label_smoothing=0.1)
 pytestmark = pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors:UserWarning")
-
-
-@pytest.fixture
-def model() -> EncoderDecoder:
-    torch.manual_seed(3)
-    model = EncoderDecoder(CONFIG, vocabulary_size=30).eval()
-    for parameter in model.parameters():  # nothing may stay at what all models begin with
-        parameter.data += 0.1 * torch.randn_like(parameter)
-    return model
-
-
-@pytest.fixture
-def texts() -> EncodedText:
-    generator = np.random.default_rng(0)
-    lengths = generator.integers(1, 9, 12)
-    return EncodedText.from_sequences([[*generator.integers(4, 30, length).tolist(), END] for length in lengths])
-
-
-def test_the_plain_loop_finds_what_our_greedy_search_finds(model: EncoderDecoder, texts: EncodedText) -> None:
-    options, wanted = check_search(1, 0.0, 1, 30), np.ones(len(texts), dtype=bool)
-    device = torch.device("cpu")
-    found = search_texts(model, texts, wanted, options, extra_length=60, device=device, doing="searching")
-    ours = [best[0].tokens for best in found]
-    source = texts.padded(np.arange(len(texts)), padding=PAD)
-    theirs = torch_driver.PlainTransformer.of(model).search(source, beam=1, limit=50)
-    for row, tokens in zip(theirs, ours, strict=True):
-        assert [piece for piece in row if piece not in (PAD, END)] == tokens[:50]
-
-
-def test_a_wide_beam_of_the_plain_loop_finds_the_most_probable_output() -> None:
-    torch.manual_seed(0)
-    model = EncoderDecoder(CONFIG, vocabulary_size=6).eval()
-    model.embedding.data *= 4  # or all outputs would be about as probable
-    source = torch.tensor([[4, 5, 4, END], [5, 5, END, PAD]])
-    found = torch_driver.PlainTransformer.of(model).search(source, beam=20, limit=3)
-    lengths = [*itertools.product((4, 5), repeat=3), *itertools.product((4, 5), (4, 5), (END,))]
-    outputs = torch.tensor([*lengths, (4, END, PAD), (5, END, PAD), (END, PAD, PAD)])
-    for row, one in enumerate(source):
-        memory = model.remember(one[one != PAD].expand(len(outputs), -1))
-        log_p = (model.decode(shift_right(outputs), memory) @ model.embedding.T).log_softmax(-1)
-        totals = (log_p.gather(2, outputs[:, :, None])[:, :, 0] * (outputs != PAD)).sum(1)
-        assert found[row] == outputs[totals.argmax()].tolist()[: len(found[row])]
-
-
-def test_the_plain_loop_has_our_loss(model: EncoderDecoder, texts: EncodedText) -> None:
-    plain = torch_driver.PlainTransformer.of(model).train()
-    source = texts.padded(np.arange(6), padding=PAD)
-    target = texts.padded(np.arange(6, 12), padding=PAD)
-    assert plain(source, target).item() == pytest.approx(model.train()(source, target).item(), rel=1e-5)
-
-
-def test_the_plain_loop_has_every_weight_once(model: EncoderDecoder) -> None:
-    assert sum(tensor.numel() for tensor in torch_state(model).values()) + model.embedding.numel() == sum(
-        parameter.numel() for parameter in model.parameters()
-    )
-
-
-def test_joeynmt_gets_every_weight_once(model: EncoderDecoder) -> None:
-    """Each number of ours is another, so that where it comes to lie tells which it was."""
-    count = 0
-    for parameter in model.parameters():
-        parameter.data = torch.arange(count, count + parameter.numel()).view_as(parameter).double()
-        count += parameter.numel()
-    state = joeynmt_state(model)
-    embeddings = {name for name in state if "lut" in name or name == "decoder.output_layer.weight"}
-    positions = {name for name in state if name.endswith(".pe")}
-    kept = [state[name].flatten() for name in state if name not in embeddings | positions]
-    found = torch.cat([*kept, state["src_embed.lut.weight"].flatten()])
-    assert torch.equal(found.sort().values, torch.arange(count).double())
-    assert len(embeddings) == 3
-    assert len(positions) == 2
-
-
-def test_joeynmt_gets_weights_under_its_names(model: EncoderDecoder) -> None:
-    state = joeynmt_state(model)
-    layer = model.decoder_layers[1]
-    fused = layer.attention.query_key_value
-    expected = {
-        "trg_trg_att.q_layer.weight": fused.weight[:16],
-        "trg_trg_att.k_layer.weight": fused.weight[16:32],
-        "trg_trg_att.v_layer.bias": fused.bias[32:],
-        "src_trg_att.v_layer.weight": layer.cross_attention.key_value.weight[16:],
-        "dec_layer_norm.weight": layer.cross_attention_residual.norm.weight,
-        "feed_forward.pwff_layer.3.bias": layer.feed_forward.contract.bias,
-    }
-    for name, tensor in expected.items():
-        assert torch.equal(state[f"decoder.layers.1.{name}"], tensor), name
-
-
-def test_joeynmt_wants_the_unknown_piece_before_padding(model: EncoderDecoder) -> None:
-    embedding = joeynmt_state(model)["trg_embed.lut.weight"]
-    assert torch.equal(embedding[0], model.embedding[UNKNOWN])
-    assert torch.equal(embedding[1], model.embedding[PAD])
-    assert torch.equal(embedding[2:], model.embedding[2:])
-    assert sorted(joeynmt_order(30)) == list(range(30))
-
-
-def test_another_order_of_normalisation_is_not_converted() -> None:
-    config = TransformerConfig(layers=1, d_model=8, heads=2, feed_forward=8, norm_first=True)
-    other = EncoderDecoder(config, vocabulary_size=9)
-    for convert in (joeynmt_state, torch_state):
-        with pytest.raises(ValueError, match="order of normalisation"):
-            convert(other)
-
-
-def job(**changes: Any) -> timing.Job:
-    cells = [
-        {"name": "batches of 2, beam 4", "batch": 2, "beam": 4, "sentences": 3},
-        {"name": "whole file, beam 1", "batch": None, "beam": 1, "sentences": 9},
-    ]
-    return {
-        "cells": cells,
-        "sentences": list("abcde"),
-        "pieces": [2, 9, 3, 4, 5],
-        "extra_length": 50,
-        "warm_up": 2,
-        "steps": 3,
-    } | changes
-
-
-def test_a_cell_is_its_sentences_in_calls_after_one_that_does_not_count() -> None:
-    calls = []
-
-    def translate(sentences: list[str], **options: Any) -> list[str]:
-        calls.append(("".join(sentences), options))
-        return [sentence.upper() for sentence in sentences]
-
-    found = timing.time_decoding(job(), translate)
-    pairs = {"beam": 4, "whole": False}
-    whole = {"beam": 1, "whole": True, "limit": 59}
-    assert calls == [
-        ("ab", {**pairs, "limit": 59}),
-        ("ab", {**pairs, "limit": 59}),
-        ("c", {**pairs, "limit": 53}),
-        ("abcde", whole),
-        ("abcde", whole),
-    ]
-    assert found["batches of 2, beam 4"]["texts"] == ["A", "B", "C"]
-    assert found["whole file, beam 1"]["texts"] == list("ABCDE")
-    assert all(cell["wall"] > 0 for cell in found.values())
-
-
-def test_steps_count_between_the_warm_up_and_the_last(monkeypatch: pytest.MonkeyPatch) -> None:
-    wall, cpu = iter(range(0, 100, 2)), iter(range(100))
-    monkeypatch.setattr(timing.time, "perf_counter", lambda: float(next(wall)))
-    monkeypatch.setattr(timing.time, "process_time", lambda: float(next(cpu)))
-    steps = timing.Steps(job())
-    for step in range(steps.total):
-        steps.begin(step * 10)
-    assert steps.total == 6
-    assert steps.figures() == {"wall": 6.0, "cpu": 3.0, "tokens": 30}
 
 
 @pytest.fixture
@@ -195,7 +37,7 @@ def write_job(folder: Path, translator: TransformerTranslator, monkeypatch: pyte
         (place / "weights").write_text(f"{form} {quantization}", encoding="utf-8")
 
     monkeypatch.setattr(TransformerTranslator, "export", export, raising=False)
-    return translation_peers.write_job(folder, folder / "model", 1)
+    return translation_peers_job.write_job(folder, folder / "model", 1)
 
 
 def test_what_the_drivers_read_is_written(
@@ -250,8 +92,8 @@ def test_steps_of_training_are_timed(
     assert figures["tokens"] == sum(task.terms(batch) for batch in task.batches(0)[1:5])
 
 
-def measured(output: dict[str, Any]) -> harness.Measured:
-    return harness.Measured(("x",), 60.0, 90.0, 10**9, output)
+def measured(output: dict[str, Any]) -> measuring.Measured:
+    return measuring.Measured(("x",), 60.0, 90.0, 10**9, output)
 
 
 SPEED = {
@@ -265,7 +107,9 @@ SPEED = {
 TOKENS = {"ours": 2000, "JoeyNMT": 1000, "plain loop": 1600}
 
 
-def run_of(command: harness.Command, env: harness.Env, timeout: float, cores: int | None = None) -> harness.Measured:
+def run_of(
+    command: measuring.Command, env: measuring.Env, timeout: float, cores: int | None = None
+) -> measuring.Measured:
     """What a driver would print: the module and the task of the command say what it is."""
     assert cores == int(env["OMP_NUM_THREADS"])
     *unset, python, _, module, folder, task = map(str, command)
@@ -288,18 +132,18 @@ def run_of(command: harness.Command, env: harness.Env, timeout: float, cores: in
 
 
 @pytest.fixture
-def stubbed(monkeypatch: pytest.MonkeyPatch) -> list[harness.Result]:
+def stubbed(monkeypatch: pytest.MonkeyPatch) -> list[records.Result]:
     """Let no process run, and keep what is recorded."""
 
     def write(folder: Path, model: Path, threads: int) -> list[str]:
-        cells = [{"name": translation_peers.cell_name(batch, beam)} for batch in (1, None) for beam in (1, 4)]
+        cells = [{"name": translation_peers_job.cell_name(batch, beam)} for batch in (1, None) for beam in (1, 4)]
         (folder / timing.JOB).write_text(json.dumps({"cells": cells}), encoding="utf-8")
         return ["same"] * 20
 
-    recorded: list[harness.Result] = []
-    show = harness.record
+    recorded: list[records.Result] = []
+    show = records.record
 
-    def record(result: harness.Result, *, lacks: list[str]) -> None:
+    def record(result: records.Result, *, lacks: list[str]) -> None:
         if lacks:
             show(result, lacks=lacks)
         else:
@@ -309,12 +153,12 @@ def stubbed(monkeypatch: pytest.MonkeyPatch) -> list[harness.Result]:
         return [(-4.0, 3) if text == "same" else (-2.0, 23) for text in texts]
 
     monkeypatch.setattr(translation_peers, "likelihoods", likelihoods)
-    monkeypatch.setattr(harness, "identity", lambda model: f"weights of {model.name}")
+    monkeypatch.setattr(commits, "identity", lambda model: f"weights of {model.name}")
     monkeypatch.setattr(translation_peers, "make_model", lambda model, env: None)
     monkeypatch.setattr(translation_peers, "write_job", write)
-    monkeypatch.setattr(harness, "peer_environment", Path)
-    monkeypatch.setattr(harness, "run_measured", run_of)
-    monkeypatch.setattr(harness, "record", record)
+    monkeypatch.setattr(measuring, "peer_environment", Path)
+    monkeypatch.setattr(measuring, "run_measured", run_of)
+    monkeypatch.setattr(records, "record", record)
     monkeypatch.setattr(
         "latticework.translation.corpus_scores",
         lambda texts, references: SimpleNamespace(bleu=5.0 * sum(map(str.__eq__, texts, references))),
@@ -323,7 +167,7 @@ def stubbed(monkeypatch: pytest.MonkeyPatch) -> list[harness.Result]:
 
 
 def test_every_system_takes_its_turn_and_the_result_goes_on_record(
-    stubbed: list[harness.Result], monkeypatch: pytest.MonkeyPatch
+    stubbed: list[records.Result], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["peers", "--threads", "1", "--repeats", "2"])
     translation_peers.main()
@@ -367,7 +211,7 @@ def test_every_system_takes_its_turn_and_the_result_goes_on_record(
 
 
 def test_half_of_it_is_shown_and_not_recorded(
-    stubbed: list[harness.Result], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    stubbed: list[records.Result], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["peers", "--repeats", "1", "--only", "training"])
     translation_peers.main()
@@ -387,7 +231,7 @@ def test_a_translation_is_as_probable_as_its_perplexity_says(saved: TransformerT
         assert np.exp(-log_p / pieces) == pytest.approx(saved.perplexity([source], [text]), rel=1e-4)
 
 
-def test_other_weights_are_not_compared(stubbed: list[harness.Result], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_weights_are_not_compared(stubbed: list[records.Result], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(translation_peers, "AGREEMENT", 96)
     monkeypatch.setattr(sys, "argv", ["peers", "--repeats", "1"])
     with pytest.raises(RuntimeError, match="JoeyNMT: only 95 % of the greedy translations are ours"):
@@ -396,11 +240,11 @@ def test_other_weights_are_not_compared(stubbed: list[harness.Result], monkeypat
 
 
 def test_a_missing_model_is_trained_first(small: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def run(command: harness.Command, env: harness.Env, timeout: float) -> harness.Measured:
+    def run(command: measuring.Command, env: measuring.Env, timeout: float) -> measuring.Measured:
         assert command[-2:] == ["--part", "fit"]
         return measured(translation.fit(Path(command[command.index("--folder") + 1]), seed=0))
 
-    monkeypatch.setattr(harness, "run_measured", run)
+    monkeypatch.setattr(measuring, "run_measured", run)
     monkeypatch.setattr(translation, "MODELS", tmp_path)
     monkeypatch.setattr(translation_peers, "MODEL", tmp_path / "translation-seed-0")
     translation_peers.make_model(translation_peers.MODEL, {})
@@ -413,6 +257,6 @@ def test_a_missing_model_is_trained_first(small: None, tmp_path: Path, monkeypat
 
 @pytest.mark.parametrize("name", translation_peers.PEERS)
 def test_a_peer_has_exact_versions_and_a_driver(name: str) -> None:
-    folder = harness.HERE / "peers"
-    assert name in harness.pins(folder / f"{name}.txt")
+    folder = HERE / "peers"
+    assert name in measuring.pins(folder / f"{name}.txt")
     assert (folder / f"{name}_driver.py").exists()

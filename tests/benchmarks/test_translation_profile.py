@@ -8,7 +8,7 @@ from collections import Counter
 
 import pytest
 
-from benchmarks import harness, translation_profile
+from benchmarks import measuring, records, translation_profile
 from benchmarks.translation_profile import OTHER, PARTS, PYTHON
 
 
@@ -50,14 +50,14 @@ def test_the_parts_are_put_on_record_in_order(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(translation_profile, "ROUNDS", 2)
     shares = {"matrix products": 60.0, "dropout": 0.1, PYTHON: 39.9}
 
-    def run_measured(command: list[str], env: dict[str, str], timeout: float, cores: int) -> harness.Measured:
+    def run_measured(command: list[str], env: dict[str, str], timeout: float, cores: int) -> measuring.Measured:
         assert cores == 1
         assert env["OMP_NUM_THREADS"] == "1"
-        return harness.Measured(tuple(command), 1.0, 1.0, 10**9, {"step": 7.0, "precision": "32", "shares": shares})
+        return measuring.Measured(tuple(command), 1.0, 1.0, 10**9, {"step": 7.0, "precision": "32", "shares": shares})
 
-    recorded: list[harness.Result] = []
-    monkeypatch.setattr(harness, "run_measured", run_measured)
-    monkeypatch.setattr(harness, "record", recorded.append)
+    recorded: list[records.Result] = []
+    monkeypatch.setattr(measuring, "run_measured", run_measured)
+    monkeypatch.setattr(records, "record", recorded.append)
     monkeypatch.setattr(sys, "argv", ["translation_profile"])
     translation_profile.main()
     (result,) = recorded

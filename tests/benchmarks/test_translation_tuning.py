@@ -8,7 +8,7 @@ from dataclasses import fields
 
 import pytest
 
-from benchmarks import harness, translation_tuning
+from benchmarks import measuring, records, translation_tuning
 from benchmarks.translation_tuning import VARIANTS
 from latticework.core.hardware import PRECISIONS
 from latticework.seq2seq import learning
@@ -43,14 +43,14 @@ def test_a_variant_is_trained_and_scored(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_the_variants_asked_for_are_measured_and_put_on_record(monkeypatch: pytest.MonkeyPatch) -> None:
-    def run_measured(command: list[str], env: dict[str, str], timeout: float) -> harness.Measured:
+    def run_measured(command: list[str], env: dict[str, str], timeout: float) -> measuring.Measured:
         precision = "32" if command[-1] == "precision 32" else "bf16"
         output = {"bleu": [[1, 7.0]], "loss": 40.0, "minutes": 2.0, "precision": precision}
-        return harness.Measured(tuple(command), 60.0, 90.0, 10**9, output)
+        return measuring.Measured(tuple(command), 60.0, 90.0, 10**9, output)
 
-    recorded: list[harness.Result] = []
-    monkeypatch.setattr(harness, "run_measured", run_measured)
-    monkeypatch.setattr(harness, "record", recorded.append)
+    recorded: list[records.Result] = []
+    monkeypatch.setattr(measuring, "run_measured", run_measured)
+    monkeypatch.setattr(records, "record", recorded.append)
     monkeypatch.setattr(sys, "argv", ["tuning", "--epochs", "1", "--jobs", "3", "--only", "preset", "precision 32"])
     translation_tuning.main()
     (result,) = recorded
