@@ -11,18 +11,15 @@ from __future__ import annotations
 import argparse
 import gc
 import json
-import os
 import sys
 import time
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmarks import calculus_exported, measuring, records
-from latticework.core.datasets import DATA_VARIABLE
+from benchmarks import calculus_exported, measuring, real_data, records
 
 NAME = "calculus"
 COMMAND = "python -m benchmarks.calculus"
@@ -93,10 +90,7 @@ def measure(rounds: int, parts: Sequence[str] = PARTS) -> records.Result:
 
 def gold_cases() -> list[dict[str, Any]]:
     """The public gold cases."""
-    folder = os.environ.get(DATA_VARIABLE)
-    if not folder:
-        raise RuntimeError(f"set {DATA_VARIABLE} to the folder that has calculus/gold.json")
-    document = json.loads((Path(folder) / "calculus" / "gold.json").read_text(encoding="utf-8"))
+    document = json.loads(real_data("calculus/gold.json").read_text(encoding="utf-8"))
     return list(document["cases"])
 
 

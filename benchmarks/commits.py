@@ -22,9 +22,9 @@ def commit_measured() -> str:
     return now if now == _BEGUN else f"{_BEGUN} to {now}"
 
 
-def uncommitted() -> list[str]:
+def uncommitted(commit: str | None = None) -> list[str]:
     """What a record of a tree that no commit has would lack; it is told before anything is measured."""
-    commit = commit_measured()
+    commit = commit or commit_measured()
     if is_one_commit(commit):
         return []
     reason = "the tree has changes that are not committed" if commit.endswith("-dirty") else f"the commit is {commit}"

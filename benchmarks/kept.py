@@ -28,10 +28,12 @@ class Kept:
 
     @classmethod
     def begun(cls, folder: Path | None, threads: int, jobs: int) -> Kept:
-        """By the code as it is now; the folder is made."""
+        """By the code as it is now; the folder is made, and it is told if nothing will be recorded."""
+        commit = commits.commit_measured()
+        commits.uncommitted(commit)
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
-        return cls(folder, commits.commit_measured(), threads, jobs)
+        return cls(folder, commit, threads, jobs)
 
     def run(self, name: str, command: measuring.Command, env: measuring.Env, timeout: float) -> measuring.Measured:
         """Measure a command as `measuring.run_measured`, unless that was done; `name` is no other part's."""

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import tempfile
 import time
 import warnings
@@ -21,7 +20,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks import commits, measuring, records
+from benchmarks import commits, measuring, real_data, records
 from benchmarks.kept import Kept
 from benchmarks.measuring import column
 
@@ -154,12 +153,9 @@ def load(snapshot: int) -> Any:
 
 def public(name: str) -> Any:
     """A data set that is in no registry, from the folder of that name; without held-out facts that are in its graph."""
-    from latticework.core.datasets import DATA_VARIABLE
     from latticework.knowledge.io import read_splits
 
-    if not os.environ.get(DATA_VARIABLE):
-        raise SystemExit(f"{DATA_VARIABLE} must name the folder of real data: knowledge/{name} below it is read")
-    return read_splits(Path(os.environ[DATA_VARIABLE], "knowledge", name)).without_leaks()[0]
+    return read_splits(real_data(f"knowledge/{name}")).without_leaks()[0]
 
 
 def facts_of(snapshot: int) -> tuple[Any, list[tuple[str, str, str]]]:

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import math
-import os
 import statistics
 import time
 import warnings
@@ -23,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import commits, records
+from benchmarks import commits, real_data, records
 from benchmarks.measuring import column
 from benchmarks.mediation_studies import (
     BASMU,
@@ -57,7 +56,7 @@ def main() -> None:
     if arguments.maps is not None:
         draw_maps(arguments.maps)
         return
-    data = Path(os.environ["LATTICEWORK_DATA"]) / "mediation"
+    data = real_data("mediation")
     lacks = [*commits.uncommitted(), *(["studies and draws in full"] if arguments.quick else [])]
     length = {"n_chains": 2, "n_warmup": 100, "n_draws": 100} if arguments.quick else {}
     replicates = 2 if arguments.quick else arguments.replicates

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from benchmarks import measuring, records
+from benchmarks import measuring, real_data, records
 
 TIMEOUT = 7200
 SEED = 0
@@ -53,7 +52,7 @@ def write_study_files(folder: Path, subjects: int, voxels: int) -> dict[str, flo
     from latticework.mediation.labels import nearest_centre_labels, read_centres
     from latticework.mediation.spaces import Space
 
-    data = Path(os.environ["LATTICEWORK_DATA"]) / "mediation"
+    data = real_data("mediation")
     image = nibabel.load(data / "neurovault_image_10426.nii.gz")
     brain = np.asarray(image.dataobj) != 0
     depth = np.where(brain, distance_transform_edt(brain), -distance_transform_edt(~brain))

@@ -126,7 +126,7 @@ def test_derive_is_timed_on_every_case_in_every_round() -> None:
 
 def test_without_the_gold_cases_it_says_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("LATTICEWORK_DATA")
-    with pytest.raises(RuntimeError, match="set LATTICEWORK_DATA"):
+    with pytest.raises(SystemExit, match="LATTICEWORK_DATA must name the folder of real data: calculus/gold"):
         calculus.gold_cases()
 
 

@@ -54,6 +54,14 @@ def test_what_was_found_stands_for_a_part_that_is_the_same(
     assert (second == first) == (not again)
 
 
+def test_it_is_told_at_once_that_nothing_will_be_recorded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(commits, "commit_measured", lambda: "unknown")
+    Kept.begun(tmp_path, 1, 1)
+    assert capsys.readouterr().err == "Nothing will be recorded, for the commit is unknown.\n"
+
+
 def test_what_changed_while_it_was_measured_is_measured_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen = iter(["0123456789ab", "0123456789ab to 123456789abc", "0123456789ab", "0123456789ab"])
     found = iter([{"f1": 1.0}, {"f1": 2.0}])
