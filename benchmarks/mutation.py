@@ -12,6 +12,7 @@ that --work names is emptied only if it is one that this made.
 from __future__ import annotations
 
 import argparse
+import ast
 import os
 import random
 import re
@@ -222,7 +223,9 @@ def mutate(module: str, tests: Sequence[str], work: Path, jobs: int, most: int |
         states = _states(work, environment)
         mutants = len(states)
     else:
-        _output([*run, "*__mutmut_1"], work, environment)  # which makes them all first
+        _output(
+            [*run, *_some(ROOT / "src" / "latticework" / f"{module}.py")], work, environment
+        )  # makes them all first
         names = sorted(_states(work, environment))
         mutants = len(names)
         drawn = set(random.Random(module).sample(names, min(most, len(names))))
@@ -274,6 +277,17 @@ def _row(name: str, found: Sequence[Tally]) -> records.Row:
     killed = sum(one.mutants * one.killed / one.total for one in found if one.total)
     modules = f"{len(found)} modules, " if len(found) > 1 else ""
     return records.Row(f"{name}: {modules}{tested:,} of {mutants:,} mutants", 100 * killed / mutants, "% killed")
+
+
+def _some(module: Path) -> list[str]:
+    """What the first mutant of the first functions of a module is called: mutmut makes none without testing some."""
+    found = []
+    for each in ast.parse(module.read_text(encoding="utf-8")).body:
+        if isinstance(each, ast.FunctionDef):
+            found.append(f"*x_{each.name}__mutmut_1")
+        elif isinstance(each, ast.ClassDef):
+            found += [f"*xǁ{each.name}ǁ{one.name}__mutmut_1" for one in each.body if isinstance(one, ast.FunctionDef)]
+    return found[:3]
 
 
 def _output(arguments: Sequence[str], work: Path, environment: dict[str, str]) -> str:
