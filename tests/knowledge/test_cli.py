@@ -246,6 +246,14 @@ def test_update_writes_a_page_of_what_it_did(latticework, refused, model, write,
     assert f"An update of {model.name}" in shown
 
 
+def test_a_page_is_written_over_nothing_that_an_update_reads(refused, model, write):
+    changes, test = write("delta.tsv", CHANGES), write("test.tsv", ["Turin\tlies in\tFrance"])
+    for option in ("--add", "--remove", "--valid", "--test"):
+        told = refused("update", model, changes, option, test, "--page", test)
+        assert told == f"--page {test} is a file that is read: give the output another name"
+    assert refused("update", model, changes, "--page", changes).startswith(f"--page {changes} is a file that is read")
+
+
 def test_update_leaves_the_model_if_it_is_told_to_write_elsewhere(latticework, refused, model, write, tmp_path):
     before = (model / "config.json").read_bytes()
     ended = latticework("kg", "update", model, "-", "-o", tmp_path / "other", stdin="\n".join(CHANGES).encode())

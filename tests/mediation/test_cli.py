@@ -276,6 +276,14 @@ def test_studies_that_cannot_be_read_are_refused(refused, written, tmp_path, wri
     assert "a.npz" in refused("fit", write("a.npz", b"no"), *output)
 
 
+def test_a_page_is_written_over_nothing_that_a_fit_reads(refused, tmp_path, write):
+    output, file = ("-o", tmp_path / "model"), write("file.tsv", ["mine"])
+    told = f"--page {file} is a file that is read: give the output another name"
+    assert refused("fit", file, *output, "--page", file) == told
+    for option in ("--images", "--mask", "--atlas", "--centres", "--coordinates", "--volumes"):
+        assert refused("fit", tmp_path / "people.tsv", *output, option, file, "--page", file) == told
+
+
 def test_what_cannot_be_written_is_refused_before_the_work(refused, written, tmp_path, write):
     file = write("file", ["mine"])
     assert "file" in refused("fit", written, "-o", file)
