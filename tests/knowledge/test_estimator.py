@@ -127,6 +127,7 @@ def test_held_out_facts_of_the_graph_and_of_strangers_are_left_out_with_a_warnin
         "test: in the graph and left out: 1 fact",
         "test: names what the graph does not have and is left out: 1 fact",
     ]
+    assert {each.filename for each in caught} == {__file__}
 
 
 def test_of_facts_that_were_validated_with_a_warning_tells_and_they_count():
