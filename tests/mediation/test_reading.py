@@ -75,6 +75,8 @@ def test_volumes_of_a_4d_file_need_ids(tmp_path, table, mask, write):
         read_study(table, file, **NAMES, mask=mask, volumes=["p9", *listed[1:]])
     with refused("same id"):
         read_study(table, file, **NAMES, mask=mask, volumes=[listed[1], *listed[1:]])
+    with refused("volumes: expected a list of ids, got a set"):
+        read_study(table, file, **NAMES, mask=mask, volumes=set(listed))
     with refused("8 volumes for 9 participants", "time series"):
         read_study(table, saved(tmp_path / "s.nii", VOLUMES[..., 1:]), **NAMES, mask=mask, ordered=True)
 

@@ -10,8 +10,9 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from latticework.core import Estimator, InputError
-from latticework.core.checks import whole_number
+from latticework.core.checks import in_order, whole_number
 from latticework.knowledge.facts import Triples, read_named
+from latticework.knowledge.graph import Graph
 from latticework.knowledge.names import Names
 from latticework.knowledge.results import Explanation
 
@@ -63,7 +64,7 @@ class LinkPredictor(Estimator):
         return self.learned_.embeddings
 
     def transform(self, entities: Iterable[str]) -> np.ndarray:
-        """The joint embeddings of entities.
+        """The joint embeddings of entities, of each in the order given.
 
         Returns
         -------
@@ -72,7 +73,7 @@ class LinkPredictor(Estimator):
         Raises
         ------
         InputError
-            If one is unknown, or was removed.
+            If one is unknown, or was removed, or they have no order.
         """
         check_is_fitted(self)
         rows: np.ndarray = self.learned_.entities[self._entities(entities)]
@@ -88,9 +89,11 @@ class LinkPredictor(Estimator):
         Raises
         ------
         InputError
-            If a name is unknown, or was removed.
+            If a name is unknown, or was removed, or the triples have no order.
         """
         check_is_fitted(self)
+        if not isinstance(triples, str | os.PathLike | Graph) and not hasattr(triples, "to_numpy"):  # a table
+            triples = in_order("triples", triples, "triples of names, one after the other", dimensions=2)
         rows = read_named(triples, "triples")
         heads, relations, tails = zip(*rows, strict=True) if rows else ((), (), ())
         points = self._points(self._entities(heads), self._relations(relations))
@@ -235,10 +238,9 @@ class LinkPredictor(Estimator):
         )
 
     def _entities(self, names: Iterable[str]) -> np.ndarray:
-        if isinstance(names, str):
-            raise InputError(f"entities={names!r}: expected a list of names")
         graph = self.graph_
-        numbers = np.array([graph.entity(name) for name in names], np.int64)
+        given = in_order("entities", names, "a list of names")
+        numbers = np.array([graph.entity(name) for name in given], np.int64)
         gone = ~graph.present[numbers]
         if gone.any():
             name = graph.entities[int(numbers[gone][0])]

@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Shaped
 
 from latticework.core.arrays import read_npy, read_npz
+from latticework.core.checks import in_order
 from latticework.core.errors import InputError
 from latticework.core.files import suffix
 from latticework.core.words import counted, listed
@@ -209,7 +210,8 @@ def _rows(people: Participants, count: int, volumes: Any, id_column: str, name: 
     """The participant of each volume."""
     if volumes is not None:
         is_path = isinstance(volumes, str | os.PathLike)
-        ids = read_ids(volumes, id_column=id_column) if is_path else tuple(map(str, volumes))
+        given = () if is_path else in_order("volumes", volumes, "a list of ids")
+        ids = read_ids(volumes, id_column=id_column) if is_path else tuple(map(str, given))
         if len(ids) != count:
             raise InputError(f"{name} has {counted(count, 'volume')}, and there are {counted(len(ids), 'id')} of them")
         if len(set(ids)) < len(ids):
