@@ -57,11 +57,7 @@ class TestDKGE(EstimatorCases):
     def bad_inputs(self):
         return [
             ("unknown entity", "^there is no entity 'Paris'", lambda model: model.transform(["Paris"])),
-            (
-                "one text",
-                "^entities: expected a list of names, got .* str$",
-                lambda model: model.transform("Rome"),
-            ),
+            ("one text", "^entities: expected a list of names, got a", lambda model: model.transform("Rome")),
             ("a set", "^entities: expected a list of names, got a set", lambda model: model.transform({"Rome"})),
             ("a number", "^entities: expected a list of names, got a single int$", lambda model: model.transform(3)),
             ("a set of facts", "^triples: .* got a set", lambda model: model.score_triples({("Rome", "in", "Italy")})),
