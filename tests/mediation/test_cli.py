@@ -263,6 +263,9 @@ def test_options_are_looked_at_before_images_are_read(refused, tmp_path):
     for option, value in (("--threshold", "-1"), ("--draws", 3), ("--explained", 2)):
         told = refused("fit", tmp_path / "nothing", "-o", tmp_path / "model", "--model", "bima", option, value)
         assert option.strip("-") in told
+    words = ("basis", tmp_path / "nothing.nii", "-o", tmp_path / "basis", "--explained")
+    assert refused(*words, 2).startswith("explained=2")
+    assert refused(*words, 0.5, "--components", 5).startswith("--components and --explained both say")
 
 
 def test_studies_that_cannot_be_read_are_refused(refused, written, tmp_path, write):

@@ -88,6 +88,8 @@ def basis(
 
     if atlas is not None and centres is not None:
         raise InputError("--atlas and --centres both tell regions: give one of them")
+    functions = decomposition(kernel, components, explained)
+    functions.check_options()
     check_free(output, restart=restart)
     space = as_space(mask)
     places = told = None
@@ -102,7 +104,6 @@ def basis(
         places, told = numbered(numbers, names)
     elif centres is not None:
         places, told = by_nearest_centre(space.coordinates(), read_centres(centres))
-    functions = decomposition(kernel, components, explained)
     try:
         found = functions.fit(plain_coordinates(space.coordinates()), places, names=told)
     except InputError as error:
