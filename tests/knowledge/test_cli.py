@@ -108,6 +108,13 @@ def test_the_same_command_again_does_nothing_and_other_facts_need_restart(lattic
     assert len(lw.load(tmp_path / "model").graph_) == len(FACTS) - 1
 
 
+def test_fit_looks_at_its_folder_and_device_before_it_reads(refused, write, tmp_path):
+    write("notes.txt", ["mine"])
+    nothing = ("fit", tmp_path / "none.tsv", *QUICK)
+    assert refused(*nothing, "-o", tmp_path).startswith(f"{tmp_path} holds other things, such as notes.txt")
+    assert "device='abacus'" in refused(*nothing, "-o", tmp_path / "model", "--device", "abacus")
+
+
 def test_of_a_folder_its_own_facts_to_validate_with_are_taken(latticework, write, tmp_path):
     (tmp_path / "set").mkdir()
     for name, facts in (("train", FACTS[:-1]), ("valid", FACTS[-1:]), ("test", [("Oslo", "twin of", "Lyon")])):
