@@ -156,4 +156,5 @@ def _within(value: object, most: float) -> bool:
 
 
 def _prior(values: dict[str, Any]) -> Prior:
-    return Prior(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+    given: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+    return Prior(**given)
