@@ -266,6 +266,8 @@ def test_options_are_looked_at_before_images_are_read(refused, tmp_path):
     words = ("basis", tmp_path / "nothing.nii", "-o", tmp_path / "basis", "--explained")
     assert refused(*words, 2).startswith("explained=2")
     assert refused(*words, 0.5, "--components", 5).startswith("--components and --explained both say")
+    words = (*words[:-1], "--atlas", "a.nii", "--centres", "b.csv")
+    assert refused(*words) == "--atlas and --centres both tell regions: give one of them"
 
 
 def test_studies_that_cannot_be_read_are_refused(refused, written, tmp_path, write):

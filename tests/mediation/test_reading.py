@@ -439,6 +439,7 @@ def test_a_table_needs_images_and_columns(table):
 @pytest.mark.parametrize(
     "options",
     [
+        {"images": "scans"},
         {"exposure": "dose"},
         {"outcome": "memory"},
         {"confounders": ["site"]},
