@@ -124,7 +124,7 @@ class LinkPredictor(Estimator):
         [h], [r] = self._entities([head]), self._relations([relation])
         facts = self.graph_.triples
         known = facts[(facts[:, 0] == h) & (facts[:, 1] == r), 2] if exclude_known else None
-        return self._nearest_entities(self._points([h], [r]), k, known)
+        return self._nearest_entities(self._points(h, r), k, known)
 
     def predict_heads(
         self, relation: str, tail: str, k: int = 10, *, exclude_known: bool = True
@@ -134,7 +134,7 @@ class LinkPredictor(Estimator):
         [r], [t] = self._relations([relation]), self._entities([tail])
         facts = self.graph_.triples
         known = facts[(facts[:, 1] == r) & (facts[:, 2] == t), 0] if exclude_known else None
-        return self._nearest_entities(self.learned_.entities[[t]] - self.learned_.relations[[r]], k, known)
+        return self._nearest_entities(self.learned_.entities[t] - self.learned_.relations[r], k, known)
 
     def predict_relations(
         self, head: str, tail: str, k: int = 10, *, exclude_known: bool = True
@@ -146,14 +146,14 @@ class LinkPredictor(Estimator):
         if exclude_known:
             triples = self.graph_.triples
             allowed[triples[(triples[:, 0] == h) & (triples[:, 2] == t), 1]] = False
-        point = self.learned_.entities[[t]] - self.learned_.entities[[h]]
+        point = self.learned_.entities[t] - self.learned_.entities[h]
         return self._nearest(point, self.learned_.relations, allowed, self.graph_.relations, k)
 
     def similar(self, entity: str, k: int = 10) -> list[tuple[str, float]]:
         """The entities whose joint embeddings are nearest, itself left out, with the negative distance."""
         check_is_fitted(self)
         [number] = self._entities([entity])
-        return self._nearest_entities(self.learned_.entities[[number]], k, np.array([number]))
+        return self._nearest_entities(self.learned_.entities[number], k, np.array([number]))
 
     def answer(self, anchor: str, path: Sequence[str], k: int = 10, *, beam: int | None = 8) -> list[tuple[str, float]]:
         """The entities that a path of relations leads to from an anchor, the best first.
@@ -272,5 +272,5 @@ class LinkPredictor(Estimator):
         from latticework.knowledge.search import nearest
 
         k = whole_number("k", k)
-        [numbers], [distances] = nearest(point, table, allowed, k, norm=self.config_.norm)
+        numbers, distances = nearest(point, table, allowed, k, norm=self.config_.norm)
         return list(zip(names.named(numbers), (-distances).tolist(), strict=True))

@@ -70,11 +70,9 @@ class Method:
         shrinkage: Float[np.ndarray, "#draws components"],
         alpha: Float[np.ndarray, "draws components"],
     ) -> OutcomeChain | ConfoundedChain:
-        """A chain of stage two, given the shrinkage and the exposure's effects by draws of stage one."""
+        """A chain of stage two, given the shrinkage, or its mean, and the exposure's effects by draws of stage one."""
         if not self.confounded:
             return OutcomeChain(prepared, prior, length, seed, number, self.inner_thresholds(prepared)[1])
-        if not self.propagate:
-            shrinkage = shrinkage.mean(axis=0, keepdims=True)
         return ConfoundedChain(prepared, prior, length, seed, number, shrinkage, None if prior.orthogonal else alpha)
 
 
