@@ -44,7 +44,7 @@ class LinkPredictor(Estimator):
     updates_: int
 
     @property
-    def graph_(self) -> Any:
+    def graph_(self) -> Graph:
         """The facts now."""
         return self.learned_.graph
 
