@@ -418,7 +418,9 @@ def test_pictures_of_good_parts_are_shown_only_if_all_that_the_model_knows_are_t
 def test_good_parts_are_for_a_page(refused, saved, rings):
     assert "--page" in refused("evaluate", saved, rings, "--good", rings)
     assert "expected the name of a file" in refused("evaluate", saved, rings, "--page", rings)
-    assert "--page" in refused("explain", saved, rings / "test/cut/rgb/000.png", "--good", rings)
+    picture = rings / "test/cut/rgb/000.png"
+    assert "--page" in refused("explain", saved, picture, "--good", rings)
+    assert "is a file that is read" in refused("explain", saved, picture, "--page", picture)
 
 
 def test_good_parts_that_are_none_of_the_fit_are_refused_first(refused, saved, rings, tmp_path, monkeypatch):

@@ -126,6 +126,9 @@ def test_a_page_that_cannot_be_written_is_refused_before_the_work(tmp_path: Path
         commands.check_page(tmp_path)
     with pytest.raises(InputError, match="there is no folder"):
         commands.check_page(tmp_path / "absent" / "page.html")
+    (table := tmp_path / "table.tsv").write_text("a line\n")
+    with pytest.raises(InputError, match=r"^--page .*table\.tsv is a file that is read: give the output another name"):
+        commands.check_page(table, None, table)
 
 
 def test_standard_output_is_no_file_to_look_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 from contextlib import nullcontext
+from dataclasses import make_dataclass
 
 import numpy as np
 import pytest
@@ -312,3 +313,17 @@ def test_what_a_folder_cannot_hold_is_refused_before_a_run_that_saves(tmp_path, 
     with pytest.raises(lw.InputError, match=told):
         Run.begin(learner, tmp_path / "model")
     assert not any(tmp_path.iterdir())
+
+
+def test_a_fingerprint_is_of_settings_in_whatever_order_and_of_all_the_data():
+    config, array = make_dataclass("Config", ["rate"])(0.1), np.arange(6).reshape(2, 3)
+    mark = runs.fingerprint(1, {"seed": 0, "dim": 4}, config, [array.T, b"facts"])
+    assert mark == runs.fingerprint(1, {"dim": 4, "seed": 0}, config, [array.T.copy(), b"fa", b"cts"])
+    others = [
+        runs.fingerprint(2, {"seed": 0, "dim": 4}, config, [array.T, b"facts"]),
+        runs.fingerprint(1, {"seed": 1, "dim": 4}, config, [array.T, b"facts"]),
+        runs.fingerprint(1, {"seed": 0, "dim": 4}, type(config)(0.2), [array.T, b"facts"]),
+        runs.fingerprint(1, {"seed": 0, "dim": 4}, config, [array, b"facts"]),
+        runs.fingerprint(1, {"seed": 0, "dim": 4}, config, [array.T]),
+    ]
+    assert len({mark, *others}) == 6

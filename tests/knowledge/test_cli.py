@@ -108,6 +108,13 @@ def test_the_same_command_again_does_nothing_and_other_facts_need_restart(lattic
     assert len(lw.load(tmp_path / "model").graph_) == len(FACTS) - 1
 
 
+def test_fit_looks_at_its_folder_and_device_before_it_reads(refused, write, tmp_path):
+    write("notes.txt", ["mine"])
+    nothing = ("fit", tmp_path / "none.tsv", *QUICK)
+    assert refused(*nothing, "-o", tmp_path).startswith(f"{tmp_path} holds other things, such as notes.txt")
+    assert "device='abacus'" in refused(*nothing, "-o", tmp_path / "model", "--device", "abacus")
+
+
 def test_of_a_folder_its_own_facts_to_validate_with_are_taken(latticework, write, tmp_path):
     (tmp_path / "set").mkdir()
     for name, facts in (("train", FACTS[:-1]), ("valid", FACTS[-1:]), ("test", [("Oslo", "twin of", "Lyon")])):
@@ -244,6 +251,14 @@ def test_update_writes_a_page_of_what_it_did(latticework, refused, model, write,
     shown = page.read_text("utf-8")
     assert "Turin" in shown
     assert f"An update of {model.name}" in shown
+
+
+def test_a_page_is_written_over_nothing_that_an_update_reads(refused, model, write):
+    changes, test = write("delta.tsv", CHANGES), write("test.tsv", ["Turin\tlies in\tFrance"])
+    for option in ("--add", "--remove", "--valid", "--test"):
+        told = refused("update", model, changes, option, test, "--page", test)
+        assert told == f"--page {test} is a file that is read: give the output another name"
+    assert refused("update", model, changes, "--page", changes).startswith(f"--page {changes} is a file that is read")
 
 
 def test_update_leaves_the_model_if_it_is_told_to_write_elsewhere(latticework, refused, model, write, tmp_path):

@@ -57,10 +57,13 @@ class TestDKGE(EstimatorCases):
     def bad_inputs(self):
         return [
             ("unknown entity", "^there is no entity 'Paris'", lambda model: model.transform(["Paris"])),
-            ("one text", "^entities='Rome': expected a list of names$", lambda model: model.transform("Rome")),
+            ("one text", "^entities: expected a list of names, got a", lambda model: model.transform("Rome")),
+            ("a set", "^entities: expected a list of names, got a set", lambda model: model.transform({"Rome"})),
+            ("a number", "^entities: expected a list of names, got a single int$", lambda model: model.transform(3)),
+            ("a set of facts", "^triples: .* got a set", lambda model: model.score_triples({("Rome", "in", "Italy")})),
             ("unknown relation", "^there is no relation 'near'", lambda model: model.predict_tails("Rome", "near")),
             ("no answers wanted", "^k=0: expected a whole number", lambda model: model.similar("Rome", 0)),
-            ("an empty path", r"^path=\[\]: expected a list of relations$", lambda model: model.answer("Rome", [])),
+            ("an empty path", "^path: expected a list of relations, got none$", lambda model: model.answer("Rome", [])),
             ("a number in a path", "^there is no relation 1;", lambda model: model.answer("Rome", [1])),
             ("rows of a column", r"^there is no entity \['Rome'\]", lambda model: model.transform([["Rome"]])),
             ("a relation in a list", r"no relation \['in'\]", lambda model: model.predict_tails("Rome", ["in"])),
@@ -127,6 +130,7 @@ def test_held_out_facts_of_the_graph_and_of_strangers_are_left_out_with_a_warnin
         "test: in the graph and left out: 1 fact",
         "test: names what the graph does not have and is left out: 1 fact",
     ]
+    assert {each.filename for each in caught} == {__file__}
 
 
 def test_of_facts_that_were_validated_with_a_warning_tells_and_they_count():

@@ -97,8 +97,9 @@ def test_columns_that_are_swapped_are_warned_of(facts):
     if isinstance(facts, np.ndarray):
         facts = facts.astype(str)
         facts = np.concatenate([facts, [["9", "5", "0"], ["9", "6", "0"], ["9", "7", "0"], ["9", "8", "0"]]])
-    with pytest.warns(UserWarning, match="are columns swapped"):
+    with pytest.warns(UserWarning, match="are columns swapped") as caught:
         read_graph(facts)
+    assert caught[0].filename == __file__
     right = [(head, relation, tail) for head, tail, relation in facts]
     with warnings.catch_warnings():
         warnings.simplefilter("error")

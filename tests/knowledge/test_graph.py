@@ -159,8 +159,9 @@ def test_adding_what_is_there_changes_nothing():
 
 def test_removing_what_is_not_there_is_warned_of_refused_or_passed_over():
     graph, delta = Graph.of(FAMILY), Delta(remove=[("Ann", "likes", "Cid"), ("Zoe", "likes", "Cid"), FAMILY[0]])
-    with pytest.warns(UserWarning, match="not in the graph: 'Ann likes Cid' and 1 more"):
+    with pytest.warns(UserWarning, match="not in the graph: 'Ann likes Cid' and 1 more") as caught:
         after, change = graph.apply(delta)
+    assert caught[0].filename == __file__
     assert set(after.named()) == set(FAMILY[1:])
     assert len(change.removed) == 1
     with pytest.raises(InputError, match="not in the graph: 'Ann likes Cid' and 1 more"):

@@ -11,18 +11,21 @@ import torch
 
 from latticework.core.errors import InputError
 from latticework.knowledge.known_triples import KnownTriples
-from latticework.knowledge.metrics import scores, scores_by_relation, summary
+from latticework.knowledge.metrics import scores, scores_by_kind, scores_by_relation, scores_by_seen, scores_by_side
 from latticework.knowledge.ranking import Ranks, rank_costs
 from latticework.knowledge.statistics import relation_kinds
 
-TRIPLES = np.array([[0, 0, 1], [1, 2, 0], [3, 2, 3], [3, 0, -1]])
+TRIPLES = np.array([[0, 0, 1], [1, 2, 0], [3, 2, 3], [3, 0, 2]])
 RANKS = Ranks(
     TRIPLES,
     better=np.array([[0, 3], [9, 1], [0, 0], [11, 11]]),
     equal=np.array([[1, 0], [2, 0], [0, 5], [0, 0]]),
     candidates=np.array([[12, 11], [12, 12], [10, 12], [12, 12]]),
-    covered=np.array([True, True, True, False]),
 )
+
+
+def some(places):
+    return Ranks(*(part[places] for part in vars(RANKS).values()))
 
 
 def literal(ranks, candidates):
@@ -39,25 +42,27 @@ def test_scores_are_those_of_their_definitions(ties):
     assert astuple(scores(RANKS, ties=ties)) == pytest.approx(
         literal(ranks.ravel().tolist(), RANKS.candidates.ravel().tolist())
     )
-    told = summary(RANKS, ties=ties)
-    assert told.all == scores(RANKS, ties=ties)
-    assert astuple(told.head) == pytest.approx(literal(ranks[:, 0].tolist(), RANKS.candidates[:, 0].tolist()))
-    assert astuple(told.tail) == pytest.approx(literal(ranks[:, 1].tolist(), RANKS.candidates[:, 1].tolist()))
-    assert told.covered == 0.75
+
+
+def test_sides_are_those_of_their_definitions():
+    assert [astuple(side) for side in scores_by_side(RANKS)] == [
+        pytest.approx(literal(RANKS.realistic[:, place].tolist(), RANKS.candidates[:, place].tolist()))
+        for place in (0, 1)
+    ]
 
 
 def test_parts_are_the_scores_of_the_triples_in_them():
     by_relation = scores_by_relation(RANKS)
     assert list(by_relation) == [0, 2]
-    assert by_relation[2] == scores(RANKS.select(TRIPLES[:, 1] == 2))
-    assert summary(RANKS).relations == by_relation
+    assert by_relation[2] == scores(some(TRIPLES[:, 1] == 2))
 
 
-def test_new_entities_are_those_not_seen_and_unknown_ones():
-    told = summary(RANKS, seen=np.array([True, True, True, False]))
-    assert told.seen == scores(RANKS.select(np.array([0, 1])))
-    assert told.new == scores(RANKS.select(np.array([2, 3])))
-    assert summary(RANKS).seen is summary(RANKS).new is None
+def test_facts_that_name_an_entity_not_seen_are_apart():
+    assert scores_by_seen(RANKS, np.array([True, True, True, False])) == {
+        True: scores(some([0, 1])),
+        False: scores(some([2, 3])),
+    }
+    assert scores_by_seen(RANKS, np.ones(4, bool)) == {True: scores(RANKS)}
 
 
 def test_kinds_of_relations_are_those_of_bordes():
@@ -69,9 +74,9 @@ def test_kinds_of_relations_are_those_of_bordes():
     triples = np.array(one_to_many + many_to_one + many_to_many + one_to_one + just_many)
     kinds = relation_kinds(triples, 6)
     assert kinds == ["1-N", "N-1", "N-N", "1-1", "1-N", "1-1"]
-    told = summary(RANKS, kinds=kinds).kinds
-    assert set(told) == {("1-N", "head"), ("1-N", "tail"), ("N-N", "head"), ("N-N", "tail")}
-    assert told[("N-N", "tail")].mr == RANKS.realistic[[1, 2], 1].mean()
+    told = scores_by_kind(RANKS, kinds)
+    assert set(told) == {"1-N head", "1-N tail", "N-N head", "N-N tail"}
+    assert told["N-N tail"].mr == RANKS.realistic[[1, 2], 1].mean()
 
 
 def test_a_constant_scorer_is_as_good_as_chance_whatever_the_number_of_candidates():
@@ -86,15 +91,15 @@ def test_a_constant_scorer_is_as_good_as_chance_whatever_the_number_of_candidate
 
 
 def test_one_candidate_is_no_better_than_chance():
-    alone = Ranks(TRIPLES[:1], np.zeros((1, 2), int), np.zeros((1, 2), int), np.ones((1, 2), int), np.ones(1, bool))
+    alone = Ranks(TRIPLES[:1], np.zeros((1, 2), int), np.zeros((1, 2), int), np.ones((1, 2), int))
     assert scores(alone).amri == 0.0
 
 
 def test_no_triples_have_no_scores():
-    none = RANKS.select(np.array([], dtype=np.int64))
+    none = some(np.array([], dtype=np.int64))
     assert scores(none).count == 0
     assert all(math.isnan(value) for value in astuple(scores(none))[1:])
-    assert summary(none, kinds=["1-1"], seen=np.ones(4, bool)).relations == {}
+    assert scores_by_relation(none) == scores_by_kind(none, ["1-1"]) == scores_by_seen(none, np.ones(4, bool)) == {}
 
 
 def test_policies_for_ties_that_there_are_not_are_refused():

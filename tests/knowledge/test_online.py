@@ -171,8 +171,11 @@ def test_a_fit_that_finds_its_model_updated_says_so(tmp_path):
     model = DKGE(8, max_epochs=1, config=CONFIG, random_state=0, device="cpu").fit(FACTS, folder=tmp_path)
     model.partial_fit(add=[("e1", "r0", "new")])
     model.save(tmp_path)
-    with pytest.warns(UserWarning, match="holds this run's model after 1 update; restart"):
+    with pytest.warns(UserWarning, match="holds this run's model after 1 update; restart") as caught:
         DKGE(8, max_epochs=1, config=CONFIG, random_state=0, device="cpu").fit(FACTS, folder=tmp_path)
+    with pytest.warns(UserWarning, match="cannot be removed") as also:
+        model.partial_fit(remove=[("e1", "r0", "nobody")])
+    assert {each.filename for each in [*caught, *also]} == {__file__}
 
 
 UNDONE = ["+\tnobody\tnever\tnowhere", "-\tnobody\tnever\tnowhere"]

@@ -130,8 +130,9 @@ def test_bad_arguments_are_refused(options):
 @pytest.mark.parametrize(
     "path, told",
     [
-        ("in", "path='in': expected a list of relations"),
-        ([], r"path=\[\]: expected a list of relations"),
+        ("in", "path: expected a list of relations, got a single str"),
+        ({"in"}, "path: expected a list of relations, got a set, which has no order or is of names"),
+        ([], "path: expected a list of relations, got none"),
         (["nowhere"], "there is no relation 'nowhere'; all there are: 'in'"),
         (["in", "~nowhere"], "there is no relation 'nowhere'; all there are: 'in'"),
         ([1], "there is no relation 1; all there are: 'in'"),

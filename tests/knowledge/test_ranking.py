@@ -96,20 +96,17 @@ def test_absent_entities_are_no_candidates_and_what_their_rows_hold_does_not_mat
     there = triples[present[triples[:, [0, 2]]].all(axis=1)][:8]
     entities, relations = embeddings("random")
     entities[50:70] = torch.nan
-    ranks = assert_literal(entities, relations, there, triples, norm, present)
-    assert ranks.covered.all()
+    assert_literal(entities, relations, there, triples, norm, present)
 
 
-def test_unknown_and_absent_entities_stand_last_and_count_as_not_covered():
+def test_what_names_unknown_or_absent_entities_stands_last():
     triples = graph()
     known = KnownTriples.of(triples, entities=ENTITIES, relations=RELATIONS)
     present = np.arange(ENTITIES) != 3
     asked = np.array([[3, 0, 4], [4, 0, 3], [-1, 0, 4], [4, -1, 5], [4, 0, ENTITIES], [4, 0, 5]])
     ranks = rank_translation(*embeddings("random"), asked, known, present=present)
-    assert ranks.covered.tolist() == [False] * 5 + [True]
     assert np.array_equal(ranks.pessimistic[:5], ranks.candidates[:5])
     assert not ranks.equal[:5].any()
-    assert ranks.select(ranks.covered).triples.tolist() == [[4, 0, 5]]
 
 
 def test_candidates_are_counted_whoever_of_them_is_true_known_or_absent():
@@ -242,9 +239,7 @@ def test_tables_of_the_wrong_size_norms_and_empty_graphs_are_refused():
 
 
 def test_the_realistic_rank_is_the_mean_of_the_others():
-    ranks = Ranks(
-        graph()[:2], np.array([[0, 5], [2, 1]]), np.array([[1, 0], [4, 7]]), np.full((2, 2), 20), np.ones(2, bool)
-    )
+    ranks = Ranks(graph()[:2], np.array([[0, 5], [2, 1]]), np.array([[1, 0], [4, 7]]), np.full((2, 2), 20))
     assert np.array_equal(2 * ranks.realistic, ranks.optimistic + ranks.pessimistic)
 
 

@@ -33,8 +33,9 @@ def test_blank_lines_are_nothing():
 
 
 def test_a_header_is_one_only_with_commas():
-    with pytest.warns(UserWarning, match=r"some:1: 'head\\trelation\\ttail' looks like a header"):
+    with pytest.warns(UserWarning, match=r"some:1: 'head\\trelation\\ttail' looks like a header") as caught:
         assert rows(tsv_columns(["head\trelation\ttail"], "some")) == [("head", "relation", "tail")]
+    assert caught[0].filename == __file__
     for header in ("head,relation,tail", "H,R,T", "subject, predicate, object"):
         assert rows(csv_columns([header, "a,r,b", "h,r,t"], "some")) == [("a", "r", "b"), ("h", "r", "t")]
 

@@ -119,8 +119,9 @@ def test_other_held_out_facts_stay_with_the_model_whether_or_not_anything_change
 
 
 def test_held_out_facts_that_are_in_the_graph_are_told_even_if_nothing_changes():
-    with pytest.warns(UserWarning, match="validation"):
+    with pytest.warns(UserWarning, match="validation") as caught:
         fitted().partial_fit(add=FACTS[:1], validation=FACTS[:1])
+    assert caught[0].filename == __file__
 
 
 def test_held_out_facts_are_read_even_if_nothing_changes():

@@ -108,8 +108,9 @@ def test_lines_of_a_growing_file_come_when_they_are_finished(tmp_path, monkeypat
 def test_a_last_line_without_an_end_is_left_for_the_next_time(tmp_path):
     path = tmp_path / "log.tsv"
     path.write_bytes("ein\nzwei grü".encode()[:-1])
-    with pytest.warns(UserWarning, match=r"log\.tsv: the last line has no end yet"):
+    with pytest.warns(UserWarning, match=r"log\.tsv: the last line has no end yet") as caught:
         assert list(decode_lines(Growing(path, once=True), "log.tsv")) == ["ein"]
+    assert caught[0].filename == __file__
 
 
 def test_lines_longer_than_what_is_read_at_once_are_whole(tmp_path, monkeypatch):
@@ -256,8 +257,9 @@ def test_a_copy_beside_what_it_was_copied_from_is_applied_with_a_warning(log, tm
     copied.parent.mkdir()
     shutil.copy(log, copied)
     told = f"3 lines of {re.escape(str(log))}, which was applied before and is still there"
-    with pytest.warns(UserWarning, match=told):
+    with pytest.warns(UserWarning, match=told) as caught:
         assert find_place(copied, [place.position(str(log))])[0].lines == 0
+    assert caught[0].filename == __file__
 
 
 def test_files_of_one_name_in_folders_of_days_are_known_apart(folder, tmp_path):

@@ -263,6 +263,11 @@ def test_options_are_looked_at_before_images_are_read(refused, tmp_path):
     for option, value in (("--threshold", "-1"), ("--draws", 3), ("--explained", 2)):
         told = refused("fit", tmp_path / "nothing", "-o", tmp_path / "model", "--model", "bima", option, value)
         assert option.strip("-") in told
+    words = ("basis", tmp_path / "nothing.nii", "-o", tmp_path / "basis", "--explained")
+    assert refused(*words, 2).startswith("explained=2")
+    assert refused(*words, 0.5, "--components", 5).startswith("--components and --explained both say")
+    words = (*words[:-1], "--atlas", "a.nii", "--centres", "b.csv")
+    assert refused(*words) == "--atlas and --centres both tell regions: give one of them"
 
 
 def test_studies_that_cannot_be_read_are_refused(refused, written, tmp_path, write):
@@ -274,6 +279,14 @@ def test_studies_that_cannot_be_read_are_refused(refused, written, tmp_path, wri
     assert "give the table of participants" in told
     assert "leave out --outcome" in refused("fit", write("a.npz", b""), "--outcome", "y", *output)
     assert "a.npz" in refused("fit", write("a.npz", b"no"), *output)
+
+
+def test_a_page_is_written_over_nothing_that_a_fit_reads(refused, tmp_path, write):
+    output, file = ("-o", tmp_path / "model"), write("file.tsv", ["mine"])
+    told = f"--page {file} is a file that is read: give the output another name"
+    assert refused("fit", file, *output, "--page", file) == told
+    for option in ("--images", "--mask", "--atlas", "--centres", "--coordinates", "--volumes"):
+        assert refused("fit", tmp_path / "people.tsv", *output, option, file, "--page", file) == told
 
 
 def test_what_cannot_be_written_is_refused_before_the_work(refused, written, tmp_path, write):

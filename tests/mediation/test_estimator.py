@@ -9,7 +9,7 @@ from dataclasses import fields, replace
 import numpy as np
 import pandas as pd
 import pytest
-from cases import EstimatorCases
+from cases import EstimatorCases, assert_same
 from mediation.conftest import HALVES, SMALL, arguments_of
 from mediation.conftest import SHORTER as SHORT
 from reference import mediation_maps as reference
@@ -17,6 +17,7 @@ from shape_check import any_shapes
 from sklearn.exceptions import ConvergenceWarning
 
 from latticework.core import InputError
+from latticework.core.seeds import seed_from
 from latticework.mediation import (
     BASMU,
     BIMA,
@@ -365,7 +366,19 @@ def test_options_out_of_range_are_refused(options, told):
         with pytest.raises(InputError, match=told):
             kind(**{**SHORT, **options}).fit_study(SMALL)
         with pytest.raises(InputError, match=told):
-            kind(**{**SHORT, **options}).check_options()
+            kind(**{**SHORT, **options}).fit(SMALL.exposure, "images that nobody has read.nii.gz", SMALL.outcome)
+
+
+def test_options_are_looked_at_without_a_draw():
+    drawn, other = (np.random.default_rng(0) for _ in range(2))
+    model = BIMA(**{**SHORT, "random_state": drawn})
+    model.check_options()
+    assert drawn.bit_generator.state == other.bit_generator.state
+    first = model.fit_study(SMALL)
+    assert_same(first.nie_, BIMA(**{**SHORT, "random_state": seed_from(other)}).fit_study(SMALL).nie_)
+    first.sensitivity([1.0], n_warmup=1, n_draws=4)
+    seed_from(other)
+    assert drawn.bit_generator.state == other.bit_generator.state
 
 
 @pytest.mark.parametrize("threshold", [-1, (1, 2, 3), (0.5, -1), float("inf"), "a"])

@@ -6,6 +6,7 @@ import lzma
 import struct
 import subprocess
 import sys
+from dataclasses import replace
 
 import nibabel
 import numpy as np
@@ -75,6 +76,8 @@ def test_volumes_of_a_4d_file_need_ids(tmp_path, table, mask, write):
         read_study(table, file, **NAMES, mask=mask, volumes=["p9", *listed[1:]])
     with refused("same id"):
         read_study(table, file, **NAMES, mask=mask, volumes=[listed[1], *listed[1:]])
+    with refused("volumes: expected a list of ids, got a set"):
+        read_study(table, file, **NAMES, mask=mask, volumes=set(listed))
     with refused("8 volumes for 9 participants", "time series"):
         read_study(table, saved(tmp_path / "s.nii", VOLUMES[..., 1:]), **NAMES, mask=mask, ordered=True)
 
@@ -437,6 +440,7 @@ def test_a_table_needs_images_and_columns(table):
 @pytest.mark.parametrize(
     "options",
     [
+        {"images": "scans"},
         {"exposure": "dose"},
         {"outcome": "memory"},
         {"confounders": ["site"]},
@@ -466,6 +470,17 @@ def test_what_a_folder_or_a_file_of_arrays_says_itself_is_refused_beside_it(tmp_
 def test_a_file_of_arrays_takes_its_regions_from_one_source(tmp_path):
     with refused("one of them"):
         read_study(tmp_path / "s.npz", atlas=[1, 1, 2], centres="c.csv")
+
+
+@pytest.mark.parametrize("field", ["exposure_name", "outcome_name", "confounder_names", "region_names"])
+def test_a_name_that_no_file_can_hold_is_refused_before_anything_is_written(tmp_path, field):
+    made = with_space(regions=np.where(np.arange(MASK.sum()) < 2, 1, 2))
+    made = replace(made, confounders=np.arange(9.0)[:, None] ** 2, confounder_names=("age",))
+    named, half = getattr(made, field), "left \ud800"
+    wrong = (half, *named[1:]) if isinstance(named, tuple) else half
+    with refused("'left \\ud800': not valid Unicode text (half of a surrogate pair)"):
+        write_study(replace(made, **{field: wrong}), tmp_path / "s")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_description_of_a_study_is_plain(tmp_path):

@@ -143,6 +143,7 @@ def test_damage_to_a_saved_model_on_a_grid_is_refused_or_its_maps_can_be_written
         (("propagate",), "yes", "propagate='yes'"),
         (("accepted",), [1.5, 0.5], "accepted shares are"),
         (("accepted",), [float("nan"), 0.5], "accepted shares are"),
+        (("fitted_prior", "decay"), 0.5, "unexpected keyword argument 'decay'"),
         (("basis", "n_voxels"), 2**31 - 1, "each of the 2,147,483,647 voxels once"),
     ],
 )

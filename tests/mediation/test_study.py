@@ -51,6 +51,9 @@ def test_indexes_that_differ_are_never_aligned():
         study(exposure=one, subjects=list("abcdefghijkz"))
     with refused("more than once"):
         study(exposure=one.set_axis(list("aacdefghijkl")))
+    for subjects in ("abcdefghijkl", set("abcdefghijkl")):
+        with refused("subjects: expected a list of ids, got a "):
+            study(subjects=subjects)
     assert study(exposure=one.reset_index(drop=True), subjects=list("abcdefghijkl")).subjects == tuple("abcdefghijkl")
 
 

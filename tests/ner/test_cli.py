@@ -474,3 +474,9 @@ def test_where_nothing_can_be_written_is_told_before_anything_is_done(refused, w
     message = refused("ner", *command, text, "-o", gone)
     assert f"--output {gone} cannot be written: there is no folder {gone.parent}" in message
     assert "is a folder" in refused("ner", *command, text, "-o", tmp_path)
+
+
+def test_fit_looks_at_its_folder_before_it_reads(refused, write, tmp_path):
+    write("notes.txt", ["mine"])
+    told = refused("ner", "fit", tmp_path / "none.bmes", "-o", tmp_path, *QUICK)
+    assert told.startswith(f"{tmp_path} holds other things, such as notes.txt")

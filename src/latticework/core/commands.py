@@ -211,13 +211,13 @@ def check_output(path: Path | None, *read: Path | None, option: str = "--output"
     check_writable(folder)
 
 
-def check_page(page: Path | None, *, option: str = "--page") -> None:
+def check_page(page: Path | None, *read: Path | None, option: str = "--page") -> None:
     """Find out before long work whether a page can be written where an option says, beside what is printed.
 
     Raises
     ------
     InputError
-        If it cannot, or would be printed itself.
+        If it cannot, would be printed itself, or is a file that is read.
     MissingExtraError
         If what writes pages is not installed.
     """
@@ -225,7 +225,7 @@ def check_page(page: Path | None, *, option: str = "--page") -> None:
         return
     if page == Path("-"):
         raise InputError(f"{option} -: standard output is for the result, expected the name of a file to write")
-    check_output(page, option=option)
+    check_output(page, *read, option=option)
     for module in ("jinja2", "matplotlib"):
         require(module, extra="pages", purpose="writing HTML pages")
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from numbers import Integral
 from pathlib import Path
-from typing import Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
+import numpy as np
 from filelock import FileLock, Timeout
 
 from latticework.core import checkpoint, training
@@ -26,6 +29,9 @@ from latticework.core.seeds import seed_from
 from latticework.core.sharding import Part
 from latticework.core.task import Plan, Task
 from latticework.core.words import cut
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 LOCK: Final = "lock"  # in there while a run lasts
 _UNFINISHED: Final = re.compile(f"{TRAINING}|{UNFINISHED.pattern}")
@@ -151,6 +157,27 @@ class Run:
             learn()
             if self.folder is not None:
                 conclude(estimator, self.folder)
+
+
+def fingerprint(
+    recipe: int, settings: Mapping[str, object], config: DataclassInstance, parts: Iterable[np.ndarray | bytes]
+) -> str:
+    """A checksum of everything that decides what a run learns.
+
+    Parameters
+    ----------
+    recipe
+        Raised when how a model begins or what a step does changes.
+    settings, config
+        Plain values, in whatever order.
+    parts
+        The data, one after the other.
+    """
+    about = json.dumps([recipe, dict(settings), asdict(config)], sort_keys=True)
+    digest = hashlib.sha256(about.encode())
+    for part in parts:
+        digest.update(part if isinstance(part, bytes) else np.ascontiguousarray(part).data)  # the bytes where they lie
+    return digest.hexdigest()
 
 
 def check_folder(folder: str | os.PathLike[str], *, restart: bool = False) -> None:

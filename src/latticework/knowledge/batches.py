@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
+from latticework.core.movable import moved
 from latticework.knowledge.contexts import Contexts
 from latticework.knowledge.encoding import rows_of
 from latticework.knowledge.model import DKGEModel
@@ -37,8 +38,7 @@ class LinkBatch:
 
     def to(self, device: torch.device | str) -> LinkBatch:
         """The same batch on another device."""
-        entities, relations = self.entities.to(device), self.relations.to(device)
-        return LinkBatch(entities, relations, self.facts.to(device), self.wrong.to(device))
+        return moved(self, device)
 
 
 def placed(

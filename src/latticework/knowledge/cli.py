@@ -104,6 +104,7 @@ def fit(
     if margin is not None and loss != "margin":
         raise InputError("--margin is of --loss margin: the softmax has none")
 
+    from latticework.core.runs import Run
     from latticework.knowledge.estimator import DKGE
     from latticework.knowledge.io.formats import read_rows, read_triples
 
@@ -128,6 +129,7 @@ def fit(
         random_state=seed,
         device=device,
     )
+    Run.begin(model, output, restart=restart, loggers=logger or ())  # as `fit` will, once the graph has been read
     loaded = read_triples(triples, literals=literals, blank_nodes=blank_nodes)
     message(f"{stream_name(triples)}: {loaded.told()}")
     validation = None

@@ -106,12 +106,13 @@ def update(
     Of lines of CHANGES about one fact the last counts; a fact of both --add and --remove is there afterwards. The model
     is replaced as a whole: a crash leaves the old one or the new one.
     """
-    read_stdin_once(changes, *(add or ()), *(remove or ()), valid, test)
+    read = (changes, *(add or ()), *(remove or ()), valid, test)
+    read_stdin_once(*read)
     if changes is None and not add and not remove:
         raise InputError("nothing to do: give a file of changes (or - for standard input), --add or --remove")
     if test is not None and page is None:
         raise InputError("--test is for the page of --page: evaluate ranks the facts of a file without one")
-    check_page(page)
+    check_page(page, *read)
 
     from latticework.core.persistence import check_free
     from latticework.knowledge.io.formats import read_rows

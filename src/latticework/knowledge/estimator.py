@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from latticework.core import InputError, State, spawn
 from latticework.core.checks import one_of, whole_number
+from latticework.core.errors import callers_level
 from latticework.core.words import counted
 from latticework.knowledge.choices import Affected, Init
 from latticework.knowledge.config import DKGEConfig
@@ -177,7 +178,7 @@ class DKGE(LinkPredictor):
         if self.updates_:
             updates = counted(self.updates_, "update")
             told = f"{folder} holds this run's model after {updates}; restart to fit it anew"
-            warnings.warn(told, stacklevel=2)
+            warnings.warn(told, stacklevel=callers_level())
         return self
 
     def partial_fit(
@@ -307,11 +308,11 @@ class DKGE(LinkPredictor):
                 f"test: there is no fact to judge by; {held_out.leaked:,} are in the graph, {held_out.unknown:,} name "
                 "what it does not have"
             )
-        held_out.warn("test", stacklevel=4)
+        held_out.warn("test")
         validation = HeldOut.of(self.validation_, graph)
         if validated := held_out.also_in(validation):
             told = f"test: the model was validated with them, so they look too good: {counted(validated, 'fact')}"
-            warnings.warn(told, stacklevel=3)
+            warnings.warn(told, stacklevel=callers_level())
         return held_out, known_triples(graph, validation.triples, held_out.triples)
 
     def describe(self) -> dict[str, object]:

@@ -12,7 +12,7 @@ from latticework.knowledge.cooccurrence import CoOccurrence
 from latticework.knowledge.facts import HeldOut
 from latticework.knowledge.graph import Graph
 from latticework.knowledge.known_triples import KnownTriples
-from latticework.knowledge.metrics import scores, summary
+from latticework.knowledge.metrics import scores, scores_by_kind, scores_by_relation, scores_by_seen, scores_by_side
 from latticework.knowledge.ranking import Ranks
 from latticework.knowledge.results import Evaluation
 from latticework.knowledge.statistics import relation_kinds
@@ -56,16 +56,17 @@ def judge(
     """
     graph = learned.graph
     ranks, floor = ranks_of(learned, held_out.triples, known), floor_of(graph, held_out.triples, known)
-    told = summary(ranks, kinds=relation_kinds(graph.triples, len(graph.relations)), seen=seen)
+    head, tail = scores_by_side(ranks)
+    by_seen = scores_by_seen(ranks, seen)
     return Evaluation(
-        all=told.all,
-        head=told.head,
-        tail=told.tail,
+        all=scores(ranks),
+        head=head,
+        tail=tail,
         floor=scores(floor),
-        relations={graph.relations[number]: part for number, part in told.relations.items()},
-        kinds={f"{kind} {side}": part for (kind, side), part in told.kinds.items()},
-        seen=told.seen if told.seen is not None and told.seen.count else None,
-        new=told.new if told.new is not None and told.new.count else None,
+        relations={graph.relations[number]: part for number, part in scores_by_relation(ranks).items()},
+        kinds=scores_by_kind(ranks, relation_kinds(graph.triples, len(graph.relations))),
+        seen=by_seen.get(True),
+        new=by_seen.get(False),
         leaked=held_out.leaked,
         unknown=held_out.unknown,
     )

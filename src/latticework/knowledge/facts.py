@@ -11,7 +11,7 @@ from typing import Any, cast
 import numpy as np
 from jaxtyping import Int64
 
-from latticework.core.errors import InputError
+from latticework.core.errors import InputError, callers_level
 from latticework.core.words import counted
 from latticework.knowledge.choices import Part
 from latticework.knowledge.graph import Graph
@@ -52,7 +52,9 @@ def _warn_if_swapped(graph: Graph, what: str) -> None:
         odd = 2 * both > len(relations)
         told = f"{both:,} of {counted(len(relations), 'relation')} are names of entities too"
     if odd:
-        warnings.warn(f"{what}: {told}; are columns swapped? The order is head, relation, tail", stacklevel=4)
+        warnings.warn(
+            f"{what}: {told}; are columns swapped? The order is head, relation, tail", stacklevel=callers_level()
+        )
 
 
 def _rows(triples: Any) -> Any:
@@ -167,10 +169,12 @@ class HeldOut:
         both = np.concatenate([self.triples, other.triples])
         return len(both) - len(np.unique(both, axis=0))
 
-    def warn(self, what: str, *, stacklevel: int = 3) -> None:
+    def warn(self, what: str) -> None:
         """Say which were left out."""
         if self.leaked:
-            warnings.warn(f"{what}: in the graph and left out: {counted(self.leaked, 'fact')}", stacklevel=stacklevel)
+            warnings.warn(
+                f"{what}: in the graph and left out: {counted(self.leaked, 'fact')}", stacklevel=callers_level()
+            )
         if self.unknown:
             told = f"{what}: names what the graph does not have and is left out: {counted(self.unknown, 'fact')}"
-            warnings.warn(told, stacklevel=stacklevel)
+            warnings.warn(told, stacklevel=callers_level())

@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Bool, Int64, Integer
 
 from latticework.core.checks import one_of
-from latticework.core.errors import InputError
+from latticework.core.errors import InputError, callers_level
 from latticework.core.words import listed
 from latticework.knowledge.deltas import Change, Delta
 from latticework.knowledge.keys import distinct, places_of
@@ -261,7 +261,7 @@ class Graph:
             told = f"cannot be removed, not in the graph: {which}"
             if missing == "raise":
                 raise InputError(told)
-            warnings.warn(told, stacklevel=3)
+            warnings.warn(told, stacklevel=callers_level())
 
 
 def _change(

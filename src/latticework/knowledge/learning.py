@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
 from functools import partial
 from typing import Final
 
@@ -15,6 +13,7 @@ import torch
 from jaxtyping import Float32, Int64
 from torch import nn
 
+from latticework.core import runs
 from latticework.core.seeds import spawn
 from latticework.core.task import Plan
 from latticework.knowledge.batches import Learner, LinkBatch, link_batch
@@ -160,9 +159,5 @@ def fingerprint(
     settings: Mapping[str, object], config: DKGEConfig, graph: Graph, validation: Sequence[NamedTriple]
 ) -> str:
     """A checksum of everything that decides what a run learns, and what updates of its model do."""
-    digest = hashlib.sha256(json.dumps([RECIPE, dict(settings), asdict(config)]).encode())
-    for names in (graph.entities, graph.relations):
-        digest.update(np.ascontiguousarray(names.digests()).data)
-    digest.update(np.ascontiguousarray(graph.triples).data)
-    digest.update(json.dumps(validation).encode())
-    return digest.hexdigest()
+    names = (graph.entities.digests(), graph.relations.digests())
+    return runs.fingerprint(RECIPE, settings, config, [*names, graph.triples, json.dumps(validation).encode()])

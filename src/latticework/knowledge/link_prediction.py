@@ -10,8 +10,9 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from latticework.core import Estimator, InputError
-from latticework.core.checks import whole_number
+from latticework.core.checks import in_order, whole_number
 from latticework.knowledge.facts import Triples, read_named
+from latticework.knowledge.graph import Graph
 from latticework.knowledge.names import Names
 from latticework.knowledge.results import Explanation
 
@@ -43,7 +44,7 @@ class LinkPredictor(Estimator):
     updates_: int
 
     @property
-    def graph_(self) -> Any:
+    def graph_(self) -> Graph:
         """The facts now."""
         return self.learned_.graph
 
@@ -63,7 +64,7 @@ class LinkPredictor(Estimator):
         return self.learned_.embeddings
 
     def transform(self, entities: Iterable[str]) -> np.ndarray:
-        """The joint embeddings of entities.
+        """The joint embeddings of entities, of each in the order given.
 
         Returns
         -------
@@ -72,7 +73,7 @@ class LinkPredictor(Estimator):
         Raises
         ------
         InputError
-            If one is unknown, or was removed.
+            If one is unknown, or was removed, or they have no order.
         """
         check_is_fitted(self)
         rows: np.ndarray = self.learned_.entities[self._entities(entities)]
@@ -88,9 +89,11 @@ class LinkPredictor(Estimator):
         Raises
         ------
         InputError
-            If a name is unknown, or was removed.
+            If a name is unknown, or was removed, or the triples have no order.
         """
         check_is_fitted(self)
+        if not isinstance(triples, str | os.PathLike | Graph) and not hasattr(triples, "to_numpy"):  # a table
+            triples = in_order("triples", triples, "triples of names, one after the other", dimensions=2)
         rows = read_named(triples, "triples")
         heads, relations, tails = zip(*rows, strict=True) if rows else ((), (), ())
         points = self._points(self._entities(heads), self._relations(relations))
@@ -121,7 +124,7 @@ class LinkPredictor(Estimator):
         [h], [r] = self._entities([head]), self._relations([relation])
         facts = self.graph_.triples
         known = facts[(facts[:, 0] == h) & (facts[:, 1] == r), 2] if exclude_known else None
-        return self._nearest_entities(self._points([h], [r]), k, known)
+        return self._nearest_entities(self._points(h, r), k, known)
 
     def predict_heads(
         self, relation: str, tail: str, k: int = 10, *, exclude_known: bool = True
@@ -131,7 +134,7 @@ class LinkPredictor(Estimator):
         [r], [t] = self._relations([relation]), self._entities([tail])
         facts = self.graph_.triples
         known = facts[(facts[:, 1] == r) & (facts[:, 2] == t), 0] if exclude_known else None
-        return self._nearest_entities(self.learned_.entities[[t]] - self.learned_.relations[[r]], k, known)
+        return self._nearest_entities(self.learned_.entities[t] - self.learned_.relations[r], k, known)
 
     def predict_relations(
         self, head: str, tail: str, k: int = 10, *, exclude_known: bool = True
@@ -143,14 +146,14 @@ class LinkPredictor(Estimator):
         if exclude_known:
             triples = self.graph_.triples
             allowed[triples[(triples[:, 0] == h) & (triples[:, 2] == t), 1]] = False
-        point = self.learned_.entities[[t]] - self.learned_.entities[[h]]
+        point = self.learned_.entities[t] - self.learned_.entities[h]
         return self._nearest(point, self.learned_.relations, allowed, self.graph_.relations, k)
 
     def similar(self, entity: str, k: int = 10) -> list[tuple[str, float]]:
         """The entities whose joint embeddings are nearest, itself left out, with the negative distance."""
         check_is_fitted(self)
         [number] = self._entities([entity])
-        return self._nearest_entities(self.learned_.entities[[number]], k, np.array([number]))
+        return self._nearest_entities(self.learned_.entities[number], k, np.array([number]))
 
     def answer(self, anchor: str, path: Sequence[str], k: int = 10, *, beam: int | None = 8) -> list[tuple[str, float]]:
         """The entities that a path of relations leads to from an anchor, the best first.
@@ -235,10 +238,9 @@ class LinkPredictor(Estimator):
         )
 
     def _entities(self, names: Iterable[str]) -> np.ndarray:
-        if isinstance(names, str):
-            raise InputError(f"entities={names!r}: expected a list of names")
         graph = self.graph_
-        numbers = np.array([graph.entity(name) for name in names], np.int64)
+        given = in_order("entities", names, "a list of names")
+        numbers = np.array([graph.entity(name) for name in given], np.int64)
         gone = ~graph.present[numbers]
         if gone.any():
             name = graph.entities[int(numbers[gone][0])]
@@ -270,5 +272,5 @@ class LinkPredictor(Estimator):
         from latticework.knowledge.search import nearest
 
         k = whole_number("k", k)
-        [numbers], [distances] = nearest(point, table, allowed, k, norm=self.config_.norm)
+        numbers, distances = nearest(point, table, allowed, k, norm=self.config_.norm)
         return list(zip(names.named(numbers), (-distances).tolist(), strict=True))

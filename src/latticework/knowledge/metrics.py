@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal, TypeVar, get_args
 
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
@@ -16,7 +16,9 @@ from jaxtyping import Bool, Float64, Int64
 from latticework.core.checks import one_of
 from latticework.knowledge.ranking import Ranks
 from latticework.knowledge.statistics import CARDINALITIES, Cardinality
-from latticework.knowledge.triples import SIDES, Side
+from latticework.knowledge.triples import SIDES
+
+Name = TypeVar("Name")
 
 Ties = Literal["optimistic", "realistic", "pessimistic"]
 
@@ -34,138 +36,94 @@ class Scores:
     amri: float
 
 
-@dataclass(frozen=True)
-class Summary:
-    """Scores of a test set and of its parts. A part without a question is left out.
-
-    Parameters
-    ----------
-    all, head, tail
-        Both sides, and each alone.
-    relations
-        By the relation's number.
-    kinds
-        By the kind of relation, such as "1-N", and side.
-    seen, new
-        Triples both of whose entities were seen before, and the others; None where nothing is said about that.
-    covered
-        The share of triples whose entities and relation the graph has; the others stand last.
-    """
-
-    all: Scores
-    head: Scores
-    tail: Scores
-    relations: dict[int, Scores]
-    kinds: dict[tuple[Cardinality, Side], Scores]
-    seen: Scores | None
-    new: Scores | None
-    covered: float
-
-
 def scores(ranks: Ranks, *, ties: Ties = "realistic") -> Scores:
     """The scores of all questions, two a triple.
 
     Examples
     --------
-    >>> first = Ranks(np.array([[0, 0, 1]]), *np.array([[[0, 3]], [[0, 0]], [[9, 9]]]), np.array([True]))
+    >>> first = Ranks(np.array([[0, 0, 1]]), *np.array([[[0, 3]], [[0, 0]], [[9, 9]]]))
     >>> scores(first)
     Scores(count=2, mr=2.5, mrr=0.625, hits1=0.5, hits3=0.5, hits10=1.0, amri=0.625)
     """
-    everything = np.zeros(2 * len(ranks), dtype=np.int64)
-    return _by_group(_ranks(ranks, ties).ravel(), ranks.candidates.ravel(), everything, 1)[0]
+    one_of("ties", ties, get_args(Ties))
+    return _by_group(getattr(ranks, ties), ranks.candidates, np.zeros_like(ranks.candidates), 1)[0]
 
 
-def scores_by_relation(ranks: Ranks, *, ties: Ties = "realistic") -> dict[int, Scores]:
+def scores_by_side(ranks: Ranks) -> tuple[Scores, Scores]:
+    """The scores of the questions for heads, and of those for tails.
+
+    Examples
+    --------
+    >>> first = Ranks(np.array([[0, 0, 1]]), *np.array([[[0, 3]], [[0, 0]], [[9, 9]]]))
+    >>> [side.mr for side in scores_by_side(first)]
+    [1.0, 4.0]
+    """
+    sides = np.broadcast_to(np.arange(len(SIDES)), ranks.candidates.shape)
+    head, tail = _by_group(ranks.realistic, ranks.candidates, sides, len(SIDES))
+    return head, tail
+
+
+def scores_by_relation(ranks: Ranks) -> dict[int, Scores]:
     """The scores of each relation that has a triple, by its number.
 
     Examples
     --------
-    >>> ranks = Ranks(np.array([[0, 4, 1]]), *np.array([[[0, 0]], [[0, 0]], [[9, 9]]]), np.array([True]))
+    >>> ranks = Ranks(np.array([[0, 4, 1]]), *np.array([[[0, 0]], [[0, 0]], [[9, 9]]]))
     >>> scores_by_relation(ranks)[4].mrr
     1.0
     """
     numbers, group = np.unique(ranks.triples[:, 1], return_inverse=True)
-    found = _by_group(_ranks(ranks, ties).ravel(), ranks.candidates.ravel(), np.repeat(group, 2), len(numbers))
-    return dict(zip(numbers.tolist(), found, strict=True))
+    return _parts(ranks, np.stack([group, group], axis=1), numbers.tolist())
 
 
-def summary(
-    ranks: Ranks,
-    *,
-    kinds: Sequence[Cardinality] = (),
-    seen: Bool[np.ndarray, " entities"] | None = None,
-    ties: Ties = "realistic",
-) -> Summary:
-    """Scores of all questions, of each side, relation and kind of relation, and of seen and new entities.
+def scores_by_kind(ranks: Ranks, kinds: Sequence[Cardinality]) -> dict[str, Scores]:
+    """The scores of each kind of relation and side that has a question, such as "1-N tail".
 
     Parameters
     ----------
     ranks
         Of a test set.
     kinds
-        Of each relation, as `relation_kinds` gives them; without, they are left out.
-    seen
-        Of each entity whether the model was fitted with it.
-    ties
-        How ties count.
-
-    Raises
-    ------
-    InputError
-        If there is no such policy for ties.
+        Of each relation, as `relation_kinds` gives them.
 
     Examples
     --------
-    >>> ranks = Ranks(np.array([[0, 0, 1]]), *np.array([[[0, 3]], [[0, 0]], [[9, 9]]]), np.array([True]))
-    >>> told = summary(ranks, kinds=["1-N"], seen=np.array([True, False]))
-    >>> told.head.mr, told.tail.mr, told.kinds[("1-N", "tail")].mr, told.seen.count, told.new.mr
-    (1.0, 4.0, 4.0, 0, 2.5)
+    >>> first = Ranks(np.array([[0, 0, 1]]), *np.array([[[0, 3]], [[0, 0]], [[9, 9]]]))
+    >>> {kind: part.mr for kind, part in scores_by_kind(first, ["1-N"]).items()}
+    {'1-N head': 1.0, '1-N tail': 4.0}
     """
-    values, candidates = _ranks(ranks, ties), ranks.candidates
-    by_side = _by_group(values.ravel(), candidates.ravel(), np.tile([0, 1], len(ranks)), 2)
-    by_kind: dict[tuple[Cardinality, Side], Scores] = {}
-    if kinds:
-        place = np.array([*map(CARDINALITIES.index, kinds), len(CARDINALITIES)])  # the last: of what is out of range
-        group = place[np.where(_within(ranks.triples[:, 1], len(kinds)), ranks.triples[:, 1], len(kinds))]
-        groups = (2 * group[:, None] + [0, 1]).ravel()
-        found = _by_group(values.ravel(), candidates.ravel(), groups, 2 * len(CARDINALITIES) + 2)
-        names = [(kind, side) for kind in CARDINALITIES for side in SIDES]
-        by_kind = {name: part for name, part in zip(names, found, strict=False) if part.count}
-    old = new = None
-    if seen is not None:
-        ends = ranks.triples[:, [0, 2]]
-        both = np.append(seen, False)[np.where(_within(ends, len(seen)), ends, len(seen))].all(axis=1)
-        new, old = _by_group(values.ravel(), candidates.ravel(), np.repeat(both.astype(np.int64), 2), 2)
-    return Summary(
-        all=scores(ranks, ties=ties),
-        head=by_side[0],
-        tail=by_side[1],
-        relations=scores_by_relation(ranks, ties=ties),
-        kinds=by_kind,
-        seen=old,
-        new=new,
-        covered=float(ranks.covered.mean()) if len(ranks) else float("nan"),
-    )
+    place = np.array([CARDINALITIES.index(kind) for kind in kinds], np.int64)[ranks.triples[:, 1]]
+    names = [f"{kind} {side}" for kind in CARDINALITIES for side in SIDES]
+    return _parts(ranks, 2 * place[:, None] + [0, 1], names)
 
 
-def _ranks(ranks: Ranks, ties: Ties) -> Float64[np.ndarray, "triples 2"]:
-    one_of("ties", ties, get_args(Ties))
-    values: Float64[np.ndarray, "triples 2"] = getattr(ranks, ties)
-    return values
+def scores_by_seen(ranks: Ranks, seen: Bool[np.ndarray, " entities"]) -> dict[bool, Scores]:
+    """The scores of triples both of whose entities were seen before, as True, and of the others, if there are some.
+
+    Examples
+    --------
+    >>> first = Ranks(np.array([[0, 0, 1]]), *np.array([[[0, 3]], [[0, 0]], [[9, 9]]]))
+    >>> scores_by_seen(first, np.array([True, False]))[False].mr
+    2.5
+    """
+    both = seen[ranks.triples[:, [0, 2]]].all(axis=1).astype(np.int64)
+    return _parts(ranks, np.stack([both, both], axis=1), [False, True])
 
 
-def _within(numbers: Int64[np.ndarray, "*shape"], count: int) -> Bool[np.ndarray, "*shape"]:
-    inside: Bool[np.ndarray, "*shape"] = (numbers >= 0) & (numbers < count)
-    return inside
+def _parts(ranks: Ranks, group: Int64[np.ndarray, "triples 2"], names: Sequence[Name]) -> dict[Name, Scores]:
+    """The scores of each group that has a question, by name."""
+    found = _by_group(ranks.realistic, ranks.candidates, group, len(names))
+    return {name: part for name, part in zip(names, found, strict=True) if part.count}
 
 
 def _by_group(
-    ranks: Float64[np.ndarray, " questions"],
-    candidates: Int64[np.ndarray, " questions"],
-    group: Int64[np.ndarray, " questions"],
+    ranks: Float64[np.ndarray, "triples 2"],
+    candidates: Int64[np.ndarray, "triples 2"],
+    group: Int64[np.ndarray, "triples 2"],
     groups: int,
 ) -> list[Scores]:
     """The scores of each group of questions."""
+    ranks, candidates, group = ranks.ravel(), candidates.ravel(), group.ravel()
     counts = np.bincount(group, minlength=groups)
 
     def mean(values: Float64[np.ndarray, " questions"]) -> Float64[np.ndarray, " groups"]:

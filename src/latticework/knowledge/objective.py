@@ -15,6 +15,7 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
+from latticework.core.movable import moved
 from latticework.knowledge.config import NEGATIVES, DKGEConfig
 from latticework.knowledge.distances import apart, distance
 from latticework.knowledge.graph import Graph
@@ -72,7 +73,7 @@ class Corrupted:
 
     def to(self, device: torch.device | str) -> Corrupted:
         """The same on another device."""
-        return replace(self, entities=self.entities.to(device), at_head=self.at_head.to(device))
+        return moved(self, device)
 
     def loss(self, table: Float[Tensor, "entities dim"], facts: FactRows, *, norm: int) -> Float[Tensor, ""]:
         """Σ max(0, γ + f(fact) - f(corrupted)), over all corrupted triples."""
@@ -122,7 +123,7 @@ class Pool:
 
     def to(self, device: torch.device | str) -> Pool:
         """The same on another device."""
-        return replace(self, entities=self.entities.to(device), known=self.known.to(device))
+        return moved(self, device)
 
     def loss(self, table: Float[Tensor, "entities dim"], facts: FactRows, *, norm: int) -> Float[Tensor, ""]:
         """Σ log Σ exp s(f(fact) - f(other)), over both ends of the facts, the fact itself being one of the others."""

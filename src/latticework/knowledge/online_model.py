@@ -6,13 +6,14 @@ joint embeddings of the rest are constants (DKGE, section 1 of the method).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Float32, Int64
 from torch import Tensor, nn
 
+from latticework.core.movable import moved
 from latticework.knowledge.batches import loss_of, placed
 from latticework.knowledge.contexts import Contexts
 from latticework.knowledge.encoding import Weights, encode
@@ -181,7 +182,7 @@ class OnlineBatch:
 
     def to(self, device: torch.device | str) -> OnlineBatch:
         """The same batch on another device."""
-        return OnlineBatch(*(getattr(self, each.name).to(device) for each in fields(self)))
+        return moved(self, device)
 
 
 class OnlineModel(nn.Module):

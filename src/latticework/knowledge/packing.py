@@ -8,8 +8,7 @@ however many objects share it, then one for each object.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from latticework.core.errors import InputError
+from latticework.core.movable import moved
 from latticework.knowledge.contexts import Contexts
 from latticework.knowledge.ragged import offsets, ranges
 
@@ -69,11 +69,7 @@ class Packed:
 
     def to(self, device: torch.device | str) -> Packed:
         """The same batch on another device."""
-        moved: dict[str, Any] = {each.name: getattr(self, each.name) for each in fields(self)}
-        for name, value in moved.items():
-            if isinstance(value, Tensor):
-                moved[name] = value.to(device, non_blocking=True)
-        return Packed(**moved)
+        return moved(self, device)
 
 
 def pack(

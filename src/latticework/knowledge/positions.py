@@ -14,7 +14,7 @@ from hashlib import blake2b
 from itertools import islice
 from pathlib import Path
 
-from latticework.core.errors import InputError
+from latticework.core.errors import InputError, callers_level
 from latticework.core.files import read_lines
 from latticework.core.words import counted
 
@@ -111,13 +111,13 @@ def find_place(path: Path, positions: Sequence[Position]) -> tuple[Place, Positi
         warnings.warn(
             f"{path} begins with {counted(found.lines, 'line')} of {found.path}, which is no longer there: applied "
             "before, and passed over now; with --from-start all of it is applied",
-            stacklevel=2,
+            stacklevel=callers_level(),
         )
     if found is None and alike is not None:
         warnings.warn(
             f"{path} begins with {counted(alike.lines, 'line')} of {alike.path}, which was applied before and is still "
             "there: taken for another file, and applied from its first line",
-            stacklevel=2,
+            stacklevel=callers_level(),
         )
     return result, found
 

@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 from jaxtyping import Bool, Int64
 
-from latticework.core.checks import INT64, whole_number
+from latticework.core.checks import INT64, in_order, whole_number
 from latticework.core.errors import InputError
 from latticework.knowledge.graph import Graph
 from latticework.knowledge.moves import Moves, Reached
@@ -33,17 +33,18 @@ def steps_of(path: Sequence[str], graph: Graph) -> list[tuple[int, int]]:
     Raises
     ------
     InputError
-        If the path is empty, one text, or names a relation that there is not.
+        If the path is empty, no list, or names a relation that there is not.
 
     Examples
     --------
     >>> steps_of(["in", "~capital of"], Graph.of([("Rome", "in", "Italy"), ("Rome", "capital of", "Italy")]))
     [(0, 1), (1, -1)]
     """
-    if isinstance(path, str) or not len(path):
-        raise InputError(f"path={path!r}: expected a list of relations")
+    names = list(in_order("path", path, "a list of relations"))
+    if not names:
+        raise InputError("path: expected a list of relations, got none")
     steps = []
-    for name in path:
+    for name in names:
         backwards = name not in graph.relations and isinstance(name, str) and name.startswith(BACKWARDS)
         steps.append((graph.relation(name[1:] if backwards else name), -1 if backwards else 1))
     return steps

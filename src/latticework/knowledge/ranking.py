@@ -35,13 +35,11 @@ class Ranks:
     better, equal
         The candidates that cost less than the true one, and the others that cost the same.
     candidates
-        How many there are, the true one among them.
-    covered
-        False where an entity or the relation is not in the graph: the true answer then stands last.
+        How many there are, the true one among them. Where an entity or the relation is not in the graph it stands last.
 
     Examples
     --------
-    >>> ranks = Ranks(np.array([[0, 0, 1]]), *np.array([[[1, 0]], [[2, 0]], [[9, 9]]]), np.array([True]))
+    >>> ranks = Ranks(np.array([[0, 0, 1]]), *np.array([[[1, 0]], [[2, 0]], [[9, 9]]]))
     >>> ranks.optimistic.tolist(), ranks.realistic.tolist(), ranks.pessimistic.tolist()
     ([[2.0, 1.0]], [[3.0, 1.0]], [[4.0, 1.0]])
     """
@@ -50,7 +48,6 @@ class Ranks:
     better: Int64[np.ndarray, "triples 2"]
     equal: Int64[np.ndarray, "triples 2"]
     candidates: Int64[np.ndarray, "triples 2"]
-    covered: Bool[np.ndarray, " triples"]
 
     def __len__(self) -> int:
         return len(self.triples)
@@ -72,10 +69,6 @@ class Ranks:
         """The mean of both: what to expect if equals are put in any order."""
         realistic: Float64[np.ndarray, "triples 2"] = self.optimistic + self.equal / 2
         return realistic
-
-    def select(self, which: Bool[np.ndarray, " triples"] | Int64[np.ndarray, " chosen"]) -> Ranks:
-        """The ranks of some of the triples."""
-        return Ranks(*(part[which] for part in vars(self).values()))
 
 
 @dataclass(frozen=True, eq=False)
@@ -192,7 +185,7 @@ def rank_blocks(
         for rows, block in _blocks(side, triples, np.flatnonzero(covered), known, present):
             counts = compare(block)
             better[rows, place], equal[rows, place] = (count.cpu().numpy() for count in counts)
-    return Ranks(triples, better, equal, candidates, covered)
+    return Ranks(triples, better, equal, candidates)
 
 
 def checked_present(

@@ -86,7 +86,7 @@ def answers_per_question(
 
 @dataclass(frozen=True, eq=False)
 class Sampler:
-    """Makes negatives; by `Sampler.of`.
+    """Makes negatives; `Sampler.of` takes what is known from the triples alone.
 
     Parameters
     ----------

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from latticework.core.errors import InputError
+from latticework.core.errors import InputError, callers_level
 from latticework.core.files import MAX_LINE_BYTES, decode_lines, read_lines
 from latticework.core.progress import message
 from latticework.core.streams import read_ahead, stream_name
@@ -278,5 +278,5 @@ class Growing(io.RawIOBase):
             )
         if self._once and self._rest:
             told = f"{self._path}: the last line has no end yet and is left for the next time"
-            warnings.warn(told, stacklevel=2)
+            warnings.warn(told, stacklevel=callers_level())
         return self._once

@@ -11,7 +11,6 @@ import io
 import json
 import os
 import re
-import zipfile
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple
@@ -19,9 +18,10 @@ from typing import Any, Final, Literal, NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
+from latticework.core.arrays import read_npz
 from latticework.core.datasets import cache_folder
 from latticework.core.errors import InputError
-from latticework.core.files import read_bytes, write_atomically
+from latticework.core.files import write_atomically
 from latticework.core.temporaries import TEMPORARY_NAME, remove_leftover
 from latticework.core.words import shortened
 from latticework.mediation.kernels import hermite_basis, hermite_trace, matern_basis, standardise
@@ -109,21 +109,17 @@ def decomposed(
 
 def _read(path: Path, sizes: list[tuple[int, int]]) -> list[Part] | None:
     """What was kept, if it is there and whole; sizes are voxels, and the most components, of each region."""
+    names = [(f"vectors.{region}", f"eigenvalues.{region}") for region in range(len(sizes))]
     limit = 2**16 + sum(8 * (voxels + 1) * most + 2**10 for voxels, most in sizes)
     try:
-        data = io.BytesIO(read_bytes(path, most=limit))
-        with zipfile.ZipFile(data) as archive:  # its checksums tell damage
-            if any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist()):
-                return None
-        data.seek(0)
-        with np.load(data, allow_pickle=False) as stored:
-            parts = [Part(stored[f"vectors.{k}"], stored[f"eigenvalues.{k}"]) for k in range(len(sizes))]
-    except Exception:  # whatever stands where a header should be
+        if path.stat().st_size > limit:
+            return None
+        arrays = read_npz(path, [name for pair in names for name in pair])
+        parts = [Part(arrays[vectors], arrays[eigenvalues]) for vectors, eigenvalues in names]
+    except Exception:  # whatever stands there
         return None
     fitting = all(
-        isinstance(part.vectors, np.ndarray)  # of what is no array in the file its bytes are given
-        and isinstance(part.eigenvalues, np.ndarray)
-        and part.vectors.dtype == part.eigenvalues.dtype == np.float64
+        part.vectors.dtype == part.eigenvalues.dtype == np.float64
         and part.eigenvalues.ndim == 1
         and part.vectors.shape == (voxels, len(part.eigenvalues))
         and 1 <= len(part.eigenvalues) <= most

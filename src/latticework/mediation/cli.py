@@ -160,7 +160,8 @@ def fit(
     check_free(output, restart=restart)
     if results is not None and nested(results, output):
         raise InputError(f"--results {results} is --output {output}, or in it or around it: name another folder")
-    _check_beside(results, page)
+    named = None if images is None else Path(images)
+    _check_beside(results, page, study, named, mask, atlas, centres, coordinates, volumes)
     prior = _prior(direct_effect_sd, inclusion, None if orthogonal is None else orthogonal == "yes", paper=paper_prior)
     functions, sized = decomposition(kernel, components, explained), components is not None or explained is not None
     found = _model(model)(
@@ -287,12 +288,12 @@ def _numbers(name: str, written: str) -> float | tuple[float, float]:
     return values[0] if len(values) == 1 else (values[0], values[1])
 
 
-def _check_beside(results: Path | None, page: Path | None) -> None:
-    """Find out before long work whether what is asked for can be written."""
+def _check_beside(results: Path | None, page: Path | None, *read: Path | None) -> None:
+    """Find out before long work whether what is asked for can be written beside the files that are read."""
     from latticework.core.folders import check_new, nested
 
     if results is not None:
         check_new(results)
         if page is not None and nested(results, page):
             raise InputError(f"--page {page} is in --results {results}, which is to be a new folder: name another file")
-    check_page(page)
+    check_page(page, *read)

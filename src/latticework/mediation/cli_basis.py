@@ -83,11 +83,13 @@ def basis(
     from latticework.core.persistence import check_free
     from latticework.mediation.images import as_space
     from latticework.mediation.labels import read_centres
+    from latticework.mediation.reading import one_of_regions
     from latticework.mediation.regions import by_nearest_centre, numbered, voxel_labels
     from latticework.mediation.spaces import plain_coordinates
 
-    if atlas is not None and centres is not None:
-        raise InputError("--atlas and --centres both tell regions: give one of them")
+    one_of_regions({"--atlas": atlas, "--centres": centres})
+    functions = decomposition(kernel, components, explained)
+    functions.check_options()
     check_free(output, restart=restart)
     space = as_space(mask)
     places = told = None
@@ -102,7 +104,6 @@ def basis(
         places, told = numbered(numbers, names)
     elif centres is not None:
         places, told = by_nearest_centre(space.coordinates(), read_centres(centres))
-    functions = decomposition(kernel, components, explained)
     try:
         found = functions.fit(plain_coordinates(space.coordinates()), places, names=told)
     except InputError as error:

@@ -9,7 +9,6 @@ import typer
 
 from latticework.core.commands import Json, Output, Seed, print_result
 from latticework.core.errors import InputError
-from latticework.core.files import suffix
 from latticework.core.progress import message
 from latticework.core.words import counted
 from latticework.mediation.choices import Confounding
@@ -70,7 +69,7 @@ def read(
     InputError
         If it cannot be read, or an option is missing or does not apply.
     """
-    from latticework.mediation.reading import none_of, read_study
+    from latticework.mediation.reading import kind_of, one_of_regions, read_study
 
     of_table = {
         "--images": images,
@@ -83,16 +82,13 @@ def read(
         "--ordered": ordered or None,
         "--missing": missing,
     }
-    of_voxels = {"--mask": mask, "--atlas": atlas, "--centres": centres}
-    if atlas is not None and centres is not None:
-        raise InputError("--atlas and --centres both tell regions: give one of them")
+    one_of_regions({"--atlas": atlas, "--centres": centres})
     if not study.exists():
         raise InputError(f"{study}: there is no such file or folder")
-    if study.is_dir():
-        none_of(of_table | of_voxels, f"{study} is a folder, which says itself what is what")
+    kind = kind_of(study, of_table, {"--mask": mask, "--atlas": atlas, "--centres": centres})
+    if kind == "folder":
         return read_study(study)
-    if suffix(study) == ".npz":
-        none_of(of_table, f"{study} holds arrays, not a table")
+    if kind == "arrays":
         return read_study(study, mask=mask, atlas=atlas, centres=centres)
     lacking = [name for name in ("--images", "--exposure", "--outcome") if of_table[name] is None]
     if lacking:

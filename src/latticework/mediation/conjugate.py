@@ -29,7 +29,13 @@ def gaussian(
     >>> gaussian(1e12 * np.eye(2), np.array([1e12, 2e12]), np.random.default_rng(0)).round(3)
     array([1., 2.])
     """
-    factor = cholesky(precision, lower=True, check_finite=False)
+    return gaussian_of(cholesky(precision, lower=True, check_finite=False), linear, rng)
+
+
+def gaussian_of(
+    factor: Float[np.ndarray, "d d"], linear: Float[np.ndarray, " d"], rng: np.random.Generator
+) -> Float[np.ndarray, " d"]:
+    """As `gaussian`, given the lower Cholesky factor of P."""
     noise = solve_triangular(factor, rng.standard_normal(len(linear)), lower=True, trans=1, check_finite=False)
     drawn: Float[np.ndarray, " d"] = cho_solve((factor, True), linear, check_finite=False) + noise
     return drawn

@@ -22,7 +22,7 @@ from latticework.mediation.basis import Basis, Block
 from latticework.mediation.basis_parts import Wanted, decomposed, share_out
 from latticework.mediation.choices import KernelName
 from latticework.mediation.guards import plain_numbers, repeated
-from latticework.mediation.kernels import DEGREE, LENGTH_SCALE, SMOOTHNESS, hermite_count
+from latticework.mediation.kernels import DEGREE, LENGTH_SCALE, SMOOTHNESS, checked_smoothness, hermite_count
 from latticework.mediation.voxels import check_coordinates, check_regions
 
 SHARE: Final = 0.3  # components for every voxel, default from the paper
@@ -222,7 +222,7 @@ class BasisDecomposition(Estimator):
         if not (self.cache is None or self.cache is False or isinstance(self.cache, str | os.PathLike)):
             raise InputError(f"cache={self.cache!r}: expected a folder, None or False")
         whole_number("degree", self.degree, least=0)
-        number("smoothness", self.smoothness, lambda value: 0 < value <= 50, "above 0 and at most 50")
+        checked_smoothness(self.smoothness)
         positive("length_scale", self.length_scale)
         if self.explained is not None:
             number("explained", self.explained, lambda value: 0 < value < 1, "a share above 0 and below 1")

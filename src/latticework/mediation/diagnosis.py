@@ -8,8 +8,8 @@ coefficients of G.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Final
+from dataclasses import dataclass, replace
+from typing import Final
 
 import numpy as np
 from jaxtyping import Float
@@ -91,31 +91,32 @@ def diagnose(posterior: Posterior, prepared: Prepared, prior: Prior) -> Diagnosi
     individual = posterior.shrinkage[:, None] * residual_of(prepared.mediators, prepared.regressors)
     rank = int(np.linalg.matrix_rank(design))
     variance = summaries[NDE]["sd"] ** 2
-    found: dict[str, Any] = {
-        "rhat": {name: one["rhat"] for name, one in summaries.items()},
-        "ess": {name: one["ess"] for name, one in summaries.items()},
-        "constant": tuple(name for name, one in summaries.items() if not one["sd"]),
-        "accepted": posterior.accepted,
-        "subjects": design.shape[1],
-        "components": len(prepared.mediators),
-        "unknowns": len(design),
-        "rank": rank,
-        "rank_with_effects": int(np.linalg.matrix_rank(np.vstack([design, individual]))),
-        "equations": len(prepared.regressors),
-        "condition": condition_number(prepared.mediators, prepared.regressors, posterior.shrinkage),
-        "prior_share": min(1.0, variance / prior.direct_effect_sd**2),
-        "prior_sd": float(prior.direct_effect_sd),
-        "unconfounded": unconfounded(posterior, prepared),
-        "total": total_effect(prepared),
-        "exposure_known": _explained(prepared.regressors),
-        "moved": summary(posterior.moved()),
-    }
-    told = _warnings(found | {"found": summaries[TE]}, posterior.projected is not None)
+    found = Diagnosis(
+        rhat={name: one["rhat"] for name, one in summaries.items()},
+        ess={name: one["ess"] for name, one in summaries.items()},
+        constant=tuple(name for name, one in summaries.items() if not one["sd"]),
+        accepted=posterior.accepted,
+        subjects=design.shape[1],
+        components=len(prepared.mediators),
+        unknowns=len(design),
+        rank=rank,
+        rank_with_effects=int(np.linalg.matrix_rank(np.vstack([design, individual]))),
+        equations=len(prepared.regressors),
+        condition=condition_number(prepared.mediators, prepared.regressors, posterior.shrinkage),
+        prior_share=min(1.0, variance / prior.direct_effect_sd**2),
+        prior_sd=float(prior.direct_effect_sd),
+        unconfounded=unconfounded(posterior, prepared),
+        total=total_effect(prepared),
+        exposure_known=_explained(prepared.regressors),
+        moved=summary(posterior.moved()),
+        warnings=(),
+    )
+    told = _warnings(found, summaries[TE]["mean"], confounded=posterior.projected is not None)
     if len(np.unique(prepared.outcome)) == 2:
         told.append(
             "the outcome has two values and is taken for a number: effects are changes of its mean in a linear model"
         )
-    return Diagnosis(**found, warnings=tuple(told))
+    return replace(found, warnings=tuple(told))
 
 
 def condition_number(
@@ -180,43 +181,44 @@ def unconfounded(posterior: Posterior, prepared: Prepared) -> dict[str, tuple[fl
     }
 
 
-def _warnings(found: dict[str, Any], confounded: bool) -> list[str]:
+def _warnings(found: Diagnosis, mean_te: float, *, confounded: bool) -> list[str]:
+    """What asks for care."""
     told = [
         f"{name} is the same in every draw: is the threshold above all effects? Take a smaller one"
-        for name in found["constant"]
+        for name in found.constant
     ]
-    for name, rhat in found["rhat"].items():
-        if not rhat <= GOOD_RHAT and name not in found["constant"]:  # NaN too
+    for name, rhat in found.rhat.items():
+        if not rhat <= GOOD_RHAT and name not in found.constant:  # NaN too
             told.append(f"chains disagree about {name}: R-hat is {rhat:.3f}, expected below {GOOD_RHAT}; draw more")
-    for name, ess in found["ess"].items():
+    for name, ess in found.ess.items():
         if ess < FEW_EFFECTIVE:
             told.append(f"few effective draws of {name}: {ess:.0f}, expected at least {FEW_EFFECTIVE}; draw more")
-    if found["components"] >= found["subjects"] - found["equations"] - 1:
+    if found.components >= found.subjects - found.equations - 1:
         told.append(
-            f"{found['components']} components for {found['subjects']} subjects: the image can account for all of the "
+            f"{found.components} components for {found.subjects} subjects: the image can account for all of the "
             "outcome, and priors alone decide; take fewer components"
         )
-    direct, error = found["unconfounded"][NDE]
-    sd = found["prior_sd"]
-    if found["prior_share"] > 0.5:
+    direct, error = found.unconfounded[NDE]
+    sd = found.prior_sd
+    if found.prior_share > 0.5:
         told.append(
-            f"{found['prior_share']:.0%} of the precision of NDE is its prior's, whose standard deviation is {sd:.3g}: "
+            f"{found.prior_share:.0%} of the precision of NDE is its prior's, whose standard deviation is {sd:.3g}: "
             "the split between NIE and NDE rests more on the prior than on the data"
         )
-    moved, (indirect, error_of_nie) = found["moved"]["mean"], found["unconfounded"][NIE]
+    moved, (indirect, error_of_nie) = found.moved["mean"], found.unconfounded[NIE]
     if confounded and abs(moved) > 2 * error_of_nie:
         told.append(
             f"the unobserved confounder moves {moved:.3g} from NIE to NDE: without one NIE would be {indirect:.3g} "
             f"(standard error {error_of_nie:.2g}), which explains the data as well; priors decide between them"
         )
-    total, error_of_te = found["total"]
-    if abs(found["found"]["mean"] - total) > error_of_te:
+    total, error_of_te = found.total
+    if abs(mean_te - total) > error_of_te:
         told.append(
-            f"TE is {found['found']['mean']:.3g}, but {total:.3g} by least squares (standard error {error_of_te:.2g}): "
+            f"TE is {mean_te:.3g}, but {total:.3g} by least squares (standard error {error_of_te:.2g}): "
             f"priors move what the data identify; is the prior standard deviation of NDE, {sd:.3g}, too small for an "
             "outcome in these units?"
         )
-    if found["exposure_known"] > 1 - COLLINEAR:
+    if found.exposure_known > 1 - COLLINEAR:
         told.append("the confounders explain nearly all of the exposure: no effect of it can be told from theirs")
     if abs(direct) > 2 * (sd + error):
         told.append(

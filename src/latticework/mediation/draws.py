@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from latticework.core.errors import InputError, require
-from latticework.core.files import write_atomically
+from latticework.core.errors import require
+from latticework.core.files import file_to_write, write_atomically
 from latticework.core.values import strict_json
 from latticework.core.version import VERSION
 from latticework.mediation.effects import NDE, NIE, PROPORTION, TE, draws_of, import_arviz
@@ -86,7 +86,7 @@ def write_netcdf(model: FittedModel, path: str | os.PathLike[str]) -> str:
     MissingExtraError
         If ArviZ or h5netcdf is not installed.
     """
-    target = _file(path)
+    target = file_to_write(Path(os.path.realpath(path)))
     require("h5netcdf", extra="mediation", purpose="writing draws")
     data = inference_data(model)
     write_atomically(target, _netcdf(data))
@@ -118,12 +118,3 @@ def _attributes(model: FittedModel) -> dict[str, Any]:
         "thresholds": strict_json(model.posterior_.thresholds),
         "handed_on": model.method_.handed_on(model.prior_) if confounded else "not applicable",
     }
-
-
-def _file(path: str | os.PathLike[str]) -> Path:
-    target = Path(os.path.realpath(path))
-    if not target.parent.is_dir():
-        raise InputError(f"{path} cannot be written: there is no folder {target.parent}")
-    if target.is_dir():
-        raise InputError(f"{path} is a folder, expected the name of a file to write")
-    return target

@@ -19,9 +19,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from latticework.mediation.fitted import FittedModel
-    from latticework.pages import Page
 
-MAPS, DRAWS, CSV, JSON, REPORT = "maps", "draws.nc", "effects.csv", "effects.json", "report.html"
+MAPS, DRAWS, CSV, JSON = "maps", "draws.nc", "effects.csv", "effects.json"
 
 
 def write_effects(model: FittedModel, folder: str | os.PathLike[str]) -> list[str]:
@@ -63,11 +62,11 @@ def write_effects(model: FittedModel, folder: str | os.PathLike[str]) -> list[st
     return [str(target / CSV), str(target / JSON)]
 
 
-def write_results(model: FittedModel, folder: str | os.PathLike[str], *, page: Page | None = None) -> list[str]:
+def write_results(model: FittedModel, folder: str | os.PathLike[str]) -> list[str]:
     """Write all that was found into a folder.
 
-    There are ``effects.csv``, ``effects.json``, ``draws.nc``, a folder ``maps`` if the model knows its grid, and
-    ``report.html`` if there is a page. Each is written as a whole or not at all.
+    There are ``effects.csv``, ``effects.json``, ``draws.nc``, and a folder ``maps`` if the model knows its grid. Each
+    is written as a whole or not at all.
 
     Parameters
     ----------
@@ -75,8 +74,6 @@ def write_results(model: FittedModel, folder: str | os.PathLike[str], *, page: P
         A fitted one.
     folder : path-like
         Where to; it is made if it is not there. Files of these names are replaced, others are left as they are.
-    page : Page, optional
-        Of `latticework.mediation.report.page`.
 
     Returns
     -------
@@ -95,9 +92,6 @@ def write_results(model: FittedModel, folder: str | os.PathLike[str], *, page: P
     written = [*write_effects(model, target), write_netcdf(model, target / DRAWS)]
     if model.space_ is not None:
         written += write_maps(model, target / MAPS)
-    if page is not None:
-        page.write(target / REPORT)
-        written.append(str(target / REPORT))
     return written
 
 

@@ -76,6 +76,7 @@ class MediationModel(FittedModel):
         InputError
             If the study or an option cannot be used; see `study_of`.
         """
+        self.check_options()  # images take long to read
         return self.fit_study(
             study_of(exposure, mediators, outcome, confounders, coordinates=coordinates, mask=mask, regions=regions)
         )
@@ -90,8 +91,10 @@ class MediationModel(FittedModel):
         MissingExtraError
             If a library is not installed, before anything is drawn.
         """
+        self.check_options()
         study.check()
-        prior, basis, chains, method = self.prior or Prior(), self._basis(), self._chains(), self._method()
+        prior, basis, method = self.prior or Prior(), self._basis(), self._method()
+        chains = self._chains(seed_from(self.random_state))
         require_libraries(confounded=method.confounded)
         decomposition = decomposition_of(study, basis)
         self.prepared_, self.posterior_ = draw(study, decomposition, method, prior, chains)
@@ -138,11 +141,10 @@ class MediationModel(FittedModel):
             self.prepared_.image_data()  # refused before anything is drawn, if there are none
         if direct_effect_sd is not None and not isinstance(direct_effect_sd, Sequence | np.ndarray):
             raise InputError(f"direct_effect_sd={direct_effect_sd!r}: expected several numbers above 0")
-        warmup = self.n_warmup if n_warmup is None else n_warmup
-        draws = self.n_draws if n_draws is None else n_draws
-        seed = spawn(seed_from(0 if self.random_state is None else self.random_state), "sensitivity")
-        chains = replace(self._chains(), length=_length(warmup, draws), seed=seed)
         priors = varied(self.prior_, direct_effect_sd, confounded=method.confounded)
+        length = _length(self.n_warmup if n_warmup is None else n_warmup, self.n_draws if n_draws is None else n_draws)
+        seed = spawn(seed_from(0 if self.random_state is None else self.random_state), "sensitivity")
+        chains = replace(self._chains(), length=length, seed=seed)
         posteriors = draw_again(self.posterior_, self.prepared_, method, priors, chains)
         return sweep_table(priors, posteriors, self.prior_)
 
@@ -175,6 +177,8 @@ class MediationModel(FittedModel):
         self._basis()
         self._chains()
         self._method()
+        if not isinstance(self.random_state, np.random.RandomState | np.random.Generator):  # which a seed is drawn from
+            seed_from(self.random_state)
 
     def _method(self) -> Method:
         """What is particular to the method, checked."""
@@ -189,13 +193,13 @@ class MediationModel(FittedModel):
         self.basis.check_options()
         return self.basis
 
-    def _chains(self) -> Chains:
-        """How chains run, checked."""
+    def _chains(self, seed: int = 0) -> Chains:
+        """How chains run, checked; nothing is drawn from what `random_state` is."""
         if not (self.prior is None or isinstance(self.prior, Prior)):
             raise InputError(f"prior is a {type(self.prior).__name__}: expected a Prior or None")
         count = whole_number("n_chains", self.n_chains, most=MOST_CHAINS)
         workers = n_jobs("n_jobs", self.n_jobs)
-        return Chains(count, _length(self.n_warmup, self.n_draws), seed_from(self.random_state), workers)
+        return Chains(count, _length(self.n_warmup, self.n_draws), seed, workers)
 
     def _tell(self) -> None:
         """Warn where chains disagree."""

@@ -34,6 +34,18 @@ MOST_FUNCTIONS: Final = 100_000  # of whatever degree
 NEGLIGIBLE: Final = 1e-10  # of the largest eigenvalue: what is below is rounding
 
 
+def checked_smoothness(smoothness: object) -> float:
+    """The smoothness of a Matérn kernel as a float.
+
+    Raises
+    ------
+    InputError
+        If it is no number in the range of what can be computed.
+    """
+    expected = f"above 0 and at most {LARGEST_SMOOTHNESS:g}"
+    return number("smoothness", smoothness, lambda value: 0 < value <= LARGEST_SMOOTHNESS, expected)
+
+
 def matern(
     distances: Float[np.ndarray, "*shape"], smoothness: float = SMOOTHNESS, length_scale: float = LENGTH_SCALE
 ) -> Float[np.ndarray, "*shape"]:
@@ -63,7 +75,7 @@ def matern(
     >>> matern(np.array([0.0, 1.0, 2.0]), smoothness=0.5, length_scale=1.0).round(4)  # exp(-d)
     array([1.    , 0.3679, 0.1353])
     """
-    order = number("smoothness", smoothness, lambda value: 0 < value <= LARGEST_SMOOTHNESS, "above 0 and at most 50")
+    order = checked_smoothness(smoothness)
     scale = positive("length_scale", length_scale)
     with np.errstate(all="ignore"):
         scaled = np.asarray(distances, dtype=np.float64) * (math.sqrt(2 * order) / scale)

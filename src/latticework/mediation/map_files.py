@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -12,6 +11,7 @@ from jaxtyping import Bool, Float
 from sklearn.utils.validation import check_is_fitted
 
 from latticework.core.errors import InputError, require
+from latticework.core.files import write_output
 from latticework.core.folders import folder_to_write, replacing
 from latticework.core.values import strict_json
 from latticework.core.version import VERSION
@@ -115,7 +115,7 @@ def write_maps(model: FittedModel, folder: str | os.PathLike[str]) -> list[str]:
     with replacing(target, check=free_for_maps) as temporary:
         for name, map_ in values.items():
             image = space.image_of(space.grid(map_))
-            (temporary / f"{name}{SUFFIX}").write_bytes(gzip.compress(image.to_bytes(), mtime=0))
+            write_output(temporary / f"{name}{SUFFIX}", image.to_bytes())
         text = f"{strict_json(about, indent=1)}\n"
         (temporary / ABOUT).write_bytes(text.encode("utf-8", "backslashreplace"))
     return [str(target / name) for name in (*about["maps"], ABOUT)]

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
-from scipy.linalg import cho_solve, cholesky, solve_triangular
+from scipy.linalg import cholesky
 
-from latticework.mediation.conjugate import inverse_gamma
+from latticework.mediation.conjugate import gaussian_of, inverse_gamma
 
 
 @dataclass(frozen=True)
@@ -120,9 +120,7 @@ def draw_coefficients(
 ) -> Float[np.ndarray, " columns"]:
     """Draw beta*, gamma and zeta jointly, given the confounder's part and variances."""
     linear = (data.outcome if offset is None else data.outcome - offset.design) / state.noise
-    noise = solve_triangular(factor, rng.standard_normal(len(linear)), lower=True, trans=1, check_finite=False)
-    drawn: Float[np.ndarray, " columns"] = cho_solve((factor, True), linear, check_finite=False) + noise
-    return drawn
+    return gaussian_of(factor, linear, rng)
 
 
 def squared_error(

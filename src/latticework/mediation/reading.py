@@ -6,12 +6,13 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import numpy as np
 from jaxtyping import Shaped
 
 from latticework.core.arrays import read_npy, read_npz
+from latticework.core.checks import in_order
 from latticework.core.errors import InputError
 from latticework.core.files import suffix
 from latticework.core.words import counted, listed
@@ -122,10 +123,10 @@ def read_study(
     >>> read, read.subjects[:2]
     (Study(6 subjects, 6 voxels, 0 confounders), ('sub-0001', 'sub-0002'))
     """
-    if atlas is not None and centres is not None:
-        raise InputError("atlas and centres both tell regions: give one of them")
-    if isinstance(table, str | os.PathLike) and images is None:
+    one_of_regions({"atlas": atlas, "centres": centres})
+    if isinstance(table, str | os.PathLike):
         of_table = {
+            "images": images,
             "exposure": exposure,
             "outcome": outcome,
             "confounders": tuple(confounders) or None,
@@ -136,12 +137,10 @@ def read_study(
             "ordered": ordered or None,
             "missing": None if missing == "error" else missing,
         }
-        if Path(table).is_dir():
-            of_voxels = {"mask": mask, "atlas": atlas, "centres": centres}
-            none_of(of_table | of_voxels, f"{table} is a folder, which says itself what is what")
+        kind = kind_of(table, of_table, {"mask": mask, "atlas": atlas, "centres": centres})
+        if kind == "folder":
             return _written(Path(table))
-        if suffix(table) == ".npz":
-            none_of(of_table, f"{table} holds arrays, not a table")
+        if kind == "arrays":
             return _of_npz(table, mask, atlas, centres)
     if exposure is None or outcome is None or images is None:
         raise InputError("a table needs images, and the names of its exposure and outcome columns")
@@ -161,14 +160,46 @@ def read_study(
     return study if centres is None else _by_centres(study, centres)
 
 
-def none_of(options: Mapping[str, Any], reason: str) -> None:
-    """Refuse options, by name, that do not apply; None is not given.
+def kind_of(
+    path: str | os.PathLike[str], of_table: Mapping[str, Any], of_voxels: Mapping[str, Any]
+) -> Literal["folder", "arrays", "table"]:
+    """What a study is in, once options that do not go with that are refused.
+
+    Parameters
+    ----------
+    path
+        Of the study.
+    of_table, of_voxels
+        Options of a table alone, and of a file of arrays too, by the names that they are to be told by; None is not
+        given.
 
     Raises
     ------
     InputError
-        With those that were given.
+        With the options that do not go with it.
     """
+    if os.path.isdir(path):
+        _none_of({**of_table, **of_voxels}, f"{path} is a folder, which says itself what is what")
+        return "folder"
+    if suffix(path) == ".npz":
+        _none_of(of_table, f"{path} holds arrays, not a table")
+        return "arrays"
+    return "table"
+
+
+def one_of_regions(options: Mapping[str, Any]) -> None:
+    """Refuse an atlas and centres, by the names that they are to be told by, if both are given.
+
+    Raises
+    ------
+    InputError
+        If they are.
+    """
+    if all(value is not None for value in options.values()):
+        raise InputError(f"{' and '.join(options)} both tell regions: give one of them")
+
+
+def _none_of(options: Mapping[str, Any], reason: str) -> None:
     if named := [name for name, value in options.items() if value is not None]:
         raise InputError(f"{reason}: leave out {', '.join(named)}")
 
@@ -209,7 +240,8 @@ def _rows(people: Participants, count: int, volumes: Any, id_column: str, name: 
     """The participant of each volume."""
     if volumes is not None:
         is_path = isinstance(volumes, str | os.PathLike)
-        ids = read_ids(volumes, id_column=id_column) if is_path else tuple(map(str, volumes))
+        given = () if is_path else in_order("volumes", volumes, "a list of ids")
+        ids = read_ids(volumes, id_column=id_column) if is_path else tuple(map(str, given))
         if len(ids) != count:
             raise InputError(f"{name} has {counted(count, 'volume')}, and there are {counted(len(ids), 'id')} of them")
         if len(set(ids)) < len(ids):

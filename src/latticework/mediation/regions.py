@@ -12,7 +12,7 @@ from jaxtyping import Float, Int
 from latticework.core.errors import InputError
 from latticework.core.words import counted
 from latticework.mediation.guards import repeated
-from latticework.mediation.labels import Centres, LabelImage, label_image, nearest_centre_labels
+from latticework.mediation.labels import Centres, label_image, nearest_centre_labels
 from latticework.mediation.nifti import is_image
 from latticework.mediation.spaces import Space
 from latticework.mediation.voxels import plain_labels, whole_labels
@@ -26,8 +26,8 @@ def voxel_labels(regions: Any, space: Space | None, p: int) -> tuple[Int[np.ndar
     InputError
         If they do not fit the voxels, or are no labels.
     """
-    if isinstance(regions, LabelImage) or is_image(regions) or isinstance(regions, str | os.PathLike):
-        image = regions if isinstance(regions, LabelImage) else label_image(regions)
+    if is_image(regions) or isinstance(regions, str | os.PathLike):
+        image = label_image(regions)
         if space is None:
             raise InputError("an image of regions needs a mask, or images, to say where the voxels are")
         labels = image.of(space)

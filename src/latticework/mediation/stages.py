@@ -18,7 +18,7 @@ from latticework.mediation.chains import (
     OutcomeChain,
 )
 from latticework.mediation.choices import KernelName
-from latticework.mediation.decomposition import BasisDecomposition
+from latticework.mediation.decomposition import SHARE, BasisDecomposition
 from latticework.mediation.iterations import Length, run
 from latticework.mediation.kept import MediatorDraws
 from latticework.mediation.kernels import DEGREE, hermite_count
@@ -28,7 +28,6 @@ from latticework.mediation.prior import Prior
 from latticework.mediation.regions import numbered
 from latticework.mediation.study import Study
 
-COMPONENTS_BY_VOXEL: Final = 0.3  # the paper's
 SUBJECTS_BY_COMPONENT: Final = 3  # at least, by default: or the image could account for any outcome
 MOST_COMPONENTS: Final = 500  # by default: an iteration takes their third power
 
@@ -70,11 +69,9 @@ class Method:
         shrinkage: Float[np.ndarray, "#draws components"],
         alpha: Float[np.ndarray, "draws components"],
     ) -> OutcomeChain | ConfoundedChain:
-        """A chain of stage two, given the shrinkage and the exposure's effects by draws of stage one."""
+        """A chain of stage two, given the shrinkage, or its mean, and the exposure's effects by draws of stage one."""
         if not self.confounded:
             return OutcomeChain(prepared, prior, length, seed, number, self.inner_thresholds(prepared)[1])
-        if not self.propagate:
-            shrinkage = shrinkage.mean(axis=0, keepdims=True)
         return ConfoundedChain(prepared, prior, length, seed, number, shrinkage, None if prior.orthogonal else alpha)
 
 
@@ -122,7 +119,7 @@ def decomposition_of(study: Study, basis: BasisDecomposition | None) -> BasisDec
 def default_basis(study: Study, kernel: KernelName = "matern") -> BasisDecomposition:
     """The settings by default: at most as many components as the subjects allow, of either kernel."""
     voxels = np.array([study.n_voxels]) if study.regions is None else np.unique(study.regions, return_counts=True)[1]
-    few = min(int(COMPONENTS_BY_VOXEL * study.n_voxels), study.n_subjects // SUBJECTS_BY_COMPONENT, MOST_COMPONENTS)
+    few = min(int(SHARE * study.n_voxels), study.n_subjects // SUBJECTS_BY_COMPONENT, MOST_COMPONENTS)
     if kernel != "matern":
         voxels = np.minimum(voxels, hermite_count(study.coordinates.shape[1], DEGREE))
     return BasisDecomposition(kernel, n_components=min(max(few, len(voxels)), int(voxels.sum())))

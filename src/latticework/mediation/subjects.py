@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from latticework.core.checks import in_order
 from latticework.core.errors import InputError
 from latticework.core.words import shortened
 from latticework.mediation.guards import column, is_labelled, plain_numbers, repeated
@@ -65,11 +66,11 @@ def subject_ids(
     Raises
     ------
     InputError
-        If they differ, in order too, or one is there twice.
+        If they differ, in order too, one is there twice, or `subjects` has no order.
     """
     given = {what: index for what, index in indexes.items() if index is not None}
     if subjects is not None:
-        told = tuple(map(str, subjects))
+        told = tuple(map(str, in_order("subjects", subjects, "a list of ids")))
         for what, index in given.items():
             if index != tuple(range(len(index))):
                 given[what] = tuple(map(str, index))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ import numpy as np
 from jaxtyping import Float
 
 from latticework.core.errors import InputError
-from latticework.core.files import write_atomically, write_lines
+from latticework.core.files import write_lines, write_output
 from latticework.core.folders import new_folder
 from latticework.core.values import strict_json
 from latticework.mediation.about import read_about
@@ -106,7 +105,6 @@ def _write_truth(study: SimulatedStudy, folder: Path, about: dict[str, Any]) -> 
     assert study.space is not None
     maps = {"alpha": study.alpha, "beta": study.beta, "nu": study.nu, "effect": study.alpha * study.beta}
     for name, values in maps.items():
-        image = study.space.image(values).to_bytes()
-        write_atomically(folder / f"{name}.nii.gz", gzip.compress(image, mtime=0))
+        write_output(folder / f"{name}.nii.gz", study.space.image(values).to_bytes())
     effects = {"nie": study.nie, "nde": study.nde, "te": study.te}
     write_lines(folder / ABOUT, [strict_json({"kind": KIND, "version": 1, **effects, **about}, indent=1)])

@@ -13,6 +13,7 @@ from typing import Any, Final
 import numpy as np
 from jaxtyping import Int, Shaped
 
+from latticework.core.checks import text
 from latticework.core.errors import InputError, require
 from latticework.core.files import write_lines
 from latticework.core.folders import folder_to_write, replacing
@@ -149,6 +150,8 @@ def _ids(study: Study) -> tuple[str, ...]:
 
 def _columns(study: Study) -> list[str]:
     names = [study.exposure_name, study.outcome_name, *study.confounder_names]
+    for name in (*names, *study.region_names):
+        text(shortened(name), _CELL.sub(" ", name))
     for name in names:
         if not name.strip() or name != name.strip() or _CELL.search(name):
             raise InputError(f"{shortened(name)} cannot head a column of a table")

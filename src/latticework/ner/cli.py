@@ -128,6 +128,7 @@ def fit(
         raise InputError("--forget is of --model lattice: the other models have no such gate")
 
     from latticework import ner
+    from latticework.core.runs import Run
     from latticework.ner.io import read_tagged
 
     chosen = getattr(ner, CLASSES[model])
@@ -148,6 +149,7 @@ def fit(
         device=device,
         **given(max_epochs=epochs, hidden_size=hidden_size, config=config),
     )
+    Run.begin(tagger, output, restart=restart, loggers=logger or ())  # as `fit` will, once the texts have been read
     training = read_tagged(train)
     validation = None if valid is None else read_tagged(valid)
     tagger.fit(

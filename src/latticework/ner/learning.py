@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
 from functools import partial
 from typing import Final
 
@@ -16,6 +14,7 @@ import torch
 from jaxtyping import Int64
 from torch import nn
 
+from latticework.core import runs
 from latticework.core.errors import callers_level
 from latticework.core.progress import message
 from latticework.core.seeds import spawn
@@ -193,10 +192,8 @@ def fingerprint(settings: Mapping[str, object], config: TaggerConfig, task: Tagg
 
     Not of the weights that it begins with: the seed says them, but for last bits that are a machine's own.
     """
-    digest = hashlib.sha256(json.dumps([RECIPE, dict(settings), asdict(config), task.tag_set.names]).encode())
-    texts = [task.features, *(() if task.validation is None else (task.validation[1],))]
-    for array in (task.tags.tokens, *(array for text in texts for array in text.arrays())):
-        digest.update(np.ascontiguousarray(array).data)
+    parts: list[np.ndarray | bytes]
+    parts = [json.dumps(task.tag_set.names).encode(), task.tags.tokens, *task.features.arrays()]
     if task.validation is not None:
-        digest.update(repr(task.validation[2]).encode())
-    return digest.hexdigest()
+        parts += [*task.validation[1].arrays(), repr(task.validation[2]).encode()]
+    return runs.fingerprint(RECIPE, settings, config, parts)

@@ -1,9 +1,6 @@
 """How an encoder-decoder is trained: Vaswani et al. 2017, sections 5.1 to 5.3."""
 
-import hashlib
-import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
 from functools import partial
 from typing import Final
 
@@ -12,6 +9,7 @@ import torch
 from jaxtyping import Int64
 from torch import Tensor, nn
 
+from latticework.core import runs
 from latticework.core.seeds import spawn
 from latticework.core.task import Plan
 from latticework.nn.sequences import EncodedText, token_batches
@@ -127,8 +125,4 @@ def training_plan(config: TransformerConfig, *, max_epochs: int | None, max_step
 
 def fingerprint(settings: Mapping[str, object], config: TransformerConfig, texts: Sequence[EncodedText]) -> str:
     """A checksum of everything that decides what a run learns."""
-    digest = hashlib.sha256(json.dumps([RECIPE, dict(settings), asdict(config)], sort_keys=True).encode())
-    for text in texts:
-        digest.update(text.offsets.data)  # the bytes where they lie
-        digest.update(text.tokens.data)
-    return digest.hexdigest()
+    return runs.fingerprint(RECIPE, settings, config, (part for text in texts for part in (text.offsets, text.tokens)))

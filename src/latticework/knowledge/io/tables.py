@@ -13,7 +13,7 @@ import numpy as np
 
 from latticework.core.arrays import read_npy
 from latticework.core.delimited import csv_line, numbered_rows
-from latticework.core.errors import InputError
+from latticework.core.errors import InputError, callers_level
 from latticework.core.words import shortened
 from latticework.knowledge.io.dataset import BATCH, MAX_TRIPLES, Columns, batches
 from latticework.knowledge.triples import NamedTriple
@@ -52,7 +52,9 @@ def tsv_columns(lines: Iterable[str], name: str) -> Iterator[Columns]:
 def _check_no_header(line: str, place: str) -> None:
     cells = tuple(line.strip().lower().split("\t"))
     if cells in _TELLING:
-        warnings.warn(f"{place}: {shortened(line)} looks like a header, but is taken for a fact", stacklevel=3)
+        warnings.warn(
+            f"{place}: {shortened(line)} looks like a header, but is taken for a fact", stacklevel=callers_level()
+        )
     elif tuple(sorted(cells)) in map(tuple, map(sorted, _TELLING)):
         raise InputError(
             f"{place}: {', '.join(cells)} looks like a header of columns in another order: expected head, "
