@@ -240,18 +240,18 @@ def is_jsonl(name: str | os.PathLike[str]) -> bool:
     return suffix(name) in _JSONL
 
 
-def file_to_write(path: Path) -> Path:
+def file_to_write(path: Path, *, what: str = "") -> Path:
     """The same path, if a file can be there.
 
     Raises
     ------
     InputError
-        If its folder does not exist, or it is a folder.
+        If its folder does not exist, or it is a folder; it begins with `what`, such as the name of an option.
     """
     if not os.path.isdir(path.parent):  # False where `Path.is_dir` fails: in a folder that may not be entered
-        raise InputError(f"{path} cannot be written: there is no folder {path.parent}")
+        raise InputError(f"{what}{path} cannot be written: there is no folder {path.parent}")
     if os.path.isdir(path):
-        raise InputError(f"{path} is a folder, expected the name of a file to write")
+        raise InputError(f"{what}{path} is a folder, expected the name of a file to write")
     return path
 
 
