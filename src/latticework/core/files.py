@@ -68,7 +68,7 @@ def read_lines(path: str | os.PathLike[str]) -> Iterator[str]:
     with read_errors_of(path, expected="a text file"):
         stream = path.open("rb")
     with stream:
-        yield from _lines(stream, str(path), packed=path.suffix == ".gz")
+        yield from _lines(stream, str(path), packed=is_packed(path))
 
 
 def decode_lines(stream: BinaryIO, name: str) -> Iterator[str]:
@@ -229,6 +229,17 @@ def suffix(path: str | os.PathLike[str]) -> str:
     return Path(os.fspath(path).lower().removesuffix(".gz")).suffix
 
 
+def is_packed(path: str | os.PathLike[str]) -> bool:
+    """Whether a name says that what it holds is compressed by gzip.
+
+    Examples
+    --------
+    >>> is_packed("pairs.TSV.GZ"), is_packed("pairs.tsv")
+    (True, False)
+    """
+    return os.fspath(path).lower().endswith(".gz")
+
+
 def is_jsonl(name: str | os.PathLike[str]) -> bool:
     """Whether a file of that name holds lines of JSON; public data sets call them .json.
 
@@ -337,7 +348,7 @@ def _encoded(lines: Iterable[str]) -> Iterator[bytes]:
 
 def _write(path: str | os.PathLike[str], pieces: Iterable[bytes]) -> None:
     """Write pieces one after the other; a stream gets all of them, or nothing if they end with an error."""
-    if os.fspath(path).endswith(".gz"):
+    if is_packed(path):
         pieces = compressed(pieces)
     if is_stream(path):
         data = b"".join(pieces)
