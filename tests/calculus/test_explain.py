@@ -307,9 +307,9 @@ def test_the_account_forward_begins_at_the_variable_and_backward_at_the_result()
 
 
 def test_an_unknown_direction_is_refused():
-    with pytest.raises(InputError, match="forward or backward, got 'sideways'"):
+    with pytest.raises(InputError, match="direction='sideways': expected one of forward, backward"):
         derive("x^2", "x", {"x": ""}).account("sideways")
-    with pytest.raises(InputError, match="forward or backward, got 'sideways'"):
+    with pytest.raises(InputError, match="direction='sideways': expected one of forward, backward"):
         account(derive("x^2", "x", {"x": ""}).graph, "sideways")
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import get_args
 
 from latticework.calculus import forms
 from latticework.calculus.backward import Sum as Tensor
 from latticework.calculus.backward import accumulate
+from latticework.calculus.choices import Direction
 from latticework.calculus.citations import count_paths, isolated_rule
 from latticework.calculus.equations import Equation, Part, Rate, Side, Sum, named
 from latticework.calculus.expression import UNIT, Expr, make
@@ -15,9 +16,7 @@ from latticework.calculus.flow import Edge, Node
 from latticework.calculus.graph import Graph
 from latticework.calculus.rules import RULES, Rule
 from latticework.calculus.stages import closed_form
-from latticework.core.errors import InputError
-
-Direction = Literal["forward", "backward"]
+from latticework.core.checks import one_of
 
 
 def has_single_path(graph: Graph) -> bool:
@@ -110,8 +109,7 @@ def account(graph: Graph, direction: Direction) -> Part:
     InputError
         If it is another direction.
     """
-    if direction not in ("forward", "backward"):
-        raise InputError(f"the chain is told forward or backward, got {direction!r}")
+    one_of("direction", direction, get_args(Direction))
     nodes = {node.name: node for node in graph.nodes}
     single = has_single_path(graph)
     rule = RULES[("chain-single" if single else "chain-total") if is_scalar_chain(graph) else "chain-vector"]

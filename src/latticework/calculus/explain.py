@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import takewhile
 
-from latticework.calculus.chain import Direction, account, definitions, four_steps, is_scalar_chain
+from latticework.calculus.chain import account, definitions, four_steps, is_scalar_chain
+from latticework.calculus.choices import Direction
 from latticework.calculus.conditions import conditions, kinks
 from latticework.calculus.derivative import Derivative
 from latticework.calculus.equations import Equation, Part, Rate, named
