@@ -40,7 +40,8 @@ from latticework.core.words import shortened
 FORMAT_VERSION: Final = 1
 CONFIG: Final = "config.json"
 TRAINING: Final = "training"  # inside the folder of a model: the checkpoint of its run while that lasts, and log.csv
-REPLACE: Final = "choose another folder, or replace it with --restart (restart=True)"
+RESTART: Final = "--restart (restart=True)"  # as commands and functions have it
+REPLACE: Final = f"choose another folder, or replace it with {RESTART}"
 MAX_CONFIG_BYTES: Final = 16 * 2**20  # large things belong in tensors and files
 _OURS: Final = ("format", "values", "tensors", "files", "checksum")
 _PAYLOAD_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}-(?P<hash>[0-9a-f]{16})(\.[A-Za-z0-9]{1,16})?")

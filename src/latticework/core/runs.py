@@ -19,7 +19,7 @@ from latticework.core.estimator import Estimator, header_of, load
 from latticework.core.folders import check_empty, check_writable
 from latticework.core.hardware import make_fabric, resolve_device
 from latticework.core.loggers import Logger, Row, make_loggers
-from latticework.core.persistence import REPLACE, TRAINING, UNFINISHED, State, check_replaceable, has_config
+from latticework.core.persistence import REPLACE, RESTART, TRAINING, UNFINISHED, State, check_replaceable, has_config
 from latticework.core.processes import check_agreed, rank, wait_for_others, world
 from latticework.core.progress import message
 from latticework.core.seeds import seed_from
@@ -145,7 +145,7 @@ class Run:
         with alone(self.folder):
             model = self.folder and finished(self.folder, fingerprint, restart=self.restart, device=self.device)
             if isinstance(model, type(estimator)):
-                message(f"{self.folder} holds the finished model of this run already (--restart trains it anew)")
+                message(f"{self.folder} holds the finished model of this run already: {RESTART} trains it anew")
                 estimator.__dict__.update({name: value for name, value in vars(model).items() if name.endswith("_")})
                 return
             learn()
@@ -261,7 +261,7 @@ def _tidy(folder: Path, fingerprint: str) -> None:
     elif over is not None:
         message(
             f"{folder} holds a run that has not ended, too: "
-            "repeat its command, with --restart (restart=True), to go on with it, or remove that folder"
+            f"repeat its command, with {RESTART}, to go on with it, or remove that folder"
         )
 
 
