@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from latticework.core.errors import InputError
 from latticework.core.hardware import random_states, restore_random
-from latticework.core.loggers import history_of
+from latticework.core.loggers import HISTORY, history_of
 from latticework.core.persistence import (
     CONFIG,
     RESTART,
@@ -32,7 +32,6 @@ from latticework.core.values import to_json
 from latticework.core.words import cut, shortened
 
 CHECKPOINT: Final = "checkpoint"
-HISTORY: Final = "history.json"  # a file: in a long run it is too large for a plain value
 DISCARDED: Final = "discarded checkpoint"  # what a crash while it is removed may leave
 _OVER: Final = f"start over with {RESTART}"
 _REMEDY: Final = f"repeat its command to go on with it, or {_OVER}"
