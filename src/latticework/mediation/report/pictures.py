@@ -21,7 +21,7 @@ from latticework.pages import Picture
 from latticework.pages.plotting import default_parameters
 from latticework.pages.rasters import embedded, raster
 from latticework.pages.shapes import svg, text
-from latticework.pages.text import label, show
+from latticework.pages.text import label, short, show
 
 # From the lowest to the highest value: black in the middle, and lighter and lighter on both sides.
 COLOURS: Final = ("#d8ecff", "#6fb4f5", "#2b78c5", "#12355a", "#000000", "#6b2409", "#d0521f", "#f59a5e", "#ffe6cc")
@@ -268,7 +268,7 @@ def _key(y: float, scale: Scale) -> list[str]:
     ends = [(0.0, scale.low, "start"), (KEY_WIDTH, scale.high, "end")]
     if scale.low < 0 < scale.high:
         ends.insert(1, (KEY_WIDTH * -scale.low / (scale.high - scale.low), 0.0, "middle"))
-    marks = [text(x, y + KEY_HEIGHT + 14, show(float(f"{value:.3g}")), "muted", end) for x, value, end in ends]
+    marks = [text(x, y + KEY_HEIGHT + 14, short(value), "muted", end) for x, value, end in ends]
     return [
         raster(0, y, KEY_WIDTH, KEY_HEIGHT, bar, sharp=True),
         *marks,
