@@ -9,12 +9,12 @@ from latticework import InputError
 from latticework.calculus import derive, parse
 from latticework.calculus.chain import account
 from latticework.calculus.conditions import conditions, kinks
-from latticework.calculus.equations import Rate, Sum, named
+from latticework.calculus.equations import Rate, Sum
 from latticework.calculus.evaluate import differences, evaluate
 from latticework.calculus.explain import Explanation
 from latticework.calculus.expression import substitute
 from latticework.calculus.points import point, size_sets
-from latticework.calculus.tree import order, variables
+from latticework.calculus.tree import named, order, variables
 
 LOSS = ("mean((y - relu(X*w + b)).^2)", {"X": "N,n", "w": "n", "b": "", "y": "N"})
 CASES = [
