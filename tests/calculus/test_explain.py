@@ -9,12 +9,12 @@ from latticework import InputError
 from latticework.calculus import derive, parse
 from latticework.calculus.chain import account
 from latticework.calculus.conditions import conditions, kinks
-from latticework.calculus.equations import Rate, Sum, named
+from latticework.calculus.equations import Rate, Sum
 from latticework.calculus.evaluate import differences, evaluate
 from latticework.calculus.explain import Explanation
 from latticework.calculus.expression import substitute
 from latticework.calculus.points import point, size_sets
-from latticework.calculus.tree import order, variables
+from latticework.calculus.tree import named, order, variables
 
 LOSS = ("mean((y - relu(X*w + b)).^2)", {"X": "N,n", "w": "n", "b": "", "y": "N"})
 CASES = [
@@ -307,9 +307,9 @@ def test_the_account_forward_begins_at_the_variable_and_backward_at_the_result()
 
 
 def test_an_unknown_direction_is_refused():
-    with pytest.raises(InputError, match="forward or backward, got 'sideways'"):
+    with pytest.raises(InputError, match="direction='sideways': expected one of forward, backward"):
         derive("x^2", "x", {"x": ""}).account("sideways")
-    with pytest.raises(InputError, match="forward or backward, got 'sideways'"):
+    with pytest.raises(InputError, match="direction='sideways': expected one of forward, backward"):
         account(derive("x^2", "x", {"x": ""}).graph, "sideways")
 
 

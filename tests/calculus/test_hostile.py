@@ -356,9 +356,9 @@ def test_a_lesson_of_any_name_is_refused():
             lesson(name)
 
 
-@pytest.mark.parametrize("layout", [None, "n", "NUMERATOR", 3, ["numerator"]])
+@pytest.mark.parametrize("layout", [None, "n", "NUMERATOR", 3, ["numerator"], np.array(["numerator"] * 2)])
 def test_a_layout_that_is_none_is_refused(layout):
-    with pytest.raises(InputError, match="layout"):
+    with pytest.raises(InputError, match=r"^layout=.*: expected one of numerator, denominator$"):
         derive("x*2", "x", {"x": ""}, layout=layout)
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from latticework.calculus import lesson
 from latticework.calculus.course import LESSONS
+from latticework.calculus.lessons import _page
 from latticework.calculus.rules import RULES
 from latticework.core.errors import InputError
 
@@ -69,7 +70,11 @@ def test_a_lesson_says_what_it_presupposes_its_rules_its_examples_and_its_exerci
         assert RULES[rule].statement in told
     for example in found.examples:
         assert str(example.derivation()) in told
-    assert found.exercise.expression in told
+    exercise = found.exercise
+    assert exercise.command in told
+    assert all(f"--shape '{name}:{sizes}' " in exercise.command for name, sizes in exercise.shapes.items())
+    (marked,) = (code for section in _page(found).sections for code in section.code)
+    assert marked.text == exercise.command
     assert found.as_dict()["exercise"]["hint"] == found.exercise.hint
 
 

@@ -90,6 +90,12 @@ def test_methods_that_do_not_exist_are_refused():
         derive("x'*x", "x").verify(method="guess")
 
 
+@pytest.mark.parametrize("seed", [-1, "a", 1.5, None, 2**63])
+def test_what_is_no_seed_is_refused(seed):
+    with pytest.raises(InputError, match=r"^random_state=.*: expected"):
+        derive("x'*x", "x").verify(random_state=seed)
+
+
 def test_a_function_without_a_value_anywhere_is_refused():
     with pytest.raises(InputError, match="no point was found"):
         derive("log(-exp(x))", "x", {"x": ""}).verify()

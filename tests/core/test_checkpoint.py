@@ -223,5 +223,6 @@ def test_what_somebody_changed_behind_the_checksums_is_refused(tmp_path, changed
     header = {"kind": "checkpoint", **changed["header"]} if "header" in changed else header
     changed = State(changed.get("values", state.values), tensors, changed.get("files", state.files))
     write_folder(tmp_path, header=header, state=changed)
-    with pytest.raises(lw.InputError, match="damaged checkpoint"), checkpoint.damage_told(tmp_path):
+    damaged = r"holds a damaged checkpoint .*: start over with --restart \(restart=True\)$"
+    with pytest.raises(lw.InputError, match=damaged), checkpoint.damage_told(tmp_path):
         checkpoint.restore(checkpoint.read(tmp_path, "run", CPU), module, optimizer, CPU, 0)

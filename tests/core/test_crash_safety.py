@@ -145,9 +145,8 @@ def test_killed_restart_given_again_goes_on_and_keeps_the_old_model_until_then(c
     assert sorted([*before, "training"]) == whole["files"]
     assert lw.load(finished).predict(["two"])
     (said,) = complete(line, environment)
-    assert re.fullmatch(
-        rf"going on after step [1-8] of the run that --restart began; remove {finished}/training to begin anew", said
-    )
+    began, remedy = r"the run that --restart \(restart=True\) began", f"remove {finished}/training to begin anew"
+    assert re.fullmatch(rf"going on after step [1-8] of {began}; {remedy}", said)
     found = outcome(finished)
     assert found.pop("header")["parameters"]["preset"] == "tiny"  # the new model's; the old one's is "base"
     assert found == {name: value for name, value in whole.items() if name != "header"}

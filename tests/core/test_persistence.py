@@ -5,7 +5,9 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 
 import fakes
 import numpy as np
@@ -13,7 +15,7 @@ import pytest
 import torch
 
 import latticework as lw
-from latticework.core import State, read_folder, store_tensors, write_folder
+from latticework.core import State, persistence, read_folder, store_tensors, write_folder
 from latticework.core.persistence import check_free
 from latticework.core.runs import check_folder
 from latticework.core.temporaries import temporary_file
@@ -203,6 +205,33 @@ def test_what_another_process_is_writing_in_the_folder_stays(copied):
     with temporary_file(copied / "note") as (path, _):
         fakes.Twofold(random_state=4).fit(np.eye(5)).save(copied)
         assert path.exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="nothing is locked there")
+@pytest.mark.parametrize("linked", [False, True])
+@pytest.mark.parametrize("others", [{}, {"not a tensor": {}}])
+def test_who_saves_where_another_is_saving_waits_until_that_is_done(tmp_path, monkeypatch, linked, others):
+    folder = tmp_path / "model"
+    if linked:
+        (tmp_path / "elsewhere").mkdir()
+        folder.symlink_to(tmp_path / "elsewhere")
+
+    def slow(folder, group, tensors):
+        stored = store_tensors(folder, group, tensors)
+        begun.set()
+        done.wait(0.1)  # time enough for the other, if it did not wait
+        return stored
+
+    monkeypatch.setattr(persistence, "store_tensors", slow)
+    begun, done = Event(), Event()
+    with ThreadPoolExecutor() as pool:
+        one = pool.submit(write_folder, folder, header={}, state=State({}, {"bank": {"x": np.zeros(2)}, **others}))
+        begun.wait()
+        write_folder(folder, header={}, state=State({}, {"bank": {"x": np.ones(2)}}))
+        done.set()
+        assert (one.exception() is not None) == bool(others)
+    assert read_folder(folder)[1].tensors["bank"]["x"].tolist() == [1, 1]
+    assert len(os.listdir(folder)) == 2, "config.json and the bank"
 
 
 def test_what_cannot_be_removed_after_the_commit_stays_and_is_no_error(copied, monkeypatch):

@@ -17,6 +17,7 @@ from latticework.knowledge.drawing import (
     map_picture,
     plane,
 )
+from latticework.pages.picture import COLUMN
 from latticework.pages.shapes import WIDTH
 
 
@@ -112,7 +113,7 @@ def test_names_on_a_map_do_not_cover_each_other():
     after = np.random.default_rng(1).normal(size=(80, 2)) * 0.2
     picture = map_picture(plane(after + 0.1, after), [f"somebody {i}" for i in range(80)], np.ones(80, bool))
     named = [text for text in parsed(picture).iter(f"{SVG}text") if (text.text or "").startswith("somebody")]
-    boxes = [(float(each.get("x")), float(each.get("y")), 6.4 * len(each.text)) for each in named]
+    boxes = [(float(each.get("x")), float(each.get("y")), COLUMN * len(each.text)) for each in named]
     assert len(boxes) > 1
     for number, (x, y, width) in enumerate(boxes):
         for other_x, other_y, other_width in boxes[:number]:

@@ -177,9 +177,9 @@ def test_names_that_mean_no_format_or_no_file_are_refused(tmp_path):
         write_triples(tmp_path / "train2id.txt", TRIPLES)
     with pytest.raises(InputError, match="not written to standard output"):
         write_triples("-", TRIPLES, format="npy")
-    for kind in ("npy", "parquet"):
-        with pytest.raises(InputError, match=f"{kind} is not compressed by gzip: leave .gz out"):
-            write_triples(tmp_path / f"a.{kind}.gz", TRIPLES)
+    for name in ("a.npy.gz", "a.parquet.gz", "a.npy.GZ"):
+        with pytest.raises(InputError, match=r"is not compressed by gzip: leave \.gz out"):
+            write_triples(tmp_path / name, TRIPLES)
 
 
 def test_a_file_of_openke_by_another_name_is_told(tmp_path):

@@ -16,10 +16,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from latticework.core import InputError
+from latticework.core import InputError, read_folder, write_folder
 from latticework.core.files import MAX_LINE_BYTES, decode_lines
 from latticework.core.progress import showing
-from latticework.knowledge import saved_model, watching
+from latticework.knowledge import watching
 from latticework.knowledge.config import DKGEConfig
 from latticework.knowledge.estimator import DKGE
 from latticework.knowledge.positions import Place, Position, find_place
@@ -421,12 +421,21 @@ def test_a_model_that_was_updated_and_saved_elsewhere_still_knows_how_far(folder
     assert DKGE.load(folder).updates_ == model.updates_
 
 
+def test_an_updated_model_is_of_the_release_that_updated_it_and_of_the_settings_it_was_fitted_with(folder):
+    header, state = read_folder(folder)
+    write_folder(folder, header=header | {"latticework": "0.0.1"}, state=state)
+    kept = SavedModel.load(folder)
+    kept.update_by(update_epochs=1, affected="subgraph")
+    kept.save()
+    assert read_folder(folder)[0] == header
+
+
 def test_what_says_how_far_and_is_damaged_is_refused(folder):
     kept = SavedModel.load(folder)
     for wrong in (3, [1], [["a", "b", "c"]], [["a", 1]]):
         state = kept.model.to_state()
         state.values["watched"] = wrong
-        saved_model.write_folder(folder, header=kept.header, state=state)
+        write_folder(folder, header=kept.header, state=state)
         with pytest.raises(InputError, match="does not hold a DKGE that can be rebuilt"):
             SavedModel.load(folder)
 

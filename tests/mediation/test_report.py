@@ -15,8 +15,6 @@ from latticework.mediation.report import findings, page
 from latticework.mediation.report.charts import Interval, density, interval_chart, ranks, rounded, split_chart, traces
 from latticework.mediation.report.mapping import map_section
 from latticework.mediation.report.methods import assumptions
-from latticework.mediation.report.pictures import Canvas, Scale, map_picture
-from latticework.mediation.spaces import Space
 from latticework.mediation.study import study_of
 
 
@@ -218,40 +216,7 @@ def test_every_picture_has_words(flat_page, volume_page):
             assert all(picture.alt and picture.caption for picture in one.pictures)
 
 
-# Pictures and charts.
-
-
-def test_a_slice_is_drawn_right_to_the_right_and_up_upwards():
-    mask = np.array([[True, True], [True, False]])
-    affine = np.diag([-1.0, 2.0, 1.0, 1.0])  # the first axis runs to the left
-    canvas = Canvas.of(Space.of(mask, affine), np.zeros((3, 2)))
-    image, aspect = canvas.slice(np.array([1.0, 2.0, 3.0]))  # at (0, 0), (0, 1), (1, 0)
-    assert aspect == 2
-    assert np.array_equal(image, [[np.nan, 2.0], [3.0, 1.0]], equal_nan=True)
-
-
-def test_a_sagittal_slice_has_the_front_to_the_right():
-    mask = np.ones((1, 3, 2), dtype=bool)
-    canvas = Canvas.of(Space.of(mask), np.zeros((6, 3)))
-    image, _ = canvas.slice(np.arange(6.0))  # three along the second axis, two along the third
-    assert image.tolist() == [[1.0, 3.0, 5.0], [0.0, 2.0, 4.0]]
-
-
-def test_colours_tell_the_sign_and_are_black_at_nought():
-    scale = Scale.around_nought(np.array([2.0, -1.0]), unit="mm")
-    below, middle, above, outside = scale.colours(np.array([-2.0, 0.0, 2.0, np.nan])).astype(int)
-    assert middle[:3].max() < 8
-    assert below[2] > below[0]
-    assert above[0] > above[2]
-    assert outside[3] == 0
-    assert above[3] == 255
-    assert Scale.around_nought(np.zeros(3), unit="mm").high == 1.0
-
-
-def test_a_line_of_voxels_is_drawn():
-    canvas = Canvas.of(None, np.arange(5.0)[:, None])
-    picture = map_picture(canvas, [("", np.arange(5.0))], Scale(0.0, 4.0, "mm"), caption="A line.")
-    assert picture.alt.startswith("Map of 5 voxels, in mm")
+# Charts.
 
 
 def test_intervals_that_are_not_known_have_a_name_alone():

@@ -4,6 +4,7 @@ import itertools
 import re
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor, wait
 from xml.etree import ElementTree
 
 import matplotlib
@@ -13,6 +14,7 @@ import pytest
 from latticework import InputError
 from latticework.pages import heat_map, line_plot, svg
 from latticework.pages.lines import _ticks
+from latticework.pages.plotting import default_parameters
 
 HOSTILE = [
     "<script>alert(1)</script>",
@@ -91,6 +93,16 @@ def test_another_process_with_another_style_draws_the_same_bytes(tmp_path):
 def test_matplotlib_is_left_as_it_was():
     before = dict(matplotlib.rcParams)
     lines()
+    assert dict(matplotlib.rcParams) == before
+
+
+def test_a_drawing_waits_while_another_has_the_parameters_of_the_process():
+    before = dict(matplotlib.rcParams)
+    with ThreadPoolExecutor(1) as pool:
+        with default_parameters({"svg.fonttype": "path"}):
+            other = pool.submit(lines)
+            assert not wait([other], timeout=0.3).done
+        assert other.result() == lines()
     assert dict(matplotlib.rcParams) == before
 
 

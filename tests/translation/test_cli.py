@@ -134,7 +134,7 @@ def test_the_same_command_again_does_nothing_and_other_data_need_restart(fit, re
     before = {path: path.read_bytes() for path in model.rglob("*.*")}
     ended = fit("--epochs", 1)
     assert (ended.status, ended.out) == (0, "")
-    assert f"{model} holds the finished model of this run already (--restart trains it anew)" in ended.err
+    assert f"{model} holds the finished model of this run already: --restart (restart=True) trains it anew" in ended.err
     other = write("b.en", corpus.source[::-1]), write("b.de", corpus.target[::-1])
     for words in ([*other, "--epochs", 1], [*files, "--epochs", 1, "--seed", 1]):
         message = refused(

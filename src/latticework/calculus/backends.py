@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Final, get_args
+from typing import get_args
 
 from latticework.calculus.choices import Language
-from latticework.core.errors import InputError
-
-LANGUAGES: Final = get_args(Language)
+from latticework.core.checks import one_of
 
 
 def check_language(language: str) -> None:
     """Refuse a language that there is no code in."""
-    if language not in LANGUAGES:
-        raise InputError(f"language={language!r}: expected one of {', '.join(LANGUAGES)}")
+    one_of("language", language, get_args(Language))
 
 
 def sums_up(data: tuple[tuple[tuple[int, ...], ...], tuple[int, ...]]) -> bool:

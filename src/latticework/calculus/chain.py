@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import get_args
 
 from latticework.calculus import forms
 from latticework.calculus.backward import Sum as Tensor
 from latticework.calculus.backward import accumulate
+from latticework.calculus.choices import Direction
 from latticework.calculus.citations import count_paths, isolated_rule
-from latticework.calculus.equations import Equation, Part, Rate, Side, Sum, named
+from latticework.calculus.equations import Equation, Part, Rate, Side, Sum
 from latticework.calculus.expression import UNIT, Expr, make
 from latticework.calculus.flow import Edge, Node
 from latticework.calculus.graph import Graph
 from latticework.calculus.rules import RULES, Rule
 from latticework.calculus.stages import closed_form
-from latticework.core.errors import InputError
-
-Direction = Literal["forward", "backward"]
+from latticework.calculus.tree import named
+from latticework.core.checks import one_of
 
 
 def has_single_path(graph: Graph) -> bool:
@@ -110,8 +110,7 @@ def account(graph: Graph, direction: Direction) -> Part:
     InputError
         If it is another direction.
     """
-    if direction not in ("forward", "backward"):
-        raise InputError(f"the chain is told forward or backward, got {direction!r}")
+    one_of("direction", direction, get_args(Direction))
     nodes = {node.name: node for node in graph.nodes}
     single = has_single_path(graph)
     rule = RULES[("chain-single" if single else "chain-total") if is_scalar_chain(graph) else "chain-vector"]
@@ -133,7 +132,7 @@ def _forward(graph: Graph, nodes: dict[str, Node], rule: Rule, *, single: bool) 
             onwards = edge.source != graph.wrt.name
             terms.append((own, Rate(nodes[edge.source].symbol, graph.wrt.symbol)) if onwards else (own,))
         value = graph.shortened(
-            _natural(closed_form(accumulate(node.whole, graph.wrt.whole)[0]), node.whole, graph.wrt.whole)
+            forms.derivative(closed_form(accumulate(node.whole, graph.wrt.whole)[0]), node.whole, graph.wrt.whole)
         )
         found += _chain(Rate(node.symbol, graph.wrt.symbol), terms, value, rule)
     return found
@@ -157,7 +156,7 @@ def _backward(graph: Graph, nodes: dict[str, Node], rule: Rule, *, single: bool)
                 terms.append((Rate(last.symbol, nodes[edge.target].symbol), own) if above else (own,))
         if node.whole in coefficients:
             value = closed_form(coefficients[node.whole])
-            shortened = graph.shortened(_natural(value, last.whole, node.whole))
+            shortened = graph.shortened(forms.derivative(value, last.whole, node.whole))
             found += _chain(Rate(last.symbol, node.symbol), terms, shortened, rule)
     return found
 
@@ -169,8 +168,3 @@ def _chain(left: Rate, terms: Sequence[tuple[Rate, ...]], value: Expr, rule: Rul
         rule = RULES["chain-single"]
     middle: Side = Sum(tuple(terms))
     return [Equation(left, middle, rule), Equation(None, value)]
-
-
-def _natural(value: Expr, above: Expr, below: Expr) -> Expr:
-    """A scalar's derivative by a column as a row."""
-    return forms.transpose(value) if (above.rank, below.rank) == (0, 1) and not value.row else value

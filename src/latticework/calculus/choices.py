@@ -5,4 +5,6 @@ from __future__ import annotations
 from typing import Literal
 
 Layout = Literal["numerator", "denominator"]
+Direction = Literal["forward", "backward"]  # of the chain
+Method = Literal["auto", "autodiff", "differences"]  # of comparing a derivative
 Language = Literal["numpy", "torch", "jax"]  # that code is for

@@ -147,9 +147,7 @@ def local_derivative(node: Expr, arg: Expr) -> Expr | None:
                 if kept is not None:
                     terms.append(kept)
     found = in_matrix_form(Sum(tuple(terms), (*out, *inner)))
-    if found is None:
-        return None
-    return forms.transpose(found) if (node.rank, arg.rank) == (0, 1) else found
+    return None if found is None else forms.derivative(found, node, arg)
 
 
 def _loss(root: Expr) -> Expr | None:

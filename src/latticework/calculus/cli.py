@@ -180,9 +180,11 @@ def _refuse_together(jobs: dict[str, bool], others: dict[str, bool]) -> None:
 
 def _notes(found: Derivation, shapes: dict[str, str], *, told: bool) -> list[str]:
     """What a reader of the answer alone would not know: guesses that matter, and kinks."""
+    from latticework.calculus.parser import usual_rank
+
     inferred = {name: node for name, node in found.parameters.items() if name not in shapes}
     unusual = any(
-        not name[0].isupper() and (node.rank == 0) != (name[0] in "abcdefg") for name, node in inferred.items()
+        not name[0].isupper() and (node.rank == 0) != (usual_rank(name) == 0) for name, node in inferred.items()
     )
     notes = [] if told else list(found.kinks)
     if inferred and (unusual or found.expression.rank):

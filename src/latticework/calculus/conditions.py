@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from fractions import Fraction
 
 from latticework.calculus.backward import depends
-from latticework.calculus.expression import Expr
+from latticework.calculus.expression import Expr, as_integer
 from latticework.calculus.tree import order
 
 
@@ -42,7 +41,7 @@ def _needs(root: Expr) -> Iterator[str]:
             case "div" if not fixed:
                 yield f"{last} must not be 0"
             case "pow":
-                exponent = _whole(node.args[1])
+                exponent = as_integer(node.args[1])
                 if exponent is None and not _is_positive(node.args[0]):
                     yield f"{first} must be positive for {node}"
                 if exponent is not None and exponent < 0:
@@ -98,15 +97,6 @@ def kinks(root: Expr, wrt: Expr, derivative: Expr) -> list[str]:
             case "sqrt":
                 found.append(f"sqrt has no derivative where {one}{args[0]} is 0; the answer is 1/0 there")
     return list(dict.fromkeys(found))
-
-
-def _whole(exponent: Expr) -> Fraction | None:
-    """The exponent, if it is a whole number."""
-    if exponent.op == "neg":
-        found = _whole(exponent.args[0])
-        return None if found is None else -found
-    whole = exponent.op == "number" and isinstance(exponent.data, Fraction) and exponent.data.denominator == 1
-    return exponent.data if whole else None
 
 
 def _is_positive(expr: Expr) -> bool:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, get_args
 
 from latticework.calculus.assumptions import Assume, assumptions
-from latticework.calculus.choices import Layout
+from latticework.calculus.choices import Direction, Layout, Method
 from latticework.calculus.derivative import Derivative
 from latticework.calculus.explain import Explanation
 from latticework.calculus.expression import Expr, substitute, variable
@@ -17,10 +17,9 @@ from latticework.calculus.plain import explained, part_text
 from latticework.calculus.stages import Stage, staged
 from latticework.calculus.tree import symbols, variables
 from latticework.calculus.verify import Verification, verify
-from latticework.core.checks import whole_number
+from latticework.core.checks import one_of, whole_number
 from latticework.core.errors import InputError
 
-LAYOUTS = ("numerator", "denominator")
 HIGHEST_ORDER = 4
 
 
@@ -58,7 +57,7 @@ class Derivation(Derivative):
             return str(self.result)
         return explained(self.explanation)
 
-    def account(self, direction: Literal["forward", "backward"]) -> str:
+    def account(self, direction: Direction) -> str:
         """The chain as text: forward, how the variable changes everything; backward, how everything changes the result.
 
         Raises
@@ -102,7 +101,7 @@ class Derivation(Derivative):
 
         return as_dict(self.explanation)
 
-    def verify(self, *, method: str = "auto", random_state: int = 0) -> Verification:
+    def verify(self, *, method: Method = "auto", random_state: int = 0) -> Verification:
         """Compare with automatic differentiation or with differences: see `verify`."""
         return verify(self, method=method, random_state=random_state)
 
@@ -150,8 +149,7 @@ def derive(
     >>> print(derive("x'*A*x", "x", order=2))
     A + A'
     """
-    if layout not in LAYOUTS:
-        raise InputError(f"layout={layout!r}: expected numerator or denominator")
+    one_of("layout", layout, get_args(Layout))
     order = whole_number("order", order, most=HIGHEST_ORDER)
     if not isinstance(wrt, str):
         raise InputError(f"wrt is the name of a variable, got {wrt!r}")

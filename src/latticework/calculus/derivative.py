@@ -67,15 +67,19 @@ class Derivative:
         """Whether the variable's entries above and below the diagonal count as one."""
         return self.stages[0].symmetric
 
-    @cached_property
+    @property
     def result(self) -> Expr:
         """The answer in its layout."""
-        return self.stages[-1].shown(self.layout)[0]
+        return self._shown[0]
 
     @property
     def reading(self) -> str:
         """How `result` is laid out: see `Step.reading`."""
-        return self.stages[-1].shown(self.layout)[1]
+        return self._shown[1]
+
+    @cached_property
+    def _shown(self) -> tuple[Expr, str]:
+        return self.stages[-1].shown(self.layout)
 
     @cached_property
     def steps(self) -> tuple[Step, ...]:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from latticework.calculus.expression import Expr
 from latticework.calculus.graph import Graph
 from latticework.calculus.rules import COOKBOOK, PAPER, Rule
-from latticework.calculus.tree import variables
 
 
 @dataclass(frozen=True)
@@ -103,8 +102,3 @@ def short_section(rule: Rule) -> str:
     ('section 4.5.3', 'Cookbook, equation 129')
     """
     return rule.section.replace(f"{PAPER}, ", "").replace(COOKBOOK, "Cookbook")
-
-
-def named(symbol: Expr) -> Expr:
-    """The variable of a symbol, which may be its transpose."""
-    return next(iter(variables(symbol).values()))

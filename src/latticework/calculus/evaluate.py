@@ -53,7 +53,7 @@ def evaluate(root: Expr, arrays: Mapping[str, Any], *, around: Around = lambda _
             results[node] = differences(node.args[0], node.args[1], arrays)
         else:
             try:
-                run = around(node.op, partial(_called, node, sizes))
+                run = around(node.op, partial(_value, node, sizes))
                 results[node] = run(*(results[arg] for arg in node.args))
             except np.linalg.LinAlgError as error:
                 raise InputError(f"{node.args[0]} is singular at these values: {node} has none") from error
@@ -90,16 +90,12 @@ def differences(root: Expr, wrt: Expr, arrays: Mapping[str, Any], step: float = 
 _EIGHTH_ORDER = {1: 4 / 5, 2: -1 / 5, 3: 4 / 105, 4: -1 / 280}
 
 
-def value(node: Expr, args: list[Array], sizes: Sizes) -> Array:
+def _value(node: Expr, sizes: Sizes, *args: Array) -> Array:
     """The value of one node for the values of its operands."""
     found = _VALUES.get(node.op)
     if found is None:
         raise InputError(f"{node} cannot be evaluated")
-    return found(node, args, sizes)
-
-
-def _called(node: Expr, sizes: Sizes, *args: Array) -> Array:
-    return value(node, list(args), sizes)
+    return found(node, list(args), sizes)
 
 
 def _size(size: Dim, sizes: Sizes) -> int:

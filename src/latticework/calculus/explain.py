@@ -7,15 +7,16 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import takewhile
 
-from latticework.calculus.chain import Direction, account, definitions, four_steps, is_scalar_chain
+from latticework.calculus.chain import account, definitions, four_steps, is_scalar_chain
+from latticework.calculus.choices import Direction
 from latticework.calculus.conditions import conditions, kinks
 from latticework.calculus.derivative import Derivative
-from latticework.calculus.equations import Equation, Part, Rate, named
+from latticework.calculus.equations import Equation, Part, Rate
 from latticework.calculus.expression import Expr, make
 from latticework.calculus.graph import Graph, graph
 from latticework.calculus.stages import Stage
 from latticework.calculus.steps import Step
-from latticework.calculus.tree import order, variables
+from latticework.calculus.tree import named, order, variables
 
 ORDINALS = ("", "", "Second", "Third", "Fourth")
 
@@ -222,10 +223,8 @@ def _listed(names: Sequence[str]) -> str:
 def _restated(step: Step, stage: Stage, flow: Graph) -> Part:
     """What follows from the derivative by another reading of it."""
     if step.rule.id == "symmetric":
-        gradient = stage.plain
-        both = make("add", gradient, make("T", gradient), make("neg", make("diag", make("diag", gradient))))
         lead = f"{stage.wrt} is symmetric: off the diagonal an entry and its mirror image are one, and both count."
-        return Part("Symmetry", flow, (Equation(both, step.after, step.rule),), lead)
+        return Part("Symmetry", flow, (Equation(stage.mirrored, step.after, step.rule),), lead)
     rate = make("deriv", make("vec", flow.result.symbol), make("vec", flow.wrt.symbol))
     turned = step.reading.endswith("turned")
     each = "column" if turned else "row"

@@ -167,6 +167,15 @@ def number(value: int | float | Fraction) -> Expr:
     return make("number", data=exact)
 
 
+def as_integer(expr: Expr) -> int | None:
+    """The whole number that an expression is, if it is written as one, such as an exponent."""
+    if expr.op == "neg":
+        found = as_integer(expr.args[0])
+        return None if found is None else -found
+    is_whole = expr.op == "number" and isinstance(expr.data, Fraction) and expr.data.denominator == 1
+    return int(expr.data) if is_whole else None
+
+
 def length(size: Dim) -> Expr:
     """The length of an axis: a number if it is known."""
     return make("size", data=size) if size.known is None else number(size.known)

@@ -45,6 +45,11 @@ def is_symmetric(expr: Expr) -> bool:
     return False
 
 
+def derivative(found: Expr, of: Expr, by: Expr) -> Expr:
+    """A derivative as it is until a layout says otherwise: a scalar's by a column is a row."""
+    return transpose(found) if (of.rank, by.rank) == (0, 1) and not found.row else found
+
+
 @lru_cache(maxsize=REMEMBERED)
 def transpose(expr: Expr) -> Expr:
     """The transpose, written without one where that is as short."""

@@ -13,9 +13,9 @@ from collections.abc import Callable
 
 from latticework.calculus.expression import Expr, Operand, expression, make
 from latticework.calculus.shapes import OF_ONE
-from latticework.core.errors import InputError
+from latticework.core.checks import one_of
 
-_BINARY = {"kron": "kron", "maximum": "maximum", "minimum": "minimum"}
+_BINARY = ("kron", "maximum", "minimum")
 __all__ = sorted([*OF_ONE, *_BINARY, "stack"])
 
 
@@ -28,9 +28,7 @@ def stack(*parts: Operand, axis: int = 0) -> Expr:
     >>> print(stack(variable("x", "n"), 1))
     [x; 1]
     """
-    if axis not in (0, 1):
-        raise InputError(f"axis={axis!r}: expected 0 or 1")
-    return make("stack", *map(expression, parts), data=axis)
+    return make("stack", *map(expression, parts), data=one_of("axis", axis, (0, 1)))
 
 
 def __getattr__(name: str) -> Callable[..., Expr]:

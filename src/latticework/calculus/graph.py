@@ -18,7 +18,7 @@ from latticework.calculus.backward import accumulate, depends
 from latticework.calculus.expression import Expr, make, rebuild, substitute, variable, with_args
 from latticework.calculus.flow import Edge, Node
 from latticework.calculus.stages import closed_form
-from latticework.calculus.tree import order, symbols, variables
+from latticework.calculus.tree import named, order, symbols, variables
 
 _UNNAMED = ("neg", "T")
 _PREFIXES = "uvhgszpqrt"
@@ -82,7 +82,7 @@ class Graph:
 
     def expanded(self, expr: Expr) -> Expr:
         """An expression in terms of the variables."""
-        return substitute(expr, {_bare(node.symbol): _as_column(node.whole) for node in self.steps})
+        return substitute(expr, {named(node.symbol): _as_column(node.whole) for node in self.steps})
 
     def into(self, target: str) -> tuple[Edge, ...]:
         """The edges that end at a node and come from the variable."""
@@ -137,10 +137,6 @@ def _symbol(name: str, node: Expr) -> Expr:
     return make("T", symbol) if node.row else symbol
 
 
-def _bare(symbol: Expr) -> Expr:
-    return symbol.args[0] if symbol.op == "T" else symbol
-
-
 def _as_column(node: Expr) -> Expr:
     return make("T", node) if node.row else node
 
@@ -154,7 +150,7 @@ def _edges(nodes: list[Node]) -> Iterable[Edge]:
         for name in variables(node.short):
             source = by_name[name]
             flows = name in flowing
-            yield Edge(name, node.name, rate(node.short, _bare(source.symbol)) if flows else None, flows)
+            yield Edge(name, node.name, rate(node.short, named(source.symbol)) if flows else None, flows)
 
 
 @lru_cache(maxsize=4096)
@@ -172,5 +168,4 @@ def rate(node: Expr, wrt: Expr) -> Expr | None:
     """
     if node.rank + wrt.rank > 2:
         return None
-    found = closed_form(accumulate(node, wrt)[0])
-    return forms.transpose(found) if (node.rank, wrt.rank) == (0, 1) else found
+    return forms.derivative(closed_form(accumulate(node, wrt)[0]), node, wrt)

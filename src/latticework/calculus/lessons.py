@@ -43,6 +43,12 @@ class Exercise:
     shapes: Mapping[str, str]
     hint: str
 
+    @property
+    def command(self) -> str:
+        """What has an answer marked from a shell."""
+        shapes = "".join(f" --shape '{name}:{sizes}'" for name, sizes in self.shapes.items())
+        return f'latticework derive "{self.expression}" --wrt {self.wrt}{shapes} --check ANSWER'
+
     def check(self, answer: str) -> Check:
         """Say whether an answer is right."""
         return check(self.expression, self.wrt, answer, self.shapes)
@@ -94,9 +100,7 @@ class Lesson:
         for number, example in enumerate(self.examples, 1):
             written.append(f"Example {number}. {_filled(example.remark)}")
             written.append(example.derivation().text(steps=True))
-        shapes = " ".join(f"--shape '{name}:{sizes}'" for name, sizes in self.exercise.shapes.items())
-        command = f'latticework derive "{self.exercise.expression}" --wrt {self.exercise.wrt} {shapes} --check ANSWER'
-        written.append(f"{_filled('Exercise. ' + self.exercise.task)}\n    {command}")
+        written.append(f"{_filled('Exercise. ' + self.exercise.task)}\n    {self.exercise.command}")
         written.append(_filled(f"Hint: {self.exercise.hint}"))
         if self.reference:
             written.append(reference_text())
@@ -148,8 +152,7 @@ def _page(lesson: Lesson) -> Page:
     exercise = lesson.exercise
     shapes = ", ".join(f"{name}: {shape or 'scalar'}" for name, shape in exercise.shapes.items())
     task = f"{exercise.expression} with respect to {exercise.wrt}, where {shapes}."
-    command = f'latticework derive "{exercise.expression}" --wrt {exercise.wrt} ... --check ANSWER'
-    marked = Code(command, "How to have an answer marked.")
+    marked = Code(exercise.command, "How to have an answer marked.")
     found.append(Section("Exercise", exercise.task, paragraphs=[task, f"Hint: {exercise.hint}"], code=[marked]))
     if lesson.reference:
         notation = Table(["written", "means"], [list(row) for row in NOTATION], "Notation.")

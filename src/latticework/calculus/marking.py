@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from latticework.calculus.assumptions import Assume
 from latticework.calculus.binding import Array
 from latticework.calculus.choices import Layout
 from latticework.calculus.comparing import Comparison
@@ -74,7 +75,7 @@ def check(
     *,
     order: int = 1,
     layout: Layout = "numerator",
-    assume: Any = None,
+    assume: Assume = None,
 ) -> Check:
     """Compare somebody's answer with the derivative.
 

@@ -24,6 +24,10 @@ class Line:
     ends: tuple[Index, Index]
     units: Units
 
+    def other(self, label: Index) -> Index:
+        """The label at the other end."""
+        return self.ends[0] if self.ends[1] is label else self.ends[1]
+
     def matrix(self, first: Index) -> Expr:
         """As one matrix, whose rows are those of a label."""
         expr = forms.elements(self.units.items())
@@ -163,7 +167,7 @@ def _beside(network: Network, label: Index, _: set[Index]) -> bool:
     if len(lines) != 1 or not network.points.get(label):
         return False
     (line,) = lines
-    other = line.ends[0] if line.ends[1] is label else line.ends[1]
+    other = line.other(label)
     vector = forms.elements(network.points.pop(label).items())
     assert vector is not None
     network.lines.remove(line)
@@ -191,7 +195,7 @@ def _between(network: Network, label: Index, _: set[Index]) -> bool:
     if len(lines) != 2:
         return False
     first, last = lines
-    left, right = (line.ends[0] if line.ends[1] is label else line.ends[1] for line in lines)
+    left, right = (line.other(label) for line in lines)
     middle = forms.elements(network.points.pop(label, {}).items())
     one, two = first.matrix(left), last.matrix(label)
     network.lines.remove(first)
@@ -219,7 +223,7 @@ def _rowless(network: Network, label: Index, free: set[Index]) -> bool:
     if len(lines) != 1:
         return False
     (line,) = lines
-    other = line.ends[0] if line.ends[1] is label else line.ends[1]
+    other = line.other(label)
     network.points.pop(label, None)
     network.lines.remove(line)
     matrix = line.matrix(other)

@@ -9,7 +9,7 @@ from fractions import Fraction
 
 from latticework.calculus.brackets import FUNCTIONS, call, indexed, stacked
 from latticework.calculus.dimensions import Dim
-from latticework.calculus.expression import Expr, make, number, product, variable
+from latticework.calculus.expression import Expr, as_integer, make, number, product, variable
 from latticework.calculus.reader import Misfit, Reader
 from latticework.calculus.text import described
 from latticework.calculus.tokens import Token, tokenised
@@ -119,9 +119,14 @@ def _undeclared(tokens: list[Token], declared: Mapping[str, object], sizes: set[
     return list(names)
 
 
+def usual_rank(name: str) -> int:
+    """What an undeclared variable is taken for first: a capital for a matrix, a to g for scalars, others columns."""
+    return 2 if name[0].isupper() else 0 if name[0] in "abcdefg" else 1
+
+
 def _guesses(names: list[str], most: int) -> Iterator[tuple[int, ...]]:
     """Ranks for undeclared names: the usual ones, then those that differ in one name, in two, ..."""
-    usual = tuple(2 if name[0].isupper() else 0 if name[0] in "abcdefg" else 1 for name in names)
+    usual = tuple(map(usual_rank, names))
     small = [place for place, name in enumerate(names) if not name[0].isupper()]
     changes = (chosen for size in range(len(small) + 1) for chosen in itertools.combinations(small, size))
     for chosen in itertools.islice(changes, most):
@@ -258,11 +263,11 @@ class _Parser(Reader):
     def powered(self, base: Expr, exponent: Expr, token: Token) -> Expr:
         if base.rank == 0 and exponent.rank == 0:
             return self.make(token.start, "pow", base, exponent)
-        whole = _whole(exponent)
-        if base.rank == 2 and whole is not None and 0 < abs(whole) <= HIGHEST_POWER:
-            factor = self.make(token.start, "inv", base) if whole < 0 else base
+        power = as_integer(exponent)
+        if base.rank == 2 and power is not None and 0 < abs(power) <= HIGHEST_POWER:
+            factor = self.make(token.start, "inv", base) if power < 0 else base
             self.make(token.start, "tr", base)  # says so if it is not square
-            return self.make(token.start, "mul", *[factor] * abs(whole)) if abs(whole) > 1 else factor
+            return self.make(token.start, "mul", *[factor] * abs(power)) if abs(power) > 1 else factor
         powers = f"a matrix can be raised to whole powers up to {HIGHEST_POWER}; for elements write .^"
         raise self.misfit(f"cannot raise {described(base)} to {described(exponent)}: {powers}", token.start)
 
@@ -280,15 +285,6 @@ def _value(text: str) -> Fraction | float:
     if not value and set(digits) - set("0."):
         raise InputError(f"{text} is smaller than any floating-point number")
     return value
-
-
-def _whole(exponent: Expr) -> int | None:
-    sign = 1
-    if exponent.op == "neg":
-        sign, exponent = -1, exponent.args[0]
-    if exponent.op == "number" and isinstance(exponent.data, Fraction) and exponent.data.denominator == 1:
-        return sign * int(exponent.data)
-    return None
 
 
 def _unknown(name: str) -> str:

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from itertools import pairwise
 from textwrap import wrap
 
-from latticework.calculus.equations import Equation, Part, Rate, Side, Sum, named
+from latticework.calculus.equations import Equation, Part, Rate, Side, Sum
 from latticework.calculus.explain import Explanation
 from latticework.calculus.expression import Expr
 from latticework.calculus.rules import COOKBOOK, PAPER
 from latticework.calculus.text import factor, text
+from latticework.calculus.tree import named
 
 WIDTH = 100
 LONGEST = 52  # columns of an equation that has its rule beside it and not below

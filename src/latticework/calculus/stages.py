@@ -35,6 +35,11 @@ class Stage:
         """The derivative, the axes of the function first."""
         return _symmetric(self.plain) if self.symmetric else self.plain
 
+    @property
+    def mirrored(self) -> Expr:
+        """What `value` is by entries of a symmetric matrix that stand for two, as it is written first."""
+        return _mirrored(self.plain, make("T", self.plain))
+
     def shown(self, layout: Layout) -> tuple[Expr, str]:
         """The derivative as it is shown in a layout, and how that is laid out: see `Step.reading`."""
         rank, numerator = self.function.rank, layout == "numerator"
@@ -74,8 +79,13 @@ def _symmetric(gradient: Expr) -> Expr:
         Sum((Term(Fraction(-1)).times(gradient, (rows, rows)).delta((rows,), (columns,)),), (rows, columns))
     )
     if whole is None or diagonal is None:
-        return make("add", gradient, forms.transpose(gradient), make("neg", make("diag", make("diag", gradient))))
+        return _mirrored(gradient, forms.transpose(gradient))
     return make("add", whole, diagonal)
+
+
+def _mirrored(gradient: Expr, turned: Expr) -> Expr:
+    """G + Gᵀ - G ∘ I term by term."""
+    return make("add", gradient, turned, make("neg", make("diag", make("diag", gradient))))
 
 
 def closed_form(total: Sum) -> Expr:

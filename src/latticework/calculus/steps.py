@@ -100,15 +100,12 @@ def _stage_steps(stage: Stage, number: int, layout: Layout | None, root: Expr) -
     axes = (stage.function.rank, wrt.rank)
     found: list[Step] = []
     state = make("deriv", stage.function, wrt)
+    value = forms.derivative(stage.value, stage.function, wrt)
 
     def add(rule: str, after: Expr, where: Expr, note: str = "", reading: str = "axes") -> None:
         nonlocal state
         found.append(Step(RULES[rule], state, after, where, note, number, reading, axes, root))
         state = after
-
-    def natural(value: Expr) -> Expr:
-        # The derivative of a scalar by a column is a row, until a layout says otherwise.
-        return forms.transpose(value) if axes == (0, 1) else value
 
     stable, changes = rewritten(stage.function)
     current = stage.function
@@ -120,13 +117,14 @@ def _stage_steps(stage: Stage, number: int, layout: Layout | None, root: Expr) -
     if make("deriv", stable, wrt) is not state:
         add("stable-form", make("deriv", stable, wrt), stage.function)
     if not stage.visits:
-        add("constant", natural(stage.value), stable, f"{stable} does not depend on {wrt}")
+        add("constant", value, stable, f"{stable} does not depend on {wrt}")
     context = Citations(stable, wrt)
     pending: dict[Expr, Sum] = {}
     for visit in stage.visits:
         pending.pop(visit.node, None)
         if visit.node is wrt:
-            add("identity", natural(stage.plain), wrt, f"d{wrt}/d{wrt} = {_identity(wrt)}")
+            plain = forms.derivative(stage.plain, stage.function, wrt)
+            add("identity", plain, wrt, f"d{wrt}/d{wrt} = {_identity(wrt)}")
             break
         for arg, share in visit.shares:
             earlier = pending[arg].terms if arg in pending else ()
@@ -134,20 +132,15 @@ def _stage_steps(stage: Stage, number: int, layout: Layout | None, root: Expr) -
         add(context.rule(visit.node), _statement(pending, context), visit.node, context.note(visit.node))
     if stage.symmetric:
         # Another quantity: the derivative by entries that stand for two.
-        plain = stage.plain
-        state = make("add", plain, make("T", plain), make("neg", _diagonal(plain)))
+        state = stage.mirrored
         add("symmetric", stage.value, stage.value)
-    elif state is not natural(stage.value):
-        add("simplify", natural(stage.value), stage.value)
+    elif state is not value:
+        add("simplify", value, stage.value)
     if layout is not None:
         shown, reading = stage.shown(layout)
         if shown is not state:
             add("layout" if not reading.startswith("vec") else "kronecker", shown, shown, f"{layout} layout", reading)
     return found
-
-
-def _diagonal(matrix: Expr) -> Expr:
-    return make("diag", make("diag", matrix))
 
 
 def _identity(wrt: Expr) -> str:

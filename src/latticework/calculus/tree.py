@@ -83,6 +83,11 @@ def variables(*roots: AnyTree) -> dict[str, AnyTree]:
     return {node.data[0]: node for node in order(*roots) if node.op == "var"}
 
 
+def named(symbol: AnyTree) -> AnyTree:
+    """The variable of a symbol, which may be its transpose."""
+    return next(iter(variables(symbol).values()))
+
+
 def symbols(*roots: Tree) -> set[str]:
     """The symbols of all sizes."""
     return {name for node in order(*roots) for size in node.shape for name in size.symbols} | {

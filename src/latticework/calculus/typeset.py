@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from latticework.calculus.chain import is_scalar_chain
-from latticework.calculus.equations import Equation, Factor, Part, Rate, Side, Sum, named
+from latticework.calculus.equations import Equation, Factor, Part, Rate, Side, Sum
 from latticework.calculus.notation import written
 from latticework.calculus.style import POWER, PRODUCT, Style, between, kept
+from latticework.calculus.tree import named
 
 
 class Typesetter:

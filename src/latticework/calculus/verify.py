@@ -6,20 +6,21 @@ import importlib.util
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
 from latticework.calculus.binding import Array
 from latticework.calculus.called import function
+from latticework.calculus.choices import Method
 from latticework.calculus.derivative import Derivative
 from latticework.calculus.evaluate import Around, Run, differences, evaluate
 from latticework.calculus.points import difference, point, size_sets
 from latticework.calculus.rounding import around, off, rounding, spread
 from latticework.calculus.tree import variables
+from latticework.core.checks import INT64, one_of, whole_number
 from latticework.core.errors import InputError
 
-METHODS = ("auto", "autodiff", "differences")
 TOLERANCES = {"autodiff": 1e-8, "differences": 1e-6}
 STEPS = (2e-3, 1e-3)  # of differences
 POINTS = 3  # of each set of sizes
@@ -69,7 +70,7 @@ class Verification:
         return f"{verdict} {self.method} at {self.points} points ({sizes}): largest difference {self.worst:.1e}"
 
 
-def verify(derivation: Derivative, *, method: str = "auto", random_state: int = 0) -> Verification:
+def verify(derivation: Derivative, *, method: Method = "auto", random_state: int = 0) -> Verification:
     """Compare a derivative with another way to compute it.
 
     Parameters
@@ -84,13 +85,13 @@ def verify(derivation: Derivative, *, method: str = "auto", random_state: int = 
     Raises
     ------
     InputError
-        If there is no such method, or no point was found at which the function and its derivative have a value.
+        If there is no such method or seed, or no point was found at which the function and its derivative have a value.
     """
-    if method not in METHODS:
-        raise InputError(f"method={method!r}: expected one of {', '.join(METHODS)}")
+    one_of("method", method, get_args(Method))
+    seed = whole_number("random_state", random_state, least=0, most=INT64)
     if method == "auto":
         method = "autodiff" if importlib.util.find_spec("torch") else "differences"
-    rng = np.random.default_rng(random_state)
+    rng = np.random.default_rng(seed)
     root, wrt, value = derivation.expression, derivation.wrt, derivation.value
     other = _autodiff(derivation) if method == "autodiff" else _differences(derivation)
     worst, points, used = 0.0, 0, []

@@ -10,10 +10,8 @@ def show(model: Model, as_json: Json = False) -> None:
 
     Its class, the version that wrote it, its parameters, and what it says of itself.
     """
-    from latticework.core.estimator import load_estimator
-    from latticework.core.persistence import read_folder
+    from latticework.core.estimator import load
 
-    estimator = load_estimator(model, device="cpu")
-    header, _ = read_folder(model)
-    about = {"class": header["class"], "latticework": header["latticework"]}
-    print_result(about | estimator.describe(), as_json=as_json)
+    saved = load(model, device="cpu")
+    about = {"class": saved.header["class"], "latticework": saved.header["latticework"]}
+    print_result(about | saved.estimator.describe(), as_json=as_json)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import math
 import os
-import stat
 import zipfile
 import zlib
 from collections.abc import Container
@@ -15,6 +14,7 @@ from typing import IO, Any, Final
 import numpy as np
 
 from latticework.core.errors import InputError
+from latticework.core.files import ordinary_size, read_errors_of
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -50,15 +50,14 @@ def read_npy(path: str | os.PathLike[str]) -> Array:
     ...     read_npy(Path(folder) / "a.npy").tolist()
     [1.0, 2.0]
     """
-    try:
-        _ordinary_size(path)
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except InputError:
-        raise
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: there is no such file") from error
-    except Exception as error:  # whatever stands where a header should be
-        raise InputError(f"{path} cannot be read as a .npy file: {error}") from error
+    ordinary_size(path)
+    with read_errors_of(path):
+        try:
+            array = np.load(path, mmap_mode="r", allow_pickle=False)
+        except OSError:
+            raise
+        except Exception as error:  # whatever stands where a header should be
+            raise InputError(f"{path} cannot be read as a .npy file: {error}") from error
     if not isinstance(array, np.ndarray):
         raise InputError(f"{path} holds several arrays: name it .npz")
     _check_kind(array.dtype, str(path), NUMBERS)
@@ -90,9 +89,12 @@ def read_npz(path: str | os.PathLike[str], names: Container[str]) -> dict[str, A
     """
     arrays: dict[str, Array] = {}
     unpacked = 0
+    path = Path(path)
+    there = ordinary_size(path)
+    with read_errors_of(path):
+        stream = path.open("rb")
     try:
-        there = _ordinary_size(path)
-        with zipfile.ZipFile(path) as archive:
+        with stream, zipfile.ZipFile(stream) as archive:
             for info in archive.infolist():
                 name = info.filename.removesuffix(".npy")
                 if name not in names:
@@ -109,19 +111,9 @@ def read_npz(path: str | os.PathLike[str], names: Container[str]) -> dict[str, A
                 arrays[name] = _member(archive, info, where)
     except InputError:
         raise
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: there is no such file") from error
     except (OSError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
         raise InputError(f"{path} is no .npz file, or damaged or cut off ({error})") from error
     return arrays
-
-
-def _ordinary_size(path: str | os.PathLike[str]) -> int:
-    """The bytes of an ordinary file: a pipe would be waited for without end."""
-    about = Path(path).stat()
-    if not stat.S_ISREG(about.st_mode):
-        raise InputError(f"{path} is no ordinary file")
-    return about.st_size
 
 
 def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, where: str) -> Array:
@@ -195,4 +187,5 @@ def _header(stream: IO[bytes], where: str, kinds: str) -> tuple[tuple[int, ...],
 
 def _check_kind(dtype: np.dtype[Any], where: str, kinds: str) -> None:
     if dtype.kind not in kinds:
-        raise InputError(f"{where} holds {dtype}, expected numbers")
+        expected = "numbers or texts" if TEXTS in kinds else "numbers"
+        raise InputError(f"{where} holds {dtype}, expected {expected}")

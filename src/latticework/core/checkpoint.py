@@ -15,8 +15,16 @@ from torch import Tensor, nn
 
 from latticework.core.errors import InputError
 from latticework.core.hardware import random_states, restore_random
-from latticework.core.loggers import history_of
-from latticework.core.persistence import CONFIG, State, check_replaceable, has_config, read_folder, write_folder
+from latticework.core.loggers import HISTORY, history_of
+from latticework.core.persistence import (
+    CONFIG,
+    RESTART,
+    State,
+    check_replaceable,
+    has_config,
+    read_folder,
+    write_folder,
+)
 from latticework.core.processes import process_count
 from latticework.core.sharding import share
 from latticework.core.tensors import Stored, digest
@@ -24,9 +32,8 @@ from latticework.core.values import to_json
 from latticework.core.words import cut, shortened
 
 CHECKPOINT: Final = "checkpoint"
-HISTORY: Final = "history.json"  # a file: in a long run it is too large for a plain value
 DISCARDED: Final = "discarded checkpoint"  # what a crash while it is removed may leave
-_OVER: Final = "start over with --restart (restart=True)"
+_OVER: Final = f"start over with {RESTART}"
 _REMEDY: Final = f"repeat its command to go on with it, or {_OVER}"
 _ELSEWHERE: Final = f"repeat its command on a machine like its own, or {_OVER}"
 
@@ -125,9 +132,7 @@ def damage_told(folder: Path) -> Iterator[None]:
     except InputError:
         raise
     except (LookupError, ArithmeticError, TypeError, ValueError, AttributeError, RuntimeError, MemoryError) as error:
-        raise InputError(
-            f"{folder} holds a damaged checkpoint ({shortened(error, most=200)}): start over with --restart"
-        ) from error
+        raise InputError(f"{folder} holds a damaged checkpoint ({shortened(error, most=200)}): {_OVER}") from error
 
 
 def _read(

@@ -5,7 +5,6 @@ Only modules that define commands import this one: it needs Typer, which `import
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ import typer
 
 from latticework.core.checks import n_jobs
 from latticework.core.errors import InputError, require
-from latticework.core.files import check_not_read, is_stream
+from latticework.core.files import check_not_read, file_to_write, is_stream
 from latticework.core.hardware import check_device
 from latticework.core.terminal import printable
 from latticework.core.values import strict_json
@@ -194,21 +193,18 @@ def check_output(path: Path | None, *read: Path | None, option: str = "--output"
 
     Examples
     --------
-    >>> check_output(Path("no such folder/tags.jsonl"))
+    >>> check_output(Path("absent/tags.jsonl"))
     Traceback (most recent call last):
-    latticework.core.errors.InputError: --output no such folder/tags.jsonl cannot be written: there is no folder ...
+    latticework.core.errors.InputError: --output absent/tags.jsonl cannot be written: there is no folder absent
     """
     if path is None or is_stream(path):
         return
-    folder = path.absolute().parent
-    if os.path.isdir(path):
-        raise InputError(f"{option} {path} is a folder, expected the name of a file to write")
-    if not os.path.isdir(folder):
-        raise InputError(f"{option} {path} cannot be written: there is no folder {folder}")
-    check_not_read(path, *read, what=f"{option} ")
+    what = f"{option} "
+    file_to_write(path, what=what)
+    check_not_read(path, *read, what=what)
     from latticework.core.folders import check_writable
 
-    check_writable(folder)
+    check_writable(path.absolute().parent)
 
 
 def check_page(page: Path | None, *read: Path | None, option: str = "--page") -> None:

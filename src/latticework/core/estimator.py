@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from collections.abc import Callable
+from dataclasses import dataclass
 from numbers import Integral
 from pathlib import Path
 from typing import Any, ClassVar, Final, Self
@@ -81,7 +83,7 @@ class Estimator(BaseEstimator):
         InputError
             If the folder holds an estimator of another class; or as `load_estimator`.
         """
-        estimator: Self = _load(folder, cls, device)
+        estimator: Self = load(folder, device=device, expected=cls).estimator
         return estimator
 
     def describe(self) -> dict[str, object]:
@@ -147,20 +149,61 @@ def load_estimator(folder: str | os.PathLike[str], *, device: str = "auto") -> A
         If the folder is missing, damaged, foreign, of a newer format or release that cannot be read, or of a class that
         is not registered; before that if there is no such device on this machine.
     """
-    return _load(folder, Estimator, device)
+    return load(folder, device=device).estimator
 
 
-def _load(folder: str | os.PathLike[str], expected: type[Estimator], device: str) -> Any:
+@dataclass(frozen=True)
+class Saved:
+    """What was read of a folder at one time: several reads could meet a model that another process saves meanwhile.
+
+    Attributes
+    ----------
+    header
+        What the folder says it holds.
+    state
+        What was learned.
+    estimator
+        The estimator that has learned it.
+    """
+
+    header: dict[str, Any]
+    state: State
+    estimator: Any
+
+
+def load(
+    folder: str | os.PathLike[str],
+    *,
+    device: str = "auto",
+    expected: type[Estimator] = Estimator,
+    check: Callable[[dict[str, Any], State], None] | None = None,
+) -> Saved:
+    """Load a saved estimator, with what its folder says.
+
+    Parameters
+    ----------
+    folder, device
+        As of `load_estimator`.
+    expected
+        The class that it is of.
+    check
+        Raises an error unless a header and a state are what is wanted, before an estimator is built.
+
+    Raises
+    ------
+    InputError
+        If the folder holds an estimator of another class; as `check`; or as `load_estimator`.
+    """
     check_device(device)
     folder = Path(folder)
     for _ in range(ATTEMPTS):
         before = _version(folder)
         try:
-            return _load_once(folder, expected, device)
+            return _load_once(folder, device, expected, check)
         except InputError:
             if _version(folder) == before:
                 raise
-    return _load_once(folder, expected, device)
+    return _load_once(folder, device, expected, check)
 
 
 def _version(folder: Path) -> tuple[int, int] | None:
@@ -172,8 +215,12 @@ def _version(folder: Path) -> tuple[int, int] | None:
     return about.st_ino, about.st_mtime_ns
 
 
-def _load_once(folder: Path, expected: type[Estimator], device: str) -> Any:
+def _load_once(
+    folder: Path, device: str, expected: type[Estimator], check: Callable[[dict[str, Any], State], None] | None
+) -> Saved:
     header, state = read_folder(folder)
+    if check is not None:
+        check(header, state)
     kind, key, parameters = header.get("kind"), header.get("class"), header.get("parameters")
     if kind != "model":
         raise InputError(f"{folder} holds a {cut(str(kind), 60)}, not a model")
@@ -195,7 +242,7 @@ def _load_once(folder: Path, expected: type[Estimator], device: str) -> Any:
     except (LookupError, ArithmeticError, TypeError, ValueError, AttributeError, RuntimeError, MemoryError) as error:
         found = f"does not hold a {cls.__name__} that can be rebuilt ({shortened(error, most=200)})"
         raise InputError(f"{folder} {found}{_of_later(header)}") from error
-    return estimator
+    return Saved(header, state, estimator)
 
 
 def _of_later(header: dict[str, Any]) -> str:

@@ -9,7 +9,7 @@ import stat
 import sys
 import zlib
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -65,16 +65,10 @@ def read_lines(path: str | os.PathLike[str]) -> Iterator[str]:
         yield from decode_lines(getattr(sys.stdin.buffer, "raw", sys.stdin.buffer), "<stdin>")
         return
     path = Path(path)
-    try:
+    with read_errors_of(path, expected="a text file"):
         stream = path.open("rb")
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: there is no such file") from error
-    except IsADirectoryError as error:
-        raise InputError(f"{path} is a folder, expected a text file") from error
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}") from error
     with stream:
-        yield from _lines(stream, str(path), packed=path.suffix == ".gz")
+        yield from _lines(stream, str(path), packed=is_packed(path))
 
 
 def decode_lines(stream: BinaryIO, name: str) -> Iterator[str]:
@@ -156,24 +150,64 @@ def read_bytes(path: str | os.PathLike[str], *, most: int) -> bytes:
     ...     read_bytes(Path(folder) / "note.txt", most=4)
     b'kept'
     """
-    try:
-        about = os.stat(path)
+    there = ordinary_size(path)
+    if there > most:
+        raise InputError(f"{path} has {there:,} bytes, more than the {most:,} that are read")
+    with read_errors_of(path), open(path, "rb") as stream:
+        return stream.read(there)
+
+
+def ordinary_size(path: str | os.PathLike[str]) -> int:
+    """The bytes of an ordinary file: another, such as a pipe, would be waited for without end.
+
+    Raises
+    ------
+    InputError
+        If it is none.
+    """
+    with read_errors_of(path):
+        try:
+            about = os.stat(path)
+        except ValueError as error:
+            raise InputError(f"{os.fspath(path)!r} is no name of a file: {error}") from error
         if stat.S_ISDIR(about.st_mode):
-            raise InputError(f"{path} is a folder, expected a file")
-        if not stat.S_ISREG(about.st_mode):
-            raise InputError(f"{path} is no ordinary file")
-        if about.st_size > most:
-            raise InputError(f"{path} has {about.st_size:,} bytes, more than the {most:,} that are read")
-        with open(path, "rb") as stream:
-            return stream.read(about.st_size)
+            raise IsADirectoryError
+    if not stat.S_ISREG(about.st_mode):
+        raise InputError(f"{path} is no ordinary file")
+    return about.st_size
+
+
+@contextmanager
+def read_errors_of(path: str | os.PathLike[str], *, expected: str = "a file") -> Iterator[None]:
+    """Let an error name the file that cannot be read, and say why.
+
+    Parameters
+    ----------
+    path : path-like
+        The file.
+    expected : str
+        What it should be, for one that is a folder.
+
+    Raises
+    ------
+    InputError
+        In the place of an OSError.
+
+    Examples
+    --------
+    >>> with read_errors_of("there", expected="a text file"):
+    ...     raise IsADirectoryError
+    Traceback (most recent call last):
+    latticework.core.errors.InputError: there is a folder, expected a text file
+    """
+    try:
+        yield
     except FileNotFoundError as error:
         raise InputError(f"{path}: there is no such file") from error
+    except IsADirectoryError as error:
+        raise InputError(f"{path} is a folder, expected {expected}") from error
     except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}") from error
-    except ValueError as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"{os.fspath(path)!r} is no name of a file: {error}") from error
+        raise InputError(f"{path} cannot be read: {error.strerror or error}") from error
 
 
 def holds(path: Path, data: bytes) -> bool:
@@ -195,6 +229,17 @@ def suffix(path: str | os.PathLike[str]) -> str:
     return Path(os.fspath(path).lower().removesuffix(".gz")).suffix
 
 
+def is_packed(path: str | os.PathLike[str]) -> bool:
+    """Whether a name says that what it holds is compressed by gzip.
+
+    Examples
+    --------
+    >>> is_packed("pairs.TSV.GZ"), is_packed("pairs.tsv")
+    (True, False)
+    """
+    return os.fspath(path).lower().endswith(".gz")
+
+
 def is_jsonl(name: str | os.PathLike[str]) -> bool:
     """Whether a file of that name holds lines of JSON; public data sets call them .json.
 
@@ -206,18 +251,18 @@ def is_jsonl(name: str | os.PathLike[str]) -> bool:
     return suffix(name) in _JSONL
 
 
-def file_to_write(path: Path) -> Path:
+def file_to_write(path: Path, *, what: str = "") -> Path:
     """The same path, if a file can be there.
 
     Raises
     ------
     InputError
-        If its folder does not exist, or it is a folder.
+        If its folder does not exist, or it is a folder; it begins with `what`, such as the name of an option.
     """
     if not os.path.isdir(path.parent):  # False where `Path.is_dir` fails: in a folder that may not be entered
-        raise InputError(f"{path} cannot be written: there is no folder {path.parent}")
+        raise InputError(f"{what}{path} cannot be written: there is no folder {path.parent}")
     if os.path.isdir(path):
-        raise InputError(f"{path} is a folder, expected the name of a file to write")
+        raise InputError(f"{what}{path} is a folder, expected the name of a file to write")
     return path
 
 
@@ -303,7 +348,7 @@ def _encoded(lines: Iterable[str]) -> Iterator[bytes]:
 
 def _write(path: str | os.PathLike[str], pieces: Iterable[bytes]) -> None:
     """Write pieces one after the other; a stream gets all of them, or nothing if they end with an error."""
-    if os.fspath(path).endswith(".gz"):
+    if is_packed(path):
         pieces = compressed(pieces)
     if is_stream(path):
         data = b"".join(pieces)

@@ -15,12 +15,13 @@ from latticework.core.files import write_atomically
 from latticework.core.folders import make_folder
 from latticework.core.persistence import CONFIG
 from latticework.core.temporaries import write_errors_of
-from latticework.core.values import from_json
+from latticework.core.values import from_json, to_json
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
 
 Row = dict[str, float]
+HISTORY: Final = "history.json"  # a file: in a long run it is too large for a plain value
 TIMINGS: Final = ("seconds", "terms_per_second")  # of a row; the rest is the same whenever a run is repeated
 
 
@@ -170,6 +171,17 @@ def without_timings(history: Sequence[Row]) -> list[Row]:
     [{'step': 1, 'loss': 2.0}]
     """
     return [{name: value for name, value in row.items() if name not in TIMINGS} for row in history]
+
+
+def history_file(history: Sequence[Row]) -> dict[str, bytes]:
+    """The file of a saved model that keeps what was logged, by its name: see `without_timings`.
+
+    Examples
+    --------
+    >>> history_file([{"step": 1, "seconds": 0.3}])
+    {'history.json': b'[{"step":1}]'}
+    """
+    return {HISTORY: to_json(without_timings(history), "history")}
 
 
 def history_of(data: bytes) -> list[Row]:

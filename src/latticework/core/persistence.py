@@ -22,7 +22,7 @@ from typing import Any, Final
 from latticework.core.errors import InputError
 from latticework.core.files import holds, sync_folder, write_atomically
 from latticework.core.folders import check_empty, check_writable, folder_to_write
-from latticework.core.temporaries import TEMPORARY_NAME, remove_leftover, write_errors_of
+from latticework.core.temporaries import TEMPORARY_NAME, locked, remove_leftover, write_errors_of
 from latticework.core.tensors import (
     FRAMEWORKS,
     PLAIN_NAME,
@@ -40,7 +40,8 @@ from latticework.core.words import shortened
 FORMAT_VERSION: Final = 1
 CONFIG: Final = "config.json"
 TRAINING: Final = "training"  # inside the folder of a model: the checkpoint of its run while that lasts, and log.csv
-REPLACE: Final = "choose another folder, or replace it with --restart (restart=True)"
+RESTART: Final = "--restart (restart=True)"  # as commands and functions have it
+REPLACE: Final = f"choose another folder, or replace it with {RESTART}"
 MAX_CONFIG_BYTES: Final = 16 * 2**20  # large things belong in tensors and files
 _OURS: Final = ("format", "values", "tensors", "files", "checksum")
 _PAYLOAD_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}-(?P<hash>[0-9a-f]{16})(\.[A-Za-z0-9]{1,16})?")
@@ -70,8 +71,9 @@ class State:
 def write_folder(folder: str | os.PathLike[str], *, header: Mapping[str, Any], state: State) -> None:
     """Replace what a folder holds, so that a crash leaves the old content or the new.
 
-    One writer at a time. Files in the folder that are not Latticework's are left alone; those of the earlier content,
-    of interrupted writes, and stored groups that `state` does not list, are removed once the new content is in place.
+    One writer at a time: another waits until it is done, half a minute at most. Files in the folder that are not
+    Latticework's are left alone; those of the earlier content, of interrupted writes, and stored groups that `state`
+    does not list, are removed once the new content is in place.
 
     Parameters
     ----------
@@ -106,10 +108,20 @@ def write_folder(folder: str | os.PathLike[str], *, header: Mapping[str, Any], s
     config: dict[str, Any] = {"format": FORMAT_VERSION}
     config |= {key: encode(value, f"header.{key}") for key, value in header.items()}
     config["values"] = encode(state.values, "values")
-    existed, listed = os.path.exists(folder), _listed(folder)
+    check_replaceable(folder)
+    existed = os.path.exists(folder)
     with write_errors_of(folder):
         folder.mkdir(parents=True, exist_ok=True)
         sync_folder(folder.parent)
+    with locked(folder_to_write(folder)):
+        _write(folder, config, state, existed=existed)
+
+
+def _write(folder: Path, config: dict[str, Any], state: State, *, existed: bool) -> None:
+    """Write the payload, complete `config` and commit it, and clear up, while no other writer is in the folder."""
+    listed = _listed(folder)
+    with write_errors_of(folder):
+        folder.mkdir(exist_ok=True)  # a writer that failed may have removed it meanwhile
         before = set(os.listdir(folder))
     written: set[str] = set()
     text = b""

@@ -11,18 +11,18 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from numbers import Integral
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import numpy as np
 from filelock import FileLock, Timeout
 
 from latticework.core import checkpoint, training
 from latticework.core.errors import InputError
-from latticework.core.estimator import Estimator, header_of, load_estimator
+from latticework.core.estimator import Estimator, header_of, load
 from latticework.core.folders import check_empty, check_writable
 from latticework.core.hardware import make_fabric, resolve_device
 from latticework.core.loggers import Logger, Row, make_loggers
-from latticework.core.persistence import REPLACE, TRAINING, UNFINISHED, check_replaceable, has_config, read_folder
+from latticework.core.persistence import REPLACE, RESTART, TRAINING, UNFINISHED, State, check_replaceable, has_config
 from latticework.core.processes import check_agreed, rank, wait_for_others, world
 from latticework.core.progress import message
 from latticework.core.seeds import seed_from
@@ -151,7 +151,7 @@ class Run:
         with alone(self.folder):
             model = self.folder and finished(self.folder, fingerprint, restart=self.restart, device=self.device)
             if isinstance(model, type(estimator)):
-                message(f"{self.folder} holds the finished model of this run already (--restart trains it anew)")
+                message(f"{self.folder} holds the finished model of this run already: {RESTART} trains it anew")
                 estimator.__dict__.update({name: value for name, value in vars(model).items() if name.endswith("_")})
                 return
             learn()
@@ -271,11 +271,12 @@ def finished(
 
 
 def _load_own(folder: Path, fingerprint: str, device: str) -> Estimator:
-    header, state = read_folder(folder)
-    if state.values.get("fingerprint") != fingerprint:
-        name = cut(str(header.get("class", "folder of something else")), 60)
-        raise InputError(f"{folder} holds a {name} of other data or settings: {REPLACE}")
-    model: Estimator = load_estimator(folder, device=device)
+    def of_this_run(header: dict[str, Any], state: State) -> None:
+        if state.values.get("fingerprint") != fingerprint:
+            name = cut(str(header.get("class", "folder of something else")), 60)
+            raise InputError(f"{folder} holds a {name} of other data or settings: {REPLACE}")
+
+    model: Estimator = load(folder, device=device, check=of_this_run).estimator
     return model
 
 
@@ -287,7 +288,7 @@ def _tidy(folder: Path, fingerprint: str) -> None:
     elif over is not None:
         message(
             f"{folder} holds a run that has not ended, too: "
-            "repeat its command, with --restart (restart=True), to go on with it, or remove that folder"
+            f"repeat its command, with {RESTART}, to go on with it, or remove that folder"
         )
 
 

@@ -26,6 +26,7 @@ from latticework.core.checkpoint import Position
 from latticework.core.folders import make_folder
 from latticework.core.hardware import current, fork_random, make_fabric, random_states, resolve_precision, threads
 from latticework.core.loggers import CSVLogger, Logger, Row
+from latticework.core.persistence import RESTART
 from latticework.core.processes import check_agreed, gather
 from latticework.core.progress import message, progress
 from latticework.core.seeds import spawn
@@ -170,7 +171,7 @@ class _Loop:
         self.candidates.snapshots, self.candidates.best = found.snapshots, found.best
         with checkpoint.damage_told(self.folder):
             checkpoint.restore(found, self.trained, self.plain_optimizer, device, rank)
-        again = f" of the run that --restart began; remove {self.folder} to begin anew" if self.restart else ""
+        again = f" of the run that {RESTART} began; remove {self.folder} to begin anew" if self.restart else ""
         message(f"going on after step {self.position.step:,}{again}")
         self.saved_at = self.position.step
         return True

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Final
 
 from latticework.core.errors import InputError
 from latticework.core.terminal import columns
-from latticework.knowledge.drawing import LETTER, NAME
+from latticework.knowledge.drawing import NAME
 from latticework.pages import Picture
+from latticework.pages.picture import COLUMN
 from latticework.pages.shapes import WIDTH, bar, diamond, dot, line, svg, text, triangle
-from latticework.pages.text import label, show
+from latticework.pages.text import label, short, show
+from latticework.pages.theme import colour
 
 if TYPE_CHECKING:
     from latticework.knowledge.results import Explanation, Heeded
@@ -58,8 +60,8 @@ def bar_picture(values: Mapping[str, float], *, measure: str, caption: str) -> P
         y = 4 + (ROW + 6) * number
         parts += [
             text(LEFT - 10, y + 14, label(name, width=NAME), anchor="end"),
-            bar(LEFT, y, room * value / top, f"series-{number % 6 + 1}", height=ROW),
-            text(LEFT + room * value / top + 8, y + 14, show(float(f"{value:.3g}")), "muted"),
+            bar(LEFT, y, room * value / top, colour(number), height=ROW),
+            text(LEFT + room * value / top + 8, y + 14, short(value), "muted"),
         ]
     told = ", ".join(f"{name} {show(value)}" for name, value in values.items())
     return Picture(svg((ROW + 6) * len(values) + 4, parts), caption, f"Bars of {measure}: {told}.")
@@ -91,7 +93,7 @@ def change_picture(rows: Sequence[tuple[str, Mapping[str, float]]], *, measure: 
     for model in models:
         colour, mark = looks[model]
         parts += [mark(x + 5, 10, 4.5, colour), text(x + 15, 14, label(model, width=NAME))]
-        x += 36 + LETTER * min(columns(model), NAME)
+        x += 36 + COLUMN * min(columns(model), NAME)
     top, height = 30.0, ROW * len(rows)
     for share in (0, 0.25, 0.5, 0.75, 1):
         at = left + (right - left) * share

@@ -12,10 +12,10 @@ from jaxtyping import Bool, Float, Float64, Int64
 from latticework.core.errors import InputError
 from latticework.core.terminal import columns
 from latticework.pages import Picture
+from latticework.pages.picture import COLUMN
 from latticework.pages.shapes import WIDTH, diamond, dot, line, path, svg, text
 from latticework.pages.text import label
 
-LETTER: Final = 6.4  # of the text, a column, on the safe side
 CURVE: Final = 300  # points of the curve of drift, at most
 MOST_POINTS: Final = 1500  # of a map that did not move
 MOST_ARROWS: Final = 150
@@ -176,7 +176,7 @@ def map_picture(
     for what, (colour, number) in counted.items():
         said = f"{number:,} {what}"
         parts += [(diamond if what == "new" else dot)(x + 5, 10, 4, colour), text(x + 14, 14, said)]
-        x += 34 + LETTER * len(said)
+        x += 34 + COLUMN * len(said)
     told = ", ".join(f"{number:,} {what}" for what, (_, number) in counted.items())
     missing = zip(left_out, ("did not move", "moved"), strict=True)
     drawn = [f"{number:,} of those that {which}" for number, which in missing if number]
@@ -194,7 +194,7 @@ def _names(points: Iterable[tuple[tuple[float, float], str, bool]]) -> list[str]
     parts: list[str] = []
     for (x, y), name, new in points:
         said = label(name, width=NAME)
-        width = LETTER * columns(said)
+        width = COLUMN * columns(said)
         left = x + 8 if x + 8 + width < WIDTH else x - 8 - width
         box = (left, y - 9, left + width, y + 5)
         if len(parts) < MOST_NAMED and all(

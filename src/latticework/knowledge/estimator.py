@@ -349,7 +349,6 @@ class DKGE(LinkPredictor):
 
     def to_state(self) -> State:
         """Everything that was learned."""
-        from latticework.core.loggers import without_timings
         from latticework.knowledge.saving import state_of
 
         values = {
@@ -360,7 +359,7 @@ class DKGE(LinkPredictor):
             "updates": self.updates_,
             "watched": [list(position) for position in self.watched_],
         }
-        return state_of(self.learned_, self.since_fit_, values, self.validation_, without_timings(self.history_))
+        return state_of(self.learned_, self.since_fit_, values, self.validation_, self.history_)
 
     def from_state(self, state: State) -> None:
         """Take back everything that was learned."""

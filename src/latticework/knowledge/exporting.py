@@ -21,7 +21,6 @@ from jaxtyping import Float32
 from latticework.core.checks import one_of
 from latticework.core.errors import InputError, require
 from latticework.core.files import write_output
-from latticework.core.together import write_together
 from latticework.core.word2vec import word2vec_bytes
 from latticework.core.words import shortened
 from latticework.knowledge.choices import ExportFormat
@@ -29,6 +28,7 @@ from latticework.knowledge.embeddings import Embeddings
 from latticework.knowledge.graph import KINDS, Kind
 from latticework.knowledge.io.tables import check_binary
 from latticework.knowledge.names import from_lines, to_lines
+from latticework.knowledge.together import write_together
 
 SUFFIXES: Final[dict[str, ExportFormat]] = {
     ".npy": "npy",

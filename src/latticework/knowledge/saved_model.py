@@ -11,6 +11,7 @@ from dataclasses import astuple, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from latticework.core.estimator import header_of, load
 from latticework.core.persistence import read_folder, write_folder
 from latticework.knowledge.choices import Affected
 from latticework.knowledge.estimator import DKGE
@@ -31,7 +32,7 @@ class SavedModel:
     folder
         Where it is saved.
     header
-        What the folder says it holds.
+        What a folder that it is saved in says it holds.
     """
 
     model: DKGE
@@ -42,9 +43,9 @@ class SavedModel:
     @classmethod
     def load(cls, folder: Path, *, device: str = "auto") -> Self:
         """Load a model as `DKGE.load` does."""
-        model = DKGE.load(folder, device=device)
-        header, state = read_folder(folder)
-        return cls(model, folder, header, (model.learned_, state.tensors))
+        saved = load(folder, device=device, expected=DKGE)
+        model: DKGE = saved.estimator
+        return cls(model, folder, header_of(model), (model.learned_, saved.state.tensors))
 
     def update_by(
         self,

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from latticework.core import State
-from latticework.core.loggers import history_of
+from latticework.core.loggers import HISTORY, history_file, history_of
 from latticework.core.values import from_json, to_json
 from latticework.knowledge.config import DKGEConfig
 from latticework.knowledge.differences import SinceFit
@@ -39,7 +39,7 @@ def state_of(
             "entities.txt": to_lines(graph.entities),
             "relations.txt": to_lines(graph.relations),
             "validation.json": to_json([list(triple) for triple in validation], "validation"),
-            "history.json": to_json(history, "history"),
+            **history_file(history),
         },
     )
 
@@ -82,4 +82,4 @@ def learned_of(
     model.eval()
     validation = [(head, relation, tail) for head, relation, tail in from_json(state.files["validation.json"])]
     learned = Learned(graph, model, joint["entities"], joint["relations"], max_context, config.gate == "open")
-    return learned, since_fit, validation, history_of(state.files["history.json"])
+    return learned, since_fit, validation, history_of(state.files[HISTORY])

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from latticework.core.errors import InputError, callers_level
-from latticework.core.files import MAX_LINE_BYTES, decode_lines, read_lines
+from latticework.core.files import MAX_LINE_BYTES, decode_lines, read_errors_of, read_lines
 from latticework.core.progress import message
 from latticework.core.streams import read_ahead, stream_name
 from latticework.knowledge.deltas import Delta, read_transactions
@@ -207,12 +207,8 @@ class Growing(io.RawIOBase):
     """
 
     def __init__(self, path: Path, *, once: bool) -> None:
-        try:
+        with read_errors_of(path):
             self._file = path.open("rb", buffering=0)
-        except FileNotFoundError as error:
-            raise InputError(f"{path}: there is no such file") from error
-        except OSError as error:
-            raise InputError(f"{path} cannot be read: {error.strerror}") from error
         if not self._file.seekable():
             self._file.close()
             raise InputError(f"{path} cannot be read again: it is no file; give what comes from it to kg watch MODEL -")

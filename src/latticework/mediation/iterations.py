@@ -8,8 +8,9 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
-from latticework.core.parallel import Steps, stepping, workers
+from latticework.core.parallel import workers
 from latticework.core.progress import progress
+from latticework.mediation.counting import Steps, stepping
 
 _COUNTER: Final[ContextVar[Steps | None]] = ContextVar("_COUNTER", default=None)  # of the chain that runs
 

@@ -20,6 +20,7 @@ import numpy as np
 from jaxtyping import Float, Shaped
 
 from latticework.core.errors import InputError, require
+from latticework.core.files import read_errors_of
 from latticework.mediation.spaces import MAX_EDGE, MAX_VOXELS, header_fields
 
 MAX_VOLUMES: Final = 2**20
@@ -116,17 +117,12 @@ def open_volumes(image: Any) -> Volumes:
     if not isinstance(image, str | os.PathLike):
         raise InputError(f"{type(image).__name__} is no image: expected a path of a NIfTI file, or a nibabel image")
     path = Path(image)
-    try:
-        with _opened(path) as stream:
-            header = _header(stream, path, nibabel)
-    except _BROKEN as error:
-        raise InputError(f"{path} is damaged or cut off ({error})") from error
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: there is no such file") from error
-    except IsADirectoryError as error:
-        raise InputError(f"{path} is a folder, expected a NIfTI file") from error
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}") from error
+    with read_errors_of(path, expected="a NIfTI file"):
+        try:
+            with _opened(path) as stream:
+                header = _header(stream, path, nibabel)
+        except _BROKEN as error:
+            raise InputError(f"{path} is damaged or cut off ({error})") from error
     shape, count, dtype = _sizes(header, str(path))
     offset = int(header["vox_offset"]) if math.isfinite(header["vox_offset"]) else -1
     if not 348 <= offset <= _MAX_OFFSET:
@@ -267,12 +263,9 @@ def _check_affine(affine: Float[np.ndarray, "4 4"], name: str) -> None:
 
 def _check_length(path: Path, offset: int, size: int) -> None:
     """Refuse what is longer than the file could hold."""
-    try:
+    with read_errors_of(path), path.open("rb") as stream:
+        packed = stream.read(2) == _GZIP_MAGIC
         there = path.stat().st_size
-        with path.open("rb") as stream:
-            packed = stream.read(2) == _GZIP_MAGIC
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}") from error
     if offset + size > there * (_DEFLATE_RATIO if packed else 1):
         raise InputError(f"{path} is cut off: its header tells of {offset + size:,} bytes, and the file has {there:,}")
 

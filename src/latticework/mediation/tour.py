@@ -41,9 +41,10 @@ def stop(*, seed: int) -> Section:
 def section(study: SimulatedStudy, bima: FittedModel, basmu: FittedModel, seconds: dict[str, float]) -> Section:
     """What both analyses say, beside the truth."""
     from latticework.mediation.effects import NDE, NIE, TE
-    from latticework.mediation.report.charts import Interval, interval_chart, short
+    from latticework.mediation.report.charts import Interval, interval_chart
     from latticework.mediation.report.findings import PERCENT, estimates, leaning
     from latticework.pages import Section, Table
+    from latticework.pages.text import short
 
     truth = {NIE: study.nie, NDE: study.nde, TE: study.te}
     found = {"BIMA": estimates(bima), "BASMU": estimates(basmu)}
@@ -131,7 +132,7 @@ def _maps(study: SimulatedStudy, bima: FittedModel, basmu: FittedModel) -> list[
 
 
 def _closer(truth: float, bima: Estimate, basmu: Estimate) -> str:
-    from latticework.mediation.report.charts import short
+    from latticework.pages.text import short
 
     off = {name: abs(one.middle - truth) for name, one in (("BIMA", bima), ("BASMU", basmu))}
     nearer, other = sorted(off, key=lambda name: off[name])

@@ -17,10 +17,9 @@ from typing import Final
 
 from latticework.core.terminal import columns
 from latticework.ner.results import Arc, Entity
-from latticework.pages.passage import colour
 from latticework.pages.shapes import paint, svg
 from latticework.pages.text import label
-from latticework.pages.theme import DARK, SERIES
+from latticework.pages.theme import DARK, SERIES, colour
 
 CELL, NARROW, SPACE = 29.0, 19.0, 10.0  # widths of a Chinese character, of another and of white space, in pixels
 WIDTH: Final = 640.0  # of a row: with its margins a sheet of A4 takes it without making it smaller

@@ -9,7 +9,7 @@ import torch
 
 from latticework.core.checks import one_of, whole_number
 from latticework.core.hardware import fork_random
-from latticework.core.loggers import Row, history_of, without_timings
+from latticework.core.loggers import HISTORY, Row, history_file, history_of
 from latticework.core.persistence import State
 from latticework.core.values import from_json, to_json
 from latticework.ner.architecture import Architecture
@@ -41,7 +41,7 @@ def state_of(learned: Learned, given_lexicon: object, history: list[Row], finger
             **words,
             "lexicon_parameter.json": to_json(plain_source(given_lexicon), "lexicon"),
             "vocabularies.json": to_json(learned.inputs.to_values(), "vocabularies"),
-            "history.json": to_json(without_timings(history), "history"),
+            **history_file(history),
         },
     )
 
@@ -83,4 +83,4 @@ def learned_of(
         tensor.copy_(weights[name])
     model.eval()
     learned = Learned(config, hidden_size, inputs, tag_set, scheme, model)
-    return learned, given_lexicon, history_of(files["history.json"]), values["fingerprint"]
+    return learned, given_lexicon, history_of(files[HISTORY]), values["fingerprint"]

@@ -14,7 +14,7 @@ from latticework.core.terminal import columns
 from latticework.pages import svg
 from latticework.pages.picture import BASELINE, COLUMN, LINE, NAME_WIDTH, Picture, with_gaps, write
 from latticework.pages.text import MINUS, label, shown_apart
-from latticework.pages.theme import LIGHT, SERIES
+from latticework.pages.theme import LIGHT, SERIES, colour
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -153,8 +153,7 @@ def _points(name: str, pair: tuple[ArrayLike, ArrayLike]) -> Line:
 
 
 def _look(number: int) -> dict[str, Any]:
-    colour = LIGHT[f"series-{1 + number % SERIES}"]
-    return {"color": colour, "linestyle": DASHES[number % len(DASHES)], "linewidth": 1.8}
+    return {"color": LIGHT[colour(number)], "linestyle": DASHES[number % len(DASHES)], "linewidth": 1.8}
 
 
 def _dots(y: NDArray[np.float64]) -> list[int]:

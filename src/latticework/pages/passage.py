@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from latticework.core.errors import InputError
 from latticework.pages.picture import Picture
-from latticework.pages.theme import SERIES
+from latticework.pages.theme import SERIES, colour
 
 LINES = 4  # solid, dashed, dotted and double: from the seventh label on, colours come again with another line
 
@@ -129,17 +129,6 @@ class Passages:
         """Every label and how often it is there, the most frequent first."""
         counted = Counter(mark.label for passage in self.items for mark in passage.marks)
         return sorted(counted.items(), key=lambda item: (-item[1], item[0]))
-
-
-def colour(place: int) -> str:
-    """The name of the colour of the label at that place.
-
-    Examples
-    --------
-    >>> colour(0), colour(6)
-    ('series-1', 'series-1')
-    """
-    return f"series-{place % SERIES + 1}"
 
 
 def style(place: int) -> str:

@@ -6,13 +6,13 @@ into a mask over the theme's heat colour. One unit of the picture is one CSS pix
 
 import io
 import re
-import threading
 import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
 from latticework.core.errors import InputError, require
+from latticework.pages.plotting import default_parameters
 from latticework.pages.theme import LIGHT
 
 if TYPE_CHECKING:
@@ -23,7 +23,14 @@ DOTS_PER_INCH = 72  # of Matplotlib's SVG writer: makes its points, and so our u
 _HREF = "{http://www.w3.org/1999/xlink}href"
 _REFERENCE = re.compile(r"^#(\S+)$|url\(#([^)]+)\)")
 _VARIABLE = {colour: f"var(--{name}, {colour})" for name, colour in LIGHT.items()}
-_parameters = threading.Lock()  # Matplotlib's parameters belong to the process: one drawing at a time may hold them
+_PARAMETERS = {
+    "font.size": FONT_SIZE,
+    "image.composite_image": False,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "latticework",
+    "text.color": LIGHT["ink"],
+    "text.parse_math": False,
+}
 
 
 def draw(width: float, height: float, paint: Callable[["Figure"], None]) -> str:
@@ -37,23 +44,11 @@ def draw(width: float, height: float, paint: Callable[["Figure"], None]) -> str:
     MissingExtraError
         Without Matplotlib.
     """
-    matplotlib = require("matplotlib", extra="pages", purpose="drawing pictures")
     figure_module = require("matplotlib.figure", extra="pages", purpose="drawing pictures")
     stream = io.BytesIO()
-    with _parameters, matplotlib.rc_context(), warnings.catch_warnings():
+    with default_parameters(_PARAMETERS), warnings.catch_warnings():
         # The page's fonts draw the text, not Matplotlib's: that its own font lacks a glyph is of no interest.
         warnings.filterwarnings("ignore", message=r"(?s)Glyph .* missing from", category=UserWarning)
-        matplotlib.rcdefaults()
-        matplotlib.rcParams.update(
-            {
-                "font.size": FONT_SIZE,
-                "image.composite_image": False,
-                "svg.fonttype": "none",
-                "svg.hashsalt": "latticework",
-                "text.color": LIGHT["ink"],
-                "text.parse_math": False,
-            }
-        )
         size = (width / DOTS_PER_INCH, height / DOTS_PER_INCH)
         figure = figure_module.Figure(figsize=size, dpi=DOTS_PER_INCH, facecolor="none")
         paint(figure)

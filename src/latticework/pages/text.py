@@ -69,6 +69,17 @@ def show(value: object) -> str:
     return text.replace("-", MINUS) if text.startswith("-") else text
 
 
+def short(value: float) -> str:
+    """Format a number with three significant digits.
+
+    Examples
+    --------
+    >>> short(0.123456), short(-1234.5)
+    ('0.123', '−1,230')
+    """
+    return show(float(f"{value:.3g}"))
+
+
 def shown_apart(values: Sequence[float]) -> list[str]:
     """Format numbers as `show` does, with more digits if others would look the same.
 

@@ -35,3 +35,14 @@ DARK = {
     "series-5": "#d8b24c",
     "series-6": "#f08db0",
 }
+
+
+def colour(place: int) -> str:
+    """The name of the colour of what is at that place, such as the n-th line or label.
+
+    Examples
+    --------
+    >>> colour(0), colour(6)
+    ('series-1', 'series-1')
+    """
+    return f"series-{place % SERIES + 1}"

@@ -8,9 +8,8 @@ from typing import Any
 import torch
 
 from latticework.core.hardware import fork_random
-from latticework.core.loggers import Row, history_of, without_timings
+from latticework.core.loggers import HISTORY, Row, history_file, history_of
 from latticework.core.persistence import State
-from latticework.core.values import to_json
 from latticework.seq2seq.config import TransformerConfig
 from latticework.seq2seq.model import EncoderDecoder
 from latticework.seq2seq.vocabulary import Vocabulary
@@ -22,10 +21,7 @@ def state_of(learned: Learned, pairs: dict[str, Any], history: list[Row], finger
     return State(
         values={"config": asdict(learned.config), "pairs": pairs, "fingerprint": fingerprint},
         tensors={"weights": learned.model.state_dict()},
-        files={
-            "vocabulary.model": learned.vocabulary.model,
-            "history.json": to_json(without_timings(history), "history"),
-        },
+        files={"vocabulary.model": learned.vocabulary.model, **history_file(history)},
     )
 
 
@@ -48,5 +44,5 @@ def learned_of(state: State) -> tuple[Learned, dict[str, Any], list[Row], str]:
         model = EncoderDecoder(config, len(vocabulary)).to(weights["embedding"].dtype)
     model.load_state_dict(weights)
     model.eval()
-    history = history_of(state.files["history.json"])
+    history = history_of(state.files[HISTORY])
     return Learned(config, vocabulary, model), dict(state.values["pairs"]), history, state.values["fingerprint"]

@@ -14,6 +14,7 @@ import numpy as np
 from latticework.core.arrays import read_npy
 from latticework.core.delimited import csv_line, numbered_rows
 from latticework.core.errors import InputError, callers_level
+from latticework.core.files import is_packed
 from latticework.core.words import shortened
 from latticework.knowledge.io.dataset import BATCH, MAX_TRIPLES, Columns, batches
 from latticework.knowledge.triples import NamedTriple
@@ -215,7 +216,7 @@ def check_binary(path: str | os.PathLike[str], kind: str) -> None:
     """
     if os.fspath(path) == "-":
         raise InputError(f"{kind} is not written to standard output: give a file name")
-    if os.fspath(path).endswith(".gz"):
+    if is_packed(path):
         raise InputError(f"{path}: {kind} is not compressed by gzip: leave .gz out")
 
 

@@ -9,13 +9,14 @@ from latticework.core.version import VERSION
 from latticework.core.words import counted
 from latticework.mediation.effects import NDE, NIE, PROPORTION, TE
 from latticework.mediation.report import findings
-from latticework.mediation.report.charts import Interval, interval_chart, short, split_chart
+from latticework.mediation.report.charts import Interval, interval_chart, split_chart
 from latticework.mediation.report.findings import PERCENT, Names, allows_for_confounder, estimates
 from latticework.mediation.report.mapping import map_section
 from latticework.mediation.report.methods import assumptions, done
 from latticework.mediation.report.sections import chain_section, region_section, sensitivity_section
 from latticework.mediation.truth import Truth, true_effects
 from latticework.pages import Mark, Page, Passage, Passages, Picture, Section, Table
+from latticework.pages.text import short
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -13,15 +13,15 @@ from jaxtyping import Float
 from latticework.core.terminal import columns
 from latticework.mediation.effects import NDE, NIE
 from latticework.pages import Picture, line_plot
+from latticework.pages.lines import WIDTH
+from latticework.pages.picture import COLUMN
 from latticework.pages.shapes import dot, line, svg, text
-from latticework.pages.text import label, show
+from latticework.pages.text import label, short
 
 if TYPE_CHECKING:
     import pandas as pd
 
-WIDTH: Final = 380.0  # as line plots have
 ROW: Final = 21.0
-COLUMN: Final = 7.0  # pixels of a column of text
 NAME: Final = 20  # columns of a name
 MARGIN: Final = 0.04  # of the axis, beyond what is drawn
 MARKS: Final = 5  # of an axis, at most one more
@@ -259,17 +259,6 @@ def rounded(value: float, width: float) -> str:
         return short(value)
     near = round(value, decimals) + 0.0
     return f"{near:,.{max(0, decimals)}f}".replace("-", "\N{MINUS SIGN}")
-
-
-def short(value: float) -> str:
-    """Three significant digits.
-
-    Examples
-    --------
-    >>> short(0.123456), short(-1234.5)
-    ('0.123', '−1,230')
-    """
-    return show(float(f"{value:.3g}"))
 
 
 def _normal(mean: float, sd: float) -> tuple[Float[np.ndarray, " points"], Float[np.ndarray, " points"]]:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from latticework.core.words import counted
 from latticework.mediation.effects import NDE, NIE, PROPORTION, TE, WORST_RHAT
-from latticework.mediation.report.charts import interval_told, rounded, short
-from latticework.pages.text import printable
+from latticework.mediation.report.charts import interval_told, rounded
+from latticework.pages.text import printable, short
 
 if TYPE_CHECKING:
     from latticework.mediation.diagnosis import Diagnosis

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from latticework.core.words import counted
 from latticework.mediation.prior import Prior
-from latticework.mediation.report.charts import short
 from latticework.mediation.report.findings import Names, allows_for_confounder
+from latticework.pages.text import short
 
 if TYPE_CHECKING:
     from latticework.mediation.diagnosis import Diagnosis

@@ -7,7 +7,6 @@ light and on dark pages.
 from __future__ import annotations
 
 import io
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,9 +18,10 @@ from jaxtyping import Float, Int, UInt8
 from latticework.core.errors import InputError, require
 from latticework.mediation.spaces import Space, grid_of
 from latticework.pages import Picture
+from latticework.pages.plotting import default_parameters
 from latticework.pages.rasters import embedded, raster
 from latticework.pages.shapes import svg, text
-from latticework.pages.text import label, show
+from latticework.pages.text import label, short, show
 
 # From the lowest to the highest value: black in the middle, and lighter and lighter on both sides.
 COLOURS: Final = ("#d8ecff", "#6fb4f5", "#2b78c5", "#12355a", "#000000", "#6b2409", "#d0521f", "#f59a5e", "#ffe6cc")
@@ -34,7 +34,6 @@ UNIT: Final = 52  # columns of text
 CUTS: Final = (6.4, 2.5)  # inches of the three cuts
 DOTS: Final = 150  # an inch
 LINES: Final = "#8a8f98"  # around the mask, and where cuts meet
-_plotting = threading.Lock()  # Matplotlib's parameters belong to the process
 
 
 @dataclass(frozen=True)
@@ -234,7 +233,6 @@ def _brain(
     view: Literal["ortho", "glass"],
 ) -> bytes:
     """A volume as nilearn draws it, as PNG; nothing is loaded but the map itself."""
-    matplotlib = require("matplotlib", extra="pages", purpose="drawing maps")
     figures = require("matplotlib.figure", extra="pages", purpose="drawing maps")
     plotting = require("nilearn.plotting", extra="mediation", purpose="drawing brains")
     image = canvas.space.image(values[canvas.order])
@@ -244,8 +242,7 @@ def _brain(
         "colorbar": False, "cmap": _colour_map(), "vmin": -reach, "vmax": reach, "threshold": None, "black_bg": True,
         "resampling_interpolation": "nearest",
     }  # fmt: skip
-    with _plotting, matplotlib.rc_context():
-        matplotlib.rcdefaults()
+    with default_parameters():
         figure = figures.Figure(figsize=CUTS, dpi=DOTS, facecolor="black")
         if view == "glass":
             plotting.plot_glass_brain(image, figure=figure, display_mode="ortho", plot_abs=False, alpha=0.7, **common)
@@ -271,7 +268,7 @@ def _key(y: float, scale: Scale) -> list[str]:
     ends = [(0.0, scale.low, "start"), (KEY_WIDTH, scale.high, "end")]
     if scale.low < 0 < scale.high:
         ends.insert(1, (KEY_WIDTH * -scale.low / (scale.high - scale.low), 0.0, "middle"))
-    marks = [text(x, y + KEY_HEIGHT + 14, show(float(f"{value:.3g}")), "muted", end) for x, value, end in ends]
+    marks = [text(x, y + KEY_HEIGHT + 14, short(value), "muted", end) for x, value, end in ends]
     return [
         raster(0, y, KEY_WIDTH, KEY_HEIGHT, bar, sharp=True),
         *marks,

@@ -14,11 +14,11 @@ from latticework.mediation.report.charts import (
     interval_told,
     ranks,
     sensitivity_charts,
-    short,
     traces,
 )
 from latticework.mediation.report.findings import PERCENT, Names
 from latticework.pages import Section, Table
+from latticework.pages.text import short
 
 if TYPE_CHECKING:
     import pandas as pd
