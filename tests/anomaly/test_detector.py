@@ -460,13 +460,23 @@ def test_a_saved_detector_goes_by_the_figures_it_was_fitted_with(tmp_path, other
     assert_same(loaded.explain(TEST[3]), fitted.explain(TEST[3]))
 
 
-def test_a_folder_that_does_not_say_with_which_figures_goes_by_its_parameters(tmp_path, monkeypatch):
-    fitted = detector(config=replace(CONFIG, worst=1)).fit(parts(4))
-    state = fitted.to_state()
-    del state.values["config"]
-    monkeypatch.setattr(M3DM, "to_state", lambda self: state)
+def test_what_belongs_to_a_machine_is_not_saved_and_may_be_changed(tmp_path):
+    gone, there = tmp_path / "gone", tmp_path / "there"
+    for folder in (gone, there):
+        folder.mkdir()
+    cached = replace(CONFIG, memory=0, cache_folder=str(gone))
+    fitted = detector(config=cached).fit(parts(4))
     fitted.save(tmp_path / "model")
-    assert_same(lw.load(tmp_path / "model").explain(TEST[3]), fitted.explain(TEST[3]))
+    gone.rmdir()
+    with pytest.raises(InputError, match="gone"):
+        fitted.partial_fit(parts(2, first=20))
+    assert str(gone) not in (tmp_path / "model/config.json").read_text()
+    loaded = lw.load(tmp_path / "model", device="cpu")
+    assert loaded.config == loaded.fitted_.config == CONFIG
+    moved = replace(cached, cache_folder=str(there))
+    for model in (loaded, fitted.set_params(config=moved), loaded.set_params(config=moved)):
+        more = model.partial_fit(parts(2, first=20 + 2 * len(model.parts_)))
+        assert more.fitted_.config == model.config
 
 
 def test_several_processes_learn_the_same_bytes(tmp_path):
@@ -734,7 +744,7 @@ def test_figures_are_checked(wrong):
 
 
 def test_numbers_of_numpy_and_paths_can_be_saved(tmp_path):
-    paths = {"cache_folder": tmp_path, "vit": tmp_path / "vit.pth"}
+    paths = {"point_mae": tmp_path / "points.pth", "vit": tmp_path / "vit.pth"}
     config = M3DMConfig(size=np.int64(64), worst=np.int32(2), places=np.float32(0.5), **paths)
     detector(("form",), config=config).fit(parts(3)).save(tmp_path / "model")
     assert lw.load(tmp_path / "model").config == config
