@@ -399,13 +399,28 @@ def test_masks_that_leave_nothing_to_learn_are_told():
         part(0, mask=np.zeros((SIZE, SIZE)))
 
 
-def test_one_good_part_may_have_nothing_to_learn_from(model):
+def test_good_parts_of_which_nothing_can_be_judged_are_left_out_and_certify_nothing(capsys):
     mask = np.zeros((SIZE, SIZE), bool)
-    mask[32, 32] = True
-    fitted = detector(ALL).fit([part(0), part(1, mask=mask), part(2)], validation=[part(50, mask=mask), part(51)])
-    assert finite(fitted.explain(part(30)))
-    assert fitted.parts_ == ["part 0", "part 1", "part 2"]
-    assert {number for memory in fitted.normal_.memories.values() for number in memory.where[:, 0]} == {0, 2}
+    mask[31:34, 31:34] = True
+    given, aside = [part(1, mask=mask), part(0), part(2)], [part(50, mask=mask), part(51)]
+    fitted = detector(ALL).fit(given, validation=aside)
+    expected = detector(ALL).fit(given[1:], validation=aside[1:])
+    assert_same(fitted.explain(part(30)), expected.explain(part(30)))
+    assert fitted.parts_ == ["part 0", "part 2"]
+    assert {number for memory in fitted.normal_.memories.values() for number in memory.where[:, 0]} == {0, 1}
+    assert fitted.threshold_.parts == fitted.map_threshold_.parts == 1
+    told = ": nothing of it can be judged: too few of its pixels belong to the part, or its mask leaves too little"
+    assert fitted.report_ == [f"part 1 was left out{told}", f"part 50 was left out{told}"]
+    for ask in (fitted.transform_patches, fitted.explain, lambda sample: fitted.transform([sample])):
+        with pytest.raises(InputError, match=f"^part 50{told}$"):
+            ask(aside[0])
+    with lw.progress.showing():
+        fitted.partial_fit([part(3), part(4, mask=mask), part(5, mask=mask), part(6, mask=mask)])
+    assert fitted.parts_ == ["part 0", "part 2", "part 3"]
+    assert fitted.threshold_.parts == 1
+    assert capsys.readouterr().err.count("was left out") == 3
+    with pytest.raises(InputError, match="nothing of them lies in the foreground"):
+        fitted.partial_fit([part(4, mask=mask)])
 
 
 # Files

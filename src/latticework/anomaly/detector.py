@@ -123,7 +123,8 @@ class M3DM(Estimator):
         Raises
         ------
         InputError
-            If a part cannot be read, is labelled defective, lacks what the others have, or a parameter cannot be.
+            If a part cannot be read, is labelled defective, lacks what the others have, or a parameter cannot be; or if
+            nothing can be judged of any. One of which nothing can be judged is left out otherwise, as `report_` says.
         """
         settings, seed = self._checked(), seed_from(self.random_state)
         train, aside = train_held_out_split(X, validation, settings, seed)
@@ -306,10 +307,15 @@ class M3DM(Estimator):
         ----------
         part
             As of `explain`.
+
+        Raises
+        ------
+        InputError
+            As `explain`.
         """
         check_is_fitted(self, "fitted_")
         (described,) = self._looked_at([read(part, unit=self.unit_)])
-        found = self.normal_.representation(described.patches)
+        found = self.fitted_.represented(described)
         return {bank: found[bank].rows for bank in self.banks_}
 
     def to_state(self) -> State:

@@ -12,7 +12,7 @@ from jaxtyping import Float64
 
 from latticework.anomaly.choices import Unit
 from latticework.anomaly.config import M3DMConfig
-from latticework.anomaly.features.extraction import Described, Extractor, Patches
+from latticework.anomaly.features.extraction import NOTHING, Described, Extractor, Patches
 from latticework.anomaly.findings.calibration import Threshold, threshold
 from latticework.anomaly.held_out import HeldOut
 from latticework.anomaly.judging import Judged, Layers, Representation, judged_without
@@ -112,13 +112,9 @@ class Fitted:
         InputError
             If none of the banks can judge any of its patches.
         """
-        found = self.normal.representation(part.patches)
-        if not any(len(found[bank].rows) for bank in self.banks):
-            raise InputError(
-                f"{part.name}: nothing of it can be judged: too few of its pixels belong to the part, or its mask "
-                "leaves too little"
-            )
-        return found
+        if part.empty:
+            raise InputError(f"{part.name}: {NOTHING}")
+        return self.normal.representation(part.patches)
 
     def judged(self, part: Described) -> Judged:
         """What the memory banks make of a part.

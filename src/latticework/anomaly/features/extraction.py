@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from latticework.anomaly.encoders.pretrained import Pretrained
 
 SCANS: Final = ("rgb", "xyz")
+NOTHING: Final = "nothing of it can be judged: too few of its pixels belong to the part, or its mask leaves too little"
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,6 +81,11 @@ class Described:
     label: str | None
     truth: UInt8[np.ndarray, "size size"] | None
     counts: Bool[np.ndarray, "size size"]
+
+    @property
+    def empty(self) -> bool:
+        """Whether no bank can judge any of its patches."""
+        return not any(len(found.rows) for found in self.patches.values())
 
 
 def scans_of(sample: Sample) -> tuple[str, ...]:
