@@ -14,6 +14,7 @@ from cases import assert_same
 
 import latticework as lw
 from latticework.anomaly import Sample
+from latticework.anomaly.cli_answers import explanation_lines
 from latticework.anomaly.config import M3DMConfig
 from latticework.anomaly.features.extraction import describe
 from latticework.anomaly.held_out import HeldOut
@@ -384,6 +385,12 @@ def test_banks_that_judge_nothing_of_a_part_do_not_make_it_better_than_good_ones
     assert finite(inspected)
     assert inspected.doubt == "nothing of it could be judged by colour, texture, geometry"
     json.dumps([found.as_dict(), inspected.as_dict()], allow_nan=False)
+    places = [bank["place"] for bank in inspected.as_dict()["banks"].values()]
+    assert places == [None, None, None, [inspected.banks[3].row, inspected.banks[3].column]]
+    lines = explanation_lines(inspected)[-5:-1]
+    for bank, line in zip(ALL, lines, strict=True):
+        assert re.match(f"{bank}: .*; (nothing|worst)", line)[1] == ("worst" if bank == "form" else "nothing")
+    assert lines[0].endswith("; nothing of it could be judged")
     whole, rest = model.transform([part(60), part(60, mask=mask)])
     form = model.normal_.memories["form"].features.shape[1]
     assert not np.isnan([*whole, *rest[-form:]]).any(), "the last bank is that for form"

@@ -163,9 +163,11 @@ def explanation_lines(found: Inspection) -> list[str]:
     lines = [f"{printable(found.name)}: {verdict}, score {score}"]
     lines += [line for line in (p_told(found), found.doubt) if line]
     for bank, share in zip(found.banks, shares, strict=True):
-        near = bank.nearest
-        like = "" if near is None else f", most like {printable(near.part)} at row {near.row}, column {near.column}"
-        lines.append(f"{bank.bank}: {share} of {score}; worst at row {bank.row}, column {bank.column}{like}")
+        told, near = "nothing of it could be judged", bank.nearest
+        if near is not None:
+            like = f"most like {printable(near.part)} at row {near.row}, column {near.column}"
+            told = f"worst at row {bank.row}, column {bank.column}, {like}"
+        lines.append(f"{bank.bank}: {share} of {score}; {told}")
     lines += [f"region {place}: {region_told(region)}" for place, region in enumerate(found.regions, start=1)]
     return lines if found.regions else [*lines, where_told(found) or "no region is marked"]
 

@@ -46,7 +46,7 @@ class BankScore:
     contribution
         What that makes of the fused score, in its unit.
     row, column
-        The pixel in the middle of the patch that is least like a good one.
+        The pixel in the middle of the patch that is least like a good one; 0 and 0 if there is none.
     nearest
         What that patch is most like, all the same; None if the bank could not judge the part.
     """
@@ -117,7 +117,8 @@ class Inspection:
     marked
         Which of the regions each pixel is of: 1 for the first, 0 for none.
     doubt
-        Why everything was taken for the part; empty if it was told apart.
+        Why everything was taken for the part, that its picture is of another size than those learnt from, and which
+        banks judge nothing of it; empty if there is nothing of that.
     """
 
     name: str
@@ -142,7 +143,7 @@ class Inspection:
                 found.bank: {
                     "score": found.score,
                     "contribution": found.contribution,
-                    "place": [found.row, found.column],
+                    "place": None if found.nearest is None else [found.row, found.column],
                     "nearest": None if found.nearest is None else vars(found.nearest),
                 }
                 for found in self.banks
