@@ -593,6 +593,7 @@ def test_what_holds_for_many_parts_is_said_once():
         detector(None, config=replace(CONFIG, held_out=0)).fit(samples)
     first, more = (str(warning.message).split(": ")[0] for warning in caught)
     assert (first, more) == ("noise 0", "3 more parts")
+    assert {warning.filename for warning in caught} == {__file__}
 
 
 def test_more_of_a_folder(folder):

@@ -137,6 +137,7 @@ def test_what_holds_for_many_parts_is_said_once(source, tmp_path):
     with pytest.warns(UserWarning, match="less than 1 mm") as caught:
         preprocess_folder(source, tmp_path / "ready", unit="mm")
     first, more = (str(warning.message) for warning in caught)
+    assert {warning.filename for warning in caught} == {__file__}
     assert "rgb" not in first.split(":")[0]
     assert more.startswith("3 more parts: the points span less than 1 mm")
     with noted() as notes:
