@@ -29,6 +29,7 @@ from latticework.anomaly.scans.folders import read_folder
 from latticework.anomaly.synth import generate
 from latticework.core.errors import InputError
 
+UNTOLD = [*parts(3), part(41, "dent", label=None)]
 TEST = [*parts(3, first=30), part(40, "stain"), part(41, "dent"), part(42, "hole")]
 
 
@@ -60,6 +61,8 @@ class TestM3DM(EstimatorCases):
             ("no parts", "^there are no parts: the list is empty$", (([],), {})),
             ("no part", "^parts are a folder, files, or .* got int$", ((3,), {})),
             ("a defective one", "^dent 40 is labelled as defective", (([*parts(3), part(40, "dent")],), {})),
+            ("a defective one, by its truth", "^dent 41 has a defect, as its truth", ((UNTOLD,), {})),
+            ("one set aside, by its truth", "^dent 41 has a defect", ((parts(3),), {"validation": UNTOLD[-1:]})),
             ("a folder that is not there", "^nowhere: there is no such file or folder$", (("nowhere",), {})),
             ("one without points", "^part 4 has no xyz", (([*parts(3), part(4, xyz=None)],), {})),
             ("the first without points", "^part 4 has no xyz", (([part(4, xyz=None), *parts(3)],), {})),
@@ -576,10 +579,7 @@ def test_the_unit_of_the_fit_is_that_of_paths(folder, tmp_path):
 
 def test_a_unit_that_was_kept_is_one(model):
     state = model.to_state()
-    assert state.values.pop("unit") == "m"
-    earlier = M3DM(config=CONFIG)
-    earlier.from_state(state)
-    assert earlier.unit_ == "m"
+    assert state.values["unit"] == "m"
     for wrong in ("inch", None, 3, []):
         state.values["unit"] = wrong
         with pytest.raises(InputError, match="the model is damaged"):

@@ -76,7 +76,7 @@ def fitted_of(state: State, config: M3DMConfig, device: torch.device) -> Fitted:
     fits = len(parts) == len(sizes) > most and all(layer.banks == len(memories) for layer in layers)
     if not fits or set(memories) != banks or not set(scans) <= set(SCANS):
         raise InputError("the parts of a detector do not fit each other; the model is damaged")
-    unit = values.get("unit", "m")  # which those were in that say nothing
+    unit = values["unit"]
     if unit not in get_args(Unit):
         raise InputError(f"points in {unit!r} are read by no detector; the model is damaged")
     for bank, scale in scales.items():
