@@ -120,7 +120,7 @@ def explain(
         from latticework.anomaly.report.part_pages import part_page
 
         limits = {"threshold": detector.threshold_, "map_threshold": detector.map_threshold_}
-        part_page([(sample, found)], good=pictures, **limits).write(page)
+        part_page(sample, found, good=pictures, **limits).write(page)
         message(f"the page is {page}")
     if as_json:
         print_json(found.as_dict())
