@@ -15,7 +15,7 @@ from latticework.anomaly.config import M3DMConfig
 from latticework.anomaly.features.extraction import NOTHING, Described, Extractor, Patches
 from latticework.anomaly.findings.calibration import Threshold, threshold
 from latticework.anomaly.held_out import HeldOut
-from latticework.anomaly.judging import Judged, Layers, Representation, judged_without
+from latticework.anomaly.judging import Judged, Layers, Representation, judge
 from latticework.anomaly.memory.bank import MemoryBank
 from latticework.core.errors import InputError
 
@@ -124,7 +124,7 @@ class Fitted:
         InputError
             As `represented`.
         """
-        return judged_without(self.represented(part), self.normal.memories, self.config, None)
+        return judge(self.represented(part), self.normal.memories, self.config)
 
     def _threshold(self, values: Float64[np.ndarray, " parts"]) -> Threshold | None:
         return threshold(values, rate=self.config.false_alarm_rate) if len(values) else None

@@ -27,7 +27,7 @@ from latticework.anomaly.fusion.feature_fusion import FeatureFusion
 from latticework.anomaly.fusion.fusion_learning import FusionConfig, fit_fusion
 from latticework.anomaly.fusion.fusion_trial import trial_scores
 from latticework.anomaly.fusion.patch_pairs import PatchPairs
-from latticework.anomaly.judging import Layers, Representation, fused_map, judged_without
+from latticework.anomaly.judging import Layers, Representation, fused_map, judge
 from latticework.anomaly.memory.bank import MemoryBank, places
 from latticework.anomaly.memory.cache import nameless_file
 from latticework.anomaly.memory.store import Store
@@ -64,8 +64,8 @@ def learn(
     store
         What was seen of the parts.
     scans
-        Of every fifth of them, by number, which the fusion is not trained on: pseudo-defects are tried there. None if
-        there is no fusion bank to try.
+        Of every fifth of them, by number, which the fusion is not trained on: pseudo-defects are tried there. Empty
+        if there is no fusion bank to try.
     fusion
         Whether to learn a fusion bank; unless the paper is followed, it is kept only if it helps.
     method, coreset, config, encoders, device, seed
@@ -152,7 +152,7 @@ def decide(
     most = max(1, MOST_ROWS // len(numbers))
     images, patches = [], []
     for number, description in zip(numbers, store.parts(numbers), strict=True):
-        found = judged_without(representation(description), memories, config, number)
+        found = judge(representation(description), memories, config, without=number)
         images.append(found.scores)
         rows = found.maps[:, found.judged].T
         patches.append(rows if len(rows) <= most else rows[np.sort(generator.permutation(len(rows))[:most])])
@@ -165,7 +165,7 @@ def calibrated(
     """Of parts set aside, their scores and the highest scores in their maps."""
     scores, peaks = [], []
     for part in parts:
-        found = judged_without(normal.representation(part), normal.memories, config, None)
+        found = judge(normal.representation(part), normal.memories, config)
         scores.append(float(normal.layers.image.fuse(found.scores)))
         peaks.append(float(fused_map(found, normal.layers.patch, config).max()))
     return np.array(scores), np.array(peaks)

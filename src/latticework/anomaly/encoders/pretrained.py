@@ -177,7 +177,7 @@ class Pretrained:
         Returns
         -------
         PatchMap
-            2.4 MB a picture. Judged where at least `features.SHARE` of the patch is the part.
+            2.4 MB a picture. Judged where at least `patch_maps.SHARE` of the patch is the part.
 
         Raises
         ------
@@ -210,7 +210,7 @@ class Pretrained:
         Returns
         -------
         PatchMap
-            14 MB a picture. Judged where at least `features.SHARE` of the patch, and of the pixels around it, has
+            14 MB a picture. Judged where at least `patch_maps.SHARE` of the patch, and of the pixels around it, has
             points; nothing of a part with fewer than three.
 
         Raises

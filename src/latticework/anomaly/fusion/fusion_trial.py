@@ -14,7 +14,7 @@ from latticework.anomaly.findings.measures import auroc
 from latticework.anomaly.findings.pixels import Pixels
 from latticework.anomaly.fitted import Normal
 from latticework.anomaly.fusion.pseudo import pseudo_defects
-from latticework.anomaly.judging import fused_map, judged_without
+from latticework.anomaly.judging import fused_map, judge
 from latticework.anomaly.memory.store import Store
 from latticework.anomaly.preparation.frames import Frames
 from latticework.core.seeds import spawn
@@ -59,7 +59,7 @@ def trial_scores(
         for found, truth in seen:
             truths.append(truth)
             for normal, (scores, maps) in zip(normals, told, strict=True):
-                judged = judged_without(normal.representation(found), normal.memories, config, number)
+                judged = judge(normal.representation(found), normal.memories, config, without=number)
                 scores.append(float(normal.layers.image.fuse(judged.scores)))
                 maps.append(fused_map(judged, normal.layers.patch, config))
     bad = np.array([truth is not None for truth in truths])
