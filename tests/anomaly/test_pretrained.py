@@ -227,7 +227,7 @@ def test_frames_without_what_is_asked_for_and_other_modes_are_refused():
         both().colour(replace(frames, rgb=None))
     with pytest.raises(InputError, match="have no points"):
         both().geometry(replace(frames, xyz=None))
-    with pytest.raises(InputError, match="mode='both': expected default, paper"):
+    with pytest.raises(InputError, match="mode='both': expected one of default, paper"):
         both().geometry(frames, mode="both")
     with pytest.raises(InputError, match="cannot be cut into patches of 8 x 8"):
         both().colour(Frames(torch.rand(1, 3, 30, 30), None, torch.ones(1, 30, 30, dtype=torch.bool), (), ()))

@@ -133,8 +133,8 @@ def evaluation_lines(found: Evaluation) -> list[str]:
     """Tables for people: the figures of all parts, of each kind of defect, and of each memory bank."""
     from latticework.anomaly.report.wording import plain
 
-    good = sum(label == "good" for label in found.labels)
-    lines = [f"{counted(good, 'good part')}, {len(found.labels) - good:,} defective"]
+    bad = int(found.bad.sum())
+    lines = [f"{counted(len(found.labels) - bad, 'good part')}, {bad:,} defective"]
     if found.interval is not None and found.figures.image is not None:
         low, high = found.interval
         lines.append(f"image AUROC: {found.figures.image.auroc:.3f}, 95 % interval {low:.3f} to {high:.3f}")

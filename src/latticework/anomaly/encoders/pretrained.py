@@ -31,12 +31,12 @@ from latticework.anomaly.encoders.vit import VIT_B8, VisionTransformer, ViTConfi
 from latticework.anomaly.encoders.weights import load_point_mae, load_vit
 from latticework.anomaly.features.patch_maps import PatchMap, enough
 from latticework.anomaly.preparation.frames import Frames
+from latticework.core.checks import one_of
 from latticework.core.errors import InputError
 from latticework.core.hardware import evaluating, resolve_device
 
 FINE: Final = 4  # pixels along the side of a patch of points: 56 x 56 of a picture of 224 x 224
 FEWEST: Final = 3  # points of a part that has a surface
-MODES: Final = get_args(Mode)
 LARGEST: Final = 1 << 16  # size that a saved encoder may say it has
 DECIMALS: Final = 5  # of a share of points: weights that add up to 1 do so but for rounding
 _PRECISION: Final = "32"
@@ -221,8 +221,7 @@ class Pretrained:
         encoder = self._needed(self.point_mae, "point_mae", "points")
         if frames.xyz is None:
             raise InputError("the frames have no points: features of points need xyz")
-        if mode not in MODES:
-            raise InputError(f"mode={mode!r}: expected {', '.join(MODES)}")
+        one_of("mode", mode, get_args(Mode))
         batch, height, width = frames.foreground.shape
         grid = max(1, height // FINE), max(1, width // FINE)
         features = frames.xyz.new_zeros(batch, encoder.config.channels, *grid)

@@ -254,8 +254,7 @@ def _handcrafted(made: Frames, banks: Sequence[str], config: M3DMConfig) -> dict
 def _encoded(made: Frames, banks: Iterable[str], config: M3DMConfig, encoders: Pretrained) -> dict[str, PatchMap]:
     found: dict[str, PatchMap] = {}
     for bank in banks:
-        mode = "paper" if config.paper else "default"
-        found[bank] = encoders.colour(made) if bank == "colour" else encoders.geometry(made, mode=mode)
+        found[bank] = encoders.colour(made) if bank == "colour" else encoders.geometry(made, mode=config.mode)
     return found
 
 

@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float32, Float64, Int64
 
 from latticework.anomaly.findings.calibration import Threshold
 from latticework.anomaly.findings.measures import Separation
+from latticework.anomaly.scans.samples import GOOD
 
 
 @dataclass(frozen=True)
@@ -228,15 +229,20 @@ class Evaluation:
     failed: Mapping[str, str]
 
     @property
+    def bad(self) -> Bool[np.ndarray, " parts"]:
+        """Which parts have a defect, as their labels say."""
+        return np.array([label != GOOD for label in self.labels], dtype=bool)
+
+    @property
     def false_alarms(self) -> float | None:
         """The share of good parts that were taken for defective; None where there are none, or no threshold."""
-        good = np.array([label == "good" for label in self.labels])
-        return None if self.defective is None or not good.any() else float(self.defective[good].mean())
+        bad = self.bad
+        return None if self.defective is None or bad.all() else float(self.defective[~bad].mean())
 
     @property
     def found(self) -> float | None:
         """The share of defective parts that were taken for that; None where there are none, or no threshold."""
-        bad = np.array([label != "good" for label in self.labels])
+        bad = self.bad
         return None if self.defective is None or not bad.any() else float(self.defective[bad].mean())
 
     def as_dict(self) -> dict[str, Any]:

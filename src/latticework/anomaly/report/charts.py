@@ -10,7 +10,6 @@ from jaxtyping import Float64
 
 from latticework.anomaly.findings.pixels import LIMITS
 from latticework.anomaly.findings.results import Evaluation
-from latticework.anomaly.findings.verdicts import has_defect
 from latticework.pages import Picture, Section, line_plot
 from latticework.pages.shapes import bar, line, svg, text
 from latticework.pages.text import show
@@ -27,7 +26,7 @@ Curve = tuple[Float64[np.ndarray, " points"], Float64[np.ndarray, " points"]]
 
 def score_section(evaluation: Evaluation) -> Section | None:
     """How scores tell parts apart."""
-    which = has_defect(evaluation)
+    which = evaluation.bad
     pictures: list[Picture] = []
     if len(evaluation.scores):
         limit = None if evaluation.threshold is None else evaluation.threshold.value
