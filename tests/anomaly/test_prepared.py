@@ -156,7 +156,12 @@ def test_the_work_is_done_wherever_joblib_is_told_to(source, tmp_path, backend):
     preprocess_folder(source, tmp_path / "one")
     with joblib.parallel_config(backend=backend, n_jobs=2):
         preprocess_folder(source, tmp_path / "two")
-    assert contents(tmp_path / "one") == contents(tmp_path / "two")
+    with joblib.parallel_config(backend=backend):
+        preprocess_folder(source, tmp_path / "three", jobs=2)
+    assert contents(tmp_path / "one") == contents(tmp_path / "two") == contents(tmp_path / "three")
+    with pytest.raises(InputError, match="jobs=0"):
+        preprocess_folder(source, tmp_path / "four", jobs=0)
+    assert not (tmp_path / "four").exists()
 
 
 def test_nothing_is_written_in_place(source):
