@@ -5,9 +5,10 @@ import torch
 import torch.nn.functional as F
 from anomaly.clouds import bumpy, with_holes
 from anomaly.encoders import COLOUR, POINTS, encoder, point_mae_state, vit, vit_state
+from reference.alignment import at_points
 from safetensors.torch import save_file
 
-from latticework.anomaly.encoders.alignment import at_points, interpolation
+from latticework.anomaly.encoders.alignment import interpolation
 from latticework.anomaly.encoders.pretrained import Pretrained
 from latticework.anomaly.encoders.sampling import farthest_points, nearest_groups
 from latticework.anomaly.features.patch_maps import SHARE

@@ -85,28 +85,6 @@ def interpolation(points: Float[Tensor, "batch points 3"], centres: Float[Tensor
     return Interpolation(places, weights)
 
 
-def at_points(
-    features: Float[Tensor, "batch groups channels"], interpolation: Interpolation
-) -> Float[Tensor, "batch points channels"]:
-    """Features of points from those of groups; zeros for rows that are no points. O(points · channels).
-
-    Examples
-    --------
-    >>> ends, points = torch.tensor([[[0.0, 0, 0], [4, 0, 0]]]), torch.tensor([[[1.0, 0, 0]]])
-    >>> at_points(torch.tensor([[[0.0, 8], [4, 8]]]), interpolation(points, ends))
-    tensor([[[1., 8.]]])
-    """
-    batch, groups, _ = features.shape
-    first = torch.arange(batch, device=features.device)[:, None, None] * groups
-    found = torch.nn.functional.embedding_bag(
-        (interpolation.places + first).flatten(0, 1),
-        features.flatten(0, 1),
-        mode="sum",
-        per_sample_weights=interpolation.weights.to(features.dtype).flatten(0, 1),
-    )
-    return found.view(batch, interpolation.places.shape[1], -1)
-
-
 def at_patches(
     features: Float[Tensor, "batch groups channels"],
     interpolation: Interpolation,
@@ -116,7 +94,7 @@ def at_patches(
 ) -> Patches:
     """Features of patches from those of groups. O(pixels + patches · groups · channels).
 
-    Equal to what `at_points` gives, put into the picture, averaged over 3 x 3 pixels (stride 1, none beyond the rim)
+    Equal to the features of points, put into the picture, averaged over 3 x 3 pixels (stride 1, none beyond the rim)
     and then over the pixels of each patch (`adaptive_avg_pool2d`).
 
     Parameters
