@@ -31,6 +31,7 @@ from latticework.anomaly.encoders.vit import VIT_B8, VisionTransformer, ViTConfi
 from latticework.anomaly.encoders.weights import load_point_mae, load_vit
 from latticework.anomaly.features.patch_maps import PatchMap, enough
 from latticework.anomaly.preparation.frames import Frames
+from latticework.anomaly.saved_modules import rebuilt
 from latticework.core.checks import one_of
 from latticework.core.errors import InputError
 from latticework.core.hardware import evaluating, resolve_device
@@ -161,7 +162,7 @@ class Pretrained:
         for prefix, sizes in configs.items():
             own = {name[len(prefix) + 1 :]: tensors[name] for name in tensors if names[name] == prefix}
             config_class, encoder_class = kinds[prefix]
-            built[prefix] = _rebuilt(prefix, config_class, encoder_class, sizes, own)
+            built[prefix] = _saved(prefix, config_class, encoder_class, sizes, own)
         return cls(built.get("vit"), built.get("point_mae"), device)
 
     def colour(self, frames: Frames) -> PatchMap:
@@ -246,7 +247,7 @@ class Pretrained:
         return encoder
 
 
-def _rebuilt(
+def _saved(
     kind: str,
     config_class: type[Any],
     encoder_class: type[Any],
@@ -261,16 +262,5 @@ def _rebuilt(
     whole = [size for size in vars(config).values() if isinstance(size, int)]
     if max(whole) > LARGEST or config.layers > len(tensors):
         raise InputError(f"the saved {kind} has sizes that no encoder has, or more layers than weights")
-    with torch.device("meta"):
-        encoder: nn.Module = encoder_class(config)
-    expected = encoder.state_dict()
-    if wrong := sorted(set(expected) ^ set(tensors)):
-        raise InputError(f"the saved {kind} lacks, or has besides its own: {some(wrong)}")
-    for name, tensor in tensors.items():
-        if tensor.shape != expected[name].shape:
-            shapes = f"{tuple(tensor.shape)}, expected {tuple(expected[name].shape)}"
-            raise InputError(f"{name} of the saved {kind} has the shape {shapes}")
-        if not (tensor.is_floating_point() and tensor.isfinite().all()):
-            raise InputError(f"{name} of the saved {kind} must hold finite real numbers")
-    encoder.load_state_dict({name: tensor.float() for name, tensor in tensors.items()}, assign=True)
-    return encoder.requires_grad_(False).eval()
+    encoder: nn.Module = rebuilt(lambda: encoder_class(config), tensors, f"the saved {kind}")
+    return encoder.requires_grad_(False)
