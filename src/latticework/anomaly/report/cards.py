@@ -14,7 +14,7 @@ from latticework.anomaly.findings.results import BankScore, Inspection, Nearest
 from latticework.anomaly.preparation.squares import box_of
 from latticework.anomaly.report.heat import LEVEL, STEPS, Scale
 from latticework.anomaly.report.overlays import layers, painted, picture_of
-from latticework.anomaly.report.wording import banks_told, regions_told
+from latticework.anomaly.report.wording import banks_told, regions_told, short
 from latticework.anomaly.scans.found import Found
 from latticework.anomaly.scans.samples import Sample
 from latticework.core.errors import InputError, require
@@ -112,7 +112,7 @@ def _bank(
     parts = [
         text(0, middle + 4, label(found.bank, width=11), bold=True),
         bar(_BAR, middle - 6, max(1.0, length * share), "series-1", height=12),
-        text(_BAR + length * share + 6, middle + 4, show(float(f"{found.contribution:.3g}")), "muted"),
+        text(_BAR + length * share + 6, middle + 4, short(found.contribution), "muted"),
     ]
     near = found.nearest
     if near is None:
@@ -147,11 +147,11 @@ def _key(x: float, y: float, scale: Scale) -> list[str]:
     """Which score has which colour."""
     heat = np.linspace(0, 1, STEPS, dtype=np.float32)[None]
     parts = [raster(x, y, SIDE, KEY, painted(np.full((1, STEPS, 3), GROUND, dtype=np.uint8), heat))]
-    parts.append(text(x + SIDE, y + KEY + 14, show(float(f"{scale.high:.3g}")), "muted", "end"))
+    parts.append(text(x + SIDE, y + KEY + 14, short(scale.high), "muted", "end"))
     if scale.level is None:
-        return [*parts, text(x, y + KEY + 14, show(float(f"{scale.low:.3g}")), "muted")]
+        return [*parts, text(x, y + KEY + 14, short(scale.low), "muted")]
     at = x + LEVEL * SIDE
-    named = f"threshold {show(float(f'{scale.level:.3g}'))}"
+    named = f"threshold {short(scale.level)}"
     return [
         *parts,
         text(at, y + KEY + 14, named, "muted", "middle"),
