@@ -194,7 +194,7 @@ def test_clear_pseudo_defects_are_found(store, whole, monkeypatch):
     monkeypatch.setattr(pseudo, "SIDES", (0.3, 0.4))
     monkeypatch.setattr(pseudo, "DEPTHS", (0.08, 0.1))
     monkeypatch.setattr(pseudo, "STRENGTHS", (0.9, 1.0))
-    scans = {number: describe(sample, BANKS, CONFIG).frames for number, sample in enumerate(parts(6))}
+    scans = {number: describe(sample, BANKS, CONFIG).frame for number, sample in enumerate(parts(6))}
 
     def told(normal):
         return np.mean([trial_scores(store, scans, [normal], CONFIG, None, seed) for seed in range(3)])
@@ -214,9 +214,9 @@ def test_each_part_is_described_once_and_tried_by_what_banks_hold_of_others(stor
         return judge(patches, memories, config, without=without)
 
     monkeypatch.setattr(fusion_trial, "judge", recorded)
-    original = fusion_trial.patch_descriptions
-    monkeypatch.setattr(fusion_trial, "patch_descriptions", lambda *given: described.append(1) or original(*given))
-    scans = {number: describe(part(number), BANKS, CONFIG).frames for number in (1, 4)}
+    original = fusion_trial.patches_of
+    monkeypatch.setattr(fusion_trial, "patches_of", lambda *given: described.append(1) or original(*given))
+    scans = {number: describe(part(number), BANKS, CONFIG).frame for number in (1, 4)}
     found = trial_scores(store, scans, [whole, whole], CONFIG, None, 0)
     assert found[0] == found[1]
     assert asked == [1] * 2 * (1 + fusion_trial.DEFECTS) + [4] * 2 * (1 + fusion_trial.DEFECTS)
@@ -229,7 +229,7 @@ def test_each_part_is_described_once_and_tried_by_what_banks_hold_of_others(stor
 @pytest.fixture(scope="module")
 def rich():
     samples = parts(10)
-    return stored(samples, RICH), {number: describe(each, RICH, CONFIG).frames for number, each in enumerate(samples)}
+    return stored(samples, RICH), {number: describe(each, RICH, CONFIG).frame for number, each in enumerate(samples)}
 
 
 @pytest.fixture
@@ -290,7 +290,7 @@ def test_the_paper_keeps_it_in_any_case(rich, quick, monkeypatch):
 def test_of_few_parts_none_is_learnt(rich, monkeypatch, count):
     monkeypatch.setattr(fitting, "fit_fusion", None)  # not even tried
     samples = parts(count)
-    few = stored(samples, RICH), [describe(sample, RICH, CONFIG).frames for sample in samples]
+    few = stored(samples, RICH), [describe(sample, RICH, CONFIG).frame for sample in samples]
     normal, report = learned(few)
     assert FUSION not in normal.memories
     assert "too few parts" in report[0]
@@ -300,7 +300,7 @@ def test_where_no_part_that_it_learns_from_has_both_sides_none_is_learnt(quick):
     nothing = np.zeros((64, 64), bool)
     nothing[32, 32] = True
     samples = [part(0), *parts(5, first=1, mask=nothing)]
-    scans = {number: describe(samples[number], RICH, CONFIG).frames for number in (0, 5)}
+    scans = {number: describe(samples[number], RICH, CONFIG).frame for number in (0, 5)}
     normal, report = learned((stored(samples, RICH), scans))
     assert FUSION not in normal.memories
     assert "too few parts" in report[0]
@@ -314,7 +314,7 @@ def test_modalities_with_nothing_in_common_are_not_fused(quick, monkeypatch):
     """Colours of one part over the points of another, at random: nothing is learnt that held-out patches share."""
     generator = np.random.default_rng(0)
     samples = [part(number, rgb=generator.integers(100, 130, (64, 64, 3), np.uint8)) for number in range(6)]
-    noise = stored(samples, RICH), {number: describe(each, RICH, CONFIG).frames for number, each in enumerate(samples)}
+    noise = stored(samples, RICH), {number: describe(each, RICH, CONFIG).frame for number, each in enumerate(samples)}
     monkeypatch.setattr(fitting, "GAIN", -9.0)
     learnt = []
     original = fitting.fit_fusion

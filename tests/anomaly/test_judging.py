@@ -169,8 +169,8 @@ def test_a_higher_score_of_any_bank_never_lowers_the_fused_one(seed, method, mor
     raised = scores.copy()
     raised[np.arange(40), generator.integers(0, 3, 40)] += more
     assert (fusion.fuse(raised) >= fusion.fuse(scores) - 1e-9).all()
-    maps = scores.T.reshape(1, 3, 5, 8)
-    higher = raised.T.reshape(1, 3, 5, 8)
+    maps = scores.T.reshape(3, 5, 8)
+    higher = raised.T.reshape(3, 5, 8)
     assert (fusion.fuse_maps(higher) >= fusion.fuse_maps(maps) - 1e-4).all()
 
 

@@ -11,7 +11,7 @@ from latticework.anomaly.config import M3DMConfig
 from latticework.anomaly.features.extraction import describe
 from latticework.anomaly.part_warnings import noted
 from latticework.anomaly.preparation import prepared
-from latticework.anomaly.preparation.frames import frames
+from latticework.anomaly.preparation.frames import frame
 from latticework.anomaly.preparation.prepared import preprocess_folder
 from latticework.anomaly.preparation.squares import Square
 from latticework.anomaly.scans.arrays import write_xyz
@@ -88,9 +88,9 @@ def test_no_pixel_of_a_defect_is_lost_and_truths_are_those_of_the_raw_folder(sou
 
 def test_what_was_written_is_found_again_and_not_cut_twice(source, tmp_path):
     preprocess_folder(source, tmp_path / "ready", size=None)
-    raw, ready = (frames([part.read() for part in read_folder(folder)]) for folder in (source, tmp_path / "ready"))
-    for first, second in zip(raw.foreground, ready.foreground, strict=True):
-        assert overlap(first.numpy(), second.numpy()) > 0.97
+    for raw, ready in zip(read_folder(source), read_folder(tmp_path / "ready"), strict=True):
+        first, second = (frame(part.read()).foreground.numpy() for part in (raw, ready))
+        assert overlap(first, second) > 0.97
 
 
 def test_a_run_goes_on_where_it_was_and_a_bad_file_is_no_reason_to_stop(source, tmp_path):

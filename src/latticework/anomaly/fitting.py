@@ -32,7 +32,7 @@ from latticework.anomaly.memory.bank import MemoryBank, places
 from latticework.anomaly.memory.cache import nameless_file
 from latticework.anomaly.memory.store import Store
 from latticework.anomaly.memory.whitening import Moments, Whitening, standardisation, whitening
-from latticework.anomaly.preparation.frames import Frames
+from latticework.anomaly.preparation.frames import Frame
 from latticework.core.seeds import spawn
 from latticework.core.temporaries import write_errors_of
 
@@ -47,7 +47,7 @@ EMBEDDED: Final = FusionConfig(steps=150, warmup_steps=40, most_patches=1024, va
 
 def learn(
     store: Store,
-    scans: Mapping[int, Frames],
+    scans: Mapping[int, Frame],
     *,
     fusion: bool,
     method: Fusion,
@@ -171,7 +171,7 @@ def calibrated(
     return np.array(scores), np.array(peaks)
 
 
-def _halves(scans: Mapping[int, Frames]) -> list[dict[int, Frames]]:
+def _halves(scans: Mapping[int, Frame]) -> list[dict[int, Frame]]:
     numbers = list(scans)
     return [{number: scans[number] for number in half} for half in (numbers[::2], numbers[1::2]) if half]
 

@@ -77,9 +77,9 @@ def inspection(sample: Sample, described: Described, judged: Judged, fitted: Fit
         What was learnt from good ones.
     """
     layers, config = fitted.normal.layers, fitted.config
-    square: Square = described.frames.squares[0]
+    square: Square = described.frame.square
     whole = whole_map(described, judged, fitted)
-    foreground = _own(square, described.frames.foreground[0].numpy().astype(np.float32)) > 0.5
+    foreground = _own(square, described.frame.foreground.numpy().astype(np.float32)) > 0.5
     if sample.mask is not None:
         foreground &= sample.mask
     score = float(layers.image.fuse(judged.scores))
@@ -114,13 +114,13 @@ def inspection(sample: Sample, described: Described, judged: Judged, fitted: Fit
 
 def whole_map(described: Described, judged: Judged, fitted: Fitted) -> Float32[np.ndarray, "height width"]:
     """The fused score of every pixel of a part's own picture."""
-    return _own(described.frames.squares[0], fused_map(judged, fitted.normal.layers.patch, fitted.config))
+    return _own(described.frame.square, fused_map(judged, fitted.normal.layers.patch, fitted.config))
 
 
 def _doubt(described: Described, judged: Judged, fitted: Fitted) -> str:
     silent = [bank for bank, (row, _) in zip(fitted.banks, judged.worst, strict=True) if row < 0]
     told = f"nothing of it could be judged by {', '.join(silent)}" if silent else ""
-    return "; ".join(filter(None, (described.frames.doubts[0], _unlike(described.frames.squares[0], fitted), told)))
+    return "; ".join(filter(None, (described.frame.doubt, _unlike(described.frame.square, fitted), told)))
 
 
 def _unlike(square: Square, fitted: Fitted) -> str:

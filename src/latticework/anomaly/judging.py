@@ -186,7 +186,7 @@ def fused_map(judged: Judged, layer: DecisionLayer, config: M3DMConfig) -> Float
     nearly its logarithm where it is large, so that a patch that is a hundred times over the limit does not make all
     around it look defective.
     """
-    return _shown(layer.fuse_maps(judged.maps[None])[0], config)
+    return _shown(layer.fuse_maps(judged.maps), config)
 
 
 def bank_map(judged: Judged, number: int, layer: DecisionLayer, config: M3DMConfig) -> Float32[np.ndarray, "size size"]:

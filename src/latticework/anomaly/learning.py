@@ -19,7 +19,7 @@ from latticework.anomaly.held_out import HeldOut
 from latticework.anomaly.memory.needs import training_needs
 from latticework.anomaly.memory.store import Store
 from latticework.anomaly.memory.whitening import NO_PATCH
-from latticework.anomaly.preparation.frames import Frames
+from latticework.anomaly.preparation.frames import Frame
 from latticework.anomaly.scans.inputs import Part, unit_of
 from latticework.anomaly.scans.samples import Sample
 from latticework.core.errors import InputError
@@ -68,7 +68,7 @@ def learn_parts(
     scans, seen = scans_of(first), tuple(bank for bank in banks if bank != FUSION)
     fusion = FUSION in banks
     store, tries = Store(config), fusion and not config.paper
-    frames: dict[int, Frames] = {}
+    frames: dict[int, Frame] = {}
     extractor, left_out = Extractor(seen, config, scans, encoders, alike=True), list[str]()
     for place, described in enumerate(_judged(extractor.each([first, *train[1:]], LEARNT), left_out)):
         store.add(described)
@@ -78,7 +78,7 @@ def learn_parts(
             )
             message(f"to learn {counted(len(train), 'part')} takes at most {needed.told()}")
         if tries and place % HELD_OUT == 0 and len(frames) < TRIED:
-            frames[place] = described.frames
+            frames[place] = described.frame
     if not len(store):
         raise InputError(NO_PATCH)
     learnt = dict(zip(store.digests, store.names, strict=True))

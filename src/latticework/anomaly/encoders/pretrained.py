@@ -30,7 +30,7 @@ from latticework.anomaly.encoders.sampling import farthest_points, nearest_group
 from latticework.anomaly.encoders.vit import VIT_B8, VisionTransformer, ViTConfig
 from latticework.anomaly.encoders.weights import load_point_mae, load_vit
 from latticework.anomaly.features.patch_maps import PatchMap, enough
-from latticework.anomaly.preparation.frames import Frames
+from latticework.anomaly.preparation.frames import Frame
 from latticework.anomaly.saved_modules import rebuilt
 from latticework.core.checks import one_of
 from latticework.core.errors import InputError
@@ -68,7 +68,8 @@ class Pretrained:
 
     Examples
     --------
-    >>> part = Frames(torch.rand(1, 3, 32, 32), None, torch.ones(1, 32, 32, dtype=torch.bool), (), ())
+    >>> from latticework.anomaly.preparation.squares import Square
+    >>> part = Frame(torch.rand(3, 32, 32), None, torch.ones(32, 32, dtype=torch.bool), Square(32, 32, 32))
     >>> tiny = VisionTransformer(ViTConfig(d_model=6, layers=1, heads=2, d_hidden=12, side=4))
     >>> found = Pretrained(vit=tiny).colour(part)
     >>> found.features.shape, found.judged.all().item()
@@ -165,14 +166,14 @@ class Pretrained:
             built[prefix] = _saved(prefix, config_class, encoder_class, sizes, own)
         return cls(built.get("vit"), built.get("point_mae"), device)
 
-    def colour(self, frames: Frames) -> PatchMap:
+    def colour(self, frame: Frame) -> PatchMap:
         """What the vision Transformer makes of each of its patches: 28 x 28 of 768 numbers, if they have 8 x 8 pixels.
 
         Its attention goes everywhere, so what lies beside the part is black: it does not enter.
 
         Parameters
         ----------
-        frames
+        frame
             With colours; a multiple of the size of a patch high and wide.
 
         Returns
@@ -186,23 +187,22 @@ class Pretrained:
             If there is no encoder of colours, or there are no colours, or they cannot be cut into patches.
         """
         encoder = self._needed(self.vit, "vit", "colours")
-        if frames.rgb is None:
-            raise InputError("the frames have no colours: features of colours need rgb")
-        part = frames.foreground[:, None]
+        if frame.rgb is None:
+            raise InputError("the frame has no colours: features of colours need rgb")
+        part = frame.foreground[None, None]
         with evaluating(encoder, self.device, _PRECISION) as device:
-            found = encoder((frames.rgb * part).to(device)).to(frames.rgb.device)
+            found = encoder((frame.rgb * part).to(device)).to(frame.rgb.device)
         share = F.avg_pool2d(part.float(), encoder.config.patch)
         return PatchMap(found.clone(), enough(share))  # a copy may take part in training, unlike what inference leaves
 
-    def geometry(self, frames: Frames, *, mode: str = "default") -> PatchMap:
+    def geometry(self, frame: Frame, *, mode: str = "default") -> PatchMap:
         """What Point-MAE makes of the groups of points, at patches of 4 x 4 pixels: 56 x 56 of 1152 numbers.
 
-        Fewer centres, and fewer points in a group, are taken where there are not as many. Parts go through one at a
-        time, so that none depends on the others beside it.
+        Fewer centres, and fewer points in a group, are taken where there are not as many.
 
         Parameters
         ----------
-        frames
+        frame
             With points; those beside the part do not count.
         mode
             ``"default"``: averages over the points of a patch. ``"paper"``: pixels without a point count as zeros, as
@@ -220,26 +220,22 @@ class Pretrained:
             If there is no encoder of points, or there are no points, or no such mode.
         """
         encoder = self._needed(self.point_mae, "point_mae", "points")
-        if frames.xyz is None:
-            raise InputError("the frames have no points: features of points need xyz")
+        if frame.xyz is None:
+            raise InputError("the frame has no points: features of points need xyz")
         one_of("mode", mode, get_args(Mode))
-        batch, height, width = frames.foreground.shape
+        height, width = frame.foreground.shape
         grid = max(1, height // FINE), max(1, width // FINE)
-        features = frames.xyz.new_zeros(batch, encoder.config.channels, *grid)
-        coverage = frames.xyz.new_zeros(batch, 1, *grid)
-        clouds = frames.xyz.masked_fill(~frames.foreground[:, None], torch.nan).flatten(2).mT
-        for place, cloud in enumerate(torch.split(clouds, 1)):
-            if int((~cloud.isnan().any(2)).sum()) < FEWEST:
-                continue
+        features, coverage = frame.xyz.new_zeros(encoder.config.channels, *grid), frame.xyz.new_zeros(grid)
+        cloud = frame.xyz.masked_fill(~frame.foreground, torch.nan).flatten(1).mT
+        if int((~cloud.isnan().any(1)).sum()) >= FEWEST:
             groups = nearest_groups(cloud, farthest_points(cloud))
             with evaluating(encoder, self.device, _PRECISION) as device:
-                found = encoder(groups.members.to(device), groups.centres.to(device)).to(cloud.device)
-            shares = interpolation(cloud, groups.centres)
-            patches = at_patches(found, shares, width=width, patches=grid)
-            features[place], coverage[place, 0] = patches.features[0], patches.coverage[0]
+                found = encoder(groups.members[None].to(device), groups.centres[None].to(device))[0].to(cloud.device)
+            patches = at_patches(found, interpolation(cloud, groups.centres), width=width, patches=grid)
+            features, coverage = patches.features, patches.coverage
         if mode == "default":
-            features /= coverage.masked_fill(coverage == 0, 1)
-        return PatchMap(features, enough(coverage.round(decimals=DECIMALS)))
+            features = features / coverage.masked_fill(coverage == 0, 1)
+        return PatchMap(features[None], enough(coverage.round(decimals=DECIMALS)[None, None]))
 
     def _needed(self, encoder: _Module | None, name: str, what: str) -> _Module:
         if encoder is None:
