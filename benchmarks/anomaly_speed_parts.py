@@ -65,7 +65,7 @@ def nearest(*, patches: int = 784, entries: int = 4_704, channels: int = 120, ro
     """The nearest entry of each patch of an image, beside torch, which is exact only without products of matrices.
 
     With products of matrices, as torch has it by itself, an entry may be at some distance from itself. Where the
-    background is skipped, torch is given the other patches alone.
+    background is skipped, both are given the other patches alone.
     """
     import numpy as np
     import torch
@@ -84,7 +84,7 @@ def nearest(*, patches: int = 784, entries: int = 4_704, channels: int = 120, ro
 
     jobs: dict[str, Callable[[], Any]] = {
         OURS: lambda: ready.nearest(asked),
-        SKIPPING: lambda: ready.nearest(asked, foreground),
+        SKIPPING: lambda: ready.nearest(asked[foreground]),
         CDIST: lambda: torch.cdist(left, right).min(dim=1),
         CDIST_SKIPPING: lambda: torch.cdist(left[part], right).min(dim=1),
         EXACT: lambda: exact(left),
@@ -96,7 +96,7 @@ def nearest(*, patches: int = 784, entries: int = 4_704, channels: int = 120, ro
     close = np.allclose(distances, least, rtol=1e-5, atol=0) and np.array_equal(distances == 0, least == 0)
     if not (np.array_equal(numbers, index) and close):
         raise AssertionError("ours is not what exact distances give")
-    if not np.array_equal(found[SKIPPING][1], np.where(foreground, numbers, -1)):
+    if not np.array_equal(found[SKIPPING][1], numbers[foreground]):
         raise AssertionError("other entries are nearest where the background is skipped")
     if not np.array_equal(found[EXACT_SKIPPING].indices.numpy(), numbers[foreground]):
         raise AssertionError("torch finds other entries where it is given the foreground alone")

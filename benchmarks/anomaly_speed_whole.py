@@ -22,7 +22,7 @@ READING, FRAMES, LOOKS, GEOMETRY, FORM = "reading", "frames", "colour and textur
 BANKS, FUSED, REGIONS, REST = "memory banks", "fusion and map", "regions", "all the rest"
 STAGES = {
     "latticework.anomaly.detector:read": READING,
-    "latticework.anomaly.features.extraction:frames": FRAMES,
+    "latticework.anomaly.features.extraction:frame": FRAMES,
     "latticework.anomaly.features.handcrafted:colour": LOOKS,
     "latticework.anomaly.features.handcrafted:texture": LOOKS,
     "latticework.anomaly.features.handcrafted:geometry": GEOMETRY,

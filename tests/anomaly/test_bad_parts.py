@@ -14,6 +14,7 @@ from cases import assert_same
 
 import latticework as lw
 from latticework.anomaly import Sample
+from latticework.anomaly.cli_answers import explanation_lines
 from latticework.anomaly.config import M3DMConfig
 from latticework.anomaly.features.extraction import describe
 from latticework.anomaly.held_out import HeldOut
@@ -384,6 +385,12 @@ def test_banks_that_judge_nothing_of_a_part_do_not_make_it_better_than_good_ones
     assert finite(inspected)
     assert inspected.doubt == "nothing of it could be judged by colour, texture, geometry"
     json.dumps([found.as_dict(), inspected.as_dict()], allow_nan=False)
+    places = [bank["place"] for bank in inspected.as_dict()["banks"].values()]
+    assert places == [None, None, None, [inspected.banks[3].row, inspected.banks[3].column]]
+    lines = explanation_lines(inspected)[-5:-1]
+    for bank, line in zip(ALL, lines, strict=True):
+        assert re.match(f"{bank}: .*; (nothing|worst)", line)[1] == ("worst" if bank == "form" else "nothing")
+    assert lines[0].endswith("; nothing of it could be judged")
     whole, rest = model.transform([part(60), part(60, mask=mask)])
     form = model.normal_.memories["form"].features.shape[1]
     assert not np.isnan([*whole, *rest[-form:]]).any(), "the last bank is that for form"
@@ -399,13 +406,28 @@ def test_masks_that_leave_nothing_to_learn_are_told():
         part(0, mask=np.zeros((SIZE, SIZE)))
 
 
-def test_one_good_part_may_have_nothing_to_learn_from(model):
+def test_good_parts_of_which_nothing_can_be_judged_are_left_out_and_certify_nothing(capsys):
     mask = np.zeros((SIZE, SIZE), bool)
-    mask[32, 32] = True
-    fitted = detector(ALL).fit([part(0), part(1, mask=mask), part(2)], validation=[part(50, mask=mask), part(51)])
-    assert finite(fitted.explain(part(30)))
-    assert fitted.parts_ == ["part 0", "part 1", "part 2"]
-    assert {number for memory in fitted.normal_.memories.values() for number in memory.where[:, 0]} == {0, 2}
+    mask[31:34, 31:34] = True
+    given, aside = [part(1, mask=mask), part(0), part(2)], [part(50, mask=mask), part(51)]
+    fitted = detector(ALL).fit(given, validation=aside)
+    expected = detector(ALL).fit(given[1:], validation=aside[1:])
+    assert_same(fitted.explain(part(30)), expected.explain(part(30)))
+    assert fitted.parts_ == ["part 0", "part 2"]
+    assert {number for memory in fitted.normal_.memories.values() for number in memory.where[:, 0]} == {0, 1}
+    assert fitted.threshold_.parts == fitted.map_threshold_.parts == 1
+    told = ": nothing of it can be judged: too few of its pixels belong to the part, or its mask leaves too little"
+    assert fitted.report_ == [f"part 1 was left out{told}", f"part 50 was left out{told}"]
+    for ask in (fitted.transform_patches, fitted.explain, lambda sample: fitted.transform([sample])):
+        with pytest.raises(InputError, match=f"^part 50{told}$"):
+            ask(aside[0])
+    with lw.progress.showing():
+        fitted.partial_fit([part(3), part(4, mask=mask), part(5, mask=mask), part(6, mask=mask)])
+    assert fitted.parts_ == ["part 0", "part 2", "part 3"]
+    assert fitted.threshold_.parts == 1
+    assert capsys.readouterr().err.count("was left out") == 3
+    with pytest.raises(InputError, match="nothing of them lies in the foreground"):
+        fitted.partial_fit([part(4, mask=mask)])
 
 
 # Files

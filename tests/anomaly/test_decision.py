@@ -174,12 +174,12 @@ def test_equal_scores_are_as_normal_as_the_most_normal_of_them():
 @pytest.mark.parametrize("method", METHODS)
 def test_maps_are_fused_pixel_by_pixel(method):
     generator = np.random.default_rng(0)
-    maps = generator.gamma(5, 1, (2, 3, 8, 6)).astype(np.float32)
-    maps[1, 2, 3, 4] = np.nan
+    maps = generator.gamma(5, 1, (3, 8, 6)).astype(np.float32)
+    maps[2, 3, 4] = np.nan
     layer = fit_decision(distances(), method=method)
     fused = layer.fuse_maps(maps)
     assert fused.dtype == np.float32
-    assert np.allclose(fused, layer.fuse(np.moveaxis(maps, 1, -1)))
+    assert np.allclose(fused, layer.fuse(np.moveaxis(maps, 0, -1)))
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -263,5 +263,5 @@ def test_scores_that_cannot_be_used_are_refused():
     layer = fit_decision(distances())
     with pytest.raises(InputError, match="expected 3 banks"):
         layer.fuse(np.zeros((5, 2)))
-    with pytest.raises(InputError, match=r"expected \(batch, 3, height, width\)"):
-        layer.fuse_maps(np.zeros((5, 2, 4, 4), np.float32))
+    with pytest.raises(InputError, match=r"expected \(3, height, width\)"):
+        layer.fuse_maps(np.zeros((2, 4, 4), np.float32))

@@ -29,6 +29,7 @@ from latticework.anomaly.scans.folders import read_folder
 from latticework.anomaly.synth import generate
 from latticework.core.errors import InputError
 
+UNTOLD = [*parts(3), part(41, "dent", label=None)]
 TEST = [*parts(3, first=30), part(40, "stain"), part(41, "dent"), part(42, "hole")]
 
 
@@ -60,6 +61,8 @@ class TestM3DM(EstimatorCases):
             ("no parts", "^there are no parts: the list is empty$", (([],), {})),
             ("no part", "^parts are a folder, files, or .* got int$", ((3,), {})),
             ("a defective one", "^dent 40 is labelled as defective", (([*parts(3), part(40, "dent")],), {})),
+            ("a defective one, by its truth", "^dent 41 has a defect, as its truth", ((UNTOLD,), {})),
+            ("one set aside, by its truth", "^dent 41 has a defect", ((parts(3),), {"validation": UNTOLD[-1:]})),
             ("a folder that is not there", "^nowhere: there is no such file or folder$", (("nowhere",), {})),
             ("one without points", "^part 4 has no xyz", (([*parts(3), part(4, xyz=None)],), {})),
             ("the first without points", "^part 4 has no xyz", (([part(4, xyz=None), *parts(3)],), {})),
@@ -460,13 +463,23 @@ def test_a_saved_detector_goes_by_the_figures_it_was_fitted_with(tmp_path, other
     assert_same(loaded.explain(TEST[3]), fitted.explain(TEST[3]))
 
 
-def test_a_folder_that_does_not_say_with_which_figures_goes_by_its_parameters(tmp_path, monkeypatch):
-    fitted = detector(config=replace(CONFIG, worst=1)).fit(parts(4))
-    state = fitted.to_state()
-    del state.values["config"]
-    monkeypatch.setattr(M3DM, "to_state", lambda self: state)
+def test_what_belongs_to_a_machine_is_not_saved_and_may_be_changed(tmp_path):
+    gone, there = tmp_path / "gone", tmp_path / "there"
+    for folder in (gone, there):
+        folder.mkdir()
+    cached = replace(CONFIG, memory=0, cache_folder=str(gone))
+    fitted = detector(config=cached).fit(parts(4))
     fitted.save(tmp_path / "model")
-    assert_same(lw.load(tmp_path / "model").explain(TEST[3]), fitted.explain(TEST[3]))
+    gone.rmdir()
+    with pytest.raises(InputError, match="gone"):
+        fitted.partial_fit(parts(2, first=20))
+    assert str(gone) not in (tmp_path / "model/config.json").read_text()
+    loaded = lw.load(tmp_path / "model", device="cpu")
+    assert loaded.config == loaded.fitted_.config == CONFIG
+    moved = replace(cached, cache_folder=str(there))
+    for model in (loaded, fitted.set_params(config=moved), loaded.set_params(config=moved)):
+        more = model.partial_fit(parts(2, first=20 + 2 * len(model.parts_)))
+        assert more.fitted_.config == model.config
 
 
 def test_several_processes_learn_the_same_bytes(tmp_path):
@@ -566,10 +579,7 @@ def test_the_unit_of_the_fit_is_that_of_paths(folder, tmp_path):
 
 def test_a_unit_that_was_kept_is_one(model):
     state = model.to_state()
-    assert state.values.pop("unit") == "m"
-    earlier = M3DM(config=CONFIG)
-    earlier.from_state(state)
-    assert earlier.unit_ == "m"
+    assert state.values["unit"] == "m"
     for wrong in ("inch", None, 3, []):
         state.values["unit"] = wrong
         with pytest.raises(InputError, match="the model is damaged"):
@@ -583,6 +593,7 @@ def test_what_holds_for_many_parts_is_said_once():
         detector(None, config=replace(CONFIG, held_out=0)).fit(samples)
     first, more = (str(warning.message).split(": ")[0] for warning in caught)
     assert (first, more) == ("noise 0", "3 more parts")
+    assert {warning.filename for warning in caught} == {__file__}
 
 
 def test_more_of_a_folder(folder):
@@ -734,7 +745,7 @@ def test_figures_are_checked(wrong):
 
 
 def test_numbers_of_numpy_and_paths_can_be_saved(tmp_path):
-    paths = {"cache_folder": tmp_path, "vit": tmp_path / "vit.pth"}
+    paths = {"point_mae": tmp_path / "points.pth", "vit": tmp_path / "vit.pth"}
     config = M3DMConfig(size=np.int64(64), worst=np.int32(2), places=np.float32(0.5), **paths)
     detector(("form",), config=config).fit(parts(3)).save(tmp_path / "model")
     assert lw.load(tmp_path / "model").config == config

@@ -8,16 +8,16 @@ import numpy as np
 import pytest
 import torch
 from anomaly import encoders
-from anomaly.detectors import BANKS, CONFIG, part, parts
+from anomaly.detectors import BANKS, CONFIG, part
 
 from latticework.anomaly import M3DMConfig
 from latticework.anomaly.banks import OF_COLOUR
 from latticework.anomaly.encoders.pretrained import Pretrained
 from latticework.anomaly.features import extraction, handcrafted
-from latticework.anomaly.features.extraction import describe, patch_descriptions, place_channels, scans_of
+from latticework.anomaly.features.extraction import describe, patches_of, place_channels, scans_of
 from latticework.anomaly.features.form import CHANNELS, form
 from latticework.anomaly.features.patch_maps import RIM, inside
-from latticework.anomaly.preparation.frames import frames
+from latticework.anomaly.preparation.frames import frame
 from latticework.core.errors import InputError
 
 ALL = ("colour", "texture", "geometry", "form")
@@ -32,19 +32,19 @@ def test_more_of_the_edge_is_left_out_where_a_part_was_told_by_its_colours_with_
     rims = []
     monkeypatch.setattr(extraction, "inside", lambda mask, rim: rims.append(rim) or inside(mask, rim))
     for size, margin in ((64, 1), (224, 2), (400, 3)):
-        made = frames([part(0)], size)
+        made = frame(part(0), size)
         for scan, expected in ((made, RIM), (replace(made, xyz=None), RIM + margin)):
-            patch_descriptions(scan, ("colour",), CONFIG)
+            patches_of(scan, ("colour",), CONFIG)
             assert rims.pop() == expected
 
 
 @pytest.mark.parametrize("bank", ALL)
 def test_rows_are_the_features_of_judged_patches_and_their_places(bank):
     described = describe(part(0), ALL, CONFIG)
-    made = described.frames
-    counted = inside(made.foreground)
-    scan = made.rgb if bank in OF_COLOUR else made.xyz
-    where = form(made.xyz, made.foreground)
+    made = described.frame
+    counted = inside(made.foreground[None])
+    scan = (made.rgb if bank in OF_COLOUR else made.xyz)[None]
+    where = form(made.xyz[None], made.foreground[None])
     found = where if bank == "form" else getattr(handcrafted, bank)(scan, counted)
     patches = described.patches[bank]
     rows, columns = np.nonzero(patches.judged)
@@ -76,25 +76,15 @@ def test_the_form_is_not_looked_at_where_nothing_needs_it(monkeypatch):
         assert set(describe(part(0), ("colour", "geometry"), config).patches) == {"colour", "geometry"}
 
 
-def test_several_scans_are_looked_at_as_one():
-    samples = parts(3)
-    together = patch_descriptions(frames(samples, 64), ALL, CONFIG)
-    for sample, found in zip(samples, together, strict=True):
-        alone = describe(sample, ALL, CONFIG).patches
-        for bank in ALL:
-            assert np.array_equal(found[bank].judged, alone[bank].judged)
-            np.testing.assert_allclose(found[bank].rows, alone[bank].rows, atol=1e-5)
-
-
 def test_trained_encoders_take_the_place_of_features(trained):
     described = describe(part(0), ("colour", "geometry"), CONFIG, trained)
     assert described.patches["colour"].judged.shape == (8, 8)
     assert described.patches["geometry"].judged.shape == (16, 16)
-    expected = trained.colour(described.frames)
+    expected = trained.colour(described.frame)
     np.testing.assert_allclose(described.patches["colour"].rows.T, expected.features[0][:, expected.judged[0]])
     assert place_channels("colour", CONFIG, trained) == 0
     paper = describe(part(0), ("geometry",), replace(CONFIG, mode="paper"), trained).patches["geometry"]
-    dimmed = trained.geometry(described.frames, mode="paper")
+    dimmed = trained.geometry(described.frame, mode="paper")
     np.testing.assert_allclose(paper.rows.T, dimmed.features[0][:, dimmed.judged[0]])
     assert not np.array_equal(paper.rows, described.patches["geometry"].rows)
 

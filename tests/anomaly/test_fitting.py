@@ -21,7 +21,7 @@ from latticework.anomaly.fitting import calibrated, decide, fill, learn
 from latticework.anomaly.fusion import fusion_trial, pseudo
 from latticework.anomaly.fusion.decision import fit_decision
 from latticework.anomaly.fusion.fusion_trial import trial_scores
-from latticework.anomaly.judging import Representation, fused_map, judged_without
+from latticework.anomaly.judging import Representation, fused_map, judge
 from latticework.anomaly.memory.needs import training_needs
 from latticework.anomaly.memory.store import Store
 from latticework.anomaly.memory.whitening import Moments, standardisation, whitening
@@ -140,7 +140,7 @@ def test_scores_of_good_parts_are_those_of_a_refit_without_them(store, whole):
     for number in range(6):
         others = stored([part(other) for other in range(6) if other != number])
         refit = fill(others, whole.representation, coreset=1.0, config=CONFIG, device=CPU)
-        found = judged_without(held[number], whole.memories, CONFIG, number)
+        found = judge(held[number], whole.memories, CONFIG, without=number)
         for place, bank in enumerate(whole.memories):
             nearest = cdist(held[number][bank].rows, refit[bank].features).min(1)
             np.testing.assert_allclose(found.maps[place][held[number][bank].judged], nearest, rtol=1e-5, atol=1e-6)
@@ -155,7 +155,7 @@ def test_layers_of_maps_learn_from_judged_patches_alone(store, whole):
     held = [whole.representation(found) for found in store.parts(range(6))]
     rows = []
     for number in range(6):
-        found = judged_without(held[number], whole.memories, CONFIG, number)
+        found = judge(held[number], whole.memories, CONFIG, without=number)
         rows.append(found.maps[:, found.judged].T)
     expected = fit_decision(np.concatenate(rows), method="quantile")
     for name, array in expected.arrays().items():
@@ -194,7 +194,7 @@ def test_clear_pseudo_defects_are_found(store, whole, monkeypatch):
     monkeypatch.setattr(pseudo, "SIDES", (0.3, 0.4))
     monkeypatch.setattr(pseudo, "DEPTHS", (0.08, 0.1))
     monkeypatch.setattr(pseudo, "STRENGTHS", (0.9, 1.0))
-    scans = {number: describe(sample, BANKS, CONFIG).frames for number, sample in enumerate(parts(6))}
+    scans = {number: describe(sample, BANKS, CONFIG).frame for number, sample in enumerate(parts(6))}
 
     def told(normal):
         return np.mean([trial_scores(store, scans, [normal], CONFIG, None, seed) for seed in range(3)])
@@ -209,14 +209,14 @@ def test_clear_pseudo_defects_are_found(store, whole, monkeypatch):
 def test_each_part_is_described_once_and_tried_by_what_banks_hold_of_others(store, whole, monkeypatch):
     asked, described = [], []
 
-    def recorded(patches, memories, config, number):
-        asked.append(number)
-        return judged_without(patches, memories, config, number)
+    def recorded(patches, memories, config, *, without):
+        asked.append(without)
+        return judge(patches, memories, config, without=without)
 
-    monkeypatch.setattr(fusion_trial, "judged_without", recorded)
-    original = fusion_trial.patch_descriptions
-    monkeypatch.setattr(fusion_trial, "patch_descriptions", lambda *given: described.append(1) or original(*given))
-    scans = {number: describe(part(number), BANKS, CONFIG).frames for number in (1, 4)}
+    monkeypatch.setattr(fusion_trial, "judge", recorded)
+    original = fusion_trial.patches_of
+    monkeypatch.setattr(fusion_trial, "patches_of", lambda *given: described.append(1) or original(*given))
+    scans = {number: describe(part(number), BANKS, CONFIG).frame for number in (1, 4)}
     found = trial_scores(store, scans, [whole, whole], CONFIG, None, 0)
     assert found[0] == found[1]
     assert asked == [1] * 2 * (1 + fusion_trial.DEFECTS) + [4] * 2 * (1 + fusion_trial.DEFECTS)
@@ -229,7 +229,7 @@ def test_each_part_is_described_once_and_tried_by_what_banks_hold_of_others(stor
 @pytest.fixture(scope="module")
 def rich():
     samples = parts(10)
-    return stored(samples, RICH), {number: describe(each, RICH, CONFIG).frames for number, each in enumerate(samples)}
+    return stored(samples, RICH), {number: describe(each, RICH, CONFIG).frame for number, each in enumerate(samples)}
 
 
 @pytest.fixture
@@ -290,7 +290,7 @@ def test_the_paper_keeps_it_in_any_case(rich, quick, monkeypatch):
 def test_of_few_parts_none_is_learnt(rich, monkeypatch, count):
     monkeypatch.setattr(fitting, "fit_fusion", None)  # not even tried
     samples = parts(count)
-    few = stored(samples, RICH), [describe(sample, RICH, CONFIG).frames for sample in samples]
+    few = stored(samples, RICH), [describe(sample, RICH, CONFIG).frame for sample in samples]
     normal, report = learned(few)
     assert FUSION not in normal.memories
     assert "too few parts" in report[0]
@@ -300,7 +300,7 @@ def test_where_no_part_that_it_learns_from_has_both_sides_none_is_learnt(quick):
     nothing = np.zeros((64, 64), bool)
     nothing[32, 32] = True
     samples = [part(0), *parts(5, first=1, mask=nothing)]
-    scans = {number: describe(samples[number], RICH, CONFIG).frames for number in (0, 5)}
+    scans = {number: describe(samples[number], RICH, CONFIG).frame for number in (0, 5)}
     normal, report = learned((stored(samples, RICH), scans))
     assert FUSION not in normal.memories
     assert "too few parts" in report[0]
@@ -314,7 +314,7 @@ def test_modalities_with_nothing_in_common_are_not_fused(quick, monkeypatch):
     """Colours of one part over the points of another, at random: nothing is learnt that held-out patches share."""
     generator = np.random.default_rng(0)
     samples = [part(number, rgb=generator.integers(100, 130, (64, 64, 3), np.uint8)) for number in range(6)]
-    noise = stored(samples, RICH), {number: describe(each, RICH, CONFIG).frames for number, each in enumerate(samples)}
+    noise = stored(samples, RICH), {number: describe(each, RICH, CONFIG).frame for number, each in enumerate(samples)}
     monkeypatch.setattr(fitting, "GAIN", -9.0)
     learnt = []
     original = fitting.fit_fusion
@@ -331,12 +331,12 @@ def test_what_was_stored_in_half_precision_makes_nearly_the_same_detector(store,
     config = M3DMConfig(size=64, memory=0, cache_folder=str(tmp_path))
     small = stored(parts(6), config=config)
     normal, _ = learn(
-        small, [], fusion=False, method="quantile", coreset=1.0, config=config, encoders=None, device=CPU, seed=0
+        small, {}, fusion=False, method="quantile", coreset=1.0, config=config, encoders=None, device=CPU, seed=0
     )
     for sample in (part(30), part(31, "dent")):
         found = describe(sample, BANKS, CONFIG).patches
-        one = judged_without(whole.representation(found), whole.memories, CONFIG, None)
-        two = judged_without(normal.representation(found), normal.memories, CONFIG, None)
+        one = judge(whole.representation(found), whole.memories, CONFIG)
+        two = judge(normal.representation(found), normal.memories, CONFIG)
         np.testing.assert_allclose(one.scores, two.scores, rtol=0.01)
         heat = fused_map(one, whole.layers.patch, CONFIG), fused_map(two, normal.layers.patch, CONFIG)
         assert np.corrcoef(heat[0].ravel(), heat[1].ravel())[0, 1] > 0.99

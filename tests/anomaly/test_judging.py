@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -20,6 +22,7 @@ from latticework.anomaly.memory.bank import MemoryBank, places
 from latticework.anomaly.memory.whitening import Moments, standardisation, whitening
 
 CONFIG = M3DMConfig(size=64)
+PAPER = M3DMConfig(size=64, mode="paper")
 
 
 def patches(seed, grid=(4, 4), width=5, share=0.7):
@@ -40,7 +43,7 @@ def memory(*seeds, fraction=1.0, **options):
 @pytest.mark.parametrize("worst", [1, 3, 1000])
 def test_scores_are_the_mean_of_the_worst_distances(worst):
     bank, part = memory(1, 2, 3), patches(9)
-    found = judge({"colour": part}, {"colour": bank}, worst=worst)
+    found = judge({"colour": part}, {"colour": bank}, replace(CONFIG, worst=worst))
     apart = cdist(part.rows, bank.features)
     nearest = apart.min(1)
     assert found.scores[0] == pytest.approx(np.sort(nearest)[::-1][:worst].mean(), rel=1e-6)
@@ -57,10 +60,10 @@ def test_scores_are_the_mean_of_the_worst_distances(worst):
 @pytest.mark.parametrize("seed", range(4))
 def test_the_papers_score_is_equation_seven(seed):
     bank, part = memory(1, 2, 3), patches(50 + seed)
-    found = judge({"colour": part}, {"colour": bank}, worst=3, reweighted=True)
+    found = judge({"colour": part}, {"colour": bank}, PAPER)
     assert found.scores[0] == pytest.approx(literal_score(bank.features, part.rows, 3), rel=1e-6)
     others = np.flatnonzero(bank.where[:, 0] != 1)
-    alone = judge({"colour": part}, {"colour": bank}, worst=3, reweighted=True, without=1)
+    alone = judge({"colour": part}, {"colour": bank}, PAPER, without=1)
     assert alone.scores[0] == pytest.approx(literal_score(bank.features[others], part.rows, 3), rel=1e-6)
 
 
@@ -68,8 +71,8 @@ def test_a_part_is_compared_with_what_the_bank_has_of_others():
     bank = memory(1, 2, 3)
     for number, seed in enumerate((1, 2, 3)):
         part = patches(seed)
-        assert judge({"colour": part}, {"colour": bank}, worst=2).scores[0] == 0
-        found = judge({"colour": part}, {"colour": bank}, worst=2, without=number)
+        assert judge({"colour": part}, {"colour": bank}, replace(CONFIG, worst=2)).scores[0] == 0
+        found = judge({"colour": part}, {"colour": bank}, replace(CONFIG, worst=2), without=number)
         others = np.flatnonzero(bank.where[:, 0] != number)
         apart = cdist(part.rows, bank.features[others])
         np.testing.assert_allclose(found.maps[0][part.judged], apart.min(1), rtol=1e-6)
@@ -78,7 +81,7 @@ def test_a_part_is_compared_with_what_the_bank_has_of_others():
 
 def test_of_a_single_part_each_patch_is_compared_with_another():
     bank, part = memory(1), patches(1)
-    found = judge({"colour": part}, {"colour": bank}, worst=1, without=0)
+    found = judge({"colour": part}, {"colour": bank}, replace(CONFIG, worst=1), without=0)
     second = np.sort(cdist(part.rows, bank.features), 1)[:, 1]
     np.testing.assert_allclose(found.maps[0][part.judged], second, rtol=1e-6)
     assert found.scores[0] > 0
@@ -89,17 +92,17 @@ def test_a_bank_of_one_entry_will_do():
     bank.add(part.rows[:1], np.array([[0, 0, 0]]))
     bank.finish(1.0)
     apart = np.sort(cdist(part.rows, part.rows[:1])[:, 0])
-    for reweighted, expected in ((False, apart[-3:].mean()), (True, apart[-1])):
-        found = judge({"colour": part}, {"colour": bank}, worst=3, reweighted=reweighted, without=0)
+    for config, expected in ((CONFIG, apart[-3:].mean()), (PAPER, apart[-1])):
+        found = judge({"colour": part}, {"colour": bank}, config, without=0)
         assert found.scores[0] == pytest.approx(expected, rel=1e-6)
 
 
 def test_banks_of_finer_patches_share_the_finest_grid():
     coarse, fine = patches(9), patches(8, grid=(8, 8), width=2)
     banks = {"colour": memory(1), "geometry": memory(2, grid=(8, 8), width=2)}
-    found = judge({"colour": coarse, "geometry": fine}, banks, worst=3)
+    found = judge({"colour": coarse, "geometry": fine}, banks, CONFIG)
     assert found.maps.shape == (2, 8, 8)
-    own = judge({"colour": coarse}, {"colour": banks["colour"]}, worst=3)
+    own = judge({"colour": coarse}, {"colour": banks["colour"]}, CONFIG)
     assert np.array_equal(found.maps[0], np.kron(own.maps[0], np.ones((2, 2))), equal_nan=True)
     assert np.array_equal(found.judged, np.kron(coarse.judged, np.ones((2, 2))).astype(bool) | fine.judged)
     assert found.scores[0] == own.scores[0]
@@ -109,7 +112,7 @@ def test_banks_of_finer_patches_share_the_finest_grid():
 
 def test_a_bank_that_judges_nothing_says_nothing():
     nothing = Patches(np.zeros((0, 5), np.float32), np.zeros((4, 4), bool))
-    found = judge({"colour": nothing, "form": patches(1)}, {"colour": memory(1), "form": memory(2)}, worst=3)
+    found = judge({"colour": nothing, "form": patches(1)}, {"colour": memory(1), "form": memory(2)}, CONFIG)
     assert (found.nearest[0], found.distances[0]) == (-1, 0)
     assert found.worst[0].tolist() == [-1, -1]
     assert np.isnan(found.scores[0])
@@ -129,7 +132,7 @@ def layer(banks=2, method="quantile", seed=0):
 def test_maps_are_fused_then_enlarged(mode):
     config = M3DMConfig(size=64, mode=mode)
     banks = {"colour": memory(1), "form": memory(2)}
-    found = judge({"colour": patches(8), "form": patches(9, share=0.3)}, banks, worst=1)
+    found = judge({"colour": patches(8), "form": patches(9, share=0.3)}, banks, replace(CONFIG, worst=1))
     fusion = layer()
     fused = np.empty((4, 4))
     for row, column in np.ndindex(4, 4):
@@ -166,8 +169,8 @@ def test_a_higher_score_of_any_bank_never_lowers_the_fused_one(seed, method, mor
     raised = scores.copy()
     raised[np.arange(40), generator.integers(0, 3, 40)] += more
     assert (fusion.fuse(raised) >= fusion.fuse(scores) - 1e-9).all()
-    maps = scores.T.reshape(1, 3, 5, 8)
-    higher = raised.T.reshape(1, 3, 5, 8)
+    maps = scores.T.reshape(3, 5, 8)
+    higher = raised.T.reshape(3, 5, 8)
     assert (fusion.fuse_maps(higher) >= fusion.fuse_maps(maps) - 1e-4).all()
 
 

@@ -60,21 +60,14 @@ def test_training_patches_are_at_distance_zero_if_all_are_kept():
     bank = filled(range(4))
     bank.finish(1.0)
     features, foreground = image(2)
-    distances, nearest = bank.score(features, foreground.ravel())
+    distances, nearest = bank.neighbours.nearest(features[foreground.ravel()])
     assert (distances == 0).all()
-    rows, columns = np.nonzero(foreground)
-    assert bank.where[nearest[foreground.ravel()]].tolist() == [[2, r, c] for r, c in zip(rows, columns, strict=True)]
+    assert bank.where[nearest].tolist() == places(2, foreground).tolist()
 
 
-def test_so_are_those_that_were_given_in_double_precision():
-    bank, rows = MemoryBank(), np.array([[0.1, 1 / 3], [0.7, 1e300]])
-    bank.add(rows[:1], np.zeros((1, 3), dtype=int))
-    bank.finish(1.0)
-    assert bank.score(rows, np.array([True, False]))[0].tolist() == [0, 0]
-    with pytest.raises(InputError, match="patch 1 are not finite"):
-        bank.score(rows)
-    with pytest.raises(InputError, match="not finite"):
-        bank.add(rows, np.zeros((2, 3), dtype=int))
+def test_what_is_no_number_in_single_precision_is_refused():
+    with pytest.raises(InputError, match=r"column \[4, 1, 2\] are not finite"):
+        MemoryBank().add(np.array([[0.1, 1 / 3], [0.7, 1e300]]), np.array([[0, 0, 0], [4, 1, 2]]))
 
 
 def test_torch_tensors_are_taken_too():
@@ -84,37 +77,37 @@ def test_torch_tensors_are_taken_too():
     same.add(features[foreground.ravel()], places(0, foreground))
     bank.finish(0.5)
     same.finish(0.5)
+    assert np.array_equal(bank.features, same.features)
     asked = image(1)[0]
-    found = bank.score(torch.from_numpy(asked), torch.from_numpy(foreground.ravel()))
-    for one, other in zip(found, same.score(asked, foreground.ravel()), strict=True):
+    found = bank.neighbours.nearest(torch.from_numpy(asked))
+    for one, other in zip(found, same.neighbours.nearest(asked), strict=True):
         assert np.array_equal(one, other)
 
 
-def test_scores_do_not_depend_on_the_order_of_training_if_the_start_is_the_same():
-    bank, other = filled([0, 1, 2, 3]), filled([3, 1, 0, 2])
-    before = sum(int(image(number)[1].sum()) for number in (3, 1))
+def test_distances_do_not_depend_on_the_order_of_training_if_the_first_image_is_the_same():
+    bank, other = filled([0, 1, 2, 3]), filled([0, 3, 1, 2])
     bank.finish(0.3)
-    other.finish(0.3, start=before)
+    other.finish(0.3)
     asked = image(9)[0]
-    assert np.array_equal(bank.score(asked)[0], other.score(asked)[0])
+    assert np.array_equal(bank.neighbours.nearest(asked)[0], other.neighbours.nearest(asked)[0])
 
 
-def test_copies_of_training_images_do_not_change_scores():
+def test_copies_of_training_images_do_not_change_distances():
     bank, twice = filled(range(3)), filled([0, 1, 2, 0, 1, 2])
     bank.finish(0.5)
     twice.finish(0.25)
     asked = image(9)[0]
-    assert np.array_equal(bank.score(asked)[0], twice.score(asked)[0])
+    assert np.array_equal(bank.neighbours.nearest(asked)[0], twice.neighbours.nearest(asked)[0])
 
 
 @pytest.mark.parametrize("budget", [0, 1000, 5000])
 def test_features_beyond_the_budget_lie_on_a_disk_in_half_precision(budget, tmp_path):
     bank, exact = filled(range(10), budget=budget, folder=tmp_path), filled(range(10))
-    assert bank._cache.on_disk
+    assert isinstance(bank._cache.rows(), HalfRows)
     bank.finish(0.2)
     exact.finish(0.2)
     asked = image(20)[0]
-    assert np.allclose(bank.score(asked)[0], exact.score(asked)[0], rtol=0.05)
+    assert np.allclose(bank.neighbours.nearest(asked)[0], exact.neighbours.nearest(asked)[0], rtol=0.05)
     assert bank.seen == exact.seen
     features, where = everything(range(10))
     stored = {tuple(row): feature for row, feature in zip(where.tolist(), features, strict=True)}
@@ -139,7 +132,7 @@ def test_a_cache_gives_back_what_it_was_given_before_and_after_it_moves_to_a_dis
             cache.append(rows[begin : begin + 7])
             read = cache.rows()
             assert np.array_equal(read[0 : len(cache)], rows[: len(cache)])
-        assert cache.on_disk == (budget < 50 * 16)
+        assert isinstance(read, HalfRows) == (budget < 50 * 16)
         assert np.array_equal(read[np.array([41, 3])], rows[[41, 3]])
         cache.close()
 
@@ -241,7 +234,7 @@ def test_no_more_memory_is_taken_than_was_said(patches, channels, budget):
         bank = MemoryBank(budget=budget)
         for number in range(20):
             bank.add(rows + number, where)
-        on_disk = bank._cache.on_disk
+        on_disk = isinstance(bank._cache.rows(), HalfRows)
         bank.finish(0.02)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
@@ -264,7 +257,7 @@ def test_a_bank_that_goes_on_has_as_many_patches_as_one_that_saw_all_at_once():
     for number in range(4, 8):
         features, foreground = image(number)
         bank.add(features[foreground.ravel()], places(number, foreground))
-    assert bank.score(image(9)[0])[0].shape == (ROWS * COLUMNS,)  # as before, until it is finished again
+    assert bank.neighbours.nearest(image(9)[0])[0].shape == (ROWS * COLUMNS,)  # as before, until it is finished again
     bank.finish(0.25)
     new, where = everything(range(4, 8))
     pool = np.concatenate([kept, new])
@@ -279,7 +272,7 @@ def test_a_bank_goes_into_arrays_and_comes_back():
     bank.finish(0.3)
     again = MemoryBank.from_arrays(bank.to_arrays())
     asked = image(9)[0]
-    for one, other in zip(bank.score(asked), again.score(asked), strict=True):
+    for one, other in zip(bank.neighbours.nearest(asked), again.neighbours.nearest(asked), strict=True):
         assert np.array_equal(one, other)
     assert (again.seen, again.radius) == (bank.seen, bank.radius)
     assert np.array_equal(again.where, bank.where)
@@ -294,7 +287,7 @@ def test_a_finished_bank_can_be_sent_to_another_process():
     bank.finish(0.5)
     again = pickle.loads(pickle.dumps(bank))  # noqa: S301 - what joblib does with our own objects
     asked = image(9)[0]
-    assert np.array_equal(again.score(asked)[0], bank.score(asked)[0])
+    assert np.array_equal(again.neighbours.nearest(asked)[0], bank.neighbours.nearest(asked)[0])
 
 
 @pytest.mark.parametrize("kind", ["one patch", "constant"])
@@ -303,7 +296,7 @@ def test_a_bank_of_hardly_anything_works(kind):
     count = 1 if kind == "one patch" else 12
     bank.add(np.ones((count, 3)), np.zeros((count, 3), dtype=int))
     bank.finish(0.5)
-    distances, nearest = bank.score(np.array([[1.0, 1.0, 1.0], [1.0, 1.0, 2.0]]))
+    distances, nearest = bank.neighbours.nearest(np.array([[1.0, 1.0, 1.0], [1.0, 1.0, 2.0]]))
     assert distances.tolist() == [0, 1]
     assert nearest.tolist() == [0, 0]
 
@@ -325,14 +318,13 @@ def broken(change=lambda where: where, **changes):
     "act, message",
     [
         (lambda: MemoryBank().finish(), "no patches were added"),
-        (lambda: filled([]).score(np.zeros((1, 3))), "not finished"),
-        (lambda: filled([0]).score(np.zeros((1, CHANNELS))), "not finished"),
+        (lambda: filled([]).neighbours, "not finished"),
+        (lambda: filled([0]).neighbours, "not finished"),
         (lambda: filled([0]).to_arrays(), "since finish"),
         (lambda: MemoryBank().to_arrays(), "not finished"),
         (lambda: MemoryBank(budget=-1), "budget=-1"),
         (lambda: filled([0]).finish(0.0), "fraction=0.0"),
         (lambda: filled([0]).finish(1.5), "fraction=1.5"),
-        (lambda: filled([0]).finish(start=1000), "start=1000"),
         (lambda: filled([0]).add(np.zeros((2, 3)), np.zeros((2, 3), dtype=int)), "rows of 7"),
         (lambda: MemoryBank().add(np.zeros((2, 3)), np.zeros((1, 3), dtype=int)), "expected"),
         (lambda: MemoryBank().add(np.zeros(3), np.zeros((3, 3), dtype=int)), "expected"),

@@ -98,26 +98,6 @@ def test_distances_are_those_of_torch():
     assert np.allclose(distances, least, rtol=1e-5, atol=0)
 
 
-def test_patches_of_the_background_are_skipped_whatever_they_hold():
-    patches, entries = data("random")
-    foreground = np.arange(len(patches)) % 4 != 0
-    patches[~foreground] = np.nan
-    bank = Neighbours(entries)
-    distances, numbers = bank.nearest(patches, foreground)
-    some, of_some = bank.nearest(patches[foreground])
-    assert np.array_equal(distances[foreground], some)
-    assert np.array_equal(numbers[foreground], of_some)
-    assert (distances[~foreground] == 0).all()
-    assert (numbers[~foreground] == -1).all()
-
-
-def test_an_image_without_foreground_has_distance_zero():
-    bank = Neighbours(np.eye(3))
-    distances, numbers = bank.nearest(np.full((2, 3), np.nan), torch.zeros(2, dtype=torch.bool))
-    assert distances.tolist() == [0, 0]
-    assert numbers.tolist() == [-1, -1]
-
-
 def test_neighbours_of_entries_are_remembered_within_bounds(monkeypatch):
     monkeypatch.setattr(neighbours, "_REMEMBERED", 2)
     bank = Neighbours(np.array([[0.0], [1.0], [3.0], [7.0]]))

@@ -37,6 +37,7 @@ def test_of_many_each_thing_is_said_once_and_how_often():
     with pytest.warns(UserWarning, match="odd|dark") as caught:
         work_on(["a", "b", "c"])
     assert said(caught) == ["a: odd", "c: dark", "2 more parts: odd"]
+    assert {warning.filename for warning in caught} == {__file__}
     with pytest.warns(UserWarning, match="d: "):  # another run
         work_on(["d"])
 

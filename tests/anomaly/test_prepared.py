@@ -11,7 +11,7 @@ from latticework.anomaly.config import M3DMConfig
 from latticework.anomaly.features.extraction import describe
 from latticework.anomaly.part_warnings import noted
 from latticework.anomaly.preparation import prepared
-from latticework.anomaly.preparation.frames import frames
+from latticework.anomaly.preparation.frames import frame
 from latticework.anomaly.preparation.prepared import preprocess_folder
 from latticework.anomaly.preparation.squares import Square
 from latticework.anomaly.scans.arrays import write_xyz
@@ -88,9 +88,9 @@ def test_no_pixel_of_a_defect_is_lost_and_truths_are_those_of_the_raw_folder(sou
 
 def test_what_was_written_is_found_again_and_not_cut_twice(source, tmp_path):
     preprocess_folder(source, tmp_path / "ready", size=None)
-    raw, ready = (frames([part.read() for part in read_folder(folder)]) for folder in (source, tmp_path / "ready"))
-    for first, second in zip(raw.foreground, ready.foreground, strict=True):
-        assert overlap(first.numpy(), second.numpy()) > 0.97
+    for raw, ready in zip(read_folder(source), read_folder(tmp_path / "ready"), strict=True):
+        first, second = (frame(part.read()).foreground.numpy() for part in (raw, ready))
+        assert overlap(first, second) > 0.97
 
 
 def test_a_run_goes_on_where_it_was_and_a_bad_file_is_no_reason_to_stop(source, tmp_path):
@@ -137,6 +137,7 @@ def test_what_holds_for_many_parts_is_said_once(source, tmp_path):
     with pytest.warns(UserWarning, match="less than 1 mm") as caught:
         preprocess_folder(source, tmp_path / "ready", unit="mm")
     first, more = (str(warning.message) for warning in caught)
+    assert {warning.filename for warning in caught} == {__file__}
     assert "rgb" not in first.split(":")[0]
     assert more.startswith("3 more parts: the points span less than 1 mm")
     with noted() as notes:
@@ -155,7 +156,12 @@ def test_the_work_is_done_wherever_joblib_is_told_to(source, tmp_path, backend):
     preprocess_folder(source, tmp_path / "one")
     with joblib.parallel_config(backend=backend, n_jobs=2):
         preprocess_folder(source, tmp_path / "two")
-    assert contents(tmp_path / "one") == contents(tmp_path / "two")
+    with joblib.parallel_config(backend=backend):
+        preprocess_folder(source, tmp_path / "three", jobs=2)
+    assert contents(tmp_path / "one") == contents(tmp_path / "two") == contents(tmp_path / "three")
+    with pytest.raises(InputError, match="jobs=0"):
+        preprocess_folder(source, tmp_path / "four", jobs=0)
+    assert not (tmp_path / "four").exists()
 
 
 def test_nothing_is_written_in_place(source):

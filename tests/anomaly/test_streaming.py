@@ -10,9 +10,10 @@ import joblib
 import pytest
 from anomaly.fakes import Counting, Doubting, split
 
+from latticework.anomaly.inspecting import inspect_parts
 from latticework.anomaly.part_warnings import noted, once, warn
 from latticework.anomaly.scans.folders import read_folder
-from latticework.anomaly.streaming import AHEAD, AT_ONCE, inspect_parts
+from latticework.anomaly.streaming import AHEAD, AT_ONCE
 from latticework.core.errors import InputError
 
 

@@ -181,13 +181,13 @@ def test_functions_are_watched_only_for_a_while() -> None:
     from latticework.anomaly.features import extraction
     from latticework.anomaly.fitted import Fitted
 
-    before = Fitted.judged, extraction.frames
+    before = Fitted.judged, extraction.frame
     with anomaly_speed_whole.watched(anomaly_speed_whole.STAGES) as taken:
         assert Fitted.judged is not before[0]
-        with pytest.raises(TypeError, match="'NoneType' object is not iterable"):
-            extraction.frames(None, 1)
+        with pytest.raises(AttributeError, match="'NoneType' object has no attribute 'size'"):
+            extraction.frame(None, 1)
     assert set(taken) == {anomaly_speed_whole.FRAMES}
-    assert (Fitted.judged, extraction.frames) == before
+    assert (Fitted.judged, extraction.frame) == before
 
 
 def test_the_published_way_of_the_parts_is_that_of_the_reference() -> None:

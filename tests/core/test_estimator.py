@@ -135,6 +135,15 @@ def test_parameters_that_the_state_keeps_are_not_in_the_header(tmp_path, monkeyp
     assert lw.load(tmp_path).bank_size == 256  # this class's `from_state` does not take it back
 
 
+def test_fields_of_a_config_that_belong_to_a_machine_are_not_saved(tmp_path, monkeypatch):
+    monkeypatch.setattr(fakes.Lexicon, "of_machines_in_config", ("limits",))
+    model = fakes.Lexicon(config=fakes.LexiconConfig(lowercase=False, limits=(2, 3))).fit(["Ein Haus"])
+    model.save(tmp_path)
+    assert json.loads((tmp_path / "config.json").read_bytes())["parameters"]["config"] == {"lowercase": False}
+    assert model.describe()["parameters"]["config"] == {"lowercase": False}
+    assert lw.load(tmp_path).config == fakes.LexiconConfig(lowercase=False)
+
+
 def test_a_device_is_refused_by_a_class_that_has_none(tmp_path, monkeypatch):
     fakes.NeighbourBank().fit(POINTS).save(tmp_path)
     monkeypatch.setattr(estimator, "check_device", lambda device: device)  # as where there is one

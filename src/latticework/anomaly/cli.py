@@ -171,8 +171,8 @@ def predict(
     check_apart(maps, paths)
 
     from latticework.anomaly.detector import M3DM
+    from latticework.anomaly.inspecting import inspect_parts
     from latticework.anomaly.report.outputs import row_of
-    from latticework.anomaly.streaming import inspect_parts
 
     detector = M3DM.load(model, device=device)
     parts = parts_in(paths, unit=unit or detector.unit_)

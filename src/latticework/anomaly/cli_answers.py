@@ -120,7 +120,7 @@ def explain(
         from latticework.anomaly.report.part_pages import part_page
 
         limits = {"threshold": detector.threshold_, "map_threshold": detector.map_threshold_}
-        part_page([(sample, found)], good=pictures, **limits).write(page)
+        part_page(sample, found, good=pictures, **limits).write(page)
         message(f"the page is {page}")
     if as_json:
         print_json(found.as_dict())
@@ -133,8 +133,8 @@ def evaluation_lines(found: Evaluation) -> list[str]:
     """Tables for people: the figures of all parts, of each kind of defect, and of each memory bank."""
     from latticework.anomaly.report.wording import plain
 
-    good = sum(label == "good" for label in found.labels)
-    lines = [f"{counted(good, 'good part')}, {len(found.labels) - good:,} defective"]
+    bad = int(found.bad.sum())
+    lines = [f"{counted(len(found.labels) - bad, 'good part')}, {bad:,} defective"]
     if found.interval is not None and found.figures.image is not None:
         low, high = found.interval
         lines.append(f"image AUROC: {found.figures.image.auroc:.3f}, 95 % interval {low:.3f} to {high:.3f}")
@@ -163,9 +163,11 @@ def explanation_lines(found: Inspection) -> list[str]:
     lines = [f"{printable(found.name)}: {verdict}, score {score}"]
     lines += [line for line in (p_told(found), found.doubt) if line]
     for bank, share in zip(found.banks, shares, strict=True):
-        near = bank.nearest
-        like = "" if near is None else f", most like {printable(near.part)} at row {near.row}, column {near.column}"
-        lines.append(f"{bank.bank}: {share} of {score}; worst at row {bank.row}, column {bank.column}{like}")
+        told, near = "nothing of it could be judged", bank.nearest
+        if near is not None:
+            like = f"most like {printable(near.part)} at row {near.row}, column {near.column}"
+            told = f"worst at row {bank.row}, column {bank.column}, {like}"
+        lines.append(f"{bank.bank}: {share} of {score}; {told}")
     lines += [f"region {place}: {region_told(region)}" for place, region in enumerate(found.regions, start=1)]
     return lines if found.regions else [*lines, where_told(found) or "no region is marked"]
 

@@ -72,12 +72,9 @@ def preprocess(
     Run again, it goes on where it was. A part that cannot be read is reported, and the others go on; the exit status is
     then 1.
     """
-    from joblib import parallel_config
-
     from latticework.anomaly.preparation.prepared import preprocess_folder
 
-    with parallel_config(n_jobs=jobs):
-        done = preprocess_folder(folder, output, size=size or None, split=split, unit=unit)
+    done = preprocess_folder(folder, output, size=size or None, split=split, unit=unit, jobs=jobs)
     for name, doubt in done.doubts.items():
         message(f"{name}: {doubt}")
     there = f", {len(done.there):,} were there" if done.there else ""

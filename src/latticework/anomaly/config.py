@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
-from typing import get_args
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Final, get_args
 
 from latticework.anomaly.choices import Mode
 from latticework.core.checks import INT64, number, one_of, set_frozen, whole_number
 from latticework.core.errors import InputError
+
+OF_MACHINES: Final = ("memory", "cache_folder")  # fields that belong to a machine, not to a model: they are not saved
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +66,14 @@ class M3DMConfig:
         if self.smoothing is not None:
             return self.smoothing
         return 4.0 if self.paper else 5.0
+
+    def of_model(self) -> dict[str, Any]:
+        """All figures but those that belong to a machine."""
+        return {name: value for name, value in asdict(self).items() if name not in OF_MACHINES}
+
+    def on_machine_of(self, other: M3DMConfig) -> M3DMConfig:
+        """The same, with what another says of the machine."""
+        return replace(other, **self.of_model())
 
     def _keep_path(self, name: str) -> None:
         """Store a path as a text: no other could be saved."""

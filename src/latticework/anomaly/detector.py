@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any, get_args
 
 import numpy as np
@@ -11,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from latticework.anomaly.banks import banks_of
 from latticework.anomaly.choices import Features, Fusion
-from latticework.anomaly.config import M3DMConfig
+from latticework.anomaly.config import OF_MACHINES, M3DMConfig
 from latticework.anomaly.encoders.pretrained import Pretrained
 from latticework.anomaly.evaluating import Told, evaluate
 from latticework.anomaly.features.extraction import Described, describe
@@ -48,7 +49,8 @@ class M3DM(Estimator):
     coreset : float
         The share of normal patches that a bank keeps.
     config : M3DMConfig or None
-        Everything else; ``M3DMConfig(mode="paper")`` follows the paper.
+        Everything else; ``M3DMConfig(mode="paper")`` follows the paper. Its `memory` and `cache_folder` belong to a
+        machine, not to a model: they are not saved, and may be changed between a fit and `partial_fit`.
     random_state : None, int or generator
         Repeats a fit.
     device : str
@@ -85,6 +87,7 @@ class M3DM(Estimator):
     """
 
     config_class = M3DMConfig
+    of_machines_in_config = OF_MACHINES
 
     def __init__(
         self,
@@ -120,7 +123,8 @@ class M3DM(Estimator):
         Raises
         ------
         InputError
-            If a part cannot be read, is labelled defective, lacks what the others have, or a parameter cannot be.
+            If a part cannot be read, is labelled defective, lacks what the others have, or a parameter cannot be; or if
+            nothing can be judged of any. One of which nothing can be judged is left out otherwise, as `report_` says.
         """
         settings, seed = self._checked(), seed_from(self.random_state)
         train, aside = train_held_out_split(X, validation, settings, seed)
@@ -146,7 +150,7 @@ class M3DM(Estimator):
     def partial_fit(self, X: Parts, y: Any = None) -> M3DM:
         """Learn more good parts: their patches join the banks, and a share of them is set aside too.
 
-        Scales and fusion stay as they were. All parts that were ever set aside are scored anew.
+        Scales, fusion and figures stay as they were. All parts that were ever set aside are scored anew.
 
         Parameters
         ----------
@@ -161,6 +165,7 @@ class M3DM(Estimator):
         if not hasattr(self, "fitted_"):
             return self.fit(X)
         before, device = self.fitted_, resolve_device(self.device)
+        before = replace(before, config=before.config.on_machine_of(self._config()))
         seed = spawn(seed_from(self.random_state), f"after {len(before.parts)}")
         train, aside = train_held_out_split(X, None, before.config, seed, unit=before.unit, again=True)
         self._keep(learn_more(before, train, aside, coreset=self.coreset, device=device))
@@ -302,10 +307,15 @@ class M3DM(Estimator):
         ----------
         part
             As of `explain`.
+
+        Raises
+        ------
+        InputError
+            As `explain`.
         """
         check_is_fitted(self, "fitted_")
         (described,) = self._looked_at([read(part, unit=self.unit_)])
-        found = self.normal_.representation(described.patches)
+        found = self.fitted_.represented(described)
         return {bank: found[bank].rows for bank in self.banks_}
 
     def to_state(self) -> State:
@@ -314,7 +324,7 @@ class M3DM(Estimator):
 
     def from_state(self, state: State) -> None:
         """See `Estimator`."""
-        self._keep(fitted_of(state, self.config or M3DMConfig(), resolve_device(self.device)))
+        self._keep(fitted_of(state, self._config(), resolve_device(self.device)))
 
     def describe(self) -> dict[str, object]:
         """See `Estimator`."""
@@ -331,9 +341,12 @@ class M3DM(Estimator):
             one_of("fusion", self.fusion, METHODS)
         one_of("features", self.features, get_args(Features))
         number("coreset", self.coreset, lambda share: 0 < share <= 1, "a share above 0, 1 at most")
+        resolve_device(self.device)
+        return self._config()
+
+    def _config(self) -> M3DMConfig:
         if not (self.config is None or type(self.config) is M3DMConfig):
             raise InputError(f"config={self.config!r}: expected an M3DMConfig")
-        resolve_device(self.device)
         return self.config or M3DMConfig()
 
     def _keep(self, fitted: Fitted) -> None:

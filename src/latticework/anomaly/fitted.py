@@ -12,10 +12,10 @@ from jaxtyping import Float64
 
 from latticework.anomaly.choices import Unit
 from latticework.anomaly.config import M3DMConfig
-from latticework.anomaly.features.extraction import Described, Extractor, Patches
+from latticework.anomaly.features.extraction import NOTHING, Described, Extractor, Patches
 from latticework.anomaly.findings.calibration import Threshold, threshold
 from latticework.anomaly.held_out import HeldOut
-from latticework.anomaly.judging import Judged, Layers, Representation, judged_without
+from latticework.anomaly.judging import Judged, Layers, Representation, judge
 from latticework.anomaly.memory.bank import MemoryBank
 from latticework.core.errors import InputError
 
@@ -112,13 +112,9 @@ class Fitted:
         InputError
             If none of the banks can judge any of its patches.
         """
-        found = self.normal.representation(part.patches)
-        if not any(len(found[bank].rows) for bank in self.banks):
-            raise InputError(
-                f"{part.name}: nothing of it can be judged: too few of its pixels belong to the part, or its mask "
-                "leaves too little"
-            )
-        return found
+        if part.empty:
+            raise InputError(f"{part.name}: {NOTHING}")
+        return self.normal.representation(part.patches)
 
     def judged(self, part: Described) -> Judged:
         """What the memory banks make of a part.
@@ -128,7 +124,7 @@ class Fitted:
         InputError
             As `represented`.
         """
-        return judged_without(self.represented(part), self.normal.memories, self.config, None)
+        return judge(self.represented(part), self.normal.memories, self.config)
 
     def _threshold(self, values: Float64[np.ndarray, " parts"]) -> Threshold | None:
         return threshold(values, rate=self.config.false_alarm_rate) if len(values) else None

@@ -27,12 +27,12 @@ from latticework.anomaly.fusion.feature_fusion import FeatureFusion
 from latticework.anomaly.fusion.fusion_learning import FusionConfig, fit_fusion
 from latticework.anomaly.fusion.fusion_trial import trial_scores
 from latticework.anomaly.fusion.patch_pairs import PatchPairs
-from latticework.anomaly.judging import Layers, Representation, fused_map, judged_without
+from latticework.anomaly.judging import Layers, Representation, fused_map, judge
 from latticework.anomaly.memory.bank import MemoryBank, places
 from latticework.anomaly.memory.cache import nameless_file
 from latticework.anomaly.memory.store import Store
 from latticework.anomaly.memory.whitening import Moments, Whitening, standardisation, whitening
-from latticework.anomaly.preparation.frames import Frames
+from latticework.anomaly.preparation.frames import Frame
 from latticework.core.seeds import spawn
 from latticework.core.temporaries import write_errors_of
 
@@ -47,7 +47,7 @@ EMBEDDED: Final = FusionConfig(steps=150, warmup_steps=40, most_patches=1024, va
 
 def learn(
     store: Store,
-    scans: Mapping[int, Frames],
+    scans: Mapping[int, Frame],
     *,
     fusion: bool,
     method: Fusion,
@@ -64,8 +64,8 @@ def learn(
     store
         What was seen of the parts.
     scans
-        Of every fifth of them, by number, which the fusion is not trained on: pseudo-defects are tried there. None if
-        there is no fusion bank to try.
+        Of every fifth of them, by number, which the fusion is not trained on: pseudo-defects are tried there. Empty
+        if there is no fusion bank to try.
     fusion
         Whether to learn a fusion bank; unless the paper is followed, it is kept only if it helps.
     method, coreset, config, encoders, device, seed
@@ -152,7 +152,7 @@ def decide(
     most = max(1, MOST_ROWS // len(numbers))
     images, patches = [], []
     for number, description in zip(numbers, store.parts(numbers), strict=True):
-        found = judged_without(representation(description), memories, config, number)
+        found = judge(representation(description), memories, config, without=number)
         images.append(found.scores)
         rows = found.maps[:, found.judged].T
         patches.append(rows if len(rows) <= most else rows[np.sort(generator.permutation(len(rows))[:most])])
@@ -165,13 +165,13 @@ def calibrated(
     """Of parts set aside, their scores and the highest scores in their maps."""
     scores, peaks = [], []
     for part in parts:
-        found = judged_without(normal.representation(part), normal.memories, config, None)
+        found = judge(normal.representation(part), normal.memories, config)
         scores.append(float(normal.layers.image.fuse(found.scores)))
         peaks.append(float(fused_map(found, normal.layers.patch, config).max()))
     return np.array(scores), np.array(peaks)
 
 
-def _halves(scans: Mapping[int, Frames]) -> list[dict[int, Frames]]:
+def _halves(scans: Mapping[int, Frame]) -> list[dict[int, Frame]]:
     numbers = list(scans)
     return [{number: scans[number] for number in half} for half in (numbers[::2], numbers[1::2]) if half]
 

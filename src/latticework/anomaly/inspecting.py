@@ -1,8 +1,9 @@
-"""One part, inspected: from what its banks say to an `Inspection` in the pixels of its own picture."""
+"""Parts, inspected: from what banks say to an `Inspection` in the pixels of a part's own picture, of one or of many."""
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import numpy as np
 import torch
@@ -15,9 +16,54 @@ from latticework.anomaly.findings.results import BankScore, Inspection, Nearest,
 from latticework.anomaly.fitted import Fitted
 from latticework.anomaly.judging import Judged, fused_map, unsquashed
 from latticework.anomaly.preparation.squares import Square
+from latticework.anomaly.scans.inputs import PartOrFile
 from latticework.anomaly.scans.samples import Sample
+from latticework.anomaly.streaming import each
+from latticework.core.errors import InputError
+
+if TYPE_CHECKING:
+    from latticework.anomaly.detector import M3DM
+
+P = TypeVar("P", bound=PartOrFile)
 
 OTHER_SIZE: Final = 1.1  # times as many rows or columns as any picture that was learnt from has, or as few
+
+
+def inspect_parts(
+    model: M3DM, parts: Iterable[P], *, jobs: int | None = None
+) -> Iterator[tuple[P, Inspection | InputError]]:
+    """Inspect parts and give each with what was found, in their order, as soon as it is known.
+
+    A part that cannot be read or judged comes with its error, and the others go on; of a folder list parts with
+    ``read_folder(..., partners="reported")`` for that. What there is to warn of is said once, with the part that it was
+    first seen in, and in the end, even an early one, of how many more it holds. Parts go through joblib: around the
+    call, ``joblib.parallel_config(backend="dask")`` moves them to a cluster, whose workers must find the same files.
+    Memory stays bounded, however many parts there are.
+
+    Parameters
+    ----------
+    model
+        A fitted `M3DM`.
+    parts
+        Samples, what `read_folder` lists, or paths; they may come from an iterator.
+    jobs
+        How many processes inspect (-1: one a processor); None is as many as `joblib.parallel_config` says, or else one,
+        this one.
+
+    Yields
+    ------
+    tuple
+        The part, and its `Inspection` or the `InputError` that says what is wrong with its files.
+
+    Examples
+    --------
+    >>> class Careful:
+    ...     def explain(self, part):
+    ...         raise InputError(f"{part} cannot be read")
+    >>> [(part, str(error)) for part, error in inspect_parts(Careful(), ["a.png", "b.png"])]
+    [('a.png', 'a.png cannot be read'), ('b.png', 'b.png cannot be read')]
+    """
+    return each(model.explain, parts, jobs=jobs)
 
 
 def inspection(sample: Sample, described: Described, judged: Judged, fitted: Fitted) -> Inspection:
@@ -31,9 +77,9 @@ def inspection(sample: Sample, described: Described, judged: Judged, fitted: Fit
         What was learnt from good ones.
     """
     layers, config = fitted.normal.layers, fitted.config
-    square: Square = described.frames.squares[0]
+    square: Square = described.frame.square
     whole = whole_map(described, judged, fitted)
-    foreground = _own(square, described.frames.foreground[0].numpy().astype(np.float32)) > 0.5
+    foreground = _own(square, described.frame.foreground.numpy().astype(np.float32)) > 0.5
     if sample.mask is not None:
         foreground &= sample.mask
     score = float(layers.image.fuse(judged.scores))
@@ -68,13 +114,13 @@ def inspection(sample: Sample, described: Described, judged: Judged, fitted: Fit
 
 def whole_map(described: Described, judged: Judged, fitted: Fitted) -> Float32[np.ndarray, "height width"]:
     """The fused score of every pixel of a part's own picture."""
-    return _own(described.frames.squares[0], fused_map(judged, fitted.normal.layers.patch, fitted.config))
+    return _own(described.frame.square, fused_map(judged, fitted.normal.layers.patch, fitted.config))
 
 
 def _doubt(described: Described, judged: Judged, fitted: Fitted) -> str:
     silent = [bank for bank, (row, _) in zip(fitted.banks, judged.worst, strict=True) if row < 0]
     told = f"nothing of it could be judged by {', '.join(silent)}" if silent else ""
-    return "; ".join(filter(None, (described.frames.doubts[0], _unlike(described.frames.squares[0], fitted), told)))
+    return "; ".join(filter(None, (described.frame.doubt, _unlike(described.frame.square, fitted), told)))
 
 
 def _unlike(square: Square, fitted: Fitted) -> str:

@@ -129,9 +129,8 @@ class Layers:
 def judge(
     patches: Mapping[str, Patches],
     memories: Mapping[str, MemoryBank],
+    config: M3DMConfig,
     *,
-    worst: int,
-    reweighted: bool = False,
     without: int | None = None,
 ) -> Judged:
     """Compare the patches of a part with what the banks hold.
@@ -142,10 +141,9 @@ def judge(
         As `Representation` gives them.
     memories
         Finished banks.
-    worst
-        Patches whose mean distance is the score.
-    reweighted
-        The score of the worst patch by PatchCore's equation 7 in its place, as in the paper.
+    config
+        How many of the worst patches have the mean distance that is the score; in the paper's mode it is that of the
+        worst one, by PatchCore's equation 7.
     without
         Leave out what the banks have of the part of that number. Where they have nothing else, each patch is compared
         with the second nearest entry.
@@ -165,7 +163,7 @@ def judge(
             entries.append(-1)
             distances.append(0.0)
             continue
-        scores.append(image_score(own, found.rows, near, which) if reweighted else _highest(near, worst))
+        scores.append(image_score(own, found.rows, near, which) if config.paper else _highest(near, config.worst))
         top = int(near.argmax())
         row, column = (int(axis[top]) for axis in np.nonzero(found.judged))
         places.append((row, column))
@@ -181,13 +179,6 @@ def judge(
     )
 
 
-def judged_without(
-    patches: Mapping[str, Patches], memories: Mapping[str, MemoryBank], config: M3DMConfig, number: int | None
-) -> Judged:
-    """A part, judged by what the banks hold of others."""
-    return judge(patches, memories, worst=config.worst, reweighted=config.paper, without=number)
-
-
 def fused_map(judged: Judged, layer: DecisionLayer, config: M3DMConfig) -> Float32[np.ndarray, "size size"]:
     """The score of every pixel of a frame: fused, enlarged, and smoothed by a Gaussian.
 
@@ -195,7 +186,7 @@ def fused_map(judged: Judged, layer: DecisionLayer, config: M3DMConfig) -> Float
     nearly its logarithm where it is large, so that a patch that is a hundred times over the limit does not make all
     around it look defective.
     """
-    return _shown(layer.fuse_maps(judged.maps[None])[0], config)
+    return _shown(layer.fuse_maps(judged.maps), config)
 
 
 def bank_map(judged: Judged, number: int, layer: DecisionLayer, config: M3DMConfig) -> Float32[np.ndarray, "size size"]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -11,16 +11,18 @@ import torch
 from latticework.anomaly.banks import FUSION
 from latticework.anomaly.choices import Fusion
 from latticework.anomaly.config import M3DMConfig
-from latticework.anomaly.features.extraction import Extractor, scans_of
+from latticework.anomaly.features.extraction import NOTHING, Described, Extractor, scans_of
 from latticework.anomaly.fitted import Fitted
 from latticework.anomaly.fitting import HELD_OUT, calibrated, fill, learn
 from latticework.anomaly.fusion.fusion_trial import TRIED
 from latticework.anomaly.held_out import HeldOut
 from latticework.anomaly.memory.needs import training_needs
 from latticework.anomaly.memory.store import Store
-from latticework.anomaly.preparation.frames import Frames
+from latticework.anomaly.memory.whitening import NO_PATCH
+from latticework.anomaly.preparation.frames import Frame
 from latticework.anomaly.scans.inputs import Part, unit_of
 from latticework.anomaly.scans.samples import Sample
+from latticework.core.errors import InputError
 from latticework.core.progress import message
 from latticework.core.words import counted
 
@@ -57,13 +59,18 @@ def learn_parts(
         To fill.
     method, coreset, config, encoders, device, seed
         As of `M3DM`.
+
+    Raises
+    ------
+    InputError
+        If nothing can be judged of any part to learn from, or a part is set aside that is learnt from.
     """
     scans, seen = scans_of(first), tuple(bank for bank in banks if bank != FUSION)
     fusion = FUSION in banks
     store, tries = Store(config), fusion and not config.paper
-    frames: dict[int, Frames] = {}
-    extractor = Extractor(seen, config, scans, encoders, alike=True)
-    for place, described in enumerate(extractor.each([first, *train[1:]], LEARNT)):
+    frames: dict[int, Frame] = {}
+    extractor, left_out = Extractor(seen, config, scans, encoders, alike=True), list[str]()
+    for place, described in enumerate(_judged(extractor.each([first, *train[1:]], LEARNT), left_out)):
         store.add(described)
         if place == 0:
             needed = training_needs(
@@ -71,9 +78,11 @@ def learn_parts(
             )
             message(f"to learn {counted(len(train), 'part')} takes at most {needed.told()}")
         if tries and place % HELD_OUT == 0 and len(frames) < TRIED:
-            frames[place] = described.frames
+            frames[place] = described.frame
+    if not len(store):
+        raise InputError(NO_PATCH)
     learnt = dict(zip(store.digests, store.names, strict=True))
-    held = HeldOut().joined(extractor.each(aside, ASIDE), learnt)
+    held = HeldOut().joined(_judged(extractor.each(aside, ASIDE), left_out), learnt)
     normal, report = learn(
         store,
         frames,
@@ -100,7 +109,7 @@ def learn_parts(
         held_out=held,
         scores=scores,
         peaks=peaks,
-        report=[*loaded, *report, *held.doubts(scores)],
+        report=[*loaded, *left_out, *report, *held.doubts(scores)],
     )
 
 
@@ -121,14 +130,17 @@ def learn_more(
     Raises
     ------
     InputError
-        If a part has a defect, was set aside before, or learnt from and is now set aside.
+        As `learn_parts`, or if a part has a defect or was set aside before.
     """
-    store, extractor = Store(before.config), replace(before.extractor, alike=True)
-    for described in extractor.each(train, LEARNT):
+    store, extractor, left_out = Store(before.config), replace(before.extractor, alike=True), list[str]()
+    for described in _judged(extractor.each(train, LEARNT), left_out):
         before.held_out.refuse(described)
         store.add(described)
+    if not len(store):
+        raise InputError(NO_PATCH)
     names, digests = [*before.parts, *store.names], [*before.digests, *store.digests]
-    held = before.held_out.joined(extractor.each(aside, ASIDE), dict(zip(digests, names, strict=True)))
+    learnt = dict(zip(digests, names, strict=True))
+    held = before.held_out.joined(_judged(extractor.each(aside, ASIDE), left_out), learnt)
     memories = fill(
         store,
         before.normal.representation,
@@ -141,7 +153,7 @@ def learn_more(
     store.close()
     normal = replace(before.normal, memories=memories)
     scores, peaks = calibrated(held.parts, normal, before.config)
-    for doubt in held.doubts(scores):
+    for doubt in (*left_out, *held.doubts(scores)):
         message(doubt)
     return replace(
         before,
@@ -153,3 +165,12 @@ def learn_more(
         scores=scores,
         peaks=peaks,
     )
+
+
+def _judged(parts: Iterable[Described], left_out: list[str]) -> Iterator[Described]:
+    """Those of which anything can be judged; it is noted that the others are left out."""
+    for part in parts:
+        if part.empty:
+            left_out.append(f"{part.name} was left out: {NOTHING}")
+        else:
+            yield part

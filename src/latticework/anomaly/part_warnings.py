@@ -11,13 +11,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
+from latticework.core.errors import callers_level
 from latticework.core.words import counted
 
 Note = tuple[str, str]  # a part or its file, and what is said of it
 _listener: ContextVar[Callable[[str, str], None] | None] = ContextVar("listener", default=None)
 
 
-def warn(part: str, what: str, *, stacklevel: int = 1) -> None:
+def warn(part: str, what: str) -> None:
     """Warn of a part, or note it, where many are worked on.
 
     Parameters
@@ -26,12 +27,10 @@ def warn(part: str, what: str, *, stacklevel: int = 1) -> None:
         Its name, or its file that is meant.
     what
         The same words for all parts that it holds for.
-    stacklevel
-        As of `warnings.warn`: 1 is whoever calls this.
     """
     listener = _listener.get()
     if listener is None:
-        warnings.warn(f"{part}: {what}", stacklevel=stacklevel + 1)
+        warnings.warn(f"{part}: {what}", stacklevel=callers_level())
     else:
         listener(part, what)
 
@@ -93,13 +92,13 @@ class Once:
             return
         self._times[what] += 1
         if self._times[what] == 1:
-            warnings.warn(f"{part}: {what}", stacklevel=2)
+            warnings.warn(f"{part}: {what}", stacklevel=callers_level())
 
     def close(self) -> None:
         """Say how often what was said was noted again."""
         for what, times in self._times.items():
             if times > 1:
-                warnings.warn(f"{counted(times - 1, 'more part')}: {what}", stacklevel=2)
+                warnings.warn(f"{counted(times - 1, 'more part')}: {what}", stacklevel=callers_level())
 
 
 @contextmanager

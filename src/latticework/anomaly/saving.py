@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Any, get_args
 
 import numpy as np
@@ -34,7 +33,7 @@ def state_of(fitted: Fitted) -> State:
     if normal.representation.fusion is not None:
         groups["feature_fusion"] = normal.representation.fusion.tensors()
     values: dict[str, Any] = {
-        "config": asdict(fitted.config),
+        "config": fitted.config.of_model(),
         "banks": list(normal.memories),
         "scales": list(normal.representation.whitenings),
         "fusion": normal.layers.image.method,
@@ -53,7 +52,7 @@ def state_of(fitted: Fitted) -> State:
 
 
 def fitted_of(state: State, config: M3DMConfig, device: torch.device) -> Fitted:
-    """What `state_of` kept, for use on a device; `config` is that of folders that do not say with which it was learnt.
+    """What `state_of` kept, for use on a device; of `config` is what belongs to a machine.
 
     Raises
     ------
@@ -63,7 +62,7 @@ def fitted_of(state: State, config: M3DMConfig, device: torch.device) -> Fitted:
     from latticework.anomaly.encoders.pretrained import Pretrained
 
     values, groups = state.values, state.tensors
-    config = M3DMConfig(**values["config"]) if "config" in values else config
+    config = M3DMConfig(**values["config"]).on_machine_of(config)
     options = {"budget": config.memory, "folder": config.cache_folder, "device": device}
     fusion = FeatureFusion.from_tensors(groups["feature_fusion"]).to(device) if "feature_fusion" in groups else None
     scales = {bank: Whitening.from_arrays(_arrays(groups[f"scale_{bank}"])) for bank in values["scales"]}
@@ -77,7 +76,7 @@ def fitted_of(state: State, config: M3DMConfig, device: torch.device) -> Fitted:
     fits = len(parts) == len(sizes) > most and all(layer.banks == len(memories) for layer in layers)
     if not fits or set(memories) != banks or not set(scans) <= set(SCANS):
         raise InputError("the parts of a detector do not fit each other; the model is damaged")
-    unit = values.get("unit", "m")  # which those were in that say nothing
+    unit = values["unit"]
     if unit not in get_args(Unit):
         raise InputError(f"points in {unit!r} are read by no detector; the model is damaged")
     for bank, scale in scales.items():

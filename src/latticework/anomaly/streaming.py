@@ -6,16 +6,13 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
-from typing import Final, Generic, Protocol, TypeVar
+from typing import Final, Generic, TypeVar
 
-from latticework.anomaly.findings.results import Inspection
 from latticework.anomaly.part_warnings import Note, Once, noted
-from latticework.anomaly.scans.inputs import PartOrFile
 from latticework.core.checks import n_jobs
 from latticework.core.errors import InputError
 from latticework.core.parallel import workers
 
-P = TypeVar("P", bound=PartOrFile)
 T = TypeVar("T")
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -23,14 +20,6 @@ Told = tuple[Result | InputError, list[Note]]  # and what there was to warn of
 
 AT_ONCE: Final = 4  # parts that a worker takes at a time
 AHEAD: Final = 8  # tasks of each worker that are done or waiting: bounds the results that nobody has asked for yet
-
-
-class Inspector(Protocol):
-    """What inspects a part: a fitted `M3DM`."""
-
-    def explain(self, part: PartOrFile) -> Inspection:
-        """Say what is wrong with it."""
-        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,43 +36,6 @@ class _Shared(Generic[T, Result]):
         return 2**20
 
 
-def inspect_parts(
-    model: Inspector, parts: Iterable[P], *, jobs: int | None = None
-) -> Iterator[tuple[P, Inspection | InputError]]:
-    """Inspect parts and give each with what was found, in their order, as soon as it is known.
-
-    A part that cannot be read or judged comes with its error, and the others go on; of a folder list parts with
-    ``read_folder(..., partners="reported")`` for that. What there is to warn of is said once, with the part that it was
-    first seen in, and in the end, even an early one, of how many more it holds. Parts go through joblib: around the
-    call, ``joblib.parallel_config(backend="dask")`` moves them to a cluster, whose workers must find the same files.
-    Memory stays bounded, however many parts there are.
-
-    Parameters
-    ----------
-    model
-        A fitted `M3DM`.
-    parts
-        Samples, what `read_folder` lists, or paths; they may come from an iterator.
-    jobs
-        How many processes inspect (-1: one a processor); None is as many as `joblib.parallel_config` says, or else one,
-        this one.
-
-    Yields
-    ------
-    tuple
-        The part, and its `Inspection` or the `InputError` that says what is wrong with its files.
-
-    Examples
-    --------
-    >>> class Careful:
-    ...     def explain(self, part):
-    ...         raise InputError(f"{part} cannot be read")
-    >>> [(part, str(error)) for part, error in inspect_parts(Careful(), ["a.png", "b.png"])]
-    [('a.png', 'a.png cannot be read'), ('b.png', 'b.png cannot be read')]
-    """
-    return each(model.explain, parts, jobs=jobs)
-
-
 def each(
     work: Callable[[T], Result],
     parts: Iterable[T],
@@ -94,12 +46,18 @@ def each(
 ) -> Iterator[tuple[T, Result | InputError]]:
     """Do something with each part, and give it with what came of it, or the `InputError` that was raised.
 
+    They come in their order, each as soon as it is known, and memory stays bounded. What there is to warn of is said
+    once, with the part that it was first seen in, and in the end, even an early one, of how many more it holds.
+
     Parameters
     ----------
     work
         What is done; it travels to the workers.
-    parts, jobs
-        As of `inspect_parts`.
+    parts
+        They may come from an iterator.
+    jobs
+        How many processes work (-1: one a processor); None is as many as `joblib.parallel_config` says, or else one,
+        this one.
     ahead
         Tasks of each worker that are done or waiting.
     here

@@ -29,6 +29,7 @@ def stop(*, seed: int) -> Section:
     from latticework.anomaly.detector import M3DM
     from latticework.anomaly.report.cards import card, explained
     from latticework.anomaly.report.heat import Scale
+    from latticework.anomaly.report.wording import sentence
     from latticework.pages import Section, Table
 
     started = time.monotonic()
@@ -65,7 +66,7 @@ def stop(*, seed: int) -> Section:
             ("seconds for each inspection", round(seconds / len(test), 3)),
         ],
         paragraphs=[
-            *([f"{about[:1].upper()}{about[1:]}."] if about else []),
+            *filter(None, [sentence(about)]),
             explained(shown, scale=scale, good=good.get),
         ],
         tables=[

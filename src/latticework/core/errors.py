@@ -64,8 +64,11 @@ def require(module: str, *, extra: str, purpose: str) -> ModuleType:
 
 
 def callers_level() -> int:
-    """The `stacklevel` of whoever called the library, for the function that asks: its own methods call each other."""
-    level = 1
-    while sys._getframe(level).f_globals.get("__name__", "").startswith("latticework."):
-        level += 1
+    """The `stacklevel` of whoever called the library, for the function that asks: its own methods call each other.
+
+    Some do so by way of `contextlib`, which counts as a part of it.
+    """
+    level, frame = 1, sys._getframe(1)
+    while f"{frame.f_globals.get('__name__')}.".startswith(("latticework.", "contextlib.")) and frame.f_back:
+        level, frame = level + 1, frame.f_back
     return level

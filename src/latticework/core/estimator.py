@@ -39,11 +39,15 @@ class Estimator(BaseEstimator):
     ----------
     config_class : type or None
         The dataclass of a constructor parameter called `config`, if there is one.
+    of_machines_in_config : tuple of str
+        Fields of that dataclass that belong to a machine too, such as a folder for temporary files: they have defaults,
+        and are not saved either.
     parameters_in_state : tuple of str
         Constructor parameters that `to_state` keeps and `from_state` takes back, such as large ones.
     """
 
     config_class: ClassVar[type[Any] | None] = None
+    of_machines_in_config: ClassVar[tuple[str, ...]] = ()
     parameters_in_state: ClassVar[tuple[str, ...]] = ()
 
     def save(self, folder: str | os.PathLike[str]) -> None:
@@ -264,8 +268,9 @@ def plain_parameters(estimator: Estimator) -> dict[str, Any]:
     }
     config = parameters.get("config")
     if estimator.config_class and isinstance(config, estimator.config_class):
-        fields = dataclasses.fields(config)
-        parameters["config"] = {field.name: getattr(config, field.name) for field in fields}
+        names = [field.name for field in dataclasses.fields(config)]
+        kept = [name for name in names if name not in estimator.of_machines_in_config]
+        parameters["config"] = {name: getattr(config, name) for name in kept}
     return parameters
 
 

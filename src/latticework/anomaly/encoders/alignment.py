@@ -36,8 +36,8 @@ class Interpolation:
         They add up to 1; nothing for rows that are no points.
     """
 
-    places: Int64[Tensor, "batch points near"]
-    weights: Float[Tensor, "batch points near"]
+    places: Int64[Tensor, "points near"]
+    weights: Float[Tensor, "points near"]
 
 
 @dataclass(frozen=True)
@@ -52,11 +52,11 @@ class Patches:
         The share of pixels with a point. Dividing by it gives averages over points.
     """
 
-    features: Float[Tensor, "batch channels rows columns"]
-    coverage: Float[Tensor, "batch rows columns"]
+    features: Float[Tensor, "channels rows columns"]
+    coverage: Float[Tensor, "rows columns"]
 
 
-def interpolation(points: Float[Tensor, "batch points 3"], centres: Float[Tensor, "batch groups 3"]) -> Interpolation:
+def interpolation(points: Float[Tensor, "points 3"], centres: Float[Tensor, "groups 3"]) -> Interpolation:
     """Find the three nearest centres of each point, and what they weigh. O(points · log groups), on the CPU.
 
     Parameters
@@ -68,47 +68,23 @@ def interpolation(points: Float[Tensor, "batch points 3"], centres: Float[Tensor
 
     Examples
     --------
-    >>> ends = torch.tensor([[[0.0, 0, 0], [4, 0, 0]]])
-    >>> interpolation(torch.tensor([[[1.0, 0, 0], [4, 0, 0]]]), ends).weights
-    tensor([[[0.7500, 0.2500],
-             [1.0000, 0.0000]]])
+    >>> ends = torch.tensor([[0.0, 0, 0], [4, 0, 0]])
+    >>> interpolation(torch.tensor([[1.0, 0, 0], [4, 0, 0]]), ends).weights
+    tensor([[0.7500, 0.2500],
+            [1.0000, 0.0000]])
     """
-    batch, rows, _ = points.shape
-    near = min(CENTRES, centres.shape[1])
-    places = torch.zeros(batch, rows, near, dtype=torch.int64, device=points.device)
-    weights = points.new_zeros(batch, rows, near)
-    for cloud in range(batch):
-        there = (~points[cloud].isnan().any(1)).nonzero()[:, 0]
-        distances, places[cloud, there] = nearest(centres[cloud], points[cloud, there], near)
-        inverse = 1 / (distances + EPSILON)
-        weights[cloud, there] = inverse / inverse.sum(1, keepdim=True)
+    near = min(CENTRES, len(centres))
+    places = torch.zeros(len(points), near, dtype=torch.int64, device=points.device)
+    weights = points.new_zeros(len(points), near)
+    there = (~points.isnan().any(1)).nonzero()[:, 0]
+    distances, places[there] = nearest(centres, points[there], near)
+    inverse = 1 / (distances + EPSILON)
+    weights[there] = inverse / inverse.sum(1, keepdim=True)
     return Interpolation(places, weights)
 
 
-def at_points(
-    features: Float[Tensor, "batch groups channels"], interpolation: Interpolation
-) -> Float[Tensor, "batch points channels"]:
-    """Features of points from those of groups; zeros for rows that are no points. O(points · channels).
-
-    Examples
-    --------
-    >>> ends, points = torch.tensor([[[0.0, 0, 0], [4, 0, 0]]]), torch.tensor([[[1.0, 0, 0]]])
-    >>> at_points(torch.tensor([[[0.0, 8], [4, 8]]]), interpolation(points, ends))
-    tensor([[[1., 8.]]])
-    """
-    batch, groups, _ = features.shape
-    first = torch.arange(batch, device=features.device)[:, None, None] * groups
-    found = torch.nn.functional.embedding_bag(
-        (interpolation.places + first).flatten(0, 1),
-        features.flatten(0, 1),
-        mode="sum",
-        per_sample_weights=interpolation.weights.to(features.dtype).flatten(0, 1),
-    )
-    return found.view(batch, interpolation.places.shape[1], -1)
-
-
 def at_patches(
-    features: Float[Tensor, "batch groups channels"],
+    features: Float[Tensor, "groups channels"],
     interpolation: Interpolation,
     *,
     width: int,
@@ -116,7 +92,7 @@ def at_patches(
 ) -> Patches:
     """Features of patches from those of groups. O(pixels + patches · groups · channels).
 
-    Equal to what `at_points` gives, put into the picture, averaged over 3 x 3 pixels (stride 1, none beyond the rim)
+    Equal to the features of points, put into the picture, averaged over 3 x 3 pixels (stride 1, none beyond the rim)
     and then over the pixels of each patch (`adaptive_avg_pool2d`).
 
     Parameters
@@ -138,32 +114,29 @@ def at_patches(
     Examples
     --------
     >>> rows, columns = torch.meshgrid(torch.arange(8.0), torch.arange(8.0), indexing="ij")
-    >>> wall = torch.stack([columns, rows, torch.ones(8, 8)], dim=-1).flatten(0, 1)[None]
-    >>> found = at_patches(torch.ones(1, 4, 2), interpolation(wall, wall[:, ::20]), width=8, patches=(2, 2))
+    >>> wall = torch.stack([columns, rows, torch.ones(8, 8)], dim=-1).flatten(0, 1)
+    >>> found = at_patches(torch.ones(4, 2), interpolation(wall, wall[::20]), width=8, patches=(2, 2))
     >>> found.features.shape, found.features.mean().item(), found.coverage.tolist()
-    (torch.Size([1, 2, 2, 2]), 1.0, [[[1.0, 1.0], [1.0, 1.0]]])
+    (torch.Size([2, 2, 2]), 1.0, [[1.0, 1.0], [1.0, 1.0]])
     """
-    batch, pixels = interpolation.places.shape[:2]
+    pixels = len(interpolation.places)
     if width < 3 or pixels % width or pixels < 3 * width:
         message = "a picture needs three rows and columns of pixels or more, all of one width"
         raise InputError(f"{message}, got {pixels} points for rows of {width}")
-    groups, like = features.shape[1], interpolation.weights
+    groups, like = len(features), interpolation.weights
     rows, shares_of_rows = _averages(pixels // width, patches[0], like)
     columns, shares_of_columns = _averages(width, patches[1], like)
     patch = (rows[:, None, :, None] * patches[1] + columns[None, :, None, :]).flatten(0, 1).flatten(1)
     shares = (shares_of_rows[:, None, :, None] * shares_of_columns[None, :, None, :]).flatten(0, 1).flatten(1)
-    found = features.new_zeros(batch, patches[0] * patches[1], features.shape[2])
-    coverage = like.new_zeros(found.shape[:2])
-    for cloud in range(batch):
-        there = (interpolation.weights[cloud] > 0).any(1).nonzero()[:, 0]
-        places = patch[there][:, :, None] * groups + interpolation.places[cloud, there][:, None]
-        values = shares[there][:, :, None] * interpolation.weights[cloud, there][:, None]
-        weights = like.new_zeros(found.shape[1] * groups).index_add_(0, places.flatten(), values.flatten())
-        weights = weights.view(-1, groups)
-        coverage[cloud] = weights.sum(1)
-        covered = coverage[cloud].nonzero()[:, 0]
-        found[cloud, covered] = weights[covered].to(features.dtype) @ features[cloud]
-    return Patches(found.mT.reshape(batch, -1, *patches), coverage.view(batch, *patches))
+    found = features.new_zeros(patches[0] * patches[1], features.shape[1])
+    there = (like > 0).any(1).nonzero()[:, 0]
+    places = patch[there][:, :, None] * groups + interpolation.places[there][:, None]
+    values = shares[there][:, :, None] * like[there][:, None]
+    weights = like.new_zeros(len(found) * groups).index_add_(0, places.flatten(), values.flatten()).view(-1, groups)
+    coverage = weights.sum(1)
+    covered = coverage.nonzero()[:, 0]
+    found[covered] = weights[covered].to(features.dtype) @ features
+    return Patches(found.mT.reshape(-1, *patches), coverage.view(patches))
 
 
 def _averages(

@@ -30,13 +30,14 @@ from latticework.anomaly.encoders.sampling import farthest_points, nearest_group
 from latticework.anomaly.encoders.vit import VIT_B8, VisionTransformer, ViTConfig
 from latticework.anomaly.encoders.weights import load_point_mae, load_vit
 from latticework.anomaly.features.patch_maps import PatchMap, enough
-from latticework.anomaly.preparation.frames import Frames
+from latticework.anomaly.preparation.frames import Frame
+from latticework.anomaly.saved_modules import rebuilt
+from latticework.core.checks import one_of
 from latticework.core.errors import InputError
 from latticework.core.hardware import evaluating, resolve_device
 
 FINE: Final = 4  # pixels along the side of a patch of points: 56 x 56 of a picture of 224 x 224
 FEWEST: Final = 3  # points of a part that has a surface
-MODES: Final = get_args(Mode)
 LARGEST: Final = 1 << 16  # size that a saved encoder may say it has
 DECIMALS: Final = 5  # of a share of points: weights that add up to 1 do so but for rounding
 _PRECISION: Final = "32"
@@ -67,7 +68,8 @@ class Pretrained:
 
     Examples
     --------
-    >>> part = Frames(torch.rand(1, 3, 32, 32), None, torch.ones(1, 32, 32, dtype=torch.bool), (), ())
+    >>> from latticework.anomaly.preparation.squares import Square
+    >>> part = Frame(torch.rand(3, 32, 32), None, torch.ones(32, 32, dtype=torch.bool), Square(32, 32, 32))
     >>> tiny = VisionTransformer(ViTConfig(d_model=6, layers=1, heads=2, d_hidden=12, side=4))
     >>> found = Pretrained(vit=tiny).colour(part)
     >>> found.features.shape, found.judged.all().item()
@@ -161,23 +163,23 @@ class Pretrained:
         for prefix, sizes in configs.items():
             own = {name[len(prefix) + 1 :]: tensors[name] for name in tensors if names[name] == prefix}
             config_class, encoder_class = kinds[prefix]
-            built[prefix] = _rebuilt(prefix, config_class, encoder_class, sizes, own)
+            built[prefix] = _saved(prefix, config_class, encoder_class, sizes, own)
         return cls(built.get("vit"), built.get("point_mae"), device)
 
-    def colour(self, frames: Frames) -> PatchMap:
+    def colour(self, frame: Frame) -> PatchMap:
         """What the vision Transformer makes of each of its patches: 28 x 28 of 768 numbers, if they have 8 x 8 pixels.
 
         Its attention goes everywhere, so what lies beside the part is black: it does not enter.
 
         Parameters
         ----------
-        frames
+        frame
             With colours; a multiple of the size of a patch high and wide.
 
         Returns
         -------
         PatchMap
-            2.4 MB a picture. Judged where at least `features.SHARE` of the patch is the part.
+            2.4 MB a picture. Judged where at least `patch_maps.SHARE` of the patch is the part.
 
         Raises
         ------
@@ -185,23 +187,22 @@ class Pretrained:
             If there is no encoder of colours, or there are no colours, or they cannot be cut into patches.
         """
         encoder = self._needed(self.vit, "vit", "colours")
-        if frames.rgb is None:
-            raise InputError("the frames have no colours: features of colours need rgb")
-        part = frames.foreground[:, None]
+        if frame.rgb is None:
+            raise InputError("the frame has no colours: features of colours need rgb")
+        part = frame.foreground[None, None]
         with evaluating(encoder, self.device, _PRECISION) as device:
-            found = encoder((frames.rgb * part).to(device)).to(frames.rgb.device)
+            found = encoder((frame.rgb * part).to(device)).to(frame.rgb.device)
         share = F.avg_pool2d(part.float(), encoder.config.patch)
         return PatchMap(found.clone(), enough(share))  # a copy may take part in training, unlike what inference leaves
 
-    def geometry(self, frames: Frames, *, mode: str = "default") -> PatchMap:
+    def geometry(self, frame: Frame, *, mode: str = "default") -> PatchMap:
         """What Point-MAE makes of the groups of points, at patches of 4 x 4 pixels: 56 x 56 of 1152 numbers.
 
-        Fewer centres, and fewer points in a group, are taken where there are not as many. Parts go through one at a
-        time, so that none depends on the others beside it.
+        Fewer centres, and fewer points in a group, are taken where there are not as many.
 
         Parameters
         ----------
-        frames
+        frame
             With points; those beside the part do not count.
         mode
             ``"default"``: averages over the points of a patch. ``"paper"``: pixels without a point count as zeros, as
@@ -210,7 +211,7 @@ class Pretrained:
         Returns
         -------
         PatchMap
-            14 MB a picture. Judged where at least `features.SHARE` of the patch, and of the pixels around it, has
+            14 MB a picture. Judged where at least `patch_maps.SHARE` of the patch, and of the pixels around it, has
             points; nothing of a part with fewer than three.
 
         Raises
@@ -219,27 +220,22 @@ class Pretrained:
             If there is no encoder of points, or there are no points, or no such mode.
         """
         encoder = self._needed(self.point_mae, "point_mae", "points")
-        if frames.xyz is None:
-            raise InputError("the frames have no points: features of points need xyz")
-        if mode not in MODES:
-            raise InputError(f"mode={mode!r}: expected {', '.join(MODES)}")
-        batch, height, width = frames.foreground.shape
+        if frame.xyz is None:
+            raise InputError("the frame has no points: features of points need xyz")
+        one_of("mode", mode, get_args(Mode))
+        height, width = frame.foreground.shape
         grid = max(1, height // FINE), max(1, width // FINE)
-        features = frames.xyz.new_zeros(batch, encoder.config.channels, *grid)
-        coverage = frames.xyz.new_zeros(batch, 1, *grid)
-        clouds = frames.xyz.masked_fill(~frames.foreground[:, None], torch.nan).flatten(2).mT
-        for place, cloud in enumerate(torch.split(clouds, 1)):
-            if int((~cloud.isnan().any(2)).sum()) < FEWEST:
-                continue
+        features, coverage = frame.xyz.new_zeros(encoder.config.channels, *grid), frame.xyz.new_zeros(grid)
+        cloud = frame.xyz.masked_fill(~frame.foreground, torch.nan).flatten(1).mT
+        if int((~cloud.isnan().any(1)).sum()) >= FEWEST:
             groups = nearest_groups(cloud, farthest_points(cloud))
             with evaluating(encoder, self.device, _PRECISION) as device:
-                found = encoder(groups.members.to(device), groups.centres.to(device)).to(cloud.device)
-            shares = interpolation(cloud, groups.centres)
-            patches = at_patches(found, shares, width=width, patches=grid)
-            features[place], coverage[place, 0] = patches.features[0], patches.coverage[0]
+                found = encoder(groups.members[None].to(device), groups.centres[None].to(device))[0].to(cloud.device)
+            patches = at_patches(found, interpolation(cloud, groups.centres), width=width, patches=grid)
+            features, coverage = patches.features, patches.coverage
         if mode == "default":
-            features /= coverage.masked_fill(coverage == 0, 1)
-        return PatchMap(features, enough(coverage.round(decimals=DECIMALS)))
+            features = features / coverage.masked_fill(coverage == 0, 1)
+        return PatchMap(features[None], enough(coverage.round(decimals=DECIMALS)[None, None]))
 
     def _needed(self, encoder: _Module | None, name: str, what: str) -> _Module:
         if encoder is None:
@@ -247,7 +243,7 @@ class Pretrained:
         return encoder
 
 
-def _rebuilt(
+def _saved(
     kind: str,
     config_class: type[Any],
     encoder_class: type[Any],
@@ -262,16 +258,5 @@ def _rebuilt(
     whole = [size for size in vars(config).values() if isinstance(size, int)]
     if max(whole) > LARGEST or config.layers > len(tensors):
         raise InputError(f"the saved {kind} has sizes that no encoder has, or more layers than weights")
-    with torch.device("meta"):
-        encoder: nn.Module = encoder_class(config)
-    expected = encoder.state_dict()
-    if wrong := sorted(set(expected) ^ set(tensors)):
-        raise InputError(f"the saved {kind} lacks, or has besides its own: {some(wrong)}")
-    for name, tensor in tensors.items():
-        if tensor.shape != expected[name].shape:
-            shapes = f"{tuple(tensor.shape)}, expected {tuple(expected[name].shape)}"
-            raise InputError(f"{name} of the saved {kind} has the shape {shapes}")
-        if not (tensor.is_floating_point() and tensor.isfinite().all()):
-            raise InputError(f"{name} of the saved {kind} must hold finite real numbers")
-    encoder.load_state_dict({name: tensor.float() for name, tensor in tensors.items()}, assign=True)
-    return encoder.requires_grad_(False).eval()
+    encoder: nn.Module = rebuilt(lambda: encoder_class(config), tensors, f"the saved {kind}")
+    return encoder.requires_grad_(False)

@@ -4,7 +4,7 @@ PointNet++, section 3.2: each centre is the point farthest from those chosen bef
 evenly however densely it was scanned; a group is the points nearest to a centre, less the centre. M3DM takes 1024
 groups of 128.
 
-Clouds are rows of points. A row with NaN is no point: it is never chosen and in no group, so a picture of points may be
+A cloud is rows of points. A row with NaN is no point: it is never chosen and in no group, so a picture of points may be
 given as it is, rows end to end, and what comes back still says which pixel each point is.
 """
 
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int64
+from jaxtyping import Float, Int64
 from scipy.spatial import cKDTree
 from torch import Tensor
 
@@ -26,7 +26,7 @@ SIZE = 128  # points of each: as in the paper's code
 
 @dataclass(frozen=True)
 class Groups:
-    """Points of clouds, in groups.
+    """Points of a cloud, in groups.
 
     Parameters
     ----------
@@ -38,14 +38,14 @@ class Groups:
         Which points they are.
     """
 
-    centres: Float[Tensor, "batch groups 3"]
-    members: Float[Tensor, "batch groups size 3"]
-    places: Int64[Tensor, "batch groups size"]
+    centres: Float[Tensor, "groups 3"]
+    members: Float[Tensor, "groups size 3"]
+    places: Int64[Tensor, "groups size"]
 
 
 def farthest_points(
-    points: Float[Tensor, "batch points 3"], groups: int = GROUPS, *, start: int = 0
-) -> Int64[Tensor, "batch groups"]:
+    points: Float[Tensor, "points 3"], groups: int = GROUPS, *, start: int = 0
+) -> Int64[Tensor, " groups"]:
     """Choose points one after the other, each the farthest from those before it. O(groups · points), on the CPU.
 
     Parameters
@@ -53,10 +53,9 @@ def farthest_points(
     points
         NaN in rows that are no points.
     groups
-        How many to choose. In a batch whose largest cloud has fewer points, that many; a cloud that has fewer than are
-        chosen gives each of its points, and then its first again and again.
+        How many to choose; all if there are no more.
     start
-        The first to be chosen, counted among the points of each cloud.
+        The first to be chosen, counted among the points.
 
     Returns
     -------
@@ -66,30 +65,25 @@ def farthest_points(
     Raises
     ------
     InputError
-        If a cloud has no point at `start`, or `groups` is not positive.
+        If there is no point at `start`, or `groups` is not positive.
 
     Examples
     --------
-    >>> line = torch.tensor([[[0.0, 0, 0], [1, 0, 0], [torch.nan, 0, 0], [4, 0, 0], [9, 0, 0]]])
+    >>> line = torch.tensor([[0.0, 0, 0], [1, 0, 0], [torch.nan, 0, 0], [4, 0, 0], [9, 0, 0]])
     >>> farthest_points(line, 3).tolist()
-    [[0, 4, 3]]
+    [0, 4, 3]
     """
-    known, counts = _known(points)
+    there = _there(points)
     if groups < 1:
         raise InputError(f"groups must be at least 1, got {groups}")
-    smallest = int(counts.min())
-    if not 0 <= start < smallest:
-        raise InputError(f"start must be a place among the {smallest} points of the smallest cloud, got {start}")
-    groups = min(groups, int(counts.max()))
-    chosen = torch.zeros(len(points), groups, dtype=torch.int64, device=points.device)
-    for cloud, rows in enumerate(known):
-        there = rows.nonzero()[:, 0]
-        chosen[cloud] = there[torch.from_numpy(_one_cloud(points[cloud, there].numpy(force=True), groups, start))]
-    return chosen
+    if not 0 <= start < len(there):
+        raise InputError(f"start must be a place among the {len(there)} points of the cloud, got {start}")
+    chosen = _chosen(points[there].numpy(force=True), min(groups, len(there)), start)
+    return there[torch.from_numpy(chosen)]
 
 
-def _one_cloud(points: Float[np.ndarray, "points 3"], groups: int, start: int) -> Int64[np.ndarray, " groups"]:
-    """Do it with one cloud: a third of what torch takes, which asks its threads to help with every small operation."""
+def _chosen(points: Float[np.ndarray, "points 3"], groups: int, start: int) -> Int64[np.ndarray, " groups"]:
+    """Do it in a third of what torch takes, which asks its threads to help with every small operation."""
     x, y, z = np.ascontiguousarray(points.T)
     distances = np.full(len(x), np.inf, points.dtype)
     squared, others = np.empty_like(distances), np.empty_like(distances)
@@ -106,9 +100,7 @@ def _one_cloud(points: Float[np.ndarray, "points 3"], groups: int, start: int) -
     return chosen
 
 
-def nearest_groups(
-    points: Float[Tensor, "batch points 3"], centres: Int64[Tensor, "batch groups"], size: int = SIZE
-) -> Groups:
+def nearest_groups(points: Float[Tensor, "points 3"], centres: Int64[Tensor, " groups"], size: int = SIZE) -> Groups:
     """Put together the points nearest to each centre. O(groups · size · log points), on the CPU.
 
     Parameters
@@ -118,34 +110,26 @@ def nearest_groups(
     centres
         Places among the rows, such as `farthest_points` chooses.
     size
-        Points in a group, the centre among them. In a batch whose largest cloud has fewer, that many; where a cloud has
-        fewer than that, groups have the centre several times, which changes no maximum over a group.
+        Points in a group, the centre among them; all if there are no more.
 
     Raises
     ------
     InputError
-        If a cloud has no points, or `size` is not positive.
+        If there are no points, or `size` is not positive.
 
     Examples
     --------
-    >>> line = torch.tensor([[[0.0, 0, 0], [1, 0, 0], [torch.nan, 0, 0], [4, 0, 0], [9, 0, 0]]])
-    >>> groups = nearest_groups(line, torch.tensor([[3]]), size=2)
+    >>> line = torch.tensor([[0.0, 0, 0], [1, 0, 0], [torch.nan, 0, 0], [4, 0, 0], [9, 0, 0]])
+    >>> groups = nearest_groups(line, torch.tensor([3]), size=2)
     >>> groups.places.tolist(), groups.members.tolist()
-    ([[[3, 1]]], [[[[0.0, 0.0, 0.0], [-3.0, 0.0, 0.0]]]])
+    ([[3, 1]], [[[0.0, 0.0, 0.0], [-3.0, 0.0, 0.0]]])
     """
-    known, counts = _known(points)
+    there = _there(points)
     if size < 1:
         raise InputError(f"size must be at least 1, got {size}")
-    size = min(size, int(counts.max()))
-    found = torch.zeros(*centres.shape, size, dtype=torch.int64, device=points.device)
-    for cloud, (rows, places) in enumerate(zip(points, centres, strict=True)):
-        there = known[cloud].nonzero()[:, 0]
-        near = there[nearest(rows[there], rows[places], size)[1]]
-        found[cloud, :, : near.shape[1]] = near
-        found[cloud, :, near.shape[1] :] = near[:, :1]
-    middle = points.gather(1, centres[..., None].expand(-1, -1, 3))
-    members = points.gather(1, found.flatten(1)[..., None].expand(-1, -1, 3)).view(*found.shape, 3)
-    return Groups(middle, members - middle[:, :, None], found)
+    middle = points[centres]
+    places = there[nearest(points[there], middle, size)[1]]
+    return Groups(middle, points[places] - middle[:, None], places)
 
 
 def nearest(
@@ -174,11 +158,9 @@ def nearest(
     return distances.to(points.dtype), places
 
 
-def _known(points: Float[Tensor, "batch points 3"]) -> tuple[Bool[Tensor, "batch points"], Int64[Tensor, " batch"]]:
-    """Which rows are points, and how many there are in each cloud."""
-    known = ~points.isnan().any(2)
-    counts = known.sum(1)
-    if not len(points) or not bool(counts.all()):
-        empty = (counts == 0).nonzero()[:, 0].tolist()
-        raise InputError(f"a cloud needs points to be sampled, but these of {len(points)} have none: {empty}")
-    return known, counts
+def _there(points: Float[Tensor, "points 3"]) -> Int64[Tensor, " known"]:
+    """Which rows are points."""
+    there = (~points.isnan().any(1)).nonzero()[:, 0]
+    if not len(there):
+        raise InputError("a cloud needs points to be sampled, but this one has none")
+    return there

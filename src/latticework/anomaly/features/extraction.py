@@ -18,7 +18,7 @@ from latticework.anomaly.features import handcrafted
 from latticework.anomaly.features.form import CHANNELS, form
 from latticework.anomaly.features.patch_maps import RIM, PatchMap, inside
 from latticework.anomaly.preparation.backgrounds import MARGIN
-from latticework.anomaly.preparation.frames import Frames, frames
+from latticework.anomaly.preparation.frames import Frame, frame
 from latticework.anomaly.scans.inputs import Part, read
 from latticework.anomaly.scans.samples import GOOD, Sample
 from latticework.anomaly.streaming import each
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from latticework.anomaly.encoders.pretrained import Pretrained
 
 SCANS: Final = ("rgb", "xyz")
+NOTHING: Final = "nothing of it can be judged: too few of its pixels belong to the part, or its mask leaves too little"
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +60,7 @@ class Described:
     ----------
     name
         Of the part.
-    frames
+    frame
         Its scan, made ready.
     patches
         By the bank that looks at them.
@@ -74,12 +75,17 @@ class Described:
     """
 
     name: str
-    frames: Frames
+    frame: Frame
     patches: Description
     digest: str
     label: str | None
     truth: UInt8[np.ndarray, "size size"] | None
     counts: Bool[np.ndarray, "size size"]
+
+    @property
+    def empty(self) -> bool:
+        """Whether no bank can judge any of its patches."""
+        return not any(len(found.rows) for found in self.patches.values())
 
 
 def scans_of(sample: Sample) -> tuple[str, ...]:
@@ -130,8 +136,8 @@ def describe(
         if lacking := [what for what in scans if getattr(sample, what) is None]:
             raise InputError(f"{sample.name} has no {lacking[0]}, but the good parts had: places in it would differ")
         sample = replace(sample, **{what: None for what in SCANS if what not in scans})  # type: ignore[arg-type]
-    made = frames([sample], config.size, pieces=config.pieces)
-    square = made.squares[0]
+    made = frame(sample, config.size, pieces=config.pieces)
+    square = made.square
     counts = np.zeros((square.size, square.size), bool)
     counts[square.box] = True
     if sample.mask is not None:
@@ -139,7 +145,7 @@ def describe(
     return Described(
         sample.name,
         made,
-        patch_descriptions(made, banks, config, encoders)[0],
+        patches_of(made, banks, config, encoders),
         _digest(sample),
         sample.label or {True: GOOD, False: "defective", None: None}[sample.is_good],
         None if sample.truth is None else square.marked(sample.truth),
@@ -204,13 +210,13 @@ class Extractor:
         return describe(sample, self.banks, self.config, self.encoders, scans=self.scans)
 
 
-def patch_descriptions(
-    made: Frames, banks: Sequence[str], config: M3DMConfig, encoders: Pretrained | None = None
-) -> list[Description]:
-    """The patches of each of several scans."""
+def patches_of(
+    made: Frame, banks: Sequence[str], config: M3DMConfig, encoders: Pretrained | None = None
+) -> Description:
+    """The patches of a scan."""
     with torch.inference_mode(), without_autocast("cpu"):
         maps = _handcrafted(made, banks, config) if encoders is None else _encoded(made, banks, config, encoders)
-    return [{bank: _patches(found, number) for bank, found in maps.items()} for number in range(len(made))]
+    return {bank: _patches(found) for bank, found in maps.items()}
 
 
 def _digest(sample: Sample) -> str:
@@ -225,35 +231,36 @@ def place_channels(bank: str, config: M3DMConfig, encoders: Pretrained | None) -
     return CHANNELS if encoders is None and bank != "form" and config.places and not config.paper else 0
 
 
-def _handcrafted(made: Frames, banks: Sequence[str], config: M3DMConfig) -> dict[str, PatchMap]:
-    margin = math.ceil(MARGIN * made.foreground.shape[-1]) if made.xyz is None else 0  # colours tell a part with that
-    counted = inside(made.foreground, RIM + margin)
+def _handcrafted(made: Frame, banks: Sequence[str], config: M3DMConfig) -> dict[str, PatchMap]:
+    foreground = made.foreground[None]
+    rgb, xyz = (None if each is None else each[None] for each in (made.rgb, made.xyz))
+    margin = math.ceil(MARGIN * foreground.shape[-1]) if xyz is None else 0  # colours tell a part with that
+    counted = inside(foreground, RIM + margin)
     found: dict[str, PatchMap] = {}
     placed = any(place_channels(bank, config, None) for bank in banks)
-    where = form(made.xyz, made.foreground) if placed or "form" in banks else None
+    where = form(xyz, foreground) if placed or "form" in banks else None
     for bank in banks:
         if bank == "form" and where is not None:
             found[bank] = where
-        elif bank == "geometry" and made.xyz is not None:
-            found[bank] = handcrafted.geometry(made.xyz, counted)
-        elif made.rgb is not None:
+        elif bank == "geometry" and xyz is not None:
+            found[bank] = handcrafted.geometry(xyz, counted)
+        elif rgb is not None:
             look = handcrafted.colour if bank == "colour" else handcrafted.texture
-            found[bank] = look(made.rgb, counted)
+            found[bank] = look(rgb, counted)
         if where is not None and place_channels(bank, config, None):
             both = torch.cat([found[bank].features, where.features], dim=1)
             found[bank] = PatchMap(both, found[bank].judged & where.judged)
     return found
 
 
-def _encoded(made: Frames, banks: Iterable[str], config: M3DMConfig, encoders: Pretrained) -> dict[str, PatchMap]:
+def _encoded(made: Frame, banks: Iterable[str], config: M3DMConfig, encoders: Pretrained) -> dict[str, PatchMap]:
     found: dict[str, PatchMap] = {}
     for bank in banks:
-        mode = "paper" if config.paper else "default"
-        found[bank] = encoders.colour(made) if bank == "colour" else encoders.geometry(made, mode=mode)
+        found[bank] = encoders.colour(made) if bank == "colour" else encoders.geometry(made, mode=config.mode)
     return found
 
 
-def _patches(found: PatchMap, number: int) -> Patches:
-    judged = found.judged[number]
-    rows = found.features[number][:, judged].T.contiguous().cpu().numpy()
+def _patches(found: PatchMap) -> Patches:
+    judged = found.judged[0]
+    rows = found.features[0][:, judged].T.contiguous().cpu().numpy()
     return Patches(rows.astype(np.float32, copy=False), judged.cpu().numpy())

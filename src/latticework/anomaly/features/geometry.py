@@ -54,24 +54,6 @@ class Planes:
     variation: Float[Tensor, "batch height width"]
 
 
-@dataclass(frozen=True)
-class Curvature:
-    """How the surface bends, per metre; more than zero where it bulges towards the camera.
-
-    Parameters
-    ----------
-    principal
-        The larger and the smaller principal curvature.
-    """
-
-    principal: Float[Tensor, "batch 2 height width"]
-
-    @property
-    def mean(self) -> Float[Tensor, "batch height width"]:
-        """The mean of the two."""
-        return self.principal.mean(1)
-
-
 def local_planes(xyz: Float[Tensor, "batch 3 height width"], window: Window = NORMALS) -> Planes:
     """Fit a plane to the neighbours of each point. O(pixels · neighbours).
 
@@ -162,8 +144,8 @@ def deviations(
     return torch.stack([local_planes(xyz, window).deviation for window in windows], dim=1)
 
 
-def curvature(planes: Planes) -> Curvature:
-    """Principal curvatures, from how the normals turn within a window. O(pixels · neighbours).
+def curvature(planes: Planes) -> Float[Tensor, "batch 2 height width"]:
+    """Principal curvatures, per metre, from how the normals turn within a window. O(pixels · neighbours).
 
     Parameters
     ----------
@@ -172,19 +154,20 @@ def curvature(planes: Planes) -> Curvature:
 
     Returns
     -------
-    Curvature
-        NaN where there is no normal, or none beside it in two directions.
+    Tensor
+        The larger and the smaller one, more than zero where the surface bulges towards the camera; NaN where there is
+        no normal, or none beside it in two directions.
 
     Examples
     --------
     >>> rows, columns = torch.meshgrid(torch.linspace(-5, 5, 11), torch.linspace(-5, 5, 11), indexing="ij")
     >>> ball = torch.stack([columns, rows, 550 - (50**2 - columns**2 - rows**2).sqrt()])[None] / 1000
     >>> bent = curvature(local_planes(ball))
-    >>> round(bent.mean[0, 5, 5].item(), 1)  # of a radius of 5 cm
+    >>> round(bent.mean(1)[0, 5, 5].item(), 1)  # of a radius of 5 cm
     20.0
     """
     both = torch.cat([planes.centres, planes.normals], dim=1)
-    return Curvature(where_seen(lambda part: _principal(part, CURVATURE), both, fill=math.nan))
+    return where_seen(lambda part: _principal(part, CURVATURE), both, fill=math.nan)
 
 
 def _principal(

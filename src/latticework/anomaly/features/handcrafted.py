@@ -115,7 +115,7 @@ def geometry(xyz: Float[Tensor, "batch 3 height width"], counted: Bool[Tensor, "
     place = Rectangle.of(~xyz.isnan().any(1))
     xyz, counted = place.of_pixels(xyz), place.of_pixels(counted)
     planes = local_planes(xyz)
-    bent, off = curvature(planes).principal, deviations(xyz)
+    bent, off = curvature(planes), deviations(xyz)
     shape = torch.cat(
         [
             bent.clamp(-SHARPEST, SHARPEST) / SHARPEST,

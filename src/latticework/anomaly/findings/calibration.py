@@ -19,6 +19,7 @@ from jaxtyping import Float, Float64, Real
 
 from latticework.core.checks import number
 from latticework.core.errors import InputError
+from latticework.core.words import counted
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ class Threshold:
 
     def about(self) -> str:
         """What is certified, in a sentence."""
-        parts = f"{self.parts:,} held-out part{'' if self.parts == 1 else 's'}"
+        parts = counted(self.parts, "held-out part")
         verb = "certifies" if self.parts == 1 else "certify"
         found = f"{parts} {verb} at most {100 * self.certified:.3g} % of false alarms"
         if self.holds:

@@ -1,4 +1,4 @@
-"""How well scores tell defective parts from good ones: AUROC and its interval, AP, F1, FPR at 95 % TPR.
+"""How well scores tell defective parts from good ones: AUROC, AP, F1, FPR at 95 % TPR.
 
 A threshold counts a part as defective if its score is at least that high. Everything follows from how many good scores
 lie above each defective one, so it takes one sort of each kind and a binary search.

@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float32, Float64, Int64
 
 from latticework.anomaly.findings.calibration import Threshold
 from latticework.anomaly.findings.measures import Separation
+from latticework.anomaly.scans.samples import GOOD
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class BankScore:
     contribution
         What that makes of the fused score, in its unit.
     row, column
-        The pixel in the middle of the patch that is least like a good one.
+        The pixel in the middle of the patch that is least like a good one; 0 and 0 if there is none.
     nearest
         What that patch is most like, all the same; None if the bank could not judge the part.
     """
@@ -117,7 +118,8 @@ class Inspection:
     marked
         Which of the regions each pixel is of: 1 for the first, 0 for none.
     doubt
-        Why everything was taken for the part; empty if it was told apart.
+        Why everything was taken for the part, that its picture is of another size than those learnt from, and which
+        banks judge nothing of it; empty if there is nothing of that.
     """
 
     name: str
@@ -142,7 +144,7 @@ class Inspection:
                 found.bank: {
                     "score": found.score,
                     "contribution": found.contribution,
-                    "place": [found.row, found.column],
+                    "place": None if found.nearest is None else [found.row, found.column],
                     "nearest": None if found.nearest is None else vars(found.nearest),
                 }
                 for found in self.banks
@@ -227,15 +229,20 @@ class Evaluation:
     failed: Mapping[str, str]
 
     @property
+    def bad(self) -> Bool[np.ndarray, " parts"]:
+        """Which parts have a defect, as their labels say."""
+        return np.array([label != GOOD for label in self.labels], dtype=bool)
+
+    @property
     def false_alarms(self) -> float | None:
         """The share of good parts that were taken for defective; None where there are none, or no threshold."""
-        good = np.array([label == "good" for label in self.labels])
-        return None if self.defective is None or not good.any() else float(self.defective[good].mean())
+        bad = self.bad
+        return None if self.defective is None or bad.all() else float(self.defective[~bad].mean())
 
     @property
     def found(self) -> float | None:
         """The share of defective parts that were taken for that; None where there are none, or no threshold."""
-        bad = np.array([label != "good" for label in self.labels])
+        bad = self.bad
         return None if self.defective is None or not bad.any() else float(self.defective[bad].mean())
 
     def as_dict(self) -> dict[str, Any]:

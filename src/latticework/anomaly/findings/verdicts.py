@@ -8,7 +8,6 @@ import numpy as np
 from jaxtyping import Bool
 
 from latticework.anomaly.findings.results import Evaluation
-from latticework.anomaly.scans.samples import GOOD
 
 
 @dataclass(frozen=True)
@@ -40,15 +39,10 @@ def errors_of(evaluation: Evaluation) -> Errors:
     taken = judged(evaluation)
     if taken is None:
         return Errors((), ())
-    bad = has_defect(evaluation)
+    bad = evaluation.bad
     order = np.argsort(evaluation.scores, kind="stable")
     missed = tuple(evaluation.names[place] for place in order if bad[place] and not taken[place])
     return Errors(missed, tuple(evaluation.names[place] for place in order[::-1] if not bad[place] and taken[place]))
-
-
-def has_defect(evaluation: Evaluation) -> Bool[np.ndarray, " parts"]:
-    """Which parts have a defect, as their labels say."""
-    return np.array([label != GOOD for label in evaluation.labels], dtype=bool)
 
 
 def judged(evaluation: Evaluation) -> Bool[np.ndarray, " parts"] | None:

@@ -119,9 +119,7 @@ class DecisionLayer:
         found = self.contributions(scores)
         return np.asarray(found.max(-1) if self.method == "max" else found.sum(-1))
 
-    def fuse_maps(
-        self, maps: Float[np.ndarray, "batch banks height width"]
-    ) -> Float32[np.ndarray, "batch height width"]:
+    def fuse_maps(self, maps: Float[np.ndarray, "banks height width"]) -> Float32[np.ndarray, "height width"]:
         """The same at every pixel, a bank at a time: memory for two maps beside what is given.
 
         Raises
@@ -129,12 +127,12 @@ class DecisionLayer:
         InputError
             If there are more or fewer banks than the layer was fitted on.
         """
-        if maps.ndim != 4 or maps.shape[1] != self.banks:
-            raise InputError(f"maps of shape {maps.shape}: expected (batch, {self.banks}, height, width)")
+        if maps.ndim != 3 or len(maps) != self.banks:
+            raise InputError(f"maps of shape {maps.shape}: expected ({self.banks}, height, width)")
         combine = np.maximum if self.method == "max" else np.add
-        fused = self._of(0, maps[:, 0])
+        fused = self._of(0, maps[0])
         for bank in range(1, self.banks):
-            combine(fused, self._of(bank, maps[:, bank]), out=fused)
+            combine(fused, self._of(bank, maps[bank]), out=fused)
         return fused.astype(np.float32)
 
     def _of(self, bank: int, scores: Real[np.ndarray, "*shape"]) -> Float64[np.ndarray, "*shape"]:

@@ -27,6 +27,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from latticework.anomaly.saved_modules import rebuilt
 from latticework.core.errors import InputError
 from latticework.nn.linear import Linear, apply_linear
 from latticework.nn.losses import linear_cross_entropy
@@ -103,21 +104,7 @@ class FeatureFusion(nn.Module):
         """
         found = {_our_name(name): tensor for name, tensor in tensors.items()}
         widths = [_size(found, f"{part}.weight") for part in ("xyz.norm", "rgb.norm", "xyz.head")]
-        with torch.device("meta"):
-            fusion = cls(widths[0], widths[1], head=widths[2])
-        expected = fusion.state_dict()
-        if missing := sorted(set(expected) - set(found)):
-            raise InputError(f"a feature fusion needs {', '.join(missing)}: not among its tensors")
-        if unexpected := sorted(set(found) - set(expected)):
-            raise InputError(f"a feature fusion has no {', '.join(unexpected[:5])}")
-        for name, tensor in found.items():
-            if tensor.shape != expected[name].shape:
-                shapes = f"{tuple(tensor.shape)}, expected {tuple(expected[name].shape)}"
-                raise InputError(f"{name} of a feature fusion has the shape {shapes}")
-            if not (tensor.is_floating_point() and tensor.isfinite().all()):
-                raise InputError(f"{name} of a feature fusion must hold finite real numbers")
-        fusion.load_state_dict({name: tensor.float() for name, tensor in found.items()}, assign=True)
-        return fusion.eval()
+        return rebuilt(lambda: cls(widths[0], widths[1], head=widths[2]), found, "a feature fusion")
 
 
 @dataclass(frozen=True)

@@ -9,14 +9,14 @@ import numpy as np
 from jaxtyping import Bool
 
 from latticework.anomaly.config import M3DMConfig
-from latticework.anomaly.features.extraction import Description, patch_descriptions
+from latticework.anomaly.features.extraction import Description, patches_of
 from latticework.anomaly.findings.measures import auroc
 from latticework.anomaly.findings.pixels import Pixels
 from latticework.anomaly.fitted import Normal
 from latticework.anomaly.fusion.pseudo import pseudo_defects
-from latticework.anomaly.judging import fused_map, judged_without
+from latticework.anomaly.judging import fused_map, judge
 from latticework.anomaly.memory.store import Store
-from latticework.anomaly.preparation.frames import Frames
+from latticework.anomaly.preparation.frames import Frame
 from latticework.core.seeds import spawn
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ DEFECTS: Final = 4  # each with so many pseudo-defects
 
 def trial_scores(
     store: Store,
-    scans: Mapping[int, Frames],
+    scans: Mapping[int, Frame],
     normals: Sequence[Normal],
     config: M3DMConfig,
     encoders: Pretrained | None,
@@ -55,11 +55,11 @@ def trial_scores(
         seen: list[tuple[Description, Bool[np.ndarray, "size size"] | None]] = [(description, None)]
         for defect in range(DEFECTS):
             spoilt, where = pseudo_defects(scan, spawn(seed, f"pseudo-defect {number} {defect}"))
-            seen.append((patch_descriptions(spoilt, banks, config, encoders)[0], where[0]))
+            seen.append((patches_of(spoilt, banks, config, encoders), where))
         for found, truth in seen:
             truths.append(truth)
             for normal, (scores, maps) in zip(normals, told, strict=True):
-                judged = judged_without(normal.representation(found), normal.memories, config, number)
+                judged = judge(normal.representation(found), normal.memories, config, without=number)
                 scores.append(float(normal.layers.image.fuse(judged.scores)))
                 maps.append(fused_map(judged, normal.layers.patch, config))
     bad = np.array([truth is not None for truth in truths])

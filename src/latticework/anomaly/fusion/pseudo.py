@@ -16,7 +16,7 @@ from jaxtyping import Bool, Float, Float32
 from scipy import ndimage
 from torch import Tensor
 
-from latticework.anomaly.preparation.frames import Frames
+from latticework.anomaly.preparation.frames import Frame
 
 KINDS: Final = ("piece", "blot", "scratch", "dent")  # the last one where there are points
 SIDES: Final = (0.06, 0.2)  # of a defect, as shares of the part's extent in the picture
@@ -25,42 +25,38 @@ STRENGTHS: Final = (0.25, 0.8)  # how much of the other colour a blot and a scra
 _EDGE: Final = 1.5  # pixels over which a blot fades
 
 
-def pseudo_defects(frames: Frames, seed: int) -> tuple[Frames, Bool[np.ndarray, "batch size size"]]:
-    """The same pictures with a defect each, and where it is.
+def pseudo_defects(frame: Frame, seed: int) -> tuple[Frame, Bool[np.ndarray, "size size"]]:
+    """The same scan with a defect, and where it is.
 
     Parameters
     ----------
-    frames
-        Good parts.
+    frame
+        A good part.
     seed
         Decides what and where.
 
     Examples
     --------
-    >>> from latticework.anomaly.preparation.frames import frames
+    >>> from latticework.anomaly.preparation.frames import frame
     >>> from latticework.anomaly.scans.samples import Sample
     >>> where = np.pad(np.ones((40, 40)), 12)
-    >>> part = Sample.of(rgb=np.random.default_rng(0).random((64, 64, 3)) * where[..., None])
-    >>> made = frames([part], 64)
+    >>> made = frame(Sample.of(rgb=np.random.default_rng(0).random((64, 64, 3)) * where[..., None]), 64)
     >>> spoilt, where = pseudo_defects(made, seed=0)
-    >>> changed = (spoilt.rgb != made.rgb)[0].any(0).numpy()
-    >>> bool(changed[where[0]].any()), bool(changed.mean() < 0.2)
+    >>> changed = (spoilt.rgb != made.rgb).any(0).numpy()
+    >>> bool(changed[where].any()), bool(changed.mean() < 0.2)
     (True, True)
     """
-    rgb = None if frames.rgb is None else frames.rgb.clone()
-    xyz = None if frames.xyz is None else frames.xyz.clone()
-    where = np.zeros(frames.foreground.shape, bool)
-    for number, part in enumerate(frames.foreground.numpy()):
-        generator = np.random.default_rng([seed, number])
-        kinds = [kind for kind in KINDS if (xyz if kind == "dent" else rgb) is not None]
-        kind = kinds[generator.integers(len(kinds))]
-        spot = _spot(part, generator, thin=kind == "scratch")
-        if kind == "dent" and xyz is not None:
-            where[number] = _pressed(xyz[number], spot, part, generator)
-        elif rgb is not None:
-            painter = _pasted if kind == "piece" else _painted
-            where[number] = painter(rgb[number], spot, part, generator)
-    return replace(frames, rgb=rgb, xyz=xyz), where
+    part, generator = frame.foreground.numpy(), np.random.default_rng([seed, 0])
+    kinds = [kind for kind in KINDS if (frame.xyz if kind == "dent" else frame.rgb) is not None]
+    kind = kinds[generator.integers(len(kinds))]
+    spot = _spot(part, generator, thin=kind == "scratch")
+    rgb, xyz = (None if each is None else each.clone() for each in (frame.rgb, frame.xyz))
+    where = np.zeros_like(part)
+    if kind == "dent" and xyz is not None:
+        where = _pressed(xyz, spot, part, generator)
+    elif rgb is not None:
+        where = (_pasted if kind == "piece" else _painted)(rgb, spot, part, generator)
+    return replace(frame, rgb=rgb, xyz=xyz), where
 
 
 def _spot(

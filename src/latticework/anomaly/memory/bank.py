@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Float32, Int32, Int64
+from jaxtyping import Bool, Float32, Int32
 from torch import Tensor
 
 from latticework.anomaly.memory.cache import Cache
@@ -40,8 +40,8 @@ def places(image: int, foreground: Bool[np.ndarray, "rows columns"]) -> Int32[np
 class MemoryBank:
     """Normal patches, of which a coreset is kept, and where each of them comes from.
 
-    `add` images one after the other, then `finish`; then `score` others. `add` and `finish` again make the bank choose
-    anew from what it kept and what came since, as many as if it had seen all at once.
+    `add` images one after the other, then `finish`; then search its `neighbours`. `add` and `finish` again make the
+    bank choose anew from what it kept and what came since, as many as if it had seen all at once.
 
     Parameters
     ----------
@@ -71,9 +71,9 @@ class MemoryBank:
     ...     features = np.array([[0.0, image], [4.0, image]])
     ...     bank.add(features, places(image, np.array([[True, True]])))
     >>> chosen = bank.finish(fraction=0.5)
-    >>> distances, nearest = bank.score(np.array([[4.0, 2.0], [9.0, 0.0]]), np.array([True, False]))
+    >>> distances, nearest = bank.neighbours.nearest(np.array([[4.0, 2.0]]))
     >>> distances.tolist(), bank.where[nearest[0]].tolist()
-    ([0.0, 0.0], [2, 0, 1])
+    ([0.0], [2, 0, 1])
     """
 
     features: Float32[np.ndarray, "entries channels"]
@@ -130,15 +130,13 @@ class MemoryBank:
         self._cache = cache
         self.seen += len(rows)
 
-    def finish(self, fraction: float = FRACTION, *, start: int = 0) -> Coreset:
+    def finish(self, fraction: float = FRACTION) -> Coreset:
         """Choose the coreset, and forget the rest.
 
         Parameters
         ----------
         fraction : float
             The share of all patches seen that is kept.
-        start : int
-            The patch that is chosen first.
 
         Returns
         -------
@@ -148,13 +146,13 @@ class MemoryBank:
         Raises
         ------
         InputError
-            If nothing was added since, or an option is out of range.
+            If nothing was added since, or `fraction` is out of range.
         """
         number("fraction", fraction, lambda share: 0 < share <= 1, "a share above 0, 1 at most")
         if self._cache is None or not len(self._cache):
             raise InputError("no patches were added to the memory bank: no part has a foreground")
         rows: Rows = self._cache.rows()
-        chosen = greedy(rows, min(size(self.seen, fraction), len(self._cache)), start=start, device=self.device)
+        chosen = greedy(rows, min(size(self.seen, fraction), len(self._cache)), device=self.device)
         where = np.concatenate(self._where)[chosen.indices]
         features = np.array(rows[chosen.indices], dtype=np.float32)
         self._cache.close()
@@ -162,23 +160,15 @@ class MemoryBank:
         self._keep(features, where, chosen.radius)
         return chosen
 
-    def score(
-        self,
-        features: Float[np.ndarray | Tensor, "patches channels"],
-        foreground: Bool[np.ndarray | Tensor, " patches"] | None = None,
-    ) -> tuple[Float32[np.ndarray, " patches"], Int64[np.ndarray, " patches"]]:
-        """How far each patch is from the bank, and from which entry: 0 and -1 for patches that do not count.
+    @property
+    def neighbours(self) -> Neighbours:
+        """The entries, ready to be searched.
 
         Raises
         ------
         InputError
-            If the bank is not finished, or as `Neighbours.nearest`.
+            If the bank is not finished.
         """
-        return self.neighbours.nearest(_single(features), foreground)
-
-    @property
-    def neighbours(self) -> Neighbours:
-        """The entries, ready to be searched."""
         if self._neighbours is None:
             raise InputError("the memory bank is not finished: add patches, and call finish")
         return self._neighbours
@@ -208,7 +198,7 @@ class MemoryBank:
         >>> bank = MemoryBank()
         >>> bank.add(np.eye(3), places(0, np.ones((1, 3), dtype=bool)))
         >>> again = bank.finish(1.0) and MemoryBank.from_arrays(bank.to_arrays())
-        >>> again.score(np.eye(3))[0].tolist()
+        >>> again.neighbours.nearest(np.eye(3))[0].tolist()
         [0.0, 0.0, 0.0]
         """
         kinds = {"features": ("f", 2), "where": ("i", 2), "seen": ("i", 1), "radius": ("f", 1)}

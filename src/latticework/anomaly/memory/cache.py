@@ -83,7 +83,7 @@ class Cache:
     >>> cache = Cache(budget=100)
     >>> for start in (0, 10, 20):
     ...     cache.append(np.arange(start, start + 10, dtype=np.float32)[:, None])
-    >>> len(cache), cache.on_disk, cache.rows()[np.array([0, 29])].tolist()
+    >>> len(cache), isinstance(cache.rows(), HalfRows), cache.rows()[np.array([0, 29])].tolist()
     (30, True, [[0.0], [29.0]])
     >>> cache.close()
     """
@@ -98,11 +98,6 @@ class Cache:
 
     def __len__(self) -> int:
         return self._count
-
-    @property
-    def on_disk(self) -> bool:
-        """Whether the rows outgrew the budget."""
-        return self._file is not None
 
     def append(self, rows: Float32[np.ndarray, "rows channels"]) -> None:
         """Keep some more rows: all of them or, where an error is raised, none.

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Float32, Float64, Int64
+from jaxtyping import Float, Float32, Float64, Int64
 from torch import Tensor
 
 from latticework.anomaly.memory.distances import TILE, Frame, direct_pairs, least, on_cpu, product, within
@@ -62,20 +62,16 @@ class Neighbours:
         return len(self.entries)
 
     def nearest(
-        self,
-        patches: np.ndarray | Tensor,
-        foreground: Bool[np.ndarray | Tensor, " patches"] | None = None,
+        self, patches: np.ndarray | Tensor
     ) -> tuple[Float32[np.ndarray, " patches"], Int64[np.ndarray, " patches"]]:
         """How far each patch is from the bank, and from which entry.
 
-        Takes patches × entries × channels multiplications, of the foreground only, as one product of matrices a block.
+        Takes patches × entries × channels multiplications, as one product of matrices a block.
 
         Parameters
         ----------
         patches : array or tensor "patches channels"
             Finite floats, in the entries' unit.
-        foreground
-            The patches that count: others are at distance 0, from entry -1, and may hold anything.
 
         Returns
         -------
@@ -85,17 +81,10 @@ class Neighbours:
         Raises
         ------
         InputError
-            If the patches have other channels than the entries, or a patch that counts is not finite.
+            If the patches have other channels than the entries, or one is not finite.
         """
-        if foreground is None:
-            distances, numbers = self.several(patches, 1)
-            return distances[:, 0], numbers[:, 0]
-        counts = np.asarray(foreground)
-        distances, numbers = np.zeros(len(patches), dtype=np.float32), np.full(len(patches), -1)
-        if counts.any():
-            which = np.flatnonzero(counts)
-            distances[which], numbers[which] = self.nearest(as_rows(patches)[which])
-        return distances, numbers
+        distances, numbers = self.several(patches, 1)
+        return distances[:, 0], numbers[:, 0]
 
     def several(
         self, patches: np.ndarray | Tensor, count: int
@@ -113,7 +102,7 @@ class Neighbours:
             raise InputError(f"patches of shape {tuple(rows.shape)}: the memory bank has rows of {channels} channels")
         if not np.isfinite(rows).all():
             row = int(np.flatnonzero(~np.isfinite(rows).all(axis=1))[0])
-            raise InputError(f"the features of patch {row} are not finite: say in `foreground` which patches count")
+            raise InputError(f"the features of patch {row} are not finite")
         count = min(whole_number("count", count), len(self))
         distances = np.empty((len(rows), count), dtype=np.float32)
         numbers = np.empty((len(rows), count), dtype=np.int64)

@@ -38,14 +38,14 @@ def image_score(
     patches
         The patches of the image.
     distances, nearest
-        What `Neighbours.nearest` found; patches of the background have entry -1.
+        What `Neighbours.nearest` found.
     support
         b.
 
     Returns
     -------
     float
-        In the features' unit; 0 where no patch counts.
+        In the features' unit; 0 where there is no patch.
 
     Raises
     ------
@@ -60,10 +60,9 @@ def image_score(
     1.9993
     """
     support = whole_number("support", support)
-    counts = np.flatnonzero(nearest >= 0)
-    if not len(counts):
+    if not len(distances):
         return 0.0
-    worst = int(counts[distances[counts].argmax()])
+    worst = int(distances.argmax())
     score = float(distances[worst])
     others = bank.around(int(nearest[worst]), support)
     if len(others) < 2:

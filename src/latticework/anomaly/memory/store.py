@@ -38,7 +38,7 @@ class Store:
         """Keep what was seen of one more part."""
         self.names.append(described.name)
         self.digests.append(described.digest)
-        square = described.frames.squares[0]
+        square = described.frame.square
         self.sizes.append((square.height, square.width))
         for bank, patches in described.patches.items():
             if bank not in self._rows:

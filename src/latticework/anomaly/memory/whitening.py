@@ -16,6 +16,11 @@ FLOOR: Final = 0.1  # of the mean variance, which is added to each: what hardly 
 LEAST: Final = 0.002  # of what features are shares of, such as the median brightness: what varies by less hardly varies
 ROUNDING: Final = 1e-6  # of a place, or of 1: what varies by less does not vary
 PLACE: Final = 0.35  # of the standard deviation of a place, that counts as much as one of all features
+NO_PATCH: Final = (
+    "no part has a patch that could be looked at: nothing of them lies in the foreground, or less than a patch, or "
+    "their points are more than 5 mm apart. Look at larger pictures (--size, M3DMConfig(size=...)), or give masks of "
+    "where parts are"
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,11 +100,7 @@ class Moments:
             found.total += rows.sum(0)
             found.products += rows.T @ rows
         if found is None:
-            raise InputError(
-                "no part has a patch that could be looked at: nothing of them lies in the foreground, or less than "
-                "a patch, or their points are more than 5 mm apart. Look at larger pictures (--size, "
-                "M3DMConfig(size=...)), or give masks of where parts are"
-            )
+            raise InputError(NO_PATCH)
         return found
 
     @property

@@ -14,11 +14,10 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-import torch
 from jaxtyping import Bool, Float32, Float64, UInt8
 from scipy import ndimage
 
-from latticework.anomaly.features.windows import extent
+from latticework.anomaly.preparation.squares import box_of
 
 _BORDER: Final = 0.04  # of the shorter side: how broad the border is
 _SCATTERS: Final = 5.0  # standard deviations from the background that are something else
@@ -67,7 +66,7 @@ class Different:
         [False, True]
         """
         thin = max(_THIN * min(mask.shape), _THINNEST)
-        box = extent(torch.from_numpy(mask))
+        box = box_of(mask)
         inside, surely = mask[box], self.surely[box]
         core = ndimage.distance_transform_edt(np.pad(inside, 1))[1:-1, 1:-1] > thin
         if not core.any():

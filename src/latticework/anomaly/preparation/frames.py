@@ -1,11 +1,10 @@
-"""Scans made ready for extractors: the part told from its ground, and all on a square of one size (M3DM, section 3.1).
+"""A scan made ready for extractors: the part told from its ground, on a square of one size (M3DM, section 3.1).
 
 Differs from the paper: colours stay as they are beside the part; the foreground says that they do not count there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -15,7 +14,7 @@ from jaxtyping import Bool, Float32, Shaped
 from torch import Tensor
 
 from latticework.anomaly.config import M3DMConfig
-from latticework.anomaly.part_warnings import once, warn
+from latticework.anomaly.part_warnings import warn
 from latticework.anomaly.preparation.parts import find_part
 from latticework.anomaly.preparation.squares import Square
 from latticework.anomaly.scans.samples import Sample
@@ -26,8 +25,8 @@ SIZE: Final = 224  # the paper's
 
 
 @dataclass(frozen=True, eq=False)
-class Frames:
-    """Scans of one size, side by side, as extractors read them.
+class Frame:
+    """A scan, as extractors read it.
 
     Attributes
     ----------
@@ -37,98 +36,51 @@ class Frames:
         Points of the part in metres, NaN beside it and where nothing returned; or None.
     foreground
         Where the part is.
-    squares
-        Of each, where it lies in its square: what gives its maps back in their own size.
-    doubts
-        Of each, why everything is taken for the part; empty where it was told apart.
+    square
+        Where the scan lies in it: what gives its maps back in their own size.
+    doubt
+        Why everything is taken for the part; empty if it was told apart.
     """
 
-    rgb: Float32[Tensor, "batch 3 size size"] | None
-    xyz: Float32[Tensor, "batch 3 size size"] | None
-    foreground: Bool[Tensor, "batch size size"]
-    squares: tuple[Square, ...]
-    doubts: tuple[str, ...]
-
-    def __len__(self) -> int:
-        return len(self.squares)
+    rgb: Float32[Tensor, "3 size size"] | None
+    xyz: Float32[Tensor, "3 size size"] | None
+    foreground: Bool[Tensor, "size size"]
+    square: Square
+    doubt: str = ""
 
 
-def frames(samples: Iterable[Sample], size: int = SIZE, *, pieces: float = M3DMConfig.pieces) -> Frames:
-    """Scans made ready for extractors of features.
-
-    A square of 224 x 224 takes 1.3 MB; of many scans, ask for some at a time.
+def frame(sample: Sample, size: int = SIZE, *, pieces: float = M3DMConfig.pieces) -> Frame:
+    """A scan made ready for extractors of features; of 224 x 224 pixels it takes 1.3 MB.
 
     Parameters
     ----------
-    samples
-        Of any sizes; all with colours or none, and all with points or none.
+    sample
+        Of any size.
     size
-        Height and width to bring them to: what is not square is padded, and nothing stretched.
+        Height and width to bring it to: what is not square is padded, and nothing stretched.
     pieces
         As in `find_part`.
 
     Raises
     ------
     InputError
-        If there is none, some lack what others have, or `size` or `pieces` cannot be.
+        If nothing of it is left at that size, or `size` or `pieces` cannot be.
 
     Warns
     -----
     UserWarning
-        If some part cannot be told from what is behind it: then everything is judged.
+        If the part cannot be told from what is behind it: then everything is judged.
 
     Examples
     --------
     >>> rgb = np.full((48, 64, 3), 200, dtype=np.uint8)
     >>> rgb[10:30, 20:40] = 90
-    >>> made = frames([Sample.of(rgb=rgb)], 64)
-    >>> made.rgb.shape, made.xyz, made.foreground[0, [0, 8, 27], 30].tolist()
-    (torch.Size([1, 3, 64, 64]), None, [False, False, True])
+    >>> made = frame(Sample.of(rgb=rgb), 64)
+    >>> made.rgb.shape, made.xyz, made.foreground[[0, 8, 27], 30].tolist()
+    (torch.Size([3, 64, 64]), None, [False, False, True])
     """
-    size = whole_number("size", size)
-    names, made = [], []
-    for sample in _alike(samples):
-        names.append(sample.name)
-        made.append(_frame(sample, size, pieces))
-    if not made:
-        raise InputError("there are no samples to make frames of")
-    rgb, xyz, masks, squares, doubts = zip(*made, strict=True)
-    with once():
-        for name, doubt in zip(names, doubts, strict=True):
-            if doubt:
-                warn(name, doubt)
-    return Frames(
-        None if rgb[0] is None else torch.stack(rgb),
-        None if xyz[0] is None else torch.stack(xyz),
-        torch.stack(masks),
-        squares,
-        doubts,
-    )
-
-
-def _alike(samples: Iterable[Sample]) -> Iterable[Sample]:
-    """The samples, as long as they have what the first one has."""
-    first: Sample | None = None
-    for sample in samples:
-        first = first or sample
-        for what in ("rgb", "xyz"):
-            if (getattr(sample, what) is None) != (getattr(first, what) is None):
-                with_it, without = (first, sample) if getattr(sample, what) is None else (sample, first)
-                raise InputError(f"{without.name} has no {what}, but {with_it.name} has: give it for all or for none")
-        yield sample
-
-
-def _frame(
-    sample: Sample, size: int, pieces: float
-) -> tuple[
-    Float32[Tensor, "3 size size"] | None,
-    Float32[Tensor, "3 size size"] | None,
-    Bool[Tensor, "size size"],
-    Square,
-    str,
-]:
-    square = Square(*sample.size, size)
-    rgb = None if sample.rgb is None else square.smooth(sample.rgb)
+    square = Square(*sample.size, whole_number("size", size))
+    rgb = None if sample.rgb is None else square.smooth(sample.rgb).contiguous()
     # A large scan is made smaller before the part is looked for, which takes as long as there are pixels.
     small = sample if square.rows >= square.height else _reduced(sample, square, rgb)
     part = find_part(small, pieces=pieces)
@@ -138,7 +90,9 @@ def _frame(
         kept = square.nearest(small.xyz, fill=np.nan)
         kept[~mask] = np.nan
         points = torch.from_numpy(kept).permute(2, 0, 1).contiguous()
-    return rgb, points, torch.from_numpy(mask), square, part.doubt
+    if part.doubt:
+        warn(sample.name, part.doubt)
+    return Frame(rgb, points, torch.from_numpy(mask), square, part.doubt)
 
 
 def _reduced(sample: Sample, square: Square, rgb: Float32[Tensor, "3 size size"] | None) -> Sample:

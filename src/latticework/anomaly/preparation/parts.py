@@ -22,6 +22,7 @@ from scipy.spatial import ConvexHull, QhullError
 from latticework.anomaly.config import M3DMConfig
 from latticework.anomaly.preparation.backgrounds import differs
 from latticework.anomaly.preparation.planes import Plane, fit_plane, in_front
+from latticework.anomaly.preparation.squares import box_of
 from latticework.anomaly.scans.samples import Sample
 from latticework.core.checks import number
 from latticework.core.errors import InputError
@@ -207,8 +208,7 @@ def components(
     labels = np.zeros(where.shape, dtype=np.int32)
     if not where.any():
         return labels
-    rows, columns = (np.flatnonzero(where.any(axis=axis)) for axis in (1, 0))
-    box = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+    box = box_of(where)
     inside, points = where[box], None if xyz is None else xyz[box]
     # Links between pixels become pixels of a grid twice as fine, so that cutting one is clearing one.
     height, width = inside.shape
@@ -265,10 +265,7 @@ def fill_holes(mask: Bool[np.ndarray, "height width"]) -> Bool[np.ndarray, "heig
     [True, False]
     """
     filled = mask.copy()
-    rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
-    if len(rows) == 0:
-        return filled
-    box = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+    box = box_of(mask)
     labels = ndimage.label(~mask[box])[0]
     small = np.bincount(labels.ravel()) <= HOLES * np.count_nonzero(mask)
     small[0] = False

@@ -20,8 +20,8 @@ from typing import Any, Final
 import numpy as np
 from jaxtyping import Bool, Float32, Float64
 
+from latticework.anomaly.scans.clouds import check_cloud
 from latticework.core.checks import number
-from latticework.core.errors import InputError
 from latticework.core.seeds import seed_from
 
 FIT_DISTANCE: Final = 0.004  # metres from the plane that a point may have while it is looked for: the paper's
@@ -131,7 +131,7 @@ def fit_plane(
     ([0.0, 0.196, -0.981], 0.49)
     """
     distance = number("distance", distance, lambda value: 0 < value < np.inf, "metres, above 0")
-    _check_cloud(xyz)
+    check_cloud(xyz)
     generator = np.random.default_rng(seed_from(random_state))
     returned = ~np.isnan(xyz[..., 2])
     if np.count_nonzero(returned) < _FEWEST:
@@ -158,19 +158,6 @@ def in_front(xyz: Float32[np.ndarray, "height width 3"], plane: Plane) -> Bool[n
     [[False, True, False, False]]
     """
     return plane.heights(xyz) > plane.limits(xyz)
-
-
-def _check_cloud(xyz: Any) -> None:
-    """Refuse what is no organised cloud.
-
-    Raises
-    ------
-    InputError
-        If it is none.
-    """
-    if not isinstance(xyz, np.ndarray) or xyz.dtype != np.float32 or xyz.ndim != 3 or xyz.shape[2] != 3:
-        got = f"{xyz.dtype} {list(xyz.shape)}" if isinstance(xyz, np.ndarray) else type(xyz).__name__
-        raise InputError(f"xyz is {got}, expected float32 [height, width, 3]: Sample.of makes it")
 
 
 def _frame(height: int, width: int) -> Bool[np.ndarray, "height width"]:

@@ -30,7 +30,7 @@ from latticework.anomaly.scans.images import png_bytes
 from latticework.anomaly.scans.partners import check_truths
 from latticework.anomaly.scans.samples import Sample
 from latticework.anomaly.streaming import each
-from latticework.core.checks import number, whole_number
+from latticework.core.checks import n_jobs, number, whole_number
 from latticework.core.errors import InputError, require
 from latticework.core.files import write_output
 from latticework.core.folders import check_empty, check_writable, make_folder, nested
@@ -76,6 +76,7 @@ def preprocess_folder(
     split: str | None = None,
     unit: Unit = "m",
     pieces: float = M3DMConfig.pieces,
+    jobs: int | None = None,
 ) -> Preprocessed:
     """Write the parts of a folder, told from their ground, into another folder.
 
@@ -83,8 +84,8 @@ def preprocess_folder(
     where the part is. Beside the part colours are black, and points missing; no pixel of a defect is lost where the
     part becomes smaller. `read_folder` reads it like the first.
 
-    Run again, it goes on where it was, and tries again what failed. Parts are worked on by `joblib`: one after the
-    other, or as ``joblib.parallel_config(n_jobs=..., backend=...)`` says around the call, which may be a cluster.
+    Run again, it goes on where it was, and tries again what failed. Parts are worked on by `joblib`: around the call,
+    ``joblib.parallel_config(backend=...)`` moves them to a cluster.
 
     Parameters
     ----------
@@ -101,6 +102,9 @@ def preprocess_folder(
         Of the points that are read.
     pieces
         As in `find_part`.
+    jobs
+        How many processes work (-1: one a processor); None is as many as `joblib.parallel_config` says, or else one,
+        this one.
 
     Returns
     -------
@@ -135,6 +139,7 @@ def preprocess_folder(
         require(module, extra="anomaly", purpose="preprocessing folders")
     size = None if size is None else whole_number("size", size)
     pieces = number("pieces", pieces, lambda share: 0 <= share <= 1, "a share from 0 to 1")
+    jobs = n_jobs("jobs", jobs)
     found = read_folder(source, split=split, unit=unit, partners="reported")
     check_truths(found)
     _check_labels(found)
@@ -149,7 +154,7 @@ def preprocess_folder(
         progress("preprocessing", total=len(found), unit="parts", done=len(there)) as bar,
         _ended_by_a_wrong_place(),
     ):
-        for part, told in each(work, open_parts):
+        for part, told in each(work, open_parts, jobs=jobs):
             if isinstance(told, InputError):
                 failed[part.name] = str(told)
                 message(f"left out: {part.name}: {told}")

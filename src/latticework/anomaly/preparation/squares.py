@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float32, Shaped, UInt8
+from jaxtyping import Bool, Float32, Shaped, UInt8
 from torch import Tensor
 
 
@@ -135,6 +135,18 @@ class Square:
         inside = maps[..., down, right]
         flat = inside.reshape(1, -1, *inside.shape[-2:])
         return _scaled(flat, self.height, self.width, "bilinear").reshape(*maps.shape[:-2], self.height, self.width)
+
+
+def box_of(mask: Bool[np.ndarray, "height width"]) -> tuple[slice, slice]:
+    """Rows and columns of the smallest rectangle that holds a mask; one pixel where it is empty.
+
+    Examples
+    --------
+    >>> box_of(np.array([[False, False, False], [False, True, True]]))
+    (slice(1, 2, None), slice(1, 3, None))
+    """
+    rows, columns = (np.flatnonzero(mask.any(axis=axis)).tolist() or [0] for axis in (1, 0))
+    return slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
 
 
 def _nearest(many: int, there: int) -> Shaped[np.ndarray, " many"]:

@@ -11,9 +11,10 @@ from jaxtyping import Shaped, UInt8
 
 from latticework.anomaly.findings.calibration import Threshold
 from latticework.anomaly.findings.results import BankScore, Inspection, Nearest
+from latticework.anomaly.preparation.squares import box_of
 from latticework.anomaly.report.heat import LEVEL, STEPS, Scale
 from latticework.anomaly.report.overlays import layers, painted, picture_of
-from latticework.anomaly.report.wording import banks_told, regions_told
+from latticework.anomaly.report.wording import banks_told, regions_told, short
 from latticework.anomaly.scans.found import Found
 from latticework.anomaly.scans.samples import Sample
 from latticework.core.errors import InputError, require
@@ -68,10 +69,10 @@ def card(
     """
     scale = Scale.of([inspection]) if scale is None else scale
     picture = picture_of(sample)
-    top, bottom, left, right = _part_box(inspection)
-    box = np.s_[top:bottom, left:right]
-    zoom = min(SIDE / (bottom - top), SIDE / (right - left))
-    height, width = zoom * (bottom - top), zoom * (right - left)
+    box = _part_box(inspection)
+    high, wide = (side.stop - side.start for side in box)
+    zoom = min(SIDE / high, SIDE / wide)
+    height, width = zoom * high, zoom * wide
     truth = np.zeros(sample.size, dtype=bool) if sample.truth is None else sample.truth > 0
     plain, heat, part, regions, truth = (
         resized(each[box], height, width) for each in (picture, *layers(inspection, scale), truth)
@@ -111,7 +112,7 @@ def _bank(
     parts = [
         text(0, middle + 4, label(found.bank, width=11), bold=True),
         bar(_BAR, middle - 6, max(1.0, length * share), "series-1", height=12),
-        text(_BAR + length * share + 6, middle + 4, show(float(f"{found.contribution:.3g}")), "muted"),
+        text(_BAR + length * share + 6, middle + 4, short(found.contribution), "muted"),
     ]
     near = found.nearest
     if near is None:
@@ -146,11 +147,11 @@ def _key(x: float, y: float, scale: Scale) -> list[str]:
     """Which score has which colour."""
     heat = np.linspace(0, 1, STEPS, dtype=np.float32)[None]
     parts = [raster(x, y, SIDE, KEY, painted(np.full((1, STEPS, 3), GROUND, dtype=np.uint8), heat))]
-    parts.append(text(x + SIDE, y + KEY + 14, show(float(f"{scale.high:.3g}")), "muted", "end"))
+    parts.append(text(x + SIDE, y + KEY + 14, short(scale.high), "muted", "end"))
     if scale.level is None:
-        return [*parts, text(x, y + KEY + 14, show(float(f"{scale.low:.3g}")), "muted")]
+        return [*parts, text(x, y + KEY + 14, short(scale.low), "muted")]
     at = x + LEVEL * SIDE
-    named = f"threshold {show(float(f'{scale.level:.3g}'))}"
+    named = f"threshold {short(scale.level)}"
     return [
         *parts,
         text(at, y + KEY + 14, named, "muted", "middle"),
@@ -204,17 +205,17 @@ def crop(picture: UInt8[np.ndarray, "height width 3"], row: int, column: int) ->
     return picture[top : top + size, left : left + size]
 
 
-def _part_box(inspection: Inspection) -> tuple[int, int, int, int]:
-    """Top, bottom, left and right of the part, with a margin; of the whole picture if there is no part."""
+def _part_box(inspection: Inspection) -> tuple[slice, slice]:
+    """Rows and columns of the part, with a margin; of the whole picture if there is no part."""
     height, width = inspection.map.shape
     if not inspection.foreground.any():
-        return 0, height, 0, width
-    found: list[int] = []
-    for axis, length in ((1, height), (0, width)):
-        there = np.flatnonzero(inspection.foreground.any(axis=axis))
-        margin = round(MARGIN * max(height, width))
-        found += [max(0, int(there[0]) - margin), min(length, int(there[-1]) + 1 + margin)]
-    return found[0], found[1], found[2], found[3]
+        return slice(0, height), slice(0, width)
+    rows, columns = box_of(inspection.foreground)
+    margin = round(MARGIN * max(height, width))
+    return (
+        slice(max(0, rows.start - margin), min(height, rows.stop + margin)),
+        slice(max(0, columns.start - margin), min(width, columns.stop + margin)),
+    )
 
 
 def resized(

@@ -10,7 +10,8 @@ from jaxtyping import Float64
 
 from latticework.anomaly.findings.pixels import LIMITS
 from latticework.anomaly.findings.results import Evaluation
-from latticework.anomaly.findings.verdicts import has_defect
+from latticework.anomaly.report.wording import short
+from latticework.core.words import counted
 from latticework.pages import Picture, Section, line_plot
 from latticework.pages.shapes import bar, line, svg, text
 from latticework.pages.text import show
@@ -27,7 +28,7 @@ Curve = tuple[Float64[np.ndarray, " points"], Float64[np.ndarray, " points"]]
 
 def score_section(evaluation: Evaluation) -> Section | None:
     """How scores tell parts apart."""
-    which = has_defect(evaluation)
+    which = evaluation.bad
     pictures: list[Picture] = []
     if len(evaluation.scores):
         limit = None if evaluation.threshold is None else evaluation.threshold.value
@@ -91,7 +92,7 @@ def score_picture(scores: Mapping[str, Float64[np.ndarray, "..."]], threshold: f
         top = max(1, int(counts.max()))
         above = "" if threshold is None else f", {int((values > threshold).sum()):,} above the threshold"
         parts += [
-            text(0, floor - _PANEL - 6, f"{kind}, {_parts(len(values))}", colours[place % 3], bold=True),
+            text(0, floor - _PANEL - 6, f"{kind}, {counted(len(values), 'part')}", colours[place % 3], bold=True),
             text(_LEFT - 6, floor - _PANEL + 10, f"{top:,}", "muted", "end"),
             text(_LEFT - 6, floor, "0", "muted", "end"),
             line(_LEFT, floor, WIDTH - _RIGHT, floor, "rule"),
@@ -102,7 +103,7 @@ def score_picture(scores: Mapping[str, Float64[np.ndarray, "..."]], threshold: f
             for n, high in enumerate((_PANEL * counts / top).tolist())
             if high
         ]
-        told.append(f"{kind}: {_parts(len(values))} from {show(values.min())} to {show(values.max())}{above}.")
+        told.append(f"{kind}: {counted(len(values), 'part')} from {show(values.min())} to {show(values.max())}{above}.")
     if threshold is not None:
         at = x(threshold)
         for floor in floors:
@@ -110,7 +111,7 @@ def score_picture(scores: Mapping[str, Float64[np.ndarray, "..."]], threshold: f
         parts.append(text(at, 12, f"threshold {show(float(threshold))}", anchor=_anchor(at)))
         parts.append(line(at, 16, at, 24, "ink", width=1.5))
     parts += [
-        text(x(value), bottom + 18, _short(value), "muted", anchor)
+        text(x(value), bottom + 18, short(value), "muted", anchor)
         for value, anchor in ((low, "start"), (_between(low, high, logarithmic), "middle"), (high, "end"))
     ]
     axis = "score, on a logarithmic axis" if logarithmic else "score"
@@ -176,13 +177,5 @@ def _anchor(x: float) -> str:
     return "start" if x < WIDTH / 3 else "end" if x > 2 * WIDTH / 3 else "middle"
 
 
-def _parts(number: int) -> str:
-    return f"{number:,} part{'' if number == 1 else 's'}"
-
-
 def _between(low: float, high: float, logarithmic: bool) -> float:
     return float(np.sqrt(low * high)) if logarithmic else (low + high) / 2
-
-
-def _short(value: float) -> str:
-    return show(float(f"{value:.3g}"))

@@ -10,7 +10,7 @@ import numpy as np
 from latticework.anomaly.findings.calibration import Threshold
 from latticework.anomaly.findings.pixels import LIMITS
 from latticework.anomaly.findings.results import Evaluation, Figures, Inspection
-from latticework.anomaly.findings.verdicts import errors_of, has_defect, judged
+from latticework.anomaly.findings.verdicts import errors_of, judged
 from latticework.anomaly.report.cards import Good, card, explained, limit_told, nothing_known, scale_of
 from latticework.anomaly.report.charts import pixel_section, score_section
 from latticework.anomaly.report.wording import regions_told
@@ -90,7 +90,7 @@ def _verdict(evaluation: Evaluation) -> str:
             "No good parts were set aside when the model was fitted, so it has scores but no threshold: it cannot say "
             "of a single part whether it is defective."
         )
-    bad = has_defect(evaluation)
+    bad = evaluation.bad
     found, alarms = int(evaluation.defective[bad].sum()), int(evaluation.defective[~bad].sum())
     told = [f"of {counted(int(bad.sum()), 'defective part')} {found:,} found"] if bad.any() else []
     told += [f"of {counted(int((~bad).sum()), 'good part')} {counted(alarms, 'false alarm')}"] if not bad.all() else []
@@ -206,7 +206,7 @@ def _failed(evaluation: Evaluation) -> Section | None:
 
 
 def _counts(evaluation: Evaluation) -> str:
-    bad = int(has_defect(evaluation).sum())
+    bad = int(evaluation.bad.sum())
     good = len(evaluation.labels) - bad
     failed = f", and {len(evaluation.failed):,} that could not be read" if evaluation.failed else ""
     return f"{counted(good, 'good part')} and {counted(bad, 'defective one')}{failed}"

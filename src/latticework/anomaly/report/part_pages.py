@@ -2,61 +2,58 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from typing import Final
 
 from latticework.anomaly.findings.calibration import Threshold
 from latticework.anomaly.findings.results import Inspection, Region
 from latticework.anomaly.report.cards import Good, card, explained, limit_told, nothing_known, scale_of
-from latticework.anomaly.report.heat import Scale
 from latticework.anomaly.report.wording import depth_told, p_told, regions_told, sentence
 from latticework.anomaly.scans.samples import Sample
-from latticework.core.words import counted
 from latticework.pages import Page, Section, Table
 
 FOLDERS: Final = 4  # of a path that a title has, the file among them
 
 
 def part_page(
-    shown: Iterable[tuple[Sample, Inspection]],
+    sample: Sample,
+    found: Inspection,
     *,
     good: Good = nothing_known,
     threshold: Threshold | None = None,
     map_threshold: Threshold | None = None,
 ) -> Page:
-    """A page of what is found in single parts, and why.
+    """A page of what is found in a part, and why.
 
     Parameters
     ----------
-    shown
-        Parts, and what was found in each.
+    sample, found
+        The part, and what was found in it.
     good, map_threshold
-        As in `report.page`.
+        As in `evaluation_page.page`.
     threshold
-        `M3DM.threshold_`, which stands beside the scores.
+        `M3DM.threshold_`, which stands beside the score.
     """
-    shown = list(shown)
-    scale = scale_of([found for _, found in shown], map_threshold)
+    scale = scale_of([found], map_threshold)
+    verdict = {None: "Not judged: the model has no threshold.", True: "Defective.", False: "Good."}[found.defective]
+    facts: list[tuple[str, object]] = [("score", found.score)]
     notes = [] if threshold is None else [limit_told(threshold)]
-    lines = explained(shown, good=good, scale=scale)
-    names = [title_of(sample) for sample, _ in shown]
-    sections = [
-        section(
-            name if len(shown) > 1 else "What is found",
-            sample,
-            found,
-            notes=notes if place == 0 else (),
-            caption=lines if place == 0 else "",
-            good=good,
-            scale=scale,
-            threshold=threshold,
-        )
-        for place, (name, (sample, found)) in enumerate(zip(names, shown, strict=True))
-    ]
-    if len(shown) == 1:
-        return Page(names[0], _origin(shown[0][0]), sections)
-    intro = f"What is found in {counted(len(shown), 'part')}, where, and what each memory bank has to do with it."
-    return Page("Inspected parts", intro, sections)
+    if threshold is not None:
+        facts.append(("threshold of the score", threshold.value))
+    facts.append(("regions marked", len(found.regions)))
+    header = ["region", "mm²", "depth", "row", "column", "memory bank", "pixels", "peak"]
+    rows = [[place, *_region(region)] for place, region in enumerate(found.regions, start=1)]
+    caption = explained([(sample, found)], good=good, scale=scale)
+    only = Section(
+        "What is found",
+        f"{verdict} {regions_told(found)}",
+        facts=facts,
+        paragraphs=[*filter(None, (sentence(p_told(found)), found.doubt)), *notes],
+        pictures=[card(sample, found, caption=caption, good=good, scale=scale)],
+        tables=[Table(header, rows, "What is marked, the worst first; row and column are of its middle.")]
+        if rows
+        else [],
+    )
+    return Page(title_of(sample), _origin(sample), [only])
 
 
 def _origin(sample: Sample) -> str:
@@ -77,37 +74,6 @@ def title_of(sample: Sample) -> str:
         return sample.name
     path = sample.path.with_suffix("")
     return "/".join(path.relative_to(path.anchor).parts[-FOLDERS:])
-
-
-def section(
-    title: str,
-    sample: Sample,
-    found: Inspection,
-    *,
-    notes: Sequence[str] = (),
-    caption: str = "",
-    good: Good = nothing_known,
-    scale: Scale | None = None,
-    threshold: Threshold | None = None,
-) -> Section:
-    """A part's section of a page: the verdict, its card, and a table of what is marked."""
-    verdict = {None: "Not judged: the model has no threshold.", True: "Defective.", False: "Good."}[found.defective]
-    facts: list[tuple[str, object]] = [("score", found.score)]
-    if threshold is not None:
-        facts.append(("threshold of the score", threshold.value))
-    facts.append(("regions marked", len(found.regions)))
-    header = ["region", "mm²", "depth", "row", "column", "memory bank", "pixels", "peak"]
-    rows = [[place, *_region(region)] for place, region in enumerate(found.regions, start=1)]
-    return Section(
-        title,
-        f"{verdict} {regions_told(found)}",
-        facts=facts,
-        paragraphs=[*filter(None, (sentence(p_told(found)), found.doubt)), *notes],
-        pictures=[card(sample, found, caption=caption, good=good, scale=scale)],
-        tables=[Table(header, rows, "What is marked, the worst first; row and column are of its middle.")]
-        if rows
-        else [],
-    )
 
 
 def _region(region: Region) -> list[object]:

@@ -7,6 +7,7 @@ from typing import Final
 
 from latticework.anomaly.findings.results import Inspection, Region
 from latticework.core.words import counted
+from latticework.pages.text import show
 
 _MOST_DECIMALS: Final = 6
 
@@ -101,6 +102,17 @@ def plain(value: float, *, digits: int = 4) -> str:
     """
     text = _rounded(value, _decimals(value, digits=digits))
     return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def short(value: float) -> str:
+    """A number as pictures have it, with three significant digits.
+
+    Examples
+    --------
+    >>> short(0.123456), short(-64.87)
+    ('0.123', '−64.9')
+    """
+    return show(float(f"{value:.3g}"))
 
 
 def _decimals(value: float, *, digits: int) -> int:

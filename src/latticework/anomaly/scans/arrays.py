@@ -18,7 +18,7 @@ from latticework.anomaly.choices import Unit
 from latticework.anomaly.scans.clouds import (
     MAX_FILE_BYTES,
     MAX_POINTS,
-    check_written,
+    check_cloud,
     metres,
     without_return,
 )
@@ -74,7 +74,7 @@ def write_xyz(path: str | os.PathLike[str], xyz: Float32[np.ndarray, "height wid
     InputError
         If the array is no such cloud, or the file cannot be written.
     """
-    check_written(xyz, None)
+    check_cloud(xyz)
     write_output(path, xyz_bytes(xyz))
 
 

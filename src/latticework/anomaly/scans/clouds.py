@@ -156,12 +156,18 @@ def stacked(
     return np.stack(columns, axis=-1).reshape(height, width, len(columns))
 
 
-def check_written(xyz: Any, rgb: Any) -> None:
-    """Refuse arrays that are no organised cloud, before anything is written."""
+def check_cloud(xyz: Any, rgb: Any = None) -> None:
+    """Refuse arrays that are no organised cloud.
+
+    Raises
+    ------
+    InputError
+        If they are none.
+    """
     if not isinstance(xyz, np.ndarray) or xyz.dtype != np.float32 or xyz.ndim != 3 or xyz.shape[2] != 3:
-        raise InputError(f"xyz is {_described(xyz)}, expected a float32 array [height, width, 3]")
+        raise InputError(f"xyz is {_described(xyz)}, expected float32 [height, width, 3]: Sample.of makes it")
     if rgb is not None and (not isinstance(rgb, np.ndarray) or rgb.dtype != np.uint8 or rgb.shape != xyz.shape):
-        raise InputError(f"rgb is {_described(rgb)}, expected a uint8 array [height, width, 3] of the size of xyz")
+        raise InputError(f"rgb is {_described(rgb)}, expected uint8 [height, width, 3] of the size of xyz")
 
 
 def _described(value: Any) -> str:

@@ -67,7 +67,7 @@ def as_rgb(values: Shaped[np.ndarray, "*shape"], where: str) -> UInt8[np.ndarray
         hint = ": move the channels to the end" if values.ndim == 3 and values.shape[0] in (1, 3, 4) else ""
         raise InputError(f"{where}: colours are {shape}, expected [height, width] or [height, width, 3]{hint}")
     if values.dtype.newbyteorder("=") == np.uint16 and 0 < values.max(initial=0) < _DARK:
-        warn(where, _TOO_DARK, stacklevel=2)
+        warn(where, _TOO_DARK)
     colours = values[..., :1] if values.shape[2] < 3 else values[..., :3]
     return np.ascontiguousarray(np.broadcast_to(eight_bits(colours, where), (*values.shape[:2], 3)))
 
@@ -198,7 +198,7 @@ def _values(image: Any, path: Path, *, numbered: bool) -> Shaped[np.ndarray, "*s
     if most is not None:
         values = np.rint(values * (most / np.iinfo(values.dtype).max)).astype(values.dtype)
     if deep and image.mode.startswith("RGB") and 0 < values[..., :3].max() < _DARK >> 8:
-        warn(str(path), _TOO_DARK, stacklevel=4)
+        warn(str(path), _TOO_DARK)
     return values
 
 

@@ -137,7 +137,6 @@ def train_held_out_split(
         aside = [part for number, part in enumerate(train) if number in chosen]
         train = [part for number, part in enumerate(train) if number not in chosen]
     for part in (*train, *aside):
-        good = part.is_good if isinstance(part, Sample) else part.label in (None, GOOD)
-        if good is False:
+        if part.label not in (None, GOOD):  # truths are looked at when parts are read
             raise InputError(f"{part.name} is labelled as defective ({part.label}): a detector learns from good parts")
     return train, aside

@@ -18,8 +18,8 @@ from jaxtyping import Float32, Shaped, UInt8
 from latticework.anomaly.scans.clouds import (
     MAX_FILE_BYTES,
     Cloud,
+    check_cloud,
     check_grid,
-    check_written,
     stacked,
     without_return,
 )
@@ -125,7 +125,7 @@ def write_pcd(
     InputError
         If the arrays are no such cloud, or the file cannot be written.
     """
-    check_written(xyz, rgb)
+    check_cloud(xyz, rgb)
     height, width = xyz.shape[:2]
     columns = {axis: xyz[..., index].ravel() for index, axis in enumerate("xyz")}
     if rgb is not None:

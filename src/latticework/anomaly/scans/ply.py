@@ -20,8 +20,8 @@ from latticework.anomaly.scans.clouds import (
     MAX_FILE_BYTES,
     MAX_POINTS,
     Cloud,
+    check_cloud,
     check_grid,
-    check_written,
     eight_bits,
     without_return,
 )
@@ -101,7 +101,7 @@ def write_ply(
     InputError
         If the arrays are no such cloud, or the file cannot be written.
     """
-    check_written(xyz, rgb)
+    check_cloud(xyz, rgb)
     height, width = xyz.shape[:2]
     columns: dict[str, np.ndarray] = {axis: xyz[..., index].ravel() for index, axis in enumerate("xyz")}
     if rgb is not None:

@@ -194,4 +194,4 @@ def _check_extent(xyz: Float32[np.ndarray, "height width 3"], place: str, unit: 
         why = f"are they in {unit}?"
     else:
         why = f"are they in another unit than {unit}? Then say unit {other}"
-    warn(f"{place}{scaled}", f"the points span {size}: {why}", stacklevel=4)
+    warn(f"{place}{scaled}", f"the points span {size}: {why}")

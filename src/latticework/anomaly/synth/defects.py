@@ -27,7 +27,7 @@ from jaxtyping import Float64
 
 from latticework.anomaly.synth.families import TINT
 from latticework.anomaly.synth.light import EXPOSURE
-from latticework.anomaly.synth.noise import draw_grid, smooth_noise
+from latticework.anomaly.synth.noise import draw_grid, ramp, smooth_noise
 from latticework.anomaly.synth.sensor import NOISE
 from latticework.anomaly.synth.spots import Field, Points, Spot
 
@@ -166,7 +166,7 @@ def _dent(spot: Spot, points: Points, generator: np.random.Generator) -> Profile
 
 
 def _hole(spot: Spot, points: Points, generator: np.random.Generator) -> Profile:
-    profile = _ramp(1.0 - _blob(spot, points, generator, (3.6e-3, 5.0e-3), 0.04), 0.0, 0.35)
+    profile = ramp(1.0 - _blob(spot, points, generator, (3.6e-3, 5.0e-3), 0.04), 0.0, 0.35)
     return profile, np.zeros_like(profile)
 
 
@@ -184,19 +184,19 @@ def _scratch(spot: Spot, points: Points, generator: np.random.Generator) -> Prof
     half, width = generator.uniform(12e-3, 20e-3), generator.uniform(0.9e-3, 1.2e-3)
     bow, wobble, phase = generator.uniform(-1.0, 1.0), generator.uniform(0.2e-3, 0.6e-3), generator.uniform(0, 6.28)
     across = across - bow * 0.12 * along * along / half - wobble * np.sin(along / 4e-3 + phase)
-    profile = _ramp(1.0 - np.abs(along) / half, 0.0, 0.3) * _ramp(1.0 - np.abs(across) / width, 0.0, 1.0)
+    profile = ramp(1.0 - np.abs(along) / half, 0.0, 0.3) * ramp(1.0 - np.abs(across) / width, 0.0, 1.0)
     return profile, profile
 
 
 def _contamination(spot: Spot, points: Points, generator: np.random.Generator) -> Profile:
     rho = _blob(spot, points, generator, (3.2e-3, 5.2e-3), 0.15)
-    return np.sqrt(np.maximum(1.0 - rho**2, 0.0)) * _ramp(1.0 - rho, 0.0, 0.25), _ramp(1.0 - rho, 0.0, 0.25)
+    return np.sqrt(np.maximum(1.0 - rho**2, 0.0)) * ramp(1.0 - rho, 0.0, 0.25), ramp(1.0 - rho, 0.0, 0.25)
 
 
 def _stain(spot: Spot, points: Points, generator: np.random.Generator) -> Profile:
     rho = _blob(spot, points, generator, (6.5e-3, 10e-3), 0.2)
-    rim = 0.75 + 0.25 * _ramp(rho, 0.4, 0.9)  # what dries gathers at the edge
-    cover = _ramp(1.0 - rho, 0.0, 0.35) * rim
+    rim = 0.75 + 0.25 * ramp(rho, 0.4, 0.9)  # what dries gathers at the edge
+    cover = ramp(1.0 - rho, 0.0, 0.35) * rim
     return np.zeros_like(cover), cover
 
 
@@ -253,9 +253,3 @@ def _recoloured(
     way = np.array(paints[enough[int(draw * len(enough))]]) - here
     new = colour + cover * peak * (way / np.abs(way).max())[:, None]
     return np.where(cover > 0.0, np.clip(new, 0.015, 0.9), colour)
-
-
-def _ramp(value: Field, low: float, high: float) -> Field:
-    """From 0 at `low` to 1 at `high`, smoothly."""
-    share = np.clip((value - low) / (high - low), 0.0, 1.0)
-    return share * share * (3.0 - 2.0 * share)

@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from latticework.anomaly.synth import shapes
-from latticework.anomaly.synth.noise import draw_grid, resolved, smooth_noise
+from latticework.anomaly.synth.noise import draw_grid, ramp, resolved, smooth_noise
 
 Points = Float64[np.ndarray, "3 points"]
 Metres = Float64[np.ndarray, " points"]
@@ -100,14 +100,14 @@ def _speckles(points: Points, colour: Reflectances, pixel: float) -> Reflectance
     """Darker where the noise is darkest already: freckles."""
     grey = colour.mean(axis=0)
     middle, spread = grey.mean(), grey.std() + 1e-9
-    return colour * (1.0 - 0.35 * _ramp((middle - grey) / spread, 1.0, 3.5))
+    return colour * (1.0 - 0.35 * ramp((middle - grey) / spread, 1.0, 3.5))
 
 
 def _stripe(points: Points, colour: Reflectances, pixel: float) -> Reflectances:
     """A printed line along a pipe."""
     around = np.arctan2(points[1], points[2]) - 0.30
     soft = max(pixel, 0.4e-3) / 0.021
-    line = 1.0 - _ramp(np.abs(around), 0.085 - soft, 0.085 + soft)
+    line = 1.0 - ramp(np.abs(around), 0.085 - soft, 0.085 + soft)
     return colour + line * (np.array([0.05, 0.16, 0.36])[:, None] - colour)
 
 
@@ -116,9 +116,9 @@ def _strand(points: Points, colour: Reflectances, pixel: float) -> Reflectances:
     around, _ = shapes.twist(points, 0.054, 0.040, 5e-3)
     turn = np.abs(np.mod(around / (2 * np.pi) + 0.5, 1.0) - 0.5) * 2 * np.pi  # 0 in the middle of a strand
     soft = max(pixel, 0.5e-3) / 0.0115
-    marked = 1.0 - _ramp(turn, np.pi / shapes.STRANDS - soft, np.pi / shapes.STRANDS + soft)
+    marked = 1.0 - ramp(turn, np.pi / shapes.STRANDS - soft, np.pi / shapes.STRANDS + soft)
     colour = colour * (1.0 + marked * (np.array([0.42, 0.62, 0.95])[:, None] - 1.0))
-    end = _ramp(np.abs(points[0]), 0.0445 - pixel, 0.0445 + pixel)
+    end = ramp(np.abs(points[0]), 0.0445 - pixel, 0.0445 + pixel)
     return colour + end * (np.array([0.33, 0.055, 0.045])[:, None] - colour)
 
 
@@ -128,12 +128,6 @@ def _rings(points: Points, colour: Reflectances, pixel: float) -> Reflectances:
     radius = np.hypot(points[1] + 0.035, points[2] - 0.05)
     late = 0.5 + 0.5 * np.sin(2 * np.pi / 6e-3 * (radius + 0.10 * points[0]))
     return colour * (1.0 - 0.16 * kept * late * late)
-
-
-def _ramp(value: Metres, low: float, high: float) -> Metres:
-    """From 0 at `low` to 1 at `high`, smoothly."""
-    share = np.clip((value - low) / (high - low), 0.0, 1.0)
-    return share * share * (3.0 - 2.0 * share)
 
 
 FAMILIES: Final[dict[str, Family]] = {

@@ -6,7 +6,7 @@ Random numbers on a grid that repeats, smoothed alike in all directions, and lin
 from __future__ import annotations
 
 from itertools import product
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from jaxtyping import Float64
@@ -76,6 +76,18 @@ def _between(
     return corners[0]
 
 
+def ramp(value: Any, low: float, high: float) -> Any:
+    """From 0 at `low` to 1 at `high`, smoothly, for a number or an array.
+
+    Examples
+    --------
+    >>> ramp(np.array([0.0, 1.0, 2.0, 4.0]), 1.0, 3.0).tolist()
+    [0.0, 0.0, 0.5, 1.0]
+    """
+    share = np.clip((value - low) / (high - low), 0.0, 1.0)
+    return share * share * (3.0 - 2.0 * share)
+
+
 def resolved(wave: float, pixel: float) -> float:
     """How much of a wave a camera keeps: 1 if it is long, falling to 0 where fewer than 2.5 pixels show it.
 
@@ -86,5 +98,4 @@ def resolved(wave: float, pixel: float) -> float:
     >>> resolved(8e-3, 1e-3), resolved(2e-3, 1e-3)
     (1.0, 0.0)
     """
-    share = min(max((wave / pixel - 2.5) / 2.5, 0.0), 1.0)
-    return share * share * (3.0 - 2.0 * share)
+    return float(ramp(wave / pixel, 2.5, 5.0))
