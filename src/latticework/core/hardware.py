@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, Final
 
+from latticework.core.checks import one_of
 from latticework.core.errors import InputError
 from latticework.core.processes import distributed, leave, world
 
@@ -100,13 +101,12 @@ def resolve_precision(precision: str, device: torch.device) -> str:
     """
     import torch
 
+    one_of("precision", precision, ("auto", *PRECISIONS))
     if precision == "auto":
         if device.type == "cuda":
             return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "32"
         capabilities = torch.cpu.get_capabilities() if device.type == "cpu" else {}
         return "bf16" if capabilities.get("avx512_bf16") or capabilities.get("amx_bf16") else "32"
-    if precision not in PRECISIONS:
-        raise InputError(f"precision={precision!r}: expected auto, {', '.join(PRECISIONS)}")
     if precision == "64" and device.type == "mps":
         raise InputError("precision='64': device='mps' has no such numbers; expected auto, 32 or bf16")
     return precision
