@@ -68,9 +68,9 @@ def test_a_card_is_the_current_one_meanwhile_unless_the_process_has_its_own(monk
     assert asked == expected
 
 
-@pytest.mark.parametrize("name", ["gpu", "", "cuda:x", "cuda:-2", "cpu,cuda", None])
+@pytest.mark.parametrize("name", ["gpu", "", "cuda:x", "cuda:-2", "cpu,cuda", None, "x" * 999])
 def test_what_is_no_device_is_refused(name):
-    with pytest.raises(lw.InputError, match=r"is not a device: expected auto, cpu, cuda, cuda:1 or mps"):
+    with pytest.raises(lw.InputError, match=r"^device=.{,70} is not a device: expected auto, cpu, cuda, cuda:1 or mps"):
         resolve_device(name)
 
 

@@ -331,9 +331,9 @@ def test_a_folder_whose_parts_are_of_different_models_is_refused(tagger, changed
 
 
 def test_a_configuration_of_another_tagger_is_refused():
-    with pytest.raises(InputError, match="expected a TaggerConfig"):
+    with pytest.raises(InputError, match=r"^config: expected a TaggerConfig, got WordConfig$"):
         LatticeTagger(WORDS, config=WordConfig()).fit(SENTENCES, TAGS)
-    with pytest.raises(InputError, match="expected a WordConfig"):
+    with pytest.raises(InputError, match=r"^config: expected a WordConfig, got TaggerConfig$"):
         WordTagger(WORDS, config=TaggerConfig()).fit(SENTENCES, TAGS)
 
 

@@ -121,6 +121,12 @@ def test_file_without_words_gives_none(write):
     assert (words, len(vectors)) == ([], 0)
 
 
+def test_a_word_that_no_file_can_hold_is_not_written(tmp_path):
+    with pytest.raises(InputError, match=r"^words\[1\] is 'x{59}\.\.\.: expected a word without white space$"):
+        write_vectors(tmp_path / "vectors.vec", ["长江", "x" * 999 + " "], np.zeros((2, 3), np.float32))
+    assert list(tmp_path.iterdir()) == []
+
+
 NUMBERS = st.floats(width=32, allow_nan=False, allow_infinity=False)
 
 

@@ -204,7 +204,7 @@ def test_missing_files_and_folders_are_refused(tmp_path, write):
 def test_multi30k_needs_a_split_and_a_direction_that_exist(tmp_path):
     for options, message in (
         ({"split": "test"}, "split='test': expected one of train, val, test_2016_flickr"),
-        ({"languages": ("en", "fr")}, "languages=.*: expected .'en', 'de'. or .'de', 'en'."),
+        ({"languages": ("en", "fr")}, "languages=.*: expected one of .'en', 'de'., .'de', 'en'."),
         ({"languages": ("en", "en")}, "languages="),
         ({"languages": ("en", 1)}, "languages="),
         ({"languages": None}, "languages=None"),

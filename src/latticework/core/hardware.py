@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from latticework.core.checks import one_of
 from latticework.core.errors import InputError
 from latticework.core.processes import distributed, leave, world
+from latticework.core.words import shortened
 
 if TYPE_CHECKING:
     import torch
@@ -42,12 +43,13 @@ def resolve_device(device: str) -> torch.device:
     try:
         resolved = torch.device(device)
     except (RuntimeError, TypeError) as error:
-        raise InputError(f"device={device!r} is not a device: expected auto, cpu, cuda, cuda:1 or mps") from error
+        expected = "auto, cpu, cuda, cuda:1 or mps"
+        raise InputError(f"device={shortened(device)} is not a device: expected {expected}") from error
     if resolved.type == "cpu":
         return torch.device("cpu")
     available = torch.accelerator.is_available() and torch.accelerator.current_accelerator()
     if not available or available.type != resolved.type or (resolved.index or 0) >= torch.accelerator.device_count():
-        raise InputError(f"device={device!r} is not on this machine; expected auto or cpu")
+        raise InputError(f"device={shortened(device)} is not on this machine; expected auto or cpu")
     return _numbered(resolved)
 
 

@@ -18,6 +18,7 @@ from latticework.core.estimator import Estimator
 from latticework.core.persistence import State
 from latticework.core.progress import message
 from latticework.core.seeds import spawn
+from latticework.core.words import shortened
 from latticework.ner.architecture import Architecture
 from latticework.ner.choices import Scheme
 from latticework.ner.config import TaggerConfig
@@ -372,10 +373,10 @@ class Tagger(Estimator):
         expected = self.config_class or TaggerConfig
         config = expected() if self.config is None else self.config
         if type(config) is not expected:  # one with more fields would be saved, and could not be loaded
-            raise InputError(f"config={self.config!r}: expected a {expected.__name__}")
+            raise InputError(f"config: expected a {expected.__name__}, got {type(config).__name__}")
         for name in self.unread:
             if (value := getattr(config, name)) != getattr(expected, name):
-                raise InputError(f"{name}={value!r}: {type(self).__name__} has no use for it; leave it out")
+                raise InputError(f"{name}={shortened(value)}: {type(self).__name__} has no use for it; leave it out")
         plain_source(self.lexicon)
         hidden_size = whole_number("hidden_size", self.hidden_size, least=2)
         if hidden_size % 2:

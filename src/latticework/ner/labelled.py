@@ -9,6 +9,7 @@ from typing import Any
 
 from latticework.core.checks import in_order
 from latticework.core.errors import InputError, callers_level
+from latticework.core.words import shortened
 from latticework.ner.choices import Repair, Scheme
 from latticework.ner.repair import normalise
 from latticework.ner.tags import Span
@@ -99,5 +100,5 @@ def _tags(row: Sequence[str], place: str) -> list[str]:
     expected = "a list of tags, such as ['B-PER', 'E-PER', 'O']"
     given = list(in_order(place, row, expected))
     if not all(isinstance(tag, str) for tag in given):
-        raise InputError(f"{place} is {row!r}: expected {expected}")
+        raise InputError(f"{place} is {shortened(row)}: expected {expected}")
     return given

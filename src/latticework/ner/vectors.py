@@ -22,7 +22,7 @@ from latticework.core.decimals import decimals, is_decimal
 from latticework.core.errors import InputError, callers_level, require
 from latticework.core.files import read_lines, write_output
 from latticework.core.word2vec import word2vec_bytes
-from latticework.core.words import cut
+from latticework.core.words import cut, shortened
 from latticework.ner.text import fold
 
 MAX_SIZE: Final = 2**12  # numbers of a vector
@@ -112,7 +112,7 @@ def write_vectors(
         raise InputError(f"there are {len(words)} words and {len(vectors)} vectors: expected as many")
     for index, word in enumerate(words):
         if not word or any(character.isspace() for character in word):
-            raise InputError(f"words[{index}] is {word!r}: expected a word without white space")
+            raise InputError(f"words[{index}] is {shortened(word)}: expected a word without white space")
     write_output(path, word2vec_bytes(words, vectors))
 
 

@@ -138,7 +138,6 @@ def read_multi30k(
         If there is no such split or language.
     """
     one_of("split", split, ("train", "val", "test_2016_flickr"))
-    if languages not in (("en", "de"), ("de", "en")):
-        raise InputError(f"languages={languages!r}: expected ('en', 'de') or ('de', 'en')")
+    one_of("languages", languages, (("en", "de"), ("de", "en")))
     source, target = (path(f"translation/multi30k/{split}.{language}.gz") for language in languages)
     return read_pairs(source, target)
