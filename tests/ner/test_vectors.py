@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import os
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from hypothesis.extra.numpy import arrays
 
 from latticework.core import InputError
 from latticework.core.errors import MissingExtraError
-from latticework.ner.lexicon import fold_words
+from latticework.ner.lexicon import Lexicon, fold_words
 from latticework.ner.vectors import folded_word, read_vectors, train_vectors, write_vectors
 
 ROWS = "长江 0.5 -1 2e-1\n大桥 1 2 3\n"
@@ -114,6 +115,13 @@ BAD_FILES = {
 def test_broken_file_is_refused_with_its_line(write, content):
     with pytest.raises(InputError, match=BAD_FILES[content]):
         read_vectors(write(content))
+
+
+def test_standard_input_is_called_so(monkeypatch):
+    for read in (read_vectors, Lexicon.of):
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"1 5\nword 1 2 3 4\n")))
+        with pytest.raises(InputError, match=r"^<stdin>:2: expected a word and 5 numbers, got 4$"):
+            read("-")
 
 
 def test_file_without_words_gives_none(write):

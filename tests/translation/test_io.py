@@ -95,6 +95,8 @@ def test_line_breaks_inside_json_text_become_spaces(write):
 def test_one_side_may_come_from_standard_input(write, monkeypatch):
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"a\r\nb\n")))
     assert read_pairs("-", write("a.de", ["c", "d"])) == (["a", "b"], ["c", "d"])
+    refused("^<stdin> has 0 lines and .*a.de has 2: ", "-", write("a.de", ["c", "d"]))
+    refused("^<stdin> is empty$", "-", write("b.de", b""))
 
 
 def test_lines_are_read_as_they_come():
@@ -134,7 +136,7 @@ def test_empty_files_are_refused(write):
 def test_one_plain_file_is_refused(write):
     path = write("a.en", ["a"])
     refused(f"^{path} is one side only: name the file with the translations too", path)
-    refused("^- is one side only", "-")
+    refused("^<stdin> is one side only", "-")
 
 
 @pytest.mark.parametrize(

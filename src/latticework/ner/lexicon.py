@@ -26,6 +26,7 @@ from jaxtyping import Int64
 from latticework.core import checks
 from latticework.core.errors import InputError, MissingExtraError
 from latticework.core.files import decode_lines, read_lines
+from latticework.core.streams import stream_name
 from latticework.core.words import shortened
 from latticework.ner.vectors import folded_word, looks_like_vectors, vector_rows
 
@@ -93,7 +94,7 @@ class Lexicon:
             pass
         elif isinstance(source, str | os.PathLike):
             path = jieba_dictionary() if source == "jieba" else Path(source)
-            _collect_lines(collected, read_lines(path), str(path))
+            _collect_lines(collected, read_lines(path), stream_name(path))
         else:
             _collect_words(collected, source)
         return collected.lexicon()

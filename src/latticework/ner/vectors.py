@@ -21,6 +21,7 @@ from jaxtyping import Float32
 from latticework.core.decimals import decimals, is_decimal
 from latticework.core.errors import InputError, callers_level, require
 from latticework.core.files import read_lines, write_output
+from latticework.core.streams import stream_name
 from latticework.core.word2vec import word2vec_bytes
 from latticework.core.words import cut, shortened
 from latticework.ner.text import fold
@@ -66,7 +67,7 @@ def read_vectors(
     found: dict[str, None] = {}
     numbers = array("f")
     size = 0
-    for raw, columns, place in vector_rows(read_lines(path), str(path)):
+    for raw, columns, place in vector_rows(read_lines(path), stream_name(path)):
         word = folded_word(raw)
         size = columns.count(" ") + 1
         if word and word not in found and (keeps is None or keeps(word)):

@@ -13,6 +13,7 @@ from latticework.core.checks import one_of
 from latticework.core.datasets import Dataset, RemoteFile
 from latticework.core.errors import InputError, callers_level
 from latticework.core.files import JSON_LINES, is_jsonl, read_lines, suffix
+from latticework.core.streams import stream_name
 from latticework.core.values import read_object
 from latticework.translation.text import check_sentence
 
@@ -38,7 +39,7 @@ def read_sentences(path: str | Path, side: Side = "source") -> list[str]:
     ...     read_sentences(file, "target")
     ['ein Haus']
     """
-    return list(sentences_in(read_lines(path), str(path), side))
+    return list(sentences_in(read_lines(path), stream_name(path), side))
 
 
 def sentences_in(lines: Iterable[str], name: str, side: Side = "source") -> Iterator[str]:
@@ -85,15 +86,17 @@ def read_pairs(source: str | Path, target: str | Path | None = None) -> tuple[li
     if target is None:
         target = source
         if suffix(source) != ".tsv" and not is_jsonl(source):
-            raise InputError(f"{source} is one side only: name the file with the translations too (or {PAIRS})")
+            raise InputError(
+                f"{stream_name(source)} is one side only: name the file with the translations too (or {PAIRS})"
+            )
     sources, targets = read_sentences(source, "source"), read_sentences(target, "target")
     if len(sources) != len(targets):
         raise InputError(
-            f"{source} has {len(sources)} lines and {target} has {len(targets)}: "
+            f"{stream_name(source)} has {len(sources)} lines and {stream_name(target)} has {len(targets)}: "
             "line n of one must be the translation of line n of the other"
         )
     if not sources:
-        raise InputError(f"{source} is empty")
+        raise InputError(f"{stream_name(source)} is empty")
     return sources, targets
 
 
