@@ -5,7 +5,9 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import os
 import re
+from pathlib import Path
 
 import pytest
 from texts import lines
@@ -46,6 +48,19 @@ def test_one_file_of_pairs(write, name):
     assert read_pairs(path, path) == expected
     assert read_sentences(path) == expected[0]
     assert read_sentences(path, "target") == expected[1]
+
+
+@pytest.mark.skipif(not Path("/dev/fd").is_dir(), reason="no pipes with names here")
+@pytest.mark.parametrize("twice", [False, True])
+@pytest.mark.parametrize("name, laid_out", [("pairs.tsv", as_tsv), ("pairs.jsonl", as_jsonl)])
+def test_one_file_of_pairs_is_read_once_so_it_may_be_a_pipe(tmp_path, name, laid_out, twice):
+    reading, writing = os.pipe()
+    with open(reading), open(writing, "wb") as pipe:
+        pipe.write(lines(laid_out([("one", "eins"), ("two", "zwei")])))
+        pipe.close()
+        path = tmp_path / name
+        path.symlink_to(f"/dev/fd/{reading}")
+        assert read_pairs(path, str(path) if twice else None) == (["one", "two"], ["eins", "zwei"])
 
 
 def test_there_are_two_sides(write):
