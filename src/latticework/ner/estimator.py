@@ -355,19 +355,15 @@ class Tagger(Estimator):
         other.fingerprint_ = ""  # no run ends in this model
         return other
 
-    def describe(self) -> dict[str, object]:
-        """Return what is worth knowing about the tagger, as plain values; `latticework show` prints it."""
-        description = super().describe()
-        if hasattr(self, "learned_"):
-            learnt = {name: len(known) - 1 for name, known in self.learned_.inputs.vocabularies().items()}
-            description |= {
-                "labels": list(self.labels_),
-                "scheme": self.scheme_,
-                "lexicon": {"words": len(self.lexicon_.words), "sha256": self.lexicon_.sha256},
-                "vocabulary": learnt,
-                "weights": sum(parameter.numel() for parameter in self.model_.parameters()),
-            }
-        return description
+    def _about(self) -> dict[str, object]:
+        """Its labels, words and size."""
+        return {
+            "labels": list(self.labels_),
+            "scheme": self.scheme_,
+            "lexicon": {"words": len(self.lexicon_.words), "sha256": self.lexicon_.sha256},
+            "vocabulary": {name: len(known) - 1 for name, known in self.learned_.inputs.vocabularies().items()},
+            "weights": sum(parameter.numel() for parameter in self.model_.parameters()),
+        }
 
     def _settings(self) -> tuple[TaggerConfig, int, int | None]:
         expected = self.config_class or TaggerConfig
