@@ -38,7 +38,7 @@ class TaggerConfig:
     batch_size: int = 16  # sentences; the paper's is 1
     learning_rate: float = 2e-3  # of Adam, at its highest; the paper has SGD with 0.015
     weight_decay: float = 0.0  # decoupled; the paper has λ = 1e-8 in the loss, its code none
-    warmup_steps: int = 100
+    warmup_steps: int = 100  # but no more than a tenth of training
     clip_norm: float | None = 5.0
     average_checkpoints: int = 5  # the model is the mean of this many last validations
     patience: int | None = None  # stop after this many validations without a better F1
