@@ -379,9 +379,13 @@ def test_options_that_do_not_go_together_are_refused(refused, write, words, tmp_
     file = write("a.bio", conll())
     begin = ("ner", "fit", file, "-o", tmp_path / "model", *QUICK)
     assert "--model characters reads no words" in refused(*begin, "--model", "characters", "--lexicon", words)
-    assert "bigrams" in refused(*begin, "--model", "words", "--lexicon", words, "--bigrams")
+    for name in ("--bigrams", "--softword"):
+        told = f"{name} means nothing to --model words: leave it out"
+        assert told in refused(*begin, "--model", "words", "--lexicon", words, name)
     assert "--char-lstm is of --model words" in refused(*begin, "--lexicon", words, "--char-lstm")
-    assert "--forget is of --model lattice" in refused(*begin, "--model", "flat", "--forget", "independent")
+    for model in set(CLASSES) - {"lattice"}:
+        told = f"--forget means nothing to --model {model}: leave it out"
+        assert told in refused(*begin, "--model", model, "--forget", "coupled")
     assert "learning_rate=-1.0" in refused(*begin, "--lexicon", words, "--learning-rate", "-1")
     assert "can be only one of the files" in refused(*begin[:2], "-", "--valid", "-", "-o", tmp_path / "model")
     assert "there is no such file" in refused(*begin, "--lexicon", tmp_path / "none.txt")

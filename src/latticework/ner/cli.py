@@ -124,8 +124,6 @@ def fit(
         )
     if char_lstm and model != "words":
         raise InputError("--char-lstm is of --model words: the other models read characters as they are")
-    if forget and model != "lattice":
-        raise InputError("--forget is of --model lattice: the other models have no such gate")
 
     from latticework import ner
     from latticework.ner.io import read_tagged
@@ -139,6 +137,9 @@ def fit(
         batch_size=batch_size,
         learning_rate=learning_rate,
     )
+    for name in chosen.unread:
+        if options.get(name):
+            raise InputError(f"--{name} means nothing to --model {model}: leave it out")
     config = chosen.config_class(**options) if options else None
     tagger = chosen(
         "jieba" if lexicon is None else lexicon,

@@ -264,7 +264,8 @@ class WordTagger(Tagger):
 
     config_class: ClassVar[type[Any] | None] = WordConfig
     architecture: ClassVar[Architecture] = OfWords()
-    unread: ClassVar[tuple[str, ...]] = (*Tagger.unread, "word_dropout")  # its words are dropped out by char_dropout
+    # What is read of characters is not for words, and words are dropped out by char_dropout.
+    unread: ClassVar[tuple[str, ...]] = (*Tagger.unread, "bigrams", "softword", "word_dropout")
 
 
 def _spelled(word: str) -> str:
