@@ -103,6 +103,12 @@ def test_a_model_answers_in_the_scheme_of_its_training(fit, latticework, write, 
     assert lw.load(tmp_path / "model").scheme_ == scheme
 
 
+def test_repaired_tags_are_still_in_the_scheme_of_their_file(fit, write, tmp_path):
+    ended = fit(train=write("a.conll", conll(["长江", "他江"], [["B-LOC", "E-LOC"], ["O", "I-LOC"]])))
+    assert (ended.status, "1 illegal BIOES tags repaired" in ended.err) == (0, True)
+    assert lw.load(tmp_path / "model").scheme_ == "BIOES"
+
+
 def test_the_same_command_again_does_nothing_and_other_data_need_restart(fit, refused, write, words, tmp_path):
     model = tmp_path / "model"
     assert fit().status == 0

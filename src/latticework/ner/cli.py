@@ -33,7 +33,7 @@ from latticework.core.errors import InputError
 from latticework.core.files import JSON_LINES, is_jsonl, read_lines, suffix, write_lines
 from latticework.core.progress import message
 from latticework.core.streams import answers, stream_name
-from latticework.ner.choices import Forget
+from latticework.ner.choices import Forget, Scheme
 from latticework.ner.cli_files import TAGGED, Words, convert, match, vectors
 from latticework.ner.config import FlatConfig, TaggerConfig
 
@@ -151,10 +151,12 @@ def fit(
     )
     training = read_tagged(train)
     validation = None if valid is None else read_tagged(valid)
+    scheme = _scheme(training)
     tagger.fit(
         training.sentences,
-        _as_found(training),
-        None if validation is None else (validation.sentences, _as_found(validation)),
+        training.tags_in(scheme),
+        None if validation is None else (validation.sentences, validation.tags),
+        scheme=scheme,
         folder=output,
         restart=restart,
         loggers=logger or (),
@@ -265,13 +267,11 @@ def _format_of(output: Path | None) -> Format:
     return "html" if suffix(output) in (".html", ".htm") else "conll"
 
 
-def _as_found(tagged: TaggedText) -> list[list[str]]:
-    """The tags in the scheme of the file, so that the model answers in it."""
-    from latticework.ner.repair import convert_tags
+def _scheme(tagged: TaggedText) -> Scheme:
+    """That of the file, in which the model is to answer; BMES if there were spans."""
     from latticework.ner.tags import SCHEMES
 
-    scheme = next((each for each in SCHEMES if each == tagged.scheme), SCHEMES[0])
-    return [convert_tags(tags, "BMES", scheme) for tags in tagged.tags]
+    return next((each for each in SCHEMES if each == tagged.scheme), SCHEMES[0])
 
 
 def _words(lexicon: str) -> Lexicon:

@@ -62,10 +62,9 @@ def convert(
     The name of TARGET says the format. Illegal tags are repaired, with a warning that says where they are.
     """
     from latticework.ner.io import convert as convert_file
-    from latticework.ner.tags import spans_of
 
     tagged = convert_file(source, target, scheme=scheme)
-    entities = sum(len(spans_of(tags)) for tags in tagged.tags)
+    entities = sum(map(len, tagged.spans))
     message(f"{len(tagged.sentences):,} sentences with {entities:,} entities are in {output_name(target)}")
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, TypeAlias
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from latticework.core.checks import whole_number
+from latticework.core.checks import one_of, whole_number
 from latticework.core.errors import InputError, callers_level
 from latticework.core.estimator import Estimator
 from latticework.core.persistence import State
@@ -27,7 +27,7 @@ from latticework.ner.lexicon import Lexicon, plain_source
 from latticework.ner.metrics import span_scores
 from latticework.ner.parts import Parts
 from latticework.ner.results import Entity, Match, entities_in, matches_in
-from latticework.ner.tags import tags_of
+from latticework.ner.tags import SCHEMES, Span, tags_of
 from latticework.ner.text import characters, check_sentences, check_texts
 
 if TYPE_CHECKING:
@@ -116,6 +116,7 @@ class Tagger(Estimator):
         tags: Iterable[Sequence[str]],
         validation: tuple[Sentences, Iterable[Sequence[str]]] | None = None,
         *,
+        scheme: Scheme | None = None,
         folder: str | os.PathLike[str] | None = None,
         restart: bool = False,
         loggers: Sequence[str] = (),
@@ -131,6 +132,8 @@ class Tagger(Estimator):
             For each sentence a tag a character: BMES, BIOES or BIO.
         validation
             Held-out sentences and tags: training keeps the weights with the best F1 on them, which is that of `score`.
+        scheme
+            What the training tags are in, "BMES", "BIOES" or "BIO"; guessed of them if it is not given.
         folder
             Where to save the model. The run checkpoints there too: the same call, made again after a crash, goes on
             where it was, and once the model is finished just loads it. Needs a `random_state`.
@@ -147,6 +150,8 @@ class Tagger(Estimator):
             If training diverges.
         """
         config, hidden_size, epochs = self._settings()
+        if scheme is not None:
+            one_of("scheme", scheme, SCHEMES)
         if config.patience is not None and validation is None:
             raise InputError(f"patience={config.patience} needs validation sentences, which fit was not given")
 
@@ -160,7 +165,7 @@ class Tagger(Estimator):
         from latticework.ner.pretrained import Given, readable
 
         run = Run.begin(self, folder, restart=restart, loggers=loggers)
-        training, held_out = check_training(sentences, tags, validation, repair=config.repair)
+        training, held_out = check_training(sentences, tags, validation, repair=config.repair, scheme=scheme)
         reads_lexicon = self.architecture.reads_lexicon(config)
         lexicon = Lexicon.of(self.lexicon if reads_lexicon else None)
         parts = Parts.of(training.tokens, whole=training.spans)
@@ -263,9 +268,18 @@ class Tagger(Estimator):
         """
         check_is_fitted(self)
         tokens = check_sentences(sentences, "sentences")
-        with self._inference() as device:
-            found = self.learned_.spans(tokens, device)
-        return [tags_of(spans, len(row), self.scheme_) for row, spans in zip(tokens, found, strict=True)]
+        return [tags_of(spans, len(row), self.scheme_) for row, spans in zip(tokens, self._spans(tokens), strict=True)]
+
+    def spans(self, sentences: Sentences) -> list[list[Span]]:
+        """What `predict` says, as entities: for each sentence from left to right, over its characters.
+
+        Raises
+        ------
+        InputError
+            As `predict`.
+        """
+        check_is_fitted(self)
+        return self._spans(check_sentences(sentences, "sentences"))
 
     def entities(self, texts: Iterable[str]) -> list[list[Entity]]:
         """Find the entities of texts.
@@ -305,8 +319,7 @@ class Tagger(Estimator):
         """
         check_is_fitted(self)
         gold = check_labelled(sentences, tags, "score", repair=self.config_.repair)
-        with self._inference() as device:
-            return span_scores(gold.spans, self.learned_.spans(gold.tokens, device)).f1
+        return span_scores(gold.spans, self._spans(gold.tokens)).f1
 
     def transform(self, sentences: Sentences) -> np.ndarray:
         """The mean of the states of each sentence's characters.
@@ -378,6 +391,10 @@ class Tagger(Estimator):
         if hidden_size % 2:
             raise InputError(f"hidden_size={hidden_size}: expected an even number, half of it for each direction")
         return config, hidden_size, None if self.max_epochs is None else whole_number("max_epochs", self.max_epochs)
+
+    def _spans(self, tokens: list[list[str]]) -> list[list[Span]]:
+        with self._inference() as device:
+            return self.learned_.spans(tokens, device)
 
     def _inference(self) -> AbstractContextManager[torch.device]:
         """Evaluation on the chosen device."""
