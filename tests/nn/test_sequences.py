@@ -75,7 +75,7 @@ def test_batches_cover_every_text_once_within_the_budget(pairs, budget, seed):
         assert len(batch)
         padded = max(len(batch) * side[batch].max() for side in sides)
         assert padded <= budget or len(batch) == 1
-    again = token_batches(sides, budget, random(seed))
+    again = token_batches(sides, budget, None if seed == 0 else random(seed))
     assert [batch.tolist() for batch in batches] == [batch.tolist() for batch in again]
 
 
