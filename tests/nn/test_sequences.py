@@ -37,6 +37,8 @@ def test_encoded_text_behaves_like_a_list_of_lists(sequences, data):
     assert text.lengths.tolist() == [len(sequence) for sequence in sequences]
     assert [text[i].tolist() for i in range(-count, count)] == sequences * 2
     assert [tokens.tolist() for tokens in text] == sequences
+    of_arrays = EncodedText.from_sequences(np.array(sequence, np.int32) for sequence in sequences)
+    assert [of_arrays.tokens.tolist(), of_arrays.offsets.tolist()] == [text.tokens.tolist(), text.offsets.tolist()]
     for beyond in (count, -count - 1):
         with pytest.raises(IndexError):
             text[beyond]

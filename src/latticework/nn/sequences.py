@@ -4,7 +4,7 @@ All tokens lie end to end in one int32 array with the offsets of the texts besid
 a token and a batch is one gather.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -34,11 +34,11 @@ class EncodedText:
     offsets: Int64[np.ndarray, " texts_plus_one"]
 
     @classmethod
-    def from_sequences(cls, sequences: Sequence[Sequence[int]]) -> "EncodedText":
+    def from_sequences(cls, sequences: Iterable[Sequence[int] | Int[np.ndarray, " tokens"]]) -> "EncodedText":
         """Lay the sequences end to end."""
-        lengths = [len(sequence) for sequence in sequences]
-        tokens = np.array([token for sequence in sequences for token in sequence], dtype=np.int32)
-        return cls(tokens, np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)]).astype(np.int64))
+        arrays = [np.asarray(sequence, dtype=np.int32) for sequence in sequences]
+        offsets = np.cumsum([0, *map(len, arrays)], dtype=np.int64)
+        return cls(np.concatenate([np.zeros(0, np.int32), *arrays]), offsets)
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
