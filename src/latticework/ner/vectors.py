@@ -135,15 +135,9 @@ class Anew:
 
 
 def train_vectors(
-    sentences: Iterable[Sequence[str]],
-    *,
-    size: int = 50,
-    epochs: int = 5,
-    minimum_count: int = 1,
-    skip_gram: bool = True,
-    seed: int = 0,
+    sentences: Iterable[Sequence[str]], *, size: int = 50, epochs: int = 5, seed: int = 0
 ) -> tuple[list[str], Float32[np.ndarray, "words size"]]:
-    """Vectors of the tokens of a text (characters, bigrams or words), the frequent first: skip-gram or CBOW.
+    """Vectors of all tokens of a text (characters, bigrams or words), the frequent first, by skip-gram.
 
     It runs in one thread, so that on one machine the same seed gives the same numbers.
 
@@ -156,10 +150,6 @@ def train_vectors(
         Numbers of a vector.
     epochs
         Passes over the text.
-    minimum_count
-        Rarer tokens get no vector.
-    skip_gram
-        Whether to predict the context from the token (slower, better for rare tokens) or the token from its context.
     seed
         Repeats the run.
 
@@ -168,7 +158,7 @@ def train_vectors(
     MissingExtraError
         If gensim is not installed.
     InputError
-        If no token is there `minimum_count` times.
+        If there is no token.
 
     Examples
     --------
@@ -182,14 +172,14 @@ def train_vectors(
         vector_size=size,
         window=WINDOW,
         epochs=epochs,
-        min_count=minimum_count,
-        sg=int(skip_gram),
+        min_count=1,
+        sg=1,  # the context from the token: slower than the token from its context, and better for rare tokens
         seed=seed % 2**32,
         workers=1,
     )
     model.build_vocab(pieces)
     if not model.wv.index_to_key:
-        raise InputError(f"no token is there {minimum_count} times or more: there is nothing to learn vectors of")
+        raise InputError("the text has no token: there is nothing to learn vectors of")
     model.train(pieces, total_examples=model.corpus_count, epochs=epochs)
     return list(model.wv.index_to_key), np.array(model.wv.vectors, np.float32)
 
