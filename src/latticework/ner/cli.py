@@ -34,7 +34,7 @@ from latticework.core.files import JSON_LINES, is_jsonl, read_lines, suffix, wri
 from latticework.core.progress import message
 from latticework.core.streams import answers, stream_name
 from latticework.ner.choices import Forget, Scheme
-from latticework.ner.cli_files import TAGGED, Words, convert, match, vectors
+from latticework.ner.cli_files import TAGGED, Words, convert, lexicon_file, match, vectors
 from latticework.ner.config import FlatConfig, TaggerConfig
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ def fit(
     Interrupted, it goes on where it was when the same command is given again. Without --lexicon, jieba's dictionary is
     the word list.
     """
-    read_stdin_once(train, valid, char_vectors, word_vectors, None if lexicon is None else Path(lexicon))
+    read_stdin_once(train, valid, char_vectors, word_vectors, lexicon_file(lexicon))
     if model == "characters" and ((lexicon is not None and not softword) or word_vectors is not None):
         raise InputError(
             "--model characters reads no words: leave out --word-vectors, and --lexicon but with --softword"
@@ -188,8 +188,8 @@ def predict(
     character in the scheme of the training tags, and a blank line after each text (nothing for a blank one). With
     --lexicon the words of another list match instead of those of the training, without training again.
     """
-    read_stdin_once(file, None if lexicon is None else Path(lexicon))
-    check_output(output, file, None if lexicon is None else Path(lexicon))
+    read_stdin_once(file, lexicon_file(lexicon))
+    check_output(output, file, lexicon_file(lexicon))
     check_json(as_json, format=format, output=output)
     if format is None:
         format = "jsonl" if as_json else _format_of(output)
@@ -235,7 +235,7 @@ def evaluate(
     Given over all, by type, for entities that are words of the lexicon and others, by length of the entity and of the
     sentence. With --json every mistake is listed too.
     """
-    read_stdin_once(file, None if lexicon is None else Path(lexicon))
+    read_stdin_once(file, lexicon_file(lexicon))
 
     from latticework.ner.estimator import Tagger
     from latticework.ner.io import read_tagged
