@@ -245,6 +245,9 @@ class EstimatorCases:
     def test_description_is_strict_json(self):
         assert json.loads(json.dumps(self.fitted().describe(), allow_nan=False))
 
+    def test_description_has_the_parameters_and_before_fit_nothing_else(self):
+        assert self.make().describe().keys() == {"parameters"} <= self.fitted().describe().keys()
+
     def test_class_is_found_in_the_registry(self, tmp_path):
         key = estimator_key(type(self.fitted()))
         assert estimator_class(key) is type(self.fitted())

@@ -51,8 +51,8 @@ class NeighbourBank(OutlierMixin, TransformerMixin, Estimator):
         """Mean closeness to the bank."""
         return float(self.score_samples(X).mean())
 
-    def describe(self):
-        return {**super().describe(), "remembered": len(self.bank_)}
+    def _about(self):
+        return {"remembered": len(self.bank_)}
 
     def _checked(self, X, *, reset):
         try:

@@ -42,8 +42,8 @@ class Juggler(Estimator):
         self.balls_ = np.asarray(balls)
         return self
 
-    def describe(self):
-        return super().describe() | {"balls": len(self.balls_)}
+    def _about(self):
+        return {"balls": len(self.balls_)}
 
     def to_state(self):
         return State(tensors={"weights": {"balls": self.balls_}})

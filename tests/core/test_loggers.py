@@ -88,6 +88,11 @@ def test_logger_that_is_given_no_row_writes_nothing(tmp_path, name, monkeypatch)
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_name_of_a_logger_that_is_no_list_is_quoted_in_part(tmp_path):
+    with pytest.raises(lw.InputError, match=r"^loggers='x{59}\.\.\.: expected a list of names$"):
+        make_loggers("x" * 999, tmp_path)
+
+
 def test_wandb_gets_every_figure(tmp_path, monkeypatch):
     wandb = pytest.importorskip("wandb", reason="needs wandb: pip install 'latticework[wandb]'")
     monkeypatch.setenv("WANDB_MODE", "offline")

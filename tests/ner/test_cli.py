@@ -103,6 +103,12 @@ def test_a_model_answers_in_the_scheme_of_its_training(fit, latticework, write, 
     assert lw.load(tmp_path / "model").scheme_ == scheme
 
 
+def test_repaired_tags_are_still_in_the_scheme_of_their_file(fit, write, tmp_path):
+    ended = fit(train=write("a.conll", conll(["长江", "他江"], [["B-LOC", "E-LOC"], ["O", "I-LOC"]])))
+    assert (ended.status, "1 illegal BIOES tags repaired" in ended.err) == (0, True)
+    assert lw.load(tmp_path / "model").scheme_ == "BIOES"
+
+
 def test_the_same_command_again_does_nothing_and_other_data_need_restart(fit, refused, write, words, tmp_path):
     model = tmp_path / "model"
     assert fit().status == 0
@@ -379,9 +385,13 @@ def test_options_that_do_not_go_together_are_refused(refused, write, words, tmp_
     file = write("a.bio", conll())
     begin = ("ner", "fit", file, "-o", tmp_path / "model", *QUICK)
     assert "--model characters reads no words" in refused(*begin, "--model", "characters", "--lexicon", words)
-    assert "bigrams" in refused(*begin, "--model", "words", "--lexicon", words, "--bigrams")
+    for name in ("--bigrams", "--softword"):
+        told = f"{name} means nothing to --model words: leave it out"
+        assert told in refused(*begin, "--model", "words", "--lexicon", words, name)
     assert "--char-lstm is of --model words" in refused(*begin, "--lexicon", words, "--char-lstm")
-    assert "--forget is of --model lattice" in refused(*begin, "--model", "flat", "--forget", "independent")
+    for model in set(CLASSES) - {"lattice"}:
+        told = f"--forget means nothing to --model {model}: leave it out"
+        assert told in refused(*begin, "--model", model, "--forget", "coupled")
     assert "learning_rate=-1.0" in refused(*begin, "--lexicon", words, "--learning-rate", "-1")
     assert "can be only one of the files" in refused(*begin[:2], "-", "--valid", "-", "-o", tmp_path / "model")
     assert "there is no such file" in refused(*begin, "--lexicon", tmp_path / "none.txt")

@@ -58,11 +58,14 @@ def test_numbers_of_numpy_become_plain():
         FlatTagger(config=FlatConfig(forget="independent")),
         WordTagger(config=WordConfig(forget="independent")),
         WordTagger(config=WordConfig(word_dropout=0.5)),
+        WordTagger(config=WordConfig(bigrams=True)),
+        WordTagger(config=WordConfig(softword=True)),
     ],
     ids=lambda tagger: type(tagger).__name__,
 )
 def test_what_means_nothing_to_a_model_is_refused_before_text_is_read(tagger):
-    message = f"^(forget='independent'|word_dropout=0.5): {type(tagger).__name__} has no use for it; leave it out$"
+    given = "forget='independent'|word_dropout=0.5|bigrams=True|softword=True"
+    message = f"^({given}): {type(tagger).__name__} has no use for it; leave it out$"
     with pytest.raises(InputError, match=message):
         tagger.fit(map(pytest.fail, ["read"]), [])
 

@@ -32,15 +32,14 @@ def sentences(draw):
 @pytest.mark.parametrize("scheme", SCHEMES)
 @given(st.lists(sentences(), min_size=1, max_size=3))
 def test_what_is_written_as_columns_is_read_again(scheme, drawn):
-    tags = [tags_of(spans, len(tokens)) for tokens, spans in drawn]
-    # A sentence that makes guessing the scheme sure.
-    every = [["x"] * 4, *(tokens for tokens, _ in drawn)]
-    tags = [["B-A", "M-A", "E-A", "S-A"], *tags]
-    lines = [
-        line for tokens, named in zip(every, tags, strict=True) for line in conll_lines(tokens, named, scheme=scheme)
-    ]
+    sure = ["x"] * 4, [Span(0, 3, "A"), Span(3, 4, "A")]  # which makes guessing the scheme sure
+    sentences, spans = map(list, zip(sure, *drawn, strict=True))
+    tags = [tags_of(found, len(tokens), scheme) for tokens, found in zip(sentences, spans, strict=True)]
+    lines = [line for tokens, named in zip(sentences, tags, strict=True) for line in conll_lines(tokens, named)]
     text, normalised, blank = read_conll(lines, "x")
-    assert (text.sentences, text.tags, text.scheme) == (every, tags, scheme)
+    assert (text.sentences, text.spans, text.scheme) == (sentences, spans, scheme)
+    assert text.tags_in(scheme) == tags
+    assert text.tags == text.tags_in("BMES")
     assert normalised.illegal == blank == []
 
 

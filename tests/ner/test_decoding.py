@@ -47,7 +47,7 @@ def test_entities_come_with_probabilities(model):
 
 def test_small_batches_give_the_same(model, monkeypatch):
     expected, states_expected = decode(model[0], TAG_SET, model[1], device=CPU), dict(states(*model, device=CPU))
-    monkeypatch.setattr(module, "BATCH_CHARACTERS", 1)
+    monkeypatch.setattr(module, "EVALUATION_TOKENS", 1)
     assert decode(model[0], TAG_SET, model[1], device=CPU) == expected
     found = dict(states(*model, device=CPU))
     assert found.keys() == states_expected.keys()

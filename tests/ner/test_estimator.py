@@ -16,6 +16,7 @@ import latticework as lw
 from latticework.core import InputError
 from latticework.ner import CharacterTagger, LatticeTagger, Lexicon, TaggerConfig, WordConfig, WordTagger
 from latticework.ner.repair import convert_tags
+from latticework.ner.tags import Span
 
 
 class TestLatticeTagger(TaggerCases):
@@ -85,7 +86,16 @@ def test_tags_are_answered_in_the_scheme_they_came_in(scheme):
     tagger.fit(["长江头走"] * 20, [inside] * 20)
     assert tagger.scheme_ == scheme
     assert tagger.predict(["长江头走"]) == [inside]
+    assert tagger.spans(["长江头走"]) == [[Span(0, 3, "LOC")]]
     assert tagger.learned_.tag_set.names == ("O", "B-LOC", "M-LOC", "E-LOC", "S-LOC")
+
+
+def test_the_scheme_may_be_said_where_tags_do_not_tell_it():
+    assert small(CharacterTagger).fit(SENTENCES, TAGS, scheme="BIOES").scheme_ == "BIOES"
+    with pytest.raises(InputError, match=r"^training tags\[0\]\[3\]: 'E-LOC' is no BIO tag"):
+        small(CharacterTagger).fit(["我爱长江"], [["O", "O", "B-LOC", "E-LOC"]], scheme="BIO")
+    with pytest.raises(InputError, match=r"^scheme='IOB': expected one of BMES, BIOES, BIO$"):
+        small(CharacterTagger).fit(map(pytest.fail, ["read"]), [], scheme="IOB")
 
 
 def test_sentences_may_be_strings_or_lists_and_are_tagged_alone_as_together(tagger):
@@ -331,9 +341,9 @@ def test_a_folder_whose_parts_are_of_different_models_is_refused(tagger, changed
 
 
 def test_a_configuration_of_another_tagger_is_refused():
-    with pytest.raises(InputError, match="expected a TaggerConfig"):
+    with pytest.raises(InputError, match=r"^config: expected a TaggerConfig, got WordConfig$"):
         LatticeTagger(WORDS, config=WordConfig()).fit(SENTENCES, TAGS)
-    with pytest.raises(InputError, match="expected a WordConfig"):
+    with pytest.raises(InputError, match=r"^config: expected a WordConfig, got TaggerConfig$"):
         WordTagger(WORDS, config=TaggerConfig()).fit(SENTENCES, TAGS)
 
 

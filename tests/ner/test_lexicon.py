@@ -153,10 +153,14 @@ def test_numbers_with_frequencies_are_no_word2vec_header(write):
 
 
 BAD_WORDS = {
-    "lexicon is a int: expected 'jieba', a file, a list of words or None": 5,
-    r"lexicon\[1\] is 7: expected a word": ["长江", 7],
-    r"lexicon\[0\] is '长\\x00江': expected a word": ["长\0江"],
-    r"lexicon\[0\] is '\\ud800长': expected a word": ["\ud800长"],
+    "lexicon: expected 'jieba', a path, a list of words, words with their frequencies, .* got a single int": 5,
+    r"lexicon: .* got a single bytes": "长江".encode(),
+    r"lexicon: .* got a set, which has no order": {"长江", "大桥"},
+    r"lexicon: .* got a ndarray of 2 dimensions": np.array([["长江", "大桥"]]),
+    r"lexicon\[1\]: expected text, got int": ["长江", 7],
+    r"lexicon\[0\]: NUL character at position 1": ["长\0江"],
+    r"lexicon\[0\]: not valid Unicode text": ["\ud800长"],
+    r"lexicon\[1\]: expected text, got tuple": {"长江": 1, ("大", "桥"): 2},
     r"lexicon\['长江'\] is -1: expected a whole number of at least 0": {"长江": -1},
     r"lexicon\['长江'\] is 1.5: expected a whole number": {"长江": 1.5},
     r"lexicon\['长江'\] is 1000000000000000000: expected": {"长江": 10**18},

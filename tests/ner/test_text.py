@@ -67,6 +67,7 @@ def test_sentences_may_be_an_array_of_texts_or_of_characters():
         ([Table()], "x[0]: expected a string or a list of characters, got a Table of 2 dimensions"),
         (["长", [3]], "x[1][0] is 3: expected a character"),
         ([["长", ""]], "x[0][1] is '': expected a character"),
+        ([[" " * 999]], f"x[0][0] is '{' ' * 59}...: expected a character"),
         ([["\u3000"]], r"x[0][0] is '\u3000': expected a character"),
     ],
 )
@@ -103,6 +104,7 @@ def test_what_is_no_text_is_refused_with_its_place(given, message):
         ),
         (["S"], "x tags[0]: expected a list of tags, such as ['B-PER', 'E-PER', 'O'], got a single str"),
         ([[1]], "x tags[0] is [1]: expected a list of tags, such as ['B-PER', 'E-PER', 'O']"),
+        ([[10**5000]], "x tags[0] is <list that cannot be written>: expected a list of tags"),
     ],
 )
 def test_tags_without_an_order_are_refused(tags, message):

@@ -350,7 +350,7 @@ def test_it_starts_as_the_published_code_does():
 
 
 def test_an_unknown_forget_gate_is_refused():
-    with pytest.raises(InputError, match="forget must be one of coupled, independent, got 'none'"):
+    with pytest.raises(InputError, match="forget='none': expected one of coupled, independent"):
         LatticeLSTM(2, 2, 2, forget="none")
 
 

@@ -15,8 +15,7 @@ TYPES = [(torch.float32, 1e-5), (torch.float64, 1e-12)]
 @pytest.mark.parametrize("dtype, tolerance", TYPES)
 @pytest.mark.parametrize("norm_first", [False, True])
 @pytest.mark.parametrize("beam", [1, 3])
-@pytest.mark.parametrize("arrange", [False, True])
-def test_steps_of_a_decoder_layer_equal_all_positions_at_once(norm_first, beam, arrange, dtype, tolerance):
+def test_steps_of_a_decoder_layer_equal_all_positions_at_once(norm_first, beam, dtype, tolerance):
     sentences, time = 2, 40  # the caches grow
     torch.manual_seed(0)
     layer = DecoderLayer(12, 3, 16, dropout=0.5, norm_first=norm_first).to(dtype).eval()
@@ -27,7 +26,7 @@ def test_steps_of_a_decoder_layer_equal_all_positions_at_once(norm_first, beam, 
     mask = (torch.arange(5) < torch.tensor([[5], [2]]))[:, None, None, :]
     with torch.inference_mode():
         keys_values = layer.cross_attention.project_memory(memory)
-        step, cache = DecoderLayerSteps(layer, dtype, arrange=arrange), KeyValueCache()
+        step, cache = DecoderLayerSteps(layer, dtype), KeyValueCache()
         steps = [
             step(states[:, :, t].flatten(0, 1), keys_values, cache, memory_mask=mask).view(sentences, beam, 12)
             for t in range(time)
@@ -40,14 +39,13 @@ def test_steps_of_a_decoder_layer_equal_all_positions_at_once(norm_first, beam, 
 @pytest.mark.parametrize("dtype, tolerance", [*TYPES, (torch.bfloat16, 0.05)])
 @pytest.mark.parametrize("rows", [1, 4, 30, 64, 200])
 @pytest.mark.parametrize("relu", [False, True])
-@pytest.mark.parametrize("arrange", [False, True])
-def test_a_product_is_the_linear_layer(rows, relu, arrange, dtype, tolerance):
+def test_a_product_is_the_linear_layer(rows, relu, dtype, tolerance):
     states, weight = draw(0, rows, 24, dtype=dtype), draw(1, 40, 24)
     for bias in (draw(2, 40), draw(2, 80)[::2], None):
         expected = F.linear(states.double(), weight, bias)
         expected = expected.relu() if relu else expected
         with torch.inference_mode():
-            found = Product(weight, bias, dtype, relu=relu, arrange=arrange)(states)
+            found = Product(weight, bias, dtype, relu=relu)(states)
         assert found.dtype == dtype
         torch.testing.assert_close(found.double(), expected, rtol=tolerance, atol=tolerance)
 

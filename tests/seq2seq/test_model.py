@@ -276,15 +276,14 @@ def test_cached_decoding_gives_the_logits_of_uncached_decoding(norm_first, padde
             seen.select(rows)
 
 
-@pytest.mark.parametrize("arrange", [False, True])
-def test_a_decoder_is_laid_out_with_the_weights_of_its_time(arrange):
+def test_a_decoder_is_laid_out_with_the_weights_of_its_time():
     """However they were changed: by an optimiser that counts no versions, or within inference mode."""
     model, source, newest = make().float(), sentences(0, [4, 4]), torch.full((2, 1), BEGIN)
 
     def assert_new():
         with torch.no_grad():
             memory = model.remember(source)
-            found = model.step(newest, memory, Past(model.lay_out(arrange=arrange)))
+            found = model.step(newest, memory, Past(model.lay_out()))
             expected = logits_of(model, model.decode(newest, memory))
             torch.testing.assert_close(found, expected, rtol=0, atol=1e-5)
             found += 1  # an ordinary tensor

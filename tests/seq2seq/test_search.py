@@ -335,6 +335,13 @@ def test_search_leaves_the_memory_it_was_given_alone():
         assert torch.equal(tensor, kept)
 
 
+def test_searches_with_the_same_weights_share_a_decoder(monkeypatch):
+    model, source = make(), sources(0, [4, 2])
+    once = search(model, source, beam_size=2, limits=[5, 5])
+    monkeypatch.setattr(type(model), "lay_out", pytest.fail)
+    assert search(model, source, beam_size=2, limits=[5, 5]) == once
+
+
 def test_memory_made_while_gradients_are_on_serves_a_search_under_autocast():
     model, source = make(usual=3).float(), sources(0, [4, 2])
     with torch.autocast("cpu", torch.bfloat16):

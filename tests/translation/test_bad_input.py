@@ -64,7 +64,7 @@ def test_fit_names_bad_files_and_leaves_no_folder(refused, quick, tmp_path, cont
         (["--seed", str(2**63)], "random_state must be at least 0 and below 2**63"),
         (["--device", "toaster"], "device='toaster' is not a device: expected auto, cpu, cuda"),
         (["--device", "cuda:77"], "device='cuda:77' is not on this machine; expected auto or cpu"),
-        (["--precision", "16"], "precision='16': expected auto, 64, 32, bf16"),
+        (["--precision", "16"], "precision='16': expected one of auto, 64, 32, bf16"),
         (["--logger", "paper"], "logger='paper': expected one of tensorboard, wandb"),
         (["--valid", "one"], "Option '--valid' requires 2 arguments."),
         (["--colour"], "No such option: --colour"),

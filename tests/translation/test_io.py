@@ -5,7 +5,9 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import os
 import re
+from pathlib import Path
 
 import pytest
 from texts import lines
@@ -46,6 +48,19 @@ def test_one_file_of_pairs(write, name):
     assert read_pairs(path, path) == expected
     assert read_sentences(path) == expected[0]
     assert read_sentences(path, "target") == expected[1]
+
+
+@pytest.mark.skipif(not Path("/dev/fd").is_dir(), reason="no pipes with names here")
+@pytest.mark.parametrize("twice", [False, True])
+@pytest.mark.parametrize("name, laid_out", [("pairs.tsv", as_tsv), ("pairs.jsonl", as_jsonl)])
+def test_one_file_of_pairs_is_read_once_so_it_may_be_a_pipe(tmp_path, name, laid_out, twice):
+    reading, writing = os.pipe()
+    with open(reading), open(writing, "wb") as pipe:
+        pipe.write(lines(laid_out([("one", "eins"), ("two", "zwei")])))
+        pipe.close()
+        path = tmp_path / name
+        path.symlink_to(f"/dev/fd/{reading}")
+        assert read_pairs(path, str(path) if twice else None) == (["one", "two"], ["eins", "zwei"])
 
 
 def test_there_are_two_sides(write):
@@ -95,6 +110,8 @@ def test_line_breaks_inside_json_text_become_spaces(write):
 def test_one_side_may_come_from_standard_input(write, monkeypatch):
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"a\r\nb\n")))
     assert read_pairs("-", write("a.de", ["c", "d"])) == (["a", "b"], ["c", "d"])
+    refused("^<stdin> has 0 lines and .*a.de has 2: ", "-", write("a.de", ["c", "d"]))
+    refused("^<stdin> is empty$", "-", write("b.de", b""))
 
 
 def test_lines_are_read_as_they_come():
@@ -134,7 +151,7 @@ def test_empty_files_are_refused(write):
 def test_one_plain_file_is_refused(write):
     path = write("a.en", ["a"])
     refused(f"^{path} is one side only: name the file with the translations too", path)
-    refused("^- is one side only", "-")
+    refused("^<stdin> is one side only", "-")
 
 
 @pytest.mark.parametrize(
@@ -204,7 +221,7 @@ def test_missing_files_and_folders_are_refused(tmp_path, write):
 def test_multi30k_needs_a_split_and_a_direction_that_exist(tmp_path):
     for options, message in (
         ({"split": "test"}, "split='test': expected one of train, val, test_2016_flickr"),
-        ({"languages": ("en", "fr")}, "languages=.*: expected .'en', 'de'. or .'de', 'en'."),
+        ({"languages": ("en", "fr")}, "languages=.*: expected one of .'en', 'de'., .'de', 'en'."),
         ({"languages": ("en", "en")}, "languages="),
         ({"languages": ("en", 1)}, "languages="),
         ({"languages": None}, "languages=None"),

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Final, Self
 
 from sklearn.base import BaseEstimator
+from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
 from latticework.core.capability import estimator_class, estimator_key
@@ -91,8 +92,16 @@ class Estimator(BaseEstimator):
         return estimator
 
     def describe(self) -> dict[str, object]:
-        """Return what is worth knowing about the estimator, as plain values; `latticework show` prints it."""
-        return {"parameters": plain_parameters(self)}
+        """Return its parameters and, once it is fitted, what it says of itself: plain values, which `show` prints."""
+        try:
+            check_is_fitted(self)
+        except NotFittedError:
+            return {"parameters": plain_parameters(self)}
+        return {"parameters": plain_parameters(self), **self._about()}
+
+    def _about(self) -> dict[str, object]:
+        """Return what is worth knowing about a fitted estimator, as plain values; a subclass says it."""
+        return {}
 
     def to_state(self) -> State:
         """Return everything that was learned."""

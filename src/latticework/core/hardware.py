@@ -10,8 +10,10 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, Final
 
+from latticework.core.checks import one_of
 from latticework.core.errors import InputError
 from latticework.core.processes import distributed, leave, world
+from latticework.core.words import shortened
 
 if TYPE_CHECKING:
     import torch
@@ -41,12 +43,13 @@ def resolve_device(device: str) -> torch.device:
     try:
         resolved = torch.device(device)
     except (RuntimeError, TypeError) as error:
-        raise InputError(f"device={device!r} is not a device: expected auto, cpu, cuda, cuda:1 or mps") from error
+        expected = "auto, cpu, cuda, cuda:1 or mps"
+        raise InputError(f"device={shortened(device)} is not a device: expected {expected}") from error
     if resolved.type == "cpu":
         return torch.device("cpu")
     available = torch.accelerator.is_available() and torch.accelerator.current_accelerator()
     if not available or available.type != resolved.type or (resolved.index or 0) >= torch.accelerator.device_count():
-        raise InputError(f"device={device!r} is not on this machine; expected auto or cpu")
+        raise InputError(f"device={shortened(device)} is not on this machine; expected auto or cpu")
     return _numbered(resolved)
 
 
@@ -100,13 +103,12 @@ def resolve_precision(precision: str, device: torch.device) -> str:
     """
     import torch
 
+    one_of("precision", precision, ("auto", *PRECISIONS))
     if precision == "auto":
         if device.type == "cuda":
             return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "32"
         capabilities = torch.cpu.get_capabilities() if device.type == "cpu" else {}
         return "bf16" if capabilities.get("avx512_bf16") or capabilities.get("amx_bf16") else "32"
-    if precision not in PRECISIONS:
-        raise InputError(f"precision={precision!r}: expected auto, {', '.join(PRECISIONS)}")
     if precision == "64" and device.type == "mps":
         raise InputError("precision='64': device='mps' has no such numbers; expected auto, 32 or bf16")
     return precision

@@ -16,6 +16,7 @@ from latticework.core.folders import make_folder
 from latticework.core.persistence import CONFIG
 from latticework.core.temporaries import write_errors_of
 from latticework.core.values import from_json, to_json
+from latticework.core.words import shortened
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
@@ -155,7 +156,7 @@ def make_loggers(names: Sequence[str], folder: str | os.PathLike[str]) -> list[L
         If its library is not installed.
     """
     if isinstance(names, str) or not isinstance(names, Iterable):
-        raise InputError(f"loggers={names!r}: expected a list of names")
+        raise InputError(f"loggers={shortened(names)}: expected a list of names")
     names = list(names)
     for name in names:
         one_of("logger", name, LOGGERS)

@@ -28,7 +28,7 @@ from latticework.core.progress import message
 from latticework.core.seeds import seed_from
 from latticework.core.sharding import Part
 from latticework.core.task import Plan, Task
-from latticework.core.words import cut
+from latticework.core.words import cut, shortened
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -100,7 +100,7 @@ class Run:
                 raise InputError("restart and loggers need a folder")
             return cls(seed_from(random_state), device, None, restart, [])
         if not isinstance(folder, str | os.PathLike):
-            raise InputError(f"folder={folder!r}: expected the name of a folder")
+            raise InputError(f"folder={shortened(folder)}: expected the name of a folder")
         if random_state is None:
             raise InputError("a run that saves to a folder needs random_state: only a repeatable one can be resumed")
         told = make_loggers(loggers, Path(folder, TRAINING))

@@ -182,9 +182,8 @@ class BasisDecomposition(Estimator):
             raise InputError(f"coefficients have shape {given.shape}: expected (subjects, components)")
         return self.basis_.expand(given)
 
-    def describe(self) -> dict[str, object]:
-        """Return what is worth knowing, as plain values."""
-        check_is_fitted(self)
+    def _about(self) -> dict[str, object]:
+        """The size of what was summed up, and how well."""
         return {
             "kernel": self.kernel,
             "voxels": self.basis_.n_voxels,

@@ -220,9 +220,8 @@ class FittedModel(Estimator):
             raise InputError(f"nu has shape {given.shape}: expected {self.basis_.n_voxels} finite numbers, one a voxel")
         return bias_of(self.posterior_, given)
 
-    def describe(self) -> dict[str, object]:
-        """Return what is worth knowing, as plain values."""
-        check_is_fitted(self)
+    def _about(self) -> dict[str, object]:
+        """The size of what was analysed, and the effects."""
         table = self.effects_table_
         effects = {
             str(row.effect): {"median": row.median, "lower": row.lower, "upper": row.upper}

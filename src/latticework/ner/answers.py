@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from latticework.core.values import strict_json
 from latticework.ner.conll import conll_lines
-from latticework.ner.repair import convert_tags
 from latticework.ner.text import characters
 
 if TYPE_CHECKING:
@@ -20,10 +19,9 @@ def conll_of(tagger: Tagger, texts: Sequence[str]) -> Iterator[str]:
     A text without characters has no lines.
     """
     tokens = [characters(text)[0] for text in texts]
-    scheme = tagger.scheme_
     for sentence, tags in zip(tokens, tagger.predict(tokens), strict=True):
         if sentence:
-            yield from conll_lines(sentence, convert_tags(tags, scheme, "BMES"), scheme=scheme)
+            yield from conll_lines(sentence, tags)
 
 
 def jsonl_of(tagger: Tagger, texts: Sequence[str]) -> Iterator[str]:

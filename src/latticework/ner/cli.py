@@ -33,8 +33,8 @@ from latticework.core.errors import InputError
 from latticework.core.files import JSON_LINES, is_jsonl, read_lines, suffix, write_lines
 from latticework.core.progress import message
 from latticework.core.streams import answers, stream_name
-from latticework.ner.choices import Forget
-from latticework.ner.cli_files import TAGGED, Words, convert, match, vectors
+from latticework.ner.choices import Forget, Scheme
+from latticework.ner.cli_files import TAGGED, Words, convert, lexicon_file, match, vectors
 from latticework.ner.config import FlatConfig, TaggerConfig
 
 if TYPE_CHECKING:
@@ -117,15 +117,13 @@ def fit(
     Interrupted, it goes on where it was when the same command is given again. Without --lexicon, jieba's dictionary is
     the word list.
     """
-    read_stdin_once(train, valid, char_vectors, word_vectors, None if lexicon is None else Path(lexicon))
+    read_stdin_once(train, valid, char_vectors, word_vectors, lexicon_file(lexicon))
     if model == "characters" and ((lexicon is not None and not softword) or word_vectors is not None):
         raise InputError(
             "--model characters reads no words: leave out --word-vectors, and --lexicon but with --softword"
         )
     if char_lstm and model != "words":
         raise InputError("--char-lstm is of --model words: the other models read characters as they are")
-    if forget and model != "lattice":
-        raise InputError("--forget is of --model lattice: the other models have no such gate")
 
     from latticework import ner
     from latticework.core.runs import Run
@@ -140,6 +138,9 @@ def fit(
         batch_size=batch_size,
         learning_rate=learning_rate,
     )
+    for name in chosen.unread:
+        if options.get(name):
+            raise InputError(f"--{name} means nothing to --model {model}: leave it out")
     config = chosen.config_class(**options) if options else None
     tagger = chosen(
         "jieba" if lexicon is None else lexicon,
@@ -152,10 +153,12 @@ def fit(
     Run.begin(tagger, output, restart=restart, loggers=logger or ())  # as `fit` will, once the texts have been read
     training = read_tagged(train)
     validation = None if valid is None else read_tagged(valid)
+    scheme = _scheme(training)
     tagger.fit(
         training.sentences,
-        _as_found(training),
-        None if validation is None else (validation.sentences, _as_found(validation)),
+        training.tags_in(scheme),
+        None if validation is None else (validation.sentences, validation.tags),
+        scheme=scheme,
         folder=output,
         restart=restart,
         loggers=logger or (),
@@ -187,8 +190,8 @@ def predict(
     character in the scheme of the training tags, and a blank line after each text (nothing for a blank one). With
     --lexicon the words of another list match instead of those of the training, without training again.
     """
-    read_stdin_once(file, None if lexicon is None else Path(lexicon))
-    check_output(output, file, None if lexicon is None else Path(lexicon))
+    read_stdin_once(file, lexicon_file(lexicon))
+    check_output(output, file, lexicon_file(lexicon))
     check_json(as_json, format=format, output=output)
     if format is None:
         format = "jsonl" if as_json else _format_of(output)
@@ -234,7 +237,7 @@ def evaluate(
     Given over all, by type, for entities that are words of the lexicon and others, by length of the entity and of the
     sentence. With --json every mistake is listed too.
     """
-    read_stdin_once(file, None if lexicon is None else Path(lexicon))
+    read_stdin_once(file, lexicon_file(lexicon))
 
     from latticework.ner.estimator import Tagger
     from latticework.ner.io import read_tagged
@@ -266,13 +269,11 @@ def _format_of(output: Path | None) -> Format:
     return "html" if suffix(output) in (".html", ".htm") else "conll"
 
 
-def _as_found(tagged: TaggedText) -> list[list[str]]:
-    """The tags in the scheme of the file, so that the model answers in it."""
-    from latticework.ner.repair import convert_tags
+def _scheme(tagged: TaggedText) -> Scheme:
+    """That of the file, in which the model is to answer; BMES if there were spans."""
     from latticework.ner.tags import SCHEMES
 
-    scheme = next((each for each in SCHEMES if each == tagged.scheme), SCHEMES[0])
-    return [convert_tags(tags, "BMES", scheme) for tags in tagged.tags]
+    return next((each for each in SCHEMES if each == tagged.scheme), SCHEMES[0])
 
 
 def _words(lexicon: str) -> Lexicon:

@@ -26,6 +26,11 @@ Words = Annotated[
 ]
 
 
+def lexicon_file(lexicon: str | None) -> Path | None:
+    """What --lexicon names, as a file: it stays text elsewhere, since ./jieba is a file and jieba is none."""
+    return None if lexicon is None else Path(lexicon)
+
+
 def match(
     text: Annotated[str, typer.Argument(metavar="TEXT", help="The text itself.", show_default=False)],
     *,
@@ -62,10 +67,9 @@ def convert(
     The name of TARGET says the format. Illegal tags are repaired, with a warning that says where they are.
     """
     from latticework.ner.io import convert as convert_file
-    from latticework.ner.tags import spans_of
 
     tagged = convert_file(source, target, scheme=scheme)
-    entities = sum(len(spans_of(tags)) for tags in tagged.tags)
+    entities = sum(map(len, tagged.spans))
     message(f"{len(tagged.sentences):,} sentences with {entities:,} entities are in {output_name(target)}")
 
 
@@ -83,8 +87,8 @@ def vectors(
     Without --lexicon, vectors of characters and of pairs of neighbours, for --char-vectors; with it, of the words that
     it has, for --word-vectors. The file is word2vec's text format.
     """
-    read_stdin_once(text, None if lexicon is None else Path(lexicon))
-    check_output(output, text, None if lexicon is None else Path(lexicon))
+    read_stdin_once(text, lexicon_file(lexicon))
+    check_output(output, text, lexicon_file(lexicon))
 
     from latticework.ner.io import texts_in
     from latticework.ner.unlabelled import character_vectors, word_vectors

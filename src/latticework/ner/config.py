@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Final, get_args
 
 from latticework.core.checks import flag, number, one_of, positive, set_frozen, share, whole_number
-from latticework.core.errors import InputError
 from latticework.ner.choices import Forget, Repair
 
 WHOLE: Final = ("char_size", "word_size", "batch_size", "warmup_steps", "average_checkpoints")
@@ -38,7 +37,7 @@ class TaggerConfig:
     batch_size: int = 16  # sentences; the paper's is 1
     learning_rate: float = 2e-3  # of Adam, at its highest; the paper has SGD with 0.015
     weight_decay: float = 0.0  # decoupled; the paper has λ = 1e-8 in the loss, its code none
-    warmup_steps: int = 100
+    warmup_steps: int = 100  # but no more than a tenth of training
     clip_norm: float | None = 5.0
     average_checkpoints: int = 5  # the model is the mean of this many last validations
     patience: int | None = None  # stop after this many validations without a better F1
@@ -72,16 +71,12 @@ class WordConfig(TaggerConfig):
     50
     """
 
-    bigrams: bool = False  # neither these nor softword are for words
     word_unknown_rate: float = 0.25  # here words are all there is
     char_lstm: bool = False  # an LSTM over the characters of each word too, char_size to each direction ("+char LSTM")
 
     def __post_init__(self) -> None:
         super().__post_init__()
         set_frozen(self, "char_lstm", flag("char_lstm", self.char_lstm))
-        for name in ("bigrams", "softword"):
-            if getattr(self, name):
-                raise InputError(f"{name}=True: a word tagger does not read them; use CharacterTagger")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,8 +14,8 @@ from typing import Final, NamedTuple
 
 from latticework.core.errors import InputError
 from latticework.core.words import shortened
-from latticework.ner.choices import Repair, Scheme
-from latticework.ner.repair import Normalised, convert_tags, normalise
+from latticework.ner.choices import Repair
+from latticework.ner.repair import Normalised, normalise
 from latticework.ner.tagged import TaggedText
 from latticework.ner.tags import Span
 
@@ -119,8 +119,8 @@ def _are_numbered(blocks: Sequence[_Block]) -> bool:
     return bool(blocks) and all(all(found) and found[0] is not None and found[0][2] == "0" for found in matches)
 
 
-def conll_lines(tokens: Sequence[str], tags: Sequence[str], *, scheme: Scheme = "BMES") -> list[str]:
-    """The lines of a sentence with BMES tags, in that scheme, and the blank line after it.
+def conll_lines(tokens: Sequence[str], tags: Sequence[str]) -> list[str]:
+    """The lines of a sentence with its tags, and the blank line after it.
 
     Token and tag are parted by a space, or by a tab where one of them holds a space.
 
@@ -132,13 +132,11 @@ def conll_lines(tokens: Sequence[str], tags: Sequence[str], *, scheme: Scheme = 
 
     Examples
     --------
-    >>> conll_lines(["中", "国", "好"], ["B-LOC", "E-LOC", "O"], scheme="BIO")
+    >>> conll_lines(["中", "国", "好"], ["B-LOC", "I-LOC", "O"])
     ['中 B-LOC', '国 I-LOC', '好 O', '']
     """
     if len(tokens) != len(tags):
         raise InputError(f"{len(tokens)} tokens but {len(tags)} tags")
-    if scheme != "BMES":
-        tags = convert_tags(tags, "BMES", scheme)
     lines = []
     for index, (token, tag) in enumerate(zip(tokens, tags, strict=True)):
         if not token.strip() or token == DOCUMENT_START or _UNWRITABLE.search(token) or _UNWRITABLE.search(tag):

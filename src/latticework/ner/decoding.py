@@ -15,12 +15,11 @@ from latticework.core.progress import Progress
 from latticework.ner.features import Batch, Features
 from latticework.ner.tags import Span, allowed, spans_of, tags_of
 from latticework.nn import AllowedTags
-from latticework.nn.sequences import EncodedText, token_batches
+from latticework.nn.sequences import EVALUATION_TOKENS, EncodedText, token_batches
 
 if TYPE_CHECKING:
     from latticework.ner.model import LatticeEncoder, TaggerModel
 
-BATCH_CHARACTERS: Final = 8192  # filled up, that are tagged together
 PREFIXES: Final = ("B", "M", "E", "S")
 
 
@@ -70,7 +69,7 @@ class TagSet:
 
 def batches(features: Features, model: TaggerModel, bar: Progress | None = None) -> Iterator[tuple[np.ndarray, Batch]]:
     """Sentences of like length together: their indices, and the batch on the CPU."""
-    for indices in token_batches([features.lengths], BATCH_CHARACTERS, np.random.default_rng(0)):
+    for indices in token_batches([features.lengths], EVALUATION_TOKENS):
         yield indices, features.batch(indices, model.arrange)
         if bar is not None:
             bar.advance(len(indices))

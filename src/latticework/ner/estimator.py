@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, TypeAlias
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from latticework.core.checks import whole_number
+from latticework.core.checks import one_of, whole_number
 from latticework.core.errors import InputError, callers_level
 from latticework.core.estimator import Estimator
 from latticework.core.persistence import State
 from latticework.core.progress import message
 from latticework.core.seeds import spawn
+from latticework.core.words import shortened
 from latticework.ner.architecture import Architecture
 from latticework.ner.choices import Scheme
 from latticework.ner.config import TaggerConfig
@@ -26,7 +27,7 @@ from latticework.ner.lexicon import Lexicon, plain_source
 from latticework.ner.metrics import span_scores
 from latticework.ner.parts import Parts
 from latticework.ner.results import Entity, Match, entities_in, matches_in
-from latticework.ner.tags import tags_of
+from latticework.ner.tags import SCHEMES, Span, tags_of
 from latticework.ner.text import characters, check_sentences, check_texts
 
 if TYPE_CHECKING:
@@ -115,6 +116,7 @@ class Tagger(Estimator):
         tags: Iterable[Sequence[str]],
         validation: tuple[Sentences, Iterable[Sequence[str]]] | None = None,
         *,
+        scheme: Scheme | None = None,
         folder: str | os.PathLike[str] | None = None,
         restart: bool = False,
         loggers: Sequence[str] = (),
@@ -130,6 +132,8 @@ class Tagger(Estimator):
             For each sentence a tag a character: BMES, BIOES or BIO.
         validation
             Held-out sentences and tags: training keeps the weights with the best F1 on them, which is that of `score`.
+        scheme
+            What the training tags are in, "BMES", "BIOES" or "BIO"; guessed of them if it is not given.
         folder
             Where to save the model. The run checkpoints there too: the same call, made again after a crash, goes on
             where it was, and once the model is finished just loads it. Needs a `random_state`.
@@ -146,6 +150,8 @@ class Tagger(Estimator):
             If training diverges.
         """
         config, hidden_size, epochs = self._settings()
+        if scheme is not None:
+            one_of("scheme", scheme, SCHEMES)
         if config.patience is not None and validation is None:
             raise InputError(f"patience={config.patience} needs validation sentences, which fit was not given")
 
@@ -159,7 +165,7 @@ class Tagger(Estimator):
         from latticework.ner.pretrained import Given, readable
 
         run = Run.begin(self, folder, restart=restart, loggers=loggers)
-        training, held_out = check_training(sentences, tags, validation, repair=config.repair)
+        training, held_out = check_training(sentences, tags, validation, repair=config.repair, scheme=scheme)
         reads_lexicon = self.architecture.reads_lexicon(config)
         lexicon = Lexicon.of(self.lexicon if reads_lexicon else None)
         parts = Parts.of(training.tokens, whole=training.spans)
@@ -262,9 +268,18 @@ class Tagger(Estimator):
         """
         check_is_fitted(self)
         tokens = check_sentences(sentences, "sentences")
-        with self._inference() as device:
-            found = self.learned_.spans(tokens, device)
-        return [tags_of(spans, len(row), self.scheme_) for row, spans in zip(tokens, found, strict=True)]
+        return [tags_of(spans, len(row), self.scheme_) for row, spans in zip(tokens, self._spans(tokens), strict=True)]
+
+    def spans(self, sentences: Sentences) -> list[list[Span]]:
+        """What `predict` says, as entities: for each sentence from left to right, over its characters.
+
+        Raises
+        ------
+        InputError
+            As `predict`.
+        """
+        check_is_fitted(self)
+        return self._spans(check_sentences(sentences, "sentences"))
 
     def entities(self, texts: Iterable[str]) -> list[list[Entity]]:
         """Find the entities of texts.
@@ -304,8 +319,7 @@ class Tagger(Estimator):
         """
         check_is_fitted(self)
         gold = check_labelled(sentences, tags, "score", repair=self.config_.repair)
-        with self._inference() as device:
-            return span_scores(gold.spans, self.learned_.spans(gold.tokens, device)).f1
+        return span_scores(gold.spans, self._spans(gold.tokens)).f1
 
     def transform(self, sentences: Sentences) -> np.ndarray:
         """The mean of the states of each sentence's characters.
@@ -354,33 +368,33 @@ class Tagger(Estimator):
         other.fingerprint_ = ""  # no run ends in this model
         return other
 
-    def describe(self) -> dict[str, object]:
-        """Return what is worth knowing about the tagger, as plain values; `latticework show` prints it."""
-        description = super().describe()
-        if hasattr(self, "learned_"):
-            learnt = {name: len(known) - 1 for name, known in self.learned_.inputs.vocabularies().items()}
-            description |= {
-                "labels": list(self.labels_),
-                "scheme": self.scheme_,
-                "lexicon": {"words": len(self.lexicon_.words), "sha256": self.lexicon_.sha256},
-                "vocabulary": learnt,
-                "weights": sum(parameter.numel() for parameter in self.model_.parameters()),
-            }
-        return description
+    def _about(self) -> dict[str, object]:
+        """Its labels, words and size."""
+        return {
+            "labels": list(self.labels_),
+            "scheme": self.scheme_,
+            "lexicon": {"words": len(self.lexicon_.words), "sha256": self.lexicon_.sha256},
+            "vocabulary": {name: len(known) - 1 for name, known in self.learned_.inputs.vocabularies().items()},
+            "weights": sum(parameter.numel() for parameter in self.model_.parameters()),
+        }
 
     def _settings(self) -> tuple[TaggerConfig, int, int | None]:
         expected = self.config_class or TaggerConfig
         config = expected() if self.config is None else self.config
         if type(config) is not expected:  # one with more fields would be saved, and could not be loaded
-            raise InputError(f"config={self.config!r}: expected a {expected.__name__}")
+            raise InputError(f"config: expected a {expected.__name__}, got {type(config).__name__}")
         for name in self.unread:
             if (value := getattr(config, name)) != getattr(expected, name):
-                raise InputError(f"{name}={value!r}: {type(self).__name__} has no use for it; leave it out")
+                raise InputError(f"{name}={shortened(value)}: {type(self).__name__} has no use for it; leave it out")
         plain_source(self.lexicon)
         hidden_size = whole_number("hidden_size", self.hidden_size, least=2)
         if hidden_size % 2:
             raise InputError(f"hidden_size={hidden_size}: expected an even number, half of it for each direction")
         return config, hidden_size, None if self.max_epochs is None else whole_number("max_epochs", self.max_epochs)
+
+    def _spans(self, tokens: list[list[str]]) -> list[list[Span]]:
+        with self._inference() as device:
+            return self.learned_.spans(tokens, device)
 
     def _inference(self) -> AbstractContextManager[torch.device]:
         """Evaluation on the chosen device."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
@@ -195,10 +195,10 @@ class Inputs:
         if self.numbers is not None:
             arcs = self.matcher.match(sentences)
         if self.places:
-            places = _text(map(segmentation_tags, segment(sentences, self.matcher, arcs=arcs)))
+            places = EncodedText.from_sequences(map(segmentation_tags, segment(sentences, self.matcher, arcs=arcs)))
         if self.pairs is not None:
-            pairs = _text(map(self.pairs.encode, map(neighbours, sentences)))
-        characters = _text(map(self.characters.encode, map(letters, sentences)))
+            pairs = EncodedText.from_sequences(map(self.pairs.encode, map(neighbours, sentences)))
+        characters = EncodedText.from_sequences(map(self.characters.encode, map(letters, sentences)))
         return Features(characters, pairs, places, arcs, self.numbers)
 
     def vocabularies(self) -> dict[str, Vocabulary]:
@@ -216,9 +216,3 @@ class Inputs:
         """From what `to_values` gave, with a lexicon."""
         known = {name: Vocabulary.from_values(kept) for name, kept in values.items() if name != "places"}
         return cls(Matcher(lexicon), known["characters"], known.get("pairs"), known.get("words"), values["places"])
-
-
-def _text(sequences: Iterable[Sequence[int] | np.ndarray]) -> EncodedText:
-    arrays = [np.asarray(sequence, dtype=np.int32) for sequence in sequences]
-    offsets = np.concatenate([[0], np.cumsum([len(array) for array in arrays], dtype=np.int64)]).astype(np.int64)
-    return EncodedText(np.concatenate([np.zeros(0, np.int32), *arrays]), offsets)

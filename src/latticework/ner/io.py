@@ -23,6 +23,7 @@ from latticework.core.words import listed, shortened
 from latticework.ner.choices import Repair, Scheme
 from latticework.ner.conll import TAG, conll_lines, read_conll
 from latticework.ner.jsonl import jsonl_line, read_jsonl, text_of
+from latticework.ner.repair import convert_tags
 from latticework.ner.tagged import TaggedText
 from latticework.ner.tags import REPAIRS, SCHEMES
 
@@ -121,11 +122,13 @@ def tagged_lines(tagged: TaggedText, *, jsonl: bool, scheme: Scheme = "BMES") ->
 
     A sentence without tokens is only in the former.
     """
-    for index, (tokens, tags) in enumerate(zip(tagged.sentences, tagged.tags, strict=True)):
-        if jsonl:
-            yield jsonl_line(tagged.texts[index], tagged.text_spans(index))
-        elif tokens:
-            yield from conll_lines(tokens, tags, scheme=scheme)
+    if jsonl:
+        for index, text in enumerate(tagged.texts):
+            yield jsonl_line(text, tagged.text_spans(index))
+    else:
+        for tokens, tags in zip(tagged.sentences, tagged.tags_in(scheme), strict=True):
+            if tokens:
+                yield from conll_lines(tokens, tags)
 
 
 def write_conll(
@@ -142,8 +145,9 @@ def write_conll(
     InputError
         As `conll_lines`, or if the file cannot be written.
     """
-    pairs = zip(sentences, tags, strict=True)
-    write_lines(path, (line for tokens, named in pairs for line in conll_lines(tokens, named, scheme=scheme)))
+    named = tags if scheme == "BMES" else (convert_tags(row, "BMES", scheme) for row in tags)
+    pairs = zip(sentences, named, strict=True)
+    write_lines(path, (line for tokens, row in pairs for line in conll_lines(tokens, row)))
 
 
 def convert(

@@ -9,6 +9,7 @@ from typing import Any
 
 from latticework.core.checks import in_order
 from latticework.core.errors import InputError, callers_level
+from latticework.core.words import shortened
 from latticework.ner.choices import Repair, Scheme
 from latticework.ner.repair import normalise
 from latticework.ner.tags import Span
@@ -40,7 +41,12 @@ class Labelled:
 
 
 def check_labelled(
-    sentences: Iterable[str | Sequence[str]], tags: Iterable[Sequence[str]], what: str, *, repair: Repair = "close"
+    sentences: Iterable[str | Sequence[str]],
+    tags: Iterable[Sequence[str]],
+    what: str,
+    *,
+    repair: Repair = "close",
+    scheme: Scheme | None = None,
 ) -> Labelled:
     """Sentences and tags, one for one; illegal tags are warned of and repaired as by `tags.spans_of`.
 
@@ -57,14 +63,19 @@ def check_labelled(
     for index, (row, names) in enumerate(zip(tokens, given, strict=True)):
         if len(row) != len(names):
             raise InputError(f"{what}: sentence {index} has {len(row)} characters and {len(names)} tags")
-    read = normalise(given, (what + " tags[{}][{}]").format, repair=repair)
+    read = normalise(given, (what + " tags[{}][{}]").format, repair=repair, scheme=scheme)
     if read.illegal:
         warnings.warn(read.warning(what, repair), stacklevel=callers_level())
     return Labelled(tokens, read.spans, read.scheme)
 
 
 def check_training(
-    sentences: Iterable[str | Sequence[str]], tags: Iterable[Sequence[str]], validation: Any, *, repair: Repair
+    sentences: Iterable[str | Sequence[str]],
+    tags: Iterable[Sequence[str]],
+    validation: Any,
+    *,
+    repair: Repair,
+    scheme: Scheme | None = None,
 ) -> tuple[Labelled, Labelled | None]:
     """What a tagger is to learn from, and what it is to be judged by if there is any: a pair of sentences and tags.
 
@@ -73,7 +84,7 @@ def check_training(
     InputError
         As `check_labelled`, or if either of them has no sentence or no entity.
     """
-    training = check_labelled(sentences, tags, "training", repair=repair)
+    training = check_labelled(sentences, tags, "training", repair=repair, scheme=scheme)
     if not training.tokens:
         raise InputError("training: there are no sentences")
     if not training.labels:
@@ -99,5 +110,5 @@ def _tags(row: Sequence[str], place: str) -> list[str]:
     expected = "a list of tags, such as ['B-PER', 'E-PER', 'O']"
     given = list(in_order(place, row, expected))
     if not all(isinstance(tag, str) for tag in given):
-        raise InputError(f"{place} is {row!r}: expected {expected}")
+        raise InputError(f"{place} is {shortened(row)}: expected {expected}")
     return given

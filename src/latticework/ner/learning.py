@@ -33,6 +33,7 @@ from latticework.ner.tags import Span
 RECIPE: Final = 2
 LEAST_STEPS: Final = 1500  # of the optimiser: what a model of some 100 sentences needs to learn anything
 MOST_EPOCHS: Final = 200
+POOL: Final = 16  # batches whose sentences are sorted by length together
 
 
 class TaggingTask:
@@ -100,11 +101,11 @@ class TaggingTask:
 
 
 def alike_batches(
-    lengths: Int64[np.ndarray, " texts"], size: int, generator: np.random.Generator, *, pool: int = 16
+    lengths: Int64[np.ndarray, " texts"], size: int, generator: np.random.Generator
 ) -> list[Int64[np.ndarray, " batch"]]:
     """Batches of `size` texts of like length, every text once, in random order.
 
-    Texts are drawn at random into pools of so many batches and sorted by length there: what meets changes from epoch to
+    Texts are drawn at random into pools of `POOL` batches and sorted by length there: what meets changes from epoch to
     epoch, and little is filled up.
 
     Examples
@@ -115,8 +116,8 @@ def alike_batches(
     """
     order = generator.permutation(len(lengths))
     found = []
-    for start in range(0, len(order), size * pool):
-        drawn = order[start : start + size * pool]
+    for start in range(0, len(order), size * POOL):
+        drawn = order[start : start + size * POOL]
         drawn = drawn[np.argsort(-lengths[drawn], kind="stable")]
         found += [drawn[first : first + size] for first in range(0, len(drawn), size)]
     return [found[index] for index in generator.permutation(len(found))]

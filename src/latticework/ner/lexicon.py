@@ -23,8 +23,10 @@ from typing import Any, Final, SupportsIndex, TypeAlias
 import numpy as np
 from jaxtyping import Int64
 
+from latticework.core import checks
 from latticework.core.errors import InputError, MissingExtraError
 from latticework.core.files import decode_lines, read_lines
+from latticework.core.streams import stream_name
 from latticework.core.words import shortened
 from latticework.ner.vectors import folded_word, looks_like_vectors, vector_rows
 
@@ -34,6 +36,7 @@ _WITHOUT_FREQUENCY: Final = -1
 _BATCH: Final = 2**16  # words whose characters are folded in one go
 # As jieba's user dictionaries have it: a frequency, a part of speech or both may follow the word.
 _COLUMNS: Final = re.compile(r"(.*\S) +([0-9]+)(?: +[A-Za-z]+)? *|(.*[^\x00-\x7f]) +[a-z]{1,3} *")
+_EXPECTED: Final = "'jieba', a path, a list of words, words with their frequencies, a Lexicon or None"
 
 LexiconSource: TypeAlias = "str | os.PathLike[str] | Iterable[str] | Lexicon | None"
 
@@ -91,7 +94,7 @@ class Lexicon:
             pass
         elif isinstance(source, str | os.PathLike):
             path = jieba_dictionary() if source == "jieba" else Path(source)
-            _collect_lines(collected, read_lines(path), str(path))
+            _collect_lines(collected, read_lines(path), stream_name(path))
         else:
             _collect_words(collected, source)
         return collected.lexicon()
@@ -183,8 +186,7 @@ def plain_source(lexicon: object) -> Any:
         return dict(zip(lexicon, map(_frequency, lexicon.items()), strict=True))
     if hasattr(lexicon, "tolist"):  # an array or a column
         return lexicon.tolist()
-    kind = type(lexicon).__name__
-    raise InputError(f'lexicon is a {kind}: expected None, "jieba", a path, a list of words or a Lexicon')
+    raise InputError(f"lexicon: expected {_EXPECTED}, got a {type(lexicon).__name__}")
 
 
 def fold_words(words: Sequence[str]) -> list[str]:
@@ -237,25 +239,11 @@ class _Collected:
 
 
 def _collect_words(collected: _Collected, source: Iterable[str]) -> None:
-    try:
-        words = list(source)
-    except TypeError as error:
-        raise InputError(
-            f"lexicon is a {type(source).__name__}: expected 'jieba', a file, a list of words or None"
-        ) from error
+    words = list(source if isinstance(source, Mapping) else checks.in_order("lexicon", source, _EXPECTED))
     for place, word in enumerate(words):
-        if not isinstance(word, str) or "\0" in word or not _is_unicode(word):
-            raise InputError(f"lexicon[{place}] is {shortened(word)}: expected a word")
+        checks.text(f"lexicon[{place}]", word)
     frequencies = repeat(_WITHOUT_FREQUENCY, len(words))
     collected.add(words, map(_frequency, source.items()) if isinstance(source, Mapping) else frequencies)
-
-
-def _is_unicode(word: str) -> bool:
-    try:
-        word.encode()
-    except UnicodeEncodeError:  # half of a surrogate pair, which no file can hold
-        return False
-    return True
 
 
 def _frequency(item: tuple[str, int]) -> int:

@@ -38,9 +38,13 @@ class Normalised(NamedTuple):
 
 
 def normalise(
-    tags: Sequence[Sequence[str]], place: Callable[[int, int], str], *, repair: Repair = "close"
+    tags: Sequence[Sequence[str]],
+    place: Callable[[int, int], str],
+    *,
+    repair: Repair = "close",
+    scheme: Scheme | None = None,
 ) -> Normalised:
-    """Read the tags of many sentences, whatever their scheme.
+    """Read the tags of many sentences in a scheme, or whatever their scheme.
 
     Parameters
     ----------
@@ -50,6 +54,8 @@ def normalise(
         What messages call a place, given the index of the sentence and of the token.
     repair : str
         What becomes of illegal tags, as for `spans_of`.
+    scheme : str, optional
+        What they are in; guessed of them if it is not given.
 
     Raises
     ------
@@ -62,7 +68,7 @@ def normalise(
     >>> normalised.scheme, normalised.spans[1], normalised.illegal
     ('BIO', [Span(start=1, end=2, label='PER')], ['tags[1][1]: I-PER continues no entity'])
     """
-    scheme = guess_scheme(tags)
+    scheme = scheme or guess_scheme(tags)
     illegal: list[str] = []
     for index, sentence in enumerate(tags):
         found = faults(sentence, scheme, place=partial(place, index))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from latticework.core.terminal import table_lines
 from latticework.ner.metrics import Report, SpanScores, evaluate_spans
-from latticework.ner.tags import Span, spans_of
+from latticework.ner.tags import Span
 
 if TYPE_CHECKING:
     from latticework.ner.estimator import Tagger
@@ -30,9 +30,8 @@ COLUMNS: Final = ("precision", "recall", "F1", "right", "found", "wanted")
 def scores(tagger: Tagger, tagged: TaggedText, lexicon: Lexicon | None = None) -> Report:
     """Tag the sentences and compare. Entities are told apart by the lexicon, or the tagger's own, if it has words."""
     lexicon = tagger.lexicon_ if lexicon is None else lexicon
-    found = [spans_of(tags, tagger.scheme_) for tags in tagger.predict(tagged.sentences)]
-    gold = [spans_of(tags) for tags in tagged.tags]
-    return evaluate_spans(gold, found, tagged.sentences, lexicon.__contains__ if len(lexicon) else None)
+    found = tagger.spans(tagged.sentences)
+    return evaluate_spans(tagged.spans, found, tagged.sentences, lexicon.__contains__ if len(lexicon) else None)
 
 
 def as_dict(report: Report, tagged: TaggedText) -> dict[str, Any]:

@@ -5,19 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from latticework.ner.tags import Span, spans_of, tags_of
+from latticework.ner.choices import Scheme
+from latticework.ner.tags import Span, tags_of
 
 
 @dataclass(frozen=True)
 class TaggedText:
-    """Sentences with their tags, all lists of the same length.
+    """Sentences with their entities, all lists of the same length.
 
     Attributes
     ----------
     sentences : list of list of str
         The tokens, of which none is white space. A sentence may be empty.
-    tags : list of list of str
-        A BMES tag for each of them.
+    spans : list of list of Span
+        The entities of each, over its tokens, from left to right.
     scheme : str
         What the file held: one of `SCHEMES`, or "spans".
     places : list of str
@@ -30,7 +31,7 @@ class TaggedText:
 
     scheme: str
     sentences: list[list[str]] = field(default_factory=list)
-    tags: list[list[str]] = field(default_factory=list)
+    spans: list[list[Span]] = field(default_factory=list)
     places: list[str] = field(default_factory=list)
     texts: list[str] = field(default_factory=list)
     begins: list[list[int]] = field(default_factory=list)
@@ -40,15 +41,24 @@ class TaggedText:
     ) -> None:
         """Append a sentence, whose entities are spans of tokens."""
         self.sentences.append(list(tokens))
-        self.tags.append(tags_of(spans, len(tokens)))
+        self.spans.append(sorted(map(Span._make, spans)))
         self.places.append(place)
         self.texts.append(text)
         self.begins.append(list(begins))
+
+    @property
+    def tags(self) -> list[list[str]]:
+        """A BMES tag for each token."""
+        return self.tags_in("BMES")
+
+    def tags_in(self, scheme: Scheme) -> list[list[str]]:
+        """A tag in that scheme for each token."""
+        return [tags_of(spans, len(tokens), scheme) for spans, tokens in zip(self.spans, self.sentences, strict=True)]
 
     def text_spans(self, index: int) -> list[Span]:
         """The entities of a sentence, with places in its text instead of token numbers."""
         tokens, begins = self.sentences[index], self.begins[index]
         return [
             Span(begins[start], begins[end - 1] + len(tokens[end - 1]), label)
-            for start, end, label in spans_of(self.tags[index])
+            for start, end, label in self.spans[index]
         ]

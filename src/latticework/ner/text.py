@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from latticework.core.checks import in_order
 from latticework.core.errors import InputError
+from latticework.core.words import shortened
 
 CACHED_CHARACTERS: Final = 2**16
 
@@ -75,5 +76,5 @@ def _tokens(sentence: str | Sequence[str], place: str) -> list[str]:
     tokens = list(in_order(place, sentence, "a string or a list of characters"))
     for index, token in enumerate(tokens):
         if not isinstance(token, str) or not token.strip():
-            raise InputError(f"{place}[{index}] is {token!r}: expected a character")
+            raise InputError(f"{place}[{index}] is {shortened(token)}: expected a character")
     return tokens

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from latticework.ner.config import TaggerConfig
 from latticework.ner.planted import Sentences, plant
-from latticework.ner.tags import Span, spans_of
 
 if TYPE_CHECKING:
     from latticework.ner.estimator import Tagger
@@ -89,5 +88,4 @@ def stop(*, seed: int) -> Section:
 
 
 def _share_right(tagger: Tagger, sentences: Sentences) -> float:
-    found: list[list[Span]] = [spans_of(tags) for tags in tagger.predict(sentences.texts)]
-    return sentences.share_right(found)
+    return sentences.share_right(tagger.spans(sentences.texts))

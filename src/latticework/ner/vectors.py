@@ -21,8 +21,9 @@ from jaxtyping import Float32
 from latticework.core.decimals import decimals, is_decimal
 from latticework.core.errors import InputError, callers_level, require
 from latticework.core.files import read_lines, write_output
+from latticework.core.streams import stream_name
 from latticework.core.word2vec import word2vec_bytes
-from latticework.core.words import cut
+from latticework.core.words import cut, shortened
 from latticework.ner.text import fold
 
 MAX_SIZE: Final = 2**12  # numbers of a vector
@@ -66,7 +67,7 @@ def read_vectors(
     found: dict[str, None] = {}
     numbers = array("f")
     size = 0
-    for raw, columns, place in vector_rows(read_lines(path), str(path)):
+    for raw, columns, place in vector_rows(read_lines(path), stream_name(path)):
         word = folded_word(raw)
         size = columns.count(" ") + 1
         if word and word not in found and (keeps is None or keeps(word)):
@@ -112,7 +113,7 @@ def write_vectors(
         raise InputError(f"there are {len(words)} words and {len(vectors)} vectors: expected as many")
     for index, word in enumerate(words):
         if not word or any(character.isspace() for character in word):
-            raise InputError(f"words[{index}] is {word!r}: expected a word without white space")
+            raise InputError(f"words[{index}] is {shortened(word)}: expected a word without white space")
     write_output(path, word2vec_bytes(words, vectors))
 
 
@@ -134,15 +135,9 @@ class Anew:
 
 
 def train_vectors(
-    sentences: Iterable[Sequence[str]],
-    *,
-    size: int = 50,
-    epochs: int = 5,
-    minimum_count: int = 1,
-    skip_gram: bool = True,
-    seed: int = 0,
+    sentences: Iterable[Sequence[str]], *, size: int = 50, epochs: int = 5, seed: int = 0
 ) -> tuple[list[str], Float32[np.ndarray, "words size"]]:
-    """Vectors of the tokens of a text (characters, bigrams or words), the frequent first: skip-gram or CBOW.
+    """Vectors of all tokens of a text (characters, bigrams or words), the frequent first, by skip-gram.
 
     It runs in one thread, so that on one machine the same seed gives the same numbers.
 
@@ -155,10 +150,6 @@ def train_vectors(
         Numbers of a vector.
     epochs
         Passes over the text.
-    minimum_count
-        Rarer tokens get no vector.
-    skip_gram
-        Whether to predict the context from the token (slower, better for rare tokens) or the token from its context.
     seed
         Repeats the run.
 
@@ -167,7 +158,7 @@ def train_vectors(
     MissingExtraError
         If gensim is not installed.
     InputError
-        If no token is there `minimum_count` times.
+        If there is no token.
 
     Examples
     --------
@@ -181,14 +172,14 @@ def train_vectors(
         vector_size=size,
         window=WINDOW,
         epochs=epochs,
-        min_count=minimum_count,
-        sg=int(skip_gram),
+        min_count=1,
+        sg=1,  # the context from the token: slower than the token from its context, and better for rare tokens
         seed=seed % 2**32,
         workers=1,
     )
     model.build_vocab(pieces)
     if not model.wv.index_to_key:
-        raise InputError(f"no token is there {minimum_count} times or more: there is nothing to learn vectors of")
+        raise InputError("the text has no token: there is nothing to learn vectors of")
     model.train(pieces, total_examples=model.corpus_count, epochs=epochs)
     return list(model.wv.index_to_key), np.array(model.wv.vectors, np.float32)
 

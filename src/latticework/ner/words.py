@@ -161,7 +161,7 @@ class WordInputs:
         sizes = segment(sentences, self.matcher)
         ends = [np.cumsum(row, dtype=np.int64) for row in sizes]
         cut = map(_words, sentences, sizes)
-        words = EncodedText.from_sequences([self.words.encode(row).tolist() for row in cut])
+        words = EncodedText.from_sequences(map(self.words.encode, cut))
         spelling = None
         if self.characters is not None:
             numbers = self.characters.encode(letters(list(chain.from_iterable(sentences))))
@@ -264,7 +264,8 @@ class WordTagger(Tagger):
 
     config_class: ClassVar[type[Any] | None] = WordConfig
     architecture: ClassVar[Architecture] = OfWords()
-    unread: ClassVar[tuple[str, ...]] = (*Tagger.unread, "word_dropout")  # its words are dropped out by char_dropout
+    # What is read of characters is not for words, and words are dropped out by char_dropout.
+    unread: ClassVar[tuple[str, ...]] = (*Tagger.unread, "bigrams", "softword", "word_dropout")
 
 
 def _spelled(word: str) -> str:

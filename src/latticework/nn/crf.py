@@ -21,6 +21,7 @@ from latticework.nn.forward_backward import (
     tag_probabilities,
     transition_counts,
 )
+from latticework.nn.linear import without_autocast
 from latticework.nn.viterbi import viterbi
 
 
@@ -204,7 +205,7 @@ class LinearChainCRF(nn.Module):
 
 def _all_messages(emissions: Tensor, lengths: Tensor, scores: ChainScores) -> Messages:
     emissions, scores = prepared(emissions, scores)
-    with torch.autocast(emissions.device.type, enabled=False):
+    with without_autocast(emissions.device.type):
         return pass_messages(emissions, *scores, lengths)
 
 
@@ -222,7 +223,7 @@ class _NegativeLogLikelihood(torch.autograd.Function):
     ) -> Tensor:
         ctx.dtypes = [each.dtype for each in (emissions, transitions, start, end)]
         emissions, scores = prepared(emissions, ChainScores(transitions, start, end))
-        with torch.autocast(emissions.device.type, enabled=False):
+        with without_autocast(emissions.device.type):
             messages = pass_messages(emissions, *scores, lengths, both=learning)
             if learning:
                 ctx.save_for_backward(*_gradients(messages, tags, lengths))
@@ -238,7 +239,7 @@ class _NegativeLogLikelihood(torch.autograd.Function):
     def backward(ctx: Any, grad_loss: Tensor) -> tuple[Tensor | None, ...]:
         emissions, transitions, start, end = ctx.saved_tensors
         weights = grad_loss.to(emissions.dtype)
-        with torch.autocast(weights.device.type, enabled=False):
+        with without_autocast(weights.device.type):
             gradients = (
                 emissions * weights[:, None, None],
                 (weights @ transitions.flatten(1)).view(transitions.shape[1:]),

@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from latticework.core.checks import one_of
 from latticework.core.errors import InputError
 from latticework.nn.lattice import Lattice
 from latticework.nn.lattice_cell import Inputs, Weights, char_weights, run, word_weights
@@ -45,8 +46,7 @@ class LatticeLSTM(nn.Module):
 
     def __init__(self, char_size: int, word_size: int, hidden_size: int, *, forget: str = "coupled") -> None:
         super().__init__()
-        if forget not in FORGET:
-            raise InputError(f"forget must be one of {', '.join(FORGET)}, got {forget!r}")
+        one_of("forget", forget, FORGET)
         self.hidden_size = hidden_size
         self.forget = forget
         gates = 3 if forget == "coupled" else 4

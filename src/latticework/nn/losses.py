@@ -14,7 +14,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from latticework.nn.linear import multiply, product_dtype, rounded
+from latticework.nn.linear import multiply, product_dtype, rounded, without_autocast
 
 CHUNK_ELEMENTS = 1 << 22  # logits held at once on a CPU: 16 MB of float32, which stays near the cache
 ACCELERATOR_ELEMENTS = 1 << 26  # elsewhere: 256 MB, since each chunk reads and writes a whole gradient of `weight`
@@ -84,7 +84,7 @@ def _loss_alone(states: Tensor, matrix: Tensor, targets: Tensor, smoothing: floa
     size = _chunk_size(len(matrix), matrix.device.type)
     accumulate = torch.promote_types(matrix.dtype, torch.float32)
     loss = torch.zeros((), dtype=accumulate, device=states.device)
-    with torch.autocast(states.device.type, enabled=False):
+    with without_autocast(states.device.type):
         for chunk, gold in zip(torch.split(states, size), torch.split(targets, size), strict=True):
             logits = multiply(rounded(chunk, matrix.dtype), matrix)[: len(chunk)].to(accumulate)
             loss += smoothed_cross_entropy(logits, gold, smoothing=smoothing).sum()
@@ -103,7 +103,7 @@ class _LinearCrossEntropy(torch.autograd.Function):
         grad_weight = torch.zeros_like(weight, dtype=accumulate)
         loss = torch.zeros((), dtype=accumulate, device=states.device)
         size = _chunk_size(vocabulary, weight.device.type)
-        with torch.autocast(states.device.type, enabled=False):
+        with without_autocast(states.device.type):
             for chunk, gold, grad in zip(
                 torch.split(states, size),
                 torch.split(targets[:, None], size),

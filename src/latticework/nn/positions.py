@@ -65,8 +65,7 @@ class SinusoidalPositions(nn.Module):
         """`embedded` plus the encodings of positions start .. start + time - 1."""
         end = start + embedded.shape[1]
         if end > len(self.table):
-            with torch.inference_mode(False):  # a table made during inference could not serve training
-                self.table = sinusoids(2 * end, self.table.shape[1], layout=self.layout)
+            self.table = sinusoids(2 * end, self.table.shape[1], layout=self.layout)
         if self.table.device != embedded.device:
             self.table = self.table.to(embedded.device)
         return embedded + self.table[start:end].to(embedded.dtype)

@@ -4,7 +4,7 @@ All tokens lie end to end in one int32 array with the offsets of the texts besid
 a token and a batch is one gather.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -14,6 +14,7 @@ from jaxtyping import Bool, Int, Int32, Int64
 from torch import Tensor
 
 BUCKET_GROWTH = 1.08  # target lengths that count as one, from one bucket to the next; pads least on Multi30k
+EVALUATION_TOKENS = 8192  # padded, that a model reads together where it does not learn
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,11 +34,11 @@ class EncodedText:
     offsets: Int64[np.ndarray, " texts_plus_one"]
 
     @classmethod
-    def from_sequences(cls, sequences: Sequence[Sequence[int]]) -> "EncodedText":
+    def from_sequences(cls, sequences: Iterable[Sequence[int] | Int[np.ndarray, " tokens"]]) -> "EncodedText":
         """Lay the sequences end to end."""
-        lengths = [len(sequence) for sequence in sequences]
-        tokens = np.array([token for sequence in sequences for token in sequence], dtype=np.int32)
-        return cls(tokens, np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)]).astype(np.int64))
+        arrays = [np.asarray(sequence, dtype=np.int32) for sequence in sequences]
+        offsets = np.cumsum([0, *map(len, arrays)], dtype=np.int64)
+        return cls(np.concatenate([np.zeros(0, np.int32), *arrays]), offsets)
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -68,7 +69,7 @@ class EncodedText:
 
 
 def token_batches(
-    lengths: Sequence[Int64[np.ndarray, " texts"]], budget: int, generator: np.random.Generator
+    lengths: Sequence[Int64[np.ndarray, " texts"]], budget: int, generator: np.random.Generator | None = None
 ) -> list[Int64[np.ndarray, " batch"]]:
     """Batches of texts of like length, every text once, in random order.
 
@@ -79,7 +80,8 @@ def token_batches(
     budget
         Most padded tokens of a batch on any side. A text longer than that is a batch of its own.
     generator
-        Decides which texts of equal length meet, and the order of the batches.
+        Decides which texts of equal length meet, and the order of the batches. None, where neither matters, is one
+        and the same each time.
 
     Returns
     -------
@@ -92,6 +94,7 @@ def token_batches(
     >>> sorted(sorted(batch.tolist()) for batch in batches)
     [[0, 2], [1, 3]]
     """
+    generator = np.random.default_rng(0) if generator is None else generator
     count = len(lengths[0])
     # Texts of about one target length run from short to long sources, those of the next from long to short, and so on:
     # where one length ends and the next begins, a batch of both then has sources of like length too.

@@ -18,15 +18,15 @@ ROWS = 64  # for which oneDNN arranges a matrix; it multiplies other numbers of 
 class Product:
     """xWᵀ + b for the same W again and again, without gradients, then max(0, ·) with `relu`.
 
+    On a CPU in float32, W is copied into the order in which oneDNN reads it: with few rows, reading W is most of the
+    work. The copy is as costly as some ten steps of one sentence.
+
     Parameters
     ----------
     weight, bias
         As they are now; changed later, they may or may not be noticed.
     dtype
         Of the product: that of the rows it will be given, or autocast's.
-    arrange
-        On a CPU in float32, copy W into the order in which oneDNN reads it: with few rows, reading W is most of the
-        work. The copy is as costly as some ten steps of one sentence.
 
     Examples
     --------
@@ -34,18 +34,10 @@ class Product:
     [[1.0, 0.0]]
     """
 
-    def __init__(
-        self,
-        weight: Tensor,
-        bias: Tensor | None,
-        dtype: torch.dtype,
-        *,
-        relu: bool = False,
-        arrange: bool = False,
-    ) -> None:
+    def __init__(self, weight: Tensor, bias: Tensor | None, dtype: torch.dtype, *, relu: bool = False) -> None:
         self.relu = relu
         self.compiled = by_onednn(weight, dtype)
-        self.arranged = arrange and self.compiled and dtype == torch.float32
+        self.arranged = self.compiled and dtype == torch.float32
         self.weight = weight.detach().to(dtype)
         if self.arranged:
             self.weight = torch.ops.mkldnn._reorder_linear_weight(self.weight, ROWS)
@@ -68,9 +60,9 @@ class Product:
 class DecoderLayerSteps:
     """The steps of a `DecoderLayer`, with its weights as they are now; parameters are those of `Product`."""
 
-    def __init__(self, layer: DecoderLayer, dtype: torch.dtype, *, arrange: bool = False) -> None:
+    def __init__(self, layer: DecoderLayer, dtype: torch.dtype) -> None:
         def product(part: nn.Linear, *, relu: bool = False) -> Product:
-            return Product(part.weight, part.bias, dtype, relu=relu, arrange=arrange)
+            return Product(part.weight, part.bias, dtype, relu=relu)
 
         past, source, feed_forward = layer.attention, layer.cross_attention, layer.feed_forward
         self.heads = past.heads

@@ -10,13 +10,13 @@ from jaxtyping import Bool
 from latticework.core.checks import number, whole_number
 from latticework.core.errors import InputError
 from latticework.core.progress import progress
-from latticework.nn.sequences import EncodedText, token_batches
+from latticework.nn.sequences import EVALUATION_TOKENS, EncodedText, token_batches
 from latticework.seq2seq.model import EncoderDecoder
 from latticework.seq2seq.search import Hypothesis, beam_search
 from latticework.seq2seq.vocabulary import PAD
 
 MAX_PENALTY: Final = 10  # ((5 + length) / 6)^α must stay a number in single precision; the paper's α is 0.6
-SEARCH_TOKENS: Final = 8192  # padded source tokens, times the beam, that are decoded together
+SEARCH_TOKENS: Final = EVALUATION_TOKENS  # padded source tokens, times the beam, that are decoded together
 SEARCH_LOGITS: Final = 2**25  # of a step: 128 MiB in single precision, of which the search holds about two
 SEARCH_CACHE: Final = 2**28  # keys and values of a batch with the longest outputs: 1 GiB (set aside at most twice)
 
@@ -97,7 +97,7 @@ def search_texts(
     keys_values = 2 * options.beam_size * model.config.layers * model.config.d_model  # of a text at a position
     steps = model.kept_steps()
     with progress(doing, total=len(todo), unit="sentences") as bar:
-        for batch in token_batches([texts.lengths[todo]], budget, np.random.default_rng(0)):
+        for batch in token_batches([texts.lengths[todo]], budget):
             longest = int(texts.lengths[todo[batch]].max()) + extra_length
             # by their padded tokens alone, short texts would be too many at once
             rows = max(1, min(SEARCH_LOGITS // logits, SEARCH_CACHE // (keys_values * longest)))

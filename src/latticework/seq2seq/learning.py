@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from latticework.core import runs
 from latticework.core.seeds import spawn
 from latticework.core.task import Plan
-from latticework.nn.sequences import EncodedText, token_batches
+from latticework.nn.sequences import EVALUATION_TOKENS, EncodedText, token_batches
 from latticework.seq2seq.config import TransformerConfig
 from latticework.seq2seq.model import EncoderDecoder
 from latticework.seq2seq.vocabulary import PAD
@@ -71,11 +71,10 @@ class PairsTask:
 @torch.inference_mode()
 def negative_log_likelihood(model: EncoderDecoder, source: EncodedText, target: EncodedText) -> float:
     """Summed over all target tokens, in nats; `model` in evaluation mode."""
-    budget = min(model.config.batch_tokens, 8192)
-    batches = token_batches([target.lengths, source.lengths], budget, np.random.default_rng(0))
+    budget = min(model.config.batch_tokens, EVALUATION_TOKENS)
     device = model.embedding.device
     total = 0.0
-    for batch in batches:
+    for batch in token_batches([target.lengths, source.lengths], budget):
         total += float(
             model(source.padded(batch, padding=PAD).to(device), target.padded(batch, padding=PAD).to(device))
         )

@@ -167,28 +167,24 @@ class EncoderDecoder(nn.Module):
             states = layer(states, keys_values, memory_mask=memory.mask)
         return self.decoder_norm(states)
 
-    def lay_out(self, *, arrange: bool = False) -> DecoderSteps:
-        """The decoder for one token at a time, with its weights as they are now.
-
-        With `arrange` weights are copied on a CPU into the order in which they are read fastest, which pays for many
-        steps or sentences.
-        """
+    def lay_out(self) -> DecoderSteps:
+        """The decoder for one token at a time, with its weights as they are now, in the order that is read fastest."""
         dtype = product_dtype(self.embedding)
-        layers = [DecoderLayerSteps(layer, dtype, arrange=arrange) for layer in self.decoder_layers]
-        return DecoderSteps(layers, Product(self.embedding, None, dtype, arrange=arrange))
+        layers = [DecoderLayerSteps(layer, dtype) for layer in self.decoder_layers]
+        return DecoderSteps(layers, Product(self.embedding, None, dtype))
 
     def kept_steps(self) -> DecoderSteps:
-        """`lay_out(arrange=True)`, kept until a weight changes or the mode is set, so that calls can share it.
+        """`lay_out()`, kept until a weight changes or the mode is set, so that calls can share it.
 
         Of a change through `.data` or NumPy torch keeps no count: call `eval` after one.
         """
         weights = [self.embedding, *self.decoder.parameters()]
         if any(weight.is_inference() for weight in weights):  # of those no changes are counted
-            return self.lay_out(arrange=True)
+            return self.lay_out()
         state = product_dtype(self.embedding), [(id(weight), weight.data_ptr(), weight._version) for weight in weights]
         kept = _kept.get(self)
         if kept is None or kept[0] != state:
-            kept = _kept[self] = state, self.lay_out(arrange=True)
+            kept = _kept[self] = state, self.lay_out()
         return kept[1]
 
     def train(self, mode: bool = True) -> "EncoderDecoder":

@@ -70,7 +70,7 @@ def beam_search(
     n_best
         Outputs to return for each sentence, at most `beam_size`.
     steps
-        From `model.lay_out()`, where several batches share it.
+        From `model.kept_steps()`, which is asked if they are not given.
 
     Returns
     -------
@@ -86,7 +86,7 @@ def beam_search(
     whole_number("n_best", n_best, most=whole_number("beam_size", beam_size))
     if len(max_lengths) and (least := int(max_lengths.min())) < 1:
         raise InputError(f"max_lengths must be at least 1, room for the end token, got {least}")
-    past = Past(steps or model.lay_out())
+    past = Past(steps or model.kept_steps())
     search = _Search(memory, past, beam_size, max_lengths, alpha, n_best)
     while not search.done:
         logits = model.step(search.tokens[:, :, -1], search.memory, past)

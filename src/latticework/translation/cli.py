@@ -42,6 +42,9 @@ if TYPE_CHECKING:
     from latticework.translation.decoding import Translation
     from latticework.translation.estimator import TransformerTranslator
 
+Beam = Annotated[int, typer.Option("--beam", min=1, help="Hypotheses kept at each step; 1 is greedy.")]
+Alpha = Annotated[float, typer.Option("--alpha", min=0, help="Length penalty: larger favours longer output.")]
+
 app = job("Train a translator on your own parallel text, and translate with it.")
 
 
@@ -100,8 +103,8 @@ def predict(
     model: Model,
     file: Annotated[Path, text_file("FILE", f"Sentences, one a line (or the sources of {PAIRS})")] = Path("-"),
     *,
-    beam: Annotated[int, typer.Option("--beam", min=1, help="Hypotheses kept at each step; 1 is greedy.")] = 4,
-    alpha: Annotated[float, typer.Option("--alpha", min=0, help="Length penalty: larger favours longer output.")] = 0.6,
+    beam: Beam = 4,
+    alpha: Alpha = 0.6,
     n_best: Annotated[int, typer.Option("--n-best", min=1, help="Translations of each sentence.")] = 1,
     output: OutputFile = None,
     device: Device = "auto",
@@ -145,8 +148,8 @@ def evaluate(
     source: Annotated[Path, text_file("SRC", f"Sentences to translate (or {PAIRS})")],
     reference: Annotated[Path | None, text_file("REF", "Their reference translations, line by line")] = None,
     *,
-    beam: Annotated[int, typer.Option("--beam", min=1, help="Hypotheses kept at each step; 1 is greedy.")] = 4,
-    alpha: Annotated[float, typer.Option("--alpha", min=0, help="Length penalty: larger favours longer output.")] = 0.6,
+    beam: Beam = 4,
+    alpha: Alpha = 0.6,
     device: Device = "auto",
     as_json: Json = False,
 ) -> None:

@@ -360,16 +360,14 @@ class TransformerTranslator(Estimator):
         with self._inference() as device:
             return self.learned_.attention(sources, targets, device)
 
-    def describe(self) -> dict[str, object]:
-        """What a saved translator is: its shape, its vocabulary, what it was trained on and how that went."""
-        check_is_fitted(self)
+    def _about(self) -> dict[str, object]:
+        """Its shape, its vocabulary, what it was trained on and how that went."""
         names = ["step", "epoch", "loss"]
         last = {name: row[name] for row in self.history_ for name in names if name in row}
         losses = [row["valid_loss"] for row in self.history_ if "valid_loss" in row]
         if losses:
             last["best_valid_loss"] = min(losses)
         return {
-            **super().describe(),
             "config": asdict(self.config_),
             "vocabulary": len(self.vocabulary_),
             "weights": sum(parameter.numel() for parameter in self.model_.parameters()),

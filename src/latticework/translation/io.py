@@ -5,20 +5,22 @@ with "source" and "target". Any other file is plain text, a sentence a line. All
 """
 
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 from latticework.core.checks import one_of
 from latticework.core.datasets import Dataset, RemoteFile
 from latticework.core.errors import InputError, callers_level
 from latticework.core.files import JSON_LINES, is_jsonl, read_lines, suffix
+from latticework.core.streams import stream_name
 from latticework.core.values import read_object
 from latticework.translation.text import check_sentence
 
 Side = Literal["source", "target"]
+SIDES: Final[tuple[Side, ...]] = get_args(Side)  # in the order of columns
 PAIRS: Final = f"a .tsv, {JSON_LINES} of pairs"  # as help and errors say it
-_COLUMNS: Final = {"source": 0, "target": 1}
 
 
 def read_sentences(path: str | Path, side: Side = "source") -> list[str]:
@@ -38,35 +40,60 @@ def read_sentences(path: str | Path, side: Side = "source") -> list[str]:
     ...     read_sentences(file, "target")
     ['ein Haus']
     """
-    return list(sentences_in(read_lines(path), str(path), side))
+    return list(sentences_in(read_lines(path), stream_name(path), side))
 
 
 def sentences_in(lines: Iterable[str], name: str, side: Side = "source") -> Iterator[str]:
     """The sentences of one side, as the lines of a file of that name come in."""
-    one_of("side", side, _COLUMNS)
-    extract = _from_json if is_jsonl(name) else _from_tsv if suffix(name) == ".tsv" else None
-    untold = extract is _from_tsv and side == "target"  # of pairs both sides are read, and one tells
+    one_of("side", side, SIDES)
+    if not _holds_pairs(name):
+        yield from lines
+    else:
+        for (sentence,) in _fields(lines, name, [side]):
+            yield sentence
+
+
+def _holds_pairs(name: str | Path) -> bool:
+    """Whether a file of that name has both sides."""
+    return suffix(name) == ".tsv" or is_jsonl(name)
+
+
+def _fields(lines: Iterable[str], name: str, sides: Sequence[Side]) -> Iterator[list[str]]:
+    """Of each line of a file of pairs the sides that are asked for."""
+    extract = _from_json if is_jsonl(name) else _from_tsv
+    if extract is _from_tsv and "target" in sides:
+        lines = _told_of_columns(lines, name)
     for number, line in enumerate(lines, start=1):
-        if untold and (columns := line.count("\t") + 1) > 2:
-            untold = False
-            told = "the first is the source, the second the target, and others are passed over"
-            warnings.warn(f"{name}:{number} has {columns} columns: {told}", stacklevel=callers_level())
-        yield line if extract is None else extract(line, side, f"{name}:{number}")
+        yield extract(line, sides, f"{name}:{number}")
 
 
-def _from_tsv(line: str, side: Side, place: str) -> str:
+def _told_of_columns(lines: Iterable[str], name: str) -> Iterator[str]:
+    """The lines of a TSV file; at the first of more than two columns a warning says what becomes of the others."""
+    lines = iter(lines)
+    for number, line in enumerate(lines, start=1):
+        if (columns := line.count("\t") + 1) <= 2:
+            yield line
+            continue
+        told = "the first is the source, the second the target, and others are passed over"
+        warnings.warn(f"{name}:{number} has {columns} columns: {told}", stacklevel=callers_level())
+        yield from chain([line], lines)
+
+
+def _from_tsv(line: str, sides: Sequence[Side], place: str) -> list[str]:
     columns = line.split("\t")
-    if len(columns) <= _COLUMNS[side]:
-        found = "1 column" if len(columns) == 1 else f"{len(columns)} columns"
-        raise InputError(f"{place}: expected the {side} in column {_COLUMNS[side] + 1}, got {found}")
-    return columns[_COLUMNS[side]]
+    for side in sides:
+        if len(columns) <= SIDES.index(side):
+            found = "1 column" if len(columns) == 1 else f"{len(columns)} columns"
+            raise InputError(f"{place}: expected the {side} in column {SIDES.index(side) + 1}, got {found}")
+    return [columns[SIDES.index(side)] for side in sides]
 
 
-def _from_json(line: str, side: Side, place: str) -> str:
+def _from_json(line: str, sides: Sequence[Side], place: str) -> list[str]:
     entry = read_object(line, place)
-    if not isinstance(entry.get(side), str):
-        raise InputError(f'{place}: expected an object with a text under "{side}"')
-    return check_sentence(entry[side], place)  # escapes such as \u0000 can spell what a file must not hold
+    for side in sides:
+        if not isinstance(entry.get(side), str):
+            raise InputError(f'{place}: expected an object with a text under "{side}"')
+    return [check_sentence(entry[side], place) for side in sides]  # \u0000 can spell what a file must not hold
 
 
 def read_pairs(source: str | Path, target: str | Path | None = None) -> tuple[list[str], list[str]]:
@@ -82,18 +109,21 @@ def read_pairs(source: str | Path, target: str | Path | None = None) -> tuple[li
     InputError
         If the files have different numbers of lines, or no line at all.
     """
-    if target is None:
-        target = source
-        if suffix(source) != ".tsv" and not is_jsonl(source):
-            raise InputError(f"{source} is one side only: name the file with the translations too (or {PAIRS})")
-    sources, targets = read_sentences(source, "source"), read_sentences(target, "target")
-    if len(sources) != len(targets):
-        raise InputError(
-            f"{source} has {len(sources)} lines and {target} has {len(targets)}: "
-            "line n of one must be the translation of line n of the other"
-        )
+    name = stream_name(source)
+    if _holds_pairs(source) and (target is None or Path(target) == Path(source)):
+        pairs = list(_fields(read_lines(source), name, SIDES))
+        sources, targets = [first for first, _ in pairs], [second for _, second in pairs]
+    elif target is None:
+        raise InputError(f"{name} is one side only: name the file with the translations too (or {PAIRS})")
+    else:
+        sources, targets = read_sentences(source, "source"), read_sentences(target, "target")
+        if len(sources) != len(targets):
+            raise InputError(
+                f"{name} has {len(sources)} lines and {stream_name(target)} has {len(targets)}: "
+                "line n of one must be the translation of line n of the other"
+            )
     if not sources:
-        raise InputError(f"{source} is empty")
+        raise InputError(f"{name} is empty")
     return sources, targets
 
 
@@ -138,7 +168,6 @@ def read_multi30k(
         If there is no such split or language.
     """
     one_of("split", split, ("train", "val", "test_2016_flickr"))
-    if languages not in (("en", "de"), ("de", "en")):
-        raise InputError(f"languages={languages!r}: expected ('en', 'de') or ('de', 'en')")
+    one_of("languages", languages, (("en", "de"), ("de", "en")))
     source, target = (path(f"translation/multi30k/{split}.{language}.gz") for language in languages)
     return read_pairs(source, target)

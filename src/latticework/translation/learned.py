@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 import torch
 
-from latticework.nn.sequences import EncodedText, token_batches
+from latticework.nn.sequences import EVALUATION_TOKENS, EncodedText, token_batches
 from latticework.seq2seq.config import TransformerConfig
 from latticework.seq2seq.decoding import SearchOptions, search_texts
 from latticework.seq2seq.learning import negative_log_likelihood
@@ -17,8 +16,6 @@ from latticework.seq2seq.vocabulary import PAD, Vocabulary
 from latticework.translation.attention import AttentionMaps, attention_maps, check_sizes
 from latticework.translation.decoding import EXTRA_LENGTH, Translation, join_parts
 from latticework.translation.parts import SPACE, Parts, split_long, warn_of_long
-
-ENCODE_TOKENS: Final = 8192  # padded source tokens that are encoded together
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +53,7 @@ class Learned:
         """The mean of the encoder's states over each text: float32, (texts, d_model)."""
         parts = self._encode(texts)
         sums = np.zeros((len(texts), self.config.d_model), dtype=np.float64)
-        for batch in token_batches([parts.text.lengths], ENCODE_TOKENS, np.random.default_rng(0)):
+        for batch in token_batches([parts.text.lengths], EVALUATION_TOKENS):
             tokens = parts.text.padded(batch, padding=PAD).to(device)
             states = self.model.encode(tokens, padding_mask(tokens)).cpu().double()
             np.add.at(sums, parts.owners[batch], (states * (tokens != PAD).cpu()[:, :, None]).sum(1).numpy())
