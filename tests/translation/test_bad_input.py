@@ -158,7 +158,7 @@ def test_bad_files_of_predict_and_evaluate_are_named(refused, model_folder, tmp_
     assert refused(*predict, stdin=b"\xffthe dog.\n").startswith("<stdin>:1: byte 0xFF at position 1 is not UTF-8")
     assert refused(*evaluate, source).startswith(f"{source} is one side only")
     assert refused(*evaluate, source, tmp_path / "short").startswith(f"{source} has 2 lines and ")
-    assert refused(*evaluate, "-", source, stdin=b"") == f"- has 0 lines and {source} has 2: " + (
+    assert refused(*evaluate, "-", source, stdin=b"") == f"<stdin> has 0 lines and {source} has 2: " + (
         "line n of one must be the translation of line n of the other"
     )
 
