@@ -15,7 +15,7 @@ import pytest
 import torch
 
 import latticework as lw
-from latticework.core import State, persistence, read_folder, store_tensors, write_folder
+from latticework.core import State, persistence, read_folder, store_tensors, temporaries, write_folder
 from latticework.core.persistence import check_free
 from latticework.core.runs import check_folder
 from latticework.core.temporaries import temporary_file
@@ -207,6 +207,29 @@ def test_what_another_process_is_writing_in_the_folder_stays(copied):
         assert path.exists()
 
 
+class Slow:
+    """Stores tensors slowly, where whoever else saves is to wait."""
+
+    def __init__(self, monkeypatch, seconds):
+        self.seconds, self.begun, self.inside, self.most = seconds, Event(), 0, 0
+        monkeypatch.setattr(persistence, "store_tensors", self.store)
+
+    def store(self, folder, group, tensors):
+        self.inside += 1
+        self.most = max(self.most, self.inside)
+        try:
+            stored = store_tensors(folder, group, tensors)
+            self.begun.set()
+            time.sleep(self.seconds)
+            return stored
+        finally:
+            self.inside -= 1
+
+
+def bank(number):
+    return State({}, {"bank": {"x": np.full(2, number)}})
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="nothing is locked there")
 @pytest.mark.parametrize("linked", [False, True])
 @pytest.mark.parametrize("others", [{}, {"not a tensor": {}}])
@@ -215,23 +238,54 @@ def test_who_saves_where_another_is_saving_waits_until_that_is_done(tmp_path, mo
     if linked:
         (tmp_path / "elsewhere").mkdir()
         folder.symlink_to(tmp_path / "elsewhere")
-
-    def slow(folder, group, tensors):
-        stored = store_tensors(folder, group, tensors)
-        begun.set()
-        done.wait(0.1)  # time enough for the other, if it did not wait
-        return stored
-
-    monkeypatch.setattr(persistence, "store_tensors", slow)
-    begun, done = Event(), Event()
+    slow = Slow(monkeypatch, 0.1)
     with ThreadPoolExecutor() as pool:
-        one = pool.submit(write_folder, folder, header={}, state=State({}, {"bank": {"x": np.zeros(2)}, **others}))
-        begun.wait()
-        write_folder(folder, header={}, state=State({}, {"bank": {"x": np.ones(2)}}))
-        done.set()
+        one = pool.submit(write_folder, folder, header={}, state=State({}, {**bank(0).tensors, **others}))
+        slow.begun.wait()
+        write_folder(folder, header={}, state=bank(1))
         assert (one.exception() is not None) == bool(others)
+    assert slow.most == 1
     assert read_folder(folder)[1].tensors["bank"]["x"].tolist() == [1, 1]
     assert len(os.listdir(folder)) == 2, "config.json and the bank"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="nothing is locked there")
+def test_a_save_that_takes_long_is_waited_for_and_it_is_told(tmp_path, monkeypatch):
+    monkeypatch.setattr(temporaries, "PATIENCE", 0.02)
+    slow = Slow(monkeypatch, 0.2)
+    with ThreadPoolExecutor() as pool:
+        one = pool.submit(write_folder, tmp_path / "model", header={}, state=bank(0))
+        slow.begun.wait()
+        with pytest.warns(UserWarning, match=r"another process is writing in .*model: waiting for it"):
+            write_folder(tmp_path / "model", header={}, state=bank(1))
+        one.result()
+    assert slow.most == 1
+    assert read_folder(tmp_path / "model")[1].tensors["bank"]["x"].tolist() == [1, 1]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="nothing is locked there")
+def test_one_writer_at_a_time_also_where_one_that_failed_removed_the_folder(tmp_path, monkeypatch):
+    slow = Slow(monkeypatch, 0.05)
+    with ThreadPoolExecutor() as pool:
+        state = State({}, {**bank(0).tensors, "not a tensor": {}})
+        failing = pool.submit(write_folder, tmp_path / "model", header={}, state=state)
+        slow.begun.wait()
+        others = [
+            pool.submit(write_folder, tmp_path / "model", header={}, state=bank(number)) for number in range(1, 6)
+        ]
+        assert failing.exception() is not None
+        for other in others:
+            other.result()
+    assert slow.most == 1
+    assert len(set(read_folder(tmp_path / "model")[1].tensors["bank"]["x"].tolist())) == 1
+    assert len(os.listdir(tmp_path / "model")) == 2
+
+
+def test_what_marks_a_writer_that_was_killed_stops_nobody(tmp_path):
+    (tmp_path / "model").mkdir()
+    temporaries._hidden(tmp_path / "model" / "writer").touch()
+    write_folder(tmp_path / "model", header={}, state=bank(0))
+    assert len(os.listdir(tmp_path / "model")) == 2
 
 
 def test_what_cannot_be_removed_after_the_commit_stays_and_is_no_error(copied, monkeypatch):

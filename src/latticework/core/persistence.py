@@ -22,7 +22,7 @@ from typing import Any, Final
 from latticework.core.errors import InputError
 from latticework.core.files import holds, sync_folder, write_atomically
 from latticework.core.folders import check_empty, check_writable, folder_to_write
-from latticework.core.temporaries import TEMPORARY_NAME, locked, remove_leftover, write_errors_of
+from latticework.core.temporaries import TEMPORARY_NAME, alone_in, remove_leftover, write_errors_of
 from latticework.core.tensors import (
     FRAMEWORKS,
     PLAIN_NAME,
@@ -71,7 +71,7 @@ class State:
 def write_folder(folder: str | os.PathLike[str], *, header: Mapping[str, Any], state: State) -> None:
     """Replace what a folder holds, so that a crash leaves the old content or the new.
 
-    One writer at a time: another waits until it is done, half a minute at most. Files in the folder that are not
+    One writer at a time: another waits until it is done, and warns if that takes long. Files in the folder that are not
     Latticework's are left alone; those of the earlier content, of interrupted writes, and stored groups that `state`
     does not list, are removed once the new content is in place.
 
@@ -113,15 +113,20 @@ def write_folder(folder: str | os.PathLike[str], *, header: Mapping[str, Any], s
     with write_errors_of(folder):
         folder.mkdir(parents=True, exist_ok=True)
         sync_folder(folder.parent)
-    with locked(folder_to_write(folder)):
-        _write(folder, config, state, existed=existed)
+    try:
+        with alone_in(folder):
+            _write(folder, config, state)
+    except BaseException:
+        if not existed:
+            with suppress(OSError):  # something is in it
+                folder.rmdir()
+        raise
 
 
-def _write(folder: Path, config: dict[str, Any], state: State, *, existed: bool) -> None:
+def _write(folder: Path, config: dict[str, Any], state: State) -> None:
     """Write the payload, complete `config` and commit it, and clear up, while no other writer is in the folder."""
     listed = _listed(folder)
     with write_errors_of(folder):
-        folder.mkdir(exist_ok=True)  # a writer that failed may have removed it meanwhile
         before = set(os.listdir(folder))
     written: set[str] = set()
     text = b""
@@ -150,8 +155,6 @@ def _write(folder: Path, config: dict[str, Any], state: State, *, existed: bool)
         if not holds(folder / CONFIG, text):  # an interrupt may come just after the commit
             for name in written - before:
                 (folder / name).unlink(missing_ok=True)
-            if not existed and not os.listdir(folder):
-                folder.rmdir()
         raise
     _remove_unlisted(folder, keep=written, known=listed)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import math
 import os
 import re
 import secrets
@@ -16,13 +17,14 @@ import shutil
 import stat
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from latticework.core.errors import InputError
+from latticework.core.errors import InputError, callers_level
 
 if sys.platform != "win32":
     import fcntl
@@ -148,6 +150,43 @@ def locked(path: Path) -> Iterator[None]:
         _let_go(lock)
 
 
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Wait until no other writer is in a folder, which is made if there is none, and be the one, under a hidden name.
+
+    Where there can be no locks nobody waits.
+
+    Raises
+    ------
+    InputError, OSError
+        As `write_errors_of`, if the folder cannot be written.
+    """
+    mark, patient, lock = _hidden(folder / "writer"), time.monotonic() + PATIENCE, None
+    with write_errors_of(folder):
+        while True:
+            folder.mkdir(exist_ok=True)  # a writer that failed may have removed what it made
+            remove_leftover(mark)
+            with suppress(FileExistsError, FileNotFoundError):
+                mark.touch(exist_ok=False)
+                lock = _locked(mark, wait=True)
+                if lock is None or _is_at(os.fstat(lock), mark):
+                    break
+                _let_go(lock)  # another took it for left over before it was locked
+            if not _is_held(mark):
+                with suppress(OSError):
+                    mark.unlink()
+            elif time.monotonic() > patient:
+                patient = math.inf
+                warnings.warn(f"another process is writing in {folder}: waiting for it", stacklevel=callers_level())
+            time.sleep(0.01)
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            mark.unlink()
+        _let_go(lock)
+
+
 def _hidden(target: Path, role: bytes = b"") -> Path:
     return target.parent / f".latticework-{hashlib.sha256(os.fsencode(target.name) + role).hexdigest()[:16]}.tmp"
 
@@ -258,6 +297,25 @@ def _locked(path: Path, *, wait: bool) -> int | None:
             pass
         os.close(descriptor)
         return None
+
+
+def _is_held(path: Path) -> bool:
+    """Whether another has a lock on what is there."""
+    if sys.platform == "win32":
+        return False
+    try:
+        descriptor = _opened(path)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:  # some file systems have no locks
+        pass
+    finally:
+        os.close(descriptor)
+    return False
 
 
 def _opened(path: Path) -> int:
