@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks import anomaly_real, records
+from benchmarks import anomaly_real, real_data_if_there, records
 
 NAME: Final = "anomaly"
 COMMAND: Final = "python -m benchmarks.anomaly"
@@ -101,9 +101,7 @@ def lacking(seeds: Sequence[int], contrasts: Sequence[str], families: Sequence[s
     lacks = [f"{contrast} parts" for contrast in CONTRASTS if contrast not in contrasts]
     lacks += [f"the family {family}" for family in FAMILIES if family not in chosen]
     lacks += [f"{len(SEEDS)} seeds that nothing was tuned on"] * (TUNED in seeds or len(set(seeds)) < len(SEEDS))
-    return lacks + [
-        f"anomaly/{name}" for name in (anomaly_real.TYRES, *anomaly_real.SCANS) if anomaly_real.real(name) is None
-    ]
+    return lacks + [name for name in (anomaly_real.TYRES, *anomaly_real.SCANS) if real_data_if_there(name) is None]
 
 
 def on_synthetic(seed: int, contrast: str, family: str, vary: bool, **sizes: int) -> dict[str, Any]:

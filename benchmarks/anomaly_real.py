@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import Final
 
-from benchmarks import records
+from benchmarks import real_data_if_there, records
 
 TYRE_SIZES: Final = (224, 400)  # the default, and that of the pictures
 TYRE_SEEDS: Final = range(5)
-TYRES: Final = "mvtec3d_tire_rgb_half"  # below anomaly/ in the folder of data
-SCANS: Final = ("mosd/learn0.pcd", "mosd/test0.pcd")
+TYRES: Final = "anomaly/mvtec3d_tire_rgb_half"  # in the folder of real data
+SCANS: Final = ("anomaly/mosd/learn0.pcd", "anomaly/mosd/test0.pcd")
 THINGS: Final = 20  # labels of the scans from which on it is no table
 
 
@@ -21,7 +19,7 @@ def tyres() -> list[records.Row]:
 
     from latticework.anomaly import M3DM, M3DMConfig
 
-    data = real(TYRES)
+    data = real_data_if_there(TYRES)
     if data is None:
         return []
     torch.set_num_threads(1)
@@ -57,7 +55,7 @@ def scans() -> list[records.Row]:
     from latticework.anomaly.scans.samples import Sample
 
     rows = []
-    for path in filter(None, map(real, SCANS)):
+    for path in filter(None, map(real_data_if_there, SCANS)):
         cloud = read_pcd(path)
         things = np.asarray(cloud.fields["label"]) >= THINGS
         scan = Sample.of(xyz=cloud.xyz, name=path.stem)
@@ -67,13 +65,3 @@ def scans() -> list[records.Row]:
             records.Row(f"{path.stem}: IoU of the things found with those that people marked", share, "", ">= 0.93")
         )
     return rows
-
-
-def real(name: str) -> Path | None:
-    """A folder or a file of real data, if it is there."""
-    from latticework.core.datasets import DATA_VARIABLE
-
-    path = Path(os.environ.get(DATA_VARIABLE, "")) / "anomaly" / name
-    if not os.environ.get(DATA_VARIABLE) or not path.exists():
-        return None
-    return path

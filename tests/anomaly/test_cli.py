@@ -421,6 +421,9 @@ def test_good_parts_are_for_a_page(refused, saved, rings):
     picture = rings / "test/cut/rgb/000.png"
     assert "--page" in refused("explain", saved, picture, "--good", rings)
     assert "is a file that is read" in refused("explain", saved, picture, "--page", picture)
+    for words in (("evaluate", saved, rings), ("explain", saved, picture, "--good", rings)):
+        assert "is a file of" in refused(*words, "--page", rings / "test/good/rgb/000.png")
+    assert "is a file of" in refused("explain", saved, picture, "--page", saved / "config.json")
 
 
 def test_good_parts_that_are_none_of_the_fit_are_refused_first(refused, saved, rings, tmp_path, monkeypatch):

@@ -54,9 +54,9 @@ def test_every_contrast_has_its_rows_and_the_medium_one_its_targets_and_variants
 def at_hand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder of data with a file, or a folder, for all that is real."""
     for name in (anomaly_real.TYRES, *anomaly_real.SCANS):
-        (tmp_path / "anomaly" / name).mkdir(parents=True)
+        (tmp_path / name).mkdir(parents=True)
     monkeypatch.setenv("LATTICEWORK_DATA", str(tmp_path))
-    return tmp_path / "anomaly"
+    return tmp_path
 
 
 def test_what_was_not_asked_for_or_is_not_at_hand_is_lacking(at_hand: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,7 @@ from latticework.core import estimator
 from latticework.core.capability import capabilities, resolve
 from latticework.core.errors import InputError
 from latticework.core.estimator import Estimator
-from latticework.knowledge import DKGE, DKGEConfig
+from latticework.knowledge import DKGE, DKGEConfig, saved_model
 from latticework.ner import LatticeTagger, TaggerConfig
 
 JOBS = {each.command: each.commands for each in capabilities() if each.command and each.commands}
@@ -133,7 +133,8 @@ def loaded_on(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         devices.append(device)
         raise InputError(f"{folder} is empty")
 
-    monkeypatch.setattr(estimator, "load_estimator", load)
+    monkeypatch.setattr(estimator, "read_saved", load)
+    monkeypatch.setattr(saved_model, "read_saved", load)
     monkeypatch.setattr(Estimator, "load", load)
     return devices
 

@@ -127,6 +127,14 @@ def test_a_page_that_cannot_be_written_is_refused_before_the_work(tmp_path: Path
     with pytest.raises(InputError, match="there is no folder"):
         commands.check_page(tmp_path / "absent" / "page.html")
     (table := tmp_path / "table.tsv").write_text("a line\n")
+    (tmp_path / "of before.html").touch()
+    commands.check_page(tmp_path / "of before.html", tmp_path)
+    commands.check_page(tmp_path / "new.txt", tmp_path)
+    (tmp_path / "config.json").touch()
+    with pytest.raises(
+        InputError, match=r"^--page .*config\.json is a file of .*, which is read: give the output another"
+    ):
+        commands.check_page(tmp_path / "config.json", None, tmp_path)
     with pytest.raises(InputError, match=r"^--page .*table\.tsv is a file that is read: give the output another name"):
         commands.check_page(table, None, table)
 

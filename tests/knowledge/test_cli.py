@@ -259,6 +259,8 @@ def test_a_page_is_written_over_nothing_that_an_update_reads(refused, model, wri
         told = refused("update", model, changes, option, test, "--page", test)
         assert told == f"--page {test} is a file that is read: give the output another name"
     assert refused("update", model, changes, "--page", changes).startswith(f"--page {changes} is a file that is read")
+    told = refused("update", model, changes, "--page", model / "config.json")
+    assert told == f"--page {model / 'config.json'} is a file of {model}, which is read: give the output another name"
 
 
 def test_update_leaves_the_model_if_it_is_told_to_write_elsewhere(latticework, refused, model, write, tmp_path):

@@ -289,6 +289,17 @@ def test_a_page_is_written_over_nothing_that_a_fit_reads(refused, tmp_path, writ
         assert refused("fit", tmp_path / "people.tsv", *output, option, file, "--page", file) == told
 
 
+def test_a_page_is_written_over_nothing_in_a_folder_that_is_read(refused, written, tmp_path):
+    output = ("-o", tmp_path / "model")
+    assert "participants.tsv is a file of" in refused("fit", written, *output, "--page", written / "participants.tsv")
+    image = next(written.rglob("sub-*.nii.gz"))
+    images = str(image).replace(image.name, "{participant_id}.nii.gz")
+    assert "is a file of" in refused("fit", tmp_path / "p.tsv", *output, "--images", images, "--page", image)
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "config.json").touch()
+    assert "is a file of" in refused("report", tmp_path / "model", "--page", tmp_path / "model" / "config.json")
+
+
 def test_what_cannot_be_written_is_refused_before_the_work(refused, written, tmp_path, write):
     file = write("file", ["mine"])
     assert "file" in refused("fit", written, "-o", file)

@@ -51,7 +51,7 @@ def evaluate(
     errors. A part that cannot be read is reported, and the others go on; the exit status is then 1.
     """
     check_apart(maps, [folder])
-    check_pictures(page, good, folder)
+    check_pictures(page, good, folder, model)
 
     from latticework.anomaly.detector import M3DM
     from latticework.anomaly.scans.folders import read_folder
@@ -105,7 +105,7 @@ def explain(
     as_json: Json = False,
 ) -> None:
     """Say what is wrong with a part, where, how large, and which memory bank says so, beside what it compares with."""
-    check_pictures(page, good, path)
+    check_pictures(page, good, path, model)
 
     from latticework.anomaly.detector import M3DM
 

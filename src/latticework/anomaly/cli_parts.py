@@ -148,8 +148,8 @@ def good_in(folder: Path | None, otherwise: Path | None, model: Any, *, unit: Un
     return good_parts(parts) if set(model.parts_) <= {part.name for part in parts} else nothing_known
 
 
-def check_pictures(page: Path | None, good: Path | None, read: Path) -> None:
-    """Refuse good parts to show where there is no page, and a page that cannot be written or is what is read."""
+def check_pictures(page: Path | None, good: Path | None, *read: Path) -> None:
+    """Refuse good parts to show where there is no page, and a page that cannot be written or is of what is read."""
     if page is None and good is not None:
         raise InputError("--good is for the page of --page")
-    check_page(page, read)
+    check_page(page, good, *read)

@@ -10,8 +10,8 @@ def show(model: Model, as_json: Json = False) -> None:
 
     Its class, the version that wrote it, its parameters, and what it says of itself.
     """
-    from latticework.core.estimator import load
+    from latticework.core.estimator import read_saved
 
-    saved = load(model, device="cpu")
+    saved = read_saved(model, device="cpu")
     about = {"class": saved.header["class"], "latticework": saved.header["latticework"]}
     print_result(about | saved.estimator.describe(), as_json=as_json)

@@ -189,7 +189,7 @@ def check_output(path: Path | None, *read: Path | None, option: str = "--output"
     Raises
     ------
     InputError
-        If it cannot, or if it is a file that is read.
+        If it cannot, or if it is a file that is read, or of a folder that is.
 
     Examples
     --------
@@ -213,7 +213,7 @@ def check_page(page: Path | None, *read: Path | None, option: str = "--page") ->
     Raises
     ------
     InputError
-        If it cannot, would be printed itself, or is a file that is read.
+        If it cannot, would be printed itself, or is a file that is read, or of a folder that is.
     MissingExtraError
         If what writes pages is not installed.
     """

@@ -88,7 +88,7 @@ class Estimator(BaseEstimator):
         InputError
             If the folder holds an estimator of another class; or as `load_estimator`.
         """
-        estimator: Self = load(folder, device=device, expected=cls).estimator
+        estimator: Self = read_saved(folder, device=device, expected=cls).estimator
         return estimator
 
     def describe(self) -> dict[str, object]:
@@ -162,7 +162,7 @@ def load_estimator(folder: str | os.PathLike[str], *, device: str = "auto") -> A
         If the folder is missing, damaged, foreign, of a newer format or release that cannot be read, or of a class that
         is not registered; before that if there is no such device on this machine.
     """
-    return load(folder, device=device).estimator
+    return read_saved(folder, device=device).estimator
 
 
 @dataclass(frozen=True)
@@ -184,7 +184,7 @@ class Saved:
     estimator: Any
 
 
-def load(
+def read_saved(
     folder: str | os.PathLike[str],
     *,
     device: str = "auto",

@@ -388,7 +388,9 @@ def is_stream(path: str | os.PathLike[str]) -> bool:
 
 
 def check_not_read(path: str | os.PathLike[str], *read: str | os.PathLike[str] | None, what: str = "") -> None:
-    """Refuse to write to a file that is read, by whatever name; None, and what is not there, is no file.
+    """Refuse to write to a file that is read, or to one in a folder that is read, by whatever name.
+
+    None, and what is not there, is neither; and an HTML page in such a folder, one of before, may be replaced.
 
     Raises
     ------
@@ -400,8 +402,15 @@ def check_not_read(path: str | os.PathLike[str], *read: str | os.PathLike[str] |
     >>> check_not_read("texts.txt", "texts.txt", None)  # neither is there
     """
     there = [each for each in read if each is not None and os.path.exists(each)]
-    if os.path.exists(path) and any(os.path.samefile(path, each) for each in there):
+    if not os.path.exists(path):
+        return
+    if any(os.path.samefile(path, each) for each in there):
         raise InputError(f"{what}{path} is a file that is read: give the output another name")
+    if suffix(path) in (".html", ".htm"):
+        return
+    for folder in filter(os.path.isdir, there):
+        if Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder)):
+            raise InputError(f"{what}{path} is a file of {folder}, which is read: give the output another name")
 
 
 def sync_folder(folder: Path) -> None:

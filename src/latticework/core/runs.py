@@ -18,7 +18,7 @@ from filelock import FileLock, Timeout
 
 from latticework.core import checkpoint, training
 from latticework.core.errors import InputError
-from latticework.core.estimator import Estimator, header_of, load
+from latticework.core.estimator import Estimator, header_of, read_saved
 from latticework.core.folders import check_empty, check_writable
 from latticework.core.hardware import make_fabric, resolve_device
 from latticework.core.loggers import Logger, Row, make_loggers
@@ -276,7 +276,7 @@ def _load_own(folder: Path, fingerprint: str, device: str) -> Estimator:
             name = cut(str(header.get("class", "folder of something else")), 60)
             raise InputError(f"{folder} holds a {name} of other data or settings: {REPLACE}")
 
-    model: Estimator = load(folder, device=device, check=of_this_run).estimator
+    model: Estimator = read_saved(folder, device=device, check=of_this_run).estimator
     return model
 
 

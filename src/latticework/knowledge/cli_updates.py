@@ -112,7 +112,7 @@ def update(
         raise InputError("nothing to do: give a file of changes (or - for standard input), --add or --remove")
     if test is not None and page is None:
         raise InputError("--test is for the page of --page: evaluate ranks the facts of a file without one")
-    check_page(page, *read)
+    check_page(page, *read, model, output)
 
     from latticework.core.persistence import check_free
     from latticework.knowledge.io.formats import read_rows

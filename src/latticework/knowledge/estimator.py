@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from latticework.core import InputError, State, spawn
 from latticework.core.checks import one_of, whole_number
 from latticework.core.errors import callers_level
-from latticework.core.words import counted
+from latticework.core.words import counted, shortened
 from latticework.knowledge.choices import Affected, Init
 from latticework.knowledge.config import DKGEConfig
 from latticework.knowledge.deltas import Delta
@@ -315,24 +315,20 @@ class DKGE(LinkPredictor):
             warnings.warn(told, stacklevel=callers_level())
         return held_out, known_triples(graph, validation.triples, held_out.triples)
 
-    def describe(self) -> dict[str, object]:
-        """Return what is worth knowing about the model, as plain values; `latticework show` prints it."""
-        description = super().describe()
-        if hasattr(self, "learned_"):
-            graph = self.graph_
-            description |= {
-                "facts": len(graph),
-                "entities": int(graph.present.sum()),
-                "relations": int(graph.relations_present.sum()),
-                "updates": self.updates_,
-                "facts changed since fit": len(self.since_fit_),
-            }
-        return description
+    def _about(self) -> dict[str, object]:
+        graph = self.graph_
+        return {
+            "facts": len(graph),
+            "entities": int(graph.present.sum()),
+            "relations": int(graph.relations_present.sum()),
+            "updates": self.updates_,
+            "facts changed since fit": len(self.since_fit_),
+        }
 
     def _settings(self) -> tuple[DKGEConfig, int, int, int]:
         config = DKGEConfig() if self.config is None else self.config
         if type(config) is not DKGEConfig:
-            raise InputError(f"config={self.config!r}: expected a DKGEConfig")
+            raise InputError(f"config={shortened(self.config)}: expected a DKGEConfig")
         one_of("affected", self.affected, RULES)
         one_of("init", self.init, get_args(Init))
         dim, max_context, epochs = (

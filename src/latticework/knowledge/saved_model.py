@@ -11,7 +11,7 @@ from dataclasses import astuple, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from latticework.core.estimator import header_of, load
+from latticework.core.estimator import header_of, read_saved
 from latticework.core.persistence import read_folder, write_folder
 from latticework.knowledge.choices import Affected
 from latticework.knowledge.estimator import DKGE
@@ -43,7 +43,7 @@ class SavedModel:
     @classmethod
     def load(cls, folder: Path, *, device: str = "auto") -> Self:
         """Load a model as `DKGE.load` does."""
-        saved = load(folder, device=device, expected=DKGE)
+        saved = read_saved(folder, device=device, expected=DKGE)
         model: DKGE = saved.estimator
         return cls(model, folder, header_of(model), (model.learned_, saved.state.tensors))
 

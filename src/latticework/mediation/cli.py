@@ -154,14 +154,14 @@ def fit(
     from latticework.core.persistence import check_free
     from latticework.mediation.cli_basis import decomposition
     from latticework.mediation.cli_output import print_model, write_beside
-    from latticework.mediation.cli_study import read, told
+    from latticework.mediation.cli_study import pattern_of, read, told
     from latticework.mediation.stages import default_basis
 
     check_free(output, restart=restart)
     if results is not None and nested(results, output):
         raise InputError(f"--results {results} is --output {output}, or in it or around it: name another folder")
-    named = None if images is None else Path(images)
-    _check_beside(results, page, study, named, mask, atlas, centres, coordinates, volumes)
+    named = None if images is None else pattern_of(images)[0]
+    _check_beside(results, page, output, study, named, mask, atlas, centres, coordinates, volumes)
     prior = _prior(direct_effect_sd, inclusion, None if orthogonal is None else orthogonal == "yes", paper=paper_prior)
     functions, sized = decomposition(kernel, components, explained), components is not None or explained is not None
     found = _model(model)(
@@ -225,7 +225,7 @@ def report(
     from latticework.mediation.cli_output import print_model, write_beside
     from latticework.mediation.truth import read_truth
 
-    _check_beside(results, page)
+    _check_beside(results, page, model, truth)
     fitted = loaded(model)
     fitted.set_params(n_jobs=jobs)
     true = None if truth is None else read_truth(truth, fitted.space_)

@@ -94,7 +94,7 @@ def read(
     if lacking:
         raise InputError(f"{study} is a table of participants: give {', '.join(lacking)}")
     assert images is not None
-    place, pattern = _pattern(images)
+    place, pattern = pattern_of(images)
     return read_study(
         study,
         place,
@@ -123,7 +123,7 @@ def told(study: Study) -> str:
     return f"{', '.join(parts)}; exposure {study.exposure_name}, outcome {study.outcome_name}, {confounders}"
 
 
-def _pattern(images: str) -> tuple[Path, str | None]:
+def pattern_of(images: str) -> tuple[Path, str | None]:
     """A path; or the folders before the first name with a field in it, and what files there are called."""
     if "{" not in images:
         return Path(images), None

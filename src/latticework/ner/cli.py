@@ -191,7 +191,7 @@ def predict(
     --lexicon the words of another list match instead of those of the training, without training again.
     """
     read_stdin_once(file, lexicon_file(lexicon))
-    check_output(output, file, lexicon_file(lexicon))
+    check_output(output, file, lexicon_file(lexicon), model)
     check_json(as_json, format=format, output=output)
     if format is None:
         format = "jsonl" if as_json else _format_of(output)

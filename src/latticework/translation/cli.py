@@ -115,7 +115,7 @@ def predict(
     One line of output for each line of input; with --n-best N, N lines. With --json, or where --output names a .jsonl
     file, each line of input gives one object with its translations and their scores.
     """
-    check_output(output, file)
+    check_output(output, file, model)
     check_json(as_json, output=output)
     objects = as_json or (output is not None and is_jsonl(output))
     translator = _load(model, device, beam, alpha, n_best)
