@@ -129,7 +129,7 @@ def loaded_on(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The devices that models are loaded on, which goes no further."""
     devices = []
 
-    def load(folder: Path, *, device: str) -> None:
+    def load(folder: Path, *, device: str, **_: object) -> None:
         devices.append(device)
         raise InputError(f"{folder} is empty")
 

@@ -119,7 +119,9 @@ def test_bima_takes_thresholds_a_kernel_and_the_priors_of_the_paper(latticework,
     )
     again = latticework("mediate", "fit", written, "-o", tmp_path / "other", *QUICK, "--orthogonal", "yes")
     assert again.status == 0
-    assert lw.load(tmp_path / "other").prior == Prior(orthogonal=True)
+    other = lw.load(tmp_path / "other")
+    assert other.prior == Prior(orthogonal=True)
+    assert Prior(**other.describe()["prior"]) == other.prior
 
 
 def test_a_kernel_alone_changes_nothing_of_how_many_components_there_are(latticework, written, saved, tmp_path):

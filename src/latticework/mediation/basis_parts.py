@@ -112,7 +112,7 @@ def _read(path: Path, sizes: list[tuple[int, int]]) -> list[Part] | None:
     names = [(f"vectors.{region}", f"eigenvalues.{region}") for region in range(len(sizes))]
     limit = 2**16 + sum(8 * (voxels + 1) * most + 2**10 for voxels, most in sizes)
     try:
-        if path.stat().st_size > limit:
+        if path.stat().st_size > limit:  # `read_npz` bounds what is unpacked, should it be compressed
             return None
         arrays = read_npz(path, [name for pair in names for name in pair])
         parts = [Part(arrays[vectors], arrays[eigenvalues]) for vectors, eigenvalues in names]

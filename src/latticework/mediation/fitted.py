@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -221,7 +222,7 @@ class FittedModel(Estimator):
         return bias_of(self.posterior_, given)
 
     def _about(self) -> dict[str, object]:
-        """The size of what was analysed, and the effects."""
+        """The size of what was analysed, the priors, and the effects."""
         table = self.effects_table_
         effects = {
             str(row.effect): {"median": row.median, "lower": row.lower, "upper": row.upper}
@@ -232,6 +233,7 @@ class FittedModel(Estimator):
             "voxels": self.basis_.n_voxels,
             "components": self.basis_.n_components,
             "regions": len(self.basis_.blocks),
+            "prior": asdict(self.prior_),
             "effects": effects,
         }
 

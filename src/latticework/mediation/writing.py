@@ -151,7 +151,7 @@ def _ids(study: Study) -> tuple[str, ...]:
 def _columns(study: Study) -> list[str]:
     names = [study.exposure_name, study.outcome_name, *study.confounder_names]
     for name in (*names, *study.region_names):
-        text(shortened(name), _CELL.sub(" ", name))
+        text(shortened(name), _CELL.sub(" ", name))  # what no text can hold; of what no cell can it is told below
     for name in names:
         if not name.strip() or name != name.strip() or _CELL.search(name):
             raise InputError(f"{shortened(name)} cannot head a column of a table")
