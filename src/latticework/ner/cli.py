@@ -157,7 +157,7 @@ def fit(
     tagger.fit(
         training.sentences,
         training.tags_in(scheme),
-        None if validation is None else (validation.sentences, validation.tags),
+        None if validation is None else (validation.sentences, validation.tags_in(scheme)),
         scheme=scheme,
         folder=output,
         restart=restart,
