@@ -27,6 +27,7 @@ _PARTS: Final[dict[str, dict[str, str]]] = {
     "BIOES": {"B": "B", "I": "M", "E": "E", "S": "S"},
     "BIO": {"B": "B", "I": "M"},
 }
+TAG: Final = rf"(O|[{''.join(sorted(set().union(*_PARTS.values())))}]-\S+)"  # in any scheme
 
 
 class Span(NamedTuple):
