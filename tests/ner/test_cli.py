@@ -183,7 +183,7 @@ def test_conll_has_a_line_for_each_character_and_none_for_blank_texts(predict, l
     assert (ended.status, ended.err) == (0, "")
     read = read_tagged(write("answer.bmes", ended.out.encode()))
     assert read.sentences == [list(text) for text in texts]
-    assert read.tags == lattice.predict(texts)
+    assert read.tags_in() == lattice.predict(texts)
 
 
 def test_every_answer_can_be_read_again(predict, latticework, planted, write, tmp_path):
@@ -344,7 +344,7 @@ def test_convert_goes_by_the_name_of_the_target(latticework, write, tmp_path):
         assert (tmp_path / "b").read_bytes().strip() == conll(
             rows=[convert_tags(t, "BIO", scheme) for t in BIO]
         ).strip()
-    assert [spans_of(tags) for tags in read_tagged(tmp_path / "a.jsonl").tags] == [
+    assert [spans_of(tags) for tags in read_tagged(tmp_path / "a.jsonl").tags_in()] == [
         spans_of(tags, "BIO") for tags in BIO
     ]
 

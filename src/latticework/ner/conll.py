@@ -53,7 +53,7 @@ def read_conll(lines: Iterable[str], name: str, *, repair: Repair = "close") -> 
     Examples
     --------
     >>> read = read_conll(["中 B-LOC", "国 I-LOC", "", "好 O"], "some.bio")
-    >>> read.text.sentences, read.text.tags, read.text.scheme
+    >>> read.text.sentences, read.text.tags_in(), read.text.scheme
     ([['中', '国'], ['好']], [['B-LOC', 'E-LOC'], ['O']], 'BIO')
     """
     blocks = list(_blocks(lines, name))
