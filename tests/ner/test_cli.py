@@ -75,6 +75,7 @@ def test_options_of_fit_reach_the_tagger(fit, write, words, tmp_path):
 
 
 def test_what_is_not_said_is_the_models_own(latticework, write, words, tmp_path, monkeypatch):
+    monkeypatch.setattr(ner.LatticeTagger, "check_options", lambda self: None)
     monkeypatch.setattr(ner.LatticeTagger, "fit", lambda self, *_, **options: options["folder"].mkdir())
     seen = []
     monkeypatch.setattr(ner.LatticeTagger, "__init__", lambda self, lexicon, **given: seen.append((lexicon, given)))
@@ -486,7 +487,10 @@ def test_where_nothing_can_be_written_is_told_before_anything_is_done(refused, w
     assert "is a folder" in refused("ner", *command, text, "-o", tmp_path)
 
 
-def test_fit_looks_at_its_folder_before_it_reads(refused, write, tmp_path):
+def test_fit_looks_at_its_options_and_at_its_folder_before_it_reads(refused, write, tmp_path):
+    absent = ("ner", "fit", tmp_path / "none.bmes", "-o")
+    told = refused(*absent, tmp_path / "model", "--hidden-size", 7)
+    assert told.startswith("hidden_size=7: expected an even number")
     write("notes.txt", ["mine"])
-    told = refused("ner", "fit", tmp_path / "none.bmes", "-o", tmp_path, *QUICK)
+    told = refused(*absent, tmp_path, *QUICK)
     assert told.startswith(f"{tmp_path} holds other things, such as notes.txt")

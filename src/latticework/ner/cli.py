@@ -150,6 +150,7 @@ def fit(
         device=device,
         **given(max_epochs=epochs, hidden_size=hidden_size, config=config),
     )
+    tagger.check_options()
     Run.begin(tagger, output, restart=restart, loggers=logger or ())  # as `fit` will, once the texts have been read
     training = read_tagged(train)
     validation = None if valid is None else read_tagged(valid)

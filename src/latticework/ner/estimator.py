@@ -369,6 +369,16 @@ class Tagger(Estimator):
         other.fingerprint_ = ""  # no run ends in this model
         return other
 
+    def check_options(self) -> None:
+        """Refuse options that nothing could be trained with, before a text is read.
+
+        Raises
+        ------
+        InputError
+            With the option.
+        """
+        self._settings()
+
     def _about(self) -> dict[str, object]:
         """Its labels, words and size."""
         return {
