@@ -382,17 +382,30 @@ def test_files_that_cannot_be_learnt_from_are_refused(refused, write, words, tmp
     assert not (tmp_path / "model").exists()
 
 
+@pytest.mark.parametrize(
+    "given, models",
+    [
+        (["--bigrams"], ["words"]),
+        (["--no-bigrams"], ["words"]),
+        (["--softword"], ["words"]),
+        (["--char-lstm"], [kind for kind in CLASSES if kind != "words"]),
+        (["--forget", "coupled"], [kind for kind in CLASSES if kind != "lattice"]),
+        (["--word-vectors", "none.vec"], ["characters"]),
+        (["--word-vectors", "none.vec", "--softword"], ["characters"]),
+    ],
+    ids=" ".join,
+)
+def test_an_option_that_a_model_has_no_use_for_is_refused_whatever_its_value(refused, tmp_path, given, models):
+    for model in models:
+        told = refused("ner", "fit", tmp_path / "none.bio", "-o", tmp_path / "model", "--model", model, *given)
+        assert told == f"{given[0]} means nothing to --model {model}: leave it out"
+
+
 def test_options_that_do_not_go_together_are_refused(refused, write, words, tmp_path):
     file = write("a.bio", conll())
     begin = ("ner", "fit", file, "-o", tmp_path / "model", *QUICK)
-    assert "--model characters reads no words" in refused(*begin, "--model", "characters", "--lexicon", words)
-    for name in ("--bigrams", "--softword"):
-        told = f"{name} means nothing to --model words: leave it out"
-        assert told in refused(*begin, "--model", "words", "--lexicon", words, name)
-    assert "--char-lstm is of --model words" in refused(*begin, "--lexicon", words, "--char-lstm")
-    for model in set(CLASSES) - {"lattice"}:
-        told = f"--forget means nothing to --model {model}: leave it out"
-        assert told in refused(*begin, "--model", model, "--forget", "coupled")
+    told = "--lexicon means nothing to --model characters: leave it out, or give --softword"
+    assert told == refused(*begin, "--model", "characters", "--lexicon", words)
     assert "learning_rate=-1.0" in refused(*begin, "--lexicon", words, "--learning-rate", "-1")
     assert "can be only one of the files" in refused(*begin[:2], "-", "--valid", "-", "-o", tmp_path / "model")
     assert "there is no such file" in refused(*begin, "--lexicon", tmp_path / "none.txt")
