@@ -126,7 +126,7 @@ def load(split: str) -> tuple[list[list[str]], list[list[str]]]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the illegal tags there
         found = lw.datasets.load("resume-ner", split=split)
-    return found.sentences, found.tags
+    return found.sentences, found.tags_in()
 
 
 def sample(

@@ -29,7 +29,7 @@ def planted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
     def load(name: str, *, split: str) -> SimpleNamespace:
         assert name == "resume-ner"
-        return SimpleNamespace(sentences=list(map(list, splits[split].texts)), tags=splits[split].tags)
+        return SimpleNamespace(sentences=list(map(list, splits[split].texts)), tags_in=lambda: splits[split].tags)
 
     monkeypatch.setattr(datasets, "load", load)
     monkeypatch.setattr(ner, "TENTH_EPOCHS", 1)

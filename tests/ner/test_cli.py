@@ -75,6 +75,7 @@ def test_options_of_fit_reach_the_tagger(fit, write, words, tmp_path):
 
 
 def test_what_is_not_said_is_the_models_own(latticework, write, words, tmp_path, monkeypatch):
+    monkeypatch.setattr(ner.LatticeTagger, "check_options", lambda self: None)
     monkeypatch.setattr(ner.LatticeTagger, "fit", lambda self, *_, **options: options["folder"].mkdir())
     seen = []
     monkeypatch.setattr(ner.LatticeTagger, "__init__", lambda self, lexicon, **given: seen.append((lexicon, given)))
@@ -183,7 +184,7 @@ def test_conll_has_a_line_for_each_character_and_none_for_blank_texts(predict, l
     assert (ended.status, ended.err) == (0, "")
     read = read_tagged(write("answer.bmes", ended.out.encode()))
     assert read.sentences == [list(text) for text in texts]
-    assert read.tags == lattice.predict(texts)
+    assert read.tags_in() == lattice.predict(texts)
 
 
 def test_every_answer_can_be_read_again(predict, latticework, planted, write, tmp_path):
@@ -344,7 +345,7 @@ def test_convert_goes_by_the_name_of_the_target(latticework, write, tmp_path):
         assert (tmp_path / "b").read_bytes().strip() == conll(
             rows=[convert_tags(t, "BIO", scheme) for t in BIO]
         ).strip()
-    assert [spans_of(tags) for tags in read_tagged(tmp_path / "a.jsonl").tags] == [
+    assert [spans_of(tags) for tags in read_tagged(tmp_path / "a.jsonl").tags_in()] == [
         spans_of(tags, "BIO") for tags in BIO
     ]
 
@@ -381,17 +382,30 @@ def test_files_that_cannot_be_learnt_from_are_refused(refused, write, words, tmp
     assert not (tmp_path / "model").exists()
 
 
+@pytest.mark.parametrize(
+    "given, models",
+    [
+        (["--bigrams"], ["words"]),
+        (["--no-bigrams"], ["words"]),
+        (["--softword"], ["words"]),
+        (["--char-lstm"], [kind for kind in CLASSES if kind != "words"]),
+        (["--forget", "coupled"], [kind for kind in CLASSES if kind != "lattice"]),
+        (["--word-vectors", "none.vec"], ["characters"]),
+        (["--word-vectors", "none.vec", "--softword"], ["characters"]),
+    ],
+    ids=" ".join,
+)
+def test_an_option_that_a_model_has_no_use_for_is_refused_whatever_its_value(refused, tmp_path, given, models):
+    for model in models:
+        told = refused("ner", "fit", tmp_path / "none.bio", "-o", tmp_path / "model", "--model", model, *given)
+        assert told == f"{given[0]} means nothing to --model {model}: leave it out"
+
+
 def test_options_that_do_not_go_together_are_refused(refused, write, words, tmp_path):
     file = write("a.bio", conll())
     begin = ("ner", "fit", file, "-o", tmp_path / "model", *QUICK)
-    assert "--model characters reads no words" in refused(*begin, "--model", "characters", "--lexicon", words)
-    for name in ("--bigrams", "--softword"):
-        told = f"{name} means nothing to --model words: leave it out"
-        assert told in refused(*begin, "--model", "words", "--lexicon", words, name)
-    assert "--char-lstm is of --model words" in refused(*begin, "--lexicon", words, "--char-lstm")
-    for model in set(CLASSES) - {"lattice"}:
-        told = f"--forget means nothing to --model {model}: leave it out"
-        assert told in refused(*begin, "--model", model, "--forget", "coupled")
+    told = "--lexicon means nothing to --model characters: leave it out, or give --softword"
+    assert told == refused(*begin, "--model", "characters", "--lexicon", words)
     assert "learning_rate=-1.0" in refused(*begin, "--lexicon", words, "--learning-rate", "-1")
     assert "can be only one of the files" in refused(*begin[:2], "-", "--valid", "-", "-o", tmp_path / "model")
     assert "there is no such file" in refused(*begin, "--lexicon", tmp_path / "none.txt")
@@ -486,7 +500,10 @@ def test_where_nothing_can_be_written_is_told_before_anything_is_done(refused, w
     assert "is a folder" in refused("ner", *command, text, "-o", tmp_path)
 
 
-def test_fit_looks_at_its_folder_before_it_reads(refused, write, tmp_path):
+def test_fit_looks_at_its_options_and_at_its_folder_before_it_reads(refused, write, tmp_path):
+    absent = ("ner", "fit", tmp_path / "none.bmes", "-o")
+    told = refused(*absent, tmp_path / "model", "--hidden-size", 7)
+    assert told.startswith("hidden_size=7: expected an even number")
     write("notes.txt", ["mine"])
-    told = refused("ner", "fit", tmp_path / "none.bmes", "-o", tmp_path, *QUICK)
+    told = refused(*absent, tmp_path, *QUICK)
     assert told.startswith(f"{tmp_path} holds other things, such as notes.txt")

@@ -98,6 +98,14 @@ def test_the_scheme_may_be_said_where_tags_do_not_tell_it():
         small(CharacterTagger).fit(map(pytest.fail, ["read"]), [], scheme="IOB")
 
 
+def test_the_scheme_that_is_said_is_that_of_validation_too():
+    rows = [convert_tags(tags, "BMES", "BIOES") for tags in TAGS]
+    unended = (["我爱长江"], [["O", "O", "B-LOC", "I-LOC"]])  # in BIO nothing would be missing
+    tagger = CharacterTagger(config=replace(CONFIG, repair="refuse"))
+    with pytest.raises(InputError, match=r"^validation tags\[0\]\[3\]: I-LOC is not followed by I-LOC or E-LOC$"):
+        tagger.fit(SENTENCES, rows, unended, scheme="BIOES")
+
+
 def test_sentences_may_be_strings_or_lists_and_are_tagged_alone_as_together(tagger):
     together = tagger.predict(QUERIES)
     assert together == [tagger.predict([query])[0] for query in QUERIES]

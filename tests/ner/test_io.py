@@ -12,7 +12,7 @@ import pytest
 from latticework.core import InputError
 from latticework.ner.conll import conll_lines
 from latticework.ner.io import RESUME, convert, read_resume, read_tagged, texts_in, write_conll
-from latticework.ner.tags import Span, spans_of
+from latticework.ner.tags import Span
 
 BMES = "中 B-LOC\n国 E-LOC\n人 O\n\n李 S-PER\n\n"
 SENTENCES, TAGS = [["中", "国", "人"], ["李"]], [["B-LOC", "E-LOC", "O"], ["S-PER"]]
@@ -40,7 +40,7 @@ SENTENCES, TAGS = [["中", "国", "人"], ["李"]], [["B-LOC", "E-LOC", "O"], ["
 )
 def test_a_file_of_columns_may_look_like_this(write, content):
     tagged = read_tagged(write("a.txt", content))
-    assert (tagged.sentences, tagged.tags) == (SENTENCES, TAGS)
+    assert (tagged.sentences, tagged.tags_in()) == (SENTENCES, TAGS)
     assert tagged.texts == ["中国人", "李"]
     assert tagged.begins == [[0, 1, 2], [0]]
 
@@ -66,7 +66,7 @@ def test_columns_of_standard_input_may_begin_with_a_brace(monkeypatch, content):
 def test_json_lines_of_standard_input_are_known_by_their_beginning(monkeypatch, start):
     content = start + ': "中国", "entities": [[0, 2, "LOC"]]}\n'
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(content.encode())))
-    assert read_tagged("-").tags == [["B-LOC", "E-LOC"]]
+    assert read_tagged("-").tags_in() == [["B-LOC", "E-LOC"]]
 
 
 def test_characters_of_several_code_points_and_beyond_the_basic_plane_stay_whole(write):
@@ -76,7 +76,7 @@ def test_characters_of_several_code_points_and_beyond_the_basic_plane_stay_whole
     assert tagged.sentences == [tokens]
     assert tagged.text_spans(0)[-2] == Span(8, 16, "A")
     assert tagged.texts[0][8:16] == "New York"
-    write_conll(path, tagged.sentences, tagged.tags)
+    write_conll(path, tagged.sentences, tagged.tags_in())
     assert read_tagged(path).sentences == [tokens]
 
 
@@ -88,7 +88,7 @@ def test_nothing_is_lost_of_long_sentences_and_of_the_last_one(write):
 
 def test_all_outside_is_a_text_without_entities(write):
     tagged = read_tagged(write("a.txt", "中 O\n国 O\n"))
-    assert (tagged.tags, tagged.text_spans(0)) == ([["O", "O"]], [])
+    assert (tagged.tags_in(), tagged.text_spans(0)) == ([["O", "O"]], [])
 
 
 def test_illegal_tags_are_repaired_with_one_warning_that_counts_them(write):
@@ -101,9 +101,9 @@ def test_illegal_tags_are_repaired_with_one_warning_that_counts_them(write):
         f"{path}:7: M-LOC continues no entity and 3 more"
     ]
     assert caught[0].filename == __file__
-    assert tagged.tags == [["S-LOC", "O"]] * 5 + [["S-PER"]]
+    assert tagged.tags_in() == [["S-LOC", "O"]] * 5 + [["S-PER"]]
     with pytest.warns(UserWarning, match=r"repaired \(pieces that make no legal entity count as outside\)"):
-        assert read_tagged(path, repair="drop").tags == [["O", "O"]] * 5 + [["O"]]
+        assert read_tagged(path, repair="drop").tags_in() == [["O", "O"]] * 5 + [["O"]]
     with pytest.raises(InputError, match=f"^{re.escape(str(path))}:1: M-LOC continues no entity$"):
         read_tagged(path, repair="refuse")
     with pytest.raises(InputError, match=r"^repair='mend': expected one of close, drop, refuse$"):
@@ -120,7 +120,7 @@ def test_a_sentence_of_white_space_stays_as_an_empty_one(write, tmp_path):
 
 def test_json_lines_may_have_a_mark_and_carriage_returns(write):
     path = write("a.json", '\ufeff{"text": "中国", "entities": [[0, 2, "LOC"]]}\r\n\r\n')
-    assert read_tagged(path).tags == [["B-LOC", "E-LOC"]]
+    assert read_tagged(path).tags_in() == [["B-LOC", "E-LOC"]]
 
 
 def test_bytes_that_are_no_text_are_named(write):
@@ -269,12 +269,12 @@ def test_resume_has_its_known_size(data_folder, tmp_path, split, size, character
     tagged = read_resume(lambda name: data_folder / name, split=split)
     assert len(tagged.sentences) == size
     assert sum(map(len, tagged.sentences)) == characters
-    assert len({span.label for tags in tagged.tags for span in spans_of(tags)}) == 8
+    assert len({span.label for spans in tagged.spans for span in spans}) == 8
     assert path.stat().st_size == next(file.size for file in RESUME.files if split in file.path)
     convert(path, tmp_path / "a.bio", scheme="BIO")
     convert(tmp_path / "a.bio", tmp_path / "b.jsonl")
     again = convert(tmp_path / "b.jsonl", tmp_path / "c.bmes")
-    assert (again.sentences, again.tags) == (tagged.sentences, tagged.tags)
+    assert (again.sentences, again.spans) == (tagged.sentences, tagged.spans)
     if split != "train":  # which has illegal tags
         assert (tmp_path / "c.bmes").read_bytes() == path.read_bytes()
 

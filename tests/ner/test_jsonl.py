@@ -37,7 +37,7 @@ from latticework.ner.jsonl import jsonl_line, read_jsonl
 def test_a_line_of_json_may_look_like_this(entry, escaped):
     tagged = read_jsonl([json.dumps(entry, ensure_ascii=escaped), ""], "a.jsonl")
     assert tagged.sentences == [["我", "爱", "中", "国"]]
-    assert tagged.tags == [["S-PER", "O", "B-LOC", "E-LOC"]]
+    assert tagged.tags_in() == [["S-PER", "O", "B-LOC", "E-LOC"]]
     assert tagged.begins == [[0, 2, 3, 4]]
     assert (tagged.texts, tagged.scheme) == (["我 爱中国"], "spans")
     assert tagged.text_spans(0) == [(0, 1, "PER"), (3, 5, "LOC")]
@@ -68,7 +68,7 @@ def test_what_is_written_as_json_lines_is_read_again(drawn):
 def test_white_space_may_be_inside_an_entity_and_line_ends_inside_a_text():
     tagged = read_jsonl(['{"text": "New\\nYork 𠀀", "entities": [[0, 8, "LOC"], [9, 10, "X"]]}'], "a.jsonl")
     assert tagged.sentences == [[*"NewYork", "𠀀"]]
-    assert tagged.tags == [["B-LOC", *["M-LOC"] * 5, "E-LOC", "S-X"]]
+    assert tagged.tags_in() == [["B-LOC", *["M-LOC"] * 5, "E-LOC", "S-X"]]
     assert tagged.text_spans(0) == [(0, 8, "LOC"), (9, 10, "X")]
 
 

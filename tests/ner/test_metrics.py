@@ -197,7 +197,6 @@ def test_sides_and_sentences_must_fit():
 @pytest.mark.realdata
 def test_resume_scores_full_against_itself(data_folder):
     tagged = read_tagged(data_folder / "ner/resume_ner/test.char.bmes")
-    spans = [spans_of(tags) for tags in tagged.tags]
-    report = evaluate_spans(spans, spans, tagged.sentences)
+    report = evaluate_spans(tagged.spans, tagged.spans, tagged.sentences)
     assert report.overall == SpanScores(1.0, 1.0, 1.0, 1_630, 1_630, 1_630)
     assert len(report.by_type) == 8

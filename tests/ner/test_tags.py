@@ -253,7 +253,7 @@ def test_the_entities_of_resume_are_counted_as_published(data_folder, split, pub
     assert sum(len(spans_as_published(tags)) for tags in raw) == published
     assert sum(len(spans_of(tags, repair="drop")) for tags in raw) == legal
     assert sum(len(entities(tags)) for tags in raw[::20]) == sum(len(spans_of(tags)) for tags in raw[::20])
-    repaired = read_tagged(path).tags
+    repaired = read_tagged(path).tags_in()
     assert [tags for tags, was in zip(repaired, raw, strict=True) if not faults(was)] == [
         tags for tags in raw if not faults(tags)
     ]

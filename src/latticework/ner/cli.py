@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
+from dataclasses import fields
 from functools import partial
 from pathlib import Path
 from shlex import quote
@@ -118,12 +119,6 @@ def fit(
     the word list.
     """
     read_stdin_once(train, valid, char_vectors, word_vectors, lexicon_file(lexicon))
-    if model == "characters" and ((lexicon is not None and not softword) or word_vectors is not None):
-        raise InputError(
-            "--model characters reads no words: leave out --word-vectors, and --lexicon but with --softword"
-        )
-    if char_lstm and model != "words":
-        raise InputError("--char-lstm is of --model words: the other models read characters as they are")
 
     from latticework import ner
     from latticework.core.runs import Run
@@ -138,9 +133,14 @@ def fit(
         batch_size=batch_size,
         learning_rate=learning_rate,
     )
-    for name in chosen.unread:
-        if options.get(name):
-            raise InputError(f"--{name} means nothing to --model {model}: leave it out")
+    read = {field.name for field in fields(chosen.config_class)}.difference(chosen.unread)
+    unread = [name for name in options if name not in read]
+    if model == "characters":  # places in words alone, with --softword
+        unread += given(word_vectors=word_vectors, lexicon=None if softword else lexicon)
+    if unread:
+        option = ("no-" if options.get(unread[0]) is False else "") + unread[0].replace("_", "-")
+        hint = ", or give --softword" if option == "lexicon" else ""
+        raise InputError(f"--{option} means nothing to --model {model}: leave it out{hint}")
     config = chosen.config_class(**options) if options else None
     tagger = chosen(
         "jieba" if lexicon is None else lexicon,
@@ -150,6 +150,7 @@ def fit(
         device=device,
         **given(max_epochs=epochs, hidden_size=hidden_size, config=config),
     )
+    tagger.check_options()
     Run.begin(tagger, output, restart=restart, loggers=logger or ())  # as `fit` will, once the texts have been read
     training = read_tagged(train)
     validation = None if valid is None else read_tagged(valid)
@@ -157,7 +158,7 @@ def fit(
     tagger.fit(
         training.sentences,
         training.tags_in(scheme),
-        None if validation is None else (validation.sentences, validation.tags),
+        None if validation is None else (validation.sentences, validation.tags_in(scheme)),
         scheme=scheme,
         folder=output,
         restart=restart,

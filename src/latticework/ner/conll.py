@@ -17,10 +17,10 @@ from latticework.core.words import shortened
 from latticework.ner.choices import Repair
 from latticework.ner.repair import Normalised, normalise
 from latticework.ner.tagged import TaggedText
-from latticework.ner.tags import Span
+from latticework.ner.tags import TAG, Span
 
 DOCUMENT_START: Final = "-DOCSTART-"
-TAG: Final = r"(O|[BMIES]-\S+)"  # in any scheme
+_TAG: Final = re.compile(TAG)
 _SPACES: Final = re.compile(" +")
 _TABS: Final = re.compile(" *\t[ \t]*")
 _UNWRITABLE: Final = re.compile(r"[\t\r\n]|^ | $")
@@ -53,7 +53,7 @@ def read_conll(lines: Iterable[str], name: str, *, repair: Repair = "close") -> 
     Examples
     --------
     >>> read = read_conll(["中 B-LOC", "国 I-LOC", "", "好 O"], "some.bio")
-    >>> read.text.sentences, read.text.tags, read.text.scheme
+    >>> read.text.sentences, read.text.tags_in(), read.text.scheme
     ([['中', '国'], ['好']], [['B-LOC', 'E-LOC'], ['O']], 'BIO')
     """
     blocks = list(_blocks(lines, name))
@@ -97,12 +97,12 @@ def _blocks(lines: Iterable[str], name: str) -> Iterator[_Block]:
 
 
 def _check_order(blocks: Sequence[_Block], name: str) -> None:
-    """Refuse a file whose tags all stand where tokens belong."""
-    tag = re.compile(TAG).fullmatch
-    for block in blocks[:1]:
-        if all(map(tag, block.tokens)) and not any(map(tag, block.tags)):
+    """Refuse a file in whose first sentence every token is a tag and no tag is one."""
+    if blocks:
+        lines, tokens, tags = blocks[0]
+        if all(map(_TAG.fullmatch, tokens)) and not any(map(_TAG.fullmatch, tags)):
             raise InputError(
-                f"{name}:{block.lines[0]}: the first column is a tag, {shortened(block.tokens[0])}, and the last none: "
+                f"{name}:{lines[0]}: the first column is a tag, {shortened(tokens[0])}, and the last none: "
                 "expected the token first and its tag last"
             )
 

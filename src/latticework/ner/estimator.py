@@ -133,7 +133,8 @@ class Tagger(Estimator):
         validation
             Held-out sentences and tags: training keeps the weights with the best F1 on them, which is that of `score`.
         scheme
-            What the training tags are in, "BMES", "BIOES" or "BIO"; guessed of them if it is not given.
+            What all tags are in, "BMES", "BIOES" or "BIO"; if it is not given it is guessed, of training and of
+            validation tags for themselves.
         folder
             Where to save the model. The run checkpoints there too: the same call, made again after a crash, goes on
             where it was, and once the model is finished just loads it. Needs a `random_state`.
@@ -367,6 +368,16 @@ class Tagger(Estimator):
         other.learned_ = self.learned_.with_lexicon(Lexicon.of(lexicon))
         other.fingerprint_ = ""  # no run ends in this model
         return other
+
+    def check_options(self) -> None:
+        """Refuse options that nothing could be trained with, before a text is read.
+
+        Raises
+        ------
+        InputError
+            With the option.
+        """
+        self._settings()
 
     def _about(self) -> dict[str, object]:
         """Its labels, words and size."""

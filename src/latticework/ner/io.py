@@ -21,11 +21,11 @@ from latticework.core.files import check_not_read, is_jsonl, read_lines, write_l
 from latticework.core.streams import output_name, stream_name
 from latticework.core.words import listed, shortened
 from latticework.ner.choices import Repair, Scheme
-from latticework.ner.conll import TAG, conll_lines, read_conll
+from latticework.ner.conll import conll_lines, read_conll
 from latticework.ner.jsonl import jsonl_line, read_jsonl, text_of
 from latticework.ner.repair import convert_tags
 from latticework.ner.tagged import TaggedText
-from latticework.ner.tags import REPAIRS, SCHEMES
+from latticework.ner.tags import REPAIRS, SCHEMES, TAG
 
 _OBJECT: Final = re.compile(r'\s*\{\s*"')  # as a line of JSON begins; a line of CoNLL may begin with a brace alone
 _ROW: Final = re.compile(rf"\S+[ \t]+(\S+[ \t]+)*{TAG}[ \t]*")  # of CoNLL

@@ -35,7 +35,7 @@ def read_jsonl(lines: Iterable[str], name: str) -> TaggedText:
     Examples
     --------
     >>> read = read_jsonl(['{"text": "我 爱中国", "entities": [[3, 5, "LOC"]]}'], "some.jsonl")
-    >>> read.sentences, read.tags
+    >>> read.sentences, read.tags_in()
     ([['我', '爱', '中', '国']], [['O', 'O', 'B-LOC', 'E-LOC']])
     """
     tagged = TaggedText("spans")

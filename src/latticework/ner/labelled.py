@@ -93,7 +93,7 @@ def check_training(
         return training, None
     if not (isinstance(validation, tuple | list) and len(validation) == 2):
         raise InputError("validation: expected a pair of sentences and tags")
-    held_out = check_labelled(validation[0], validation[1], "validation", repair=repair)
+    held_out = check_labelled(validation[0], validation[1], "validation", repair=repair, scheme=scheme)
     if not held_out.tokens:
         raise InputError("validation: there are no sentences")
     if unknown := sorted(set(held_out.labels) - set(training.labels)):

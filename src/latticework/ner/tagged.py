@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from latticework.core.errors import InputError
 from latticework.ner.choices import Scheme
-from latticework.ner.tags import Span, tags_of
+from latticework.ner.tags import Span, check_spans, tags_of
 
 
 @dataclass(frozen=True)
@@ -39,20 +40,25 @@ class TaggedText:
     def add(
         self, text: str, tokens: Sequence[str], begins: Sequence[int], spans: Iterable[tuple[int, int, str]], place: str
     ) -> None:
-        """Append a sentence, whose entities are spans of tokens."""
+        """Append a sentence, whose entities are spans of tokens, in any order.
+
+        Raises
+        ------
+        InputError
+            With its place, if a span is empty, ends outside the sentence, or shares a token with another.
+        """
+        try:
+            checked = check_spans(spans, len(tokens))
+        except InputError as error:
+            raise InputError(f"{place}: {error}") from None
         self.sentences.append(list(tokens))
-        self.spans.append(sorted(map(Span._make, spans)))
+        self.spans.append(checked)
         self.places.append(place)
         self.texts.append(text)
         self.begins.append(list(begins))
 
-    @property
-    def tags(self) -> list[list[str]]:
-        """A BMES tag for each token."""
-        return self.tags_in("BMES")
-
-    def tags_in(self, scheme: Scheme) -> list[list[str]]:
-        """A tag in that scheme for each token."""
+    def tags_in(self, scheme: Scheme = "BMES") -> list[list[str]]:
+        """Make a tag in that scheme for each token."""
         return [tags_of(spans, len(tokens), scheme) for spans, tokens in zip(self.spans, self.sentences, strict=True)]
 
     def text_spans(self, index: int) -> list[Span]:

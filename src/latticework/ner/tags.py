@@ -1,6 +1,7 @@
 """Tags and spans: the schemes BMES, BIOES and BIO, what is legal in each, and what becomes of tags that are not.
 
-Inside the library tags are BMES: S-X, or B-X, any number of M-X, and E-X, are an entity of type X; O is outside.
+Entities are spans. Tags are BMES unless a scheme is said: S-X, or B-X, any number of M-X, and E-X, are an entity of
+type X; O is outside.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ _PARTS: Final[dict[str, dict[str, str]]] = {
     "BIOES": {"B": "B", "I": "M", "E": "E", "S": "S"},
     "BIO": {"B": "B", "I": "M"},
 }
+TAG: Final = rf"(O|[{''.join(sorted(set().union(*_PARTS.values())))}]-\S+)"  # in any scheme
 
 
 class Span(NamedTuple):
@@ -195,13 +197,38 @@ def spans_as_published(tags: Sequence[str]) -> list[Span]:
     return spans
 
 
+def check_spans(spans: Iterable[tuple[int, int, str]], length: int) -> list[Span]:
+    """The entities of a sentence of that many tokens, from left to right.
+
+    Raises
+    ------
+    InputError
+        If a span is empty, ends outside the sentence, or shares a token with another.
+
+    Examples
+    --------
+    >>> check_spans([(4, 5, "PER"), (0, 3, "ORG")], 5)
+    [Span(start=0, end=3, label='ORG'), Span(start=4, end=5, label='PER')]
+    """
+    checked = sorted(map(Span._make, spans))
+    reached, before = 0, ""
+    for start, end, label in checked:
+        described = f"the span {start}-{end} ({label})"
+        if not 0 <= start < end <= length:
+            raise InputError(f"{described} is empty or not within 0-{length}")
+        if start < reached:
+            raise InputError(f"{described} shares a token with {before}")
+        reached, before = end, described
+    return checked
+
+
 def tags_of(spans: Iterable[tuple[int, int, str]], length: int, scheme: Scheme = "BMES") -> list[str]:
     """The tags of a sentence of that many tokens in which these are the entities, in any order.
 
     Raises
     ------
     InputError
-        If a span is empty, ends outside the sentence, or shares a token with another.
+        As `check_spans`.
 
     Examples
     --------
@@ -211,14 +238,7 @@ def tags_of(spans: Iterable[tuple[int, int, str]], length: int, scheme: Scheme =
     one_of("scheme", scheme, SCHEMES)
     inside = "M" if scheme == "BMES" else "I"
     tags = ["O"] * length
-    reached, before = 0, ""
-    for start, end, label in sorted(spans):
-        described = f"the span {start}-{end} ({label})"
-        if not 0 <= start < end <= length:
-            raise InputError(f"{described} is empty or not within 0-{length}")
-        if start < reached:
-            raise InputError(f"{described} shares a token with {before}")
-        reached, before = end, described
+    for start, end, label in check_spans(spans, length):
         tags[start:end] = [f"B-{label}", *[f"{inside}-{label}"] * (end - start - 1)]
         if scheme != "BIO":
             tags[end - 1] = f"E-{label}" if end - start > 1 else f"S-{label}"
