@@ -61,7 +61,7 @@ class M3DM(Estimator):
     banks_ : tuple of str
         The memory banks that are used.
     threshold_ : Threshold or None
-        Above which a score is an alarm, and the rate of false alarms that it certifies; None if nothing was set aside.
+        Above which a score is an alarm, and the rate of false alarms that it certifies; None if no part certifies one.
     map_threshold_ : Threshold or None
         The same of the highest score in the map of a part.
     parts_ : list of str
@@ -223,11 +223,11 @@ class M3DM(Estimator):
         Raises
         ------
         InputError
-            If no good parts were set aside, so that there is no threshold; or as `explain`.
+            If there is no threshold, for no good part certifies one; or as `explain`.
         """
         check_is_fitted(self, "fitted_")
         if self.threshold_ is None:
-            raise InputError("no good parts were set aside, so there is no threshold: fit with more, or validation=...")
+            raise InputError("no good part certifies a threshold: fit with more, or validation=...")
         return np.where(self.score_samples(X) > self.threshold_.value, -1, 1)
 
     def p_values(self, X: Parts) -> Float64[np.ndarray, " parts"]:
@@ -326,14 +326,14 @@ class M3DM(Estimator):
         """See `Estimator`."""
         self._keep(fitted_of(state, self._config(), resolve_device(self.device)))
 
-    def describe(self) -> dict[str, object]:
-        """See `Estimator`."""
-        found = super().describe()
-        if hasattr(self, "fitted_"):
-            patches = {bank: len(memory) for bank, memory in self.normal_.memories.items()}
-            about = "nothing was set aside" if self.threshold_ is None else self.threshold_.about()
-            found |= {"good parts": len(self.parts_), "patches": patches, "threshold": about, "unit": self.unit_}
-        return found
+    def _about(self) -> dict[str, object]:
+        """Its good parts, what its banks hold, and its threshold."""
+        return {
+            "good parts": len(self.parts_),
+            "patches": {bank: len(memory) for bank, memory in self.normal_.memories.items()},
+            "threshold": "no good part certifies one" if self.threshold_ is None else self.threshold_.about(),
+            "unit": self.unit_,
+        }
 
     def _checked(self) -> M3DMConfig:
         """The configuration, once the parameters were found to be possible."""

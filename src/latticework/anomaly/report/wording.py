@@ -77,7 +77,7 @@ def shares_told(inspection: Inspection) -> tuple[list[str], str]:
 
 
 def p_told(inspection: Inspection) -> str:
-    """How many good parts score as high, in a clause; nothing if none were set aside.
+    """How many good parts score as high, in a clause; nothing if that is not known.
 
     Of a defective part it is a bound: a score above all m of them says no more than 1/(m + 1).
     """
