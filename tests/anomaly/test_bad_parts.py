@@ -430,6 +430,18 @@ def test_good_parts_of_which_nothing_can_be_judged_are_left_out_and_certify_noth
         fitted.partial_fit([part(4, mask=mask)])
 
 
+def test_a_part_that_can_be_judged_is_learnt_whatever_was_drawn_to_be_set_aside():
+    mask = np.zeros((SIZE, SIZE), bool)
+    mask[31:34, 31:34] = True
+    for seed in range(4):  # which of them is set aside follows from the seed
+        model = detector(("colour",), random_state=seed).fit([part(0), part(4, mask=mask)])
+        assert (model.parts_, model.threshold_) == (["part 0"], None)
+        assert model.partial_fit([part(5, mask=mask), part(1)]).parts_ == ["part 0", "part 1"]
+        assert model.threshold_ is None
+    with pytest.raises(InputError, match=r"^no part to learn from has a patch that could be looked at: "):
+        detector(("colour",)).fit([part(4, mask=mask)], validation=[part(0)])
+
+
 def test_where_nothing_that_is_set_aside_can_be_judged_no_text_says_that_nothing_was():
     mask = np.zeros((SIZE, SIZE), bool)
     mask[31:34, 31:34] = True

@@ -127,7 +127,7 @@ class M3DM(Estimator):
             nothing can be judged of any. One of which nothing can be judged is left out otherwise, as `report_` says.
         """
         settings, seed = self._checked(), seed_from(self.random_state)
-        train, aside = train_held_out_split(X, validation, settings, seed)
+        train, aside, drawn = train_held_out_split(X, validation, settings, seed)
         encoders = self._encoders(settings)
         first = read(train[0])
         self._keep(
@@ -135,6 +135,7 @@ class M3DM(Estimator):
                 train,
                 first,
                 aside,
+                drawn=drawn,
                 banks=banks_of(self.banks, self.features, settings, encoders, first),
                 method=self.fusion or ("ocsvm" if settings.paper else "quantile"),
                 coreset=self.coreset,
@@ -167,7 +168,7 @@ class M3DM(Estimator):
         before, device = self.fitted_, resolve_device(self.device)
         before = replace(before, config=before.config.on_machine_of(self._config()))
         seed = spawn(seed_from(self.random_state), f"after {len(before.parts)}")
-        train, aside = train_held_out_split(X, None, before.config, seed, unit=before.unit, again=True)
+        train, aside, _ = train_held_out_split(X, None, before.config, seed, unit=before.unit, again=True)
         self._keep(learn_more(before, train, aside, coreset=self.coreset, device=device))
         return self
 
