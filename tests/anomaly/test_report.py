@@ -211,7 +211,7 @@ def test_a_part_has_a_page_of_its_own(model, rings):
     unknown = replace(found, defective=None, p_value=float("nan"), regions=(), doubt="no ground was found")
     (only,) = part_page(part, unknown).sections
     assert "no threshold" in only.summary
-    assert only.paragraphs == ["no ground was found"]
+    assert only.paragraphs == ["No ground was found."]
 
 
 def test_a_title_says_which_of_the_parts_of_one_name_it_is(rings, model):
