@@ -347,7 +347,7 @@ class M3DM(Estimator):
 
     def _config(self) -> M3DMConfig:
         if not (self.config is None or type(self.config) is M3DMConfig):
-            raise InputError(f"config={self.config!r}: expected an M3DMConfig")
+            raise InputError(f"config: expected an M3DMConfig, got {type(self.config).__name__}")
         return self.config or M3DMConfig()
 
     def _keep(self, fitted: Fitted) -> None:
