@@ -343,7 +343,7 @@ def test_a_single_part_is_learnt_without_a_threshold():
     assert finite(good)
     assert good.defective is None
     assert bad.score > good.score
-    with pytest.raises(InputError, match="no good parts were set aside"):
+    with pytest.raises(InputError, match=r"^no good part certifies a threshold: "):
         model.predict([part(30)])
 
 
@@ -428,6 +428,28 @@ def test_good_parts_of_which_nothing_can_be_judged_are_left_out_and_certify_noth
     assert capsys.readouterr().err.count("was left out") == 3
     with pytest.raises(InputError, match="nothing of them lies in the foreground"):
         fitted.partial_fit([part(4, mask=mask)])
+
+
+def test_a_part_that_can_be_judged_is_learnt_whatever_was_drawn_to_be_set_aside():
+    mask = np.zeros((SIZE, SIZE), bool)
+    mask[31:34, 31:34] = True
+    for seed in range(4):  # which of them is set aside follows from the seed
+        model = detector(("colour",), random_state=seed).fit([part(0), part(4, mask=mask)])
+        assert (model.parts_, model.threshold_) == (["part 0"], None)
+        assert model.partial_fit([part(5, mask=mask), part(1)]).parts_ == ["part 0", "part 1"]
+        assert model.threshold_ is None
+    with pytest.raises(InputError, match=r"^no part to learn from has a patch that could be looked at: "):
+        detector(("colour",)).fit([part(4, mask=mask)], validation=[part(0)])
+
+
+def test_where_nothing_that_is_set_aside_can_be_judged_no_text_says_that_nothing_was():
+    mask = np.zeros((SIZE, SIZE), bool)
+    mask[31:34, 31:34] = True
+    fitted = detector().fit(parts(2), validation=[part(50, mask=mask)])
+    assert [line.partition(":")[0] for line in fitted.report_] == ["part 50 was left out"]
+    assert (fitted.threshold_, fitted.describe()["threshold"]) == (None, "no good part certifies one")
+    with pytest.raises(InputError, match=r"^no good part certifies a threshold: fit with more, or validation=\.\.\."):
+        fitted.predict([part(30)])
 
 
 # Files

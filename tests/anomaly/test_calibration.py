@@ -102,7 +102,7 @@ def test_p_values_of_a_map_keep_its_shape():
 @pytest.mark.parametrize(
     "scores, told",
     [
-        ([], "no good parts were set aside, to compare scores with: fit with more, or validation="),
+        ([], "there is no score of a held-out part: fit with more good parts, or validation="),
         ([[1.0]], r"one axis with at least 1 score, got \(1, 1\)"),
         ([1.0, float("nan")], "held-out part 1 is nan"),
         ([float("inf")], "held-out part 0 is inf"),

@@ -86,7 +86,7 @@ def test_commands_to_try_can_be_pasted(anomaly, rings, tmp_path):
 def test_other_good_parts_may_set_the_threshold_and_without_any_there_is_none(anomaly, rings, tmp_path):
     alone = rings / "train" / "good"
     ended = anomaly("fit", alone, "-o", tmp_path / "one")
-    assert "there are scores, and no threshold" in ended.err
+    assert "no good part certifies a threshold: there are scores alone" in ended.err
     assert FakeM3DM.load(tmp_path / "one").threshold_ is None
     valid = rings / "test" / "good"
     assert anomaly("fit", alone, "--valid", valid, "-o", tmp_path / "two").status == 0

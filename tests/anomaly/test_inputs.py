@@ -82,7 +82,7 @@ def test_folders_and_files_are_read_in_the_unit_that_is_asked_for(folder):
     with pytest.warns(UserWarning, match="another unit than mm"):
         scaled = read(file, unit="mm")
     np.testing.assert_allclose(scaled.xyz, read(file).xyz / 1000, rtol=1e-5)
-    train, aside = train_held_out_split(folder, None, CONFIG, 0, unit="cm")
+    train, aside, _ = train_held_out_split(folder, None, CONFIG, 0, unit="cm")
     assert unit_of([*train, *aside]) == "cm"
     assert unit_of([*train, part(0)]) == "m"
     assert unit_of([part(0)]) == "m"
@@ -142,7 +142,7 @@ def test_folders_among_files_and_for_one_part_are_refused(folder):
 )
 def test_a_share_is_set_aside_and_something_is_left(count, share, aside):
     given = parts(count)
-    train, held_out = train_held_out_split(given, None, M3DMConfig(held_out=share), 0)
+    train, held_out, _ = train_held_out_split(given, None, M3DMConfig(held_out=share), 0)
     assert (len(train), len(held_out)) == (count - aside, aside)
     assert sorted(names(train + held_out)) == sorted(names(given))
     assert names(train) == [name for name in names(given) if name in names(train)]
@@ -155,19 +155,19 @@ def test_which_are_set_aside_follows_from_the_seed():
 
 
 def test_parts_that_are_given_are_set_aside_and_all_others_learnt():
-    train, held_out = train_held_out_split(parts(3), parts(2, first=10), CONFIG, 0)
+    train, held_out, _ = train_held_out_split(parts(3), parts(2, first=10), CONFIG, 0)
     assert names(train) == ["part 0", "part 1", "part 2"]
     assert names(held_out) == ["part 10", "part 11"]
 
 
 def test_the_validation_split_of_a_folder_is_set_aside(folder):
-    train, held_out = train_held_out_split(folder, None, CONFIG, 0)
-    assert len(train) == 3
+    train, held_out, drawn = train_held_out_split(folder, None, CONFIG, 0)
+    assert (len(train), drawn) == (3, False)
     assert names(held_out) == ["validation/good/003"]
-    train, held_out = train_held_out_split(folder, parts(1), CONFIG, 0)
+    train, held_out, _ = train_held_out_split(folder, parts(1), CONFIG, 0)
     assert names(held_out) == ["part 0"]
-    train, held_out = train_held_out_split(folder / "train", None, CONFIG, 0)
-    assert (len(train), len(held_out)) == (2, 1)
+    train, held_out, drawn = train_held_out_split(folder / "train", None, CONFIG, 0)
+    assert (len(train), len(held_out), drawn) == (2, 1, True)
 
 
 def test_defective_parts_are_no_good_ones():

@@ -163,7 +163,7 @@ def test_a_test_set_of_good_parts_alone_without_a_threshold_has_a_page():
     found = scored([1.0, 2.0], ["good", "good"])
     told = page(found)
     assert [section.title for section in told.sections] == ["Result", "Scores"]
-    assert "no threshold" in told.sections[0].summary
+    assert told.sections[0].summary.startswith("No good part certifies a threshold, ")
     assert "<h1>" in told.html()
     assert page(scored([], [])).html()
 
@@ -211,7 +211,7 @@ def test_a_part_has_a_page_of_its_own(model, rings):
     unknown = replace(found, defective=None, p_value=float("nan"), regions=(), doubt="no ground was found")
     (only,) = part_page(part, unknown).sections
     assert "no threshold" in only.summary
-    assert only.paragraphs == ["no ground was found"]
+    assert only.paragraphs == ["No ground was found."]
 
 
 def test_a_title_says_which_of_the_parts_of_one_name_it_is(rings, model):

@@ -140,7 +140,7 @@ def fit(
     for line in model.report_:
         message(line)
     message(
-        "no good parts were set aside: there are scores, and no threshold"
+        "no good part certifies a threshold: there are scores alone"
         if model.threshold_ is None
         else f"a score above {plain(model.threshold_.value)} is defective: {model.threshold_.about()}"
     )

@@ -61,7 +61,7 @@ class M3DM(Estimator):
     banks_ : tuple of str
         The memory banks that are used.
     threshold_ : Threshold or None
-        Above which a score is an alarm, and the rate of false alarms that it certifies; None if nothing was set aside.
+        Above which a score is an alarm, and the rate of false alarms that it certifies; None if no part certifies one.
     map_threshold_ : Threshold or None
         The same of the highest score in the map of a part.
     parts_ : list of str
@@ -127,7 +127,7 @@ class M3DM(Estimator):
             nothing can be judged of any. One of which nothing can be judged is left out otherwise, as `report_` says.
         """
         settings, seed = self._checked(), seed_from(self.random_state)
-        train, aside = train_held_out_split(X, validation, settings, seed)
+        train, aside, drawn = train_held_out_split(X, validation, settings, seed)
         encoders = self._encoders(settings)
         first = read(train[0])
         self._keep(
@@ -135,6 +135,7 @@ class M3DM(Estimator):
                 train,
                 first,
                 aside,
+                drawn=drawn,
                 banks=banks_of(self.banks, self.features, settings, encoders, first),
                 method=self.fusion or ("ocsvm" if settings.paper else "quantile"),
                 coreset=self.coreset,
@@ -167,7 +168,7 @@ class M3DM(Estimator):
         before, device = self.fitted_, resolve_device(self.device)
         before = replace(before, config=before.config.on_machine_of(self._config()))
         seed = spawn(seed_from(self.random_state), f"after {len(before.parts)}")
-        train, aside = train_held_out_split(X, None, before.config, seed, unit=before.unit, again=True)
+        train, aside, _ = train_held_out_split(X, None, before.config, seed, unit=before.unit, again=True)
         self._keep(learn_more(before, train, aside, coreset=self.coreset, device=device))
         return self
 
@@ -223,11 +224,11 @@ class M3DM(Estimator):
         Raises
         ------
         InputError
-            If no good parts were set aside, so that there is no threshold; or as `explain`.
+            If there is no threshold, for no good part certifies one; or as `explain`.
         """
         check_is_fitted(self, "fitted_")
         if self.threshold_ is None:
-            raise InputError("no good parts were set aside, so there is no threshold: fit with more, or validation=...")
+            raise InputError("no good part certifies a threshold: fit with more, or validation=...")
         return np.where(self.score_samples(X) > self.threshold_.value, -1, 1)
 
     def p_values(self, X: Parts) -> Float64[np.ndarray, " parts"]:
@@ -326,14 +327,14 @@ class M3DM(Estimator):
         """See `Estimator`."""
         self._keep(fitted_of(state, self._config(), resolve_device(self.device)))
 
-    def describe(self) -> dict[str, object]:
-        """See `Estimator`."""
-        found = super().describe()
-        if hasattr(self, "fitted_"):
-            patches = {bank: len(memory) for bank, memory in self.normal_.memories.items()}
-            about = "nothing was set aside" if self.threshold_ is None else self.threshold_.about()
-            found |= {"good parts": len(self.parts_), "patches": patches, "threshold": about, "unit": self.unit_}
-        return found
+    def _about(self) -> dict[str, object]:
+        """Its good parts, what its banks hold, and its threshold."""
+        return {
+            "good parts": len(self.parts_),
+            "patches": {bank: len(memory) for bank, memory in self.normal_.memories.items()},
+            "threshold": "no good part certifies one" if self.threshold_ is None else self.threshold_.about(),
+            "unit": self.unit_,
+        }
 
     def _checked(self) -> M3DMConfig:
         """The configuration, once the parameters were found to be possible."""
@@ -346,7 +347,7 @@ class M3DM(Estimator):
 
     def _config(self) -> M3DMConfig:
         if not (self.config is None or type(self.config) is M3DMConfig):
-            raise InputError(f"config={self.config!r}: expected an M3DMConfig")
+            raise InputError(f"config: expected an M3DMConfig, got {type(self.config).__name__}")
         return self.config or M3DMConfig()
 
     def _keep(self, fitted: Fitted) -> None:

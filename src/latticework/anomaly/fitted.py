@@ -59,7 +59,7 @@ class Fitted:
     parts, sizes, digests
         Of each good part that the banks hold patches of: its name, height and width, and by what it is known again.
     held_out
-        Good parts that were set aside.
+        Good parts that were set aside and can be judged.
     scores, peaks
         Of each of them, its score and the highest one in its map.
     report
@@ -91,7 +91,7 @@ class Fitted:
 
     @cached_property
     def threshold(self) -> Threshold | None:
-        """Above which a score is an alarm; None if nothing was set aside."""
+        """Above which a score is an alarm; None if no part certifies one."""
         return self._threshold(self.scores)
 
     @cached_property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 import torch
@@ -37,6 +38,7 @@ def learn_parts(
     first: Sample,
     aside: Sequence[Part],
     *,
+    drawn: bool,
     banks: Sequence[str],
     method: Fusion,
     coreset: float,
@@ -55,6 +57,8 @@ def learn_parts(
         The first of them, read.
     aside
         Parts to set aside.
+    drawn
+        Whether they are a share of all: then one of them is learnt from if nothing can be judged of those in `train`.
     banks
         To fill.
     method, coreset, config, encoders, device, seed
@@ -70,7 +74,9 @@ def learn_parts(
     store, tries = Store(config), fusion and not config.paper
     frames: dict[int, Frame] = {}
     extractor, left_out = Extractor(seen, config, scans, encoders, alike=True), list[str]()
-    for place, described in enumerate(_judged(extractor.each([first, *train[1:]], LEARNT), left_out)):
+    now = _judged(extractor.each([first, *train[1:]], LEARNT), left_out)
+    later = _judged(extractor.each(aside, ASIDE), left_out)
+    for place, described in enumerate(_or_one_of(now, later) if drawn else now):
         store.add(described)
         if place == 0:
             needed = training_needs(
@@ -82,7 +88,7 @@ def learn_parts(
     if not len(store):
         raise InputError(NO_PATCH)
     learnt = dict(zip(store.digests, store.names, strict=True))
-    held = HeldOut().joined(_judged(extractor.each(aside, ASIDE), left_out), learnt)
+    held = HeldOut().joined(later, learnt)
     normal, report = learn(
         store,
         frames,
@@ -123,7 +129,7 @@ def learn_more(
     before
         It stays as it is.
     train, aside
-        New parts, to learn from and to set aside.
+        New parts, to learn from and to set aside; the latter were drawn, as `learn_parts` has it.
     coreset, device
         As of `M3DM`.
 
@@ -133,14 +139,15 @@ def learn_more(
         As `learn_parts`, or if a part has a defect or was set aside before.
     """
     store, extractor, left_out = Store(before.config), replace(before.extractor, alike=True), list[str]()
-    for described in _judged(extractor.each(train, LEARNT), left_out):
+    later = _judged(extractor.each(aside, ASIDE), left_out)
+    for described in _or_one_of(_judged(extractor.each(train, LEARNT), left_out), later):
         before.held_out.refuse(described)
         store.add(described)
     if not len(store):
         raise InputError(NO_PATCH)
     names, digests = [*before.parts, *store.names], [*before.digests, *store.digests]
     learnt = dict(zip(digests, names, strict=True))
-    held = before.held_out.joined(_judged(extractor.each(aside, ASIDE), left_out), learnt)
+    held = before.held_out.joined(later, learnt)
     memories = fill(
         store,
         before.normal.representation,
@@ -174,3 +181,9 @@ def _judged(parts: Iterable[Described], left_out: list[str]) -> Iterator[Describ
             left_out.append(f"{part.name} was left out: {NOTHING}")
         else:
             yield part
+
+
+def _or_one_of(now: Iterator[Described], later: Iterator[Described]) -> Iterator[Described]:
+    """Parts to learn from; where there are none, the first of those set aside, which were drawn before any was seen."""
+    one = next(now, None)
+    yield from islice(later, 1) if one is None else chain([one], now)

@@ -21,6 +21,7 @@ import torch
 from torch import Tensor
 
 from latticework.core.errors import InputError
+from latticework.core.files import read_errors_of
 
 MAX_BYTES: Final = 8 * 2**30  # of a file; DINO's full checkpoint of ViT-B/8 has 1.4 GB
 MAX_PICKLE_BYTES: Final = 64 * 2**20  # of what a file says about its tensors, the tensors themselves aside
@@ -77,11 +78,9 @@ def read_tensors(path: str | os.PathLike[str]) -> dict[str, Tensor]:
     {'model.norm.weight': tensor([1., 1.])}
     """
     path = Path(path)
-    try:
+    with read_errors_of(path):
         if not path.is_file():
             raise InputError(f"{path}: {'is no file' if path.exists() else 'there is no such file'}")
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}") from error
     if path.stat().st_size > MAX_BYTES:
         raise InputError(f"{path} has {path.stat().st_size:,} bytes, weights of at most {MAX_BYTES:,} are read")
     if path.suffix == ".safetensors":
@@ -105,14 +104,11 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
 
 
 def _read_pickle(path: Path) -> Any:
-    try:
-        with path.open("rb") as stream:
-            archive = stream.read(len(ARCHIVE)) == ARCHIVE  # as torch decides, which once wrote another format
-            if not archive:
-                stream.seek(0)
-                _check_names(stream, path)
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}") from error
+    with read_errors_of(path), path.open("rb") as stream:
+        archive = stream.read(len(ARCHIVE)) == ARCHIVE  # as torch decides, which once wrote another format
+        if not archive:
+            stream.seek(0)
+            _check_names(stream, path)
     if archive:
         _check_archive(path)
     passed_over: list[Any] = [(_PassedOver, name) for name in _PASSED_OVER]

@@ -161,7 +161,7 @@ def _held_out(scores: object) -> Float[np.ndarray, " parts"]:
     except (TypeError, ValueError) as error:
         raise InputError(f"scores of held-out parts: expected numbers, got {type(scores).__name__}") from error
     if found.shape == (0,):
-        raise InputError("no good parts were set aside, to compare scores with: fit with more, or validation=...")
+        raise InputError("there is no score of a held-out part: fit with more good parts, or validation=...")
     if found.ndim != 1:
         raise InputError(f"scores of held-out parts: expected one axis with at least 1 score, got {found.shape}")
     if not np.isfinite(found).all():

@@ -104,9 +104,9 @@ class Inspection:
         Fused; the higher, the more anomalous.
     p_value
         The share of good parts, those set aside and this one, that score as high: see `calibration.p_values`. NaN if
-        none were set aside.
+        there is no threshold.
     defective
-        Whether the score is above the threshold; None if no good parts were set aside.
+        Whether the score is above the threshold; None if there is none.
     banks
         What each memory bank says, in their order.
     regions
@@ -195,7 +195,7 @@ class Evaluation:
     scores, bank_scores
         Fused, and those of each memory bank.
     defective
-        Whether the model takes each part for defective; None if no good parts were set aside.
+        Whether the model takes each part for defective; None if it has no threshold.
     figures
         Of the fused scores and maps.
     interval

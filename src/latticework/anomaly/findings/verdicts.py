@@ -33,8 +33,7 @@ class Errors:
 def errors_of(evaluation: Evaluation) -> Errors:
     """Which parts are judged wrongly.
 
-    Without good parts set aside a model has no threshold. Then the one with the best F1 stands in, which knows the
-    answers.
+    For a model without a threshold the one with the best F1 stands in, which knows the answers.
     """
     taken = judged(evaluation)
     if taken is None:

@@ -17,9 +17,9 @@ LEAST: Final = 0.002  # of what features are shares of, such as the median brigh
 ROUNDING: Final = 1e-6  # of a place, or of 1: what varies by less does not vary
 PLACE: Final = 0.35  # of the standard deviation of a place, that counts as much as one of all features
 NO_PATCH: Final = (
-    "no part has a patch that could be looked at: nothing of them lies in the foreground, or less than a patch, or "
-    "their points are more than 5 mm apart. Look at larger pictures (--size, M3DMConfig(size=...)), or give masks of "
-    "where parts are"
+    "no part to learn from has a patch that could be looked at: nothing of them lies in the foreground, or less than "
+    "a patch, or their points are more than 5 mm apart. Look at larger pictures (--size, M3DMConfig(size=...)), or "
+    "give masks of where parts are"
 )
 
 

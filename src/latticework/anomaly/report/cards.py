@@ -14,14 +14,14 @@ from latticework.anomaly.findings.results import BankScore, Inspection, Nearest
 from latticework.anomaly.preparation.squares import box_of
 from latticework.anomaly.report.heat import LEVEL, STEPS, Scale
 from latticework.anomaly.report.overlays import layers, painted, picture_of
-from latticework.anomaly.report.wording import banks_told, regions_told, short
+from latticework.anomaly.report.wording import banks_told, regions_told
 from latticework.anomaly.scans.found import Found
 from latticework.anomaly.scans.samples import Sample
 from latticework.core.errors import InputError, require
 from latticework.pages import Picture
 from latticework.pages.rasters import raster
 from latticework.pages.shapes import bar, line, svg, text
-from latticework.pages.text import label, show
+from latticework.pages.text import label, short, show
 
 WIDTH: Final = 440.0  # two of them fit side by side on a desk
 SIDE, GAP = 216.0, 8.0  # of a picture of the part, and between two

@@ -10,11 +10,10 @@ from jaxtyping import Float64
 
 from latticework.anomaly.findings.pixels import LIMITS
 from latticework.anomaly.findings.results import Evaluation
-from latticework.anomaly.report.wording import short
 from latticework.core.words import counted
 from latticework.pages import Picture, Section, line_plot
 from latticework.pages.shapes import bar, line, svg, text
-from latticework.pages.text import show
+from latticework.pages.text import short, show
 
 WIDTH: Final = 380.0  # as line plots have
 BINS: Final = 28

@@ -87,8 +87,8 @@ def _result(evaluation: Evaluation, notes: Sequence[str]) -> Section:
 def _verdict(evaluation: Evaluation) -> str:
     if evaluation.defective is None:
         return (
-            "No good parts were set aside when the model was fitted, so it has scores but no threshold: it cannot say "
-            "of a single part whether it is defective."
+            "No good part certifies a threshold, so that the model has scores alone: it cannot say of a single part "
+            "whether it is defective."
         )
     bad = evaluation.bad
     found, alarms = int(evaluation.defective[bad].sum()), int(evaluation.defective[~bad].sum())

@@ -47,7 +47,7 @@ def part_page(
         "What is found",
         f"{verdict} {regions_told(found)}",
         facts=facts,
-        paragraphs=[*filter(None, (sentence(p_told(found)), found.doubt)), *notes],
+        paragraphs=[*map(sentence, filter(None, (p_told(found), found.doubt))), *notes],
         pictures=[card(sample, found, caption=caption, good=good, scale=scale)],
         tables=[Table(header, rows, "What is marked, the worst first; row and column are of its middle.")]
         if rows

@@ -7,7 +7,6 @@ from typing import Final
 
 from latticework.anomaly.findings.results import Inspection, Region
 from latticework.core.words import counted
-from latticework.pages.text import show
 
 _MOST_DECIMALS: Final = 6
 
@@ -77,7 +76,7 @@ def shares_told(inspection: Inspection) -> tuple[list[str], str]:
 
 
 def p_told(inspection: Inspection) -> str:
-    """How many good parts score as high, in a clause; nothing if none were set aside.
+    """How many good parts score as high, in a clause; nothing if that is not known.
 
     Of a defective part it is a bound: a score above all m of them says no more than 1/(m + 1).
     """
@@ -88,8 +87,14 @@ def p_told(inspection: Inspection) -> str:
 
 
 def sentence(clause: str) -> str:
-    """A clause as a sentence; nothing stays nothing."""
-    return f"{clause[0].upper()}{clause[1:]}." if clause else ""
+    """A clause as a sentence, with a full stop unless it asks; nothing stays nothing.
+
+    Examples
+    --------
+    >>> sentence("no ground was found"), sentence("all is judged: is the scan organised?")
+    ('No ground was found.', 'All is judged: is the scan organised?')
+    """
+    return f"{clause[0].upper()}{clause[1:]}{'' if clause.endswith('?') else '.'}" if clause else ""
 
 
 def plain(value: float, *, digits: int = 4) -> str:
@@ -102,17 +107,6 @@ def plain(value: float, *, digits: int = 4) -> str:
     """
     text = _rounded(value, _decimals(value, digits=digits))
     return text.rstrip("0").rstrip(".") if "." in text else text
-
-
-def short(value: float) -> str:
-    """A number as pictures have it, with three significant digits.
-
-    Examples
-    --------
-    >>> short(0.123456), short(-64.87)
-    ('0.123', '−64.9')
-    """
-    return show(float(f"{value:.3g}"))
 
 
 def _decimals(value: float, *, digits: int) -> int:

@@ -31,7 +31,7 @@ from latticework.anomaly.scans.sample_files import CLOUDS
 from latticework.anomaly.scans.samples import GOOD
 from latticework.core.checks import one_of
 from latticework.core.errors import InputError
-from latticework.core.files import read_bytes
+from latticework.core.files import read_bytes, read_errors_of
 from latticework.core.values import read_strictly
 from latticework.core.words import counted, listed, shortened
 
@@ -150,10 +150,8 @@ def _class_id(text: str) -> int:
 
 
 def _there(path: Path) -> Path:
-    try:
+    with read_errors_of(path):
         there = path.exists()
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}") from error
     if not there:
         raise InputError(f"{path}: there is no such file or folder")
     if path.is_file() and path.suffix.lower() in _ARCHIVES:

@@ -116,8 +116,15 @@ def train_held_out_split(
     *,
     unit: Unit = "m",
     again: bool = False,
-) -> tuple[list[Part], list[Part]]:
+) -> tuple[list[Part], list[Part], bool]:
     """Good parts to learn from, and those to set aside: what is given, a folder's validation split, or a share.
+
+    Returns
+    -------
+    train, aside
+        The parts.
+    drawn
+        Whether those to set aside are a share that was drawn.
 
     Raises
     ------
@@ -127,7 +134,8 @@ def train_held_out_split(
     train = list_parts(parts, split="train", unit=unit)
     if validation is None and not again and isinstance(parts, str | os.PathLike) and "validation" in find_splits(parts):
         validation = read_folder(parts, split="validation", unit=unit)
-    if validation is not None:
+    drawn = validation is None
+    if not drawn:
         aside = list_parts(validation, split="validation", unit=unit_of(train))
     else:
         share = round(config.held_out * len(train))
@@ -139,4 +147,4 @@ def train_held_out_split(
     for part in (*train, *aside):
         if part.label not in (None, GOOD):  # truths are looked at when parts are read
             raise InputError(f"{part.name} is labelled as defective ({part.label}): a detector learns from good parts")
-    return train, aside
+    return train, aside, drawn
