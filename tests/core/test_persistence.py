@@ -283,7 +283,7 @@ def test_one_writer_at_a_time_also_where_one_that_failed_removed_the_folder(tmp_
 
 def test_what_marks_a_writer_that_was_killed_stops_nobody(tmp_path):
     (tmp_path / "model").mkdir()
-    temporaries._hidden(tmp_path / "model" / "writer").touch()
+    temporaries._mark(tmp_path / "model").touch()
     write_folder(tmp_path / "model", header={}, state=bank(0))
     assert len(os.listdir(tmp_path / "model")) == 2
 

@@ -31,6 +31,7 @@ OTHERS = {
     "core/loggers.py:log": "writes",
     "core/loggers.py:_id": "reads what it has written",
     "core/files.py:holds": "compares with what is to be written",
+    "core/estimator.py:load": "is `read_saved`, as other formats have it, of one class",
     "core/persistence.py:_listed": "reads which files a model has that is to be replaced; `load` reads more of it",
     "cli/app.py:main": "opens the null device",
     "core/terminal.py:forget": "opens the null device",

@@ -28,6 +28,7 @@ from latticework.core.progress import message
 from latticework.core.seeds import seed_from
 from latticework.core.sharding import Part
 from latticework.core.task import Plan, Task
+from latticework.core.temporaries import remove_mark
 from latticework.core.words import cut, shortened
 
 if TYPE_CHECKING:
@@ -266,6 +267,7 @@ def finished(
         # A process that finds no model would train, and wait for ever for the others.
         check_agreed(model is None, folder, make_fabric(device, "auto").device)
     if model is not None and rank() == 0:
+        remove_mark(folder)
         _tidy(folder / TRAINING, fingerprint)
     return model
 

@@ -161,7 +161,7 @@ def alone_in(folder: Path) -> Iterator[None]:
     InputError, OSError
         As `write_errors_of`, if the folder cannot be written.
     """
-    mark, patient, lock = _hidden(folder / "writer"), time.monotonic() + PATIENCE, None
+    mark, patient, lock = _mark(folder), time.monotonic() + PATIENCE, None
     with write_errors_of(folder):
         while True:
             folder.mkdir(exist_ok=True)  # a writer that failed may have removed what it made
@@ -182,9 +182,21 @@ def alone_in(folder: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        with suppress(OSError):
-            mark.unlink()
-        _let_go(lock)
+        try:
+            mark.unlink(missing_ok=True)
+        except OSError:
+            pass
+        finally:
+            _let_go(lock)
+
+
+def remove_mark(folder: Path) -> None:
+    """Remove what a writer that was killed after its work has left in a folder."""
+    remove_leftover(_mark(folder))
+
+
+def _mark(folder: Path) -> Path:
+    return _hidden(folder / "writer")
 
 
 def _hidden(target: Path, role: bytes = b"") -> Path:
