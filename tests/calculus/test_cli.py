@@ -115,6 +115,8 @@ def test_rules_and_lessons_are_printed(run):
         ),
         (("x'*x", "--wrt", "x", "--shape", "x"), "expected a name, a colon and sizes"),
         (("x'*x", "--wrt", "x", "--shape", "x:n", "--shape", "x:m"), "'x' is declared twice"),
+        (("x'*x", "--wrt", "x", "--assume", "x" * 99), f"such as 'A symmetric', got '{'x' * 59}...\n"),
+        (("x'*x", "--wrt", "x", "--assume", "x" * 99 + " large"), f" of {'x' * 40}..., got 'large'"),
         (("x'*x", "--wrt", "x", "--assume", "x large"), "expected symmetric or positive of x, got 'large'"),
         (("--rules", "-o", "rules.html"), "--rules: format='html': expected one of text, json"),
         (("--lesson", "sum-reduction", "-o", "a.tex"), "--lesson: format='latex': expected one of text, html, json"),

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from latticework.core import arrays as arrays_module
-from latticework.core.arrays import read_npy, read_npz
+from latticework.core.arrays import array_of, read_npy, read_npz
 from latticework.core.errors import InputError
 
 KINDS = st.one_of(
@@ -96,6 +96,13 @@ def test_a_header_that_promises_more_than_the_file_has_costs_no_memory(tmp_path:
         read_npy(tmp_path / "a.npy")
     with pytest.raises(InputError, match="'one' is cut off"):
         read_npz(tmp_path / "a.npz", ["one"])
+
+
+@pytest.mark.parametrize("shape", ["(0, 9223372036854775808, 3)", "(0, 4294967296, 4294967296)"])
+def test_no_numbers_in_a_shape_that_no_array_has_are_refused(shape: str) -> None:
+    header = f"{{'descr': '<f8', 'fortran_order': True, 'shape': {shape}}}".encode().ljust(118) + b"\n"
+    with pytest.raises(InputError, match=r"some is damaged: no array has \[0, [0-9, ]+\] numbers"):
+        array_of(b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header, "some")
 
 
 def test_an_archive_that_tells_of_more_than_it_can_hold_is_refused(tmp_path: Path) -> None:

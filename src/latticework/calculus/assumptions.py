@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from latticework.core.errors import InputError
+from latticework.core.words import cut, shortened
 
 Assume = str | Iterable[str] | Mapping[str, str | Iterable[str]] | None
 ASSUMPTIONS = ("symmetric", "positive")
@@ -37,7 +38,9 @@ def assumptions(assume: Assume) -> dict[str, set[str]]:
         for phrase in assume.split(",") if isinstance(assume, str) else assume:
             words = str(phrase).replace(" is ", " ").split()
             if len(words) != 2:
-                raise InputError(f"assume: expected a variable and what it is, such as 'A symmetric', got {phrase!r}")
+                raise InputError(
+                    f"assume: expected a variable and what it is, such as 'A symmetric', got {shortened(phrase)}"
+                )
             turned = words[0] in ASSUMPTIONS and words[1] not in ASSUMPTIONS
             pairs.append((words[1], words[0]) if turned else (words[0], words[1]))
     found: dict[str, set[str]] = {}
@@ -45,6 +48,6 @@ def assumptions(assume: Assume) -> dict[str, set[str]]:
         if not isinstance(name, str):
             raise InputError(f"assume: the name of a variable is a text, got {name!r:.60}")
         if word not in ASSUMPTIONS:
-            raise InputError(f"assume: expected {' or '.join(ASSUMPTIONS)} of {name}, got {word!r}")
+            raise InputError(f"assume: expected {' or '.join(ASSUMPTIONS)} of {cut(name, 40)}, got {shortened(word)}")
         found.setdefault(name, set()).add(word)
     return found

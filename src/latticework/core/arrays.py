@@ -15,6 +15,7 @@ import numpy as np
 
 from latticework.core.errors import InputError
 from latticework.core.files import ordinary_size, read_errors_of
+from latticework.core.words import shortened
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -170,7 +171,11 @@ def array_of(raw: bytes, where: str, *, kinds: str = NUMBERS) -> Array:
         halves = (letters >= 0xD800) & (letters < 0xE000)  # of surrogate pairs
         if (halves | (letters >= 0x110000)).any():
             raise InputError(f"{where} holds what is no text: the file is damaged")
-    return values.reshape(shape, order="F" if by_columns else "C").astype(dtype.newbyteorder("="), copy=False)
+    try:
+        shaped = values.reshape(shape, order="F" if by_columns else "C")
+    except ValueError as error:  # of no numbers, whose sizes are beyond all bounds
+        raise InputError(f"{where} is damaged: no array has {shortened(list(shape))} numbers") from error
+    return shaped.astype(dtype.newbyteorder("="), copy=False)
 
 
 def _header(stream: IO[bytes], where: str, kinds: str) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
