@@ -6,6 +6,7 @@ from pathlib import Path
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(variable, "1")  # read when the libraries are first imported
 
+import errno  # noqa: E402
 import gc  # noqa: E402
 import io  # noqa: E402
 import re  # noqa: E402
@@ -44,6 +45,20 @@ class Ended(NamedTuple):
     status: int
     out: str
     err: str
+
+
+@pytest.fixture
+def unlistable(tmp_path, monkeypatch):
+    """A folder whose files may be read and written, and which may not be listed."""
+    opened = os.open
+
+    def refused(path, *arguments, **options):
+        if path == tmp_path:  # as to whoever is not root, and lacks r on the folder
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return opened(path, *arguments, **options)
+
+    monkeypatch.setattr(os, "open", refused)
+    return tmp_path
 
 
 @pytest.hookimpl(wrapper=True)

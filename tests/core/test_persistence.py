@@ -281,6 +281,22 @@ def test_one_writer_at_a_time_also_where_one_that_failed_removed_the_folder(tmp_
     assert len(os.listdir(tmp_path / "model")) == 2
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="nothing is locked there")
+def test_a_mark_that_another_writer_has_just_made_is_removed_with_a_lock_on_it_alone(tmp_path, monkeypatch):
+    (tmp_path / "model").mkdir()
+    (mark := temporaries._mark(tmp_path / "model")).touch()
+    there, remove = [], temporaries.remove_leftover
+
+    def later(path):
+        there.append(mark.exists())
+        if len(there) > 1:
+            remove(path)
+
+    monkeypatch.setattr(temporaries, "remove_leftover", later)
+    write_folder(tmp_path / "model", header={}, state=bank(0))
+    assert there[:2] == [True, True]
+
+
 def test_what_marks_a_writer_that_was_killed_stops_nobody(tmp_path):
     (tmp_path / "model").mkdir()
     temporaries._mark(tmp_path / "model").touch()

@@ -172,7 +172,7 @@ def alone_in(folder: Path) -> Iterator[None]:
                 if lock is None or _is_at(os.fstat(lock), mark):
                     break
                 _let_go(lock)  # another took it for left over before it was locked
-            if not _is_held(mark):
+            if not _can_be_locked(mark):  # or it goes above, with a lock on it: a writer may just have made it
                 with suppress(OSError):
                     mark.unlink()
             elif time.monotonic() > patient:
@@ -311,23 +311,23 @@ def _locked(path: Path, *, wait: bool) -> int | None:
         return None
 
 
-def _is_held(path: Path) -> bool:
-    """Whether another has a lock on what is there."""
+def _can_be_locked(path: Path) -> bool:
+    """Whether there can be a lock on what is there; what is not there, or may not be opened, counts as such."""
     if sys.platform == "win32":
         return False
     try:
         descriptor = _opened(path)
     except OSError:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
         return True
-    except OSError:  # some file systems have no locks
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
         pass
+    except OSError:  # some file systems have none
+        return False
     finally:
         os.close(descriptor)
-    return False
+    return True
 
 
 def _opened(path: Path) -> int:
