@@ -129,7 +129,7 @@ MATHS: Final[dict[str, dict[str, str]]] = {
         f"calculus/{module}": DERIVATIVES
         for module in (
             "backward", "collect", "dimensions", "factors", "forms", "kronecker", "lowering", "matrix_form",
-            "monomial", "network", "partials", "products", "rules", "shapes", "slopes", "stable", "structure",
+            "monomial", "network", "partials", "products", "shapes", "slopes", "stable", "structure",
         )
     },
 }  # fmt: skip
@@ -280,14 +280,15 @@ def _row(name: str, found: Sequence[Tally]) -> records.Row:
 
 
 def _some(module: Path) -> list[str]:
-    """What the first mutant of the first functions of a module is called: mutmut makes none without testing some."""
-    found = []
+    """What the first mutant of the longest functions of a module is called: mutmut makes none without testing some."""
+    found = {}
     for each in ast.parse(module.read_text(encoding="utf-8")).body:
         if isinstance(each, ast.FunctionDef):
-            found.append(f"*x_{each.name}__mutmut_1")
+            found[f"*x_{each.name}__mutmut_1"] = each
         elif isinstance(each, ast.ClassDef):
-            found += [f"*xǁ{each.name}ǁ{one.name}__mutmut_1" for one in each.body if isinstance(one, ast.FunctionDef)]
-    return found[:3]
+            methods = [one for one in each.body if isinstance(one, ast.FunctionDef)]
+            found |= {f"*xǁ{each.name}ǁ{one.name}__mutmut_1": one for one in methods}
+    return sorted(found, key=lambda name: len(ast.unparse(found[name])), reverse=True)[:3]
 
 
 def _output(arguments: Sequence[str], work: Path, environment: dict[str, str]) -> str:
